@@ -1,0 +1,87 @@
+"""Units of model time, and durations written with their unit.
+
+A unit is a fixed length of time: a month is a twelfth of a year and a year is 365.25 days, so that the
+same words mean the same number everywhere. The length of a *valuation* year may be chosen apart from
+this (``Assumptions(year="52 weeks")``, as the published examples do).
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from datetime import timedelta
+from typing import Final, Literal, cast
+
+from clvmodels.errors import UnitError, one_of
+
+__all__ = ["DAYS", "Duration", "Unit", "duration", "parse_unit"]
+
+Unit = Literal["hour", "day", "week", "month", "year"]
+Duration = str | float | timedelta
+
+DAYS: Final[dict[Unit, float]] = {
+    "hour": 1 / 24,
+    "day": 1.0,
+    "week": 7.0,
+    "month": 365.25 / 12,
+    "year": 365.25,
+}
+"""Length of each unit in days."""
+
+_WRITTEN = re.compile(r"\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*([A-Za-z]+)\s*")
+
+
+def parse_unit(text: str) -> Unit:
+    """Return the unit that `text` names, in singular or plural.
+
+    Raises
+    ------
+    UnitError
+        If there is no such unit.
+
+    Examples
+    --------
+    >>> parse_unit("weeks")
+    'week'
+    """
+    name = str(text).strip().lower()
+    name = name.removesuffix("s")
+    if name not in DAYS:
+        raise UnitError(one_of("unit of time", text, DAYS))
+    return cast("Unit", name)
+
+
+def duration(value: Duration, unit: Unit) -> float:
+    """Return a duration as a number of `unit`.
+
+    Parameters
+    ----------
+    value
+        ``"52 weeks"``, ``"1.5 months"``, a ``timedelta``, or a bare number, which is taken to be in `unit`.
+    unit
+        The unit of the result.
+
+    Raises
+    ------
+    UnitError
+        If the text cannot be read, its unit is unknown, or the duration is negative or not finite.
+
+    Examples
+    --------
+    >>> duration("52 weeks", "day")
+    364.0
+    >>> duration(39, "week")
+    39.0
+    """
+    if isinstance(value, timedelta):
+        number, given = value / timedelta(days=1), cast("Unit", "day")
+    elif isinstance(value, str):
+        match = _WRITTEN.fullmatch(value)
+        if match is None:
+            raise UnitError(f'cannot read the duration {value!r}; write a number and a unit, such as "52 weeks"')
+        number, given = float(match[1]), parse_unit(match[2])
+    else:
+        number, given = float(value), unit
+    if not math.isfinite(number) or number < 0:
+        raise UnitError(f'a duration is a finite number from zero up, got {value!r}; write, for example, "52 weeks"')
+    return number if given == unit else number * DAYS[given] / DAYS[unit]
