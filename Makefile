@@ -1,0 +1,59 @@
+# Each target sets up what it needs: a Python >= 3.12 is found, .venv is made from the lock, then the command runs.
+SHELL := /usr/bin/env bash
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help setup demo test test-all lint format types layers bench lock clean
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip -qq --disable-pip-version-check --no-input
+STAMP := $(VENV)/.installed
+OUT := demo-output
+export PYTHON
+
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(STAMP)  ## make .venv from the lock, with clvmodels editable
+
+$(STAMP): pyproject.toml requirements-dev.lock .ci/find-python
+	@$(BIN)/python -Ic "import sys, pip; assert sys.version_info >= (3, 12)" 2>/dev/null || { \
+		python=$$(bash .ci/find-python) && \
+		echo "setting up $(VENV) with $$python (a few minutes the first time)" && \
+		"$$python" -m venv --clear $(VENV); }
+	@$(PIP) install --requirement requirements-dev.lock
+	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: $(STAMP)  ## the customer equity of CDNOW, on screen and in demo-output/
+	$(BIN)/clvmodels value data/cdnow.parquet --assumptions data/cdnow.toml --model auto \
+		--customer-id customer_id --time date --value amount --unit week --resolution day --out $(OUT)
+
+test: $(STAMP)  ## all tests but the slow ones, with coverage
+	$(BIN)/python -m pytest --numprocesses 2 --cov --cov-report term
+
+test-all: $(STAMP)  ## all tests
+	$(BIN)/python -m pytest --numprocesses 2 --cov --cov-report term -m ""
+
+lint: $(STAMP)  ## ruff
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: $(STAMP)  ## let ruff mend what it can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+types: $(STAMP)  ## mypy, strict, on the package
+	$(BIN)/mypy
+
+layers: $(STAMP)  ## imports point downwards
+	$(BIN)/lint-imports
+
+bench: $(STAMP)  ## measure against the peers; writes benchmarks/README.md (about an hour)
+	$(BIN)/python -m benchmarks.run --write
+
+lock:  ## resolve pyproject.toml anew and write requirements-dev.lock
+	bash .ci/lock
+
+clean:  ## remove what the targets made
+	rm -rf $(VENV) $(OUT) build dist .coverage .*_cache .hypothesis
