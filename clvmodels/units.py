@@ -14,7 +14,7 @@ from typing import Final, Literal, cast
 
 from clvmodels.errors import UnitError, one_of
 
-__all__ = ["DAYS", "Duration", "Unit", "duration", "parse_unit"]
+__all__ = ["DAYS", "Duration", "Unit", "duration", "parse_unit", "read_duration"]
 
 Unit = Literal["hour", "day", "week", "month", "year"]
 Duration = str | float | timedelta
@@ -73,15 +73,33 @@ def duration(value: Duration, unit: Unit) -> float:
     >>> duration(39, "week")
     39.0
     """
+    number, given = read_duration(value, unit)
+    return number if given == unit else number * DAYS[given] / DAYS[unit]
+
+
+def read_duration(value: Duration, unit: Unit) -> tuple[float, Unit]:
+    """Return the number and the unit of a duration as it is written; `unit` is that of a bare number.
+
+    Raises
+    ------
+    UnitError
+        As `duration` does.
+
+    Examples
+    --------
+    >>> read_duration("10 years", "week")
+    (10.0, 'year')
+    """
+    given: Unit = unit
     if isinstance(value, timedelta):
-        number, given = value / timedelta(days=1), cast("Unit", "day")
+        number, given = value / timedelta(days=1), "day"
     elif isinstance(value, str):
         match = _WRITTEN.fullmatch(value)
         if match is None:
             raise UnitError(f'cannot read the duration {value!r}; write a number and a unit, such as "52 weeks"')
         number, given = float(match[1]), parse_unit(match[2])
     else:
-        number, given = float(value), unit
+        number = float(value)
     if not math.isfinite(number) or number < 0:
         raise UnitError(f'a duration is a finite number from zero up, got {value!r}; write, for example, "52 weeks"')
-    return number if given == unit else number * DAYS[given] / DAYS[unit]
+    return number, given

@@ -1,0 +1,71 @@
+"""Purchase histories in, customer equity out: every number explained, dated, in stated units, with its uncertainty.
+
+Names are imported when they are first used, so that ``import clvmodels`` is quick.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    __version__: str
+    from clvmodels import datasets as datasets
+    from clvmodels.data.histories import Histories as Histories
+    from clvmodels.data.transactions import Holdout as Holdout
+    from clvmodels.data.transactions import rfm_summary as rfm_summary
+    from clvmodels.data.transactions import rfm_train_test_split as rfm_train_test_split
+    from clvmodels.inference.estimator import OrdersEstimator, SpendEstimator
+    from clvmodels.inference.fit import Fit as Fit
+    from clvmodels.valuation.assumptions import Assumptions as Assumptions
+    from clvmodels.valuation.book import Book as Book
+    from clvmodels.valuation.book import value as value
+
+    BGNBD: type[OrdersEstimator]
+    MBGNBD: type[OrdersEstimator]
+    ParetoNBD: type[OrdersEstimator]
+    GammaGamma: type[SpendEstimator]
+
+_ROOMS: Final = {
+    "Assumptions": "clvmodels.valuation.assumptions",
+    "Book": "clvmodels.valuation.book",
+    "Fit": "clvmodels.inference.fit",
+    "Histories": "clvmodels.data.histories",
+    "Holdout": "clvmodels.data.transactions",
+    "rfm_summary": "clvmodels.data.transactions",
+    "rfm_train_test_split": "clvmodels.data.transactions",
+    "value": "clvmodels.valuation.book",
+}
+
+__all__ = [*_ROOMS, "datasets"]  # noqa: PLE0604 - the models' names come from their registry
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("clvmodels")
+    if name == "datasets":
+        return import_module("clvmodels.datasets")
+    if name in _ROOMS:
+        return getattr(import_module(_ROOMS[name]), name)
+    if not name.startswith("_"):
+        for public_name, estimator in _estimators().items():
+            if name == public_name:
+                return estimator
+    raise AttributeError(f"module 'clvmodels' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__, *_estimators()})
+
+
+def _estimators() -> dict[str, Any]:
+    """Return what ``clv.BGNBD`` and its siblings stand for, by name."""
+    from clvmodels.inference.estimator import OrdersEstimator, SpendEstimator
+    from clvmodels.models.registry import SPEND_MODELS, TRANSACTION_MODELS
+
+    orders = {model.public_name: partial(OrdersEstimator, model) for model in TRANSACTION_MODELS.values()}
+    spend = {model.public_name: partial(SpendEstimator, model) for model in SPEND_MODELS.values()}
+    return {**orders, **spend}

@@ -1,0 +1,99 @@
+"""A fit as a table and in words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from clvmodels.models.derived import purchases_within, residual, survival
+from clvmodels.models.specification import SpendModel, TransactionModel
+from clvmodels.units import DAYS
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from clvmodels.inference.fit import Fit
+
+__all__ = ["in_words", "median_lifetime", "summary"]
+
+NORMAL_975 = 1.959963984540054
+
+
+def summary(fit: Fit) -> pd.DataFrame:
+    """Return estimate, standard error and 95 % interval by parameter, from the covariance or from the draws."""
+    import pandas as pd
+
+    lower = fit.model.lower
+    grown = fit.estimate - lower
+    if len(fit.draws) > 1:
+        sd = fit.draws.std(axis=0, ddof=1)
+        low, high = np.quantile(fit.draws, [0.025, 0.975], axis=0)
+    else:
+        log_sd = np.sqrt(np.diag(fit.covariance))
+        sd, spread = grown * log_sd, np.exp(NORMAL_975 * log_sd)
+        low, high = lower + grown / spread, lower + grown * spread
+    table = {"estimate": fit.estimate, "sd": sd, "low": low, "high": high}
+    return pd.DataFrame(table, index=pd.Index(fit.model.names, name="parameter"))
+
+
+def median_lifetime(model: TransactionModel, theta: np.ndarray) -> float:
+    """Return the time by which half of the customers just acquired have left; infinite beyond 1e6 units."""
+    nothing = np.zeros(1)
+    born = float(model.p_alive(theta, nothing, nothing, nothing)[0])
+    low, high = 0.0, 1e6
+    for _ in range(60):
+        middle = 0.5 * (low + high) if low > 0 else high / 2.0
+        alive = born * float(survival(model, theta, nothing, nothing, middle)[0])
+        low, high = (middle, high) if alive > 0.5 else (low, middle)
+    return np.inf if low > 0.99e6 else high
+
+
+def in_words(fit: Fit) -> str:
+    """Return what the parameters say about the customers."""
+    if isinstance(fit.model, TransactionModel):
+        return _orders(fit, fit.model)
+    assert isinstance(fit.model, SpendModel)
+    return _spend(fit, fit.model)
+
+
+def _orders(fit: Fit, model: TransactionModel) -> str:
+    assert fit.unit is not None
+    theta, unit = fit.estimate, fit.unit
+    nothing = np.zeros(1)
+    year = DAYS["year"] / DAYS[unit]
+    first_year = float(
+        model.p_alive(theta, nothing, nothing, nothing)[0]
+        * residual(model, theta, nothing, nothing, [purchases_within(year)])[0][0, 0]
+    )
+    rate = float(model.mean_purchase_rate(theta))
+    r = fit.params["r"]
+    lifetime = median_lifetime(model, theta)
+    lines = [
+        f"{model.name}, time in {unit}s: {fit.diagnostics.message}.",
+        f"While alive, a customer buys {rate:.3g} times a {unit} on average ({rate * year:.3g} a year); "
+        f"the rates vary across customers with a coefficient of variation of {1 / np.sqrt(r):.2g}.",
+        f"Half of new customers have left after {lifetime:.3g} {unit}s ({lifetime / year:.2g} years)."
+        if np.isfinite(lifetime)
+        else "More than half of new customers never leave within any time that matters.",
+        f"A new customer is expected to buy {first_year:.3g} times more in the first year.",
+    ]
+    if model.key == "bg_nbd":
+        lines.append(
+            "Under BG/NBD everyone who bought only once counts as alive, as a customer can leave only after a repeat "
+            "purchase; where this matters, use MBG/NBD or Pareto/NBD, or the probability of no purchase in a given time."
+        )
+    return "\n".join(lines)
+
+
+def _spend(fit: Fit, model: SpendModel) -> str:
+    nothing = np.zeros(1)
+    mean = float(model.expected_spend(fit.estimate, nothing, nothing)[0])
+    p, q, _ = fit.estimate
+    within = 1.0 / np.sqrt(p)
+    across = f"{1 / np.sqrt(q - 2):.2g}" if q > 2 else "infinite (heavy tail: q is below 2)"
+    return (
+        f"{model.name}: {fit.diagnostics.message}.\n"
+        f"An order is worth {mean:,.2f} on average over customers; a customer's orders vary around his own mean with a "
+        f"coefficient of variation of {within:.2g}, and the means vary across customers with one of {across}."
+    )

@@ -1,0 +1,134 @@
+"""Maximum likelihood on the log scale of the parameters, in units where the mean age (mean spend) is one.
+
+The best of several starts is improved by BFGS (Nocedal & Wright 2006, ch. 6), on a sample of the customers if
+there are many, then on all of them, and finished by Newton steps, whose Hessian (central differences of the exact
+gradient) also gives the standard errors. What does not converge is tried from the other starts and by Nelder & Mead's
+method; what then still is not a clean maximum is diagnosed in words.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from clvmodels.inference.observations import Observations
+from clvmodels.models.specification import Array, Model
+
+__all__ = ["Optimum", "maximise"]
+
+SAMPLE = 5_000
+FAR = 9.0
+"""A parameter beyond exp(+-9) in internal units has gone to its boundary."""
+FLAT = 1e-8
+"""An eigenvalue of the Hessian of the mean log-likelihood below this: the data do not identify a direction."""
+STEEP = 1e-6
+"""A gradient of the mean log-likelihood above this: not converged."""
+
+
+@dataclass(frozen=True)
+class Optimum:
+    """The end of a maximisation, on the log scale psi = log(theta - lower), in internal units.
+
+    Attributes
+    ----------
+    psi
+        The maximum, shape (parameters,).
+    hessian
+        Of minus the log-likelihood of all customers, by psi.
+    gradient
+        Of the mean log-likelihood by psi.
+    evaluations
+        How often the likelihood of all customers was computed.
+    """
+
+    psi: Array
+    hessian: Array
+    gradient: Array
+    evaluations: int
+
+    @property
+    def converged(self) -> bool:
+        """Whether the gradient vanishes."""
+        return bool(np.all(np.isfinite(self.gradient)) and np.abs(self.gradient).max() < STEEP)
+
+
+class _Objective:
+    """Minus the mean log-likelihood and its gradient, as functions of psi; counts its calls."""
+
+    def __init__(self, model: Model, observations: Observations) -> None:
+        self.model, self.observations, self.evaluations = model, observations, 0
+
+    def __call__(self, psi: Array) -> tuple[float, Array]:
+        self.evaluations += 1
+        grown = np.exp(np.clip(psi, -30.0, 30.0))
+        value, gradient = self.observations.log_likelihood(self.model, self.model.lower + grown)
+        customers = self.observations.customers
+        return -value / customers, -gradient * grown / customers
+
+    def hessian(self, psi: Array) -> Array:
+        step = 1e-4
+        shifts = step * np.eye(len(psi))
+        columns = [(self(psi + shift)[1] - self(psi - shift)[1]) / (2.0 * step) for shift in shifts]
+        matrix = np.array(columns)
+        return 0.5 * (matrix + matrix.T)
+
+
+def maximise(model: Model, observations: Observations) -> Optimum:
+    """Return the maximum of the likelihood of `model` given `observations`."""
+    everything = _Objective(model, observations)
+    few = observations.customers <= 4 * SAMPLE
+    first = everything if few else _Objective(model, observations.sample(SAMPLE))
+    starts = np.log(np.asarray(model.starts) - model.lower)
+    starts = starts[np.argsort([_finite(first(start)[0]) for start in starts])]
+    for attempt in range(len(starts) + 1):
+        psi = _bfgs(first, starts[attempt]) if attempt < len(starts) else _simplex(first, starts[0])
+        if not few:
+            psi = _bfgs(everything, psi, _inverse(first.hessian(psi)))
+        optimum = _finish(everything, psi)
+        if optimum.converged:
+            return optimum
+    return optimum
+
+
+def _finite(value: float) -> float:
+    return value if np.isfinite(value) else np.inf
+
+
+def _bfgs(objective: _Objective, start: Array, inverse: Array | None = None) -> Array:
+    from scipy.optimize import minimize
+
+    options = {"gtol": 1e-7, "maxiter": 300, "hess_inv0": inverse}
+    return np.asarray(minimize(objective, start, jac=True, method="BFGS", options=options).x)
+
+
+def _simplex(objective: _Objective, start: Array) -> Array:
+    from scipy.optimize import minimize
+
+    options = {"maxiter": 4000, "xatol": 1e-6, "fatol": 1e-12, "adaptive": True}
+    return _bfgs(
+        objective, minimize(lambda psi: _finite(objective(psi)[0]), start, method="Nelder-Mead", options=options).x
+    )
+
+
+def _inverse(hessian: Array) -> Array | None:
+    """Return the inverse of a matrix, or None if it is not safely positive definite."""
+    values, vectors = np.linalg.eigh(hessian)
+    inverse = (vectors / values) @ vectors.T
+    return 0.5 * (inverse + inverse.T) if values[0] > FLAT else None
+
+
+def _finish(objective: _Objective, psi: Array) -> Optimum:
+    """Polish by chord Newton steps, which a good start needs few of."""
+    hessian = objective.hessian(psi)
+    inverse = _inverse(hessian)
+    value, gradient = objective(psi)
+    for _ in range(8 if inverse is not None else 0):
+        if np.abs(gradient).max() < 1e-11:
+            break
+        candidate = psi - inverse @ gradient
+        new_value, new_gradient = objective(candidate)
+        if not np.abs(new_gradient).max() < np.abs(gradient).max() or new_value > value + 1e-12:
+            break
+        psi, value, gradient = candidate, new_value, new_gradient
+    return Optimum(psi, hessian * objective.observations.customers, -gradient, objective.evaluations)

@@ -1,0 +1,88 @@
+"""A fit as a small JSON file: versioned, readable, without customer data, never executed."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from dataclasses import asdict
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from clvmodels.errors import FitError
+from clvmodels.inference.diagnostics import Diagnostics
+from clvmodels.models.registry import MODELS
+
+if TYPE_CHECKING:
+    from clvmodels.inference.fit import Fit, OrdersFit, SpendFit
+
+__all__ = ["load", "save"]
+
+FORMAT: Final = "clvmodels fit"
+VERSION: Final = 1
+
+
+def save(fit: Fit, path: str | PathLike[str]) -> None:
+    """Write a fit; the file appears whole or not at all."""
+    content = {
+        "format": FORMAT,
+        "version": VERSION,
+        "model": fit.model.key,
+        "parameters": list(fit.model.names),
+        "unit": fit.unit,
+        "method": fit.method,
+        "estimate": fit.estimate.tolist(),
+        "theta": fit.theta.tolist(),
+        "covariance": _null_for_nan(fit.covariance),
+        "log_likelihood": _null_for_nan(np.asarray(fit.log_likelihood)),
+        "customers": fit.customers,
+        "fingerprint": fit.fingerprint,
+        "diagnostics": asdict(fit.diagnostics),
+    }
+    target = Path(path)
+    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=target.name, suffix=".part")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            json.dump(content, file, indent=1, allow_nan=False)
+        os.replace(temporary, target)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def _null_for_nan(values: np.ndarray) -> Any:
+    return np.where(np.isnan(values), None, values.astype(object)).tolist()
+
+
+def load(path: str | PathLike[str]) -> OrdersFit | SpendFit:
+    """Read a fit."""
+    from clvmodels.inference.estimator import build
+
+    try:
+        content = json.loads(Path(path).read_text(encoding="utf-8"))
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise FitError(f"{path} is not a fit saved by this package: {error}") from error
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise FitError(f'{path} is not a fit saved by this package; write one with fit.save("orders.json")')
+    if content["version"] > VERSION:
+        raise FitError(
+            f"{path} was written by a later version (format {content['version']}, known {VERSION}); update clvmodels"
+        )
+    model = MODELS[content["model"]]
+    if content["parameters"] != list(model.names):
+        raise FitError(f"{path} has parameters {content['parameters']}, {model.name} has {list(model.names)}")
+    return build(
+        model,
+        theta=np.array(content["theta"]),
+        method=content["method"],
+        unit=content["unit"],
+        log_likelihood=np.nan if content["log_likelihood"] is None else content["log_likelihood"],
+        estimate=np.array(content["estimate"]),
+        covariance=np.array(content["covariance"], dtype=float),
+        customers=content["customers"],
+        fingerprint=content["fingerprint"],
+        diagnostics=Diagnostics(**content["diagnostics"]),
+    )

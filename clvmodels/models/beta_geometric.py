@@ -1,0 +1,97 @@
+"""What BG/NBD and MBG/NBD share: Poisson purchases at a gamma rate, and a beta chance to leave at every opportunity.
+
+A customer buys at rate lambda ~ Gamma(r, alpha) while alive, and leaves with probability p ~ Beta(a, b) at each of the
+opportunities to do so. The models differ in the number k of opportunities that a customer with x repeat purchases has
+survived if he is still alive: k = x if he may leave after each repeat purchase (BG/NBD), k = x + 1 if also after the
+first one (MBG/NBD). All functions here take k beside x.
+
+Source: Fader, Hardie & Lee (2005), Marketing Science 24(2); Batislam, Denizel & Filiztekin (2007), International
+Journal of Research in Marketing 24(3).
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from scipy import special
+
+from clvmodels.models.counts import log_negative_binomial
+from clvmodels.models.specification import Array, Traits
+from clvmodels.numerics.beta_mixture import mean_powers
+from clvmodels.numerics.compiled import gufunc
+from clvmodels.numerics.special import digamma, log1p_exp, log_gamma_ratio
+
+__all__ = ["count_terms", "draw_traits", "future", "history_terms", "mean_purchase_rate", "p_alive", "pmf"]
+
+
+@gufunc("vssvv", "(p),(),()->(),(p)")
+def count_terms(theta: Array, x: float, k: float, value: Array, gradient: Array) -> None:
+    """Log of Gamma(r+x)/Gamma(r) alpha^r B(a, b+k)/B(a, b), and its gradient."""
+    r, alpha, a, b = theta
+    value[0] = log_gamma_ratio(r, x) + r * math.log(alpha) + log_gamma_ratio(b, k) - log_gamma_ratio(a + b, k)
+    by_sum = digamma(a + b) - digamma(a + b + k)
+    gradient[0] = digamma(r + x) - digamma(r) + math.log(alpha)
+    gradient[1] = r / alpha
+    gradient[2] = by_sum
+    gradient[3] = digamma(b + k) - digamma(b) + by_sum
+
+
+@gufunc("vssssvv", "(p),(),(),(),()->(),(p)")
+def history_terms(theta: Array, x: float, k: float, t_x: float, T: float, value: Array, gradient: Array) -> None:
+    """Log of (alpha+T)^-(r+x) + a/(b+k-1) (alpha+t_x)^-(r+x), the second term for k > 0 only, and its gradient."""
+    r, alpha, a, b = theta
+    silence = math.log1p((T - t_x) / (alpha + t_x))
+    value[0] = -(r + x) * math.log(alpha + T)
+    dead = 0.0
+    if k > 0.0:
+        log_odds = math.log(a / (b + k - 1.0)) + (r + x) * silence
+        value[0] += log1p_exp(log_odds)
+        dead = 1.0 / (1.0 + math.exp(-log_odds))
+    gradient[0] = -math.log(alpha + T) + dead * silence
+    gradient[1] = -(r + x) * ((1.0 - dead) / (alpha + T) + dead / (alpha + t_x))
+    gradient[2] = dead / a
+    gradient[3] = -dead / (b + k - 1.0) if k > 0.0 else 0.0
+
+
+def p_alive(theta: Array, x: Array, k: Array, t_x: Array, T: Array) -> Array:
+    """Return P(alive at T | x, t_x, T) = 1 / (1 + a/(b+k-1) ((alpha+T)/(alpha+t_x))^(r+x)); 1 where k = 0."""
+    r, alpha, a, b = np.moveaxis(theta, -1, 0)
+    at_risk = np.asarray(k) > 0
+    log_odds = np.log(a / np.where(at_risk, b + k - 1.0, 1.0)) + (r + x) * np.log1p((T - t_x) / (alpha + t_x))
+    return np.where(at_risk, special.expit(-log_odds), 1.0)
+
+
+def future(theta: Array, x: Array, k: Array, T: Array, t: Array) -> tuple[Array, Array]:
+    """Return P(alive at T+t) and E[rate at T+t] of a customer alive at T: lambda ~ Gamma(r+x, alpha+T), p ~ Beta(a, b+k)."""
+    r, alpha, a, b = np.moveaxis(theta, -1, 0)
+    survival, tilted = mean_powers(r + x, t / (alpha + T), a, b + k)
+    return survival, (r + x) / (alpha + T) * tilted
+
+
+def pmf(theta: Array, x: Array, k: Array, T: Array, t: Array, n: Array) -> Array:
+    """Return P(n purchases in (T, T+t]) of a customer alive at T (FHL 2005, equation 8, with posterior parameters)."""
+    r, alpha, a, b = np.moveaxis(theta, -1, 0)
+    shape, beta, share = r + x, b + k, t / (alpha + T + t)
+    any_ = np.maximum(n, 1.0)
+    log_survivor = special.betaln(a, beta + n) - special.betaln(a, beta)
+    log_leaver = special.betaln(a + 1.0, beta + any_ - 1.0) - special.betaln(a, beta)
+    stays = np.exp(log_survivor + log_negative_binomial(n, shape, alpha + T, t))
+    leaves = np.exp(log_leaver) * special.betainc(any_, shape, share)
+    return stays + np.where(np.asarray(n) > 0, leaves, 0.0)
+
+
+def draw_traits(theta: Array, x: Array, k: Array, T: Array, generator: np.random.Generator) -> Traits:
+    """Draw customers alive at T; the purchase after which one leaves is geometric."""
+    r, alpha, a, b = np.moveaxis(theta, -1, 0)
+    shape = np.broadcast(r, x, T).shape
+    rate = generator.gamma(np.broadcast_to(r + x, shape)) / (alpha + T)
+    with np.errstate(divide="ignore"):
+        log_stay = np.log1p(-generator.beta(np.broadcast_to(a, shape), b + k))
+        last = np.ceil(generator.standard_exponential(shape) / -log_stay)
+    return Traits(rate, np.full(shape, np.inf), np.maximum(last, 1.0))
+
+
+def mean_purchase_rate(theta: Array) -> Array:
+    """Return E[lambda] = r / alpha."""
+    return np.asarray(theta[..., 0] / theta[..., 1])

@@ -1,0 +1,39 @@
+"""BG/NBD: a customer may leave after each repeat purchase.
+
+Story: while alive, customers buy at random at their own rate (gamma across customers); after each repeat purchase they
+leave with their own probability (beta across customers). A customer without a repeat purchase has had no
+opportunity to leave: P(alive) = 1 for all of them, a property of the model and not of the customers.
+
+Source: Fader, Hardie & Lee (2005), "Counting your customers" the easy way, Marketing Science 24(2), 275-284.
+"""
+
+from __future__ import annotations
+
+from clvmodels.models import beta_geometric as shared
+from clvmodels.models.specification import Parameter, TransactionModel
+
+__all__ = ["BG_NBD"]
+
+BG_NBD = TransactionModel(
+    key="bg_nbd",
+    name="BG/NBD",
+    public_name="BGNBD",
+    source="Fader, Hardie & Lee (2005), Marketing Science 24(2)",
+    parameters=(Parameter("r"), Parameter("alpha", "time"), Parameter("a"), Parameter("b")),
+    example={"r": 0.243, "alpha": 4.414, "a": 0.793, "b": 2.426},
+    starts=(
+        (0.3, 0.2, 0.8, 2.5),
+        (1.0, 1.0, 0.3, 3.0),
+        (0.1, 0.1, 2.0, 2.0),
+        (3.0, 1.0, 1.0, 10.0),
+        (0.5, 5.0, 1.0, 1.0),
+    ),
+    count_terms=lambda theta, x: shared.count_terms(theta, x, x),
+    history_terms=lambda theta, x, t_x, T: shared.history_terms(theta, x, x, t_x, T),
+    p_alive=lambda theta, x, t_x, T: shared.p_alive(theta, x, x, t_x, T),
+    future=lambda theta, x, T, t: shared.future(theta, x, x, T, t),
+    pmf=lambda theta, x, T, t, n: shared.pmf(theta, x, x, T, t, n),
+    draw_traits=lambda theta, x, T, generator: shared.draw_traits(theta, x, x, T, generator),
+    mean_purchase_rate=shared.mean_purchase_rate,
+    tail="a",
+)

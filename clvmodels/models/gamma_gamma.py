@@ -1,0 +1,73 @@
+"""Gamma-Gamma: the value of an order varies around each customer's own mean, and the means vary across customers.
+
+Story: a customer's orders are Gamma(p, nu) with his own nu ~ Gamma(q, v); v is a rate in the unit of money. Spend is
+independent of how often he buys. Parametrised so that q > 1: the population mean p v / (q - 1) is finite.
+
+Source: Colombo & Jiang (1999), Journal of Interactive Marketing 13(3); Fader, Hardie & Lee (2005), JMR 42(4); Fader &
+Hardie (2013), The gamma-gamma model of monetary value, note 025.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from clvmodels.models.specification import Array, Parameter, SpendModel
+from clvmodels.numerics.compiled import gufunc
+from clvmodels.numerics.special import digamma, log_gamma_ratio
+
+__all__ = ["GAMMA_GAMMA"]
+
+
+@gufunc("vsvv", "(p),()->(),(p)")
+def count_terms(theta: Array, x: float, value: Array, gradient: Array) -> None:
+    """Log of Gamma(px+q) / (Gamma(px) Gamma(q)) v^q x^(px) (note 025, equation 1a), and its gradient."""
+    p, q, v = theta
+    n = p * x
+    value[0] = log_gamma_ratio(n, q) - math.lgamma(q) + q * math.log(v) + n * math.log(x)
+    by_sum = digamma(n + q)
+    gradient[0] = x * (by_sum - digamma(n) + math.log(x))
+    gradient[1] = by_sum - digamma(q) + math.log(v)
+    gradient[2] = q / v
+
+
+@gufunc("vssvv", "(p),(),()->(),(p)")
+def history_terms(theta: Array, x: float, mean_spend: float, value: Array, gradient: Array) -> None:
+    """Log of zbar^(px-1) (v + x zbar)^-(px+q), and its gradient."""
+    p, q, v = theta
+    log_spend, log_total = math.log(mean_spend), math.log(v + x * mean_spend)
+    value[0] = (p * x - 1.0) * log_spend - (p * x + q) * log_total
+    gradient[0] = x * (log_spend - log_total)
+    gradient[1] = -log_total
+    gradient[2] = -(p * x + q) / (v + x * mean_spend)
+
+
+def expected_spend(theta: Array, x: Array, mean_spend: Array) -> Array:
+    """Return E[Z | x, zbar] = p (v + x zbar) / (p x + q - 1); the population mean p v / (q - 1) where x = 0."""
+    p, q, v = np.moveaxis(theta, -1, 0)
+    total = np.where(np.asarray(x) > 0, x * mean_spend, 0.0)
+    return np.asarray(p * (v + total) / (p * x + q - 1.0))
+
+
+def draw_orders(theta: Array, x: Array, mean_spend: Array, owner: Array, generator: np.random.Generator) -> Array:
+    """Draw order values: each customer's nu ~ Gamma(q + p x, v + x zbar), then order k ~ Gamma(p, nu of its owner)."""
+    p, q, v = np.moveaxis(theta, -1, 0)
+    total = np.where(np.asarray(x) > 0, x * mean_spend, 0.0)
+    nu = generator.gamma(q + p * np.asarray(x, float)) / (v + total)
+    return np.asarray(generator.gamma(p, size=len(owner)) / nu[owner])
+
+
+GAMMA_GAMMA = SpendModel(
+    key="gamma_gamma",
+    name="Gamma-Gamma",
+    public_name="GammaGamma",
+    source="Fader & Hardie (2013), The gamma-gamma model of monetary value",
+    parameters=(Parameter("p"), Parameter("q", lower=1.0), Parameter("v", "money")),
+    example={"p": 6.25, "q": 3.74, "v": 15.44},
+    starts=((6.0, 3.5, 0.4), (1.0, 2.0, 1.0), (20.0, 2.0, 0.05), (2.0, 10.0, 4.0)),
+    count_terms=count_terms,
+    history_terms=history_terms,
+    expected_spend=expected_spend,
+    draw_orders=draw_orders,
+)

@@ -1,0 +1,39 @@
+"""MBG/NBD: a customer may leave after each purchase, the first one included.
+
+Story: as BG/NBD, but the chance to leave comes at the first purchase too, so that a customer without a repeat
+purchase may have left. Everywhere k = x + 1 opportunities stand for k = x.
+
+Source: Batislam, Denizel & Filiztekin (2007), Empirical validation and comparison of models for customer base
+analysis, International Journal of Research in Marketing 24(3), 201-209.
+"""
+
+from __future__ import annotations
+
+from clvmodels.models import beta_geometric as shared
+from clvmodels.models.specification import Parameter, TransactionModel
+
+__all__ = ["MBG_NBD"]
+
+MBG_NBD = TransactionModel(
+    key="mbg_nbd",
+    name="MBG/NBD",
+    public_name="MBGNBD",
+    source="Batislam, Denizel & Filiztekin (2007), International Journal of Research in Marketing 24(3)",
+    parameters=(Parameter("r"), Parameter("alpha", "time"), Parameter("a"), Parameter("b")),
+    example={"r": 0.525, "alpha": 6.183, "a": 0.891, "b": 1.614},
+    starts=(
+        (0.3, 0.2, 0.8, 2.5),
+        (1.0, 1.0, 0.3, 3.0),
+        (0.1, 0.1, 2.0, 2.0),
+        (3.0, 1.0, 1.0, 10.0),
+        (0.5, 5.0, 1.0, 1.0),
+    ),
+    count_terms=lambda theta, x: shared.count_terms(theta, x, x + 1.0),
+    history_terms=lambda theta, x, t_x, T: shared.history_terms(theta, x, x + 1.0, t_x, T),
+    p_alive=lambda theta, x, t_x, T: shared.p_alive(theta, x, x + 1.0, t_x, T),
+    future=lambda theta, x, T, t: shared.future(theta, x, x + 1.0, T, t),
+    pmf=lambda theta, x, T, t, n: shared.pmf(theta, x, x + 1.0, T, t, n),
+    draw_traits=lambda theta, x, T, generator: shared.draw_traits(theta, x, x + 1.0, T, generator),
+    mean_purchase_rate=shared.mean_purchase_rate,
+    tail="a",
+)

@@ -1,0 +1,184 @@
+"""What a model is: a frozen value that holds its parameters and its mathematics, as functions of arrays.
+
+Throughout, `theta` is an array of parameters whose last axis runs over them in the model's order; everything else
+broadcasts against its other axes. Histories are (x, t_x, T); `t` is time from T on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clvmodels.errors import ParameterError, one_of
+
+__all__ = ["Array", "Model", "Parameter", "SpendModel", "Traits", "TransactionModel"]
+
+Array = NDArray[np.float64]
+Dimension = Literal["none", "time", "money"]
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A model parameter.
+
+    Attributes
+    ----------
+    name
+        Its name in the literature.
+    dimension
+        How it scales when the unit of time or money changes: ``"time"`` parameters (inverse rates) by the unit.
+    lower
+        It is greater than this.
+    """
+
+    name: str
+    dimension: Dimension = "none"
+    lower: float = 0.0
+
+
+@dataclass(frozen=True)
+class Traits:
+    """What a simulated customer is like, given that he is alive: shape (customers,) each.
+
+    Attributes
+    ----------
+    purchase_rate
+        Purchases per unit of time.
+    lifetime
+        Time at which he leaves, counted from now; infinite if he does not leave by the clock.
+    last_purchase
+        Number of purchases after which he leaves, counted from now; infinite if purchases do not make him leave.
+    """
+
+    purchase_rate: Array
+    lifetime: Array
+    last_purchase: Array
+
+
+@dataclass(frozen=True)
+class Model:
+    """What transaction and spend models have in common.
+
+    Attributes
+    ----------
+    key, name, public_name
+        Such as ``"bg_nbd"``, ``"BG/NBD"``, ``"BGNBD"``.
+    source
+        Where the model comes from.
+    parameters
+        In the order of the last axis of `theta`.
+    count_terms
+        ``(theta, x) -> (value, gradient)``: the part of a customer's log-likelihood that depends on x alone.
+    history_terms
+        ``(theta, *columns) -> (value, gradient)``: the rest.
+    starts
+        Starting points for fitting, in units where the mean age (mean spend) is one; shape (starts, parameters).
+    example
+        Parameters of a published fit, for examples and tests.
+    """
+
+    key: str
+    name: str
+    public_name: str
+    source: str
+    parameters: tuple[Parameter, ...]
+    count_terms: Callable[[Array, Array], tuple[Array, Array]]
+    history_terms: Callable[..., tuple[Array, Array]]
+    starts: tuple[tuple[float, ...], ...]
+    example: Mapping[str, float]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the parameters, in order."""
+        return tuple(parameter.name for parameter in self.parameters)
+
+    @property
+    def lower(self) -> Array:
+        """Lower bounds of the parameters, in order."""
+        return np.array([parameter.lower for parameter in self.parameters])
+
+    def units(self, *, time: float = 1.0, money: float = 1.0) -> Array:
+        """Return the factor of each parameter when a unit of time (money) is divided by `time` (`money`)."""
+        factors: dict[Dimension, float] = {"none": 1.0, "time": time, "money": money}
+        return np.array([factors[parameter.dimension] for parameter in self.parameters])
+
+    def theta(self, params: Mapping[str, Any]) -> Array:
+        """Return parameters given by name as an array with a last axis in the model's order.
+
+        Raises
+        ------
+        ParameterError
+            If a name is unknown or missing, or a value is not a finite number above its lower bound.
+        """
+        for name in params:
+            if name not in self.names:
+                raise ParameterError(f"{self.name}: {one_of('parameter', name, self.names)}")
+        missing = [name for name in self.names if name not in params]
+        if missing:
+            raise ParameterError(f"{self.name} needs {', '.join(self.names)}; {', '.join(missing)} missing")
+        theta = np.stack(np.broadcast_arrays(*(np.asarray(params[name], float) for name in self.names)), axis=-1)
+        for index, parameter in enumerate(self.parameters):
+            values = theta[..., index]
+            if not np.all(np.isfinite(values) & (values > parameter.lower)):
+                raise ParameterError(
+                    f"{self.name}: {parameter.name} must be a finite number above {parameter.lower:g}, got {params[parameter.name]!r}"
+                )
+        return theta
+
+    def log_likelihood(self, theta: Array, *columns: Array) -> Array:
+        """Return the log-likelihood of each history; the first column is x."""
+        value: Array = self.count_terms(theta, columns[0])[0] + self.history_terms(theta, *columns)[0]
+        return value
+
+
+@dataclass(frozen=True)
+class TransactionModel(Model):
+    """A model of when customers buy and when they leave.
+
+    Given that a customer is alive at T, his future depends on (x, T) alone, for all models here.
+
+    Attributes
+    ----------
+    p_alive
+        ``(theta, x, t_x, T)``: probability that he is alive at T.
+    future
+        ``(theta, x, T, t) -> (survival, intensity)``: given alive at T, the probability that he is alive at T + t,
+        and the expectation of his purchase rate at T + t, zero once he has left.
+    pmf
+        ``(theta, x, T, t, n)``: given alive at T, the probability of n purchases in (T, T + t].
+    draw_traits
+        ``(theta, x, T, generator)``: draws what customers who are alive at T are like.
+    mean_purchase_rate
+        ``(theta)``: mean over customers who have just been acquired.
+    median_lifetime
+        ``(theta)``: time by which half of the customers just acquired have left.
+    tail
+        Name of the parameter that must exceed one for undiscounted residual value to be finite.
+    """
+
+    p_alive: Callable[[Array, Array, Array, Array], Array]
+    future: Callable[[Array, Array, Array, Array], tuple[Array, Array]]
+    pmf: Callable[[Array, Array, Array, Array, Array], Array]
+    draw_traits: Callable[[Array, Array, Array, np.random.Generator], Traits]
+    mean_purchase_rate: Callable[[Array], Array]
+    tail: str
+
+
+@dataclass(frozen=True)
+class SpendModel(Model):
+    """A model of the value of orders.
+
+    Attributes
+    ----------
+    expected_spend
+        ``(theta, x, mean_spend)``: expected value of a future order; the population mean where x = 0.
+    draw_mean_spend
+        ``(theta, x, mean_spend, generator)``: draws customers' own mean order values given their histories.
+    """
+
+    expected_spend: Callable[[Array, Array, Array], Array]
+    draw_orders: Callable[[Array, Array, Array, Array, np.random.Generator], Array]

@@ -1,0 +1,1 @@
+"""Functions of arrays: special functions in log space, quadrature, compiled kernels, distinct rows."""

@@ -1,0 +1,31 @@
+"""Work on long arrays in blocks, in threads: compiled kernels release the interpreter lock.
+
+Blocks do not depend on the number of threads, and results are put together in order, so that they are the same to the
+last digit on any machine.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+
+__all__ = ["map_blocks"]
+
+
+@cache
+def _pool() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="clvmodels")
+
+
+def map_blocks[R](function: Callable[[slice], R], size: int, block: int) -> list[R]:
+    """Return ``function(rows)`` for the consecutive slices of at most `block` rows that cover `size` rows.
+
+    Examples
+    --------
+    >>> map_blocks(lambda rows: rows.stop - rows.start, 5, 2)
+    [2, 2, 1]
+    """
+    slices = [slice(start, min(start + block, size)) for start in range(0, size, block)]
+    return [function(rows) for rows in slices] if len(slices) < 2 else list(_pool().map(function, slices))

@@ -1,0 +1,1 @@
+"""From predictions to money: assumptions, discounting, lines of benefit and cost, customer equity."""
