@@ -5,9 +5,10 @@ Names are imported when they are first used, so that ``import clvmodels`` is qui
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     __version__: str
@@ -41,7 +42,7 @@ _ROOMS: Final = {
 __all__ = [*_ROOMS, "datasets"]  # noqa: PLE0604 - the models' names come from their registry
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     if name == "__version__":
         from importlib.metadata import version
 
@@ -49,7 +50,8 @@ def __getattr__(name: str) -> Any:
     if name == "datasets":
         return import_module("clvmodels.datasets")
     if name in _ROOMS:
-        return getattr(import_module(_ROOMS[name]), name)
+        public: object = getattr(import_module(_ROOMS[name]), name)
+        return public
     if not name.startswith("_"):
         for public_name, estimator in _estimators().items():
             if name == public_name:
@@ -61,11 +63,15 @@ def __dir__() -> list[str]:
     return sorted({*globals(), *__all__, *_estimators()})
 
 
-def _estimators() -> dict[str, Any]:
+def _estimators() -> dict[str, Callable[..., object]]:
     """Return what ``clv.BGNBD`` and its siblings stand for, by name."""
     from clvmodels.inference.estimator import OrdersEstimator, SpendEstimator
     from clvmodels.models.registry import SPEND_MODELS, TRANSACTION_MODELS
 
-    orders = {model.public_name: partial(OrdersEstimator, model) for model in TRANSACTION_MODELS.values()}
-    spend = {model.public_name: partial(SpendEstimator, model) for model in SPEND_MODELS.values()}
+    orders: dict[str, Callable[..., object]] = {
+        model.public_name: partial(OrdersEstimator, model) for model in TRANSACTION_MODELS.values()
+    }
+    spend: dict[str, Callable[..., object]] = {
+        model.public_name: partial(SpendEstimator, model) for model in SPEND_MODELS.values()
+    }
     return {**orders, **spend}

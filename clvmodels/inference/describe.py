@@ -69,19 +69,20 @@ def _orders(fit: Fit, model: TransactionModel) -> str:
     rate = float(model.mean_purchase_rate(theta))
     r = fit.params["r"]
     lifetime = median_lifetime(model, theta)
+    leaving = "More than half of new customers never leave within any time that matters."
+    if np.isfinite(lifetime):
+        leaving = f"Half of new customers have left after {lifetime:.3g} {unit}s ({lifetime / year:.2g} years)."
+    buying = f"While alive, a customer buys {rate:.3g} times a {unit} on average ({rate * year:.3g} a year); "
     lines = [
         f"{model.name}, time in {unit}s: {fit.diagnostics.message}.",
-        f"While alive, a customer buys {rate:.3g} times a {unit} on average ({rate * year:.3g} a year); "
-        f"the rates vary across customers with a coefficient of variation of {1 / np.sqrt(r):.2g}.",
-        f"Half of new customers have left after {lifetime:.3g} {unit}s ({lifetime / year:.2g} years)."
-        if np.isfinite(lifetime)
-        else "More than half of new customers never leave within any time that matters.",
+        buying + f"the rates vary across customers with a coefficient of variation of {1 / np.sqrt(r):.2g}.",
+        leaving,
         f"A new customer is expected to buy {first_year:.3g} times more in the first year.",
     ]
     if model.key == "bg_nbd":
         lines.append(
-            "Under BG/NBD everyone who bought only once counts as alive, as a customer can leave only after a repeat "
-            "purchase; where this matters, use MBG/NBD or Pareto/NBD, or the probability of no purchase in a given time."
+            "Under BG/NBD a customer can leave only after a repeat purchase, so that everyone who bought once only "
+            "counts as alive. Where this matters, use MBG/NBD, Pareto/NBD, or the probability of no purchase in a time."
         )
     return "\n".join(lines)
 
@@ -94,6 +95,6 @@ def _spend(fit: Fit, model: SpendModel) -> str:
     across = f"{1 / np.sqrt(q - 2):.2g}" if q > 2 else "infinite (heavy tail: q is below 2)"
     return (
         f"{model.name}: {fit.diagnostics.message}.\n"
-        f"An order is worth {mean:,.2f} on average over customers; a customer's orders vary around his own mean with a "
-        f"coefficient of variation of {within:.2g}, and the means vary across customers with one of {across}."
+        f"An order is worth {mean:,.2f} on average over customers; a customer's orders vary around his own mean "
+        f"with a coefficient of variation of {within:.2g}, and the means vary across customers with one of {across}."
     )

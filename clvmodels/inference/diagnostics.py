@@ -23,8 +23,8 @@ class Diagnostics:
     Attributes
     ----------
     status
-        ``"given"`` for parameters that were not fitted; ``"converged"``: a clean maximum; ``"boundary"``: a parameter ran
-        to zero or infinity; ``"not identified"``: the data leave a combination of parameters open.
+        ``"given"`` for parameters that were not fitted; ``"converged"``: a clean maximum; ``"boundary"``: a parameter
+        ran to zero or infinity; ``"not identified"``: the data leave a combination of parameters open.
     message
         The same in a sentence, with what in the data may have caused it.
     gradient
@@ -40,7 +40,7 @@ class Diagnostics:
 
 
 def diagnose(model: Model, observations: Observations, optimum: Optimum) -> Diagnostics:
-    """Tell a clean maximum from a boundary, a flat direction, or no convergence, and name what in the data causes it."""
+    """Tell a clean maximum from a boundary, a flat direction or none, and name what in the data causes it."""
     eigenvalues, vectors = np.linalg.eigh(optimum.hessian / observations.customers)
     size = np.abs(optimum.gradient).max()
     runaways = [name for name, psi in zip(model.names, optimum.psi, strict=True) if abs(psi) > FAR]

@@ -83,7 +83,7 @@ class OrdersEstimator:
         Warns
         -----
         FitWarning
-            If the maximum is at a boundary, not identified, or was not reached; the message names the cause in the data.
+            If the maximum is at a boundary, not identified, or not reached; the message names the cause in the data.
         """
         return cast("OrdersFit", _fit(self.model, histories, method, draws, seed))
 

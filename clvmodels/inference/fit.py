@@ -153,7 +153,8 @@ class OrdersFit(Fit):
         """Raise UnitError unless the histories count time in the unit of this fit."""
         if histories.unit != self.unit:
             raise UnitError(
-                f'this fit counts time in {self.unit}s and the histories in {histories.unit}s; write rfm.in_unit("{self.unit}")'
+                f"this fit counts time in {self.unit}s and the histories in {histories.unit}s; "
+                f'write rfm.in_unit("{self.unit}")'
             )
 
     def expected_purchases(self, histories: Histories, t: Duration) -> pd.DataFrame:
@@ -193,7 +194,7 @@ class OrdersFit(Fit):
     def probability_alive(self, histories: Histories, after: Duration = 0.0) -> pd.DataFrame:
         """Return the probability that each customer is alive at a time `after` the end of observation.
 
-        Under BG/NBD it is 1 now for everyone who bought once only; see `probability_of_purchases` for a figure to decide by.
+        Under BG/NBD it is 1 now for everyone who bought once only; `probability_of_purchases` is a figure to decide by.
 
         Returns
         -------
@@ -209,7 +210,7 @@ class OrdersFit(Fit):
         return predictions.by_customer(self, histories, given)
 
     def probability_of_purchases(self, histories: Histories, t: Duration, n: int = 0) -> pd.DataFrame:
-        """Return the probability that each customer buys exactly `n` times in the time `t` after the end of observation.
+        """Return the probability that each customer buys exactly `n` times within `t` after the end of observation.
 
         Returns
         -------
@@ -272,7 +273,7 @@ class SpendFit(Fit):
     model: SpendModel
 
     def expected_spend(self, histories: Histories) -> pd.DataFrame:
-        """Return the expected value of an order of each customer; the population mean where there is no repeat purchase.
+        """Return the expected value of each customer's orders; the population mean where there is no repeat purchase.
 
         Returns
         -------

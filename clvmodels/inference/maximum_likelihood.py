@@ -9,6 +9,7 @@ method; what then still is not a clean maximum is diagnosed in words.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -98,17 +99,18 @@ def _finite(value: float) -> float:
 def _bfgs(objective: _Objective, start: Array, inverse: Array | None = None) -> Array:
     from scipy.optimize import minimize
 
-    options = {"gtol": 1e-7, "maxiter": 300, "hess_inv0": inverse}
-    return np.asarray(minimize(objective, start, jac=True, method="BFGS", options=options).x)
+    options: Any = {"gtol": 1e-7, "maxiter": 300, "hess_inv0": inverse}
+    return np.asarray(minimize(objective.__call__, start, jac=True, method="BFGS", options=options).x)
 
 
 def _simplex(objective: _Objective, start: Array) -> Array:
     from scipy.optimize import minimize
 
-    options = {"maxiter": 4000, "xatol": 1e-6, "fatol": 1e-12, "adaptive": True}
-    return _bfgs(
-        objective, minimize(lambda psi: _finite(objective(psi)[0]), start, method="Nelder-Mead", options=options).x
-    )
+    def value(psi: Array) -> float:
+        return _finite(objective(psi)[0])
+
+    options: Any = {"maxiter": 4000, "xatol": 1e-6, "fatol": 1e-12, "adaptive": True}
+    return _bfgs(objective, np.asarray(minimize(value, start, method="Nelder-Mead", options=options).x))
 
 
 def _inverse(hessian: Array) -> Array | None:
@@ -123,8 +125,8 @@ def _finish(objective: _Objective, psi: Array) -> Optimum:
     hessian = objective.hessian(psi)
     inverse = _inverse(hessian)
     value, gradient = objective(psi)
-    for _ in range(8 if inverse is not None else 0):
-        if np.abs(gradient).max() < 1e-11:
+    for _ in range(8):
+        if inverse is None or np.abs(gradient).max() < 1e-11:
             break
         candidate = psi - inverse @ gradient
         new_value, new_gradient = objective(candidate)

@@ -1,5 +1,7 @@
-"""Predictions by customer: computed once a distinct history and parameter draw, in blocks, and joined back by position
-in the table of histories, whose rows carry the customers' ids."""
+"""Predictions by customer.
+
+They are computed once a distinct history and parameter draw, in blocks, and joined back to the table of histories.
+"""
 
 from __future__ import annotations
 

@@ -8,13 +8,14 @@ import tempfile
 from dataclasses import asdict
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from clvmodels.errors import FitError
 from clvmodels.inference.diagnostics import Diagnostics
 from clvmodels.models.registry import MODELS
+from clvmodels.models.specification import Array
 
 if TYPE_CHECKING:
     from clvmodels.inference.fit import Fit, OrdersFit, SpendFit
@@ -47,14 +48,16 @@ def save(fit: Fit, path: str | PathLike[str]) -> None:
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
             json.dump(content, file, indent=1, allow_nan=False)
-        os.replace(temporary, target)
+        Path(temporary).replace(target)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
 
 
-def _null_for_nan(values: np.ndarray) -> Any:
-    return np.where(np.isnan(values), None, values.astype(object)).tolist()
+def _null_for_nan(values: Array) -> object:
+    cells = values.astype(object)
+    cells[np.isnan(values)] = None
+    return cells.tolist()
 
 
 def load(path: str | PathLike[str]) -> OrdersFit | SpendFit:

@@ -1,0 +1,1 @@
+"""The models: one file of mathematics each, and the registry."""

@@ -63,7 +63,7 @@ def p_alive(theta: Array, x: Array, k: Array, t_x: Array, T: Array) -> Array:
 
 
 def future(theta: Array, x: Array, k: Array, T: Array, t: Array) -> tuple[Array, Array]:
-    """Return P(alive at T+t) and E[rate at T+t] of a customer alive at T: lambda ~ Gamma(r+x, alpha+T), p ~ Beta(a, b+k)."""
+    """Return P(alive at T+t) and E[rate at T+t], given lambda ~ Gamma(r+x, alpha+T) and p ~ Beta(a, b+k) at T."""
     r, alpha, a, b = np.moveaxis(theta, -1, 0)
     survival, tilted = mean_powers(r + x, t / (alpha + T), a, b + k)
     return survival, (r + x) / (alpha + T) * tilted
@@ -78,7 +78,7 @@ def pmf(theta: Array, x: Array, k: Array, T: Array, t: Array, n: Array) -> Array
     log_leaver = special.betaln(a + 1.0, beta + any_ - 1.0) - special.betaln(a, beta)
     stays = np.exp(log_survivor + log_negative_binomial(n, shape, alpha + T, t))
     leaves = np.exp(log_leaver) * special.betainc(any_, shape, share)
-    return stays + np.where(np.asarray(n) > 0, leaves, 0.0)
+    return np.asarray(stays + np.where(np.asarray(n) > 0, leaves, 0.0))
 
 
 def draw_traits(theta: Array, x: Array, k: Array, T: Array, generator: np.random.Generator) -> Traits:

@@ -75,7 +75,7 @@ def residual(
 
 def _scale(model: TransactionModel, theta: Array) -> float:
     """Return the shortest time-like parameter: the future's nearest singularity in T lies at minus this."""
-    return min(theta[i] for i, parameter in enumerate(model.parameters) if parameter.dimension == "time")
+    return min(float(theta[i]) for i, parameter in enumerate(model.parameters) if parameter.dimension == "time")
 
 
 def _first_panel(model: TransactionModel, theta: Array, x: Array, T: Array, scale: float) -> float:

@@ -38,8 +38,10 @@ def count_terms(theta: Array, x: float, value: Array, gradient: Array) -> None:
 def _alive_and_dead(
     theta: Array, x: float, t_x: float, T: float, value: Array, gradient: Array, log_odds: Array
 ) -> None:
-    """Log of (alpha+T)^-(r+x) (beta+T)^-s + s int_{t_x}^T (alpha+t)^-(r+x) (beta+t)^-(s+1) dt, its gradient, and the
-    log odds of having left (the second term) against being alive (the first)."""
+    """Log of the sum of two terms, its gradient, and the log odds of having left (2nd term) against being alive (1st).
+
+    The terms are (alpha+T)^-(r+x) (beta+T)^-s and s int_{t_x}^T (alpha+t)^-(r+x) (beta+t)^-(s+1) dt.
+    """
     r, alpha, s, beta = theta
     n = r + x
     alive = -n * math.log(alpha + T) - s * math.log(beta + T)
@@ -89,7 +91,7 @@ def pmf(theta: Array, x: Array, T: Array, t: Array, n: Array) -> Array:
         tau = np.exp(y) * t[..., None]
         count = log_negative_binomial(n[..., None], shape[..., None], rate[..., None], tau)
         leaves = np.log(s / left)[..., None] - (s[..., None] + 1.0) * np.log1p(tau / left[..., None])
-        return count + leaves + y + np.log(t)[..., None]
+        return np.asarray(count + leaves + y + np.log(t)[..., None])
 
     lowest = np.full(t.shape, -50.0)
     leaves = log_integral_of_peak(log_integrand, lowest, np.zeros(t.shape))

@@ -124,8 +124,9 @@ class Model:
         for index, parameter in enumerate(self.parameters):
             values = theta[..., index]
             if not np.all(np.isfinite(values) & (values > parameter.lower)):
+                got = params[parameter.name]
                 raise ParameterError(
-                    f"{self.name}: {parameter.name} must be a finite number above {parameter.lower:g}, got {params[parameter.name]!r}"
+                    f"{self.name}: {parameter.name} must be a finite number above {parameter.lower:g}, got {got!r}"
                 )
         return theta
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import numba
 import numpy as np
@@ -18,8 +18,7 @@ __all__ = ["gufunc", "kernel"]
 
 def kernel[F: Callable[..., Any]](function: F) -> F:
     """Compile a scalar function, or a loop over arrays, that other kernels and Python may call."""
-    compiled: F = numba.njit(cache=True, nogil=True, error_model="numpy")(function)
-    return compiled
+    return cast("F", numba.njit(cache=True, nogil=True, error_model="numpy")(function))
 
 
 def gufunc(types: str, layout: str) -> Callable[[Callable[..., None]], Callable[..., Any]]:
@@ -35,10 +34,11 @@ def gufunc(types: str, layout: str) -> Callable[[Callable[..., None]], Callable[
     signature = f"void({', '.join('float64[:]' if letter == 'v' else 'float64' for letter in types)})"
 
     def compile_(function: Callable[..., None]) -> Callable[..., Any]:
-        compiled = numba.guvectorize([signature], layout, nopython=True, cache=True)(function)
+        compile_to_ufunc: Callable[..., Any] = numba.guvectorize
+        compiled = compile_to_ufunc([signature], layout, nopython=True, cache=True)(function)
 
         @functools.wraps(function)
-        def broadcast(*arguments: Any) -> Any:
+        def broadcast(*arguments: object) -> object:
             # Compiled code evaluates both sides of a condition, so that the floating-point flags mean nothing here.
             with np.errstate(all="ignore"):
                 return compiled(*arguments)

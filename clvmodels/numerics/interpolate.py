@@ -68,7 +68,7 @@ def evaluate_by_age(function: Callable[[Array, Array], Array], x: Array, T: Arra
 
 def _nodes(ages: Array, scale: float) -> Array:
     low, high = np.log(ages[0] + scale), np.log(ages[-1] + scale)
-    return np.exp(0.5 * (low + high) + 0.5 * (high - low) * np.cos(ANGLES)) - scale
+    return np.asarray(np.exp(0.5 * (low + high) + 0.5 * (high - low) * np.cos(ANGLES)) - scale)
 
 
 def _interpolant(coefficients: Array, ages: Array, scale: float) -> Array:

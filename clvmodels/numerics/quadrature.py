@@ -31,7 +31,7 @@ LEGENDRE_NODES, LEGENDRE_WEIGHTS = np.polynomial.legendre.leggauss(PER_PANEL)
 
 def _barycentric_weights(nodes: Array) -> Array:
     differences = nodes[:, None] - nodes[None, :] + np.eye(len(nodes))
-    return 1.0 / differences.prod(axis=1)
+    return np.asarray(1.0 / differences.prod(axis=1))
 
 
 BARYCENTRIC = _barycentric_weights(LEGENDRE_NODES)
@@ -43,7 +43,7 @@ def _lagrange(at: Array) -> Array:
     hit = gap == 0.0
     ratio = BARYCENTRIC / np.where(hit, 1.0, gap)
     values = ratio / ratio.sum(axis=1, keepdims=True)
-    return np.where(hit.any(axis=1, keepdims=True), hit.astype(float), values)
+    return np.asarray(np.where(hit.any(axis=1, keepdims=True), hit.astype(float), values))
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class Weighting:
 
     factor: Callable[[Array], Array]
     end: float
-    jumps: Sequence[float] = ()
+    jumps: Sequence[float] | Array = ()
     smooth_over: float = np.inf
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
@@ -15,7 +15,7 @@ from clvmodels.inference.fit import OrdersFit, SpendFit
 from clvmodels.models.derived import residual
 from clvmodels.valuation.assumptions import Assumptions
 from clvmodels.valuation.discounting import discounting
-from clvmodels.valuation.lines import Line, lines
+from clvmodels.valuation.lines import DRIVERS, Future, Line, lines
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -89,14 +89,19 @@ class Book:
         return lines(self.terms)
 
     @cached_property
+    def future(self) -> Future:
+        """D, L and Z of each customer."""
+        where = self.histories.distinct.index
+        return Future(self.distinct_orders[where, -1], self.distinct_living_years[where, -1], self.order_value)
+
+    @cached_property
     def customers(self) -> pd.DataFrame:
-        """By customer_id: discounted_orders (D), discounted_lifetime (L, years), order_value (Z), a column a line, rlv."""
+        """By customer_id: discounted_orders (D), discounted_lifetime (L, years), order_value (Z), each line, rlv."""
         import pandas as pd
 
-        where = self.histories.distinct.index
-        D, L, Z = self.distinct_orders[where, -1], self.distinct_living_years[where, -1], self.order_value
-        columns = {"discounted_orders": D, "discounted_lifetime": L, "order_value": Z}
-        values = {line.name: line.value(D, L, Z) for line in self.lines}
+        future = self.future
+        columns = {"discounted_orders": future.D, "discounted_lifetime": future.L, "order_value": future.Z}
+        values = {line.name: line.value(future) for line in self.lines}
         columns |= values | {"rlv": np.sum(list(values.values()), axis=0)}
         return pd.DataFrame(columns, index=self.histories.customer_id)
 
@@ -110,12 +115,9 @@ class Book:
         """By line: driver, amount of the driver, rate, present value, and share of equity."""
         import pandas as pd
 
-        D, L, Z = (
-            self.customers[name].to_numpy() for name in ("discounted_orders", "discounted_lifetime", "order_value")
-        )
         rows = []
         for line in self.lines:
-            amount = float(replace(line, rate=1.0).value(D, L, Z).sum())
+            amount = float(DRIVERS[line.driver](self.future).sum())
             rows.append((line.name, line.group, line.driver, amount, line.rate, line.rate * amount))
         table = pd.DataFrame(rows, columns=["line", "group", "driver", "amount", "rate", "value"]).set_index("line")
         return table.assign(share=table["value"] / self.equity)
@@ -145,16 +147,21 @@ class Book:
         purchases, living = residual(self.orders.model, theta, nothing, nothing, [weighting])
         D, L = born * purchases[:, 0], born * living[:, 0] / self.terms.year_in(self.orders.unit)
         Z = self.spend.model.expected_spend(self.spend.estimate, nothing, nothing)
-        repeat = sum(float(line.value(D, L, Z)[0]) for line in self.lines)
-        first = sum(float(line.value(np.ones(1), 0.0 * L, Z)[0]) for line in self.lines)
-        return NewCustomer(float(D[0]), float(L[0]), float(Z[0]), first, repeat)
+        first = Future(np.ones(1), nothing, Z)
+        return NewCustomer(
+            orders=float(D[0]),
+            living_years=float(L[0]),
+            order_value=float(Z[0]),
+            first_order=sum(float(line.value(first)[0]) for line in self.lines),
+            repeat=sum(float(line.value(Future(D, L, Z))[0]) for line in self.lines),
+        )
 
     def __repr__(self) -> str:
-        horizon = self.terms.horizon or "for ever"
+        terms = self.terms
         return (
-            f"<Customer equity {self.equity:,.2f} {self.terms.currency}".rstrip()
-            + f" of {len(self.histories):,} customers: {self.orders.model.name} and {self.spend.model.name}, "
-            f"{self.terms.discount_rate:.4g} a year ({self.terms.timing}), margin {self.terms.margin:.4g}, {horizon}>"
+            f"<Customer equity {self.equity:,.2f}{' ' * bool(terms.currency)}{terms.currency} of "
+            f"{len(self.histories):,} customers: {self.orders.model.name} and {self.spend.model.name}, {terms.discount_rate:.4g} a year "
+            f"({terms.timing}), margin {terms.margin:.4g}, {terms.horizon or 'for ever'}>"
         )
 
 
@@ -188,8 +195,8 @@ def value(orders: OrdersFit, spend: SpendFit, histories: Histories, terms: Assum
 
     Notes
     -----
-    RLV = D Z margin - D order_cost - L maintenance_cost, with D, L and Z at the fits' point estimates. Source: Fader, Hardie &
-    Lee (2005), JMR 42(4); Wiesel, Skiera & Villanueva (2008), Journal of Marketing 72(2), for the statement by lines.
+    RLV = D Z margin - D order_cost - L maintenance_cost, with D, L and Z at the fits' point estimates. Source: Fader,
+    Hardie & Lee (2005), JMR 42(4); Wiesel, Skiera & Villanueva (2008), Journal of Marketing 72(2), for the lines.
 
     Examples
     --------
@@ -201,7 +208,8 @@ def value(orders: OrdersFit, spend: SpendFit, histories: Histories, terms: Assum
     >>> round(book.equity, -2)
     104200.0
     """
-    if not isinstance(orders, OrdersFit) or not isinstance(spend, SpendFit):
+    given: tuple[object, object] = (orders, spend)
+    if not (isinstance(given[0], OrdersFit) and isinstance(given[1], SpendFit)):
         raise FitError("value(orders, spend, rfm, terms) takes a fit of transactions first and a fit of spend second")
     orders.require_unit(histories)
     _require_finite(orders, terms)

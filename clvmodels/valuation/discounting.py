@@ -11,7 +11,7 @@ from clvmodels.numerics.quadrature import Weighting
 from clvmodels.units import Unit
 from clvmodels.valuation.assumptions import Assumptions
 
-__all__ = ["discounting", "discount_factor"]
+__all__ = ["discount_factor", "discounting"]
 
 Array = NDArray[np.float64]
 

@@ -15,16 +15,36 @@ from numpy.typing import NDArray
 
 from clvmodels.valuation.assumptions import Assumptions
 
-__all__ = ["DRIVERS", "Driver", "Line", "lines"]
+__all__ = ["DRIVERS", "Driver", "Future", "Line", "lines"]
 
 Array = NDArray[np.float64]
 Driver = Literal["sales", "orders", "living years"]
 Group = Literal["benefit", "cost"]
 
-DRIVERS: Final[dict[Driver, Callable[[Array, Array, Array], Array]]] = {
-    "sales": lambda D, L, Z: D * Z,
-    "orders": lambda D, L, Z: D,
-    "living years": lambda D, L, Z: L,
+
+@dataclass(frozen=True)
+class Future:
+    """What a model and a discount rate say of each customer; shape (customers,) each.
+
+    Attributes
+    ----------
+    D
+        Discounted expected orders.
+    L
+        Discounted expected living time, in years.
+    Z
+        Expected value of an order.
+    """
+
+    D: Array
+    L: Array
+    Z: Array
+
+
+DRIVERS: Final[dict[Driver, Callable[[Future], Array]]] = {
+    "sales": lambda future: future.D * future.Z,
+    "orders": lambda future: future.D,
+    "living years": lambda future: future.L,
 }
 
 
@@ -49,9 +69,9 @@ class Line:
     rate: float
     group: Group
 
-    def value(self, D: Array, L: Array, Z: Array) -> Array:
-        """Return the present value of the line, given discounted orders, living years and order values."""
-        return self.rate * DRIVERS[self.driver](D, L, Z)
+    def value(self, future: Future) -> Array:
+        """Return the present value of the line, by customer."""
+        return self.rate * DRIVERS[self.driver](future)
 
 
 def lines(terms: Assumptions) -> tuple[Line, ...]:
