@@ -1,0 +1,81 @@
+"""clvmodels: from a table to histories is part of every call."""
+
+from __future__ import annotations
+
+import sys
+
+import pandas as pd
+
+import clvmodels as clv
+from benchmarks.contestants import Call
+from benchmarks.problems import DATA_END, PARAMS, WEEKS
+
+DISTRIBUTION = "clvmodels"
+
+
+def fit_bg_nbd(table: pd.DataFrame) -> Call:
+    """Fit BG/NBD by maximum likelihood: checks, compression and standard errors included."""
+    return lambda: dict(clv.BGNBD().fit(clv.Histories.from_frame(table, unit="week")).params)
+
+
+def fit_pareto_nbd(table: pd.DataFrame) -> Call:
+    """Fit Pareto/NBD by maximum likelihood: checks, compression and standard errors included."""
+    return lambda: dict(clv.ParetoNBD().fit(clv.Histories.from_frame(table, unit="week")).params)
+
+
+def expected_purchases(table: pd.DataFrame) -> Call:
+    """Expected purchases of every customer under known parameters."""
+    orders = clv.BGNBD().from_params(PARAMS, unit="week")
+
+    def call() -> dict[str, float]:
+        expected = orders.expected_purchases(clv.Histories.from_frame(table, unit="week"), f"{WEEKS} weeks")
+        return {"sum": float(expected["mean"].sum())}
+
+    return call
+
+
+def summarize(log: pd.DataFrame, end: str) -> clv.Histories:
+    """Histories in weeks at the resolution of a day."""
+    return clv.rfm_summary(
+        log,
+        customer_id="customer_id",
+        time="date",
+        value="amount",
+        unit="week",
+        resolution="day",
+        observation_end=end,
+    )
+
+
+def rfm_summary(log: pd.DataFrame) -> Call:
+    """Histories of a purchase log, as a table by customer."""
+
+    def call() -> dict[str, float]:
+        rfm = summarize(log, DATA_END).to_frame()
+        return {"customers": len(rfm), "repeats": float(rfm["frequency"].sum()), "mean T": float(rfm["T"].mean())}
+
+    return call
+
+
+def total_clv(file: str) -> float:
+    """Total value of twelve months, from a purchase log on disk."""
+    rfm = summarize(pd.read_parquet(file), "1998-06-30")
+    terms = clv.Assumptions(discount_rate=1.01**12 - 1, margin=1.0, horizon="1 year")
+    return float(clv.value(clv.BGNBD().fit(rfm), clv.GammaGamma().fit(rfm), rfm, terms).equity)
+
+
+def import_package() -> list[str]:
+    """Import the package."""
+    return ["-c", "import clvmodels"]
+
+
+def value_command(file: str, out: str) -> list[str]:
+    """Run the whole valuation on the command line, every model tried."""
+    columns = ["--customer-id", "customer_id", "--time", "date", "--value", "amount", "--unit", "week"]
+    terms = str(clv.datasets.path("cdnow.toml"))
+    arguments = [file, "--assumptions", terms, "--model", "auto", *columns, "--resolution", "day", "--out", out]
+    return ["-m", "clvmodels.cli", "value", *arguments]
+
+
+if __name__ == "__main__":
+    print(total_clv(sys.argv[1]))

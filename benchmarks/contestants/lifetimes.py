@@ -1,0 +1,88 @@
+"""lifetimes 0.11.3: maximum likelihood with autograd and scipy."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+
+import pandas as pd
+
+from benchmarks.contestants import Call
+from benchmarks.problems import DATA_END, PARAMS, WEEKS
+
+DISTRIBUTION = "lifetimes"
+
+# It imports pkg_resources, and its likelihoods overflow on the way to the optimum; neither stops it.
+warnings.filterwarnings("ignore")
+
+
+def fit_bg_nbd(table: pd.DataFrame) -> Call:
+    """Fit BG/NBD by maximum likelihood, standard errors included, as always in this package."""
+    from lifetimes import BetaGeoFitter
+
+    return lambda: dict(BetaGeoFitter().fit(table["frequency"], table["recency"], table["T"]).params_)
+
+
+def fit_pareto_nbd(table: pd.DataFrame) -> Call:
+    """Fit Pareto/NBD by maximum likelihood; this package gives it no standard errors."""
+    from lifetimes import ParetoNBDFitter
+
+    return lambda: dict(ParetoNBDFitter().fit(table["frequency"], table["recency"], table["T"]).params_)
+
+
+def expected_purchases(table: pd.DataFrame) -> Call:
+    """Expected purchases of every customer under known parameters."""
+    from lifetimes import BetaGeoFitter
+
+    model = BetaGeoFitter()
+    model.params_ = pd.Series(PARAMS)
+
+    def call() -> dict[str, float]:
+        expected = model.conditional_expected_number_of_purchases_up_to_time(
+            WEEKS, table["frequency"], table["recency"], table["T"]
+        )
+        return {"sum": float(expected.sum())}
+
+    return call
+
+
+def summarize(log: pd.DataFrame, end: str) -> pd.DataFrame:
+    """Histories in weeks at the resolution of a day."""
+    from lifetimes.utils import summary_data_from_transaction_data
+
+    return summary_data_from_transaction_data(
+        log, "customer_id", "date", "amount", observation_period_end=end, freq="D", freq_multiplier=7
+    )
+
+
+def rfm_summary(log: pd.DataFrame) -> Call:
+    """Histories of a purchase log."""
+
+    def call() -> dict[str, float]:
+        rfm = summarize(log, DATA_END)
+        return {"customers": len(rfm), "repeats": float(rfm["frequency"].sum()), "mean T": float(rfm["T"].mean())}
+
+    return call
+
+
+def total_clv(file: str) -> float:
+    """Total value of twelve months, from a purchase log on disk."""
+    from lifetimes import BetaGeoFitter, GammaGammaFitter
+
+    rfm = summarize(pd.read_parquet(file), "1998-06-30")
+    orders = BetaGeoFitter().fit(rfm["frequency"], rfm["recency"], rfm["T"])
+    repeat = rfm[(rfm["frequency"] > 0) & (rfm["monetary_value"] > 0)]
+    spend = GammaGammaFitter().fit(repeat["frequency"], repeat["monetary_value"])
+    value = spend.customer_lifetime_value(
+        orders, rfm["frequency"], rfm["recency"], rfm["T"], rfm["monetary_value"], time=12, discount_rate=0.01, freq="W"
+    )
+    return float(value.sum())
+
+
+def import_package() -> list[str]:
+    """Import the package."""
+    return ["-W", "ignore", "-c", "import lifetimes"]
+
+
+if __name__ == "__main__":
+    print(total_clv(sys.argv[1]))

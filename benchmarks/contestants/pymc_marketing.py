@@ -1,0 +1,95 @@
+"""pymc-marketing 1.3: the posterior mode (MAP) under its default priors, the quickest of its fits."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import warnings
+
+import pandas as pd
+
+from benchmarks.contestants import Call
+from benchmarks.problems import DATA_END, PARAMS, WEEKS
+
+DISTRIBUTION = "pymc-marketing"
+
+warnings.filterwarnings("ignore")
+logging.getLogger("pymc").setLevel(logging.ERROR)
+
+
+def mode(model: object, table: pd.DataFrame) -> dict[str, float]:
+    """Fit a model by MAP and return its parameters."""
+    model.fit(table, method="map", progressbar=False)  # type: ignore[attr-defined]
+    posterior = model.fit_result  # type: ignore[attr-defined]
+    return {name: float(posterior[name].mean()) for name in posterior.data_vars if posterior[name].size == 1}
+
+
+def fit_bg_nbd(table: pd.DataFrame) -> Call:
+    """Fit BG/NBD by MAP; the model is built in the call, for it holds the data."""
+    from pymc_marketing import clv
+
+    return lambda: mode(clv.BetaGeoModel(), table)
+
+
+def fit_pareto_nbd(table: pd.DataFrame) -> Call:
+    """Fit Pareto/NBD by MAP."""
+    from pymc_marketing import clv
+
+    return lambda: mode(clv.ParetoNBDModel(), table)
+
+
+def expected_purchases(table: pd.DataFrame) -> Call:
+    """Expected purchases of every customer under known parameters."""
+    import xarray as xr
+    from pymc_marketing import clv
+
+    model = clv.BetaGeoModel()
+    model.build_model(table.head(100))
+    posterior = xr.Dataset({name: (("chain", "draw"), [[value]]) for name, value in PARAMS.items()})
+    model.idata = xr.DataTree.from_dict({"posterior": posterior})
+    return lambda: {"sum": float(model.expected_purchases(table, future_t=WEEKS).sum())}
+
+
+def summarize(log: pd.DataFrame, end: str) -> pd.DataFrame:
+    """Histories in weeks at the resolution of a day."""
+    from pymc_marketing import clv
+
+    return clv.rfm_summary(
+        log, "customer_id", "date", "amount", observation_period_end=end, time_unit="D", time_scaler=7
+    )
+
+
+def rfm_summary(log: pd.DataFrame) -> Call:
+    """Histories of a purchase log."""
+    import pymc_marketing.clv  # noqa: F401  (not part of what is timed)
+
+    def call() -> dict[str, float]:
+        rfm = summarize(log, DATA_END)
+        return {"customers": len(rfm), "repeats": float(rfm["frequency"].sum()), "mean T": float(rfm["T"].mean())}
+
+    return call
+
+
+def total_clv(file: str) -> float:
+    """Total value of twelve months, from a purchase log on disk."""
+    from pymc_marketing import clv
+
+    rfm = summarize(pd.read_parquet(file), "1998-06-30")
+    orders = clv.BetaGeoModel()
+    orders.fit(rfm[["customer_id", "frequency", "recency", "T"]], method="map", progressbar=False)
+    repeat = rfm[(rfm["frequency"] > 0) & (rfm["monetary_value"] > 0)]
+    spend = clv.GammaGammaModel()
+    spend.fit(repeat[["customer_id", "frequency", "monetary_value"]], method="map", progressbar=False)
+    value = spend.expected_customer_lifetime_value(
+        transaction_model=orders, data=rfm, future_t=12, discount_rate=0.01, time_unit="W"
+    )
+    return float(value.sum())
+
+
+def import_package() -> list[str]:
+    """Import the part of the package that has the models."""
+    return ["-W", "ignore", "-c", "from pymc_marketing import clv"]
+
+
+if __name__ == "__main__":
+    print(total_clv(sys.argv[1]))

@@ -1,0 +1,59 @@
+"""One call problem for one contestant, in a process of its own.
+
+``python -m benchmarks.worker PROBLEM CONTESTANT OUT`` writes the measurement to the file OUT.
+"""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import json
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+
+from benchmarks import inputs
+from benchmarks.contestants import Call
+from benchmarks.problems import PROBLEMS, Problem
+
+WARM_UP_ROWS = 1_000
+ENOUGH_SECONDS = 90.0
+
+
+def timed(call: Call) -> tuple[float, dict[str, float]]:
+    """Run a call once, and return its seconds and its answer."""
+    gc.collect()
+    start = time.perf_counter()
+    answer = call()
+    return time.perf_counter() - start, {name: float(value) for name, value in answer.items()}
+
+
+def measure(problem: Problem, contestant: str) -> dict[str, object]:
+    """Time the problem's task after a warm-up on the first rows, which fills compile caches."""
+    module = importlib.import_module(f"benchmarks.contestants.{contestant}")
+    task = getattr(module, problem.task)
+    table = pd.read_parquet(inputs.path(problem.data))
+    warm_up, _ = timed(task(table.head(WARM_UP_ROWS)))
+    seconds: list[float] = []
+    answer: dict[str, float] = {}
+    call = task(table)
+    while len(seconds) < problem.runs and sum(seconds) < ENOUGH_SECONDS:
+        took, answer = timed(call)
+        seconds.append(took)
+    return {"seconds": seconds, "warm_up": warm_up, "answer": answer}
+
+
+def main(name: str, contestant: str, out: str) -> None:
+    """Write the measurement, or why there is none."""
+    problem = next(problem for problem in PROBLEMS if problem.name == name)
+    try:
+        result = measure(problem, contestant)
+    except Exception as error:
+        result = {"failure": f"{type(error).__name__}: {error}".splitlines()[0][:200]}
+    Path(out).write_text(json.dumps(result), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:4])
