@@ -41,15 +41,9 @@ def cdnow_sample() -> pd.DataFrame:
     """The histories of the sample's first 39 weeks, in weeks, with plain pandas."""
     log = cdnow_sample_log()
     days = log[log["date"] <= CALIBRATION_END].drop_duplicates(["customer_id", "date"]).groupby("customer_id")["date"]
-    first, week = days.min(), pd.Timedelta(days=7)
-    table = pd.DataFrame(
-        {
-            "frequency": days.size() - 1,
-            "recency": (days.max() - first) / week,
-            "T": (pd.Timestamp(CALIBRATION_END) - first) / week,
-        }
-    )
-    return table.reset_index()
+    first, last = days.min(), days.max()
+    recency, age = (last - first).dt.days / 7, (pd.Timestamp(CALIBRATION_END) - first).dt.days / 7
+    return pd.DataFrame({"frequency": days.size() - 1, "recency": recency, "T": age}).reset_index()
 
 
 def simulated_histories(model: str, n: int) -> pd.DataFrame:

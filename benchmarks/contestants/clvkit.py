@@ -37,7 +37,11 @@ def fit_bg_nbd(table: pd.DataFrame) -> Call:
     """Fit BG/NBD by maximum likelihood, without standard errors (they need a bootstrap here)."""
     from clvkit import BGNBD
 
-    return lambda: dict(BGNBD().fit(customer_base(table)).params_)
+    def call() -> dict[str, float]:
+        fitted = BGNBD().fit(customer_base(table)).params_
+        return {} if fitted is None else dict(fitted)
+
+    return call
 
 
 def expected_purchases(table: pd.DataFrame) -> Call:

@@ -50,9 +50,10 @@ def summarize(log: pd.DataFrame, end: str) -> pd.DataFrame:
     """Histories in weeks at the resolution of a day."""
     from lifetimes.utils import summary_data_from_transaction_data
 
-    return summary_data_from_transaction_data(
+    rfm: pd.DataFrame = summary_data_from_transaction_data(
         log, "customer_id", "date", "amount", observation_period_end=end, freq="D", freq_multiplier=7
     )
+    return rfm
 
 
 def rfm_summary(log: pd.DataFrame) -> Call:
