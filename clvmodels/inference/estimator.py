@@ -157,7 +157,7 @@ def _fit(model: Model, histories: Histories, method: FitMethod, draws: int, seed
         theta=model.lower + np.exp(psi) * units,
         method=method,
         unit=histories.unit if isinstance(model, TransactionModel) else None,
-        log_likelihood=observations.unscaled().log_likelihood(model, estimate)[0],
+        log_likelihood=observations.in_units_of_data(optimum.log_likelihood),
         estimate=estimate,
         covariance=covariance,
         customers=int(observations.customers),

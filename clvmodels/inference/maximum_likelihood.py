@@ -1,7 +1,7 @@
 """Maximum likelihood on the log scale of the parameters, in units where the mean age (mean spend) is one.
 
 The best of several starts is improved by BFGS (Nocedal & Wright 2006, ch. 6), on a sample of the customers if
-there are many, then on all of them, and finished by Newton steps, whose Hessian (central differences of the exact
+there are many, then on all of them, and finished by Newton steps, whose Hessian (differences of the exact
 gradient) also gives the standard errors. What does not converge is tried from the other starts and by Nelder & Mead's
 method; what then still is not a clean maximum is diagnosed in words.
 """
@@ -19,6 +19,8 @@ from clvmodels.models.specification import Array, Model
 __all__ = ["Optimum", "maximise"]
 
 SAMPLE = 5_000
+STEP = 1e-5
+"""Of the differences, in psi."""
 FAR = 9.0
 """A parameter beyond exp(+-9) in internal units has gone to its boundary."""
 FLAT = 1e-8
@@ -39,13 +41,16 @@ class Optimum:
         Of minus the log-likelihood of all customers, by psi.
     gradient
         Of the mean log-likelihood by psi.
+    log_likelihood
+        Of all customers.
     evaluations
-        How often the likelihood of all customers was computed.
+        How often it was computed.
     """
 
     psi: Array
     hessian: Array
     gradient: Array
+    log_likelihood: float
     evaluations: int
 
     @property
@@ -55,24 +60,26 @@ class Optimum:
 
 
 class _Objective:
-    """Minus the mean log-likelihood and its gradient, as functions of psi; counts its calls."""
+    """Minus the mean log-likelihood and its gradient, as functions of psi; remembers the last, counts the others."""
 
     def __init__(self, model: Model, observations: Observations) -> None:
         self.model, self.observations, self.evaluations = model, observations, 0
+        self.last: tuple[Array, float, Array] | None = None
 
     def __call__(self, psi: Array) -> tuple[float, Array]:
-        self.evaluations += 1
-        grown = np.exp(np.clip(psi, -30.0, 30.0))
-        value, gradient = self.observations.log_likelihood(self.model, self.model.lower + grown)
-        customers = self.observations.customers
-        return -value / customers, -gradient * grown / customers
+        if self.last is None or not np.array_equal(psi, self.last[0]):
+            self.evaluations += 1
+            grown = np.exp(np.clip(psi, -30.0, 30.0))
+            value, gradient = self.observations.log_likelihood(self.model, self.model.lower + grown)
+            customers = self.observations.customers
+            self.last = psi.copy(), -value / customers, -gradient * grown / customers
+        return self.last[1:]
 
     def hessian(self, psi: Array) -> Array:
-        step = 1e-4
-        shifts = step * np.eye(len(psi))
-        columns = [(self(psi + shift)[1] - self(psi - shift)[1]) / (2.0 * step) for shift in shifts]
-        matrix = np.array(columns)
-        return 0.5 * (matrix + matrix.T)
+        """Return the matrix of second derivatives, from differences of the gradient; good to about 1e-5."""
+        here = self(psi)[1]
+        matrix = np.array([(self(psi + shift)[1] - here) / STEP for shift in STEP * np.eye(len(psi))])
+        return np.asarray(0.5 * (matrix + matrix.T))
 
 
 def maximise(model: Model, observations: Observations) -> Optimum:
@@ -122,9 +129,9 @@ def _inverse(hessian: Array) -> Array | None:
 
 def _finish(objective: _Objective, psi: Array) -> Optimum:
     """Polish by chord Newton steps, which a good start needs few of."""
+    value, gradient = objective(psi)
     hessian = objective.hessian(psi)
     inverse = _inverse(hessian)
-    value, gradient = objective(psi)
     for _ in range(8):
         if inverse is None or np.abs(gradient).max() < 1e-11:
             break
@@ -133,4 +140,5 @@ def _finish(objective: _Objective, psi: Array) -> Optimum:
         if not np.abs(new_gradient).max() < np.abs(gradient).max() or new_value > value + 1e-12:
             break
         psi, value, gradient = candidate, new_value, new_gradient
-    return Optimum(psi, hessian * objective.observations.customers, -gradient, objective.evaluations)
+    customers = objective.observations.customers
+    return Optimum(psi, hessian * customers, -gradient, -value * customers, objective.evaluations)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -14,7 +15,7 @@ from clvmodels.numerics.threads import map_blocks
 
 __all__ = ["Observations", "observe"]
 
-ROWS_PER_BLOCK = 1 << 14
+ROWS_PER_BLOCK = 1 << 13
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,8 @@ class Observations:
         Of the data; equal for equal data in any order.
     time, money
         The columns of time (money) were divided by this.
+    densities
+        How many densities of time (money) the likelihood multiplies: each shifts its log by that of the scale.
     """
 
     columns: tuple[Array, ...]
@@ -38,11 +41,22 @@ class Observations:
     fingerprint: str
     time: float = 1.0
     money: float = 1.0
+    densities: float = 0.0
 
     @property
     def customers(self) -> float:
         """Number of customers."""
         return float(self.weight.sum())
+
+    @cached_property
+    def histogram(self) -> tuple[Array, Array]:
+        """The distinct x, and the number of customers with each."""
+        x, which = np.unique(self.columns[0], return_inverse=True)
+        return x, np.asarray(np.bincount(which, weights=self.weight), float)
+
+    def in_units_of_data(self, log_likelihood: float) -> float:
+        """Return the log-likelihood of the data as they were before scaling."""
+        return log_likelihood - self.densities * float(np.log(self.time * self.money))
 
     def sample(self, size: int) -> Observations:
         """Return about `size` customers: every k-th of them."""
@@ -52,25 +66,23 @@ class Observations:
         chosen = weight > 0
         return replace(self, columns=tuple(column[chosen] for column in self.columns), weight=weight[chosen])
 
-    def unscaled(self) -> Observations:
-        """Return the same in the units of the data."""
-        scale = self.time * self.money
-        columns = (self.columns[0], *(scale * column for column in self.columns[1:]))
-        return replace(self, columns=columns, time=1.0, money=1.0)
-
     def log_likelihood(self, model: Model, theta: Array) -> tuple[float, Array]:
         """Return the log-likelihood of all customers and its gradient by theta, shape (parameters,)."""
-        x, which = np.unique(self.columns[0], return_inverse=True)
-        value, gradient = model.count_terms(theta, x)
-        share = np.bincount(which, weights=self.weight)
 
-        def block(rows: slice) -> Array:
-            value, gradient = model.history_terms(theta, *(column[rows] for column in self.columns))
-            return np.append(self.weight[rows] @ gradient, self.weight[rows] @ value)
+        def block(rows: slice) -> tuple[float, Array]:
+            terms = model.history_terms(theta, *(column[rows] for column in self.columns))
+            return _weighted_sum(self.weight[rows], *terms)
 
-        total = np.append(share @ gradient, share @ value)
-        total += sum(map_blocks(block, len(self.weight), ROWS_PER_BLOCK))
-        return float(total[-1]), total[:-1]
+        x, customers = self.histogram
+        sums = [_weighted_sum(customers, *model.count_terms(theta, x))]
+        sums += map_blocks(block, len(self.weight), ROWS_PER_BLOCK)
+        values, gradients = zip(*sums, strict=True)
+        return sum(values), np.sum(gradients, axis=0)
+
+
+def _weighted_sum(weight: Array, value: Array, gradient: Array) -> tuple[float, Array]:
+    # Not by BLAS, whose own threads and those of the blocks would get into each other's way.
+    return float(np.einsum("i,i", weight, value)), np.einsum("i,ij->j", weight, gradient)
 
 
 def observe(model: Model, histories: Histories) -> Observations:
@@ -92,7 +104,13 @@ def _transactions(model: Model, histories: Histories) -> Observations:
     if not np.any(x > 0):
         raise FitError(f"{model.name} needs repeat purchases, and none of the {len(histories):,} customers has one")
     time = float(distinct.weight @ T / distinct.weight.sum())
-    return Observations((x.copy(), t_x / time, T / time), distinct.weight, distinct.fingerprint, time=time)
+    return Observations(
+        (x.copy(), t_x / time, T / time),
+        distinct.weight,
+        distinct.fingerprint,
+        time=time,
+        densities=float(distinct.weight @ x),
+    )
 
 
 def _spend(model: Model, histories: Histories) -> Observations:
@@ -106,4 +124,10 @@ def _spend(model: Model, histories: Histories) -> Observations:
     distinct = distinct_rows(x[usable], spend[usable])
     x, spend = distinct.rows.T
     money = float(distinct.weight @ spend / distinct.weight.sum())
-    return Observations((x.copy(), spend / money), distinct.weight, distinct.fingerprint, money=money)
+    return Observations(
+        (x.copy(), spend / money),
+        distinct.weight,
+        distinct.fingerprint,
+        money=money,
+        densities=float(distinct.weight.sum()),
+    )

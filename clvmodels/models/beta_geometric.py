@@ -20,7 +20,7 @@ from clvmodels.models.counts import log_negative_binomial
 from clvmodels.models.specification import Array, Traits
 from clvmodels.numerics.beta_mixture import mean_powers
 from clvmodels.numerics.compiled import gufunc
-from clvmodels.numerics.special import digamma, log1p_exp, log_gamma_ratio
+from clvmodels.numerics.special import digamma, log_gamma_ratio
 
 __all__ = ["count_terms", "draw_traits", "future", "history_terms", "mean_purchase_rate", "p_alive", "pmf"]
 
@@ -37,29 +37,39 @@ def count_terms(theta: Array, x: float, k: float, value: Array, gradient: Array)
     gradient[3] = digamma(b + k) - digamma(b) + by_sum
 
 
-@gufunc("vssssvv", "(p),(),(),(),()->(),(p)")
-def history_terms(theta: Array, x: float, k: float, t_x: float, T: float, value: Array, gradient: Array) -> None:
+def history_terms(theta: Array, x: Array, k: Array, t_x: Array, T: Array) -> tuple[Array, Array]:
     """Log of (alpha+T)^-(r+x) + a/(b+k-1) (alpha+t_x)^-(r+x), the second term for k > 0 only, and its gradient."""
-    r, alpha, a, b = theta
-    silence = math.log1p((T - t_x) / (alpha + t_x))
-    value[0] = -(r + x) * math.log(alpha + T)
-    dead = 0.0
-    if k > 0.0:
-        log_odds = math.log(a / (b + k - 1.0)) + (r + x) * silence
-        value[0] += log1p_exp(log_odds)
-        dead = 1.0 / (1.0 + math.exp(-log_odds))
-    gradient[0] = -math.log(alpha + T) + dead * silence
-    gradient[1] = -(r + x) * ((1.0 - dead) / (alpha + T) + dead / (alpha + t_x))
-    gradient[2] = dead / a
-    gradient[3] = -dead / (b + k - 1.0) if k > 0.0 else 0.0
+    r, alpha, a, b = np.moveaxis(theta, -1, 0)
+    n, end, last = r + x, alpha + T, alpha + t_x
+    log_end, silence = np.log(end), np.log1p((T - t_x) / last)
+    alive, left, log_sum = _shares(a, b, k, n * silence)
+    gradient = np.empty((4, *alive.shape))
+    gradient[0] = left * silence - log_end
+    gradient[1] = -n * (alive / end + left / last)
+    gradient[2] = left / a
+    gradient[3] = -left / np.where(k > 0.0, b + k - 1.0, 1.0)
+    return log_sum - n * log_end, np.moveaxis(gradient, 0, -1)
+
+
+def _shares(a: Array, b: Array, k: Array, exponent: Array) -> tuple[Array, Array, Array]:
+    """Return 1 / (1 + odds), odds / (1 + odds) and log(1 + odds), for odds a/(b+k-1) exp(exponent) of having left.
+
+    Where k = 0 the odds are zero.
+    """
+    at_risk = np.asarray(k) > 0.0
+    log_odds = np.where(at_risk, np.log(a / np.where(at_risk, b + k - 1.0, 1.0)), -np.inf) + exponent
+    small = np.exp(-np.abs(log_odds))
+    larger = 1.0 / (1.0 + small)
+    smaller = small * larger
+    likely = log_odds > 0.0
+    log_sum = np.maximum(log_odds, 0.0) + np.log1p(small)
+    return np.where(likely, smaller, larger), np.where(likely, larger, smaller), log_sum
 
 
 def p_alive(theta: Array, x: Array, k: Array, t_x: Array, T: Array) -> Array:
     """Return P(alive at T | x, t_x, T) = 1 / (1 + a/(b+k-1) ((alpha+T)/(alpha+t_x))^(r+x)); 1 where k = 0."""
     r, alpha, a, b = np.moveaxis(theta, -1, 0)
-    at_risk = np.asarray(k) > 0
-    log_odds = np.log(a / np.where(at_risk, b + k - 1.0, 1.0)) + (r + x) * np.log1p((T - t_x) / (alpha + t_x))
-    return np.where(at_risk, special.expit(-log_odds), 1.0)
+    return _shares(a, b, k, (r + x) * np.log1p((T - t_x) / (alpha + t_x)))[0]
 
 
 def future(theta: Array, x: Array, k: Array, T: Array, t: Array) -> tuple[Array, Array]:

@@ -65,7 +65,8 @@ def residual(
     def integrals(x: Array, T: Array) -> Array:
         def block(rows: slice) -> Array:
             alive, buys = model.future(theta, x[rows, None], T[rows, None], grid.nodes)
-            return np.hstack([buys @ weights, alive @ weights])
+            # Not by BLAS, whose own threads and those of the blocks would get into each other's way.
+            return np.hstack([np.einsum("ij,jk->ik", values, weights) for values in (buys, alive)])
 
         return np.vstack(map_blocks(block, len(x), ROWS_PER_BLOCK))
 

@@ -12,13 +12,14 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from scipy import special
 
 from clvmodels.models.counts import log_negative_binomial
 from clvmodels.models.specification import Array, Parameter, Traits, TransactionModel
 from clvmodels.numerics.compiled import gufunc
-from clvmodels.numerics.power_integral import log_power_integral
+from clvmodels.numerics.power_integral import PowerIntegral, log_power_integral
 from clvmodels.numerics.quadrature import log_integral_of_peak
-from clvmodels.numerics.special import digamma, log1p_exp, log_gamma_ratio
+from clvmodels.numerics.special import digamma, log_gamma_ratio
 
 __all__ = ["PARETO_NBD"]
 
@@ -34,38 +35,34 @@ def count_terms(theta: Array, x: float, value: Array, gradient: Array) -> None:
     gradient[3] = s / beta
 
 
-@gufunc("vsssvvv", "(p),(),(),()->(),(p),()")
-def _alive_and_dead(
-    theta: Array, x: float, t_x: float, T: float, value: Array, gradient: Array, log_odds: Array
-) -> None:
-    """Log of the sum of two terms, its gradient, and the log odds of having left (2nd term) against being alive (1st).
+def _alive_and_dead(theta: Array, x: Array, t_x: Array, T: Array) -> tuple[Array, PowerIntegral, Array]:
+    """Return the logs of the two terms of the likelihood, the second with its derivatives, and their log odds.
 
-    The terms are (alpha+T)^-(r+x) (beta+T)^-s and s int_{t_x}^T (alpha+t)^-(r+x) (beta+t)^-(s+1) dt.
+    Alive: (alpha+T)^-(r+x) (beta+T)^-s; left: s int_{t_x}^T (alpha+t)^-(r+x) (beta+t)^-(s+1) dt.
     """
-    r, alpha, s, beta = theta
-    n = r + x
-    alive = -n * math.log(alpha + T) - s * math.log(beta + T)
-    dead, by_n, by_alpha, by_k, by_beta = log_power_integral(n, s + 1.0, alpha, beta, t_x, T)
-    dead += math.log(s)
-    log_odds[0] = dead - alive
-    value[0] = alive + log1p_exp(dead - alive)
-    share = 1.0 / (1.0 + math.exp(alive - dead))
-    gradient[0] = share * by_n - (1.0 - share) * math.log(alpha + T)
-    gradient[1] = share * by_alpha - (1.0 - share) * n / (alpha + T)
-    gradient[2] = share * (by_k + 1.0 / s) - (1.0 - share) * math.log(beta + T)
-    gradient[3] = share * by_beta - (1.0 - share) * s / (beta + T)
+    r, alpha, s, beta = np.moveaxis(theta, -1, 0)
+    alive = -(r + x) * np.log(alpha + T) - s * np.log(beta + T)
+    left = log_power_integral(r + x, s + 1.0, alpha, beta, t_x, T - t_x)
+    return alive, left, left.log + np.log(s) - alive
 
 
 def history_terms(theta: Array, x: Array, t_x: Array, T: Array) -> tuple[Array, Array]:
     """Return the part of the log-likelihood that depends on t_x and T, and its gradient."""
-    value, gradient, _ = _alive_and_dead(theta, x, t_x, T)
-    return value, gradient
+    r, alpha, s, beta = np.moveaxis(theta, -1, 0)
+    alive, left, log_odds = _alive_and_dead(theta, x, t_x, T)
+    share = special.expit(log_odds)
+    rest = 1.0 - share
+    gradient = np.empty((4, *alive.shape))
+    gradient[0] = share * left.by_n - rest * np.log(alpha + T)
+    gradient[1] = share * left.by_alpha - rest * (r + x) / (alpha + T)
+    gradient[2] = share * (left.by_k + 1.0 / s) - rest * np.log(beta + T)
+    gradient[3] = share * left.by_beta - rest * s / (beta + T)
+    return alive + np.logaddexp(0.0, log_odds), np.moveaxis(gradient, 0, -1)
 
 
 def p_alive(theta: Array, x: Array, t_x: Array, T: Array) -> Array:
     """Return P(alive at T | x, t_x, T): the share of the first term of the likelihood in both."""
-    log_odds = _alive_and_dead(theta, x, t_x, T)[2]
-    return np.asarray(np.exp(-np.logaddexp(0.0, log_odds)))
+    return np.asarray(special.expit(-_alive_and_dead(theta, x, t_x, T)[2]))
 
 
 def future(theta: Array, x: Array, T: Array, t: Array) -> tuple[Array, Array]:

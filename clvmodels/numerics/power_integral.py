@@ -2,80 +2,115 @@
 
 The Pareto/NBD likelihood is this integral (Fader & Hardie 2005, "A note on deriving the Pareto/NBD model", their
 A_0 before it is turned into Gaussian hypergeometric functions). In u = log((m + t) / (m + t_x)), m the smaller of
-alpha and beta, the integrand is positive and analytic in the strip |Im u| < pi, so that Gauss-Legendre panels of
-moderate width are exact to rounding. Where it falls by many powers of e, the rest is left out.
+alpha and beta, the integrand is positive and analytic in the strip |Im u| < pi, so that Gauss-Legendre panels over
+which it falls moderately are exact to rounding. Where it has fallen by exp(-30), the rest is left out.
 """
 
 from __future__ import annotations
 
-import math
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
-from clvmodels.numerics.compiled import kernel
+__all__ = ["PowerIntegral", "log_power_integral"]
 
-__all__ = ["log_power_integral"]
+Array = NDArray[np.float64]
 
-NODES, WEIGHTS = (array for array in np.polynomial.legendre.leggauss(20))
+NODES, WEIGHTS = np.polynomial.legendre.leggauss(12)
 WIDEST_PANEL: Final = 3.0
 """Width of a panel in u; the integrand's nearest singularity is pi away from the real line."""
+LARGEST_FALL: Final = 11.0
+"""The integrand may fall by this power of e within a panel."""
 NEGLIGIBLE: Final = 30.0
-"""What lies where the integrand has fallen by exp(-30) is left out."""
+ROWS_AT_A_TIME: Final = 1024
 
 
-@kernel
-def _fall(u: float, n: float, k: float, near: float, far: float) -> float:
-    """Return minus the log of the integrand in t, relative to its value at t_x; u is log of the near factor."""
-    return n * u + k * math.log1p(near / far * math.expm1(u))
+@dataclass(frozen=True)
+class PowerIntegral:
+    """Log of the integral and its derivatives, arrays of one shape.
 
-
-@kernel
-def _end(u: float, n: float, k: float, near: float, far: float) -> float:
-    """Return where the (convex) fall reaches `NEGLIGIBLE`, by Newton's method from the right, or `u` if before."""
-    for _ in range(30):
-        excess = _fall(u, n, k, near, far) - u - NEGLIGIBLE
-        if excess <= 1.0:
-            break
-        slope = n + k * near * math.exp(u) / (far + near * math.expm1(u)) - 1.0
-        u -= excess / slope
-    return u
-
-
-@kernel
-def log_power_integral(
-    n: float, k: float, alpha: float, beta: float, start: float, end: float
-) -> tuple[float, float, float, float, float]:
-    """Return log I and its derivatives by n, alpha, k and beta, for I = int_start^end (alpha+t)^-n (beta+t)^-k dt.
-
-    Requires n, k, alpha, beta > 0 and 0 <= start <= end; log I is -inf (and the derivatives those of the
-    integrand at `start`) where the interval is empty.
+    Where the interval is empty, the log is -inf and the derivatives are those of the integrand at its start.
     """
-    swap = beta < alpha
-    near, far = (beta + start, alpha + start) if swap else (alpha + start, beta + start)
-    power_near, power_far = (k, n) if swap else (n, k)
-    width = _end(math.log1p((end - start) / near), power_near, power_far, near, far)
-    panels = 1 + int(width / WIDEST_PANEL)
-    half = 0.5 * width / panels
-    total = by_near_power = by_far_power = by_near = by_far = 0.0
-    for panel in range(panels):
-        for i in range(NODES.size):
-            u = half * (2 * panel + 1 + NODES[i])
-            grown = math.exp(u)
-            log_far = math.log1p(near / far * math.expm1(u))
-            term = WEIGHTS[i] * half * math.exp(u - power_near * u - power_far * log_far)
-            total += term
-            by_near_power += term * u
-            by_far_power += term * log_far
-            by_near += term / grown
-            by_far += term / math.exp(log_far)
-    scale = 1.0 / total if total > 0.0 else 0.0
-    at_start = -power_near * math.log(near) - power_far * math.log(far)
-    log_integral = at_start + math.log(total) + math.log(near) if total > 0.0 else -math.inf
-    d_near_power = -math.log(near) - by_near_power * scale
-    d_far_power = -math.log(far) - by_far_power * scale
-    d_near = -power_near / near * (by_near * scale if total > 0.0 else 1.0)
-    d_far = -power_far / far * (by_far * scale if total > 0.0 else 1.0)
-    if swap:
-        return log_integral, d_far_power, d_far, d_near_power, d_near
-    return log_integral, d_near_power, d_near, d_far_power, d_far
+
+    log: Array
+    by_n: Array
+    by_alpha: Array
+    by_k: Array
+    by_beta: Array
+
+
+def log_power_integral(n: Array, k: Array, alpha: Array, beta: Array, start: Array, length: Array) -> PowerIntegral:
+    """Return log of int_start^{start+length} (alpha+t)^-n (beta+t)^-k dt and its derivatives. Broadcasts.
+
+    Requires n, k, alpha, beta > 0 and start, length >= 0.
+    """
+    n, k, alpha, beta, start, length = np.broadcast_arrays(n, k, alpha, beta, start, length)
+    shape, swap = n.shape, np.ravel(beta < alpha)
+    first, second = np.ravel(alpha + start), np.ravel(beta + start)
+    near, far = np.minimum(first, second), np.maximum(first, second)
+    near_power, far_power = np.where(swap, np.ravel(k), np.ravel(n)), np.where(swap, np.ravel(n), np.ravel(k))
+    width = _end(np.log1p(np.ravel(length) / near), near_power, far_power, near / far)
+    columns = (width, near_power, far_power, near / far)
+    fall = np.minimum(near_power * width + far_power * np.log1p(near / far * np.expm1(width)), NEGLIGIBLE)
+    panels = 1 + np.maximum(width // WIDEST_PANEL, fall // LARGEST_FALL).astype(int)
+    sums = np.empty((5, width.size))
+    for count in np.unique(panels):
+        rows = np.flatnonzero(panels == count)
+        for some in np.split(rows, range(ROWS_AT_A_TIME, rows.size, ROWS_AT_A_TIME)):
+            sums[:, some] = _sums(count, *(column[some] for column in columns))
+    log_near, log_far = np.log(near), np.log(far)
+    with np.errstate(divide="ignore"):
+        log = np.log(sums[0]) + (1.0 - near_power) * log_near - far_power * log_far
+    by_near_power, by_far_power = -log_near - sums[1], -log_far - sums[2]
+    by_near, by_far = -near_power / near * sums[3], -far_power / far * sums[4]
+    parts = (
+        log,
+        np.where(swap, by_far_power, by_near_power),
+        np.where(swap, by_far, by_near),
+        np.where(swap, by_near_power, by_far_power),
+        np.where(swap, by_near, by_far),
+    )
+    return PowerIntegral(*(part.reshape(shape) for part in parts))
+
+
+def _end(width: Array, near_power: Array, far_power: Array, ratio: Array) -> Array:
+    """Return where the (convex) fall reaches `NEGLIGIBLE`, by Newton's method from the right, or `width` if before."""
+    end = width
+    for _ in range(60):
+        grown = np.expm1(end)
+        excess = near_power * end + far_power * np.log1p(ratio * grown) - end - NEGLIGIBLE
+        beyond = excess > 1.0
+        if not beyond.any():
+            break
+        slope = near_power + far_power * ratio * (1.0 + grown) / (1.0 + ratio * grown) - 1.0
+        end = np.where(beyond, end - excess / np.where(beyond, slope, 1.0), end)
+    return end
+
+
+def _sums(panels: int, width: Array, near_power: Array, far_power: Array, ratio: Array) -> Array:
+    """Return the integral over u relative to its start, and four means under the integrand; shape (5, rows).
+
+    The means are of u, of the log of the far factor, and of the reciprocals of the near and of the far factor.
+    """
+    place = np.ravel(2.0 * np.arange(panels)[:, None] + 1.0 + NODES) / (2.0 * panels)
+    mass = np.tile(WEIGHTS, panels) / (2.0 * panels)
+    u = width[:, None] * place
+    near_growth = np.expm1(u)
+    far_growth = ratio[:, None] * near_growth
+    log_far = np.log1p(far_growth)
+    terms = np.exp((1.0 - near_power)[:, None] * u - far_power[:, None] * log_far)
+    terms *= mass
+    near_growth += 1.0
+    far_growth += 1.0
+    total = terms.sum(axis=1)
+    return np.stack(
+        [
+            width * total,
+            width * np.einsum("ij,j->i", terms, place) / total,
+            np.einsum("ij,ij->i", terms, log_far) / total,
+            (terms / near_growth).sum(axis=1) / total,
+            (terms / far_growth).sum(axis=1) / total,
+        ]
+    )

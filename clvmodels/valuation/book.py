@@ -160,7 +160,8 @@ class Book:
         terms = self.terms
         return (
             f"<Customer equity {self.equity:,.2f}{' ' * bool(terms.currency)}{terms.currency} of "
-            f"{len(self.histories):,} customers: {self.orders.model.name} and {self.spend.model.name}, {terms.discount_rate:.4g} a year "
+            f"{len(self.histories):,} customers: {self.orders.model.name} and {self.spend.model.name}, "
+            f"{terms.discount_rate:.4g} a year "
             f"({terms.timing}), margin {terms.margin:.4g}, {terms.horizon or 'for ever'}>"
         )
 
