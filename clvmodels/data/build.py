@@ -1,0 +1,353 @@
+"""Aggregated customers as purchase histories, with the report of how they came about."""
+
+# ruff: noqa: PD003, PD004 - isnull and notnull are what Ibis has
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from clvmodels.data.attributes import first_values
+from clvmodels.data.columns import count
+from clvmodels.data.histories import FloatArray, Histories
+from clvmodels.data.holdout import Holdout
+from clvmodels.data.occasions import by_customer, column, dates, netted_occasions, plain_occasions
+from clvmodels.data.profile import Facts, refuse_refunds, take_stock
+from clvmodels.data.report import DataReport, Part, Refunds
+from clvmodels.errors import DataError
+from clvmodels.units import DAYS, Unit
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+    import numpy.typing as npt
+    import pandas as pd
+    import pyarrow as pa
+
+    from clvmodels.data.log import Log
+    from clvmodels.data.windows import Window
+
+__all__ = ["Plan", "Returns", "build_histories", "build_holdout"]
+
+Returns = Literal["net", "drop", "raise"]
+
+_DAY = np.timedelta64(1, "D") / np.timedelta64(1, "us")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A log, a window of it, and how it is to be read.
+
+    Attributes
+    ----------
+    log, window
+        The log and the window of observation.
+    unit
+        The unit of model time.
+    returns
+        The policy for refunds.
+    """
+
+    log: Log
+    window: Window
+    unit: Unit
+    returns: Returns
+
+    def rows(self, *, refunds: bool, all_inside: bool = False) -> ir.Table:
+        """Return the rows of the window (all rows, if known to lie inside), without refunds that are dropped."""
+        rows = self.log.rows if all_inside else self.window.rows(self.log.rows)
+        if refunds and self.returns == "drop":
+            return rows.filter((rows.v >= 0) | rows.v.isnull())
+        return rows
+
+    def occasions(self, rows: ir.Table, *, refunds: bool) -> ir.Table:
+        """Return purchase occasions, by the cheaper path if there are no refunds to net."""
+        if refunds and self.returns == "net":
+            return netted_occasions(rows, self.window)
+        return plain_occasions(rows, self.window, has_value=self.log.has_value)
+
+    def in_unit(self, start: npt.NDArray[np.datetime64], end: npt.NDArray[np.datetime64] | dt.datetime) -> FloatArray:
+        """Return elapsed times in the unit of the histories."""
+        elapsed = (np.asarray(end, dtype="datetime64[us]") - start).astype(np.float64)
+        elapsed /= _DAY * DAYS[self.unit]
+        return elapsed
+
+
+# ------------------------------------------------------------------------------------------------------ histories
+
+
+def build_histories(plan: Plan) -> tuple[Histories, Facts, list[str]]:
+    """Return the histories of a window, the facts of its log, and notes to warn with.
+
+    Raises
+    ------
+    DataError
+        If there is no purchase in the window, or a refund although the policy is to have none.
+    """
+    facts = take_stock(plan.log, plan.window)
+    refunds = facts.refunds.rows > 0
+    if refunds and plan.returns == "raise":
+        refuse_refunds(plan.log, plan.window)
+    rows = plan.rows(refunds=refunds, all_inside=facts.all_inside)
+    found = plan.log.run(
+        by_customer(
+            plan.occasions(rows, refunds=refunds),
+            all_kept=not (refunds and plan.returns == "net"),
+            has_value=plan.log.has_value,
+            all_known=facts.unvalued == 0,
+        )
+    )
+    kept = column(found, "orders") > 0
+    if not kept.any():
+        raise DataError(_nothing(plan, facts))
+    table = found if kept.all() else found.filter(kept)
+    report = _report(plan, facts, found, table)
+    histories = _histories(plan, table, report)
+    notes = _notes(plan, facts, report)
+    if plan.log.columns.attributes:
+        described, changing = first_values(plan.log, rows, histories.customer_id)
+        histories = _with_attributes(histories, described)
+        notes += changing
+    return histories, facts, notes
+
+
+def _histories(plan: Plan, table: pa.Table, report: DataReport) -> Histories:
+    """Return the histories of the customers who have a purchase."""
+    import pandas as pd
+
+    ids = _ids(table)
+    first, last = dates(table, "first"), dates(table, "last")
+    frequency = column(table, "orders") - 1
+    described: dict[str, Any] = {"first_purchase": plan.window.labels(first)}
+    spend = np.full(len(ids), np.nan)
+    if plan.log.has_value:
+        described["first_value"], spend = _spend(table, first, frequency)
+    return Histories(
+        customer_id=ids,
+        frequency=frequency,
+        recency=plan.in_unit(first, last),
+        T=plan.in_unit(first, plan.window.closing),
+        monetary_value=spend,
+        attributes=pd.DataFrame(described, index=ids),
+        unit=plan.unit,
+        observation_end=plan.window.label(plan.window.end),
+        report=report,
+    )
+
+
+def _spend(table: pa.Table, first: npt.NDArray[np.datetime64], frequency: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return the value of the first occasion and the mean value of the repeat occasions, NaN where unknown."""
+    total, first_value, repeats = column(table, "total"), column(table, "first_value"), frequency
+    if "known" in table.column_names:
+        starts = dates(table, "first_known") == first
+        first_value = np.where(starts, first_value, np.nan)
+        repeats = column(table, "known") - starts
+    mean = np.full(len(total), np.nan)
+    np.divide(total - np.nan_to_num(first_value), repeats, out=mean, where=repeats > 0)
+    return first_value, mean
+
+
+def _with_attributes(histories: Histories, described: pd.DataFrame) -> Histories:
+    return replace(histories, attributes=histories.attributes.join(described))
+
+
+def _ids(table: pa.Table) -> pd.Index[Any]:
+    import pandas as pd
+
+    ids: pd.Index[Any] = pd.Index(table["id"].to_pandas(), name="customer_id")
+    return ids
+
+
+def _nothing(plan: Plan, facts: Facts) -> str:
+    """Return why there is no history."""
+    window = plan.window
+    start = "the beginning" if window.start is None else window.label(window.start)
+    return (
+        f"no purchase is left between {start} and {window.label(window.end)}: of {count(facts.read.rows, 'row')},"
+        f" {facts.before.rows:,} lie before, {facts.after.rows:,} after, and {facts.refunds.rows:,} are refunds"
+    )
+
+
+# --------------------------------------------------------------------------------------------------------- report
+
+
+def _report(plan: Plan, facts: Facts, found: pa.Table, table: pa.Table) -> DataReport:
+    """Return what became of all rows: `found` has all customers of the window, `table` those with a purchase."""
+    dropped, outside = _dropped(plan, facts, found), _outside(plan, facts)
+    used = facts.read.rows - sum(part.rows for part in dropped.values())
+    purchases = int(_total(found, "purchases")) if "purchases" in found.column_names else used
+    return DataReport(
+        rows_read=facts.read.rows,
+        rows_used=used,
+        money_read=facts.read.money,
+        money_used=float(np.nansum(column(table, "total"))) if plan.log.has_value else np.nan,
+        dropped=dropped,
+        refunds=Refunds(
+            policy=plan.returns,
+            rows=facts.refunds.rows,
+            money=facts.refunds.money,
+            occasions_gone=int(_total(found, "gone")),
+            unmatched_rows=int(_total(found, "lost_rows")),
+            unmatched_money=_total(found, "lost_money"),
+        ),
+        purchase_rows=purchases,
+        occasions=int(column(table, "orders").sum()),
+        customers=len(table),
+        customers_left_out=_left_out(plan, facts, found, outside),
+        rows_without_value=facts.unvalued,
+        left_truncated=outside.get("truncated", 0),
+        start=None if plan.window.start is None else plan.window.label(plan.window.start),
+        end=plan.window.label(plan.window.end),
+        resolution=plan.window.resolution,
+        unit=plan.unit,
+        time_zone=None if plan.window.clock.zone is None else str(plan.window.clock.zone),
+    )
+
+
+def _total(found: pa.Table, name: str) -> float:
+    """Return the sum of a tally: 0 if there was nothing to tally."""
+    return float(np.nansum(column(found, name))) if name in found.column_names else 0.0
+
+
+def _dropped(plan: Plan, facts: Facts, found: pa.Table) -> dict[str, Part]:
+    """Return rows and money not used, by reason."""
+    tallied = {name: Part(int(_total(found, f"{name}_rows")), _total(found, f"{name}_money")) for name in _FATES}
+    parts = {
+        "without customer id": facts.no_id,
+        "without time": facts.no_time,
+        "before the start of observation": facts.before,
+        "after the end of observation": facts.after,
+        "refunds, by choice": facts.refunds if plan.returns == "drop" else Part(0, 0.0),
+        **{reason: tallied[name] for name, reason in _FATES.items()},
+    }
+    return {reason: part for reason, part in parts.items() if part.rows}
+
+
+_FATES = {
+    "lost": "refunds without an earlier purchase",
+    "gone": "purchases refunded in full, with their refunds",
+    "blind": "refunds of purchases of unknown value",
+}
+
+
+def _left_out(plan: Plan, facts: Facts, found: pa.Table, outside: dict[str, int]) -> dict[str, int]:
+    """Return customers of the log without a history, by reason."""
+    reasons = {"all purchases before the start": outside.get("before", 0), "first seen after the end": outside["after"]}
+    if "gone" in found.column_names:
+        nothing, gone = column(found, "orders") == 0, column(found, "gone") > 0
+        reasons["every purchase refunded"] = int((nothing & gone).sum())
+        reasons["refunds only"] = int((nothing & ~gone).sum())
+    elif facts.refunds.rows and plan.returns == "drop":
+        rows = plan.window.rows(plan.log.rows)
+        only = rows.filter(rows.v < 0).select("id").distinct().anti_join(plan.rows(refunds=True), "id")
+        reasons["refunds only"] = plan.log.run(only.aggregate(n=only.count()))["n"][0].as_py()
+    return {reason: number for reason, number in reasons.items() if number}
+
+
+def _outside(plan: Plan, facts: Facts) -> dict[str, int]:
+    """Return customers who lie outside the window altogether, and those who bought before it already."""
+    if not (facts.before.rows or facts.after.rows):
+        return {"after": 0}
+    rows = plan.log.rows.filter(lambda row: row.id.notnull() & row.t.notnull())
+    late = plan.window.after(rows.t)
+    early = plan.window.before(rows.t)
+    earlier = rows.count(where=early) if early is not None else rows.count() * 0
+    seen = rows.group_by("id").aggregate(rows=rows.count(), early=earlier, late=rows.count(where=late))
+    inside = seen.rows - seen.early - seen.late
+    counts = seen.aggregate(
+        before=seen.count(where=(inside == 0) & (seen.early > 0)),
+        after=seen.count(where=(inside == 0) & (seen.early == 0)),
+        truncated=seen.count(where=(inside > 0) & (seen.early > 0)),
+    )
+    answer: dict[str, int] = plan.log.run(counts).to_pylist()[0]
+    return answer
+
+
+def _notes(plan: Plan, facts: Facts, report: DataReport) -> list[str]:
+    """Return what deserves a look."""
+    columns, notes = plan.log.columns, []
+    if facts.no_id.rows:
+        notes.append(f"{count(facts.no_id.rows, 'row')} dropped: no {columns.customer_id!r}")
+    if facts.no_time.rows:
+        notes.append(f"{count(facts.no_time.rows, 'row')} dropped: no {columns.time!r}")
+    if facts.unvalued:
+        notes.append(f"{count(facts.unvalued, 'purchase')} without {columns.value!r}: left out of every mean")
+    if report.left_truncated:
+        notes.append(
+            f"{count(report.left_truncated, 'customer')} had bought before observation_start: their first purchase in"
+            " the window is not their first one, as the models take it to be; start earlier, or leave them out"
+        )
+    return notes
+
+
+# -------------------------------------------------------------------------------------------------------- holdout
+
+
+def build_holdout(train: Histories, facts: Facts, *, training: Plan, whole: Plan) -> Holdout:
+    """Return what came after a training window.
+
+    Parameters
+    ----------
+    train, facts
+        Histories and facts of the training window.
+    training, whole
+        The plans of the training window and of both windows together.
+
+    Raises
+    ------
+    DataError
+        If a merging window would be counted in both windows, or there is a refund although the policy is to have none.
+    """
+    begin = training.window.next_date
+    if facts.late_refunds and whole.returns == "raise":
+        refuse_refunds(whole.log, whole.window)
+    refunds = facts.refunds.rows + facts.late_refunds > 0
+    rows = whole.rows(refunds=refunds)
+    if not (refunds and whole.returns == "net"):  # what refunds may belong to need not be read
+        rows = rows.filter(training.window.after(rows.t))
+    table = whole.log.run(_occasions_from(whole.occasions(rows, refunds=refunds), begin, has_value=whole.log.has_value))
+    place = _ids(table).get_indexer(train.customer_id) if len(table) else np.full(len(train), -1)
+    orders = _aligned(column(table, "orders"), place, 0.0)
+    revenue, mean = _revenue(table, place, has_value=whole.log.has_value)
+    joined = np.ones(len(table), dtype=bool)
+    joined[place[place >= 0]] = False
+    return Holdout(
+        customer_id=train.customer_id,
+        frequency=orders,
+        revenue=revenue,
+        monetary_value=mean,
+        duration=float(whole.in_unit(np.asarray(training.window.closing, "datetime64[us]"), whole.window.closing)),
+        unit=whole.unit,
+        start=training.window.label(training.window.end),
+        end=whole.window.label(whole.window.end),
+        late_joiners=int(joined.sum()),
+        late_revenue=float(np.nansum(column(table, "total")[joined])) if whole.log.has_value else 0.0,
+    )
+
+
+def _occasions_from(occasions: ir.Table, begin: dt.datetime, *, has_value: bool) -> ir.Table:
+    """Return occasions and revenue by customer, from a date on."""
+    import ibis
+
+    late = occasions.filter(occasions.kept & (occasions.w >= ibis.literal(begin)))
+    values = {"total": late.v.sum(), "known": late.v.count()} if has_value else {}
+    return late.group_by("id").aggregate(orders=late.count(), **values)
+
+
+def _revenue(table: pa.Table, place: npt.NDArray[np.intp], *, has_value: bool) -> tuple[FloatArray, FloatArray]:
+    """Return revenue and mean value of an occasion by customer; of purchases of unknown value there is neither."""
+    nothing = np.full(len(place), np.nan)
+    if not has_value:
+        return nothing, nothing
+    orders, known = _aligned(column(table, "orders"), place, 0.0), _aligned(column(table, "known"), place, 0.0)
+    revenue = np.where((orders > 0) & (known == 0), np.nan, _aligned(column(table, "total"), place, 0.0))
+    return revenue, np.divide(revenue, known, out=nothing, where=known > 0)
+
+
+def _aligned(values: FloatArray, place: npt.NDArray[np.intp], otherwise: float) -> FloatArray:
+    """Return values at their places, matched by customer id."""
+    aligned = np.full(len(place), otherwise)
+    aligned[place >= 0] = values[place[place >= 0]]
+    return aligned

@@ -1,0 +1,59 @@
+"""Names of columns, checked before anything is read, and examples for messages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
+
+from clvmodels.errors import DataError
+
+__all__ = ["count", "examples", "require"]
+
+
+def require(wanted: Iterable[str], present: Sequence[str], *, what: str) -> None:
+    """Refuse names that are no columns, with the columns there are and the one probably meant.
+
+    Raises
+    ------
+    DataError
+        If a wanted column is not present.
+
+    Examples
+    --------
+    >>> require(["date"], ["customer_id", "date"], what="the log")
+    """
+    missing = [name for name in dict.fromkeys(wanted) if name not in present]
+    if not missing:
+        return
+    hints = {name: _meant(name, present) for name in missing}
+    told = ", ".join(f"{name!r}{hint}" for name, hint in hints.items())
+    raise DataError(f"{what} has no column {told}; its columns are {', '.join(map(repr, present)) or 'none'}")
+
+
+def _meant(name: str, present: Sequence[str]) -> str:
+    """Return a did-you-mean in brackets, or nothing."""
+    by_lower = {column.lower(): column for column in present}
+    close = get_close_matches(name.lower(), by_lower, n=1)
+    return f" (did you mean {by_lower[close[0]]!r}?)" if close else ""
+
+
+def examples(values: Iterable[object]) -> str:
+    """Return up to three values as text.
+
+    Examples
+    --------
+    >>> examples(["a", "b", "c", "d"])
+    "'a', 'b', 'c'"
+    """
+    return ", ".join(repr(value) for _, value in zip(range(3), values, strict=False))
+
+
+def count(number: int, thing: str) -> str:
+    """Return a count with its noun, in the plural where it is one.
+
+    Examples
+    --------
+    >>> count(1, "row"), count(2_000, "row")
+    ('1 row', '2,000 rows')
+    """
+    return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}s"

@@ -1,0 +1,83 @@
+"""A purchase log in the words of this package: customer, time, value, and further columns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from clvmodels.data.sources import Columns, open_log
+from clvmodels.data.times import clock_of, parsed, read_times
+from clvmodels.errors import DataError
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+    import pyarrow as pa
+
+    from clvmodels.data.sources import Source
+    from clvmodels.data.zones import Clock
+
+__all__ = ["Log", "attribute", "read_log"]
+
+
+@dataclass(frozen=True)
+class Log:
+    """A purchase log ready to be aggregated.
+
+    Attributes
+    ----------
+    rows
+        An Ibis table: ``id``; ``t``, timestamps without zone whose meaning `clock` gives; ``v``, values as floats, if
+        there are values; ``a0``, ``a1``, ... the attributes.
+    run
+        Runs an expression on it and returns an Arrow table.
+    clock
+        Says what the times mean.
+    columns
+        The names the user has for the columns.
+    """
+
+    rows: ir.Table
+    run: Callable[[ir.Table], pa.Table]
+    clock: Clock
+    columns: Columns
+
+    @property
+    def has_value(self) -> bool:
+        """Whether there is a column of values."""
+        return self.columns.value is not None
+
+
+def attribute(number: int) -> str:
+    """Return the name of an attribute's column in `Log.rows`."""
+    return f"a{number}"
+
+
+def read_log(log: object, columns: Columns, *, time_format: str | None, time_zone: str | None) -> Log:
+    """Open a log and bring its columns into shape.
+
+    Raises
+    ------
+    DataError
+        If the log, a file or a column is missing, the times cannot be read, or the values are not numeric.
+    """
+    source = open_log(log, columns)
+    reading = read_times(source, columns.time, time_format)
+    needed = {"id": source.table[columns.customer_id], "t": reading.times}
+    if columns.value is not None:
+        needed["v"] = _values(source, columns.value)
+    needed |= {attribute(i): source.table[name] for i, name in enumerate(columns.attributes)}
+    rows = parsed(source, columns.time, reading, source.table.select(**needed))
+    return Log(rows, source.run, clock_of(reading, rows, source.run, time_zone), columns)
+
+
+def _values(source: Source, value: str) -> ir.FloatingValue:
+    """Return the value column as floats, what is not a number as missing."""
+    import ibis
+
+    column = source.table[value]
+    kind = column.type()
+    if not kind.is_numeric() or kind.is_boolean():
+        raise DataError(f"the value column {value!r} is not numeric but {kind}; convert it to numbers first")
+    values = column.cast("float64")
+    return ibis.ifelse(values.isnan(), None, values) if kind.is_floating() else values

@@ -1,0 +1,323 @@
+"""Any purchase log as an Ibis table: where it lies, its columns, and how an expression on it is run.
+
+Tables in memory and files go through a private DuckDB connection; an Ibis table stays in its own engine. Nothing here
+touches a connection of the user's.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from glob import glob
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from clvmodels.data.columns import examples, require
+from clvmodels.errors import DataError, one_of
+
+if TYPE_CHECKING:
+    import duckdb
+    import ibis.expr.types as ir
+    import pandas as pd
+    import polars as pl
+    import pyarrow as pa
+
+__all__ = ["Columns", "Source", "open_log"]
+
+_LOG, _KEPT = "transactions", "kept"
+_CSV = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".txt")
+_PARQUET = (".parquet", ".pq")
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Names of the columns of a log that are needed, by their part in it."""
+
+    customer_id: str
+    time: str
+    value: str | None
+    attributes: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> list[str]:
+        """All names, each once."""
+        value = () if self.value is None else (self.value,)
+        return list(dict.fromkeys((self.customer_id, self.time, *value, *self.attributes)))
+
+
+@dataclass(frozen=True)
+class Source:
+    """A log with the columns asked for.
+
+    Attributes
+    ----------
+    table
+        An Ibis table with the columns asked for, under their own names.
+    run
+        Runs an expression on it and returns an Arrow table.
+    keep
+        Stores an expression that is dear and used repeatedly, if there is a place for it, and returns it as a table.
+    time_zone
+        The zone of the time column, if it has one; the instants themselves are then in UTC.
+    """
+
+    table: ir.Table
+    run: Callable[[ir.Table], pa.Table]
+    keep: Callable[[ir.Table], ir.Table]
+    time_zone: str | None = None
+
+
+def open_log(log: object, columns: Columns) -> Source:
+    """Return a log of any supported kind as a source.
+
+    Parameters
+    ----------
+    log
+        A pandas, polars or Arrow table, an Arrow reader, a DuckDB relation, an Ibis table, or the path of CSV or
+        Parquet files (``*`` allowed).
+    columns
+        The columns needed; others are not read.
+
+    Raises
+    ------
+    DataError
+        If the log is of another kind, a file is missing or unreadable, or a column is missing.
+    """
+    if isinstance(log, str | os.PathLike):
+        return _from_path(Path(log).expanduser(), columns)
+    if _comes_from(log, "ibis"):
+        return _from_ibis(cast("ir.Table", log), columns)
+    if _comes_from(log, "duckdb", "_duckdb"):
+        return _from_relation(cast("duckdb.DuckDBPyRelation", log), columns)
+    return _from_arrow(_arrow(log, columns), columns)
+
+
+def _comes_from(log: object, *packages: str) -> bool:
+    """Whether the type of the log is from a package, without importing the package."""
+    return any(kind.__module__.split(".")[0] in packages for kind in type(log).__mro__)
+
+
+# ------------------------------------------------------------------------------------------------------ in memory
+
+
+def _arrow(log: object, columns: Columns) -> pa.Table | pa.RecordBatchReader:
+    """Return the needed columns of a table in memory as Arrow, copying as little as possible."""
+    import pyarrow as pa
+
+    if _comes_from(log, "pandas") and hasattr(log, "to_parquet"):
+        return _from_pandas(cast("pd.DataFrame", log), columns)
+    if _comes_from(log, "polars") and hasattr(log, "lazy"):
+        lazy = cast("pl.LazyFrame", log).lazy()
+        require(columns.names, lazy.collect_schema().names(), what="the log")
+        return lazy.select(columns.names).collect().to_arrow()
+    if isinstance(log, pa.RecordBatch):
+        log = pa.Table.from_batches([log])
+    if isinstance(log, pa.Table | pa.RecordBatchReader):
+        return log
+    if hasattr(log, "__arrow_c_stream__"):
+        return pa.RecordBatchReader.from_stream(log)
+    raise DataError(
+        "a purchase log is a pandas, polars or Arrow table, a DuckDB relation, an Ibis table, or the path of CSV or"
+        f" Parquet files; got {type(log).__name__}"
+    )
+
+
+def _from_pandas(frame: pd.DataFrame, columns: Columns) -> pa.Table:
+    import pyarrow as pa
+
+    if not set(columns.names) <= set(frame.columns) and set(columns.names) & set(frame.index.names):
+        frame = frame.reset_index()
+    present = [str(column) for column in frame.columns]
+    require(columns.names, present, what="the log")
+    twice = [name for name in columns.names if present.count(name) > 1]
+    if twice:
+        raise DataError(f"the log has more than one column {examples(twice)}")
+    arrays = {}
+    for name in columns.names:
+        try:
+            arrays[name] = pa.array(frame[name], from_pandas=True)
+        except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
+            raise DataError(f"column {name!r} mixes kinds of values that have no common type: {error}") from error
+    return pa.table(arrays)
+
+
+def _from_arrow(data: pa.Table | pa.RecordBatchReader, columns: Columns) -> Source:
+    """Return Arrow data as a source; a reader, which can be read only once, is stored in the private database."""
+    import pyarrow as pa
+
+    present = data.schema.names
+    require(columns.names, present, what="the log")
+    connection = _connect()
+    if isinstance(data, pa.RecordBatchReader):
+        zone = _zone_of(data.schema.field(columns.time).type)
+        connection.register("stream", data)
+        names = ", ".join(map(_quoted, columns.names))
+        connection.execute(f"CREATE TABLE {_LOG} AS SELECT {names} FROM stream")  # noqa: S608
+        return _source(connection, zone)
+    table = data.select(columns.names)
+    zone = _zone_of(table.schema.field(columns.time).type)
+    plain = pa.table({name: _plain(table[name]) for name in columns.names})
+    connection.register(_LOG, plain)
+    return _source(connection, zone)
+
+
+def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return a column without dictionaries, and times as microseconds (in UTC, if they have a zone)."""
+    import pyarrow as pa
+
+    kind = column.type
+    if pa.types.is_dictionary(kind):
+        return _plain(column.cast(kind.value_type))
+    if pa.types.is_timestamp(kind):
+        in_utc = column.cast(pa.timestamp("us", kind.tz), safe=False)
+        return in_utc.cast(pa.timestamp("us")) if kind.tz else in_utc
+    if pa.types.is_string_view(kind):
+        return column.cast(pa.large_string())
+    return column
+
+
+def _zone_of(kind: pa.DataType) -> str | None:
+    """Return the time zone of an Arrow type, if it is one of times with a zone."""
+    zone: str | None = getattr(kind, "tz", None)
+    return zone
+
+
+# -------------------------------------------------------------------------------------------------- other engines
+
+
+def _from_ibis(table: ir.Table, columns: Columns) -> Source:
+    """Return an Ibis table as it is: the expressions run where the data lie."""
+    if not hasattr(table, "columns") or not hasattr(table, "to_pyarrow"):
+        raise DataError(f"an Ibis log must be a table expression, got {type(table).__name__}")
+    require(columns.names, list(table.columns), what="the log")
+    needed: ir.Table = table.select(*columns.names)
+    kind = needed.schema()[columns.time]
+    return Source(needed, _run_there, lambda expression: expression, getattr(kind, "timezone", None))
+
+
+def _run_there(expression: ir.Table) -> pa.Table:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of the engine, about itself
+        warnings.simplefilter("ignore", FutureWarning)
+        return expression.to_pyarrow()
+
+
+def _from_relation(relation: duckdb.DuckDBPyRelation, columns: Columns) -> Source:
+    """Stream a DuckDB relation into the private database: its own connection stays as it is."""
+    require(columns.names, list(relation.columns), what="the log")
+    needed = relation.select(*map(_quoted, columns.names))
+    return _from_arrow(needed.to_arrow_reader(), columns)
+
+
+# ---------------------------------------------------------------------------------------------------------- files
+
+
+def _from_path(path: Path, columns: Columns) -> Source:
+    """Return files as a source: Parquet is scanned where it lies, CSV is read once into the private database."""
+    files = sorted(glob(str(path), recursive=True))  # noqa: PTH207 - a pattern may be absolute
+    if not files:
+        raise DataError(f"there is no file {str(path)!r}")
+    name = path.name.lower()
+    kinds = _CSV + _PARQUET
+    if not name.endswith(kinds) or Path(files[0]).is_dir():
+        hint = f"; for a folder write {str(path / '*.parquet')!r}" if Path(files[0]).is_dir() else ""
+        ending = "".join(path.suffixes[-2:]) or path.name
+        raise DataError(f"cannot read {str(path)!r}: {one_of('kind of file', ending, kinds)}{hint}")
+    import duckdb
+
+    try:
+        return _from_parquet(files, columns) if name.endswith(_PARQUET) else _from_csv(files, columns)
+    except duckdb.Error as error:
+        reason = str(error).strip().splitlines()[0]
+        raise DataError(f"cannot read {str(path)!r}: {reason}") from error
+
+
+def _from_parquet(files: Sequence[str], columns: Columns) -> Source:
+    from pyarrow.parquet import read_schema
+
+    connection = _connect()
+    connection.from_parquet(list(files)).create_view(_LOG)
+    require(columns.names, _schema(connection).names, what="the log")
+    zone = _zone_of(read_schema(files[0]).field(columns.time).type)  # the engine keeps the instants, not the zone
+    wanted = ", ".join(map(_quoted, columns.names))
+    connection.execute(f"CREATE VIEW needed AS SELECT {wanted} FROM {_LOG}")  # noqa: S608
+    return _source(connection, zone, "needed")
+
+
+def _from_csv(files: list[str], columns: Columns) -> Source:
+    """Read CSV with ids, times and values as text, so that nothing is guessed about them."""
+    connection = _connect()
+    names = connection.read_csv(files).columns  # type: ignore[arg-type] # several are allowed
+    require(columns.names, names, what="the log")
+    text = [columns.customer_id, columns.time, *([] if columns.value is None else [columns.value])]
+    rows = connection.read_csv(files, dtype=dict.fromkeys(text, "VARCHAR"))  # type: ignore[arg-type]
+    rows.select(*map(_quoted, columns.names)).create(_LOG)
+    _whole_ids(connection, columns.customer_id)
+    if columns.value is not None:
+        _numeric_values(connection, columns.value)
+    return _source(connection, None)
+
+
+def _whole_ids(connection: duckdb.DuckDBPyConnection, customer_id: str) -> None:
+    """Make ids whole numbers if all of them are written as such; one leading zero keeps them text."""
+    name = _quoted(customer_id)
+    query = f"SELECT bool_and(regexp_full_match({name}, '0|-?[1-9][0-9]{{0,17}}')) FROM {_LOG}"  # noqa: S608
+    answer = connection.execute(query).fetchone()
+    if answer and answer[0]:
+        connection.execute(f"ALTER TABLE {_LOG} ALTER {name} TYPE BIGINT")
+
+
+def _numeric_values(connection: duckdb.DuckDBPyConnection, value: str) -> None:
+    """Make the values numbers, or say which are none."""
+    name = _quoted(value)
+    wrong = f"FROM {_LOG} WHERE {name} IS NOT NULL AND try_cast({name} AS DOUBLE) IS NULL"
+    answer = connection.execute(f"SELECT count(*) {wrong}").fetchone()
+    if answer and answer[0]:
+        seen = connection.execute(f"SELECT DISTINCT {name} {wrong} ORDER BY 1 LIMIT 3").fetchall()
+        told = examples(row[0] for row in seen)
+        raise DataError(f"the value column {value!r} is not numeric: {answer[0]:,} entries such as {told}")
+    connection.execute(f"ALTER TABLE {_LOG} ALTER {name} TYPE DOUBLE")
+
+
+# --------------------------------------------------------------------------------------------- the private engine
+
+
+def _connect() -> duckdb.DuckDBPyConnection:
+    """Return a new DuckDB in memory, which may spill to the temporary folder of the machine."""
+    import duckdb
+
+    spill = Path(tempfile.gettempdir()) / f"clvmodels-{os.getpid()}"
+    connection = duckdb.connect(config={"temp_directory": str(spill), "python_enable_replacements": False})
+    connection.execute("SET TimeZone = 'UTC'")
+    return connection
+
+
+def _schema(connection: duckdb.DuckDBPyConnection, name: str = _LOG) -> pa.Schema:
+    """Return the Arrow schema of a table or view."""
+    return connection.table(name).limit(0).to_arrow_table().schema
+
+
+def _source(connection: duckdb.DuckDBPyConnection, time_zone: str | None, name: str = _LOG) -> Source:
+    """Return a table or view of the private database, which lives as long as the source, as a source."""
+    import ibis
+
+    def table(named: str) -> ir.Table:
+        return ibis.table(ibis.Schema.from_pyarrow(_schema(connection, named)), name=named)
+
+    def run(expression: ir.Table) -> pa.Table:
+        return connection.sql(str(ibis.to_sql(expression, dialect="duckdb"))).to_arrow_table()
+
+    def keep(expression: ir.Table) -> ir.Table:
+        connection.execute(f"CREATE TABLE {_KEPT} AS {ibis.to_sql(expression, dialect='duckdb')}")
+        return table(_KEPT)
+
+    return Source(table(name), run, keep, time_zone)
+
+
+def _quoted(name: str) -> str:
+    """Return a name as a quoted SQL identifier."""
+    escaped = name.replace('"', '""')
+    return f'"{escaped}"'

@@ -1,0 +1,136 @@
+"""A table with one row a customer, read into arrays."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+
+import numpy as np
+
+from clvmodels.data.checks import check_histories, check_ids, warn_about
+from clvmodels.data.columns import count, examples, require
+from clvmodels.data.histories import FloatArray, Histories
+from clvmodels.errors import DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from clvmodels.units import Unit
+
+__all__ = ["Names", "pandas_frame", "read_histories"]
+
+_RECENCY_ADVICE = (
+    "recency is the age at the last purchase, counted from the first one; a column with the time since the last"
+    " purchase is given as time_since_last=..."
+)
+
+
+@dataclass(frozen=True)
+class Names:
+    """Names of the columns of a table of histories."""
+
+    customer_id: str = "customer_id"
+    frequency: str = "frequency"
+    recency: str = "recency"
+    T: str = "T"
+    monetary_value: str = "monetary_value"
+    time_since_last: str | None = None
+
+
+class _Columns(NamedTuple):
+    """A table taken apart."""
+
+    ids: pd.Index[Any]
+    numbers: dict[str, FloatArray]
+    attributes: pd.DataFrame
+
+
+def read_histories(table: object, *, names: Names, unit: Unit, observation_end: str | pd.Timestamp | None) -> Histories:
+    """Read, check and label the histories; `Histories.from_frame` says what is refused."""
+    import pandas as pd
+
+    frame = _with_ids(pandas_frame(table), names.customer_id)
+    columns = _take_apart(frame, names)
+    numbers = check_histories(columns.ids, columns.numbers, time_since_last=names.time_since_last)
+    warn_about(numbers, unit)
+    return Histories(
+        customer_id=columns.ids,
+        attributes=columns.attributes,
+        unit=unit,
+        observation_end=None if observation_end is None else pd.Timestamp(observation_end),
+        report=None,
+        **cast("dict[str, Any]", numbers),
+    )
+
+
+def pandas_frame(table: object) -> pd.DataFrame:
+    """Return a pandas, polars or Arrow table as pandas.
+
+    Raises
+    ------
+    DataError
+        If it is none of these.
+    """
+    import pandas as pd
+
+    if isinstance(table, pd.DataFrame):
+        return table
+    if hasattr(table, "collect") and hasattr(table, "collect_schema"):  # polars.LazyFrame
+        table = cast("object", table.collect())
+    if hasattr(table, "to_arrow"):
+        table = cast("object", table.to_arrow())
+    if hasattr(table, "to_pandas"):
+        frame: pd.DataFrame = table.to_pandas()
+        return frame
+    raise DataError(f"histories are read from a pandas, polars or Arrow table, got {type(table).__name__}")
+
+
+def _with_ids(frame: pd.DataFrame, customer_id: str) -> pd.DataFrame:
+    """Return the frame with the customer ids as a column, taken from the index if they are there."""
+    import pandas as pd
+
+    if customer_id in frame.columns:
+        return frame
+    index = frame.index
+    named = index.name == customer_id
+    if named or (customer_id == "customer_id" and index.nlevels == 1 and not isinstance(index, pd.RangeIndex)):
+        return frame.assign(**{customer_id: index.to_numpy() if index.dtype == object else index})
+    return frame
+
+
+def _take_apart(frame: pd.DataFrame, names: Names) -> _Columns:
+    """Return ids, numbers and attributes, each by its name in `Histories`."""
+    import pandas as pd
+
+    last = names.time_since_last
+    wanted = {"frequency": names.frequency, "T": names.T, "recency": names.recency if last is None else last}
+    present = [str(column) for column in frame.columns]
+    spend = [names.monetary_value] if names.monetary_value != "monetary_value" else []
+    require([names.customer_id, *wanted.values(), *spend], present, what="the table of histories")
+    if names.monetary_value in present:
+        wanted["monetary_value"] = names.monetary_value
+    twice = [name for name in (names.customer_id, *wanted.values()) if present.count(name) > 1]
+    if twice:
+        raise DataError(f"the table of histories has more than one column {examples(twice)}")
+    ids = pd.Index(frame[names.customer_id])
+    check_ids(ids)
+    numbers = {name: _numbers(frame[column], ids) for name, column in wanted.items()}
+    numbers.setdefault("monetary_value", np.full(len(frame), np.nan))
+    used = {names.customer_id, *wanted.values(), *({} if last is None else {names.recency})}
+    rest = frame[[column for column in frame.columns if column not in used]]
+    return _Columns(ids, numbers, rest.set_axis(ids.rename("customer_id")))
+
+
+def _numbers(column: pd.Series[Any], ids: pd.Index[Any]) -> FloatArray:
+    """Return a column as floats, missing values as NaN."""
+    import pandas as pd
+
+    numeric = pd.api.types.is_numeric_dtype(column.dtype) and not pd.api.types.is_bool_dtype(column.dtype)
+    if numeric or pd.api.types.infer_dtype(column) in {"decimal", "integer", "floating", "mixed-integer-float"}:
+        return column.to_numpy(dtype=np.float64, na_value=np.nan)
+    seen = ", ".join(f"{id_!r} ({value!r})" for id_, value in zip(ids[:3], column.iloc[:3], strict=True))
+    advice = f"; {_RECENCY_ADVICE}" if pd.api.types.is_datetime64_any_dtype(column.dtype) else ""
+    raise DataError(
+        f"{column.name!r} is not numeric but {column.dtype}: {count(len(column), 'customer')}, for example {seen};"
+        f" convert it to numbers in the unit of the histories first{advice}"
+    )

@@ -1,0 +1,200 @@
+"""The time column of a log as timestamps: text is parsed, never compared; zones are kept, never dropped."""
+
+# ruff: noqa: PD004 - notnull is what Ibis has
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
+
+from clvmodels.data.columns import count, examples
+from clvmodels.data.zones import Clock, parse_zone
+from clvmodels.errors import DataError
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+    import pyarrow as pa
+
+    from clvmodels.data.sources import Source
+
+__all__ = ["Reading", "clock_of", "parsed", "read_times"]
+
+_MICROSECONDS = "timestamp(6)"
+_INSTANTS = "timestamp('UTC', 6)"
+_ISO = r"^\d{4}-\d{1,2}-\d{1,2}([T ]\d{1,2}:\d{2}(:\d{2}(\.\d+)?)? ?(Z|[+-]\d{2}(:?\d{2})?)?)?$"
+_OFFSET = r":\d{2}(\.\d+)? ?(Z|[+-]\d{2}(:?\d{2})?)$"
+
+
+class Reading(NamedTuple):
+    """How a time column is to be read.
+
+    Attributes
+    ----------
+    times
+        The column as timestamps without zone, in UTC if `own_zone` is given.
+    own_zone
+        The zone the column has by itself.
+    texts
+        How many entries are text that has to be parsed; None if they are times already.
+    time_format
+        How they are written; None for ISO text.
+    """
+
+    times: ir.TimestampValue
+    own_zone: str | None = None
+    texts: int | None = None
+    time_format: str | None = None
+
+
+def read_times(source: Source, time: str, time_format: str | None = None) -> Reading:
+    """Return how a time column is to be read.
+
+    Parameters
+    ----------
+    source
+        The log.
+    time
+        Name of the column.
+    time_format
+        How text or whole numbers are written, as in ``strptime``; None for ISO text.
+
+    Raises
+    ------
+    DataError
+        If the column holds no times, or text that is not ISO (with a count and examples).
+    """
+    column = source.table[time]
+    kind = column.type()
+    if time_format is not None:
+        return _formatted(source, time, time_format)
+    if kind.is_timestamp() or kind.is_date():
+        return Reading(column.cast(_MICROSECONDS), source.time_zone)
+    if kind.is_string():
+        return _iso(source, time)
+    advice = ' (say time_format="%Y%m%d" if 19970101 is a date)' if kind.is_integer() else ""
+    raise DataError(
+        f"the time column {time!r} holds {kind}, not times, for example {_first_values(source, time)}; a number"
+        f" says neither its unit nor its origin: convert it to timestamps first{advice}"
+    )
+
+
+def parsed(source: Source, time: str, reading: Reading, rows: ir.Table) -> ir.Table:
+    """Return rows whose times ``t`` come from text, after parsing every one of them.
+
+    Raises
+    ------
+    DataError
+        If a text cannot be parsed (with a count and examples).
+    """
+    if reading.texts is None:
+        return rows
+    try:
+        kept = source.keep(rows)
+        found = source.run(kept.aggregate(times=kept.t.count())).to_pylist()[0]["times"]
+    except Exception as error:  # every engine has its own
+        if reading.time_format is None:
+            raise
+        raise _misformatted(source, time, reading.time_format, error) from error
+    if found < reading.texts:
+        text = _text(source, time)
+        unread = source.table.filter(text.notnull() & reading.times.isnull()).select(time=text)
+        raise _unparsable(time, reading.texts - found, _sample(source, unread))
+    return kept
+
+
+def clock_of(reading: Reading, rows: ir.Table, run: Callable[[ir.Table], pa.Table], time_zone: str | None) -> Clock:
+    """Return what the times ``t`` of the rows mean: in a given zone, or in their own.
+
+    Raises
+    ------
+    DataError
+        If there is no such zone.
+    """
+    name = time_zone or reading.own_zone
+    if name is None:
+        return Clock()
+    clock = Clock(parse_zone(name), in_utc=reading.own_zone is not None)
+    found = run(rows.aggregate(low=rows.t.min(), high=rows.t.max())).to_pylist()[0]
+    return clock if found["low"] is None else replace(clock, span=(found["low"], found["high"]))
+
+
+def _iso(source: Source, time: str) -> Reading:
+    """Return how ISO text is to be read: as local times, or as instants if it is written with offsets."""
+    text = _text(source, time)
+    counts = source.table.aggregate(
+        all=text.count(), aware=text.count(where=text.re_search(_OFFSET)), odd=text.count(where=~text.re_search(_ISO))
+    )
+    found = source.run(counts).to_pylist()[0]
+    if found["odd"]:
+        odd = source.table.filter(~text.re_search(_ISO)).select(time=text)
+        raise _unparsable(time, found["odd"], _sample(source, odd))
+    if 0 < found["aware"] < found["all"]:
+        raise DataError(
+            f"the time column {time!r} has {found['aware']:,} times with an offset from UTC and"
+            f" {found['all'] - found['aware']:,} without; write all of them in one way"
+        )
+    if found["aware"]:
+        return Reading(text.try_cast(_INSTANTS).cast(_MICROSECONDS), "UTC", found["all"])
+    return Reading(text.try_cast(_MICROSECONDS), None, found["all"])
+
+
+def _formatted(source: Source, time: str, time_format: str) -> Reading:
+    """Return how text or whole numbers in a given format are to be read."""
+    kind = source.table[time].type()
+    if not (kind.is_string() or kind.is_integer()):
+        raise DataError(f"time_format is for text and whole numbers, but {time!r} holds {kind}; leave time_format out")
+    if re.search(r"%[zZ]", time_format):
+        raise DataError("time_format takes no zone (%z, %Z); convert the column to timestamps with a zone first")
+    text = _text(source, time)
+    texts = source.run(source.table.aggregate(texts=text.count())).to_pylist()[0]["texts"]
+    return Reading(text.as_timestamp(time_format).cast(_MICROSECONDS), None, texts, time_format)
+
+
+def _misformatted(source: Source, time: str, time_format: str, error: Exception) -> DataError:
+    """Return the error that names the entries a format does not fit."""
+    import pandas as pd
+
+    text = _text(source, time)
+    rows = source.run(source.table.group_by(text=text).aggregate(rows=source.table.count())).to_pandas().dropna()
+    bad = pd.to_datetime(rows["text"], format=time_format, errors="coerce").isna()
+    if not bad.any():
+        reason = str(error).strip().splitlines()[0]
+        return DataError(f"the time column {time!r} cannot be read with time_format {time_format!r}: {reason}")
+    wrong = rows[bad].sort_values("text")
+    return DataError(
+        f"the time column {time!r} has {count(int(wrong['rows'].sum()), 'row')} that"
+        f" time_format {time_format!r} does not fit, for example {examples(wrong['text'])}"
+    )
+
+
+def _unparsable(time: str, number: int, seen: list[str]) -> DataError:
+    """Return the error for text that is not ISO, with the format it probably has."""
+    advice = "write time_format=... as in strptime"
+    if re.fullmatch(r"\d{8}", seen[0]):
+        advice = 'write time_format="%Y%m%d"'
+    elif re.match(r"\d{1,2}[./-]\d{1,2}[./-]\d{4}", seen[0]):
+        mark = next(sign for sign in seen[0] if not sign.isdigit())
+        day, month = f"%d{mark}%m{mark}%Y", f"%m{mark}%d{mark}%Y"
+        advice = f'write time_format="{day}" if the day comes first, "{month}" if the month does'
+    return DataError(
+        f"the time column {time!r} has text that is no ISO date or time: {number:,} of its entries, for example"
+        f" {examples(seen)}; {advice}"
+    )
+
+
+def _text(source: Source, time: str) -> ir.StringValue:
+    """Return the column as text; an empty text is missing."""
+    return source.table[time].cast("string").nullif("")
+
+
+def _sample(source: Source, rows: ir.Table) -> list[str]:
+    """Return up to three different entries of a table with one column, in order."""
+    found = source.run(rows.distinct().order_by("time").limit(3)).to_pylist()
+    return [str(row["time"]) for row in found]
+
+
+def _first_values(source: Source, time: str) -> str:
+    rows = source.run(source.table.select(time=source.table[time]).filter(lambda t: t.time.notnull()).limit(3))
+    return examples(row["time"] for row in rows.to_pylist())

@@ -1,0 +1,234 @@
+"""From a purchase log to purchase histories."""
+
+from __future__ import annotations
+
+import datetime as dt
+import warnings
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, get_args
+
+from clvmodels.data.build import Plan, Returns, build_histories, build_holdout
+from clvmodels.data.log import Log, read_log
+from clvmodels.data.moments import Moment, read_moment
+from clvmodels.data.profile import last_time
+from clvmodels.data.sources import Columns
+from clvmodels.data.windows import Window
+from clvmodels.errors import DataError, DataWarning, one_of
+from clvmodels.units import parse_unit
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from clvmodels.data.histories import Histories
+    from clvmodels.data.holdout import Holdout
+
+__all__ = ["rfm_summary", "rfm_train_test_split"]
+
+_RESERVED = (
+    "customer_id",
+    "frequency",
+    "recency",
+    "T",
+    "monetary_value",
+    "first_purchase",
+    "first_value",
+)
+
+
+def rfm_summary(
+    log: object,
+    *,
+    customer_id: str = "customer_id",
+    time: str = "date",
+    value: str | None = None,
+    unit: str = "week",
+    resolution: str | None = None,
+    observation_start: str | dt.date | pd.Timestamp | None = None,
+    observation_end: str | dt.date | pd.Timestamp | None = None,
+    returns: Returns = "net",
+    time_zone: str | None = None,
+    time_format: str | None = None,
+    attributes: Sequence[str] = (),
+) -> Histories:
+    """Summarise a purchase log: one purchase history a customer.
+
+    Parameters
+    ----------
+    log
+        One row a purchase (or order line): a pandas, polars or Arrow table, a DuckDB relation, an Ibis table, or the
+        path of CSV or Parquet files, ``*`` allowed. Files and tables are aggregated out of core by DuckDB, an Ibis
+        table where it lies. In CSV files, ids that are all whole numbers become numbers; one leading zero keeps them
+        text.
+    customer_id, time, value
+        Names of the columns. Without `value` there is no spend. A value of exactly zero (a free order, a voucher) is a
+        purchase, as in the published CDNOW figures; a missing one is a purchase of unknown value, left out of every
+        mean.
+    unit
+        The unit of recency and T: ``"hour"``, ``"day"``, ``"week"``, ``"month"`` or ``"year"``, each of fixed length.
+    resolution
+        None: exact times; only rows of the same instant are one occasion. Or a unit: all purchases of a customer in one
+        hour, day, week (from Monday), month or year of the local calendar are one occasion, dated by its start. Merging
+        biases the purchase rate downwards; the share of merged purchases is reported.
+    observation_start, observation_end
+        The window, both ends included. A date means the whole day: with exact times, T is measured to the end of that
+        day. A time of day means that instant. Default: from the first transaction to the day of the last one.
+    returns
+        What to do with refunds, the rows with a negative value. They are never counted as purchases. ``"net"``: each is
+        booked to the customer's latest purchase occasion at or before it; an occasion that its refunds bring to zero
+        or less is no purchase; a refund without an earlier purchase is dropped. ``"drop"``: they are left out.
+        ``"raise"``: they are an error.
+    time_zone
+        The zone whose days are counted, such as ``"Europe/Berlin"``. Default: the column's own. Times without a zone
+        are taken as local times of it.
+    time_format
+        How text or numbers are written, as in ``strptime``; ISO text needs none.
+    attributes
+        Further columns to keep: the first known value of each customer.
+
+    Returns
+    -------
+    Histories
+        By customer id, in the order of the ids; `frequency` counts repeat purchase occasions, `monetary_value` is the
+        mean value of these, the first occasion excluded. Attributes: ``first_purchase``, ``first_value``, and those
+        asked for. ``report`` says what became of every row.
+
+    Raises
+    ------
+    DataError
+        If the log cannot be read, a column is missing, times cannot be parsed, values are not numeric, or nothing is
+        left.
+    UnitError
+        If `unit` or `resolution` is no unit.
+
+    Warns
+    -----
+    DataWarning
+        If rows lack a customer, time or value, customers had bought before `observation_start`, or an attribute
+        changes.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> log = pd.DataFrame({
+    ...     "customer_id": ["ann", "ann", "ann", "bob", "bob"],
+    ...     "date": ["2024-01-01", "2024-01-15", "2024-01-16", "2024-01-08", "2024-01-10"],
+    ...     "amount": [20.0, 30.0, -10.0, 50.0, -50.0],
+    ... })
+    >>> rfm = rfm_summary(log, value="amount", unit="week", resolution="day", observation_end="2024-01-29")
+    >>> rfm.to_frame()[["frequency", "recency", "T", "monetary_value"]]
+                 frequency  recency    T  monetary_value
+    customer_id
+    ann                1.0      2.0  4.0            20.0
+    >>> rfm.report.customers_left_out
+    {'every purchase refunded': 1}
+    """
+    opened = _open(log, customer_id, time, value, attributes, returns, time_format, time_zone)
+    start = None if observation_start is None else read_moment(observation_start, "observation_start", opened.clock)
+    end = _end(opened, observation_end, "observation_end")
+    if start is not None and start.local >= end.after:
+        raise DataError(f"observation_start {observation_start!r} lies after the end of observation, {end.local}")
+    window = Window(start, end, None if resolution is None else parse_unit(resolution), opened.clock)
+    histories, _, notes = build_histories(Plan(opened, window, parse_unit(unit), returns))
+    _warn(notes)
+    return histories
+
+
+def rfm_train_test_split(
+    log: object,
+    *,
+    customer_id: str = "customer_id",
+    time: str = "date",
+    value: str | None = None,
+    unit: str = "week",
+    resolution: str | None = None,
+    train_end: str | dt.date | pd.Timestamp,
+    test_end: str | dt.date | pd.Timestamp | None = None,
+    returns: Returns = "net",
+    time_zone: str | None = None,
+    time_format: str | None = None,
+    attributes: Sequence[str] = (),
+) -> tuple[Histories, Holdout]:
+    """Split a purchase log in time: histories to fit, and what the same customers did afterwards.
+
+    Both windows are aggregated by one path. Training sees no row after `train_end`: a refund that comes later lowers
+    neither its counts nor its spend. In the holdout, a refund of a purchase made before it changes nothing.
+
+    Parameters
+    ----------
+    log, customer_id, time, value, unit, resolution, returns, time_zone, time_format, attributes
+        As in `rfm_summary`.
+    train_end, test_end
+        The ends of the two windows, included; a date means the whole day. The holdout window is (train_end, test_end].
+        Default of `test_end`: the day of the last transaction.
+
+    Returns
+    -------
+    tuple
+        `Histories` up to `train_end`, as `rfm_summary` returns them, and the `Holdout` of the same customers.
+
+    Raises
+    ------
+    DataError
+        As in `rfm_summary`; and if `test_end` is not after `train_end`, or `train_end` lies within a merging window,
+        which would then be counted in both windows.
+    UnitError
+        If `unit` or `resolution` is no unit.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> days = ["2024-01-01", "2024-01-02", "2024-01-15", "2024-02-05"]
+    >>> log = pd.DataFrame({"customer_id": [3, 1, 3, 3], "date": days})
+    >>> train, holdout = rfm_train_test_split(log, unit="day", train_end="2024-01-31", test_end="2024-02-29")
+    >>> holdout.to_frame()["frequency"].to_dict()
+    {1: 0.0, 3: 1.0}
+    >>> holdout.duration
+    29.0
+    """
+    opened = _open(log, customer_id, time, value, attributes, returns, time_format, time_zone)
+    train = read_moment(train_end, "train_end", opened.clock)
+    test = _end(opened, test_end, "test_end")
+    if test.after <= train.after:
+        raise DataError(f"the holdout window is empty: train_end is {train.local}, and it ends {test.local}")
+    window = Window(None, train, None if resolution is None else parse_unit(resolution), opened.clock)
+    _ = window.next_date  # refuse a window counted twice before anything is read
+    training = Plan(opened, window, parse_unit(unit), returns)
+    histories, facts, notes = build_histories(training)
+    whole = replace(training, window=replace(window, end=test))
+    holdout = build_holdout(histories, facts, training=training, whole=whole)
+    _warn(notes)
+    return histories, holdout
+
+
+def _open(
+    log: object,
+    customer_id: str,
+    time: str,
+    value: str | None,
+    attributes: Sequence[str],
+    returns: Returns,
+    time_format: str | None,
+    time_zone: str | None,
+) -> Log:
+    """Check the options and open the log."""
+    if returns not in get_args(Returns):
+        raise DataError(one_of("returns policy", returns, get_args(Returns)))
+    names = (attributes,) if isinstance(attributes, str) else tuple(dict.fromkeys(attributes))
+    taken = [name for name in names if name in _RESERVED]
+    if taken:
+        raise DataError(
+            f"an attribute cannot be called {taken[0]!r}: histories have such a column; rename it in the log"
+        )
+    columns = Columns(customer_id, time, value, names)
+    return read_log(log, columns, time_format=time_format, time_zone=time_zone)
+
+
+def _end(log: Log, given: str | dt.date | pd.Timestamp | None, name: str) -> Moment:
+    """Return the end of a window; by default the day of the last transaction."""
+    return read_moment(last_time(log).date() if given is None else given, name, log.clock)
+
+
+def _warn(notes: Sequence[str]) -> None:
+    for note in notes:
+        warnings.warn(note, DataWarning, stacklevel=3)
