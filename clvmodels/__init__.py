@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     __version__: str
     from clvmodels import datasets as datasets
     from clvmodels.data.histories import Histories as Histories
-    from clvmodels.data.transactions import Holdout as Holdout
+    from clvmodels.data.holdout import Holdout as Holdout
     from clvmodels.data.transactions import rfm_summary as rfm_summary
     from clvmodels.data.transactions import rfm_train_test_split as rfm_train_test_split
     from clvmodels.inference.estimator import OrdersEstimator, SpendEstimator
@@ -33,7 +33,7 @@ _ROOMS: Final = {
     "Book": "clvmodels.valuation.book",
     "Fit": "clvmodels.inference.fit",
     "Histories": "clvmodels.data.histories",
-    "Holdout": "clvmodels.data.transactions",
+    "Holdout": "clvmodels.data.holdout",
     "rfm_summary": "clvmodels.data.transactions",
     "rfm_train_test_split": "clvmodels.data.transactions",
     "value": "clvmodels.valuation.book",

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from clvmodels.models.derived import purchases_within, residual, survival
+from clvmodels.models.derived import survival
 from clvmodels.models.specification import SpendModel, TransactionModel
 from clvmodels.units import DAYS
 
@@ -62,10 +62,8 @@ def _orders(fit: Fit, model: TransactionModel) -> str:
     theta, unit = fit.estimate, fit.unit
     nothing = np.zeros(1)
     year = DAYS["year"] / DAYS[unit]
-    first_year = float(
-        model.p_alive(theta, nothing, nothing, nothing)[0]
-        * residual(model, theta, nothing, nothing, [purchases_within(year)])[0][0, 0]
-    )
+    born = model.p_alive(theta, nothing, nothing, nothing)
+    first_year = float((born * model.expected_purchases(theta, nothing, nothing, np.asarray(year)))[0])
     rate = float(model.mean_purchase_rate(theta))
     r = fit.params["r"]
     lifetime = median_lifetime(model, theta)

@@ -18,7 +18,7 @@ from clvmodels.data.histories import Histories
 from clvmodels.errors import FitError, UnitError
 from clvmodels.inference import describe, predictions, simulation
 from clvmodels.inference.diagnostics import Diagnostics
-from clvmodels.models.derived import purchases_within, residual, survival
+from clvmodels.models.derived import expected_purchases, survival
 from clvmodels.models.specification import Array, Model, SpendModel, TransactionModel
 from clvmodels.units import Duration, Unit, duration
 
@@ -183,11 +183,10 @@ class OrdersFit(Fit):
         customer_id
         A            1.226
         """
-        weighting = purchases_within(self.time(t))
+        time = self.time(t)
 
         def given(theta: Array, x: Array, t_x: Array, T: Array) -> Array:
-            purchases, _ = residual(self.model, theta, x, T, [weighting])
-            return self.model.p_alive(theta, x, t_x, T) * purchases[:, 0]
+            return self.model.p_alive(theta, x, t_x, T) * expected_purchases(self.model, theta, x, T, time)
 
         return predictions.by_customer(self, histories, given)
 
@@ -239,14 +238,10 @@ class OrdersFit(Fit):
         Series
             mean; and sd, q05, q50, q95 where the fit has draws.
         """
-        weighting = purchases_within(self.time(t))
-        nothing = np.zeros(1)
-
-        def given(theta: Array) -> Array:
-            purchases, _ = residual(self.model, theta, nothing, nothing, [weighting])
-            return self.model.p_alive(theta, nothing, nothing, nothing) * purchases[:, 0]
-
-        return predictions.summarise(np.array([given(theta) for theta in self.draws])).iloc[0]
+        time, nothing = np.asarray(self.time(t)), np.zeros(1)
+        alive = self.model.p_alive(self.draws, nothing, nothing, nothing)
+        purchases = self.model.expected_purchases(self.draws, nothing, nothing, time)
+        return predictions.summarise((alive * purchases)[:, None]).iloc[0]
 
     def probability_of_purchases_new(self, t: Duration, n: int = 0) -> float:
         """Return the probability that a customer just acquired buys `n` times more within `t` (mean over draws)."""

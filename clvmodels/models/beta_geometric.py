@@ -18,11 +18,20 @@ from scipy import special
 
 from clvmodels.models.counts import log_negative_binomial
 from clvmodels.models.specification import Array, Traits
-from clvmodels.numerics.beta_mixture import mean_powers
+from clvmodels.numerics.beta_mixture import mean_powers, mean_purchases
 from clvmodels.numerics.compiled import gufunc
 from clvmodels.numerics.special import digamma, log_gamma_ratio
 
-__all__ = ["count_terms", "draw_traits", "future", "history_terms", "mean_purchase_rate", "p_alive", "pmf"]
+__all__ = [
+    "count_terms",
+    "draw_traits",
+    "expected_purchases",
+    "future",
+    "history_terms",
+    "mean_purchase_rate",
+    "p_alive",
+    "pmf",
+]
 
 
 @gufunc("vssvv", "(p),(),()->(),(p)")
@@ -77,6 +86,12 @@ def future(theta: Array, x: Array, k: Array, T: Array, t: Array) -> tuple[Array,
     r, alpha, a, b = np.moveaxis(theta, -1, 0)
     survival, tilted = mean_powers(r + x, t / (alpha + T), a, b + k)
     return survival, (r + x) / (alpha + T) * tilted
+
+
+def expected_purchases(theta: Array, x: Array, k: Array, T: Array, t: Array) -> Array:
+    """Return E[(1 - exp(-lambda p t)) / p], the expected purchases in (T, T+t] of a customer alive at T."""
+    r, alpha, a, b = np.moveaxis(theta, -1, 0)
+    return np.asarray(mean_purchases(r + x, t / (alpha + T), a, b + k))
 
 
 def pmf(theta: Array, x: Array, k: Array, T: Array, t: Array, n: Array) -> Array:

@@ -10,7 +10,7 @@ with s and m given alive at T and v any discount factor. Source: Fader & Hardie,
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -19,21 +19,21 @@ from clvmodels.numerics.interpolate import evaluate_by_age
 from clvmodels.numerics.quadrature import TimeGrid, Weighting
 from clvmodels.numerics.threads import map_blocks
 
-__all__ = ["purchases_within", "residual", "survival"]
+__all__ = ["expected_purchases", "residual", "survival"]
 
 ROWS_PER_BLOCK = 256
 
 
-def purchases_within(t: float) -> Weighting:
-    """Return the weighting under which the integral of the intensity is E[purchases in (T, T + t]]."""
-    return Weighting(np.ones_like, t)
+def expected_purchases(model: TransactionModel, theta: Array, x: Array, T: Array, t: float) -> Array:
+    """Return E[purchases in (T, T + t] | alive at T], shape of x; theta of shape (parameters,)."""
+    time = np.asarray(t)
+    return _by_age(lambda x, T: model.expected_purchases(theta, x, T, time), model, theta, x, T)
 
 
 def survival(model: TransactionModel, theta: Array, x: Array, T: Array, t: float) -> Array:
     """Return P(alive at T + t | alive at T), shape of x; theta of shape (parameters,)."""
-    scale = _scale(model, theta)
-    value = evaluate_by_age(lambda x, T: model.future(theta, x, T, np.asarray(t))[0][:, None], x, T, scale)
-    return value[:, 0]
+    time = np.asarray(t)
+    return _by_age(lambda x, T: model.future(theta, x, T, time)[0], model, theta, x, T)
 
 
 def residual(
@@ -72,6 +72,15 @@ def residual(
 
     both = evaluate_by_age(integrals, x, T, scale)
     return both[:, : len(weightings)], both[:, len(weightings) :]
+
+
+def _by_age(
+    function: Callable[[Array, Array], Array], model: TransactionModel, theta: Array, x: Array, T: Array
+) -> Array:
+    def in_blocks(x: Array, T: Array) -> Array:
+        return np.concatenate(map_blocks(lambda rows: function(x[rows], T[rows]), len(x), ROWS_PER_BLOCK))[:, None]
+
+    return evaluate_by_age(in_blocks, x, T, _scale(model, theta))[:, 0] if len(x) else np.zeros(0)
 
 
 def _scale(model: TransactionModel, theta: Array) -> float:

@@ -32,6 +32,7 @@ MBG_NBD = TransactionModel(
     history_terms=lambda theta, x, t_x, T: shared.history_terms(theta, x, x + 1.0, t_x, T),
     p_alive=lambda theta, x, t_x, T: shared.p_alive(theta, x, x + 1.0, t_x, T),
     future=lambda theta, x, T, t: shared.future(theta, x, x + 1.0, T, t),
+    expected_purchases=lambda theta, x, T, t: shared.expected_purchases(theta, x, x + 1.0, T, t),
     pmf=lambda theta, x, T, t, n: shared.pmf(theta, x, x + 1.0, T, t, n),
     draw_traits=lambda theta, x, T, generator: shared.draw_traits(theta, x, x + 1.0, T, generator),
     mean_purchase_rate=shared.mean_purchase_rate,

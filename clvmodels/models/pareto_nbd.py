@@ -72,6 +72,13 @@ def future(theta: Array, x: Array, T: Array, t: Array) -> tuple[Array, Array]:
     return survival, (r + x) / (alpha + T) * survival
 
 
+def expected_purchases(theta: Array, x: Array, T: Array, t: Array) -> Array:
+    """Return (r+x)/(alpha+T) int_0^t ((beta+T)/(beta+T+u))^s du, continuous at s = 1 (FHL 2005, equation 7)."""
+    r, alpha, s, beta = np.moveaxis(theta, -1, 0)
+    growth = np.log1p(t / (beta + T))
+    return np.asarray((r + x) / (alpha + T) * (beta + T) * growth * special.exprel((1.0 - s) * growth))
+
+
 def pmf(theta: Array, x: Array, T: Array, t: Array, n: Array) -> Array:
     """Return P(n purchases in (T, T+t]) of a customer alive at T.
 
@@ -123,6 +130,7 @@ PARETO_NBD = TransactionModel(
     history_terms=history_terms,
     p_alive=p_alive,
     future=future,
+    expected_purchases=expected_purchases,
     pmf=pmf,
     draw_traits=draw_traits,
     mean_purchase_rate=lambda theta: np.asarray(theta[..., 0] / theta[..., 1]),

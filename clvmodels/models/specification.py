@@ -149,6 +149,9 @@ class TransactionModel(Model):
     future
         ``(theta, x, T, t) -> (survival, intensity)``: given alive at T, the probability that he is alive at T + t,
         and the expectation of his purchase rate at T + t, zero once he has left.
+    expected_purchases
+        ``(theta, x, T, t)``: given alive at T, the expected purchases in (T, T + t]; the integral of the intensity in
+        closed form, or by a quadrature of its own.
     pmf
         ``(theta, x, T, t, n)``: given alive at T, the probability of n purchases in (T, T + t].
     draw_traits
@@ -163,6 +166,7 @@ class TransactionModel(Model):
 
     p_alive: Callable[[Array, Array, Array, Array], Array]
     future: Callable[[Array, Array, Array, Array], tuple[Array, Array]]
+    expected_purchases: Callable[[Array, Array, Array, Array], Array]
     pmf: Callable[[Array, Array, Array, Array, Array], Array]
     draw_traits: Callable[[Array, Array, Array, np.random.Generator], Traits]
     mean_purchase_rate: Callable[[Array], Array]
