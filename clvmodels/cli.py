@@ -1,0 +1,332 @@
+"""The command line: it parses, calls, prints and writes. What is computed, and how it looks, is decided elsewhere."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn, cast
+
+import typer
+
+from clvmodels.errors import ClvError
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from clvmodels.data.histories import Histories
+
+__all__ = ["app", "main"]
+
+_INTERRUPTED: Final = 130
+_WRONG: Final = 2
+_NARROWEST: Final = 80
+"""On a narrower terminal lines break anywhere, so that no number loses a digit."""
+# typer carries a click of its own from 0.22 on; the family of its errors is found from the one it gives away.
+_ParseError: Final[type[Exception]] = next(
+    kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException"
+)
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode="markdown")
+
+_LOG = "The purchase log"
+_MODELS = "The models"
+_RESULT = "The result"
+
+Log = Annotated[str, typer.Argument(metavar="LOG", help="CSV or Parquet, one row a purchase; * for several files.")]
+CustomerId = Annotated[str, typer.Option(metavar="COLUMN", help="Column of the customer ids.", rich_help_panel=_LOG)]
+Time = Annotated[str, typer.Option(metavar="COLUMN", help="Column of the times of purchase.", rich_help_panel=_LOG)]
+MaybeValue = Annotated[
+    str | None,
+    typer.Option(metavar="COLUMN", help="Column of the values; without it there is no spend.", rich_help_panel=_LOG),
+]
+Value = Annotated[str, typer.Option(metavar="COLUMN", help="Column of the values.", rich_help_panel=_LOG)]
+UnitName = Annotated[
+    str, typer.Option(metavar="UNIT", help="Unit of model time: hour, day, week, month, year.", rich_help_panel=_LOG)
+]
+Resolution = Annotated[
+    str | None,
+    typer.Option(
+        metavar="UNIT",
+        help="Purchases within one day (hour, week, ...) are one; else exact times.",
+        rich_help_panel=_LOG,
+    ),
+]
+Start = Annotated[
+    str | None,
+    typer.Option(metavar="DAY", help="First day observed, as 1997-01-01; else that of the log.", rich_help_panel=_LOG),
+]
+End = Annotated[
+    str | None,
+    typer.Option(metavar="DAY", help="Last day observed, itself included; else that of the log.", rich_help_panel=_LOG),
+]
+Returns = Annotated[
+    str, typer.Option(metavar="POLICY", help="Rows with a negative value: net, drop, raise.", rich_help_panel=_LOG)
+]
+TimeZone = Annotated[
+    str | None,
+    typer.Option(metavar="ZONE", help="Zone whose days are counted, as Europe/Berlin.", rich_help_panel=_LOG),
+]
+TimeFormat = Annotated[
+    str | None,
+    typer.Option(metavar="FORMAT", help="How times are written, as %d.%m.%Y; ISO needs none.", rich_help_panel=_LOG),
+]
+ModelKey = Annotated[
+    str,
+    typer.Option(
+        "--model",
+        metavar="MODEL",
+        help="bg_nbd, mbg_nbd, pareto_nbd; auto: all, the best by AIC.",
+        rich_help_panel=_MODELS,
+    ),
+]
+SpendKey = Annotated[
+    str, typer.Option("--spend", metavar="MODEL", help="Model of the value of an order.", rich_help_panel=_MODELS)
+]
+Terms = Annotated[
+    Path,
+    typer.Option("--assumptions", metavar="FILE", help="TOML: discount_rate, margin, ...", rich_help_panel=_MODELS),
+]
+Table = Annotated[
+    Path | None,
+    typer.Option("--out", metavar="FILE", help="Write the table by customer: .parquet, .csv.", rich_help_panel=_RESULT),
+]
+Folder = Annotated[
+    Path | None,
+    typer.Option("--out", metavar="DIR", help="Write to this folder, all or nothing.", rich_help_panel=_RESULT),
+]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.", rich_help_panel=_RESULT)]
+
+
+def _read(
+    log: str,
+    customer_id: str,
+    time: str,
+    value: str | None,
+    unit: str,
+    resolution: str | None,
+    observation_start: str | None,
+    observation_end: str | None,
+    returns: str,
+    time_zone: str | None,
+    time_format: str | None,
+) -> Histories:
+    """Return the purchase histories of a log."""
+    from clvmodels.data.transactions import rfm_summary
+
+    return rfm_summary(
+        log,
+        customer_id=customer_id,
+        time=time,
+        value=value,
+        unit=unit,
+        resolution=resolution,
+        observation_start=observation_start,
+        observation_end=observation_end,
+        returns=cast("Any", returns),
+        time_zone=time_zone,
+        time_format=time_format,
+    )
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        print(f"clvmodels {version('clvmodels')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _clvmodels(
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version.", is_eager=True, callback=_version)
+    ] = False,
+) -> None:
+    """Purchase histories in, customer equity out.
+
+    Begin with `clvmodels summarize LOG`, which shows what a purchase log holds, and go on to `clvmodels value LOG
+    --value COLUMN --assumptions FILE`, which shows what the customers are worth.
+    """
+
+
+@app.command(epilog="Example:  clvmodels summarize log.csv --value amount --resolution day --out histories.parquet")
+def summarize(
+    log: Log,
+    customer_id: CustomerId = "customer_id",
+    time: Time = "date",
+    value: MaybeValue = None,
+    unit: UnitName = "week",
+    resolution: Resolution = None,
+    observation_start: Start = None,
+    observation_end: End = None,
+    returns: Returns = "net",
+    time_zone: TimeZone = None,
+    time_format: TimeFormat = None,
+    out: Table = None,
+    quiet: Quiet = False,
+) -> None:
+    """Show what a purchase log holds, and what became of its rows."""
+    from clvmodels.report import files, terminal
+    from clvmodels.report.notes import gathered_notes
+    from clvmodels.report.progress import steps
+
+    window = observation_start, observation_end
+    if out is not None:
+        files.require_table(out)
+    with steps(2, quiet=quiet) as step:
+        step("reading the log")
+        with gathered_notes() as notes:
+            histories = _read(log, customer_id, time, value, unit, resolution, *window, returns, time_zone, time_format)
+        if out is not None:
+            step("writing")
+            files.write_whole_table(histories.to_frame(), out)
+    _print(terminal.histories_report(histories, log), terminal.notes_report(notes), terminal.written_report(out))
+
+
+@app.command(epilog="Example:  clvmodels fit log.csv --value amount --resolution day --model pareto_nbd --out fits")
+def fit(
+    log: Log,
+    customer_id: CustomerId = "customer_id",
+    time: Time = "date",
+    value: MaybeValue = None,
+    unit: UnitName = "week",
+    resolution: Resolution = None,
+    observation_start: Start = None,
+    observation_end: End = None,
+    returns: Returns = "net",
+    time_zone: TimeZone = None,
+    time_format: TimeFormat = None,
+    model: ModelKey = "auto",
+    spend: SpendKey = "gamma_gamma",
+    out: Folder = None,
+    quiet: Quiet = False,
+) -> None:
+    """Fit models of purchases and of spend; show the best.
+
+    Spend is fitted if the column of the values is given. The parameters are shown in numbers and in words.
+    """
+    from clvmodels.report import output, terminal
+    from clvmodels.report.fitting import fit_all, fit_spend, spend_model, transaction_models
+    from clvmodels.report.notes import gathered_notes
+    from clvmodels.report.progress import steps
+
+    window = observation_start, observation_end
+    models, spend_ = transaction_models(model), spend_model(spend)
+    output.require_out(out, output.FIT_FILES)
+    with steps(len(models) + 3, quiet=quiet) as step:
+        step("reading the log")
+        with gathered_notes() as notes:
+            histories = _read(log, customer_id, time, value, unit, resolution, *window, returns, time_zone, time_format)
+            fits = fit_all(histories, models, step)
+            spend_fit = None if value is None else fit_spend(histories, spend_, step)
+        names = [] if out is None else output.write_fits(fits[0], spend_fit, out)
+    _print(terminal.histories_report(histories, log), terminal.fits_report(fits, spend_fit))
+    _print(terminal.notes_report(notes), terminal.written_report(out, names))
+
+
+@app.command(epilog="Example:  clvmodels value log.csv --value amount --assumptions terms.toml --out equity")
+def value(
+    log: Log,
+    *,
+    customer_id: CustomerId = "customer_id",
+    time: Time = "date",
+    value: Value,
+    unit: UnitName = "week",
+    resolution: Resolution = None,
+    observation_start: Start = None,
+    observation_end: End = None,
+    returns: Returns = "net",
+    time_zone: TimeZone = None,
+    time_format: TimeFormat = None,
+    assumptions: Terms,
+    model: ModelKey = "auto",
+    spend: SpendKey = "gamma_gamma",
+    out: Folder = None,
+    quiet: Quiet = False,
+) -> None:
+    """Show what the customers are worth: customer equity.
+
+    It is shown by line, by horizon, and as other models would have it.
+
+    The assumptions are a TOML file: discount_rate and margin and, where wanted, order_cost, maintenance_cost, year,
+    timing, horizon, currency.
+    """
+    from clvmodels.report import output, terminal
+    from clvmodels.report.fitting import fit_all, fit_spend, spend_model, transaction_models
+    from clvmodels.report.notes import gathered_notes
+    from clvmodels.report.progress import steps
+    from clvmodels.report.valuation import value_all
+    from clvmodels.valuation.assumptions import Assumptions
+
+    window = observation_start, observation_end
+    terms = Assumptions.from_file(assumptions)
+    models, spend_ = transaction_models(model), spend_model(spend)
+    output.require_out(out, output.VALUE_FILES)
+    with steps(2 * len(models) + 3, quiet=quiet) as step:
+        step("reading the log")
+        with gathered_notes() as notes:
+            histories = _read(log, customer_id, time, value, unit, resolution, *window, returns, time_zone, time_format)
+            fits = fit_all(histories, models, step)
+            valuation = value_all(fits, fit_spend(histories, spend_, step), histories, terms, step)
+        step("writing")
+        names = (
+            []
+            if out is None
+            else output.write_valuation(valuation, out, source=log, assumptions=assumptions, notes=notes)
+        )
+    _print(terminal.histories_report(histories, log), terminal.equity_report(valuation))
+    _print(terminal.notes_report(notes), terminal.written_report(out, names))
+
+
+def _print(*parts: RenderableType) -> None:
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    console.width = max(console.width, _NARROWEST)
+    for part in parts:
+        console.print(part)
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run the command line and leave: 0 if all went well, 2 if something given was wrong, 130 if interrupted.
+
+    Parameters
+    ----------
+    arguments
+        What stands behind the name of the command; that of the process by default.
+    """
+    try:
+        code = app(arguments, prog_name="clvmodels", standalone_mode=False)
+    except (KeyboardInterrupt, typer.Abort):
+        code = _INTERRUPTED
+    except BrokenPipeError:
+        code = _closed()
+    except _ParseError as error:
+        code = _misread(cast("Any", error))
+    except ClvError as error:
+        code = _fail(str(error))
+    except OSError as error:
+        if error.filename is None:
+            raise
+        code = _fail(f"{error.strerror}: {str(error.filename)!r}")
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _misread(error: Any) -> int:  # noqa: ANN401 - the class has another name from one typer to the next
+    """Say what is wrong with the options, and where to read what is right; nothing if the help has just been shown."""
+    message = error.format_message().removesuffix(".")
+    command = error.ctx.command_path if error.ctx else "clvmodels"
+    return _fail(f"{message}; see {command} --help") if message else _WRONG
+
+
+def _fail(message: str) -> int:
+    typer.echo(f"{typer.style('error:', fg='red', bold=True)} {message}", err=True)
+    return _WRONG
+
+
+def _closed() -> int:
+    """Return the exit code for a reader who has seen enough, such as ``head``; nothing more is written to him."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0

@@ -1,0 +1,1 @@
+"""Results for readers: tables on a terminal, files on disk."""

@@ -1,0 +1,202 @@
+"""Files that appear whole or not at all: written beside their place, and moved there at the end."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+from uuid import uuid4
+
+from clvmodels.errors import ClvError, one_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = [
+    "TABLES",
+    "OutputError",
+    "require_folder",
+    "require_table",
+    "whole_file",
+    "whole_folder",
+    "write_table",
+    "write_whole_table",
+]
+
+TABLES: Final = (".parquet", ".csv")
+"""Endings of the tables that can be written."""
+
+_OURS: Final = "clvmodels "
+"""How the format of every JSON file of this package begins."""
+
+
+class OutputError(ClvError):
+    """A result cannot be written where it was asked for."""
+
+
+def require_table(path: Path) -> None:
+    """Refuse, before any work is done, a table that could not be written.
+
+    Raises
+    ------
+    OutputError
+        If the ending is no table's, or the place is not one to write to.
+    """
+    if path.suffix.lower() not in TABLES:
+        raise OutputError(f"cannot write {str(path)!r}: {one_of('kind of table', path.suffix or path.name, TABLES)}")
+    if path.is_dir():
+        raise OutputError(f"cannot write {str(path)!r}: it is a folder; name a file, such as histories.parquet")
+    _require_place(path)
+
+
+def require_folder(path: Path, names: Sequence[str], mark: str) -> None:
+    """Refuse, before any work is done, a folder that must not be replaced.
+
+    Parameters
+    ----------
+    path
+        The folder; it may be missing or empty, or hold nothing but what this package has written.
+    names
+        The files that would be written to it.
+    mark
+        The one of them, a JSON file, that tells whether this package wrote the folder.
+
+    Raises
+    ------
+    OutputError
+        If there is a file of that name, or a folder that holds anything else.
+    """
+    if not path.exists():
+        _require_place(path)
+        return
+    if not path.is_dir():
+        raise OutputError(f"cannot write to {str(path)!r}: it is a file; name a folder")
+    found = sorted(entry.name for entry in path.iterdir())
+    others = [name for name in found if name not in names]
+    if others or (found and not _is_ours(path / mark)):
+        seen = ", ".join((others or found)[:3]) + (", ..." if len(others or found) > 3 else "")
+        raise OutputError(
+            f"will not replace the folder {str(path)!r}: it holds what this command did not write ({seen});"
+            " name a new or empty folder, or one that an earlier run of this command has written"
+        )
+
+
+def _is_ours(mark: Path) -> bool:
+    """Whether a JSON file states a format of this package."""
+    try:
+        content = json.loads(mark.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(content, dict) and str(content.get("format")).startswith(_OURS)
+
+
+def _require_place(path: Path) -> None:
+    """Refuse a path under something that is no folder, or is closed to writing."""
+    place = next(parent for parent in path.absolute().parents if parent.exists())
+    if not place.is_dir() or not os.access(place, os.W_OK | os.X_OK):
+        raise OutputError(f"cannot write {str(path)!r}: {str(place)!r} is not a folder that can be written to")
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """Yield the path to write to; the file moves to `path` if the block ends well, and else leaves no trace."""
+    target = _resolved(path)
+    with _folders(target.parent):
+        part = _beside(target)
+        try:
+            yield part
+            part.replace(target)
+        finally:
+            part.unlink(missing_ok=True)
+
+
+@contextmanager
+def whole_folder(path: Path, names: Sequence[str], mark: str) -> Iterator[Path]:
+    """Yield a new folder to write to; it takes the place of `path` if the block ends well, and else leaves no trace.
+
+    The parameters and errors are those of `require_folder`. What stood at `path` before stays untouched until then.
+    """
+    target = _resolved(path)
+    require_folder(target, names, mark)
+    with _folders(target.parent):
+        part = _beside(target)
+        part.mkdir()
+        try:
+            yield part
+            require_folder(target, names, mark)
+            _exchange(part, target)
+        finally:
+            shutil.rmtree(part, ignore_errors=True)
+
+
+def _exchange(part: Path, target: Path) -> None:
+    """Put `part` in the place of `target`, and what stood there before in the place of `part`."""
+    if not target.exists():
+        part.rename(target)
+        return
+    before = _beside(target)
+    target.rename(before)
+    try:
+        part.rename(target)
+    except BaseException:
+        before.rename(target)
+        raise
+    before.rename(part)
+
+
+@contextmanager
+def _folders(folder: Path) -> Iterator[None]:
+    """Make a folder and those above it; those that were missing go again if the block fails."""
+    missing = [parent for parent in (folder, *folder.parents) if not parent.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    except BaseException:
+        for parent in missing:
+            shutil.rmtree(parent, ignore_errors=True)
+        raise
+
+
+def _resolved(path: Path) -> Path:
+    """Return an absolute path; a link is followed, so that it goes on to lead to what it led to."""
+    return path.expanduser().resolve()
+
+
+def _beside(target: Path) -> Path:
+    """Return a free, hidden name in the same folder, and so on the same disk."""
+    return target.with_name(f".{target.name}.{uuid4().hex[:8]}.part")
+
+
+def write_whole_table(table: pd.DataFrame, path: Path) -> None:
+    """Write a table that appears whole or not at all, in the format of its ending; see `write_table`."""
+    with whole_file(path) as part:
+        write_table(table, part, kind=path.suffix.lower())
+
+
+def write_table(table: pd.DataFrame, path: Path, *, kind: str) -> None:
+    """Write a table with its index as the first column.
+
+    Parameters
+    ----------
+    table
+        Indexed by customer, say; missing numbers become missing values.
+    path
+        Where to.
+    kind
+        One of `TABLES`.
+    """
+    import pyarrow as pa
+
+    arrow = pa.Table.from_pandas(table.reset_index(), preserve_index=False).replace_schema_metadata(None)
+    if kind == ".csv":
+        from pyarrow.csv import write_csv
+
+        write_csv(arrow, path)
+        return
+    from pyarrow.parquet import write_table as write_parquet
+
+    write_parquet(arrow, path, compression="zstd", use_dictionary=False)

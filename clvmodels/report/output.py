@@ -1,0 +1,78 @@
+"""The folders that the commands write: which files, and what is in them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from clvmodels.inference.fit import OrdersFit, SpendFit
+from clvmodels.report.files import require_folder, whole_folder, write_table
+from clvmodels.report.record import equity_record
+from clvmodels.report.valuation import Valuation
+
+__all__ = ["FIT_FILES", "VALUE_FILES", "require_out", "write_fits", "write_valuation"]
+
+_ORDERS: Final = "orders.json"
+_SPEND: Final = "spend.json"
+_CUSTOMERS: Final = "customers.parquet"
+_EQUITY: Final = "equity.json"
+_ASSUMPTIONS: Final = "assumptions.toml"
+
+FIT_FILES: Final = (_ORDERS, _SPEND)
+"""What `write_fits` may write."""
+
+VALUE_FILES: Final = (_CUSTOMERS, _ORDERS, _SPEND, _EQUITY, _ASSUMPTIONS)
+"""What `write_valuation` writes."""
+
+
+def require_out(folder: Path | None, names: Sequence[str]) -> None:
+    """Refuse, before any work is done, a folder that results must not be written to.
+
+    Raises
+    ------
+    OutputError
+        If it holds anything but these files, written by this package.
+    """
+    if folder is not None:
+        require_folder(folder, names, _ORDERS)
+
+
+def write_fits(orders: OrdersFit, spend: SpendFit | None, folder: Path) -> list[str]:
+    """Write fits to a folder, whole or not at all, and return the names of its files."""
+    with whole_folder(folder, FIT_FILES, _ORDERS) as part:
+        orders.save(part / _ORDERS)
+        if spend is not None:
+            spend.save(part / _SPEND)
+        return sorted(entry.name for entry in part.iterdir())
+
+
+def write_valuation(
+    valuation: Valuation, folder: Path, *, source: str, assumptions: Path, notes: Sequence[str]
+) -> list[str]:
+    """Write a valuation to a folder, whole or not at all, and return the names of its files.
+
+    Parameters
+    ----------
+    valuation
+        The valuation.
+    folder
+        Where to; what this package has written there before is replaced.
+    source
+        What the log was.
+    assumptions
+        The file of the assumptions, which is copied.
+    notes
+        What the package warned of.
+    """
+    book = valuation.book
+    record = equity_record(valuation, source=source, notes=notes)
+    terms = assumptions.read_bytes()
+    with whole_folder(folder, VALUE_FILES, _ORDERS) as part:
+        write_table(book.customers, part / _CUSTOMERS, kind=".parquet")
+        book.orders.save(part / _ORDERS)
+        book.spend.save(part / _SPEND)
+        (part / _EQUITY).write_text(json.dumps(record, indent=1, allow_nan=False, ensure_ascii=False), encoding="utf-8")
+        (part / _ASSUMPTIONS).write_bytes(terms)
+    return list(VALUE_FILES)

@@ -1,0 +1,95 @@
+"""A valuation under every model that was fitted: the chosen one in full, of the others what they would have said."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final
+
+import numpy as np
+
+from clvmodels.data.histories import Histories
+from clvmodels.inference.fit import OrdersFit, SpendFit
+from clvmodels.report.progress import Step
+from clvmodels.valuation.assumptions import Assumptions
+from clvmodels.valuation.book import Book, value
+
+__all__ = ["Candidate", "Group", "Valuation", "value_all"]
+
+_TOP_SHARE: Final = 0.2
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A model of transactions that was fitted, and the customer equity under it."""
+
+    fit: OrdersFit
+    equity: float
+
+
+@dataclass(frozen=True)
+class Group:
+    """Some of the customers and what they are worth together."""
+
+    name: str
+    customers: int
+    equity: float
+
+
+@dataclass(frozen=True)
+class Valuation:
+    """A book and the choice behind it.
+
+    Attributes
+    ----------
+    book
+        The valuation under the model chosen.
+    candidates
+        All models fitted, the chosen one first.
+    """
+
+    book: Book
+    candidates: tuple[Candidate, ...]
+
+    @cached_property
+    def model_risk(self) -> tuple[float, float]:
+        """The lowest and the highest equity under the models not chosen, relative to the chosen one's, less 1."""
+        relative = [candidate.equity / self.book.equity - 1.0 for candidate in self.candidates[1:]]
+        return min(relative), max(relative)
+
+    @cached_property
+    def groups(self) -> tuple[Group, ...]:
+        """The customers who bought once only, and the most valuable fifth."""
+        rlv = self.book.customers["rlv"].to_numpy()
+        once = self.book.histories.frequency == 0
+        top = int(np.ceil(_TOP_SHARE * len(rlv)))
+        highest = np.partition(rlv, len(rlv) - top)[len(rlv) - top :]
+        return (
+            Group("bought once only", int(once.sum()), float(rlv[once].sum())),
+            Group(f"most valuable {100 * _TOP_SHARE:.0f} %", top, float(highest.sum())),
+        )
+
+
+def value_all(
+    fits: Sequence[OrdersFit], spend: SpendFit, histories: Histories, terms: Assumptions, step: Step
+) -> Valuation:
+    """Value the customers under each fit and keep the book of the first.
+
+    Parameters
+    ----------
+    fits
+        Fits of transactions, the chosen one first.
+    spend
+        The fit of spend that serves them all.
+    histories, terms
+        The customers and the assumptions.
+    step
+        Is told under which model the customers are valued next.
+    """
+    candidates = []
+    for fit in reversed(fits):
+        step(f"valuing under {fit.model.name}")
+        book = value(fit, spend, histories, terms)
+        candidates.append(Candidate(fit, book.equity))
+    return Valuation(book, tuple(reversed(candidates)))
