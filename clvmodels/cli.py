@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import errno
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -28,7 +28,9 @@ _ParseError: Final[type[Exception]] = next(
     kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException"
 )
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode="markdown")
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, rich_markup_mode="markdown", pretty_exceptions_enable=False
+)
 
 _LOG = "The purchase log"
 _MODELS = "The models"
@@ -207,10 +209,12 @@ def fit(
 
     Spend is fitted if the column of the values is given. The parameters are shown in numbers and in words.
     """
+    from clvmodels.report.progress import announce_compiling, steps
+
+    announce_compiling(quiet=quiet)
     from clvmodels.report import output, terminal
     from clvmodels.report.fitting import fit_all, fit_spend, spend_model, transaction_models
     from clvmodels.report.notes import gathered_notes
-    from clvmodels.report.progress import steps
 
     window = observation_start, observation_end
     models, spend_ = transaction_models(model), spend_model(spend)
@@ -221,6 +225,7 @@ def fit(
             histories = _read(log, customer_id, time, value, unit, resolution, *window, returns, time_zone, time_format)
             fits = fit_all(histories, models, step)
             spend_fit = None if value is None else fit_spend(histories, spend_, step)
+        step("writing")
         names = [] if out is None else output.write_fits(fits[0], spend_fit, out)
     _print(terminal.histories_report(histories, log), terminal.fits_report(fits, spend_fit))
     _print(terminal.notes_report(notes), terminal.written_report(out, names))
@@ -253,15 +258,17 @@ def value(
     The assumptions are a TOML file: discount_rate and margin and, where wanted, order_cost, maintenance_cost, year,
     timing, horizon, currency.
     """
+    from clvmodels.report.progress import announce_compiling, steps
+    from clvmodels.valuation.assumptions import Assumptions
+
+    terms = Assumptions.from_file(assumptions)
+    announce_compiling(quiet=quiet)
     from clvmodels.report import output, terminal
     from clvmodels.report.fitting import fit_all, fit_spend, spend_model, transaction_models
     from clvmodels.report.notes import gathered_notes
-    from clvmodels.report.progress import steps
     from clvmodels.report.valuation import value_all
-    from clvmodels.valuation.assumptions import Assumptions
 
     window = observation_start, observation_end
-    terms = Assumptions.from_file(assumptions)
     models, spend_ = transaction_models(model), spend_model(spend)
     output.require_out(out, output.VALUE_FILES)
     with steps(2 * len(models) + 3, quiet=quiet) as step:
@@ -301,16 +308,18 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         code = app(arguments, prog_name="clvmodels", standalone_mode=False)
     except (KeyboardInterrupt, typer.Abort):
         code = _INTERRUPTED
-    except BrokenPipeError:
-        code = _closed()
+    except RuntimeError as error:
+        if str(error) != "Query interrupted":  # what DuckDB makes of an interrupt
+            raise
+        code = _INTERRUPTED
     except _ParseError as error:
         code = _misread(cast("Any", error))
     except ClvError as error:
         code = _fail(str(error))
     except OSError as error:
-        if error.filename is None:
+        if error.filename is None and error.errno != errno.ENOSPC:
             raise
-        code = _fail(f"{error.strerror}: {str(error.filename)!r}")
+        code = _fail(f"{error.strerror}{'' if error.filename is None else f': {str(error.filename)!r}'}")
     sys.exit(code if isinstance(code, int) else 0)
 
 
@@ -324,9 +333,3 @@ def _misread(error: Any) -> int:  # noqa: ANN401 - the class has another name fr
 def _fail(message: str) -> int:
     typer.echo(f"{typer.style('error:', fg='red', bold=True)} {message}", err=True)
     return _WRONG
-
-
-def _closed() -> int:
-    """Return the exit code for a reader who has seen enough, such as ``head``; nothing more is written to him."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return 0

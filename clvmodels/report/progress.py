@@ -12,7 +12,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-__all__ = ["Step", "kernels_compiled", "steps"]
+__all__ = ["Step", "announce_compiling", "kernels_compiled", "steps"]
 
 Step = Callable[[str], None]
 """Called with what is done next."""
@@ -24,8 +24,6 @@ _COMPILING = "compiling kernels, once after installation (up to 15 seconds) ..."
 def steps(total: int, *, quiet: bool = False) -> Iterator[Step]:
     """Yield a function to call as each of `total` steps begins; it draws a bar on a terminal, and nothing elsewhere."""
     console = Console(stderr=True)
-    if not quiet and not kernels_compiled():
-        console.print(_COMPILING, highlight=False, soft_wrap=True)
     if quiet or not console.is_interactive:
         yield lambda _: None
         return
@@ -40,6 +38,12 @@ def steps(total: int, *, quiet: bool = False) -> Iterator[Step]:
             begun += 1
 
         yield step
+
+
+def announce_compiling(*, quiet: bool = False) -> None:
+    """Say so, on standard error, if kernels are going to be compiled: call it before what imports them."""
+    if not quiet and not kernels_compiled():
+        Console(stderr=True).print(_COMPILING, highlight=False, soft_wrap=True)
 
 
 def kernels_compiled(package: Path | None = None) -> bool:

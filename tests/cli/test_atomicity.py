@@ -1,0 +1,132 @@
+"""Results appear whole or not at all, and interrupted work leaves nothing behind."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from clvmodels.report import files, output
+
+if TYPE_CHECKING:
+    from tests.cli.conftest import Run
+
+
+@pytest.fixture
+def given(log: Path, terms: Path, tmp_path: Path) -> tuple[object, ...]:
+    options = ("--value", "amount", "--model", "bg_nbd", "--assumptions", terms)
+    return ("value", log, *options, "--out", tmp_path / "place" / "out")
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {entry.relative_to(folder).as_posix(): entry.read_bytes() for entry in folder.rglob("*") if entry.is_file()}
+
+
+def failing_with(error: BaseException) -> Callable[..., None]:
+    """Return a stand-in for what writes, which fails."""
+
+    def write(*_: object, **__: object) -> None:
+        raise error
+
+    return write
+
+
+@pytest.mark.parametrize(
+    ("error", "code"), [(KeyboardInterrupt(), 130), (OSError(28, "No space left on device"), 2)], ids=["ctrl-c", "full"]
+)
+@pytest.mark.parametrize("writer", ["write_table", "equity_record"])
+def test_a_failure_while_writing_leaves_no_trace(
+    run: Run,
+    given: tuple[object, ...],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    writer: str,
+    error: BaseException,
+    code: int,
+) -> None:
+    monkeypatch.setattr(output, writer, failing_with(error))
+    result = run(*given)
+    assert result.code == code
+    assert "Traceback" not in result.err
+    assert not (tmp_path / "place").exists()
+
+
+def test_a_failure_while_writing_leaves_what_was_there(
+    run: Run, given: tuple[object, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert run(*given).code == 0
+    before = contents(tmp_path / "place")
+    monkeypatch.setattr(output.OrdersFit, "save", failing_with(KeyboardInterrupt()))
+    assert run(*given).code == 130
+    assert contents(tmp_path / "place") == before
+
+
+def test_an_earlier_result_is_replaced(run: Run, given: tuple[object, ...], tmp_path: Path) -> None:
+    assert run(*given).code == 0
+    equity = tmp_path / "place" / "out" / "equity.json"
+    equity.write_text("{}", encoding="utf-8")
+    assert run(*given).code == 0
+    assert "clvmodels equity" in equity.read_text(encoding="utf-8")
+    assert [entry.name for entry in (tmp_path / "place").iterdir()] == ["out"]
+
+
+def test_the_fits_do_not_replace_a_valuation(run: Run, given: tuple[object, ...], log: Path, tmp_path: Path) -> None:
+    assert run(*given).code == 0
+    result = run("fit", log, "--model", "bg_nbd", "--out", tmp_path / "place" / "out")
+    assert result.code == 2
+    assert "(assumptions.toml, customers.parquet, equity.json)" in result.err
+
+
+def test_a_failure_leaves_the_table_that_was_there(
+    run: Run, log: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "place" / "table.csv"
+    out.parent.mkdir()
+    out.write_text("before", encoding="utf-8")
+    monkeypatch.setattr(files, "write_table", failing_with(KeyboardInterrupt()))
+    assert run("summarize", log, "--out", out).code == 130
+    assert contents(tmp_path / "place") == {"table.csv": b"before"}
+
+
+def test_what_duckdb_makes_of_an_interrupt_is_one(run: Run, log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from clvmodels.data import transactions
+
+    def interrupted(*_: object, **__: object) -> None:
+        raise RuntimeError("Query interrupted")
+
+    monkeypatch.setattr(transactions, "rfm_summary", interrupted)
+    assert run("summarize", log).code == 130
+
+
+def test_other_errors_at_run_time_are_no_interrupts(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from clvmodels.cli import main
+    from clvmodels.data import transactions
+
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("something else")
+
+    monkeypatch.setattr(transactions, "rfm_summary", fail)
+    with pytest.raises(RuntimeError, match="something else"):
+        main(["summarize", str(log)])
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no such signal")
+def test_ctrl_c_in_a_process_of_its_own(
+    given: tuple[object, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "kernels"))  # an empty one: it says that it compiles
+    command = [str(Path(sys.executable).with_name("clvmodels")), *map(str, given)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        assert process.stderr.readline().startswith("compiling kernels")
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Traceback" not in err
+    assert out == ""
+    assert not (tmp_path / "place").exists()

@@ -1,0 +1,199 @@
+"""What the commands print and write."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import clvmodels as clv
+from clvmodels.errors import FitWarning
+
+if TYPE_CHECKING:
+    from tests.cli.conftest import Run
+
+VALUE_FILES = ["assumptions.toml", "customers.parquet", "equity.json", "orders.json", "spend.json"]
+
+
+@pytest.fixture(scope="module")
+def book(purchases: pd.DataFrame) -> clv.Book:
+    """The valuation that the command should give, made by hand."""
+    rfm = clv.rfm_summary(purchases, value="amount", resolution="day")
+    terms = clv.Assumptions(discount_rate=0.15, margin=0.30, year="52 weeks")
+    return clv.value(clv.ParetoNBD().fit(rfm), clv.GammaGamma().fit(rfm), rfm, terms)
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(entry.name for entry in folder.iterdir())
+
+
+def test_version(run: Run) -> None:
+    assert run("--version").out == f"clvmodels {clv.__version__}\n"
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["summarize", "--help"], ["fit", "--help"], ["value", "--help"]])
+def test_help_says_how_to_begin(run: Run, arguments: list[str]) -> None:
+    result = run(*arguments)
+    assert result.code == 0
+    assert f"clvmodels {' '.join(arguments[:-1])}" in result.out
+    assert len(arguments) == 1 or f"Example:  clvmodels {arguments[0]} log.csv" in result.out
+
+
+def test_no_command_shows_the_help(run: Run) -> None:
+    result = run()
+    assert result.code == 2
+    assert "Usage: clvmodels" in result.out
+    assert result.err == ""
+
+
+def test_summarize_prints_the_histories_in_words(run: Run, log: Path, purchases: pd.DataFrame) -> None:
+    result = run("summarize", log, "--value", "amount", "--resolution", "day", "--observation-end", "1997-09-30")
+    rfm = clv.rfm_summary(purchases, value="amount", resolution="day", observation_end="1997-09-30")
+    assert result.code == 0
+    assert all(line in result.out for line in str(rfm).splitlines())
+    assert result.err == ""
+
+
+@pytest.mark.parametrize("name", ["histories.parquet", "histories.csv", "Käufe, größere.CSV"])
+def test_summarize_writes_the_table(run: Run, log: Path, tmp_path: Path, purchases: pd.DataFrame, name: str) -> None:
+    out = tmp_path / "new" / name
+    assert run("summarize", log, "--value", "amount", "--out", out).code == 0
+    ids = {"customer_id": "str"}
+    table = (
+        pd.read_parquet(out)
+        if name.endswith("parquet")
+        else pd.read_csv(out, dtype=ids, parse_dates=["first_purchase"])
+    )
+    expected = clv.rfm_summary(purchases, value="amount").to_frame().reset_index()
+    pd.testing.assert_frame_equal(table, expected, check_dtype=False)
+    assert names(out.parent) == [name]
+
+
+def test_fit_shows_and_writes_the_models(run: Run, log: Path, tmp_path: Path, book: clv.Book) -> None:
+    given = ("--value", "amount", "--resolution", "day", "--model", "pareto_nbd", "--out", tmp_path / "fits")
+    result = run("fit", log, *given)
+    assert result.code == 0
+    assert all(line in result.out for line in book.orders.describe().splitlines() if len(line) < 118)
+    assert "standard error" in result.out
+    orders, spend = (clv.Fit.load(tmp_path / "fits" / name) for name in ("orders.json", "spend.json"))
+    assert dict(orders.params) == pytest.approx(dict(book.orders.params), rel=1e-6)
+    assert dict(spend.params) == pytest.approx(dict(book.spend.params), rel=1e-6)
+
+
+def test_fit_without_values_fits_no_spend(run: Run, log: Path, tmp_path: Path) -> None:
+    result = run("fit", log, "--model", "auto", "--out", tmp_path / "fits")
+    assert names(tmp_path / "fits") == ["orders.json"]
+    assert "Gamma-Gamma" not in result.out
+    assert "the one with the lowest AIC is chosen" in result.out
+
+
+def test_value_writes_what_it_shows(run: Run, log: Path, terms: Path, tmp_path: Path, book: clv.Book) -> None:
+    out = tmp_path / "equity"
+    given = ("--value", "amount", "--resolution", "day", "--model", "pareto_nbd", "--assumptions", terms, "--out", out)
+    result = run("value", log, *given)
+    assert result.code == 0
+    assert names(out) == VALUE_FILES
+    assert f"{book.equity:,.0f}" in result.out
+    customers = pd.read_parquet(out / "customers.parquet").set_index("customer_id")
+    pd.testing.assert_frame_equal(customers, book.customers, check_dtype=False, check_index_type=False, rtol=1e-6)
+    record = json.loads((out / "equity.json").read_text(encoding="utf-8"))
+    assert record["equity"] == pytest.approx(customers["rlv"].sum(), rel=1e-9)
+    assert record["assumptions"]["year"] == "52 weeks"
+    assert record["horizons"][0]["share"] == pytest.approx(book.horizons.loc[1, "share"], rel=1e-6)
+    assert record["data_report"]["rows_read"] == book.histories.report.rows_read
+    assert (out / "assumptions.toml").read_bytes() == terms.read_bytes()
+    assert dict(clv.Fit.load(out / "orders.json").params) == pytest.approx(dict(book.orders.params), rel=1e-6)
+
+
+def test_auto_values_under_every_model_and_keeps_the_best(run: Run, log: Path, terms: Path, tmp_path: Path) -> None:
+    given = ("--value", "amount", "--resolution", "day", "--assumptions", terms, "--out", tmp_path / "out")
+    result = run("value", log, *given)
+    models = json.loads((tmp_path / "out" / "equity.json").read_text(encoding="utf-8"))["models"]
+    assert sorted(model["model"] for model in models) == ["bg_nbd", "mbg_nbd", "pareto_nbd"]
+    assert [model["aic"] for model in models] == sorted(model["aic"] for model in models)
+    assert clv.Fit.load(tmp_path / "out" / "orders.json").model.key == models[0]["model"]
+    assert all(f"{model['equity']:,.0f}" in result.out for model in models)
+    relative = [100 * (model["equity_relative"] - 1) for model in models[1:]]
+    assert f"Model risk: {min(relative):+.1f} % to {max(relative):+.1f} % under the models not chosen." in result.out
+
+
+def test_columns_and_folders_may_be_called_anything(
+    run: Run, tmp_path: Path, terms: Path, purchases: pd.DataFrame
+) -> None:
+    columns = {"customer_id": "Kunde Nr.", "date": "Datum [Tag]", "amount": "Umsatz in €"}
+    folder = tmp_path / "Übung mit Straße"
+    folder.mkdir()
+    log = folder / "Käufe 'neu'.csv"
+    purchases.rename(columns=columns).to_csv(log, index=False, date_format="%d.%m.%Y")
+    names_ = ("--customer-id", "Kunde Nr.", "--time", "Datum [Tag]", "--value", "Umsatz in €")
+    given = (
+        *names_,
+        "--time-format",
+        "%d.%m.%Y",
+        "--model",
+        "bg_nbd",
+        "--assumptions",
+        terms,
+        "--out",
+        folder / "Größe",
+    )
+    result = run("value", log, *given)
+    assert result.code == 0, result.err
+    assert names(folder / "Größe") == VALUE_FILES
+    assert "00004" in pd.read_parquet(folder / "Größe" / "customers.parquet")["customer_id"].to_list()
+
+
+def test_warnings_become_notes_told_once(
+    run: Run, log: Path, terms: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import warnings
+
+    from clvmodels.report import fitting
+
+    fit_all = fitting.fit_all
+
+    def warn(*arguments: object) -> object:
+        for _ in range(2):
+            warnings.warn("the parameter [a] ran away", FitWarning, stacklevel=1)
+        return fit_all(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(fitting, "fit_all", warn)
+    given = ("--value", "amount", "--model", "bg_nbd", "--assumptions", terms, "--out", tmp_path / "out")
+    result = run("value", log, *given)
+    assert result.out.count("! the parameter [a] ran away") == 1
+    assert result.err == ""
+    assert json.loads((tmp_path / "out" / "equity.json").read_text(encoding="utf-8"))["notes"] == [
+        "the parameter [a] ran away"
+    ]
+
+
+def test_a_process_of_its_own_from_log_to_equity(log: Path, terms: Path, tmp_path: Path) -> None:
+    command = [Path(sys.executable).with_name("clvmodels"), "value", log, "--value", "amount", "--resolution", "day"]
+    options = ["--assumptions", terms, "--model", "auto", "--out", "equity"]
+    environment = os.environ | {"COLUMNS": "80"}
+    done = subprocess.run(
+        [*command, *options], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+    assert names(tmp_path / "equity") == VALUE_FILES
+    assert "Customer equity" in done.stdout
+    assert max(map(len, done.stdout.splitlines())) <= 80
+    rlv = pd.read_parquet(tmp_path / "equity" / "customers.parquet")["rlv"]
+    assert len(rlv) == 2357
+    assert np.isfinite(rlv).all()
+    assert f"{rlv.sum():,.0f}" in done.stdout
+
+
+def test_the_command_starts_without_the_heavy_packages() -> None:
+    heavy = {"pandas", "numpy", "numba", "scipy", "ibis", "duckdb", "pyarrow", "pymc"}
+    code = f"import sys, clvmodels.cli; print(sorted({heavy!r} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
