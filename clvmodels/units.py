@@ -48,7 +48,7 @@ def parse_unit(text: str) -> Unit:
     name = name.removesuffix("s")
     if name not in DAYS:
         raise UnitError(one_of("unit of time", text, DAYS))
-    return cast("Unit", name)
+    return name
 
 
 def duration(value: Duration, unit: Unit) -> float:

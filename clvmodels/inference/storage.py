@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from dataclasses import asdict
 from os import PathLike
 from pathlib import Path
@@ -13,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from clvmodels.errors import FitError
+from clvmodels.files import whole_file
 from clvmodels.inference.diagnostics import Diagnostics
 from clvmodels.models.registry import MODELS
 from clvmodels.models.specification import Array
@@ -43,15 +42,8 @@ def save(fit: Fit, path: str | PathLike[str]) -> None:
         "fingerprint": fit.fingerprint,
         "diagnostics": asdict(fit.diagnostics),
     }
-    target = Path(path)
-    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=target.name, suffix=".part")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump(content, file, indent=1, allow_nan=False)
-        Path(temporary).replace(target)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    with whole_file(Path(path)) as part:
+        part.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
 
 
 def _null_for_nan(values: Array) -> object:

@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all: written beside their place, and moved there at the end."""
+"""Tables and folders of results, which appear whole or not at all; what is not ours is not replaced."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
-from uuid import uuid4
 
 from clvmodels.errors import ClvError, one_of
+from clvmodels.files import beside, folders, resolved, whole_file
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,7 +21,6 @@ __all__ = [
     "OutputError",
     "require_folder",
     "require_table",
-    "whole_file",
     "whole_folder",
     "write_table",
     "write_whole_table",
@@ -102,28 +101,15 @@ def _require_place(path: Path) -> None:
 
 
 @contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
-    """Yield the path to write to; the file moves to `path` if the block ends well, and else leaves no trace."""
-    target = _resolved(path)
-    with _folders(target.parent):
-        part = _beside(target)
-        try:
-            yield part
-            part.replace(target)
-        finally:
-            part.unlink(missing_ok=True)
-
-
-@contextmanager
 def whole_folder(path: Path, names: Sequence[str], mark: str) -> Iterator[Path]:
     """Yield a new folder to write to; it takes the place of `path` if the block ends well, and else leaves no trace.
 
     The parameters and errors are those of `require_folder`. What stood at `path` before stays untouched until then.
     """
-    target = _resolved(path)
+    target = resolved(path)
     require_folder(target, names, mark)
-    with _folders(target.parent):
-        part = _beside(target)
+    with folders(target.parent):
+        part = beside(target)
         part.mkdir()
         try:
             yield part
@@ -138,7 +124,7 @@ def _exchange(part: Path, target: Path) -> None:
     if not target.exists():
         part.rename(target)
         return
-    before = _beside(target)
+    before = beside(target)
     target.rename(before)
     try:
         part.rename(target)
@@ -146,29 +132,6 @@ def _exchange(part: Path, target: Path) -> None:
         before.rename(target)
         raise
     before.rename(part)
-
-
-@contextmanager
-def _folders(folder: Path) -> Iterator[None]:
-    """Make a folder and those above it; those that were missing go again if the block fails."""
-    missing = [parent for parent in (folder, *folder.parents) if not parent.exists()]
-    folder.mkdir(parents=True, exist_ok=True)
-    try:
-        yield
-    except BaseException:
-        for parent in missing:
-            shutil.rmtree(parent, ignore_errors=True)
-        raise
-
-
-def _resolved(path: Path) -> Path:
-    """Return an absolute path; a link is followed, so that it goes on to lead to what it led to."""
-    return path.expanduser().resolve()
-
-
-def _beside(target: Path) -> Path:
-    """Return a free, hidden name in the same folder, and so on the same disk."""
-    return target.with_name(f".{target.name}.{uuid4().hex[:8]}.part")
 
 
 def write_whole_table(table: pd.DataFrame, path: Path) -> None:

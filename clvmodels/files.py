@@ -1,0 +1,47 @@
+"""Files that appear whole or not at all: written beside their place, and moved there at the end."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from uuid import uuid4
+
+__all__ = ["beside", "folders", "resolved", "whole_file"]
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """Yield the path to write to; the file moves to `path` if the block ends well, and else leaves no trace."""
+    target = resolved(path)
+    with folders(target.parent):
+        part = beside(target)
+        try:
+            yield part
+            part.replace(target)
+        finally:
+            part.unlink(missing_ok=True)
+
+
+@contextmanager
+def folders(folder: Path) -> Iterator[None]:
+    """Make a folder and those above it; those that were missing go again if the block fails."""
+    missing = [parent for parent in (folder, *folder.parents) if not parent.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    except BaseException:
+        for parent in missing:
+            shutil.rmtree(parent, ignore_errors=True)
+        raise
+
+
+def resolved(path: Path) -> Path:
+    """Return an absolute path; a link is followed, so that it goes on to lead to what it led to."""
+    return path.expanduser().resolve()
+
+
+def beside(target: Path) -> Path:
+    """Return a free, hidden name in the same folder, and so on the same disk."""
+    return target.with_name(f".{target.name}.{uuid4().hex[:8]}.part")
