@@ -9,8 +9,6 @@ from dataclasses import asdict, is_dataclass
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final
 
-import numpy as np
-
 from clvmodels.report.valuation import Valuation
 
 if TYPE_CHECKING:
@@ -108,8 +106,6 @@ def _plain(item: object) -> object:
         item = asdict(item)
     if isinstance(item, tuple) and hasattr(item, "_asdict"):
         item = item._asdict()
-    if isinstance(item, np.generic):
-        item = item.item()
     if isinstance(item, Mapping):
         return {str(key): _plain(value) for key, value in item.items()}
     if isinstance(item, list | tuple):

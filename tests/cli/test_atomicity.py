@@ -10,7 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import typer
 
+from clvmodels import cli
+from clvmodels.data import transactions
 from clvmodels.report import files, output
 
 if TYPE_CHECKING:
@@ -94,25 +97,30 @@ def test_a_failure_leaves_the_table_that_was_there(
 
 
 def test_what_duckdb_makes_of_an_interrupt_is_one(run: Run, log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from clvmodels.data import transactions
-
-    def interrupted(*_: object, **__: object) -> None:
-        raise RuntimeError("Query interrupted")
-
-    monkeypatch.setattr(transactions, "rfm_summary", interrupted)
+    monkeypatch.setattr(transactions, "rfm_summary", failing_with(RuntimeError("Query interrupted")))
     assert run("summarize", log).code == 130
 
 
-def test_other_errors_at_run_time_are_no_interrupts(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from clvmodels.cli import main
-    from clvmodels.data import transactions
+@pytest.mark.parametrize("error", [RuntimeError("something else"), OSError(5, "Input/output error")])
+def test_other_errors_are_neither_interrupts_nor_messages(
+    log: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    monkeypatch.setattr(transactions, "rfm_summary", failing_with(error))
+    with pytest.raises(type(error), match=str(error.args[-1])):
+        cli.main(["summarize", str(log)])
 
-    def fail(*_: object, **__: object) -> None:
-        raise RuntimeError("something else")
 
-    monkeypatch.setattr(transactions, "rfm_summary", fail)
-    with pytest.raises(RuntimeError, match="something else"):
-        main(["summarize", str(log)])
+@pytest.mark.parametrize("error", [KeyboardInterrupt, typer.Abort])
+def test_an_interrupt_while_options_are_read(run: Run, monkeypatch: pytest.MonkeyPatch, error: type[Exception]) -> None:
+    monkeypatch.setattr(cli, "app", failing_with(error()))
+    assert run("summarize").code == 130
+
+
+def test_a_file_that_must_not_be_read_is_named(run: Run, log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    error = PermissionError(13, "Permission denied", "log.csv")
+    monkeypatch.setattr(transactions, "rfm_summary", failing_with(error))
+    result = run("summarize", log)
+    assert (result.code, result.err) == (2, "error: Permission denied: 'log.csv'\n")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no such signal")

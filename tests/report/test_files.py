@@ -8,8 +8,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from clvmodels.report import files
 from clvmodels.files import whole_file
+from clvmodels.report import files
 from clvmodels.report.files import OutputError, require_folder, require_table, whole_folder, write_table
 
 NAMES = ("fit.json", "table.csv")
