@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from clvmodels.data.columns import count, examples
+from clvmodels.data.columns import count, examples, shown
 from clvmodels.data.histories import FloatArray
 from clvmodels.errors import DataError, DataWarning
 from clvmodels.units import DAYS, Unit
@@ -112,19 +112,19 @@ def _check_recency(ids: pd.Index[Any], x: FloatArray, recency: FloatArray, age: 
 
 
 def _refuse(
-    what: str, wrong: npt.NDArray[np.bool_], ids: pd.Index[Any], shown: Mapping[str, FloatArray], advice: str
+    what: str, wrong: npt.NDArray[np.bool_], ids: pd.Index[Any], numbers: Mapping[str, FloatArray], advice: str
 ) -> None:
     """Raise if any customer is wrong: how many, up to three of them with their numbers, and what to do."""
     if not wrong.any():
         return
     rows = np.flatnonzero(wrong)
-    seen = "; ".join(f"{ids[row]!r}{_values(shown, row)}" for row in rows[:3])
+    seen = "; ".join(f"{shown(ids[row])}{_values(numbers, row)}" for row in rows[:3])
     raise DataError(f"{what}: {len(rows):,} of {count(len(wrong), 'customer')}, for example {seen}; {advice}")
 
 
-def _values(shown: Mapping[str, FloatArray], row: np.intp) -> str:
+def _values(numbers: Mapping[str, FloatArray], row: np.intp) -> str:
     """Return the numbers of one customer in brackets."""
-    return f" ({', '.join(f'{name} {values[row]:g}' for name, values in shown.items())})" if shown else ""
+    return f" ({', '.join(f'{name} {values[row]:g}' for name, values in numbers.items())})" if numbers else ""
 
 
 def warn_about(numbers: Mapping[str, FloatArray], unit: Unit) -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
+import numpy as np
+
 from clvmodels.errors import DataError
 
-__all__ = ["count", "examples", "require"]
+__all__ = ["count", "examples", "require", "shown"]
 
 
 def require(wanted: Iterable[str], present: Sequence[str], *, what: str) -> None:
@@ -45,7 +47,18 @@ def examples(values: Iterable[object]) -> str:
     >>> examples(["a", "b", "c", "d"])
     "'a', 'b', 'c'"
     """
-    return ", ".join(repr(value) for _, value in zip(range(3), values, strict=False))
+    return ", ".join(shown(value) for _, value in zip(range(3), values, strict=False))
+
+
+def shown(value: object) -> str:
+    """Return a value as the user would write it.
+
+    Examples
+    --------
+    >>> shown(np.int64(3))
+    '3'
+    """
+    return repr(value.item() if isinstance(value, np.generic) else value)
 
 
 def count(number: int, thing: str) -> str:

@@ -116,9 +116,9 @@ def by_customer(occasions: ir.Table, *, all_kept: bool, has_value: bool, all_kno
 def refund_tallies(occasions: ir.Table) -> dict[str, ir.Scalar]:
     """Return what became of purchases and refunds, by the fate of the occasion they belong to.
 
-    ``purchases``: rows of the occasions that remain. ``netted``: refunds of those. ``blind``: refunds of those whose
-    value is unknown. ``gone``: occasions refunded in full, which are no purchase. ``lost``: refunds without an occasion.
-    The last four each with ``_rows`` and ``_money``.
+    ``purchases``: rows of the occasions that remain. ``netted``: refunds of those. ``blind``: of those whose
+    value is unknown. ``gone``: occasions refunded in full: no purchases. ``lost``: refunds without an occasion.
+    Each but the first with ``_rows`` and ``_money``.
     """
     gone, lost = occasions.w.notnull() & ~occasions.kept, occasions.w.isnull()
     blind = occasions.kept & occasions.gross.isnull()

@@ -15,7 +15,7 @@ from glob import glob
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from clvmodels.data.columns import examples, require
+from clvmodels.data.columns import count, examples, require
 from clvmodels.errors import DataError, one_of
 
 if TYPE_CHECKING:
@@ -265,8 +265,7 @@ def _whole_ids(connection: duckdb.DuckDBPyConnection, customer_id: str) -> None:
     """Make ids whole numbers if all of them are written as such; one leading zero keeps them text."""
     name = _quoted(customer_id)
     query = f"SELECT bool_and(regexp_full_match({name}, '0|-?[1-9][0-9]{{0,17}}')) FROM {_LOG}"  # noqa: S608
-    answer = connection.execute(query).fetchone()
-    if answer and answer[0]:
+    if connection.execute(query).fetchall()[0][0]:
         connection.execute(f"ALTER TABLE {_LOG} ALTER {name} TYPE BIGINT")
 
 
@@ -274,11 +273,11 @@ def _numeric_values(connection: duckdb.DuckDBPyConnection, value: str) -> None:
     """Make the values numbers, or say which are none."""
     name = _quoted(value)
     wrong = f"FROM {_LOG} WHERE {name} IS NOT NULL AND try_cast({name} AS DOUBLE) IS NULL"
-    answer = connection.execute(f"SELECT count(*) {wrong}").fetchone()
-    if answer and answer[0]:
+    number = connection.execute(f"SELECT count(*) {wrong}").fetchall()[0][0]
+    if number:
         seen = connection.execute(f"SELECT DISTINCT {name} {wrong} ORDER BY 1 LIMIT 3").fetchall()
         told = examples(row[0] for row in seen)
-        raise DataError(f"the value column {value!r} is not numeric: {answer[0]:,} entries such as {told}")
+        raise DataError(f"the value column {value!r} is not numeric: {count(number, 'row')} such as {told}")
     connection.execute(f"ALTER TABLE {_LOG} ALTER {name} TYPE DOUBLE")
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 import numpy as np
 
 from clvmodels.data.checks import check_histories, check_ids, warn_about
-from clvmodels.data.columns import count, examples, require
+from clvmodels.data.columns import count, examples, require, shown
 from clvmodels.data.histories import FloatArray, Histories
 from clvmodels.errors import DataError
 
@@ -128,7 +128,7 @@ def _numbers(column: pd.Series[Any], ids: pd.Index[Any]) -> FloatArray:
     numeric = pd.api.types.is_numeric_dtype(column.dtype) and not pd.api.types.is_bool_dtype(column.dtype)
     if numeric or pd.api.types.infer_dtype(column) in {"decimal", "integer", "floating", "mixed-integer-float"}:
         return column.to_numpy(dtype=np.float64, na_value=np.nan)
-    seen = ", ".join(f"{id_!r} ({value!r})" for id_, value in zip(ids[:3], column.iloc[:3], strict=True))
+    seen = ", ".join(f"{shown(id_)} ({shown(value)})" for id_, value in zip(ids[:3], column.iloc[:3], strict=True))
     advice = f"; {_RECENCY_ADVICE}" if pd.api.types.is_datetime64_any_dtype(column.dtype) else ""
     raise DataError(
         f"{column.name!r} is not numeric but {column.dtype}: {count(len(column), 'customer')}, for example {seen};"

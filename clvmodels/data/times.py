@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -23,8 +24,8 @@ __all__ = ["Reading", "clock_of", "parsed", "read_times"]
 
 _MICROSECONDS = "timestamp(6)"
 _INSTANTS = "timestamp('UTC', 6)"
-_ISO = r"^\d{4}-\d{1,2}-\d{1,2}([T ]\d{1,2}:\d{2}(:\d{2}(\.\d+)?)? ?(Z|[+-]\d{2}(:?\d{2})?)?)?$"
-_OFFSET = r":\d{2}(\.\d+)? ?(Z|[+-]\d{2}(:?\d{2})?)$"
+_ISO = r"^\d{4}-\d{1,2}-\d{1,2}([T ]\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}(:?\d{2})?)?)?$"
+_OFFSET = r":\d{2}(\.\d+)?(Z|[+-]\d{2}(:?\d{2})?)$"
 
 
 class Reading(NamedTuple):
@@ -132,7 +133,7 @@ def _iso(source: Source, time: str) -> Reading:
         raise _unparsable(time, found["odd"], _sample(source, odd))
     if 0 < found["aware"] < found["all"]:
         raise DataError(
-            f"the time column {time!r} has {found['aware']:,} times with an offset from UTC and"
+            f"the time column {time!r} has {count(found['aware'], 'time')} with an offset from UTC and"
             f" {found['all'] - found['aware']:,} without; write all of them in one way"
         )
     if found["aware"]:
@@ -158,8 +159,10 @@ def _misformatted(source: Source, time: str, time_format: str, error: Exception)
 
     text = _text(source, time)
     rows = source.run(source.table.group_by(text=text).aggregate(rows=source.table.count())).to_pandas().dropna()
-    bad = pd.to_datetime(rows["text"], format=time_format, errors="coerce").isna()
-    if not bad.any():
+    bad = None
+    with suppress(ValueError):  # of a format that is none
+        bad = pd.to_datetime(rows["text"], format=time_format, errors="coerce").isna()
+    if bad is None or not bad.any():
         reason = str(error).strip().splitlines()[0]
         return DataError(f"the time column {time!r} cannot be read with time_format {time_format!r}: {reason}")
     wrong = rows[bad].sort_values("text")

@@ -1,0 +1,258 @@
+"""Histories from tables: what is taken over, what is refused and how it is explained, what is warned of."""
+
+from __future__ import annotations
+
+import dataclasses
+import subprocess
+import sys
+import warnings
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pytest
+
+from clvmodels.data import Histories
+from clvmodels.errors import DataError, DataWarning, UnitError
+
+
+def table(**columns: Any) -> pd.DataFrame:
+    base: dict[str, Any] = {
+        "customer_id": ["ann", "bob", "cid"],
+        "frequency": [2, 0, 1],
+        "recency": [30.43, 0.0, 10.0],
+        "T": [38.86, 38.86, 20.0],
+        "monetary_value": [20.0, 0.0, 35.0],
+        "segment": ["A", "B", "A"],
+    }
+    return pd.DataFrame(base | columns)
+
+
+def read(frame: Any, **options: Any) -> Histories:
+    return Histories.from_frame(frame, **({"unit": "week"} | options))
+
+
+class TestTaking:
+    def test_arrays_ids_and_attributes(self) -> None:
+        rfm = read(table(), observation_end="1997-09-30")
+        assert list(rfm.customer_id) == ["ann", "bob", "cid"]
+        assert rfm.customer_id.name == "customer_id"
+        np.testing.assert_array_equal(rfm.frequency, [2, 0, 1])
+        np.testing.assert_array_equal(rfm.T, [38.86, 38.86, 20])
+        assert rfm.observation_end == pd.Timestamp("1997-09-30")
+        assert rfm.unit == "week"
+        assert rfm.report is None
+        assert len(rfm) == 3
+        assert list(rfm.attributes.columns) == ["segment"]
+        assert all(getattr(rfm, name).dtype == np.float64 for name in ("frequency", "recency", "T", "monetary_value"))
+
+    def test_missing_spend_is_nan_never_zero(self) -> None:
+        np.testing.assert_array_equal(read(table()).monetary_value, [20, np.nan, 35])
+
+    def test_ids_stay_with_their_rows(self) -> None:
+        # users.md: Gamma-Gamma ids [3, 1, 2], means [20, 100, 50].
+        frame = table(customer_id=[3, 1, 2], frequency=[1, 1, 1], monetary_value=[20.0, 100.0, 50.0])
+        frame["recency"] = [1.0, 2.0, 3.0]
+        assert read(frame).to_frame()["monetary_value"].to_dict() == {3: 20, 1: 100, 2: 50}
+
+    def test_ids_from_the_index(self) -> None:
+        expected = read(table()).to_frame()
+        for frame in (table().set_index("customer_id"), table().set_index("customer_id").rename_axis("ID")):
+            pd.testing.assert_frame_equal(read(frame).to_frame(), expected)
+        named = table().rename(columns={"customer_id": "ID"}).set_index("ID")
+        pd.testing.assert_frame_equal(read(named, customer_id="ID").to_frame(), expected)
+
+    @pytest.mark.parametrize(
+        "convert",
+        [pl.from_pandas, lambda frame: pl.from_pandas(frame).lazy(), pa.Table.from_pandas, lambda frame: frame],
+        ids=["polars", "lazy", "arrow", "pandas"],
+    )
+    def test_kinds_of_table(self, convert: Any) -> None:
+        result = read(convert(table())).to_frame()
+        pd.testing.assert_frame_equal(result, read(table()).to_frame())
+
+    def test_other_names_and_no_spend(self) -> None:
+        frame = table().drop(columns="monetary_value").rename(columns={"frequency": "x", "recency": "t_x", "T": "age"})
+        rfm = read(frame, frequency="x", recency="t_x", T="age")
+        assert not rfm.has_spend
+        assert np.isnan(rfm.monetary_value).all()
+        assert read(table()).has_spend
+
+    @pytest.mark.parametrize("dtype", ["Int64", "int8", "float32", "int64[pyarrow]", object])
+    def test_kinds_of_numbers(self, dtype: Any) -> None:
+        np.testing.assert_array_equal(read(table().astype({"frequency": dtype})).frequency, [2, 0, 1])
+
+    def test_decimals(self) -> None:
+        frame = table(monetary_value=[Decimal("20.10"), Decimal(1), Decimal("35.50")])
+        np.testing.assert_allclose(read(frame).monetary_value, [20.1, 1, 35.5])
+
+    def test_time_since_the_last_purchase(self) -> None:
+        frame = table(since=[8.43, 38.857, 10.0], recency=[0, 0, 0])
+        rfm = read(frame, time_since_last="since")
+        np.testing.assert_allclose(rfm.recency, [30.43, 0, 10])
+        assert list(rfm.attributes.columns) == ["segment"]
+
+    def test_recency_a_rounding_above_age_is_age(self) -> None:
+        rfm = read(table(recency=[38.86 * (1 + 1e-12), 0, 10]))
+        assert rfm.recency[0] == rfm.T[0]
+
+    def test_no_customers(self) -> None:
+        rfm = read(table().iloc[:0])
+        assert len(rfm) == 0
+        assert str(rfm) == "0 customers; 0 of them bought once only; 0 repeat purchase occasions\nunit: week\nno spend"
+
+    def test_units_are_parsed(self) -> None:
+        assert read(table(), unit="Days").unit == "day"
+        with pytest.raises(UnitError, match="did you mean 'week'"):
+            read(table(), unit="weak")
+
+    def test_it_does_not_pay_for_the_engine(self) -> None:
+        code = (
+            "import sys, clvmodels.data as d; assert 'pandas' not in sys.modules; import pandas as pd;"
+            "d.Histories.from_frame(pd.DataFrame({'customer_id': [1], 'frequency': [0], 'recency': [0], 'T': [1]}),"
+            " unit='day'); assert not {'ibis', 'duckdb'} & set(sys.modules)"
+        )
+        subprocess.run([sys.executable, "-c", code], check=True)
+
+
+REFUSED: dict[str, tuple[dict[str, Any], str]] = {
+    "repeated id": ({"customer_id": ["ann", "ann", "cid"]}, r"1 row repeat one, for example 'ann'.*rfm_summary"),
+    "missing id": ({"customer_id": ["ann", None, "cid"]}, "customer id is missing in 1 row"),
+    "text": ({"frequency": ["2", "0", "1"]}, r"'frequency' is not numeric but .*'ann' \('2'\)"),
+    "booleans": ({"frequency": [True, False, True]}, "'frequency' is not numeric but bool"),
+    "dates": ({"recency": pd.to_datetime(["2024-01-01"] * 3)}, "age at the last purchase"),
+    "missing": ({"T": [38.86, np.nan, 20]}, "T is missing: 1 of 3 customers, for example 'bob'"),
+    "infinite": ({"T": [38.86, np.inf, 20]}, r"T is infinite: 1 of 3 customers, for example 'bob' \(T inf\)"),
+    "infinite spend": ({"monetary_value": [np.inf, 0, 1]}, "monetary_value is infinite"),
+    "negative": ({"frequency": [-2, 0, 1]}, r"frequency is negative.*'ann' \(frequency -2\)"),
+    "not whole": ({"frequency": [2.5, 0, 1]}, r"frequency is no whole number.*2\.5"),
+    "beyond T": ({"recency": [40.0, 0, 10]}, r"recency is beyond T.*'ann' \(frequency 2, recency 40, T 38\.86\)"),
+    "time since last": ({"recency": [8.0, 38.86, 10]}, r"'bob'.*time since the last purchase.*time_since_last=\.\.\."),
+    "once, later": ({"recency": [30.0, 5.0, 10]}, "0 for a customer who bought once"),
+    "no minus one": ({"frequency": [3, 1, 2]}, r"nobody has frequency 0: 1 of 3.*subtract 1"),
+}
+
+
+class TestRefusing:
+    @pytest.mark.parametrize("case", REFUSED)
+    def test_numbers(self, case: str) -> None:
+        columns, message = REFUSED[case]
+        with pytest.raises(DataError, match=message):
+            read(table(**columns))
+
+    def test_columns(self) -> None:
+        with pytest.raises(DataError, match=r"no column 'freqency' \(did you mean 'frequency'\?\); its columns are"):
+            read(table(), frequency="freqency")
+        with pytest.raises(DataError, match="'customer_id'"):
+            read(table().drop(columns="customer_id"))
+        with pytest.raises(DataError, match=r"no column 'spend'"):
+            read(table(), monetary_value="spend")
+        with pytest.raises(DataError, match="more than one column 'T'"):
+            read(pd.concat([table(), table()[["T"]]], axis=1))
+
+    def test_kind(self) -> None:
+        with pytest.raises(DataError, match="pandas, polars or Arrow table, got list"):
+            read([1, 2])
+
+    def test_time_since_last_beyond_age(self) -> None:
+        with pytest.raises(DataError, match="since is beyond T"):
+            read(table(since=[50.0, 38.86, 10]), time_since_last="since")
+
+    def test_three_examples_are_enough(self) -> None:
+        frame = pd.DataFrame({"customer_id": range(9), "frequency": -1, "recency": 0, "T": 1})
+        with pytest.raises(DataError, match=r"9 of 9 customers, for example 0 .*; 1 .*; 2 \(frequency -1\); it is"):
+            read(frame)
+
+    def test_by_hand(self) -> None:
+        good = read(table())
+        with pytest.raises(DataError, match=r"T has shape \(2,\)"):
+            dataclasses.replace(good, T=np.ones(2))
+        with pytest.raises(DataError, match="attributes have 2 rows"):
+            dataclasses.replace(good, attributes=good.attributes.iloc[:2])
+        with pytest.raises(DataError, match="more than once: 'x'"):
+            dataclasses.replace(good, customer_id=pd.Index(["x", "x", "y"]))
+
+
+class TestWarning:
+    def test_one_time_buyers_left_out(self) -> None:
+        frame = pd.DataFrame({"customer_id": range(30), "frequency": 2, "recency": 3.3, "T": 9.7})
+        with pytest.warns(DataWarning, match="do not drop customers with frequency 0"):
+            read(frame)
+
+    def test_a_few_examples_are_no_customer_base(self) -> None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            read(pd.DataFrame({"customer_id": [1], "frequency": [2], "recency": [3.0], "T": [9.0]}))
+
+    def test_age_to_the_day_after(self) -> None:
+        days = np.array([10, 10, 10, 10, 10, 14, 20])
+        frame = pd.DataFrame({"customer_id": range(7), "frequency": [1] * 6 + [0], "recency": days - 1, "T": days})
+        frame.loc[6, "recency"] = 0
+        with pytest.warns(DataWarning, match="a day after the end of the data"):
+            read(frame, unit="day")
+        with pytest.warns(DataWarning, match="a day after the end of the data"):
+            read(frame.assign(recency=frame["recency"] / 7, T=frame["T"] / 7))
+
+    def test_repeat_purchases_at_age_zero(self) -> None:
+        with pytest.warns(DataWarning, match="1 customer with repeat purchases but recency 0"):
+            read(table(recency=[0.0, 0.0, 10.0]))
+
+
+class TestUsing:
+    def test_nothing_can_be_changed(self) -> None:
+        frame = table()
+        rfm = read(frame)
+        with pytest.raises(ValueError, match="read-only"):
+            rfm.T[0] = 1
+        with pytest.raises(dataclasses.FrozenInstanceError):
+            rfm.unit = "day"  # type: ignore[misc]
+        frame.loc[0, "T"] = 99
+        assert rfm.T[0] == 38.86
+
+    def test_round_trip(self) -> None:
+        rfm = read(table())
+        again = read(rfm.to_frame())
+        pd.testing.assert_frame_equal(again.to_frame(), rfm.to_frame())
+        assert list(rfm.to_frame().columns) == ["frequency", "recency", "T", "monetary_value", "segment"]
+
+    def test_select(self) -> None:
+        rfm = read(table())
+        by_ids = rfm.select(["cid", "ann"])
+        assert list(by_ids.customer_id) == ["cid", "ann"]
+        assert by_ids.attributes["segment"].to_dict() == {"cid": "A", "ann": "A"}
+        assert list(rfm.select(rfm.frequency > 0).customer_id) == ["ann", "cid"]
+        assert list(rfm.select([True, False, False]).customer_id) == ["ann"]
+        assert list(rfm.select(pd.Index(["bob"])).customer_id) == ["bob"]
+        shuffled = rfm.to_frame()["frequency"].gt(0).sort_index(ascending=False)
+        assert list(rfm.select(shuffled).customer_id) == ["ann", "cid"]
+        assert len(rfm.select([])) == 0
+
+    def test_select_refuses(self) -> None:
+        rfm = read(table())
+        with pytest.raises(DataError, match="1 customer id not in these histories: 'dan'"):
+            rfm.select(["ann", "dan"])
+        with pytest.raises(DataError, match="one boolean a customer"):
+            rfm.select(np.array([True]))
+        with pytest.raises(DataError, match="to_numpy"):
+            rfm.select(pd.Series([True, False, True]))
+        with pytest.raises(DataError, match="more than once: 'ann'"):
+            rfm.select(["ann", "ann"])
+
+    def test_in_unit(self) -> None:
+        rfm = read(table())
+        days = rfm.in_unit("days")
+        assert days.unit == "day"
+        np.testing.assert_allclose(days.T, rfm.T * 7)
+        np.testing.assert_allclose(days.recency, rfm.recency * 7)
+        np.testing.assert_array_equal(days.frequency, rfm.frequency)
+        np.testing.assert_allclose(days.in_unit("week").T, rfm.T)
+
+    def test_words(self) -> None:
+        text = str(read(table(monetary_value=[-5.0, 0, np.nan]), observation_end="1997-09-30 18:00"))
+        assert "3 customers; 1 of them (33.3 %) bought once only; 3 repeat purchase occasions" in text
+        assert "observed for 20 to 38.86 weeks, until 1997-09-30 18:00:00" in text
+        assert "unknown for 1 repeat customer; zero or less for 1 repeat customer" in text
+        assert "until 1997-09-30\n" in str(read(table(), observation_end="1997-09-30"))
