@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import re
 from datetime import timedelta
-from typing import Final, Literal, cast
+from typing import Final, Literal
 
 from clvmodels.errors import UnitError, one_of
 
