@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
 
@@ -33,7 +32,8 @@ def folders(folder: Path) -> Iterator[None]:
         yield
     except BaseException:
         for parent in missing:
-            shutil.rmtree(parent, ignore_errors=True)
+            with suppress(OSError):  # somebody else has put something there meanwhile
+                parent.rmdir()
         raise
 
 

@@ -69,10 +69,10 @@ def _orders(fit: Fit, model: TransactionModel) -> str:
     lifetime = median_lifetime(model, theta)
     leaving = "More than half of new customers never leave within any time that matters."
     if np.isfinite(lifetime):
-        leaving = f"Half of new customers have left after {lifetime:.3g} {unit}s ({lifetime / year:.2g} years)."
+        leaving = f"Half of new customers have left after {lifetime:,.4g} {unit}s ({lifetime / year:.2g} years)."
     buying = f"While alive, a customer buys {rate:.3g} times a {unit} on average ({rate * year:.3g} a year); "
     lines = [
-        f"{model.name}, time in {unit}s: {fit.diagnostics.message}.",
+        f"{model.name}, time in {unit}s: {fit.diagnostics.message}",
         buying + f"the rates vary across customers with a coefficient of variation of {1 / np.sqrt(r):.2g}.",
         leaving,
         f"A new customer is expected to buy {first_year:.3g} times more in the first year.",
@@ -92,7 +92,7 @@ def _spend(fit: Fit, model: SpendModel) -> str:
     within = 1.0 / np.sqrt(p)
     across = f"{1 / np.sqrt(q - 2):.2g}" if q > 2 else "infinite (heavy tail: q is below 2)"
     return (
-        f"{model.name}: {fit.diagnostics.message}.\n"
+        f"{model.name}: {fit.diagnostics.message}\n"
         f"An order is worth {mean:,.2f} on average over customers; a customer's orders vary around his own mean "
         f"with a coefficient of variation of {within:.2g}, and the means vary across customers with one of {across}."
     )

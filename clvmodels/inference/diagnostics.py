@@ -60,8 +60,8 @@ def diagnose(model: Model, observations: Observations, optimum: Optimum) -> Diag
     elif eigenvalues[0] < FLAT:
         status, what = "not identified", f"the data leave open a combination of {_involved(model, vectors[:, 0])}"
     else:
-        return Diagnostics("converged", f"{model.name} converged", float(size), optimum.evaluations)
-    message = f"{model.name}: {status}: {what}. {_data_in_words(model, observations)}"
+        return Diagnostics("converged", "converged to a clean maximum.", float(size), optimum.evaluations)
+    message = f"{status}: {what}. {_data_in_words(model, observations)}"
     return Diagnostics(status, message, float(size), optimum.evaluations)
 
 

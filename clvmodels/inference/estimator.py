@@ -147,7 +147,7 @@ def _fit(model: Model, histories: Histories, method: FitMethod, draws: int, seed
     optimum = maximise(model, observations)
     diagnostics = diagnose(model, observations, optimum)
     if diagnostics.status != "converged":
-        warnings.warn(diagnostics.message, FitWarning, stacklevel=3)
+        warnings.warn(f"{model.name}: {diagnostics.message}", FitWarning, stacklevel=3)
     units = model.units(time=observations.time, money=observations.money)
     estimate = model.lower + np.exp(optimum.psi) * units
     covariance = _covariance(optimum)
@@ -183,7 +183,7 @@ def _given(model: Model, params: Mapping[str, float], unit: Unit | None) -> Orde
         covariance=np.full((size, size), np.nan),
         customers=0,
         fingerprint="",
-        diagnostics=Diagnostics("given", "parameters given, not fitted"),
+        diagnostics=Diagnostics("given", "parameters given, not fitted."),
     )
 
 

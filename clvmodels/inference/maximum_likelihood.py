@@ -23,6 +23,8 @@ STEP = 1e-5
 """Of the differences, in psi."""
 FAR = 9.0
 """A parameter beyond exp(+-9) in internal units has gone to its boundary."""
+FARTHEST = 30.0
+"""Beyond exp(+-30) nothing changes any more."""
 FLAT = 1e-8
 """An eigenvalue of the Hessian of the mean log-likelihood below this: the data do not identify a direction."""
 STEEP = 1e-6
@@ -69,8 +71,9 @@ class _Objective:
     def __call__(self, psi: Array) -> tuple[float, Array]:
         if self.last is None or not np.array_equal(psi, self.last[0]):
             self.evaluations += 1
-            grown = np.exp(np.clip(psi, -30.0, 30.0))
-            value, gradient = self.observations.log_likelihood(self.model, self.model.lower + grown)
+            grown = np.exp(np.clip(psi, -FARTHEST, FARTHEST))
+            with np.errstate(all="ignore"):  # far from the maximum a term may overflow; what is not finite is refused
+                value, gradient = self.observations.log_likelihood(self.model, self.model.lower + grown)
             customers = self.observations.customers
             self.last = psi.copy(), -value / customers, -gradient * grown / customers
         return self.last[1:]
@@ -89,14 +92,17 @@ def maximise(model: Model, observations: Observations) -> Optimum:
     first = everything if few else _Objective(model, observations.sample(SAMPLE))
     starts = np.log(np.asarray(model.starts) - model.lower)
     starts = starts[np.argsort([_finite(first(start)[0]) for start in starts])]
+    best: Optimum | None = None
     for attempt in range(len(starts) + 1):
         psi = _bfgs(first, starts[attempt]) if attempt < len(starts) else _simplex(first, starts[0])
         if not few:
             psi = _bfgs(everything, psi, _inverse(first.hessian(psi)))
         optimum = _finish(everything, psi)
+        best = optimum if best is None or not best.log_likelihood >= optimum.log_likelihood else best
         if optimum.converged:
-            return optimum
-    return optimum
+            break
+    assert best is not None
+    return best
 
 
 def _finite(value: float) -> float:
@@ -116,19 +122,22 @@ def _simplex(objective: _Objective, start: Array) -> Array:
     def value(psi: Array) -> float:
         return _finite(objective(psi)[0])
 
-    options: Any = {"maxiter": 4000, "xatol": 1e-6, "fatol": 1e-12, "adaptive": True}
+    options: Any = {"maxiter": 1000, "xatol": 1e-6, "fatol": 1e-12, "adaptive": True}
     return _bfgs(objective, np.asarray(minimize(value, start, method="Nelder-Mead", options=options).x))
 
 
 def _inverse(hessian: Array) -> Array | None:
     """Return the inverse of a matrix, or None if it is not safely positive definite."""
     values, vectors = np.linalg.eigh(hessian)
+    if not values[0] > FLAT:
+        return None
     inverse = (vectors / values) @ vectors.T
-    return 0.5 * (inverse + inverse.T) if values[0] > FLAT else None
+    return np.asarray(0.5 * (inverse + inverse.T))
 
 
 def _finish(objective: _Objective, psi: Array) -> Optimum:
     """Polish by chord Newton steps, which a good start needs few of."""
+    psi = np.clip(psi, -FARTHEST, FARTHEST)
     value, gradient = objective(psi)
     hessian = objective.hessian(psi)
     inverse = _inverse(hessian)

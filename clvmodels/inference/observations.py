@@ -118,8 +118,8 @@ def _spend(model: Model, histories: Histories) -> Observations:
     usable = (x > 0) & (spend > 0)
     if usable.sum() < 2:
         raise FitError(
-            f"{model.name} needs customers with repeat purchases of positive mean value, got {usable.sum()} of them; "
-            'name the column of values: rfm_summary(..., value="amount")'
+            f"{model.name} needs two customers or more with repeat purchases of positive mean value, got {usable.sum()}"
+            + ("" if histories.has_spend else '; name the column of values: rfm_summary(..., value="amount")')
         )
     distinct = distinct_rows(x[usable], spend[usable])
     x, spend = distinct.rows.T

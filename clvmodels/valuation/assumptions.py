@@ -105,7 +105,8 @@ class Assumptions:
         try:
             content = tomllib.loads(Path(path).read_text(encoding="utf-8"))
         except OSError as error:
-            raise AssumptionError(f"cannot read the assumptions: {error}") from error
+            reason = error.strerror or str(error)
+            raise AssumptionError(f"cannot read the assumptions in {str(path)!r}: {reason}") from error
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise AssumptionError(f"{path} is not valid TOML: {error}") from error
         return cls.from_mapping(content)

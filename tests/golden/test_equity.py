@@ -1,0 +1,158 @@
+"""The customer equity of the CDNOW cohort: Fader, Hardie & Lee (2005), JMR 42(4), and what follows from it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import gamma
+
+import clvmodels as clv
+from tests.golden.published import BG_NBD_39, WEEK_39_ORDERS, WEEK_39_SPEND, published_terms
+
+
+def equity(orders, spend, rfm, **changes):
+    return clv.value(orders, spend, rfm, published_terms(**changes)).equity
+
+
+def test_the_published_equity(book, everyone, sample_78, orders, spend):
+    assert len(book.customers) == 23_560
+    assert book.equity == pytest.approx(1_100_633, abs=100)  # recomputed; 1,100,322 printed
+    assert book.equity == pytest.approx(1_100_322, rel=5e-4)
+    assert book.customers["rlv"].mean() == pytest.approx(46.716, abs=5e-4)  # 46.70 printed
+    assert equity(orders, spend, everyone) == pytest.approx(1_143_833, abs=1)
+    assert equity(orders, spend, sample_78) == pytest.approx(104_190, abs=1)
+
+
+def test_the_class_without_a_repeat_purchase(book, cohort):
+    zero = cohort.frequency == 0
+    assert zero.sum() == 12_054
+    assert book.customers["rlv"][zero].sum() == pytest.approx(53_086, abs=20)  # 53,029 printed
+    assert book.customers["rlv"][zero].sum() == pytest.approx(53_029, rel=2e-3)
+
+
+def test_sums_of_the_drivers(book, orders, cohort):
+    assert book.customers["discounted_orders"].sum() == pytest.approx(96_481, abs=0.5)
+    assert book.customers["discounted_lifetime"].sum() == pytest.approx(43_445, abs=0.5)
+    assert orders.probability_alive(cohort)["mean"].sum() == pytest.approx(10_365.4, abs=0.05)
+
+
+@pytest.mark.parametrize(
+    ("column", "printed"),
+    [("recency", (10, 62, 201)), ("frequency", (18, 50, 205)), ("monetary_value", (31, 81, 160))],
+)
+def test_average_value_by_tercile_of_repeat_buyers(book, cohort, column, printed):
+    """The cells depend on how ties are broken: any way of breaking them must lie within a tenth of the printed mean."""
+    table = cohort.to_frame()[cohort.frequency > 0]
+    rlv = book.customers["rlv"][table.index]
+    rank = table[column].rank(method="first")
+    means = rlv.groupby(np.ceil(3 * rank / len(table))).mean()
+    np.testing.assert_allclose(means, printed, rtol=0.1)
+
+
+def test_share_within_years(book):
+    expected = {1: 20.1, 2: 34.9, 3: 46.3, 5: 62.8, 10: 84.1, 15: 92.9, 20: 96.8, 30: 99.3}
+    for years, percent in expected.items():
+        assert 100 * book.horizons.loc[years, "share"] == pytest.approx(percent, abs=0.051)
+
+
+def test_horizons_are_valuations_with_that_horizon(book, orders, spend, cohort):
+    for years in (1, 10):
+        assert book.horizons.loc[years, "equity"] == pytest.approx(
+            equity(orders, spend, cohort, horizon=f"{years} years"), rel=1e-9
+        )
+
+
+@pytest.mark.parametrize(
+    ("rate", "value"),
+    [(0.08, 1_702_013), (0.10, 1_459_199), (0.12, 1_285_809), (0.15, 1_100_633), (0.18, 968_985), (0.20, 900_175)],
+)
+def test_discount_rates(rate, value, orders, spend, cohort):
+    assert equity(orders, spend, cohort, discount_rate=rate) == pytest.approx(value, abs=1)
+
+
+@pytest.mark.parametrize(
+    ("timing", "value"), [("mid-month", 1_100_618), ("mid-year", 1_098_487), ("end-year", 1_024_345)]
+)
+def test_timing_conventions(timing, value, orders, spend, cohort):
+    assert equity(orders, spend, cohort, timing=timing) == pytest.approx(value, abs=1)
+
+
+def test_costs(orders, spend, cohort):
+    book = clv.value(orders, spend, cohort, published_terms(order_cost=1.50, maintenance_cost=1.00))
+    assert book.statement_lines.loc["order_cost", "value"] == pytest.approx(-144_722, abs=1)
+    assert book.statement_lines.loc["maintenance_cost", "value"] == pytest.approx(-43_445, abs=1)
+    assert book.equity == pytest.approx(912_466, abs=1)
+
+
+def test_customers_who_cost_more_than_they_bring(orders, spend, cohort):
+    book = clv.value(orders, spend, cohort, published_terms(order_cost=3.00, maintenance_cost=5.00))
+    rlv = np.sort(book.customers["rlv"].to_numpy())[::-1]
+    assert book.equity == pytest.approx(593_965, abs=1)
+    assert (rlv < 0).sum() == 14_500
+    assert rlv[rlv < 0].sum() == pytest.approx(-38_552, abs=1)
+    whale = np.cumsum(rlv) / rlv.sum()
+    assert 100 * whale.max() == pytest.approx(106.5, abs=0.05)
+    assert 100 * (1 + whale.argmax()) / len(rlv) == pytest.approx(38.5, abs=0.05)
+
+
+# Model risk on the sample: week, Pareto/NBD, BG/NBD
+@pytest.mark.parametrize(("week", "pareto", "bg"), [(39, 78_513, 73_003), (78, 104_190, 90_701)])
+def test_model_risk(week, pareto, bg, orders, spend, request):
+    rfm = request.getfixturevalue(f"sample_{week}")
+    if week == 39:
+        spend = clv.GammaGamma().from_params(WEEK_39_SPEND)
+        orders = clv.ParetoNBD().from_params(WEEK_39_ORDERS, unit="week")
+        other = clv.BGNBD().from_params(BG_NBD_39, unit="week")
+    else:
+        other = clv.BGNBD().fit(rfm)
+    books = [clv.value(fit, spend, rfm, published_terms()) for fit in (orders, other)]
+    assert [round(book.equity) for book in books] == pytest.approx([pareto, bg], abs=60)
+    if week == 39:
+        shares = [book.customers["rlv"][rfm.frequency == 0].sum() / book.equity for book in books]
+        assert 100 * np.array(shares) == pytest.approx([11.4, 23.1], abs=0.051)
+
+
+def test_a_new_customer(book, sample_39):
+    assert book.new_customer.post_acquisition_value == pytest.approx(66.887, abs=5e-4)
+    orders = clv.ParetoNBD().from_params(WEEK_39_ORDERS, unit="week")
+    spend = clv.GammaGamma().from_params(WEEK_39_SPEND)
+    earlier = clv.value(orders, spend, sample_39, published_terms()).new_customer
+    assert earlier.post_acquisition_value == pytest.approx(52.449, abs=5e-4)
+
+
+def _gini(values):
+    ascending = np.sort(values)
+    n = len(ascending)
+    return float(2 * np.arange(1, n + 1) @ ascending / (n * ascending.sum()) - (n + 1) / n)
+
+
+def test_concentration(book):
+    rlv = book.customers["rlv"]
+    log = clv.datasets.load_cdnow()
+    past = log.groupby("customer_id")["amount"].sum().loc[rlv.index]
+    fifth = round(0.2 * len(rlv))
+    by_past = past.sort_values(ascending=False).index[:fifth]
+    assert 100 * past[by_past].sum() / past.sum() == pytest.approx(67.0, abs=0.06)
+    assert 100 * rlv[by_past].sum() / rlv.sum() == pytest.approx(77.4, abs=0.06)
+    ranked = np.cumsum(np.sort(rlv)[::-1]) / rlv.sum()
+    for percent, share in {1: 20.3, 5: 48.3, 10: 65.2, 20: 82.7, 50: 95.5}.items():
+        assert 100 * ranked[round(percent / 100 * len(rlv)) - 1] == pytest.approx(share, abs=0.06)
+    assert _gini(rlv.to_numpy()) == pytest.approx(0.769, abs=6e-4)
+
+
+def test_true_concentration_of_purchase_rates():
+    # The share of purchases of the top fifth of customers when rates are Gamma(r), r = .553
+    r = WEEK_39_ORDERS["r"]
+    share = 1 - gamma(r + 1).cdf(gamma(r).ppf(0.8))
+    assert 100 * share == pytest.approx(62.96, abs=0.006)
+    fit = clv.ParetoNBD().from_params(WEEK_39_ORDERS, unit="week")
+    rate = fit.simulate(200_000, "39 weeks", seed=3).attributes["purchase_rate"].sort_values(ascending=False)
+    assert rate.head(40_000).sum() / rate.sum() == pytest.approx(share, abs=0.005)
+
+
+def test_results_do_not_depend_on_the_order_of_customers(orders, spend, cohort, book):
+    shuffled = cohort.select(np.random.default_rng(0).permutation(cohort.customer_id))
+    again = clv.value(orders, spend, shuffled, published_terms())
+    assert again.equity == pytest.approx(book.equity, rel=1e-12)
+    pd.testing.assert_series_equal(again.customers["rlv"].sort_index(), book.customers["rlv"].sort_index(), rtol=1e-12)
