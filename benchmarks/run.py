@@ -97,11 +97,14 @@ def command_of(problem: Problem, contestant: str, folder: str) -> list[str]:
     return command
 
 
-def answer_of(problem: Problem, printed: str) -> dict[str, float]:
-    """Return the number a process printed, if it is one that prints a number."""
-    if problem.task != "total_clv":
-        return {}
-    return {"total": float(printed.rsplit(maxsplit=1)[-1])}
+def answer_of(problem: Problem, printed: str, folder: str) -> dict[str, float]:
+    """Return the number that a process printed, or wrote to `folder`, if it is one that gives a number."""
+    if problem.task == "total_clv":
+        return {"total": float(printed.rsplit(maxsplit=1)[-1])}
+    if problem.task == "value_command":
+        written = json.loads((Path(folder) / "equity.json").read_text(encoding="utf-8"))
+        return {"equity": float(written["equity"]), "customers": float(written["customers"])}
+    return {}
 
 
 def measure_processes(problem: Problem, contestant: str) -> Measurement:
@@ -118,14 +121,14 @@ def measure_processes(problem: Problem, contestant: str) -> Measurement:
             except RuntimeError as error:
                 return {"failure": str(error)}
             took, peak, printed, failure = run_process(command, end - time.monotonic())
-        if failure:
-            return {"failure": failure}
+            if failure:
+                return {"failure": failure}
+            answer = answer_of(problem, printed, folder)
         if run == 0:
             warm_up = took
             continue
         seconds.append(took)
         peaks.append(peak)
-        answer = answer_of(problem, printed)
     return {"seconds": seconds, "warm_up": warm_up, "answer": answer, "peak": max(peaks)}
 
 

@@ -74,7 +74,7 @@ def value_command(file: str, out: str) -> list[str]:
     columns = ["--customer-id", "customer_id", "--time", "date", "--value", "amount", "--unit", "week"]
     terms = str(clv.datasets.path("cdnow.toml"))
     arguments = [file, "--assumptions", terms, "--model", "auto", *columns, "--resolution", "day", "--out", out]
-    return ["-m", "clvmodels.cli", "value", *arguments]
+    return ["-c", "import sys; from clvmodels.cli import main; sys.exit(main())", "value", *arguments]
 
 
 if __name__ == "__main__":
