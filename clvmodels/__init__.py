@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from clvmodels.valuation.book import Book as Book
     from clvmodels.valuation.book import value as value
 
-    BGNBD: type[OrdersEstimator]
-    MBGNBD: type[OrdersEstimator]
-    ParetoNBD: type[OrdersEstimator]
-    GammaGamma: type[SpendEstimator]
+    BGNBD: Callable[[], OrdersEstimator]
+    MBGNBD: Callable[[], OrdersEstimator]
+    ParetoNBD: Callable[[], OrdersEstimator]
+    GammaGamma: Callable[[], SpendEstimator]
 
 _ROOMS: Final = {
     "Assumptions": "clvmodels.valuation.assumptions",

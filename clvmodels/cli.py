@@ -209,12 +209,10 @@ def fit(
 
     Spend is fitted if the column of the values is given. The parameters are shown in numbers and in words.
     """
-    from clvmodels.report.progress import announce_compiling, steps
-
-    announce_compiling(quiet=quiet)
     from clvmodels.report import output, terminal
     from clvmodels.report.fitting import fit_all, fit_spend, spend_model, transaction_models
     from clvmodels.report.notes import gathered_notes
+    from clvmodels.report.progress import steps
 
     window = observation_start, observation_end
     models, spend_ = transaction_models(model), spend_model(spend)
@@ -258,16 +256,14 @@ def value(
     The assumptions are a TOML file: discount_rate and margin and, where wanted, order_cost, maintenance_cost, year,
     timing, horizon, currency.
     """
-    from clvmodels.report.progress import announce_compiling, steps
-    from clvmodels.valuation.assumptions import Assumptions
-
-    terms = Assumptions.from_file(assumptions)
-    announce_compiling(quiet=quiet)
     from clvmodels.report import output, terminal
     from clvmodels.report.fitting import fit_all, fit_spend, spend_model, transaction_models
     from clvmodels.report.notes import gathered_notes
+    from clvmodels.report.progress import steps
     from clvmodels.report.valuation import value_all
+    from clvmodels.valuation.assumptions import Assumptions
 
+    terms = Assumptions.from_file(assumptions)
     window = observation_start, observation_end
     models, spend_ = transaction_models(model), spend_model(spend)
     output.require_out(out, output.VALUE_FILES)

@@ -174,6 +174,7 @@ class OrdersFit(Fit):
 
         Examples
         --------
+        >>> import pandas as pd
         >>> import clvmodels as clv
         >>> fit = clv.BGNBD().from_params({"r": .243, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
         >>> table = {"customer_id": ["A"], "frequency": [2], "recency": [30.43], "T": [38.86]}

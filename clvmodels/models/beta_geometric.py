@@ -11,16 +11,13 @@ Journal of Research in Marketing 24(3).
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 from scipy import special
 
 from clvmodels.models.counts import log_negative_binomial
 from clvmodels.models.specification import Array, Traits
 from clvmodels.numerics.beta_mixture import mean_powers, mean_purchases
-from clvmodels.numerics.compiled import gufunc
-from clvmodels.numerics.special import digamma, log_gamma_ratio
+from clvmodels.numerics.special import log_gamma_ratio
 
 __all__ = [
     "count_terms",
@@ -34,16 +31,16 @@ __all__ = [
 ]
 
 
-@gufunc("vssvv", "(p),(),()->(),(p)")
-def count_terms(theta: Array, x: float, k: float, value: Array, gradient: Array) -> None:
-    """Log of Gamma(r+x)/Gamma(r) alpha^r B(a, b+k)/B(a, b), and its gradient."""
-    r, alpha, a, b = theta
-    value[0] = log_gamma_ratio(r, x) + r * math.log(alpha) + log_gamma_ratio(b, k) - log_gamma_ratio(a + b, k)
-    by_sum = digamma(a + b) - digamma(a + b + k)
-    gradient[0] = digamma(r + x) - digamma(r) + math.log(alpha)
+def count_terms(theta: Array, x: Array, k: Array) -> tuple[Array, Array]:
+    """Return log of Gamma(r+x)/Gamma(r) alpha^r B(a, b+k)/B(a, b), and its gradient."""
+    r, alpha, a, b = np.moveaxis(theta, -1, 0)
+    value = log_gamma_ratio(r, x) + r * np.log(alpha) + log_gamma_ratio(b, k) - log_gamma_ratio(a + b, k)
+    gradient = np.empty((4, *value.shape))
+    gradient[0] = special.digamma(r + x) - special.digamma(r) + np.log(alpha)
     gradient[1] = r / alpha
-    gradient[2] = by_sum
-    gradient[3] = digamma(b + k) - digamma(b) + by_sum
+    gradient[2] = special.digamma(a + b) - special.digamma(a + b + k)
+    gradient[3] = gradient[2] + special.digamma(b + k) - special.digamma(b)
+    return value, np.moveaxis(gradient, 0, -1)
 
 
 def history_terms(theta: Array, x: Array, k: Array, t_x: Array, T: Array) -> tuple[Array, Array]:

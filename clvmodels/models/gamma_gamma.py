@@ -9,38 +9,43 @@ Hardie (2013), The gamma-gamma model of monetary value, note 025.
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
+from scipy import special
 
 from clvmodels.models.specification import Array, Parameter, SpendModel
-from clvmodels.numerics.compiled import gufunc
-from clvmodels.numerics.special import digamma, log_gamma_ratio
+from clvmodels.numerics.special import log_gamma_ratio
 
 __all__ = ["GAMMA_GAMMA"]
 
 
-@gufunc("vsvv", "(p),()->(),(p)")
-def count_terms(theta: Array, x: float, value: Array, gradient: Array) -> None:
-    """Log of Gamma(px+q) / (Gamma(px) Gamma(q)) v^q x^(px) (note 025, equation 1a), and its gradient."""
-    p, q, v = theta
+def count_terms(theta: Array, x: Array) -> tuple[Array, Array]:
+    """Return log of Gamma(px+q) / (Gamma(px) Gamma(q)) v^q (note 025, equation 1a), and its gradient."""
+    p, q, v = np.moveaxis(theta, -1, 0)
     n = p * x
-    value[0] = log_gamma_ratio(n, q) - math.lgamma(q) + q * math.log(v) + n * math.log(x)
-    by_sum = digamma(n + q)
-    gradient[0] = x * (by_sum - digamma(n) + math.log(x))
-    gradient[1] = by_sum - digamma(q) + math.log(v)
+    value = log_gamma_ratio(n, q) - special.gammaln(q) + q * np.log(v)
+    by_sum = special.digamma(n + q)
+    gradient = np.empty((3, *value.shape))
+    gradient[0] = x * (by_sum - special.digamma(n))
+    gradient[1] = by_sum - special.digamma(q) + np.log(v)
     gradient[2] = q / v
+    return value, np.moveaxis(gradient, 0, -1)
 
 
-@gufunc("vssvv", "(p),(),()->(),(p)")
-def history_terms(theta: Array, x: float, mean_spend: float, value: Array, gradient: Array) -> None:
-    """Log of zbar^(px-1) (v + x zbar)^-(px+q), and its gradient."""
-    p, q, v = theta
-    log_spend, log_total = math.log(mean_spend), math.log(v + x * mean_spend)
-    value[0] = (p * x - 1.0) * log_spend - (p * x + q) * log_total
-    gradient[0] = x * (log_spend - log_total)
+def history_terms(theta: Array, x: Array, mean_spend: Array) -> tuple[Array, Array]:
+    """Return log of (x zbar / (v + x zbar))^(px) (v + x zbar)^-q / zbar, and its gradient.
+
+    The powers of order px stand together, as their logs are large and nearly cancel.
+    """
+    p, q, v = np.moveaxis(theta, -1, 0)
+    spent = x * mean_spend
+    total = v + spent
+    log_share, log_total = -np.log1p(v / spent), np.log(total)
+    value = p * x * log_share - q * log_total - np.log(mean_spend)
+    gradient = np.empty((3, *value.shape))
+    gradient[0] = x * log_share
     gradient[1] = -log_total
-    gradient[2] = -(p * x + q) / (v + x * mean_spend)
+    gradient[2] = -(p * x + q) / total
+    return value, np.moveaxis(gradient, 0, -1)
 
 
 def expected_spend(theta: Array, x: Array, mean_spend: Array) -> Array:

@@ -9,30 +9,28 @@ Marketing Research 42(4); the likelihood without hypergeometric functions from F
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 from scipy import special
 
 from clvmodels.models.counts import log_negative_binomial
 from clvmodels.models.specification import Array, Parameter, Traits, TransactionModel
-from clvmodels.numerics.compiled import gufunc
 from clvmodels.numerics.power_integral import PowerIntegral, log_power_integral
 from clvmodels.numerics.quadrature import log_integral_of_peak
-from clvmodels.numerics.special import digamma, log_gamma_ratio
+from clvmodels.numerics.special import log_gamma_ratio
 
 __all__ = ["PARETO_NBD"]
 
 
-@gufunc("vsvv", "(p),()->(),(p)")
-def count_terms(theta: Array, x: float, value: Array, gradient: Array) -> None:
-    """Log of Gamma(r+x)/Gamma(r) alpha^r beta^s, and its gradient."""
-    r, alpha, s, beta = theta
-    value[0] = log_gamma_ratio(r, x) + r * math.log(alpha) + s * math.log(beta)
-    gradient[0] = digamma(r + x) - digamma(r) + math.log(alpha)
+def count_terms(theta: Array, x: Array) -> tuple[Array, Array]:
+    """Return log of Gamma(r+x)/Gamma(r) alpha^r beta^s, and its gradient."""
+    r, alpha, s, beta = np.moveaxis(theta, -1, 0)
+    value = log_gamma_ratio(r, x) + r * np.log(alpha) + s * np.log(beta)
+    gradient = np.empty((4, *value.shape))
+    gradient[0] = special.digamma(r + x) - special.digamma(r) + np.log(alpha)
     gradient[1] = r / alpha
-    gradient[2] = math.log(beta)
+    gradient[2] = np.log(beta)
     gradient[3] = s / beta
+    return value, np.moveaxis(gradient, 0, -1)
 
 
 def _alive_and_dead(theta: Array, x: Array, t_x: Array, T: Array) -> tuple[Array, PowerIntegral, Array]:

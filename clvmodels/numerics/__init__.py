@@ -1,1 +1,1 @@
-"""Functions of arrays: special functions in log space, quadrature, compiled kernels, distinct rows."""
+"""Functions of arrays: special functions in log space, quadrature, interpolation, distinct rows, work in threads."""

@@ -2,7 +2,7 @@
 
 The BG/NBD and its siblings need E[(1 + p z)^-n] = 2F1(n, a; a + b; -z), and E[(1 - (1 + p z)^-n) / p], where the usual
 series and transformations overflow or cancel (n and b grow with the number of purchases). Over y = log(p / (1 - p))
-the integrands are positive, have one peak, are analytic in the strip |Im y| < pi and decay exponentially on both
+the integrands are positive and log-concave, are analytic in the strip |Im y| < pi and decay exponentially on both
 sides: the trapezoidal rule converges geometrically (Trefethen & Weideman 2014, SIAM Review 56(3)). Where a tail has
 become an exponential, the rest of its sum is a geometric series and is added in closed form, so that a and b may be as
 small as one likes. Euler's integral: DLMF 15.6.1.
@@ -10,112 +10,138 @@ small as one likes. Euler's integral: DLMF 15.6.1.
 
 from __future__ import annotations
 
-import math
-from typing import Final
+from dataclasses import dataclass
+from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from clvmodels.numerics.compiled import gufunc, kernel
 from clvmodels.numerics.special import log_beta
 
 __all__ = ["mean_powers", "mean_purchases"]
 
 Array = NDArray[np.float64]
+Kind = Literal["powers", "purchases"]
 
 WIDEST_STEP: Final = 0.3
 """Step of the trapezoidal rule in y; the error is about exp(-pi^2 / step) for a wide integrand."""
 STEP_PER_WIDTH: Final = 0.45
 """Step as a multiple of the standard deviation of a narrow peak."""
-NEGLIGIBLE: Final = 1e-14
-"""A term smaller than the largest by this factor is left out, with all that follow."""
+NEGLIGIBLE: Final = 28.0
+"""What has fallen by this power of e is left out."""
 STRAIGHT: Final = 26.0
-"""This far beyond the last bend the log integrand is a straight line to 1e-11."""
-
-POWER: Final = 0
-PURCHASES: Final = 1
-
-
-@kernel
-def _integrand(kind: int, y: float, odds: float, top: float, n: float, z: float, a: float, b: float) -> float:
-    """Return the integrand at y, divided by exp(top); `odds` is exp(y)."""
-    log_density = a * y - (a + b) * math.log1p(odds) - top
-    v = n * math.log1p(z * odds / (1.0 + odds))
-    if kind == POWER:
-        return math.exp(log_density - v)
-    return math.exp(log_density) * -math.expm1(-v) * (1.0 + odds) / odds
+"""At a distance d beyond its last bend the log integrand is a straight line to exp(-d), and the tail holds a share of
+exp(-a d) of the whole (on the right, exp(-b d)): at d = 26 / (1 + a) the geometric series is exact to exp(-26)."""
+ROWS_AT_A_TIME: Final = 256
+NODES_ROUNDED_TO: Final = 16
 
 
-@kernel
-def _slope(kind: int, y: float, n: float, z: float, a: float, b: float) -> float:
-    """Return the derivative of the log integrand, which decreases in y."""
-    p, q = (1.0 / (1.0 + math.exp(-y)), 1.0 / (1.0 + math.exp(y))) if y > -700.0 else (0.0, 1.0)
-    share = p * z / (1.0 + p * z)
-    if kind == POWER:
-        return q * (a - n * share) - b * p
-    v = n * math.log1p(p * z)
-    return q * (a - 1.0 + (n * share / math.expm1(v) if v > 1e-8 else 1.0)) - b * p
+@dataclass(frozen=True)
+class _Integrand:
+    """Integrands of one kind in y, one a row; the parameters have shape (rows, 1), y has shape (rows, points)."""
+
+    kind: Kind
+    n: Array
+    z: Array
+    a: Array
+    b: Array
+
+    def log(self, y: Array) -> Array:
+        """Return the log of the integrand."""
+        odds = np.exp(y)
+        growth = self.n * np.log1p(self.z * odds / (1.0 + odds))
+        log_density = self.a * y - (self.a + self.b) * np.log1p(odds)
+        if self.kind == "powers":
+            return np.asarray(log_density - growth)
+        return np.asarray(log_density + np.log(-np.expm1(-growth) * (1.0 + odds) / odds))
+
+    def slope(self, y: Array) -> Array:
+        """Return the derivative of the log of the integrand, which decreases in y."""
+        odds = np.exp(y)
+        p, rest = odds / (1.0 + odds), 1.0 / (1.0 + odds)
+        share = p * self.z / (1.0 + p * self.z)
+        if self.kind == "powers":
+            return np.asarray(rest * (self.a - self.n * share) - self.b * p)
+        return np.asarray(rest * (self.a - 1.0 + self.n * share / np.expm1(self.n * np.log1p(p * self.z))) - self.b * p)
+
+    def peak(self) -> Array:
+        """Return where the integrand is largest, to a fraction of its width: bisection, then Newton's method."""
+        low = np.log(self.a / (self.b + self.n + 1.0)) - np.log1p(self.z) - np.log1p(self.n) - 2.0
+        high = np.log(self.a / self.b) + 2.0
+        for _ in range(8):
+            middle = 0.5 * (low + high)
+            rising = self.slope(middle) > 0.0
+            low, high = np.where(rising, middle, low), np.where(rising, high, middle)
+        y = 0.5 * (low + high)
+        for _ in range(3):
+            y = np.clip(y + self.slope(y) * self.width(y) ** 2, low, high)
+        return y
+
+    def width(self, y: Array) -> Array:
+        """Return the standard deviation of the normal curve that bends as the integrand does at y."""
+        curvature = (self.slope(y - 1e-3) - self.slope(y + 1e-3)) / 2e-3
+        return np.asarray(1.0 / np.sqrt(np.maximum(curvature, 1e-8)))
+
+    def fallen(self, start: Array, top: Array) -> Array:
+        """Return a point at or beyond `start`, seen from the peak, where the integrand is negligible.
+
+        The log integrand is concave: its tangent at `start` lies above it and meets the level beyond it.
+        """
+        missing = np.maximum(self.log(start) - top + NEGLIGIBLE, 0.0)
+        return np.asarray(start - missing / self.slope(start))
 
 
-@kernel
-def _peak(kind: int, n: float, z: float, a: float, b: float) -> float:
-    """Return the y where the integrand is largest, by bisection."""
-    low = math.log(a / (b + n + 1.0)) - math.log1p(z) - math.log1p(n) - 2.0
-    high = math.log(a / b) + 2.0
-    while high - low > 1e-2 * (1.0 + 0.01 * abs(low)):
-        middle = 0.5 * (low + high)
-        if _slope(kind, middle, n, z, a, b) > 0.0:
-            low = middle
-        else:
-            high = middle
-    width = 1e-3
-    bend = (_slope(kind, low - width, n, z, a, b) - _slope(kind, low + width, n, z, a, b)) / (2.0 * width)
-    return low + _slope(kind, low, n, z, a, b) / bend if bend > 1.0 else low
+def mean_powers(n: Array, z: Array, a: Array, b: Array) -> tuple[Array, Array]:
+    """Return E[(1 + p z)^-n] and E[(1 + p z)^-(n + 1)] for p ~ Beta(a, b); n, a, b > 0, z >= 0. Broadcasts."""
+    mean, tilted = _means("powers", n, z, a, b)
+    still = np.asarray(z) == 0.0
+    return np.where(still, 1.0, mean), np.where(still, 1.0, tilted)
 
 
-@kernel
-def _one_side(
-    kind: int, start: float, top: float, step: float, bend: float, n: float, z: float, a: float, b: float
-) -> tuple[float, float]:
-    """Sum the terms from `start` on, relative to exp(top), plain and times 1 / (1 + p z); geometric from `bend` on."""
-    total, tilted, y = 0.0, 0.0, start
-    odds, ratio = math.exp(start), math.exp(step)
-    while True:
-        term, tilt = _integrand(kind, y, odds, top, n, z, a, b), (1.0 + odds) / (1.0 + odds * (1.0 + z))
-        if term < NEGLIGIBLE:
-            return total, tilted
-        if (y - bend) * step > 0.0:
-            term /= -math.expm1(a * step if step < 0.0 else -b * step)
-            return total + term, tilted + term * tilt
-        total += term
-        tilted += term * tilt
-        y += step
-        odds *= ratio
+def mean_purchases(n: Array, z: Array, a: Array, b: Array) -> Array:
+    """Return E[(1 - (1 + p z)^-n) / p] for p ~ Beta(a, b); n, a, b > 0, z >= 0. Broadcasts."""
+    return np.where(np.asarray(z) == 0.0, 0.0, _means("purchases", n, z, a, b)[0])
 
 
-@kernel
-def _means(kind: int, n: float, z: float, a: float, b: float) -> tuple[float, float]:
-    peak = _peak(kind, n, z, a, b)
-    width = 1e-3
-    curvature = (_slope(kind, peak - width, n, z, a, b) - _slope(kind, peak + width, n, z, a, b)) / (2.0 * width)
-    step = min(WIDEST_STEP, STEP_PER_WIDTH / math.sqrt(max(curvature, 1e-300)))
-    odds = math.exp(peak)
-    top = a * peak - (a + b) * math.log1p(odds) - (n * math.log1p(z * odds / (1.0 + odds)) if kind == POWER else 0.0)
-    top += math.log(_integrand(kind, peak, odds, top, n, z, a, b))
-    beyond = STRAIGHT + math.log1p(n + a + b)
-    left, left_tilted = _one_side(kind, peak, top, -step, -math.log1p(z) - beyond, n, z, a, b)
-    right, right_tilted = _one_side(kind, peak + step, top, step, beyond, n, z, a, b)
-    scale = math.exp(top - log_beta(a, b)) * step
-    return scale * (left + right), scale * (left_tilted + right_tilted)
+def _means(kind: Kind, n: Array, z: Array, a: Array, b: Array) -> Array:
+    """Return the expectation, and that times 1 / (1 + p z); shape (2, ...)."""
+    arguments = np.broadcast_arrays(n, np.where(np.asarray(z) > 0.0, z, 1.0), a, b)
+    columns = [np.ravel(argument)[:, None] for argument in arguments]
+    means = np.empty((2, columns[0].size))
+    with np.errstate(over="ignore"):  # the larger of two terms may overflow where only its reciprocal counts
+        for start in range(0, columns[0].size, 8 * ROWS_AT_A_TIME):
+            rows = slice(start, start + 8 * ROWS_AT_A_TIME)
+            means[:, rows] = _sums(kind, [column[rows] for column in columns])
+    return means.reshape(2, *arguments[0].shape)
 
 
-@gufunc("ssssvv", "(),(),(),()->(),()")
-def mean_powers(n: float, z: float, a: float, b: float, mean: Array, tilted: Array) -> None:
-    """E[(1 + p z)^-n] and E[(1 + p z)^-(n + 1)] for p ~ Beta(a, b); n > 0, z >= 0, a, b > 0. Broadcasts."""
-    mean[0], tilted[0] = _means(POWER, n, z, a, b) if z > 0.0 else (1.0, 1.0)
+def _sums(kind: Kind, columns: list[Array]) -> Array:
+    everything = _Integrand(kind, *columns)
+    peak = everything.peak()
+    top, width = everything.log(peak), everything.width(peak)
+    step = np.minimum(WIDEST_STEP, STEP_PER_WIDTH * width)
+    beyond = np.log1p(everything.n + everything.a + everything.b)
+    lowest = np.minimum(-np.log1p(everything.z) - beyond - STRAIGHT / (1.0 + everything.a), peak)
+    highest = np.maximum(beyond + STRAIGHT / (1.0 + everything.b), peak)
+    low = np.maximum(everything.fallen(np.maximum(peak - 7.0 * width, lowest), top), lowest)
+    high = np.minimum(everything.fallen(np.minimum(peak + 7.0 * width, highest), top), highest)
+    nodes = np.ceil((high - low) / step / NODES_ROUNDED_TO + 1e-9).astype(int)[:, 0] * NODES_ROUNDED_TO
+    means = np.empty((2, len(peak)))
+    for count in np.unique(nodes):
+        rows = np.flatnonzero(nodes == count)
+        for some in np.split(rows, range(ROWS_AT_A_TIME, len(rows), ROWS_AT_A_TIME)):
+            grid = low[some] + step[some] * np.arange(count)
+            part = _Integrand(kind, *(column[some] for column in columns))
+            means[:, some] = _trapezoid(part, grid, top[some], step[some])
+    return means
 
 
-@gufunc("ssssv", "(),(),(),()->()")
-def mean_purchases(n: float, z: float, a: float, b: float, mean: Array) -> None:
-    """E[(1 - (1 + p z)^-n) / p] for p ~ Beta(a, b); n > 0, z >= 0, a, b > 0. Broadcasts."""
-    mean[0] = _means(PURCHASES, n, z, a, b)[0] if z > 0.0 else 0.0
+def _trapezoid(integrand: _Integrand, y: Array, top: Array, step: Array) -> Array:
+    """Sum the terms on an equidistant grid, and the geometric series that they continue in on both sides."""
+    odds = np.exp(y)
+    terms = np.exp(integrand.log(y) - top)
+    terms[:, :1] /= -np.expm1(-integrand.a * step)
+    terms[:, -1:] /= -np.expm1(-integrand.b * step)
+    scale = np.exp(top - log_beta(integrand.a, integrand.b)) * step
+    tilted = terms * (1.0 + odds) / (1.0 + odds * (1.0 + integrand.z))
+    return np.asarray(scale[:, 0] * np.stack([terms.sum(axis=1), tilted.sum(axis=1)]))

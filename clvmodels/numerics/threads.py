@@ -1,4 +1,4 @@
-"""Work on long arrays in blocks, in threads: compiled kernels release the interpreter lock.
+"""Work on long arrays in blocks, in threads: numpy releases the interpreter lock.
 
 Blocks do not depend on the number of threads, and results are put together in order, so that they are the same to the
 last digit on any machine.

@@ -21,7 +21,7 @@ __all__ = ["FORMAT", "VERSION", "equity_record"]
 FORMAT: Final = "clvmodels equity"
 VERSION: Final = 1
 
-_RESTS_ON: Final = ("clvmodels", "numpy", "scipy", "numba", "pandas", "duckdb")
+_RESTS_ON: Final = ("clvmodels", "numpy", "scipy", "pandas", "duckdb")
 
 
 def equity_record(valuation: Valuation, *, source: str, notes: Sequence[str]) -> dict[str, Any]:

@@ -11,7 +11,6 @@ import pytest
 
 from clvmodels import datasets
 from clvmodels.cli import main
-from clvmodels.report import progress
 
 TERMS = 'discount_rate = 0.15\nmargin = 0.30\nyear = "52 weeks"\n'
 
@@ -30,7 +29,6 @@ Run = Callable[..., Result]
 def run(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
     """Return a function that runs the command with arguments and returns its exit code and what it printed."""
     monkeypatch.setenv("COLUMNS", "120")
-    monkeypatch.setattr(progress, "kernels_compiled", lambda: True)  # the very first run has a word more to say
 
     def run_(*arguments: object) -> Result:
         with pytest.raises(SystemExit) as left:

@@ -124,14 +124,23 @@ def test_a_file_that_must_not_be_read_is_named(run: Run, log: Path, monkeypatch:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no such signal")
-def test_ctrl_c_in_a_process_of_its_own(
-    given: tuple[object, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "kernels"))  # an empty one: it says that it compiles
-    command = [str(Path(sys.executable).with_name("clvmodels")), *map(str, given)]
+def test_ctrl_c_in_a_process_of_its_own(given: tuple[object, ...], tmp_path: Path) -> None:
+    slow = """
+import sys, time
+from clvmodels import cli
+from clvmodels.data import transactions
+
+def rfm_summary(*_, **__):
+    print("reading", file=sys.stderr, flush=True)
+    time.sleep(60)
+
+transactions.rfm_summary = rfm_summary
+cli.main()
+"""
+    command = [sys.executable, "-c", slow, *map(str, given)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
-        assert process.stderr.readline().startswith("compiling kernels")
+        assert process.stderr.readline() == "reading\n"
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=60)
     assert process.returncode == 130

@@ -1,0 +1,59 @@
+"""Every registered model, at its example parameters. A new model brings no tests: it brings an example."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import clvmodels as clv
+from clvmodels.inference.estimator import OrdersEstimator
+from clvmodels.models.registry import TRANSACTION_MODELS
+
+ORDERS = list(TRANSACTION_MODELS.values())
+
+
+@pytest.fixture(params=ORDERS, ids=[model.key for model in ORDERS])
+def model(request):
+    return request.param
+
+
+@pytest.fixture
+def theta(model):
+    return model.theta(model.example)
+
+
+@pytest.fixture
+def fit(model):
+    return OrdersEstimator(model).from_params(model.example, unit="week")
+
+
+@pytest.fixture(scope="session")
+def simulated():
+    """20,000 customers of each model, observed for a year."""
+    made = {}
+    for model in ORDERS:
+        given = OrdersEstimator(model).from_params(model.example, unit="week")
+        made[model.key] = given.simulate(20_000, "52 weeks", seed=7)
+    return made
+
+
+@pytest.fixture
+def rfm(model, simulated):
+    return simulated[model.key]
+
+
+@pytest.fixture(scope="session")
+def fitted(simulated):
+    return {model.key: OrdersEstimator(model).fit(simulated[model.key]) for model in ORDERS}
+
+
+HISTORIES = np.array(
+    [(0, 0, 0), (0, 0, 39), (1, 5, 39), (2, 30.43, 38.86), (7, 39, 39), (10, 20, 39), (26, 30.857, 31), (3, 0.5, 104)]
+).T
+
+
+def as_histories(columns=HISTORIES, unit="week"):
+    x, t_x, T = columns
+    table = pd.DataFrame({"customer_id": np.arange(len(x)), "frequency": x, "recency": t_x, "T": T})
+    return clv.Histories.from_frame(table, unit=unit)
