@@ -25,6 +25,8 @@ FAR = 9.0
 """A parameter beyond exp(+-9) in internal units has gone to its boundary."""
 FARTHEST = 30.0
 """Beyond exp(+-30) nothing changes any more."""
+LEAST_CURVATURE = 1e-2
+"""A start's curvature is taken to be at least this, so that the first step is not too long."""
 FLAT = 1e-8
 """An eigenvalue of the Hessian of the mean log-likelihood below this: the data do not identify a direction."""
 STEEP = 1e-6
@@ -95,8 +97,7 @@ def maximise(model: Model, observations: Observations) -> Optimum:
     best: Optimum | None = None
     for attempt in range(len(starts) + 1):
         psi = _bfgs(first, starts[attempt]) if attempt < len(starts) else _simplex(first, starts[0])
-        if not few:
-            psi = _bfgs(everything, psi, _inverse(first.hessian(psi)))
+        psi = psi if few else _bfgs(everything, psi, first.hessian(psi))
         optimum = _finish(everything, psi)
         best = optimum if best is None or not best.log_likelihood >= optimum.log_likelihood else best
         if optimum.converged:
@@ -109,10 +110,13 @@ def _finite(value: float) -> float:
     return value if np.isfinite(value) else np.inf
 
 
-def _bfgs(objective: _Objective, start: Array, inverse: Array | None = None) -> Array:
+def _bfgs(objective: _Objective, start: Array, hessian: Array | None = None) -> Array:
+    """Return where BFGS ends that starts with the curvature at `start`, or that of a similar objective."""
     from scipy.optimize import minimize
 
-    options: Any = {"gtol": 1e-7, "maxiter": 300, "hess_inv0": inverse}
+    values, vectors = np.linalg.eigh(objective.hessian(start) if hessian is None else hessian)
+    inverse = (vectors / np.maximum(np.abs(values), LEAST_CURVATURE)) @ vectors.T
+    options: Any = {"gtol": 1e-7, "maxiter": 300, "hess_inv0": 0.5 * (inverse + inverse.T)}
     return np.asarray(minimize(objective.__call__, start, jac=True, method="BFGS", options=options).x)
 
 

@@ -15,7 +15,7 @@ from clvmodels.numerics.threads import map_blocks
 
 __all__ = ["Observations", "observe"]
 
-ROWS_PER_BLOCK = 1 << 13
+ROWS_PER_BLOCK = 1 << 14
 
 
 @dataclass(frozen=True)

@@ -18,10 +18,10 @@ __all__ = ["PowerIntegral", "log_power_integral"]
 
 Array = NDArray[np.float64]
 
-NODES, WEIGHTS = np.polynomial.legendre.leggauss(12)
+NODES, WEIGHTS = np.polynomial.legendre.leggauss(10)
 WIDEST_PANEL: Final = 3.0
 """Width of a panel in u; the integrand's nearest singularity is pi away from the real line."""
-LARGEST_FALL: Final = 11.0
+LARGEST_FALL: Final = 8.0
 """The integrand may fall by this power of e within a panel."""
 NEGLIGIBLE: Final = 30.0
 ROWS_AT_A_TIME: Final = 1024
