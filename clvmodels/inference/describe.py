@@ -31,7 +31,8 @@ def summary(fit: Fit) -> pd.DataFrame:
         low, high = np.quantile(fit.draws, [0.025, 0.975], axis=0)
     else:
         log_sd = np.sqrt(np.diag(fit.covariance))
-        sd, spread = grown * log_sd, np.exp(NORMAL_975 * log_sd)
+        with np.errstate(over="ignore"):  # at a boundary the interval has no end
+            sd, spread = grown * log_sd, np.exp(NORMAL_975 * log_sd)
         low, high = lower + grown / spread, lower + grown * spread
     table = {"estimate": fit.estimate, "sd": sd, "low": low, "high": high}
     return pd.DataFrame(table, index=pd.Index(fit.model.names, name="parameter"))

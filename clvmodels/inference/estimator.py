@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, cast, get_args
+from typing import Final, Literal, cast, get_args
 
 import numpy as np
 
@@ -21,6 +21,8 @@ from clvmodels.units import Unit, parse_unit
 __all__ = ["OrdersEstimator", "SpendEstimator", "build"]
 
 FitMethod = Literal["mle", "laplace"]
+LARGEST_SD: Final = 4.0
+"""Of a log parameter: beyond this, draws from the normal approximation differ by more than exp(+-8)."""
 
 
 def build(
@@ -124,7 +126,8 @@ class SpendEstimator:
         """Fit the model to the mean order values of the customers with repeat purchases.
 
         Parameters, errors and warnings are those of a transaction model's ``fit``; customers without a repeat
-        purchase, or with a mean value that is not positive, are left out here and get the population mean later.
+        purchase, or with a mean value that is not positive, are left out here; where it is missing or negative they get
+        the population mean later.
         """
         return cast("SpendFit", _fit(self.model, histories, method, draws, seed))
 
@@ -197,7 +200,7 @@ def _covariance(optimum: Optimum) -> Array:
 
 def _normal_draws(centre: Array, covariance: Array, draws: int, seed: int | None) -> Array:
     """Return draws of shape (1, draws, parameters)."""
-    if np.isnan(covariance).any():
+    if not np.sqrt(np.diag(covariance)).max() < LARGEST_SD:  # NaN included
         raise FitError(
             "the likelihood is flat at its maximum, so that there is no normal approximation to draw from; "
             'use method="mle", or a model with fewer parameters'

@@ -49,17 +49,26 @@ def history_terms(theta: Array, x: Array, mean_spend: Array) -> tuple[Array, Arr
 
 
 def expected_spend(theta: Array, x: Array, mean_spend: Array) -> Array:
-    """Return E[Z | x, zbar] = p (v + x zbar) / (p x + q - 1); the population mean p v / (q - 1) where x = 0."""
+    """Return E[Z | x, zbar] = p (v + x zbar) / (p x + q - 1); the population mean p v / (q - 1) where x = 0.
+
+    A mean that is missing or negative says nothing about the model's positive values: it counts as x = 0.
+    """
     p, q, v = np.moveaxis(theta, -1, 0)
-    total = np.where(np.asarray(x) > 0, x * mean_spend, 0.0)
-    return np.asarray(p * (v + total) / (p * x + q - 1.0))
+    x, spent = _known(x, mean_spend)
+    return np.asarray(p * (v + spent) / (p * x + q - 1.0))
+
+
+def _known(x: Array, mean_spend: Array) -> tuple[Array, Array]:
+    """Return the number of orders with a usable value, and their sum."""
+    known = (np.asarray(x) > 0) & (np.asarray(mean_spend) >= 0.0)
+    return np.where(known, x, 0.0), np.where(known, x * mean_spend, 0.0)
 
 
 def draw_orders(theta: Array, x: Array, mean_spend: Array, owner: Array, generator: np.random.Generator) -> Array:
     """Draw order values: each customer's nu ~ Gamma(q + p x, v + x zbar), then order k ~ Gamma(p, nu of its owner)."""
     p, q, v = np.moveaxis(theta, -1, 0)
-    total = np.where(np.asarray(x) > 0, x * mean_spend, 0.0)
-    nu = generator.gamma(q + p * np.asarray(x, float)) / (v + total)
+    x, spent = _known(x, mean_spend)
+    nu = generator.gamma(q + p * x) / (v + spent)
     return np.asarray(generator.gamma(p, size=len(owner)) / nu[owner])
 
 
