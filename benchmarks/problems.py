@@ -50,15 +50,15 @@ class Problem:
 
 PROBLEMS: tuple[Problem, ...] = (
     Problem("bg-cdnow", "Fit BG/NBD, CDNOW sample (2,357)", "call", "fit_bg_nbd", "cdnow-sample", runs=9),
-    Problem("bg-1e6", "Fit BG/NBD, 1,000,000 customers", "call", "fit_bg_nbd", "bg-1e6"),
+    Problem("bg-1e6", "Fit BG/NBD, 1,000,000 customers", "call", "fit_bg_nbd", "bg-1e6", runs=3, limit=300.0),
     Problem("bg-1e7", "Fit BG/NBD, 10,000,000 customers", "call", "fit_bg_nbd", "bg-1e7", ("clvmodels",), 3, 1800.0),
     Problem("pareto-cdnow", "Fit Pareto/NBD, CDNOW sample (2,357)", "call", "fit_pareto_nbd", "cdnow-sample", runs=9),
-    Problem("pareto-1e5", "Fit Pareto/NBD, 100,000 customers", "call", "fit_pareto_nbd", "pareto-1e5"),
+    Problem("pareto-1e5", "Fit Pareto/NBD, 100,000 customers", "call", "fit_pareto_nbd", "pareto-1e5", runs=2),
     Problem("expected-1e6", "Expected purchases, 1,000,000 customers", "call", "expected_purchases", "bg-1e6"),
     Problem("rfm-4e6", "rfm_summary, 4,000,000 transactions", "call", "rfm_summary", "log-4e6"),
-    Problem("import", "import the package", "process", "import_package", runs=7),
+    Problem("import", "import the package", "process", "import_package", runs=3),
     Problem("clv-sample", "Fresh process to total CLV, CDNOW sample log", "process", "total_clv", "cdnow-sample-log"),
-    Problem("clv-full", "Fresh process to total CLV, CDNOW full log", "process", "total_clv", "cdnow-log"),
+    Problem("clv-full", "Fresh process to total CLV, CDNOW full log", "process", "total_clv", "cdnow-log", runs=3),
     Problem("value-1e6", "clvmodels value, 1,000,000 customers", "process", "value_command", "log-4e6", runs=3),
 )
 

@@ -13,6 +13,8 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from clvmodels.numerics.distinct import distinct_rows
+
 __all__ = ["evaluate_by_age"]
 
 Array = NDArray[np.float64]
@@ -43,27 +45,27 @@ def evaluate_by_age(function: Callable[[Array, Array], Array], x: Array, T: Arra
     Array
         Shape (n, outputs).
     """
-    counts, group = np.unique(x, return_inverse=True)
-    order = np.argsort(group, kind="stable")
-    members = np.split(order, np.flatnonzero(np.diff(group[order])) + 1)
-    ages = [np.unique(T[rows], return_inverse=True) for rows in members]
-    points = [_nodes(distinct, scale) if len(distinct) > POINTS else distinct for distinct, _ in ages]
-    sizes = np.array([len(p) for p in points])
+    pairs = distinct_rows(x, T)
+    order = np.lexsort((pairs.rows[:, 1], pairs.rows[:, 0]))
+    counts, starts = np.unique(pairs.rows[order, 0], return_index=True)
+    members = np.split(order, starts[1:])
+    ages = [pairs.rows[rows, 1] for rows in members]
+    points = [_nodes(distinct, scale) if len(distinct) > POINTS else distinct for distinct in ages]
+    sizes = [len(point) for point in points]
     values = np.split(function(np.repeat(counts, sizes), np.concatenate(points)), np.cumsum(sizes)[:-1])
-    result = np.empty((len(x), values[0].shape[1]))
-    for count, rows, (distinct, where), value in zip(counts, members, ages, values, strict=True):
-        if len(distinct) > POINTS:
-            coefficients = TO_COEFFICIENTS @ value
-            good = np.abs(coefficients[-3:]).max(axis=0) <= TOLERANCE * np.abs(coefficients).max(axis=0)
-            at_ages = (
-                _interpolant(coefficients, distinct, scale)
-                if good.all()
-                else function(np.full(len(distinct), count), distinct)
-            )
-            result[rows] = at_ages[where]
-        else:
-            result[rows] = value[where]
-    return result
+    result = np.empty((len(pairs.rows), values[0].shape[1]))
+    for count, rows, distinct, value in zip(counts, members, ages, values, strict=True):
+        result[rows] = value if len(distinct) <= POINTS else _interpolated(value, distinct, scale)
+        if np.isnan(result[rows]).any():
+            result[rows] = function(np.full(len(distinct), count), distinct)
+    return result[pairs.index]
+
+
+def _interpolated(value: Array, ages: Array, scale: float) -> Array:
+    """Return the interpolant at `ages`, or NaN if its last coefficients are not small."""
+    coefficients = TO_COEFFICIENTS @ value
+    good = np.abs(coefficients[-3:]).max(axis=0) <= TOLERANCE * np.abs(coefficients).max(axis=0)
+    return _interpolant(coefficients, ages, scale) if good.all() else np.full((len(ages), value.shape[1]), np.nan)
 
 
 def _nodes(ages: Array, scale: float) -> Array:
