@@ -42,6 +42,8 @@ def median_lifetime(model: TransactionModel, theta: np.ndarray) -> float:
     """Return the time by which half of the customers just acquired have left; infinite beyond 1e6 units."""
     nothing = np.zeros(1)
     born = float(model.p_alive(theta, nothing, nothing, nothing)[0])
+    if born <= 0.5:
+        return 0.0
     low, high = 0.0, 1e6
     for _ in range(60):
         middle = 0.5 * (low + high) if low > 0 else high / 2.0

@@ -10,7 +10,7 @@ from typing import Final, Literal, cast, get_args
 import numpy as np
 
 from clvmodels.data.histories import Histories
-from clvmodels.errors import FitError, FitWarning, one_of
+from clvmodels.errors import FitError, FitWarning, ParameterError, one_of
 from clvmodels.inference.diagnostics import Diagnostics, diagnose
 from clvmodels.inference.fit import Method, OrdersFit, SpendFit
 from clvmodels.inference.maximum_likelihood import Optimum, maximise
@@ -170,11 +170,10 @@ def _fit(model: Model, histories: Histories, method: FitMethod, draws: int, seed
 
 
 def _given(model: Model, params: Mapping[str, float], unit: Unit | None) -> OrdersFit | SpendFit:
-    theta = (
-        np.atleast_3d(model.theta(params))
-        if np.ndim(next(iter(params.values()), 0))
-        else model.theta(params)[None, None, :]
-    )
+    theta = model.theta(params)
+    if theta.ndim > 3:
+        raise ParameterError(f"{model.name}: parameters are numbers or arrays (chain, draw), got {theta.ndim - 1} axes")
+    theta = theta.reshape((1,) * (3 - theta.ndim) + theta.shape)
     size = len(model.parameters)
     return build(
         model,

@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -14,7 +14,8 @@ from clvmodels.errors import FitError
 from clvmodels.files import whole_file
 from clvmodels.inference.diagnostics import Diagnostics
 from clvmodels.models.registry import MODELS
-from clvmodels.models.specification import Array
+from clvmodels.models.specification import Array, TransactionModel
+from clvmodels.units import parse_unit
 
 if TYPE_CHECKING:
     from clvmodels.inference.fit import Fit, OrdersFit, SpendFit
@@ -54,28 +55,37 @@ def _null_for_nan(values: Array) -> object:
 
 def load(path: str | PathLike[str]) -> OrdersFit | SpendFit:
     """Read a fit."""
-    from clvmodels.inference.estimator import build
-
     try:
         content = json.loads(Path(path).read_text(encoding="utf-8"))
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
         raise FitError(f"{path} is not a fit saved by this package: {error}") from error
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise FitError(f'{path} is not a fit saved by this package; write one with fit.save("orders.json")')
-    if content["version"] > VERSION:
-        raise FitError(
-            f"{path} was written by a later version (format {content['version']}, known {VERSION}); update clvmodels"
-        )
+    version = content.get("version")
+    if isinstance(version, int) and version > VERSION:
+        raise FitError(f"{path} was written by a later version (format {version}, known {VERSION}); update clvmodels")
+    try:
+        return _rebuild(content)
+    except (KeyError, TypeError, ValueError) as error:
+        raise FitError(f"{path} is damaged ({type(error).__name__}: {error}); fit and save again") from error
+
+
+def _rebuild(content: dict[str, Any]) -> OrdersFit | SpendFit:
+    from clvmodels.inference.estimator import build
+
     model = MODELS[content["model"]]
     if content["parameters"] != list(model.names):
-        raise FitError(f"{path} has parameters {content['parameters']}, {model.name} has {list(model.names)}")
+        raise ValueError(f"parameters {content['parameters']}, but {model.name} has {list(model.names)}")
+    theta = np.array(content["theta"], dtype=float)
+    if theta.ndim != 3 or not np.all(theta > model.lower):
+        raise ValueError(f"theta is no array (chain, draw, parameter) of numbers above {model.lower.tolist()}")
     return build(
         model,
-        theta=np.array(content["theta"]),
+        theta=theta,
         method=content["method"],
-        unit=content["unit"],
+        unit=parse_unit(content["unit"]) if isinstance(model, TransactionModel) else None,
         log_likelihood=np.nan if content["log_likelihood"] is None else content["log_likelihood"],
-        estimate=np.array(content["estimate"]),
+        estimate=np.array(content["estimate"], dtype=float),
         covariance=np.array(content["covariance"], dtype=float),
         customers=content["customers"],
         fingerprint=content["fingerprint"],

@@ -89,11 +89,11 @@ def _scale(model: TransactionModel, theta: Array) -> float:
 
 
 def _first_panel(model: TransactionModel, theta: Array, x: Array, T: Array, scale: float) -> float:
-    """Return a time in which no customer's intensity falls by much more than a power of e."""
+    """Return a time in which no customer's intensity falls by much, nor that of the few who leave at every purchase."""
     busiest = np.unique(np.concatenate([[np.argmax(x), np.argmin(T)], np.argsort(x / (T + scale))[-8:]]))
     age = T[busiest] + scale
     step = 1e-7 * age
     _, now = model.future(theta, x[busiest], T[busiest], np.zeros(len(busiest)))
     _, soon = model.future(theta, x[busiest], T[busiest], step)
     fall = np.maximum(-np.log(soon / now) / step, 0.0)
-    return float(np.min(1.0 / (1.0 / age + fall)))
+    return float(np.min(np.minimum(1.0 / (1.0 / age + fall), 4.0 / now)))
