@@ -59,7 +59,7 @@ class Quantity:
         axes = {name: special.get(name, WIDE) for name in names} | self.axes
         size = int(np.prod([len(values) for values in axes.values()]))
         wanted = min(self.many if whole else self.few, size)
-        chosen = random.Random(f"{self.name} of {model}").sample(range(size), wanted)
+        chosen = random.Random(f"{self.name}, {model}").sample(range(size), wanted)
         every = itertools.product(*axes.values()) if wanted == size else None
         rows = every if every is not None else (_decode(list(axes.values()), index) for index in chosen)
         points = [dict(zip(axes, row, strict=True)) for row in rows]

@@ -83,6 +83,17 @@ def test_many_purchases_of_a_new_customer() -> None:
             assert ours == pytest.approx(1.210e-5, abs=5e-9)
 
 
+def test_the_few_who_leave_at_once_are_resolved() -> None:
+    """Frequent buyers of whom one in a thousand leaves soon: the intensity falls at once, but by very little."""
+    theta = {"r": 1000.0, "alpha": 0.001, "a": 0.001, "b": 0.001}
+    spec, delta = TRANSACTION_MODELS["mbg_nbd"], float(np.log(3) / 52)
+    weighting = Weighting(lambda t: np.exp(-delta * t), 34 / delta, smooth_over=2 / delta)
+    orders, living = residual(spec, spec.theta(theta), np.array([2.0]), np.array([39.0]), [weighting])
+    point = ("mbg_nbd", theta, 2.0, 39.0, mp.inf, mpf(delta))
+    assert abs(orders[0, 0] / truth.discounted_orders(*point) - 1) < 1e-10
+    assert abs(living[0, 0] / truth.living_time(*point) - 1) < 1e-10
+
+
 def test_residual_integrals_serve_customers_of_all_ages_and_sizes_at_once() -> None:
     """One grid in time and one interpolation in age for 400 customers from x = 0 to 2,000, aged 0 to 500 weeks."""
     rng = np.random.default_rng(8)
