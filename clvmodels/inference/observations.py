@@ -15,7 +15,7 @@ from clvmodels.numerics.threads import map_blocks
 
 __all__ = ["Observations", "observe"]
 
-ROWS_PER_BLOCK = 1 << 14
+ROWS_PER_BLOCK = 1 << 15
 
 
 @dataclass(frozen=True)
@@ -51,8 +51,8 @@ class Observations:
     @cached_property
     def histogram(self) -> tuple[Array, Array]:
         """The distinct x, and the number of customers with each."""
-        x, which = np.unique(self.columns[0], return_inverse=True)
-        return x, np.asarray(np.bincount(which, weights=self.weight), float)
+        distinct = distinct_rows(self.columns[0])
+        return distinct.rows[:, 0], np.asarray(np.bincount(distinct.index, weights=self.weight), float)
 
     def in_units_of_data(self, log_likelihood: float) -> float:
         """Return the log-likelihood of the data as they were before scaling."""

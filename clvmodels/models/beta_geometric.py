@@ -11,6 +11,8 @@ Journal of Research in Marketing 24(3).
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
 from scipy import special
 
@@ -30,6 +32,9 @@ __all__ = [
     "pmf",
 ]
 
+LARGEST_LOG_ODDS: Final = 700.0
+"""Odds beyond exp(700) are beyond the range of doubles; P(alive) is then as small as a double can say."""
+
 
 def count_terms(theta: Array, x: Array, k: Array) -> tuple[Array, Array]:
     """Return log of Gamma(r+x)/Gamma(r) alpha^r B(a, b+k)/B(a, b), and its gradient."""
@@ -48,34 +53,34 @@ def history_terms(theta: Array, x: Array, k: Array, t_x: Array, T: Array) -> tup
     r, alpha, a, b = np.moveaxis(theta, -1, 0)
     n, end, last = r + x, alpha + T, alpha + t_x
     log_end, silence = np.log(end), np.log1p((T - t_x) / last)
-    alive, left, log_sum = _shares(a, b, k, n * silence)
+    rest = _rest(b, k)
+    alive, left, log_sum = _shares(a, rest, n * silence)
     gradient = np.empty((4, *alive.shape))
-    gradient[0] = left * silence - log_end
-    gradient[1] = -n * (alive / end + left / last)
-    gradient[2] = left / a
-    gradient[3] = -left / np.where(k > 0.0, b + k - 1.0, 1.0)
-    return log_sum - n * log_end, np.moveaxis(gradient, 0, -1)
+    np.subtract(left * silence, log_end, out=gradient[0])
+    np.multiply(alive / end + left / last, -n, out=gradient[1])
+    np.divide(left, a, out=gradient[2])
+    np.divide(left, -rest, out=gradient[3])
+    log_sum -= n * log_end
+    return log_sum, np.moveaxis(gradient, 0, -1)
 
 
-def _shares(a: Array, b: Array, k: Array, exponent: Array) -> tuple[Array, Array, Array]:
-    """Return 1 / (1 + odds), odds / (1 + odds) and log(1 + odds), for odds a/(b+k-1) exp(exponent) of having left.
+def _rest(b: Array, k: Array) -> Array:
+    """Return b + k - 1, infinite where k = 0: who has had no opportunity to leave has not left."""
+    return np.where(np.asarray(k) > 0.0, b + k - 1.0, np.inf)
 
-    Where k = 0 the odds are zero.
-    """
-    at_risk = np.asarray(k) > 0.0
-    log_odds = np.where(at_risk, np.log(a / np.where(at_risk, b + k - 1.0, 1.0)), -np.inf) + exponent
-    small = np.exp(-np.abs(log_odds))
-    larger = 1.0 / (1.0 + small)
-    smaller = small * larger
-    likely = log_odds > 0.0
-    log_sum = np.maximum(log_odds, 0.0) + np.log1p(small)
-    return np.where(likely, smaller, larger), np.where(likely, larger, smaller), log_sum
+
+def _shares(a: Array, rest: Array, exponent: Array) -> tuple[Array, Array, Array]:
+    """Return 1 / (1 + odds), odds / (1 + odds) and log(1 + odds), for odds a/rest exp(exponent) of having left."""
+    log_odds = exponent + (np.log(a) - np.log(rest))
+    odds = np.exp(np.minimum(log_odds, LARGEST_LOG_ODDS))
+    alive = 1.0 / (1.0 + odds)
+    return alive, odds * alive, np.maximum(np.log1p(odds), log_odds)
 
 
 def p_alive(theta: Array, x: Array, k: Array, t_x: Array, T: Array) -> Array:
     """Return P(alive at T | x, t_x, T) = 1 / (1 + a/(b+k-1) ((alpha+T)/(alpha+t_x))^(r+x)); 1 where k = 0."""
     r, alpha, a, b = np.moveaxis(theta, -1, 0)
-    return _shares(a, b, k, (r + x) * np.log1p((T - t_x) / (alpha + t_x)))[0]
+    return _shares(a, _rest(b, k), (r + x) * np.log1p((T - t_x) / (alpha + t_x)))[0]
 
 
 def future(theta: Array, x: Array, k: Array, T: Array, t: Array) -> tuple[Array, Array]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +15,10 @@ __all__ = ["DistinctRows", "distinct_rows"]
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
+
+LARGEST_KEY: Final = 2**62
+WHOLE_BELOW: Final = 2.0**16
+MULTIPLIERS: Final = (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB)
 
 
 @dataclass(frozen=True)
@@ -41,25 +47,34 @@ def distinct_rows(*columns: Array) -> DistinctRows:
     """Return the distinct rows of the table that `columns` (each of shape (n,), no NaN) form.
 
     Each column is numbered by its distinct values, the numbers of a row are written as the digits of one whole number,
-    and these are numbered in turn: hash tables of pandas throughout.
+    and these are numbered in turn, with the hash tables of pandas.
 
     Examples
     --------
     >>> distinct_rows(np.array([1.0, 2.0, 1.0])).weight
     array([2., 1.])
     """
-    numbered = map_blocks(lambda one: _number(columns[one.start]), len(columns), 1)
-    key, values = numbered[0]
-    rows = values[:, None]
-    for digits, values in numbered[1:]:
-        key, found = _number(key * len(values) + digits)
-        row, digit = np.divmod(found, len(values))
-        rows = np.column_stack([rows[row], values[digit]])
-    weight = np.bincount(key, minlength=len(rows)).astype(float)
-    return DistinctRows(rows, weight, key, _fingerprint(rows, weight))
+    key, digits = np.zeros(len(columns[0]), np.int64), list[Array]()
+    for numbers, values in map_blocks(lambda one: _numbered(columns[one.start]), len(columns), 1):
+        if math.prod(map(len, digits)) * len(values) > LARGEST_KEY:
+            key, found = _factorized(key)
+            digits = [_decoded(found, digits)]
+        key = key * len(values) + numbers
+        digits.append(values[:, None])
+    index, found = _factorized(key)
+    rows = _decoded(found, digits)
+    weight = np.bincount(index, minlength=len(rows)).astype(float)
+    return DistinctRows(rows, weight, index, _fingerprint(rows, weight))
 
 
-def _number[N: np.generic](values: NDArray[N]) -> tuple[Index, NDArray[N]]:
+def _numbered(column: Array) -> tuple[Index, Array]:
+    """Return a number for each value, and the values in the order of their numbers; whole numbers are their own."""
+    if len(column) and column.min() >= 0.0 and column.max() < WHOLE_BELOW and np.array_equal(column, np.floor(column)):
+        return column.astype(np.int64), np.arange(column.max() + 1.0)
+    return _factorized(column)
+
+
+def _factorized[N: np.generic](values: NDArray[N]) -> tuple[Index, NDArray[N]]:
     """Return the number of each value in order of appearance, and the distinct values."""
     import pandas as pd
 
@@ -67,12 +82,21 @@ def _number[N: np.generic](values: NDArray[N]) -> tuple[Index, NDArray[N]]:
     return index.astype(np.int64, copy=False), np.asarray(distinct)
 
 
+def _decoded(keys: Index, digits: list[Array]) -> Array:
+    """Return the rows that keys stand for; each of `digits` has the parts of a row that one digit numbers."""
+    parts = []
+    for values in reversed(digits):
+        keys, digit = np.divmod(keys, len(values))
+        parts.append(values[digit])
+    return np.hstack(parts[::-1])
+
+
 def _fingerprint(rows: Array, weight: Array) -> str:
     """Return the number of rows and the sum of their hashes (the finaliser of splitmix64; Steele, Lea & Flood 2014)."""
-    total = np.zeros(len(rows), np.uint64)
-    for column in rows.T:
-        total = (total ^ (column + 0.0).view(np.uint64)) + np.uint64(0x9E3779B97F4A7C15)
-        total = (total ^ (total >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        total = (total ^ (total >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        total ^= total >> np.uint64(31)
-    return f"{int(weight.sum())}-{int((total * weight.astype(np.uint64)).sum(dtype=np.uint64)):016x}"
+    h = np.zeros(len(rows), np.uint64)
+    for j, column in enumerate(rows.T):
+        h += (column + 0.0).view(np.uint64) * np.uint64(MULTIPLIERS[j % len(MULTIPLIERS)])
+    h = (h ^ (h >> np.uint64(30))) * np.uint64(MULTIPLIERS[1])
+    h = (h ^ (h >> np.uint64(27))) * np.uint64(MULTIPLIERS[2])
+    h ^= h >> np.uint64(31)
+    return f"{int(weight.sum())}-{int((h * weight.astype(np.uint64)).sum(dtype=np.uint64)):016x}"
