@@ -1,4 +1,4 @@
-"""clvmodels: from a table to histories is part of every call."""
+"""clvmodels: from a table to histories is part of every fit."""
 
 from __future__ import annotations
 
