@@ -79,12 +79,16 @@ def check_histories(
         rounded = (x == 0) & np.isclose(recency, age, rtol=1e-2, atol=0)
         recency = np.where(rounded, 0.0, np.maximum(age - recency, 0.0))
     recency = _check_recency(ids, x, recency, age)
-    spend = np.where((x == 0) & (spend == 0), np.nan, spend)  # no repeat purchase: the mean is missing, not zero
+    none = (x == 0) & (spend == 0)
+    if none.any():
+        spend = np.where(none, np.nan, spend)  # no repeat purchase: the mean is missing, not zero
     return {"frequency": x, "recency": recency, "T": age, "monetary_value": spend}
 
 
 def _check_plain(ids: pd.Index[Any], name: str, array: FloatArray) -> None:
     """Refuse missing, infinite and negative numbers."""
+    if array.min(initial=0.0) >= 0.0 and array.max(initial=0.0) < np.inf:
+        return
     _refuse(f"{name} is missing", np.isnan(array), ids, {}, "every customer needs one")
     _refuse(f"{name} is infinite", np.isinf(array), ids, {name: array}, "every customer needs a finite one")
     _refuse(f"{name} is negative", array < 0, ids, {name: array}, "it is counted from zero up")
@@ -102,13 +106,16 @@ def _check_recency(ids: pd.Index[Any], x: FloatArray, recency: FloatArray, age: 
             else "recency is the age at the last purchase, which is 0 for a customer who bought once"
         )
         _refuse("a customer with frequency 0 has a recency above 0", once, ids, shown, advice)
-    beyond = recency > age * (1 + _TOLERANCE)
-    _refuse("recency is beyond T", beyond, ids, shown, "both count from the first purchase, in the same unit")
+    late = recency > age
+    if late.any():
+        beyond = recency > age * (1 + _TOLERANCE)
+        _refuse("recency is beyond T", beyond, ids, shown, "both count from the first purchase, in the same unit")
+        recency = np.where(late, age, recency)
     at_birth = (x > 0) & (recency == 0)
     if at_birth.any() and x.min() >= 1 and (x[at_birth] == 1).all():
         advice = "frequency seems to count all purchases: it counts repeat purchases, so subtract 1"
         _refuse("a customer with frequency 1 has recency 0, and nobody has frequency 0", at_birth, ids, shown, advice)
-    return np.minimum(recency, age)
+    return recency
 
 
 def _refuse(
@@ -159,8 +166,8 @@ def warn_about(numbers: Mapping[str, FloatArray], unit: Unit) -> None:
 
 def _a_day_late(since_last: FloatArray, unit: Unit) -> bool:
     """Whether times on a grid of days all end at least one day before the end, and several exactly one."""
-    days = since_last * DAYS[unit]
-    if not len(days) or days.min() < 1 - 1e-6:
+    if not len(since_last) or since_last.min() * DAYS[unit] < 1 - 1e-6:
         return False
+    days = since_last * DAYS[unit]
     on_grid = bool((np.abs(days - np.rint(days)) < 1e-6).all())
     return on_grid and int((np.abs(days - 1) < 1e-6).sum()) >= _FEW_GAPS

@@ -31,6 +31,8 @@ FLAT = 1e-8
 """An eigenvalue of the Hessian of the mean log-likelihood below this: the data do not identify a direction."""
 STEEP = 1e-6
 """A gradient of the mean log-likelihood above this: not converged."""
+NEARLY, CLOSE, CLOSEST = 1e-5, 1e-7, 1e-10
+"""Where the gradient is below these, we go from BFGS on all customers, or on a sample, to Newton steps, and stop."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,7 @@ def maximise(model: Model, observations: Observations) -> Optimum:
     best: Optimum | None = None
     for attempt in range(len(starts) + 1):
         psi = _bfgs(first, starts[attempt]) if attempt < len(starts) else _simplex(first, starts[0])
-        psi = psi if few else _bfgs(everything, psi, first.hessian(psi))
+        psi = psi if few else _bfgs(everything, psi, hessian=first.hessian(psi), enough=NEARLY)
         optimum = _finish(everything, psi)
         best = optimum if best is None or not best.log_likelihood >= optimum.log_likelihood else best
         if optimum.converged:
@@ -110,13 +112,13 @@ def _finite(value: float) -> float:
     return value if np.isfinite(value) else np.inf
 
 
-def _bfgs(objective: _Objective, start: Array, hessian: Array | None = None) -> Array:
+def _bfgs(objective: _Objective, start: Array, *, hessian: Array | None = None, enough: float = CLOSE) -> Array:
     """Return where BFGS ends that starts with the curvature at `start`, or that of a similar objective."""
     from scipy.optimize import minimize
 
     values, vectors = np.linalg.eigh(objective.hessian(start) if hessian is None else hessian)
     inverse = (vectors / np.maximum(np.abs(values), LEAST_CURVATURE)) @ vectors.T
-    options: Any = {"gtol": 1e-7, "maxiter": 300, "hess_inv0": 0.5 * (inverse + inverse.T)}
+    options: Any = {"gtol": enough, "maxiter": 300, "hess_inv0": 0.5 * (inverse + inverse.T)}
     return np.asarray(minimize(objective.__call__, start, jac=True, method="BFGS", options=options).x)
 
 
@@ -146,7 +148,7 @@ def _finish(objective: _Objective, psi: Array) -> Optimum:
     hessian = objective.hessian(psi)
     inverse = _inverse(hessian)
     for _ in range(8):
-        if inverse is None or np.abs(gradient).max() < 1e-11:
+        if inverse is None or np.abs(gradient).max() < CLOSEST:
             break
         candidate = psi - inverse @ gradient
         new_value, new_gradient = objective(candidate)

@@ -11,7 +11,7 @@ from clvmodels.data.histories import Histories
 from clvmodels.errors import FitError
 from clvmodels.models.specification import Array, Model, TransactionModel
 from clvmodels.numerics.distinct import distinct_rows
-from clvmodels.numerics.threads import map_blocks
+from clvmodels.numerics.threads import dot, map_blocks
 
 __all__ = ["Observations", "observe"]
 
@@ -50,21 +50,21 @@ class Observations:
 
     @cached_property
     def histogram(self) -> tuple[Array, Array]:
-        """The distinct x, and the number of customers with each."""
-        distinct = distinct_rows(self.columns[0])
-        return distinct.rows[:, 0], np.asarray(np.bincount(distinct.index, weights=self.weight), float)
+        """The distinct x, and the number of customers with each; the columns are sorted by x."""
+        x = self.columns[0]
+        first = np.flatnonzero(np.diff(x, prepend=-1.0))
+        return x[first], np.add.reduceat(self.weight, first)
 
     def in_units_of_data(self, log_likelihood: float) -> float:
         """Return the log-likelihood of the data as they were before scaling."""
         return log_likelihood - self.densities * float(np.log(self.time * self.money))
 
     def sample(self, size: int) -> Observations:
-        """Return about `size` customers: every k-th of them."""
-        step = max(int(self.customers // size), 1)
-        kept = np.floor(np.cumsum(self.weight) / step)
-        weight = np.diff(kept, prepend=0.0)
-        chosen = weight > 0
-        return replace(self, columns=tuple(column[chosen] for column in self.columns), weight=weight[chosen])
+        """Return about `size` customers: every k-th of them, in the order of their histories."""
+        last = np.cumsum(self.weight)
+        step = max(int(last[-1] // size), 1)
+        chosen, weight = np.unique(np.searchsorted(last, np.arange(step, last[-1] + 1, step)), return_counts=True)
+        return replace(self, columns=tuple(column[chosen] for column in self.columns), weight=weight.astype(float))
 
     def log_likelihood(self, model: Model, theta: Array) -> tuple[float, Array]:
         """Return the log-likelihood of all customers and its gradient by theta, shape (parameters,)."""
@@ -81,8 +81,7 @@ class Observations:
 
 
 def _weighted_sum(weight: Array, value: Array, gradient: Array) -> tuple[float, Array]:
-    # Not by BLAS, whose own threads and those of the blocks would get into each other's way.
-    return float(np.einsum("i,i", weight, value)), np.einsum("i,ij->j", weight, gradient)
+    return dot(weight, value), np.einsum("i,ij->j", weight, gradient)
 
 
 def observe(model: Model, histories: Histories) -> Observations:
@@ -103,13 +102,13 @@ def _transactions(model: Model, histories: Histories) -> Observations:
     x, t_x, T = distinct.rows.T
     if not np.any(x > 0):
         raise FitError(f"{model.name} needs repeat purchases, and none of the {len(histories):,} customers has one")
-    time = float(distinct.weight @ T / distinct.weight.sum())
+    time = dot(distinct.weight, T) / float(distinct.weight.sum())
     return Observations(
-        (x.copy(), t_x / time, T / time),
+        (x, t_x / time, T / time),
         distinct.weight,
         distinct.fingerprint,
         time=time,
-        densities=float(distinct.weight @ x),
+        densities=dot(distinct.weight, x),
     )
 
 
@@ -123,9 +122,9 @@ def _spend(model: Model, histories: Histories) -> Observations:
         )
     distinct = distinct_rows(x[usable], spend[usable])
     x, spend = distinct.rows.T
-    money = float(distinct.weight @ spend / distinct.weight.sum())
+    money = dot(distinct.weight, spend) / float(distinct.weight.sum())
     return Observations(
-        (x.copy(), spend / money),
+        (x, spend / money),
         distinct.weight,
         distinct.fingerprint,
         money=money,

@@ -51,13 +51,15 @@ def count_terms(theta: Array, x: Array, k: Array) -> tuple[Array, Array]:
 def history_terms(theta: Array, x: Array, k: Array, t_x: Array, T: Array) -> tuple[Array, Array]:
     """Log of (alpha+T)^-(r+x) + a/(b+k-1) (alpha+t_x)^-(r+x), the second term for k > 0 only, and its gradient."""
     r, alpha, a, b = np.moveaxis(theta, -1, 0)
-    n, end, last = r + x, alpha + T, alpha + t_x
-    log_end, silence = np.log(end), np.log1p((T - t_x) / last)
-    rest = _rest(b, k)
+    n, end, last, rest = r + x, alpha + T, alpha + t_x, _rest(b, k)
+    log_end, silence = np.log(end), np.log(end / last)
     alive, left, log_sum = _shares(a, rest, n * silence)
     gradient = np.empty((4, *alive.shape))
-    np.subtract(left * silence, log_end, out=gradient[0])
-    np.multiply(alive / end + left / last, -n, out=gradient[1])
+    np.multiply(left, silence, out=gradient[0])
+    gradient[0] -= log_end
+    np.divide(alive, end, out=gradient[1])
+    gradient[1] += left / last
+    gradient[1] *= -n
     np.divide(left, a, out=gradient[2])
     np.divide(left, -rest, out=gradient[3])
     log_sum -= n * log_end
@@ -66,7 +68,9 @@ def history_terms(theta: Array, x: Array, k: Array, t_x: Array, T: Array) -> tup
 
 def _rest(b: Array, k: Array) -> Array:
     """Return b + k - 1, infinite where k = 0: who has had no opportunity to leave has not left."""
-    return np.where(np.asarray(k) > 0.0, b + k - 1.0, np.inf)
+    rest = np.asarray(b + k - 1.0)
+    rest[np.broadcast_to(k, rest.shape) <= 0.0] = np.inf
+    return rest
 
 
 def _shares(a: Array, rest: Array, exponent: Array) -> tuple[Array, Array, Array]:

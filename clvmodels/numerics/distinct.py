@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property, partial
 from typing import Final
 
 import numpy as np
@@ -17,7 +18,11 @@ Array = NDArray[np.float64]
 Index = NDArray[np.int64]
 
 LARGEST_KEY: Final = 2**62
-WHOLE_BELOW: Final = 2.0**16
+GRIDS: Final = (1.0, 7.0, 24.0, 30.4375, 365.25)
+"""Values are often whole multiples of one, or of a day or an hour counted in weeks, days, months or years."""
+LARGEST_STEP: Final = 2.0**16
+PROBE: Final = 1_000
+ROWS_PER_BLOCK: Final = 1 << 15
 MULTIPLIERS: Final = (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB)
 
 
@@ -28,75 +33,119 @@ class DistinctRows:
     Attributes
     ----------
     rows
-        The distinct rows, shape (distinct, columns), in order of first appearance.
+        The distinct rows, shape (distinct, columns), sorted by the first column, then the second, and so on.
     weight
         How often each occurs, shape (distinct,), as float.
-    index
-        For each row of the table its distinct row, shape (n,); ``rows[index]`` is the table.
-    fingerprint
-        A text that depends on the multiset of rows alone, not on their order.
+    order
+        The rows of the table in the order of the distinct rows, shape (n,).
     """
 
     rows: Array
     weight: Array
-    index: Index
-    fingerprint: str
+    order: Index
+
+    @cached_property
+    def index(self) -> Index:
+        """For each row of the table its distinct row, shape (n,); ``rows[index]`` is the table."""
+        index = np.empty(len(self.order), np.int64)
+        index[self.order] = np.repeat(np.arange(len(self.rows)), self.weight.astype(np.int64))
+        return index
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """The number of rows and the sum of their hashes (finaliser of splitmix64; Steele, Lea & Flood 2014)."""
+        total = sum(map_blocks(self._hash, len(self.rows), ROWS_PER_BLOCK)) % 2**64
+        return f"{len(self.order)}-{total:016x}"
+
+    def _hash(self, block: slice) -> int:
+        h = np.zeros(len(self.weight[block]), np.uint64)
+        for j, column in enumerate(self.rows[block].T):
+            h += column.view(np.uint64) * np.uint64(MULTIPLIERS[j % len(MULTIPLIERS)])
+        for shift, multiplier in ((30, MULTIPLIERS[1]), (27, MULTIPLIERS[2])):
+            h ^= h >> np.uint64(shift)
+            h *= np.uint64(multiplier)
+        h ^= h >> np.uint64(31)
+        h *= self.weight[block].astype(np.uint64)
+        return int(h.sum(dtype=np.uint64))
 
 
 def distinct_rows(*columns: Array) -> DistinctRows:
     """Return the distinct rows of the table that `columns` (each of shape (n,), no NaN) form.
 
-    Each column is numbered by its distinct values, the numbers of a row are written as the digits of one whole number,
-    and these are numbered in turn, with the hash tables of pandas.
+    The values of a column are numbered in their order; the numbers of a row are written as the digits of one whole
+    number, with the position of the row as the last digit; and these are sorted.
 
     Examples
     --------
-    >>> distinct_rows(np.array([1.0, 2.0, 1.0])).weight
-    array([2., 1.])
+    >>> distinct_rows(np.array([2.0, 1.0, 2.0])).weight
+    array([1., 2.])
     """
-    key, digits = np.zeros(len(columns[0]), np.int64), list[Array]()
-    for numbers, values in map_blocks(lambda one: _numbered(columns[one.start]), len(columns), 1):
-        if math.prod(map(len, digits)) * len(values) > LARGEST_KEY:
-            key, found = _factorized(key)
-            digits = [_decoded(found, digits)]
-        key = key * len(values) + numbers
-        digits.append(values[:, None])
-    index, found = _factorized(key)
-    rows = _decoded(found, digits)
-    weight = np.bincount(index, minlength=len(rows)).astype(float)
-    return DistinctRows(rows, weight, index, _fingerprint(rows, weight))
+    size = len(columns[0])
+    bits = size.bit_length()
+    key = _keys(columns, LARGEST_KEY >> bits)
+    key <<= bits
+    key |= np.arange(size)
+    key.sort()
+    order = key & ((1 << bits) - 1)
+    key >>= bits
+    first = np.flatnonzero(np.concatenate(([size > 0], key[1:] != key[:-1])))
+    rows = np.empty((len(first), len(columns)), order="F")
+    representatives = order[first]
+
+    def gather(block: slice) -> None:
+        for j, column in enumerate(columns):
+            rows[block, j] = column[representatives[block]] + 0.0  # -0.0 is 0.0
+
+    map_blocks(gather, len(first), ROWS_PER_BLOCK)
+    return DistinctRows(rows, np.diff(first, append=size).astype(float), order)
 
 
-def _numbered(column: Array) -> tuple[Index, Array]:
-    """Return a number for each value, and the values in the order of their numbers; whole numbers are their own."""
-    if len(column) and column.min() >= 0.0 and column.max() < WHOLE_BELOW and np.array_equal(column, np.floor(column)):
-        return column.astype(np.int64), np.arange(column.max() + 1.0)
-    return _factorized(column)
+def _keys(columns: Sequence[Array], largest: int) -> Index:
+    """Return a whole number below `largest` for each row, in the order of the rows."""
+    size = len(columns[0])
+    key, base = np.zeros(size, np.int64), 1
+    for column in columns:
+        numbers, count = _numbering(column)
+        if base * count > largest:
+            found, key = np.unique(key, return_inverse=True)
+            base = len(found)
+        map_blocks(partial(_append, key, count, numbers), size, ROWS_PER_BLOCK)
+        base *= count
+    return key
 
 
-def _factorized[N: np.generic](values: NDArray[N]) -> tuple[Index, NDArray[N]]:
-    """Return the number of each value in order of appearance, and the distinct values."""
+def _append(key: Index, count: int, numbers: Callable[[slice], Index], rows: slice) -> None:
+    """Append a digit to keys, in place."""
+    key[rows] *= count
+    key[rows] += numbers(rows)
+
+
+def _numbering(column: Array) -> tuple[Callable[[slice], Index], int]:
+    """Return a function that numbers the values of some rows in the order of the values, and a bound of the numbers."""
+    lowest, highest = column.min(initial=0.0), column.max(initial=0.0)
+    for grid in GRIDS:
+        if lowest >= 0.0 and highest * grid < LARGEST_STEP and _on_grid(grid, column, slice(PROBE)):
+            on_grid = map_blocks(partial(_on_grid, grid, column), len(column), ROWS_PER_BLOCK)
+            if all(on_grid):
+                return partial(_steps, grid, column), round(highest * grid) + 1
+    ranks, count = _ranked(column)
+    return ranks.__getitem__, count
+
+
+def _steps(grid: float, column: Array, rows: slice) -> Index:
+    return np.rint(column[rows] * grid).astype(np.int64)
+
+
+def _on_grid(grid: float, column: Array, rows: slice) -> bool:
+    """Whether the values are whole numbers divided by `grid`."""
+    return np.array_equal(np.rint(column[rows] * grid) / grid, column[rows])
+
+
+def _ranked(column: Array) -> tuple[Index, int]:
+    """Return the rank of each value among the distinct values, and how many there are."""
     import pandas as pd
 
-    index, distinct = pd.factorize(values)
-    return index.astype(np.int64, copy=False), np.asarray(distinct)
-
-
-def _decoded(keys: Index, digits: list[Array]) -> Array:
-    """Return the rows that keys stand for; each of `digits` has the parts of a row that one digit numbers."""
-    parts = []
-    for values in reversed(digits):
-        keys, digit = np.divmod(keys, len(values))
-        parts.append(values[digit])
-    return np.hstack(parts[::-1])
-
-
-def _fingerprint(rows: Array, weight: Array) -> str:
-    """Return the number of rows and the sum of their hashes (the finaliser of splitmix64; Steele, Lea & Flood 2014)."""
-    h = np.zeros(len(rows), np.uint64)
-    for j, column in enumerate(rows.T):
-        h += (column + 0.0).view(np.uint64) * np.uint64(MULTIPLIERS[j % len(MULTIPLIERS)])
-    h = (h ^ (h >> np.uint64(30))) * np.uint64(MULTIPLIERS[1])
-    h = (h ^ (h >> np.uint64(27))) * np.uint64(MULTIPLIERS[2])
-    h ^= h >> np.uint64(31)
-    return f"{int(weight.sum())}-{int((h * weight.astype(np.uint64)).sum(dtype=np.uint64)):016x}"
+    index, distinct = pd.factorize(column + 0.0)
+    rank = np.empty(len(distinct), np.int64)
+    rank[np.argsort(distinct)] = np.arange(len(distinct))
+    return rank[index], len(distinct)

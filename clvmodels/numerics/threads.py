@@ -11,7 +11,10 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 
-__all__ = ["map_blocks"]
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["dot", "map_blocks"]
 
 
 @cache
@@ -29,3 +32,16 @@ def map_blocks[R](function: Callable[[slice], R], size: int, block: int) -> list
     """
     slices = [slice(start, min(start + block, size)) for start in range(0, size, block)]
     return [function(rows) for rows in slices] if len(slices) < 2 else list(_pool().map(function, slices))
+
+
+def dot(left: NDArray[np.float64], right: NDArray[np.float64]) -> float:
+    """Return the sum of products of two vectors.
+
+    Not by BLAS: its threads wait actively for more work for a tenth of a second, and take the cores from ours.
+
+    Examples
+    --------
+    >>> dot(np.array([1.0, 2.0]), np.array([3.0, 4.0]))
+    11.0
+    """
+    return float(np.einsum("i,i", left, right))

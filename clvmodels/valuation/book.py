@@ -13,6 +13,7 @@ from clvmodels.data.histories import Histories
 from clvmodels.errors import AssumptionError, FitError
 from clvmodels.inference.fit import OrdersFit, SpendFit
 from clvmodels.models.derived import residual
+from clvmodels.numerics.threads import dot
 from clvmodels.valuation.assumptions import Assumptions
 from clvmodels.valuation.discounting import discounting
 from clvmodels.valuation.lines import DRIVERS, Future, Line, lines
@@ -129,10 +130,10 @@ class Book:
 
         distinct = self.histories.distinct
         weight = distinct.weight
-        money = np.bincount(distinct.index, weights=self.order_value, minlength=len(weight))
+        money = np.bincount(distinct.index, self.order_value, len(weight)).astype(float)
         equity = []
         for D, L in zip(self.distinct_orders.T, self.distinct_living_years.T, strict=True):
-            drivers = {"sales": D @ money, "orders": D @ weight, "living years": L @ weight}
+            drivers = {"sales": dot(D, money), "orders": dot(D, weight), "living years": dot(L, weight)}
             equity.append(sum(line.rate * drivers[line.driver] for line in self.lines))
         table = pd.DataFrame({"years": HORIZONS, "equity": equity[:-1]}).set_index("years")
         return table.assign(share=table["equity"] / self.equity)
