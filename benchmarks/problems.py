@@ -50,7 +50,7 @@ class Problem:
 
 PROBLEMS: tuple[Problem, ...] = (
     Problem("bg-cdnow", "Fit BG/NBD, CDNOW sample (2,357)", "call", "fit_bg_nbd", "cdnow-sample", runs=9),
-    Problem("bg-1e6", "Fit BG/NBD, 1,000,000 customers", "call", "fit_bg_nbd", "bg-1e6", runs=3, limit=120.0),
+    Problem("bg-1e6", "Fit BG/NBD, 1,000,000 customers", "call", "fit_bg_nbd", "bg-1e6", runs=7, limit=150.0),
     Problem("bg-1e7", "Fit BG/NBD, 10,000,000 customers", "call", "fit_bg_nbd", "bg-1e7", ("clvmodels",), 3, 1800.0),
     Problem("pareto-cdnow", "Fit Pareto/NBD, CDNOW sample (2,357)", "call", "fit_pareto_nbd", "cdnow-sample", runs=9),
     Problem("pareto-1e5", "Fit Pareto/NBD, 100,000 customers", "call", "fit_pareto_nbd", "pareto-1e5", runs=2),

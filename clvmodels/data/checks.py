@@ -149,7 +149,7 @@ def warn_about(numbers: Mapping[str, FloatArray], unit: Unit) -> None:
             "every customer has a repeat purchase: the models need the one-time buyers too, and fitted without them"
             " they predict about twice the purchases that come; do not drop customers with frequency 0"
         )
-    if _a_day_late(age - recency, unit):
+    if _a_day_late(recency, age, unit):
         notes.append(
             "no customer's last purchase is less than a day before the end of T, and many are exactly one day before:"
             " T seems to be measured to a day after the end of the data; measure it to the last day observed"
@@ -164,10 +164,11 @@ def warn_about(numbers: Mapping[str, FloatArray], unit: Unit) -> None:
         warnings.warn(note, DataWarning, stacklevel=4)
 
 
-def _a_day_late(since_last: FloatArray, unit: Unit) -> bool:
+def _a_day_late(recency: FloatArray, age: FloatArray, unit: Unit) -> bool:
     """Whether times on a grid of days all end at least one day before the end, and several exactly one."""
-    if not len(since_last) or since_last.min() * DAYS[unit] < 1 - 1e-6:
+    day = (1 - 1e-6) / DAYS[unit]
+    if (recency > age - day).any():
         return False
-    days = since_last * DAYS[unit]
+    days = (age - recency) * DAYS[unit]
     on_grid = bool((np.abs(days - np.rint(days)) < 1e-6).all())
     return on_grid and int((np.abs(days - 1) < 1e-6).sum()) >= _FEW_GAPS

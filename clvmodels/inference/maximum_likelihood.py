@@ -1,7 +1,7 @@
 """Maximum likelihood on the log scale of the parameters, in units where the mean age (mean spend) is one.
 
-The best of several starts is improved by BFGS (Nocedal & Wright 2006, ch. 6), on a sample of the customers if
-there are many, then on all of them, and finished by Newton steps, whose Hessian (differences of the exact
+The best of several starts is improved by BFGS (Nocedal & Wright 2006, ch. 6), on a sample of the customers if there are
+many, then on all of them, and finished by Newton steps, whose Hessian (in closed form, or differences of the exact
 gradient) also gives the standard errors. What does not converge is tried from the other starts and by Nelder & Mead's
 method; what then still is not a clean maximum is diagnosed in words.
 """
@@ -83,8 +83,12 @@ class _Objective:
         return self.last[1:]
 
     def hessian(self, psi: Array) -> Array:
-        """Return the matrix of second derivatives, from differences of the gradient; good to about 1e-5."""
+        """Return the matrix of second derivatives; from differences of the gradient it is good to about 1e-5."""
         here = self(psi)[1]
+        grown = np.exp(np.clip(psi, -FARTHEST, FARTHEST))
+        curvature = self.observations.curvature(self.model, self.model.lower + grown)
+        if curvature is not None:
+            return np.asarray(np.diag(here) - curvature * np.outer(grown, grown) / self.observations.customers)
         matrix = np.array([(self(psi + shift)[1] - here) / STEP for shift in STEP * np.eye(len(psi))])
         return np.asarray(0.5 * (matrix + matrix.T))
 

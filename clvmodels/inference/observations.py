@@ -79,6 +79,19 @@ class Observations:
         values, gradients = zip(*sums, strict=True)
         return sum(values), np.sum(gradients, axis=0)
 
+    def curvature(self, model: Model, theta: Array) -> Array | None:
+        """Return the second derivatives of the log-likelihood by theta, or None if the model has no closed form."""
+        by_count, by_history = model.count_curvature, model.history_curvature
+        if by_count is None or by_history is None:
+            return None
+
+        def block(rows: slice) -> Array:
+            return by_history(theta, self.weight[rows], *(column[rows] for column in self.columns))
+
+        x, customers = self.histogram
+        parts = [by_count(theta, customers, x), *map_blocks(block, len(self.weight), ROWS_PER_BLOCK)]
+        return np.asarray(np.sum(parts, axis=0))
+
 
 def _weighted_sum(weight: Array, value: Array, gradient: Array) -> tuple[float, Array]:
     return dot(weight, value), np.einsum("i,ij->j", weight, gradient)

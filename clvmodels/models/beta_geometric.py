@@ -11,6 +11,7 @@ Journal of Research in Marketing 24(3).
 
 from __future__ import annotations
 
+from itertools import combinations_with_replacement
 from typing import Final
 
 import numpy as np
@@ -20,12 +21,15 @@ from clvmodels.models.counts import log_negative_binomial
 from clvmodels.models.specification import Array, Traits
 from clvmodels.numerics.beta_mixture import mean_powers, mean_purchases
 from clvmodels.numerics.special import log_gamma_ratio
+from clvmodels.numerics.threads import dot
 
 __all__ = [
+    "count_curvature",
     "count_terms",
     "draw_traits",
     "expected_purchases",
     "future",
+    "history_curvature",
     "history_terms",
     "mean_purchase_rate",
     "p_alive",
@@ -48,6 +52,21 @@ def count_terms(theta: Array, x: Array, k: Array) -> tuple[Array, Array]:
     return value, np.moveaxis(gradient, 0, -1)
 
 
+def count_curvature(theta: Array, weight: Array, x: Array, k: Array) -> Array:
+    """Return the weighted sum of the second derivatives of `count_terms`, shape (4, 4)."""
+    r, alpha, a, b = theta
+    total = weight.sum()
+    both = dot(weight, special.polygamma(1, a + b) - special.polygamma(1, a + b + k))
+    stayed = dot(weight, special.polygamma(1, b + k) - special.polygamma(1, b))
+    matrix = np.zeros((4, 4))
+    matrix[0, 0] = dot(weight, special.polygamma(1, r + x) - special.polygamma(1, r))
+    matrix[0, 1] = matrix[1, 0] = total / alpha
+    matrix[1, 1] = -total * r / alpha**2
+    matrix[2:, 2:] = both
+    matrix[3, 3] += stayed
+    return matrix
+
+
 def history_terms(theta: Array, x: Array, k: Array, t_x: Array, T: Array) -> tuple[Array, Array]:
     """Log of (alpha+T)^-(r+x) + a/(b+k-1) (alpha+t_x)^-(r+x), the second term for k > 0 only, and its gradient."""
     r, alpha, a, b = np.moveaxis(theta, -1, 0)
@@ -64,6 +83,32 @@ def history_terms(theta: Array, x: Array, k: Array, t_x: Array, T: Array) -> tup
     np.divide(left, -rest, out=gradient[3])
     log_sum -= n * log_end
     return log_sum, np.moveaxis(gradient, 0, -1)
+
+
+def history_curvature(theta: Array, weight: Array, x: Array, k: Array, t_x: Array, T: Array) -> Array:
+    """Return the weighted sum of the second derivatives of `history_terms`, shape (4, 4).
+
+    Those of log(A + B) are the shares of A and B times those of their logs, plus the product of the shares times the
+    square of the difference d of the gradients of log B and log A.
+    """
+    r, alpha, a, b = theta
+    n, end, last, rest = r + x, 1.0 / (alpha + T), 1.0 / (alpha + t_x), _rest(b, k)
+    silence = np.log(last / end)
+    alive, left, _ = _shares(a, rest, n * silence)
+    d = np.stack([silence, n * (end - last), np.broadcast_to(1.0 / a, n.shape), -1.0 / rest])
+    alive *= weight
+    scaled = d * (alive * left)
+    matrix = np.empty((4, 4))
+    for i, j in combinations_with_replacement(range(4), 2):
+        matrix[i, j] = matrix[j, i] = dot(scaled[i], d[j])
+    left *= weight
+    end *= alive
+    matrix[0, 1] -= end.sum() + dot(left, last)
+    matrix[1, 0] = matrix[0, 1]
+    matrix[1, 1] += dot(n, end / (alpha + T)) + dot(n, left * last**2)
+    matrix[2, 2] -= left.sum() / a**2
+    matrix[3, 3] += dot(left, d[3] ** 2)
+    return matrix
 
 
 def _rest(b: Array, k: Array) -> Array:

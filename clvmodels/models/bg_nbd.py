@@ -37,4 +37,6 @@ BG_NBD = TransactionModel(
     draw_traits=lambda theta, x, T, generator: shared.draw_traits(theta, x, x, T, generator),
     mean_purchase_rate=shared.mean_purchase_rate,
     tail="a",
+    count_curvature=lambda theta, weight, x: shared.count_curvature(theta, weight, x, x),
+    history_curvature=lambda theta, weight, x, t_x, T: shared.history_curvature(theta, weight, x, x, t_x, T),
 )

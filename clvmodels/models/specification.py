@@ -7,7 +7,7 @@ broadcasts against its other axes. Histories are (x, t_x, T); `t` is time from T
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
@@ -79,6 +79,9 @@ class Model:
         Starting points for fitting, in units where the mean age (mean spend) is one; shape (starts, parameters).
     example
         Parameters of a published fit, for examples and tests.
+    count_curvature, history_curvature
+        ``(theta, weight, x) -> matrix``, ``(theta, weight, *columns) -> matrix``: weighted sums of the second
+        derivatives of the two parts, in closed form; None: they are differences of the gradient.
     """
 
     key: str
@@ -90,6 +93,8 @@ class Model:
     history_terms: Callable[..., tuple[Array, Array]]
     starts: tuple[tuple[float, ...], ...]
     example: Mapping[str, float]
+    count_curvature: Callable[[Array, Array, Array], Array] | None = field(default=None, kw_only=True)
+    history_curvature: Callable[..., Array] | None = field(default=None, kw_only=True)
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -42,6 +42,21 @@ def test_the_gradient_is_that_of_the_log_likelihood(model, theta):
             np.testing.assert_allclose(gradient[..., k], difference, rtol=1e-5, atol=1e-7)
 
 
+def test_the_curvature_is_that_of_the_gradient(model, theta):
+    if model.history_curvature is None:
+        return  # the fit takes differences of the gradient, as this test does
+    x, t_x, T = np.array([0.0, 0.0, 3.0, 40.0]), np.array([0.0, 0.0, 20.0, 35.0]), np.array([1.0, 30.0, 38.0, 36.0])
+    weight = np.array([3.0, 1.0, 2.0, 1.0])
+    for terms, curvature, columns in (
+        (model.count_terms, model.count_curvature, (x,)),
+        (model.history_terms, model.history_curvature, (x, t_x, T)),
+    ):
+        found = curvature(theta, weight, *columns)
+        for k, step in enumerate(1e-5 * theta * np.eye(len(theta))):
+            above, below = (weight @ terms(theta + sign * step, *columns)[1] for sign in (1, -1))
+            np.testing.assert_allclose(found[k], (above - below) / (2.0 * step[k]), rtol=1e-6, atol=1e-9)
+
+
 def test_probabilities_are_probabilities(model, theta):
     alive = model.p_alive(theta, X, T_X, T)
     assert ((alive >= 0) & (alive <= 1)).all()
