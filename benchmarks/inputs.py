@@ -66,6 +66,7 @@ MAKERS: dict[str, Callable[[], pd.DataFrame]] = {
     "cdnow-sample": cdnow_sample,
     "bg-1e6": lambda: simulated_histories("bg", 1_000_000),
     "bg-1e7": lambda: simulated_histories("bg", 10_000_000),
+    "bg-1e5": lambda: simulated_histories("bg", 100_000),
     "pareto-1e5": lambda: simulated_histories("pareto", 100_000),
     "log-4e6": simulated_log,
 }

@@ -66,6 +66,25 @@ def short_table(results: Results) -> list[str]:
     return lines
 
 
+def effective_rate(measurement: dict[str, object]) -> float:
+    """Return the effective draws of the worst parameter a second of the whole call; 0 if there are none."""
+    answer: dict[str, float] = measurement.get("answer", {})  # type: ignore[assignment]
+    return answer["ess"] / statistics.median(seconds_of(measurement)) if "ess" in answer else 0.0
+
+
+def effective_table(results: Results) -> list[str]:
+    """Effective draws a second, a row a posterior."""
+    lines = ["| problem | contestant | effective draws a second | share of clvmodels' |", "|---|---|---|---|"]
+    for problem in PROBLEMS:
+        row = results.get(problem.name, {})
+        ours = effective_rate(row.get(OURS, {}))
+        for contestant in CONTESTANTS:
+            rate = effective_rate(row.get(contestant, {}))
+            if rate and ours:
+                lines.append(f"| {problem.title} | {contestant} | {rate:,.3g} | 1 / {ours / rate:.3g} |")
+    return lines
+
+
 def details(measurement: dict[str, object]) -> str:
     """Return spread, memory and answer of one measurement as cells."""
     seconds = seconds_of(measurement)
@@ -114,6 +133,10 @@ def page(results: Results) -> str:
         "Medians, and in brackets how many times the time of clvmodels:",
         "",
         *short_table(results),
+        "",
+        "Posteriors: effective draws (bulk) of the worst parameter, a second of the whole call:",
+        "",
+        *effective_table(results),
         "",
         "Spread (fastest to slowest run), the time of the warm-up, peak memory of the process, and the answers:",
         "",

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from importlib import import_module
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
     __version__: str
@@ -19,14 +19,21 @@ if TYPE_CHECKING:
     from clvmodels.data.transactions import rfm_train_test_split as rfm_train_test_split
     from clvmodels.inference.estimator import OrdersEstimator, SpendEstimator
     from clvmodels.inference.fit import Fit as Fit
+    from clvmodels.inference.priors import Priors
     from clvmodels.valuation.assumptions import Assumptions as Assumptions
     from clvmodels.valuation.book import Book as Book
     from clvmodels.valuation.book import value as value
 
-    BGNBD: Callable[[], OrdersEstimator]
-    MBGNBD: Callable[[], OrdersEstimator]
-    ParetoNBD: Callable[[], OrdersEstimator]
-    GammaGamma: Callable[[], SpendEstimator]
+    class _Orders(Protocol):
+        def __call__(self, *, priors: Priors | None = None) -> OrdersEstimator: ...
+
+    class _Spend(Protocol):
+        def __call__(self, *, priors: Priors | None = None) -> SpendEstimator: ...
+
+    BGNBD: _Orders
+    MBGNBD: _Orders
+    ParetoNBD: _Orders
+    GammaGamma: _Spend
 
 _ROOMS: Final = {
     "Assumptions": "clvmodels.valuation.assumptions",

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sys
 
+import numpy as np
 import pandas as pd
 
 import clvmodels as clv
-from benchmarks.contestants import Call
-from benchmarks.problems import DATA_END, PARAMS, WEEKS
+from benchmarks.contestants import Call, quality
+from benchmarks.problems import CHAINS, DATA_END, DRAWS, PARAMS, WEEKS
 
 DISTRIBUTION = "clvmodels"
 
@@ -21,6 +22,40 @@ def fit_bg_nbd(table: pd.DataFrame) -> Call:
 def fit_pareto_nbd(table: pd.DataFrame) -> Call:
     """Fit Pareto/NBD by maximum likelihood: checks, compression and standard errors included."""
     return lambda: dict(clv.ParetoNBD().fit(clv.Histories.from_frame(table, unit="week")).params)
+
+
+def _drawn(model: str, table: pd.DataFrame) -> Call:
+    estimator = getattr(clv, model)()
+
+    def call() -> dict[str, float]:
+        rfm = clv.Histories.from_frame(table, unit="week")
+        fit = estimator.fit(rfm, method="nuts", draws=DRAWS, chains=CHAINS, seed=1, progress=False)
+        return quality({name: fit.theta[..., k] for k, name in enumerate(fit.model.names)}, fit.diagnostics.divergences)
+
+    return call
+
+
+def nuts_bg_nbd(table: pd.DataFrame) -> Call:
+    """Draw from the posterior of BG/NBD by NUTS."""
+    return _drawn("BGNBD", table)
+
+
+def nuts_pareto_nbd(table: pd.DataFrame) -> Call:
+    """Draw from the posterior of Pareto/NBD by NUTS."""
+    return _drawn("ParetoNBD", table)
+
+
+def expected_purchases_drawn(table: pd.DataFrame) -> Call:
+    """Expected purchases of every customer under 1,000 draws: mean, standard deviation and three quantiles."""
+    rng = np.random.default_rng(1)
+    draws = {name: value * np.exp(0.05 * rng.standard_normal((1, DRAWS))) for name, value in PARAMS.items()}
+    orders = clv.BGNBD().from_params(draws, unit="week")
+
+    def call() -> dict[str, float]:
+        expected = orders.expected_purchases(clv.Histories.from_frame(table, unit="week"), f"{WEEKS} weeks")
+        return {"sum": float(expected["mean"].sum()), "q95": float(expected["q95"].sum())}
+
+    return call
 
 
 def expected_purchases(table: pd.DataFrame) -> Call:

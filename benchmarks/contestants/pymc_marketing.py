@@ -8,8 +8,8 @@ import warnings
 
 import pandas as pd
 
-from benchmarks.contestants import Call
-from benchmarks.problems import DATA_END, PARAMS, WEEKS
+from benchmarks.contestants import Call, quality
+from benchmarks.problems import CHAINS, DATA_END, DRAWS, PARAMS, WEEKS
 
 DISTRIBUTION = "pymc-marketing"
 
@@ -36,6 +36,28 @@ def fit_pareto_nbd(table: pd.DataFrame) -> Call:
     from pymc_marketing import clv
 
     return lambda: mode(clv.ParetoNBDModel(), table)
+
+
+def drawn(model: object, table: pd.DataFrame) -> dict[str, float]:
+    """Draw from a posterior by NUTS, and return how good the draws are."""
+    model.fit(table, method="mcmc", draws=DRAWS, chains=CHAINS, random_seed=1, progressbar=False)  # type: ignore[attr-defined]
+    posterior = model.fit_result  # type: ignore[attr-defined]
+    named = {name: posterior[name].to_numpy() for name in posterior.data_vars if posterior[name].ndim == 2}
+    return quality(named, int(model.idata["sample_stats"]["diverging"].sum()))  # type: ignore[attr-defined]
+
+
+def nuts_bg_nbd(table: pd.DataFrame) -> Call:
+    """Draw from the posterior of BG/NBD."""
+    from pymc_marketing import clv
+
+    return lambda: drawn(clv.BetaGeoModel(), table)
+
+
+def nuts_pareto_nbd(table: pd.DataFrame) -> Call:
+    """Draw from the posterior of Pareto/NBD."""
+    from pymc_marketing import clv
+
+    return lambda: drawn(clv.ParetoNBDModel(), table)
 
 
 def expected_purchases(table: pd.DataFrame) -> Call:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
-from clvmodels.inference.maximum_likelihood import FAR, FLAT, Optimum
+from clvmodels.inference.ascent import FLAT, Optimum
+from clvmodels.inference.maximum_likelihood import FAR
 from clvmodels.inference.observations import Observations
 from clvmodels.models.specification import Array, Model, TransactionModel
 
-__all__ = ["Diagnostics", "diagnose"]
+__all__ = ["Diagnostics", "diagnose", "diagnose_chains", "diagnose_weights"]
+
+LARGEST_R_HAT, LEAST_ESS, LARGEST_K = 1.01, 400.0, 0.7
+"""Vehtari et al. (2021), Bayesian Analysis 16(2); Vehtari et al. (2024), JMLR 25."""
 
 Status = Literal["given", "converged", "boundary", "not identified", "not converged"]
 
@@ -31,12 +35,22 @@ class Diagnostics:
         Largest derivative of the mean log-likelihood by a log parameter.
     evaluations
         How often the likelihood of all customers was computed.
+    r_hat, ess
+        Of draws from chains: the largest R-hat, and the smallest effective sample size, of any parameter.
+    divergences
+        Number of draws at which the sampler's steps went astray.
+    pareto_k
+        Of draws from an approximation: above 0.7 it is too far off.
     """
 
     status: Status
     message: str
     gradient: float = 0.0
     evaluations: int = 0
+    r_hat: float | None = None
+    ess: float | None = None
+    divergences: int | None = None
+    pareto_k: float | None = None
 
 
 def diagnose(model: Model, observations: Observations, optimum: Optimum) -> Diagnostics:
@@ -78,3 +92,35 @@ def _data_in_words(model: Model, observations: Observations) -> str:
         words += f", {once:.0%} with x = 0, T from {T.min():.4g} to {T.max():.4g}"
         return words + ". A longer observation or more customers help; so does a model with fewer parameters."
     return words + ". More repeat customers help."
+
+
+def diagnose_chains(u: Array, divergences: int) -> Diagnostics:
+    """Judge draws of shape (chain, draw, size) by their convergence and their effective number, with advice."""
+    from arviz_stats.base import array_stats  # type: ignore[attr-defined]
+
+    by_variable = np.moveaxis(u, -1, 0)
+    r_hat = max(float(array_stats.rhat(one)) for one in by_variable)
+    kinds: tuple[dict[str, Any], ...] = ({"method": "bulk"}, {"method": "tail", "prob": (0.05, 0.95)})
+    ess = min(float(array_stats.ess(one, **kind)) for one in by_variable for kind in kinds)
+    figures = f"R-hat at most {r_hat:.3f}, at least {ess:,.0f} effective draws, {divergences} divergences"
+    faults = []
+    if not r_hat <= LARGEST_R_HAT:
+        faults.append("the chains disagree: tune longer (tune=1000), or state tighter priors")
+    if not ess >= LEAST_ESS:
+        faults.append("too few effective draws for intervals: ask for more (draws=...)")
+    if divergences:
+        faults.append("steps went astray: tune longer, state tighter priors, or take a model with fewer parameters")
+    message = f"{figures}: {'; '.join(faults)}." if faults else f"{figures}: good to use."
+    status: Status = "not converged" if faults else "converged"
+    return Diagnostics(status, message, r_hat=r_hat, ess=ess, divergences=divergences)
+
+
+def diagnose_weights(pareto_k: float, *, clean: bool = True) -> Diagnostics:
+    """Judge draws from an approximation by the tail of their importance weights."""
+    good = clean and pareto_k <= LARGEST_K
+    message = (
+        f"normal approximation at the mode, re-weighted: Pareto k {pareto_k:.2f}, good to use."
+        if good
+        else f'normal approximation at the mode: Pareto k {pareto_k:.2f} is above {LARGEST_K}, too far off; use "nuts".'
+    )
+    return Diagnostics("converged" if good else "not converged", message, pareto_k=pareto_k)

@@ -5,24 +5,28 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final, Literal, cast, get_args
+from typing import TYPE_CHECKING, Literal, cast, get_args
 
 import numpy as np
 
 from clvmodels.data.histories import Histories
 from clvmodels.errors import FitError, FitWarning, ParameterError, one_of
-from clvmodels.inference.diagnostics import Diagnostics, diagnose
+from clvmodels.inference.ascent import Optimum
+from clvmodels.inference.bayes import BayesMethod, Effort, Sampler, draw, pymc_model_of, split
+from clvmodels.inference.diagnostics import Diagnostics, diagnose, diagnose_weights
 from clvmodels.inference.fit import Method, OrdersFit, SpendFit
-from clvmodels.inference.maximum_likelihood import Optimum, maximise
-from clvmodels.inference.observations import observe
+from clvmodels.inference.maximum_likelihood import maximise
+from clvmodels.inference.observations import Observations, observe
+from clvmodels.inference.priors import Priors, check_priors, default_priors, in_plain_data
 from clvmodels.models.specification import Array, Model, SpendModel, TransactionModel
 from clvmodels.units import Unit, parse_unit
 
+if TYPE_CHECKING:
+    import pymc as pm
+
 __all__ = ["OrdersEstimator", "SpendEstimator", "build"]
 
-FitMethod = Literal["mle", "laplace"]
-LARGEST_SD: Final = 4.0
-"""Of a log parameter: beyond this, draws from the normal approximation differ by more than exp(+-8)."""
+FitMethod = Literal["mle", "map", "laplace", "nuts", "advi"]
 
 
 def build(
@@ -37,9 +41,16 @@ def build(
     customers: int,
     fingerprint: str,
     diagnostics: Diagnostics,
+    priors: Mapping[str, Mapping[str, object]] | None = None,
+    stats: Mapping[str, Array] | None = None,
+    by: str | None = None,
+    segments: tuple[str, ...] = (),
+    segment_theta: Array | None = None,
 ) -> OrdersFit | SpendFit:
     """Return the kind of fit that suits the model."""
-    common = (log_likelihood, estimate, covariance, customers, fingerprint, diagnostics)
+    segment_theta = np.empty((0, 0, 0, 0)) if segment_theta is None else segment_theta
+    bayes = (priors or {}, stats or {}, by, segments, segment_theta)
+    common = (log_likelihood, estimate, covariance, customers, fingerprint, diagnostics, *bayes)
     if isinstance(model, TransactionModel) and unit is not None:
         return OrdersFit(model, theta, method, unit, *common)
     assert isinstance(model, SpendModel)
@@ -54,12 +65,36 @@ class OrdersEstimator:
     ----------
     model
         Its specification.
+    priors
+        Beliefs about the quantities of the model (`default_priors` names them), or about all of the papers'
+        parameters, in the unit of the histories: ``pymc_extras.prior.Prior`` objects or plain data such as
+        ``{"dist": "LogNormal", "mu": 1.4, "sigma": 0.5}``; what is not given has a weakly informative default. None:
+        maximum likelihood and Laplace's approximation to it do without, the other methods take the defaults.
     """
 
     model: TransactionModel
+    priors: Priors | None = None
+
+    def __post_init__(self) -> None:
+        check_priors(self.model, self.priors)
+
+    @property
+    def default_priors(self) -> dict[str, dict[str, object]]:
+        """The default priors, as plain data, by the quantities they are about."""
+        return default_priors(self.model)
 
     def fit(
-        self, histories: Histories, *, method: FitMethod = "mle", draws: int = 1_000, seed: int | None = None
+        self,
+        histories: Histories,
+        *,
+        method: FitMethod = "mle",
+        by: str | None = None,
+        draws: int = 1_000,
+        tune: int = 500,
+        chains: int = 4,
+        seed: int | None = None,
+        sampler: Sampler = "nutpie",
+        progress: bool = True,
     ) -> OrdersFit:
         """Fit the model to purchase histories.
 
@@ -68,10 +103,20 @@ class OrdersEstimator:
         histories
             All customers, those who bought once included.
         method
-            ``"mle"``: maximum likelihood; ``"laplace"``: the same, with draws from the normal approximation on the log
-            scale of the parameters, for predictions with intervals.
-        draws, seed
-            Number of draws and seed of ``"laplace"``.
+            ``"mle"``: maximum likelihood. ``"laplace"``: the same, with draws from the normal approximation at the
+            maximum (of the posterior, if priors were stated), re-weighted to the exact one; its Pareto k tells whether
+            it is close enough. ``"nuts"``: draws from the posterior. ``"map"``: the posterior's mode. ``"advi"``: draws
+            from a variational approximation, re-weighted like those of Laplace's.
+        by
+            Name of an attribute of the histories, such as ``"segment"``: each segment has parameters of its own, drawn
+            from a common population, so that small segments borrow strength. For ``"nuts"``.
+        draws, tune, chains, seed
+            Draws of each chain (of ``"laplace"`` and ``"advi"`` in all), draws to tune the sampler before, number of
+            chains, and the seed, which reproduces them.
+        sampler
+            ``"nutpie"``, or PyMC's own, which is slower.
+        progress
+            Whether to show a progress bar while sampling.
 
         Returns
         -------
@@ -80,14 +125,34 @@ class OrdersEstimator:
         Raises
         ------
         FitError
-            If the data hold nothing to fit, or `method` is unknown.
+            If the data hold nothing to fit, or `method` or `sampler` is unknown or does not go with the rest.
+        DataError
+            If `by` is no attribute of the histories, or missing for some customers.
 
         Warns
         -----
         FitWarning
-            If the maximum is at a boundary, not identified, or not reached; the message names the cause in the data.
+            If the maximum is at a boundary, not identified, or not reached, or the chains did not converge; the message
+            names the cause and what to do.
         """
-        return cast("OrdersFit", _fit(self.model, histories, method, draws, seed))
+        effort = Effort(draws, tune, chains, seed, sampler, progress)
+        return cast("OrdersFit", _fit(self.model, self.priors, histories, method, by, effort))
+
+    def to_pymc(self, histories: Histories, *, by: str | None = None) -> pm.Model:
+        """Return the PyMC model of the histories: to look at, extend, and sample in your own way.
+
+        Its variables are the quantities that priors are stated in (`priors`), the papers' parameters (in the unit of
+        the histories) are deterministic, and the likelihood is a potential.
+
+        Examples
+        --------
+        >>> import clvmodels as clv
+        >>> log = clv.datasets.load_cdnow(sample=True)
+        >>> rfm = clv.rfm_summary(log, unit="week", resolution="day", observation_end="1997-09-30")
+        >>> [variable.name for variable in clv.BGNBD().to_pymc(rfm).free_RVs]
+        ['purchase_rate', 'purchase_rate_cv', 'dropout', 'dropout_concentration']
+        """
+        return _to_pymc(self.model, self.priors, histories, by)
 
     def from_params(self, params: Mapping[str, float], *, unit: str) -> OrdersFit:
         """Return a fit with known parameters, such as published ones.
@@ -116,12 +181,36 @@ class SpendEstimator:
     ----------
     model
         Its specification.
+    priors
+        Beliefs about the quantities of the model (`default_priors` names them), or about all of the papers'
+        parameters, in the unit of the histories: ``pymc_extras.prior.Prior`` objects or plain data such as
+        ``{"dist": "LogNormal", "mu": 1.4, "sigma": 0.5}``; what is not given has a weakly informative default. None:
+        maximum likelihood and Laplace's approximation to it do without, the other methods take the defaults.
     """
 
     model: SpendModel
+    priors: Priors | None = None
+
+    def __post_init__(self) -> None:
+        check_priors(self.model, self.priors)
+
+    @property
+    def default_priors(self) -> dict[str, dict[str, object]]:
+        """The default priors, as plain data, by the quantities they are about."""
+        return default_priors(self.model)
 
     def fit(
-        self, histories: Histories, *, method: FitMethod = "mle", draws: int = 1_000, seed: int | None = None
+        self,
+        histories: Histories,
+        *,
+        method: FitMethod = "mle",
+        by: str | None = None,
+        draws: int = 1_000,
+        tune: int = 500,
+        chains: int = 4,
+        seed: int | None = None,
+        sampler: Sampler = "nutpie",
+        progress: bool = True,
     ) -> SpendFit:
         """Fit the model to the mean order values of the customers with repeat purchases.
 
@@ -129,7 +218,12 @@ class SpendEstimator:
         purchase, or with a mean value that is not positive, are left out here; where it is missing or negative they get
         the population mean later.
         """
-        return cast("SpendFit", _fit(self.model, histories, method, draws, seed))
+        effort = Effort(draws, tune, chains, seed, sampler, progress)
+        return cast("SpendFit", _fit(self.model, self.priors, histories, method, by, effort))
+
+    def to_pymc(self, histories: Histories, *, by: str | None = None) -> pm.Model:
+        """Return the PyMC model of the histories, as that of a transaction model."""
+        return _to_pymc(self.model, self.priors, histories, by)
 
     def from_params(self, params: Mapping[str, float]) -> SpendFit:
         """Return a fit with known parameters, such as published ones.
@@ -143,25 +237,58 @@ class SpendEstimator:
         return cast("SpendFit", _given(self.model, params, None))
 
 
-def _fit(model: Model, histories: Histories, method: FitMethod, draws: int, seed: int | None) -> OrdersFit | SpendFit:
+def _fit(
+    model: Model, priors: Priors | None, histories: Histories, method: FitMethod, by: str | None, effort: Effort
+) -> OrdersFit | SpendFit:
     if method not in get_args(FitMethod):
         raise FitError(one_of("method", method, get_args(FitMethod)))
+    if effort.sampler not in get_args(Sampler):
+        raise FitError(one_of("sampler", effort.sampler, get_args(Sampler)))
+    by_likelihood = method == "mle" or (method == "laplace" and priors is None)
+    if by_likelihood and by is not None:
+        raise FitError(f'method="{method}" knows no population of segments; use method="nuts" with by="{by}"')
+    if method == "mle" and priors is not None:
+        raise FitError('method="mle" takes no priors; use method="map", "laplace" or "nuts"')
+    fit = (
+        _by_likelihood(model, histories, method, effort)
+        if by_likelihood
+        else _by_posterior(model, check_priors(model, priors), histories, cast("BayesMethod", method), by, effort)
+    )
+    if fit.diagnostics.status != "converged":
+        warnings.warn(f"{model.name}: {fit.diagnostics.message}", FitWarning, stacklevel=3)
+    return fit
+
+
+def _unit(model: Model, histories: Histories) -> Unit | None:
+    return histories.unit if isinstance(model, TransactionModel) else None
+
+
+def _to_pymc(model: Model, priors: Priors | None, histories: Histories, by: str | None) -> pm.Model:
+    segments = None if by is None else split(histories, by)
+    return pymc_model_of(model, check_priors(model, priors), histories, _unit(model, histories), segments)
+
+
+def _by_likelihood(model: Model, histories: Histories, method: Method, effort: Effort) -> OrdersFit | SpendFit:
     observations = observe(model, histories)
     optimum = maximise(model, observations)
     diagnostics = diagnose(model, observations, optimum)
-    if diagnostics.status != "converged":
-        warnings.warn(f"{model.name}: {diagnostics.message}", FitWarning, stacklevel=3)
     units = model.units(time=observations.time, money=observations.money)
-    estimate = model.lower + np.exp(optimum.psi) * units
     covariance = _covariance(optimum)
-    psi = _normal_draws(optimum.psi, covariance, draws, seed) if method == "laplace" else optimum.psi[None, None, :]
+    psi = optimum.psi[None, None, :]
+    if method == "laplace" and diagnostics.status == "converged":
+        psi, diagnostics = _reweighted(model, observations, optimum, covariance, effort)
+    elif method == "laplace":
+        raise FitError(
+            "the likelihood is flat at its maximum, so that there is no normal approximation to draw from; "
+            f'use method="nuts", or a model with fewer parameters ({diagnostics.message})'
+        )
     return build(
         model,
         theta=model.lower + np.exp(psi) * units,
         method=method,
-        unit=histories.unit if isinstance(model, TransactionModel) else None,
-        log_likelihood=observations.in_units_of_data(optimum.log_likelihood),
-        estimate=estimate,
+        unit=_unit(model, histories),
+        log_likelihood=observations.in_units_of_data(optimum.value),
+        estimate=model.lower + np.exp(optimum.psi) * units,
         covariance=covariance,
         customers=int(observations.customers),
         fingerprint=observations.fingerprint,
@@ -169,20 +296,68 @@ def _fit(model: Model, histories: Histories, method: FitMethod, draws: int, seed
     )
 
 
+def _reweighted(
+    model: Model, observations: Observations, optimum: Optimum, covariance: Array, effort: Effort
+) -> tuple[Array, Diagnostics]:
+    """Return draws of psi around the maximum, weighted by the likelihood, shape (1, draws, parameters)."""
+    from clvmodels.inference.sampling import Mode, laplace
+
+    def density(psi: Array) -> tuple[float, Array]:
+        return observations.log_likelihood(model, model.lower + np.exp(psi))
+
+    centre = Mode(optimum.psi, np.asarray(np.linalg.cholesky(covariance)), optimum.value, clean=True)
+    sampled = laplace(density, centre, draws=effort.draws, seed=effort.seed)
+    return sampled.u, diagnose_weights(sampled.pareto_k)
+
+
+def _by_posterior(
+    model: Model, priors: Priors, histories: Histories, method: BayesMethod, by: str | None, effort: Effort
+) -> OrdersFit | SpendFit:
+    segments = None if by is None else split(histories, by)
+    drawn = draw(model, priors, histories, _unit(model, histories), segments, method=method, effort=effort)
+    observations = observe(model, histories)
+    theta = drawn.theta
+    flat = theta.reshape(-1, theta.shape[-1])
+    estimate = flat.mean(axis=0)
+    scale = model.units(time=observations.time, money=observations.money)
+    inside = model.lower + (estimate - model.lower) / scale
+    log_likelihood = observations.in_units_of_data(observations.log_likelihood(model, inside)[0])
+    return build(
+        model,
+        theta=theta,
+        method=method,
+        unit=_unit(model, histories),
+        log_likelihood=log_likelihood if segments is None else np.nan,
+        estimate=estimate,
+        covariance=np.cov(np.log(flat - model.lower), rowvar=False) if len(flat) > 1 else _unknown(model),
+        customers=int(observations.customers),
+        fingerprint=observations.fingerprint,
+        diagnostics=drawn.diagnostics,
+        priors={name: in_plain_data(prior) for name, prior in priors.items()},
+        stats=drawn.stats,
+        by=by,
+        segments=() if segments is None else segments.names,
+        segment_theta=drawn.segment_theta,
+    )
+
+
+def _unknown(model: Model) -> Array:
+    return np.full((len(model.parameters), len(model.parameters)), np.nan)
+
+
 def _given(model: Model, params: Mapping[str, float], unit: Unit | None) -> OrdersFit | SpendFit:
     theta = model.theta(params)
     if theta.ndim > 3:
         raise ParameterError(f"{model.name}: parameters are numbers or arrays (chain, draw), got {theta.ndim - 1} axes")
     theta = theta.reshape((1,) * (3 - theta.ndim) + theta.shape)
-    size = len(model.parameters)
     return build(
         model,
         theta=theta,
         method="given",
         unit=unit,
         log_likelihood=np.nan,
-        estimate=theta.reshape(-1, size).mean(axis=0),
-        covariance=np.full((size, size), np.nan),
+        estimate=theta.reshape(-1, theta.shape[-1]).mean(axis=0),
+        covariance=_unknown(model),
         customers=0,
         fingerprint="",
         diagnostics=Diagnostics("given", "parameters given, not fitted."),
@@ -195,14 +370,3 @@ def _covariance(optimum: Optimum) -> Array:
     if values[0] <= 0.0:
         return np.full_like(optimum.hessian, np.nan)
     return np.asarray((vectors / values) @ vectors.T)
-
-
-def _normal_draws(centre: Array, covariance: Array, draws: int, seed: int | None) -> Array:
-    """Return draws of shape (1, draws, parameters)."""
-    if not np.sqrt(np.diag(covariance)).max() < LARGEST_SD:  # NaN included
-        raise FitError(
-            "the likelihood is flat at its maximum, so that there is no normal approximation to draw from; "
-            'use method="mle", or a model with fewer parameters'
-        )
-    generator = np.random.default_rng(seed)
-    return generator.multivariate_normal(centre, covariance, size=(1, draws))

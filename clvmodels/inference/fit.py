@@ -7,27 +7,29 @@ model was fitted.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from os import PathLike
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Self, cast, overload
 
 import numpy as np
 
 from clvmodels.data.histories import Histories
-from clvmodels.errors import FitError, UnitError
+from clvmodels.errors import DataError, FitError, UnitError, one_of
 from clvmodels.inference import describe, predictions, simulation
+from clvmodels.inference.bayes import split
 from clvmodels.inference.diagnostics import Diagnostics
-from clvmodels.models.derived import expected_purchases, survival
 from clvmodels.models.specification import Array, Model, SpendModel, TransactionModel
 from clvmodels.units import Duration, Unit, duration
 
 if TYPE_CHECKING:
     import pandas as pd
+    import xarray as xr
+    from arviz_stats.utils import ELPDData
 
 __all__ = ["Fit", "Method", "OrdersFit", "SpendFit"]
 
-Method = Literal["mle", "laplace", "given"]
+Method = Literal["mle", "map", "laplace", "nuts", "advi", "given"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -58,6 +60,17 @@ class Fit:
         Of the histories it was fitted to; equal for equal data in any order.
     diagnostics
         How the fit ended.
+    priors
+        What was believed before, as plain data; empty for maximum likelihood.
+    stats
+        What the sampler says of each draw, arrays of shape (chain, draw) by name.
+    by
+        Name of the attribute whose values are segments with parameters of their own; None if all customers have the
+        same, and then the next two are empty. `theta` and `estimate` are then those of the population of segments.
+    segments
+        The segments.
+    segment_theta
+        Their parameters, shape (segment, chain, draw, parameters).
     """
 
     model: Model
@@ -70,9 +83,14 @@ class Fit:
     customers: int
     fingerprint: str
     diagnostics: Diagnostics
+    priors: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+    stats: Mapping[str, Array] = field(default_factory=dict)
+    by: str | None = None
+    segments: tuple[str, ...] = ()
+    segment_theta: Array = field(default_factory=lambda: np.empty((0, 0, 0, 0)))
 
     def __post_init__(self) -> None:
-        for array in (self.theta, self.estimate, self.covariance):
+        for array in (self.theta, self.estimate, self.covariance, self.segment_theta, *self.stats.values()):
             array.setflags(write=False)
 
     @property
@@ -104,6 +122,100 @@ class Fit:
     def describe(self) -> str:
         """Return what the parameters say about the customers, in words."""
         return describe.in_words(self)
+
+    def parts(self, histories: Histories) -> list[predictions.Part]:
+        """Return the groups of customers who share their parameters: all, or those of each segment.
+
+        Raises
+        ------
+        DataError
+            If this is a fit by segment and the histories do not name segments, or name one it does not know.
+        """
+        if self.by is None:
+            return [predictions.Part(self.draws, self.estimate)]
+        found = split(histories, self.by)
+        unknown = [name for name in found.names if name not in self.segments]
+        if unknown:
+            raise DataError(one_of(f"value of {self.by}", unknown[0], self.segments))
+        parts = []
+        for name, rows in zip(found.names, found.rows, strict=True):
+            draws = self._draws_of(name)
+            parts.append(predictions.Part(draws, draws.mean(axis=0), rows))
+        return parts
+
+    def _draws_of(self, segment: str) -> Array:
+        theta: Array = self.segment_theta[self.segments.index(segment)]
+        return theta.reshape(-1, len(self.model.parameters))
+
+    def segment(self, name: str) -> Self:
+        """Return the fit of one segment, of a fit by segment: a fit with the parameters of this segment for everybody.
+
+        Raises
+        ------
+        FitError
+            If this fit knows no such segment.
+        """
+        if name not in self.segments:
+            raise FitError(one_of("segment", name, self.segments))
+        theta = self.segment_theta[self.segments.index(name)].copy()
+        draws = self._draws_of(name)
+        return replace(
+            self,
+            theta=theta,
+            estimate=draws.mean(axis=0),
+            covariance=np.cov(np.log(draws - self.model.lower), rowvar=False),
+            by=None,
+            segments=(),
+            segment_theta=np.empty((0, 0, 0, 0)),
+        )
+
+    def to_datatree(self, histories: Histories, *, memory_gb: float = 1.0) -> xr.DataTree:
+        """Return what ArviZ needs: ``az.summary``, ``az.plot_*``, ``az.loo`` and ``az.compare`` work on it.
+
+        Parameters
+        ----------
+        histories
+            The histories of the fit.
+        memory_gb
+            Refuse to hold more than this.
+
+        Returns
+        -------
+        DataTree
+            posterior (parameters, and the quantities that priors are stated in), sample_stats, prior, observed_data,
+            and the pointwise log_likelihood of shape (chain, draw, customer_id).
+
+        Raises
+        ------
+        FitError
+            If the pointwise log-likelihood does not fit into `memory_gb`.
+
+        Examples
+        --------
+        >>> import clvmodels as clv
+        >>> log = clv.datasets.load_cdnow(sample=True)
+        >>> rfm = clv.rfm_summary(log, unit="week", resolution="day", observation_end="1997-09-30")
+        >>> fit = clv.BGNBD().fit(rfm, method="laplace", draws=200, seed=1)
+        >>> fit.to_datatree(rfm)["log_likelihood"]["history"].shape
+        (1, 200, 2357)
+        """
+        from clvmodels.inference import pointwise
+
+        return pointwise.to_datatree(cast("OrdersFit | SpendFit", self), histories, memory_gb)
+
+    def loo(self, histories: Histories) -> ELPDData:
+        """Return the expected log predictive density of customers left out (PSIS-LOO), for ``az.compare``.
+
+        It equals ``az.loo(fit.to_datatree(rfm))`` and needs little memory: equal histories are computed once.
+
+        Raises
+        ------
+        FitError
+            If the fit has no draws.
+        """
+        from clvmodels.inference import pointwise
+
+        return pointwise.loo(cast("OrdersFit | SpendFit", self), histories)
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write the fit as a small JSON file, which holds no customer data.
@@ -157,7 +269,43 @@ class OrdersFit(Fit):
                 f'write rfm.in_unit("{self.unit}")'
             )
 
-    def expected_purchases(self, histories: Histories, t: Duration) -> pd.DataFrame:
+    def parts(self, histories: Histories) -> list[predictions.Part]:
+        """Return the groups of customers who share their parameters: all, or those of each segment."""
+        self.require_unit(histories)
+        return super().parts(histories)
+
+    @overload
+    def expected_purchases(
+        self,
+        histories: Histories,
+        t: Duration,
+        *,
+        process: bool = False,
+        seed: int | None = None,
+        return_draws: Literal[False] = False,
+        memory_gb: float = 1.0,
+    ) -> pd.DataFrame: ...
+    @overload
+    def expected_purchases(
+        self,
+        histories: Histories,
+        t: Duration,
+        *,
+        process: bool = False,
+        seed: int | None = None,
+        return_draws: Literal[True],
+        memory_gb: float = 1.0,
+    ) -> xr.DataArray: ...
+    def expected_purchases(
+        self,
+        histories: Histories,
+        t: Duration,
+        *,
+        process: bool = False,
+        seed: int | None = None,
+        return_draws: bool = False,
+        memory_gb: float = 1.0,
+    ) -> pd.DataFrame | xr.DataArray:
         """Return the expected number of purchases of each customer in the time `t` after the end of observation.
 
         Parameters
@@ -166,11 +314,29 @@ class OrdersFit(Fit):
             The customers, in the unit of this fit.
         t
             Such as ``"52 weeks"``; a bare number is in the unit of this fit.
+        process
+            Let sd, quantiles and draws say what each customer will really do: one simulated number of purchases under
+            each draw of the parameters, or 1,000 of them under a point estimate. The mean stays the expectation.
+        seed
+            Of the simulation; None: a new one each time.
+        return_draws
+            Return the draws instead of a table. They need 8 bytes a draw and customer, and as many a distinct history.
+        memory_gb
+            What the draws and the tables of the computation may take, in GB (1e9 bytes).
 
         Returns
         -------
         DataFrame
-            By customer_id: mean; and sd, q05, q50, q95 where the fit has draws.
+            By customer_id: mean; and sd, q05, q50, q95 where the fit has draws or `process` is asked for.
+        DataArray
+            With `return_draws`: dimensions (chain, draw, customer_id).
+
+        Raises
+        ------
+        UnitError
+            If the histories are not in the unit of this fit.
+        FitError
+            If the draws would take more memory than they may.
 
         Examples
         --------
@@ -183,53 +349,165 @@ class OrdersFit(Fit):
                       mean
         customer_id
         A            1.226
+        >>> fit.expected_purchases(rfm, "39 weeks", process=True, seed=1)[["mean", "q05", "q95"]].round(3)
+                      mean  q05   q95
+        customer_id
+        A            1.226  0.0  4.05
         """
         time = self.time(t)
+        asked = predictions.asked(self, histories, predictions.expected_purchases(self.model, time), memory_gb)
+        if process:
+            return asked.simulated(time, seed).told("purchases", return_draws=return_draws)
+        return asked.told("expected_purchases", return_draws=return_draws)
 
-        def given(theta: Array, x: Array, t_x: Array, T: Array) -> Array:
-            return self.model.p_alive(theta, x, t_x, T) * expected_purchases(self.model, theta, x, T, time)
+    def total_purchases(
+        self, histories: Histories, t: Duration, *, process: bool = False, seed: int | None = None
+    ) -> pd.Series:
+        """Return the number of purchases of all customers together in the time `t` after the end of observation.
 
-        return predictions.by_customer(self, histories, given)
+        Customers are summed within each draw: an interval of the sum is not the sum of the intervals, which would be
+        far too wide.
 
-    def probability_alive(self, histories: Histories, after: Duration = 0.0) -> pd.DataFrame:
+        Parameters
+        ----------
+        histories, t, process, seed
+            As of `expected_purchases`.
+
+        Returns
+        -------
+        Series
+            mean; and sd, q05, q50, q95 where the fit has draws or `process` is asked for.
+
+        Raises
+        ------
+        UnitError
+            If the histories are not in the unit of this fit.
+
+        Examples
+        --------
+        >>> import clvmodels as clv
+        >>> fit = clv.BGNBD().from_params({"r": .243, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
+        >>> rfm = fit.simulate(1_000, "39 weeks", seed=1)
+        >>> fit.total_purchases(rfm, "52 weeks", process=True, seed=1).index.to_list()
+        ['mean', 'sd', 'q05', 'q50', 'q95']
+        """
+        time = self.time(t)
+        asked = predictions.asked(self, histories, predictions.expected_purchases(self.model, time))
+        return (asked.simulated(time, seed) if process else asked).total()
+
+    @overload
+    def probability_alive(
+        self,
+        histories: Histories,
+        after: Duration = 0.0,
+        *,
+        return_draws: Literal[False] = False,
+        memory_gb: float = 1.0,
+    ) -> pd.DataFrame: ...
+    @overload
+    def probability_alive(
+        self, histories: Histories, after: Duration = 0.0, *, return_draws: Literal[True], memory_gb: float = 1.0
+    ) -> xr.DataArray: ...
+    def probability_alive(
+        self, histories: Histories, after: Duration = 0.0, *, return_draws: bool = False, memory_gb: float = 1.0
+    ) -> pd.DataFrame | xr.DataArray:
         """Return the probability that each customer is alive at a time `after` the end of observation.
 
         Under BG/NBD it is 1 now for everyone who bought once only; `probability_of_purchases` is a figure to decide by.
 
-        Returns
-        -------
-        DataFrame
-            By customer_id: mean; and sd, q05, q50, q95 where the fit has draws.
-        """
-        t = self.time(after)
-
-        def given(theta: Array, x: Array, t_x: Array, T: Array) -> Array:
-            alive = self.model.p_alive(theta, x, t_x, T)
-            return alive if t == 0.0 else alive * survival(self.model, theta, x, T, t)
-
-        return predictions.by_customer(self, histories, given)
-
-    def probability_of_purchases(self, histories: Histories, t: Duration, n: int = 0) -> pd.DataFrame:
-        """Return the probability that each customer buys exactly `n` times within `t` after the end of observation.
+        Parameters
+        ----------
+        histories
+            The customers, in the unit of this fit.
+        after
+            Such as ``"26 weeks"``; now if left out.
+        return_draws, memory_gb
+            As of `expected_purchases`.
 
         Returns
         -------
         DataFrame
             By customer_id: mean; and sd, q05, q50, q95 where the fit has draws.
+        DataArray
+            With `return_draws`: dimensions (chain, draw, customer_id).
 
         Raises
         ------
+        UnitError
+            If the histories are not in the unit of this fit.
         FitError
-            If `n` is not a whole number from zero up.
+            If the draws would take more memory than they may.
+
+        Examples
+        --------
+        >>> import clvmodels as clv
+        >>> fit = clv.ParetoNBD().from_params({"r": .553, "alpha": 10.578, "s": .606, "beta": 11.669}, unit="week")
+        >>> fit.probability_alive(fit.simulate(10, "39 weeks", seed=1), "26 weeks").shape
+        (10, 1)
+        """
+        question = predictions.probability_alive(self.model, self.time(after))
+        return predictions.asked(self, histories, question, memory_gb).told(
+            "probability_alive", return_draws=return_draws
+        )
+
+    @overload
+    def probability_of_purchases(
+        self,
+        histories: Histories,
+        t: Duration,
+        n: int = 0,
+        *,
+        return_draws: Literal[False] = False,
+        memory_gb: float = 1.0,
+    ) -> pd.DataFrame: ...
+    @overload
+    def probability_of_purchases(
+        self, histories: Histories, t: Duration, n: int = 0, *, return_draws: Literal[True], memory_gb: float = 1.0
+    ) -> xr.DataArray: ...
+    def probability_of_purchases(
+        self, histories: Histories, t: Duration, n: int = 0, *, return_draws: bool = False, memory_gb: float = 1.0
+    ) -> pd.DataFrame | xr.DataArray:
+        """Return the probability that each customer buys exactly `n` times within `t` after the end of observation.
+
+        Parameters
+        ----------
+        histories
+            The customers, in the unit of this fit.
+        t
+            Such as ``"52 weeks"``; a bare number is in the unit of this fit.
+        n
+            Number of purchases.
+        return_draws, memory_gb
+            As of `expected_purchases`.
+
+        Returns
+        -------
+        DataFrame
+            By customer_id: mean; and sd, q05, q50, q95 where the fit has draws.
+        DataArray
+            With `return_draws`: dimensions (chain, draw, customer_id).
+
+        Raises
+        ------
+        UnitError
+            If the histories are not in the unit of this fit.
+        FitError
+            If `n` is not a whole number from zero up, or the draws would take more memory than they may.
+
+        Examples
+        --------
+        >>> import clvmodels as clv
+        >>> fit = clv.BGNBD().from_params({"r": .243, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
+        >>> rfm = fit.simulate(10, "39 weeks", seed=1)
+        >>> fit.probability_of_purchases(rfm, "52 weeks", 0, return_draws=True).sizes["customer_id"]
+        10
         """
         if n != int(n) or n < 0:
             raise FitError(f"n is a number of purchases, 0, 1, 2, ..., got {n!r}")
-        time = self.time(t)
-
-        def given(theta: Array, x: Array, t_x: Array, T: Array) -> Array:
-            return predictions.probability(self.model, theta, x, t_x, T, time, float(n))
-
-        return predictions.by_customer(self, histories, given)
+        question = predictions.probability_of_purchases(self.model, self.time(t), float(n))
+        return predictions.asked(self, histories, question, memory_gb).told(
+            "probability_of_purchases", return_draws=return_draws
+        )
 
     def expected_purchases_new(self, t: Duration) -> pd.Series:
         """Return the expected number of repeat purchases of a customer just acquired, within `t`.
@@ -242,17 +520,14 @@ class OrdersFit(Fit):
         time, nothing = np.asarray(self.time(t)), np.zeros(1)
         alive = self.model.p_alive(self.draws, nothing, nothing, nothing)
         purchases = self.model.expected_purchases(self.draws, nothing, nothing, time)
-        return predictions.summarise((alive * purchases)[:, None]).iloc[0]
+        return predictions.summary(alive * purchases)
 
     def probability_of_purchases_new(self, t: Duration, n: int = 0) -> float:
         """Return the probability that a customer just acquired buys `n` times more within `t` (mean over draws)."""
-        nothing = np.zeros(1)
-        time = self.time(t)
-        each = [
-            predictions.probability(self.model, theta, nothing, nothing, nothing, time, float(n))
-            for theta in self.draws
-        ]
-        return float(np.mean(each))
+        question, nothing = predictions.probability_of_purchases(self.model, self.time(t), float(n)), np.zeros((1, 1))
+        alive = self.model.p_alive(self.draws, nothing, nothing, nothing)
+        future = alive if question.given is None else question.given(self.draws, nothing[0], nothing[0])
+        return float(question.answer(alive, future).mean())
 
     def simulate(self, customers: int, t: Duration, *, seed: int) -> Histories:
         """Return purchase histories of new customers, observed for `t`, drawn from the model at the point estimate.
@@ -268,12 +543,51 @@ class SpendFit(Fit):
 
     model: SpendModel
 
-    def expected_spend(self, histories: Histories) -> pd.DataFrame:
+    @overload
+    def expected_spend(
+        self, histories: Histories, *, return_draws: Literal[False] = False, memory_gb: float = 1.0
+    ) -> pd.DataFrame: ...
+    @overload
+    def expected_spend(
+        self, histories: Histories, *, return_draws: Literal[True], memory_gb: float = 1.0
+    ) -> xr.DataArray: ...
+    def expected_spend(
+        self, histories: Histories, *, return_draws: bool = False, memory_gb: float = 1.0
+    ) -> pd.DataFrame | xr.DataArray:
         """Return the expected value of each customer's orders; the population mean where there is no repeat purchase.
+
+        Parameters
+        ----------
+        histories
+            The customers.
+        return_draws
+            Return the draws instead of a table. They need 8 bytes a draw and customer.
+        memory_gb
+            What the draws may take, in GB (1e9 bytes).
 
         Returns
         -------
         DataFrame
             By customer_id: mean; and sd, q05, q50, q95 where the fit has draws.
+        DataArray
+            With `return_draws`: dimensions (chain, draw, customer_id).
+
+        Raises
+        ------
+        FitError
+            If the draws would take more memory than they may.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> import clvmodels as clv
+        >>> fit = clv.GammaGamma().from_params({"p": 6.25, "q": 3.74, "v": 15.44})
+        >>> table = {"customer_id": ["A", "B"], "frequency": [2, 0], "recency": [30.43, 0], "T": [38.86, 38.86]}
+        >>> rfm = clv.Histories.from_frame(pd.DataFrame({**table, "monetary_value": [22.35, None]}), unit="week")
+        >>> fit.expected_spend(rfm).round(2)
+                      mean
+        customer_id
+        A            24.66
+        B            35.22
         """
-        return predictions.spend_by_customer(self, histories)
+        return predictions.asked_of_spend(self, histories, memory_gb).told("expected_spend", return_draws=return_draws)

@@ -59,6 +59,11 @@ class Observations:
         """Return the log-likelihood of the data as they were before scaling."""
         return log_likelihood - self.densities * float(np.log(self.time * self.money))
 
+    def in_data_units(self) -> tuple[Array, ...]:
+        """Return the columns as they were before scaling."""
+        x, *others = self.columns
+        return (x, *(column * (self.time * self.money) for column in others))
+
     def sample(self, size: int) -> Observations:
         """Return about `size` customers: every k-th of them, in the order of their histories."""
         last = np.cumsum(self.weight)

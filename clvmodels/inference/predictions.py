@@ -1,72 +1,451 @@
 """Predictions by customer.
 
-They are computed once a distinct history and parameter draw, in blocks, and joined back to the table of histories.
+They are computed once a distinct history and parameter draw, in blocks of histories; the draws are summarised, or the
+customers summed, within the block, and what is left is joined back to the table of histories. A point estimate is one
+draw. Blocks do not depend on the number of threads.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from clvmodels.data.histories import Histories
-from clvmodels.models.specification import Array, TransactionModel
+from clvmodels.errors import FitError
+from clvmodels.inference.simulation import future_counts
+from clvmodels.models.derived import Given, pmf, prepare, purchases, survive
+from clvmodels.models.specification import Array, SpendModel, TransactionModel
+from clvmodels.numerics.distinct import DistinctRows, distinct_rows
+from clvmodels.numerics.interpolate import ByAge, spans
+from clvmodels.numerics.threads import map_blocks
 
 if TYPE_CHECKING:
     import pandas as pd
+    import xarray as xr
 
     from clvmodels.inference.fit import OrdersFit, SpendFit
 
-__all__ = ["by_customer", "probability", "spend_by_customer", "summarise"]
+__all__ = [
+    "Asked",
+    "Part",
+    "Question",
+    "asked",
+    "asked_of_spend",
+    "distinct_of",
+    "expected_purchases",
+    "over_blocks",
+    "probability_alive",
+    "probability_of_purchases",
+    "summarise",
+    "summary",
+]
 
-NUMBERS_PER_BLOCK = 16_000_000
-"""Draws times histories held at a time: 128 MB."""
-QUANTILES = {"q05": 0.05, "q50": 0.50, "q95": 0.95}
+Rows = NDArray[np.int64] | slice
+Use = Callable[[Rows, Array], Array | None]
+"""``(rows, values)``: told the values of some rows, shape (rows, draws), which it may overwrite."""
 
-
-def summarise(values: Array) -> pd.DataFrame:
-    """Return mean (and sd and quantiles if there is more than one draw) of values of shape (draws, rows)."""
-    import pandas as pd
-
-    if len(values) == 1:
-        return pd.DataFrame({"mean": values[0]})
-    table = {"mean": values.mean(axis=0), "sd": values.std(axis=0, ddof=1)}
-    quantiles = np.quantile(values, list(QUANTILES.values()), axis=0)
-    return pd.DataFrame(table | dict(zip(QUANTILES, quantiles, strict=True)))
-
-
-def by_customer(
-    fit: OrdersFit, histories: Histories, given: Callable[[Array, Array, Array, Array], Array]
-) -> pd.DataFrame:
-    """Return a table by customer of ``given(theta, x, t_x, T)``, summarised over the draws of the fit."""
-    fit.require_unit(histories)
-    distinct = histories.distinct
-    table = _in_blocks(fit.draws, distinct.rows.T, lambda theta, columns: given(theta, *columns))
-    return table.take(distinct.index).set_axis(histories.customer_id, axis=0)
-
-
-def spend_by_customer(fit: SpendFit, histories: Histories) -> pd.DataFrame:
-    """Return a table by customer of the expected value of an order, summarised over the draws of the fit."""
-    columns = np.stack([histories.frequency, histories.monetary_value])
-    table = _in_blocks(fit.draws, columns, lambda theta, columns: fit.model.expected_spend(theta, *columns))
-    return table.set_axis(histories.customer_id, axis=0)
+NUMBERS_PER_BLOCK: Final = 1 << 16
+"""Rows times draws evaluated at a time by each thread."""
+SIMULATED_FUTURES: Final = 1_000
+"""Futures simulated of each customer where the fit is a point estimate."""
+BYTES_PER_POINT: Final = 64
+"""Of an interpolant, a draw: two outputs, and copies of them while it is made."""
+COLUMNS: Final = ("mean", "sd", "q05", "q50", "q95")
+QUANTILES: Final = (0.05, 0.50, 0.95)
 
 
-def _in_blocks(draws: Array, columns: Array, given: Callable[[Array, Array], Array]) -> pd.DataFrame:
-    import pandas as pd
+@dataclass(frozen=True, eq=False)
+class Part:
+    """Customers who share their parameters.
 
-    rows, block = columns.shape[1], max(NUMBERS_PER_BLOCK // len(draws), 1)
-    tables = []
-    for start in range(0, max(rows, 1), block):
-        part = np.ascontiguousarray(columns[:, start : start + block])
-        tables.append(summarise(np.array([given(theta, part) for theta in draws])))
-    return tables[0] if len(tables) == 1 else pd.concat(tables, ignore_index=True)
+    Attributes
+    ----------
+    draws
+        Their parameters, shape (draws, parameters).
+    estimate
+        Their point estimate, shape (parameters,).
+    rows
+        Which customers of the histories they are, by position; None for all.
+    """
+
+    draws: Array
+    estimate: Array
+    rows: NDArray[np.int64] | None = None
 
 
-def probability(model: TransactionModel, theta: Array, x: Array, t_x: Array, T: Array, t: float, n: float) -> Array:
-    """Return P(n purchases in (T, T + t] | x, t_x, T)."""
-    alive = model.p_alive(theta, x, t_x, T)
+@dataclass(frozen=True)
+class Question:
+    """What is asked about each customer.
+
+    Attributes
+    ----------
+    given
+        What has to be known of customers who are alive; None if nothing.
+    answer
+        ``(alive, future)``: the answer from P(alive), shape (rows, draws), and `given`, shape (rows, draws, outputs).
+    """
+
+    given: Given | None
+    answer: Callable[[Array, Array], Array]
+
+
+@dataclass(frozen=True)
+class Answers:
+    """Numbers by row and draw, computed in blocks when somebody asks.
+
+    Attributes
+    ----------
+    rows, draws
+        How many there are.
+    weight
+        Number of customers that each row stands for, shape (rows,); None: one each.
+    index
+        The row of each customer; None: the rows are the customers.
+    blocks
+        Calls a `Use` for all rows, block by block, in threads, and returns what it returned in the order of the blocks.
+    """
+
+    rows: int
+    draws: int
+    weight: Array | None
+    index: NDArray[np.int64] | None
+    blocks: Callable[[Use], list[Array | None]]
+
+
+def expected_purchases(model: TransactionModel, t: float) -> Question:
+    """Ask for E[X(T, T + t]]."""
+    return Question(purchases(model, t), lambda alive, future: alive * future[..., 0])
+
+
+def probability_alive(model: TransactionModel, t: float) -> Question:
+    """Ask for P(alive at T + t)."""
     if t == 0.0:
-        return np.full(alive.shape, float(n == 0))
-    return np.asarray(alive * model.pmf(theta, x, T, np.asarray(t), np.asarray(n)) + (1.0 - alive) * (n == 0))
+        return Question(None, lambda alive, _: alive)
+    return Question(survive(model, t), lambda alive, future: alive * future[..., 0])
+
+
+def probability_of_purchases(model: TransactionModel, t: float, n: float) -> Question:
+    """Ask for P(X(T, T + t] = n)."""
+    if t == 0.0:
+        return Question(None, lambda alive, _: np.full(alive.shape, float(n == 0)))
+    return Question(pmf(model, t, n), lambda alive, future: alive * future[..., 0] + (1.0 - alive) * (n == 0))
+
+
+def order_answers(
+    model: TransactionModel, part: Part, histories: Histories, question: Question, memory: float
+) -> Answers:
+    """Return the answers to a question, by distinct history of the customers of a part; memory in bytes."""
+    distinct = distinct_of(part, histories)
+
+    def blocks(use: Use) -> list[Array | None]:
+        def tell(rows: Rows, alive: Array, future: Array) -> Array | None:
+            return use(rows, question.answer(alive, future))
+
+        x, t_x, T = distinct.rows.T
+        return over_blocks(model, part.draws, (x, t_x, T), question.given, tell, memory=memory)
+
+    return Answers(len(distinct.rows), len(part.draws), distinct.weight, distinct.index, blocks)
+
+
+def simulated_counts(
+    model: TransactionModel, part: Part, histories: Histories, t: float, seed: np.random.SeedSequence
+) -> Answers:
+    """Return simulated numbers of purchases in (T, T + t], by customer of a part."""
+    draws = part.draws if len(part.draws) > 1 else np.repeat(part.draws, SIMULATED_FUTURES, axis=0)
+    columns = [_some(column, part)[:, None] for column in (histories.frequency, histories.recency, histories.T)]
+    size = max(NUMBERS_PER_BLOCK // len(draws), 1)
+
+    def blocks(use: Use) -> list[Array | None]:
+        def block(rows: slice) -> Array | None:
+            generator = np.random.default_rng(
+                np.random.SeedSequence(seed.entropy, spawn_key=(*seed.spawn_key, rows.start))
+            )
+            x, t_x, T = (column[rows] for column in columns)
+            return use(rows, future_counts(model, draws, x, t_x, T, np.asarray(t), generator))
+
+        return map_blocks(block, len(columns[0]), size)
+
+    return Answers(len(columns[0]), len(draws), None, None, blocks)
+
+
+def spend_answers(model: SpendModel, part: Part, histories: Histories) -> Answers:
+    """Return expected values of an order, by customer of a part."""
+    x, spend = (_some(column, part)[:, None] for column in (histories.frequency, histories.monetary_value))
+    size = max(NUMBERS_PER_BLOCK // len(part.draws), 1)
+
+    def blocks(use: Use) -> list[Array | None]:
+        return map_blocks(lambda rows: use(rows, model.expected_spend(part.draws, x[rows], spend[rows])), len(x), size)
+
+    return Answers(len(x), len(part.draws), None, None, blocks)
+
+
+def over_blocks[R](
+    model: TransactionModel,
+    draws: Array,
+    columns: Sequence[Array],
+    given: Given | None,
+    use: Callable[[Rows, Array, Array], R],
+    *,
+    memory: float,
+    width: int | None = None,
+) -> list[R]:
+    """Tell ``use`` of all rows in blocks, in threads, and return what it returns.
+
+    Parameters
+    ----------
+    model, draws
+        The model and its parameters, shape (draws, parameters).
+    columns
+        x, t_x and T of the rows.
+    given
+        What has to be known of customers who are alive; None if nothing.
+    use
+        ``(rows, alive, future)``: told of some rows P(alive), shape (rows, draws), and `given`, shape
+        (rows, draws, outputs); an empty array if there is no `given`.
+    memory
+        Bytes that interpolants may take.
+    width
+        How many numbers `use` makes of a row; None: as many as there are draws.
+    """
+    x, t_x, T = columns
+    size = max(NUMBERS_PER_BLOCK // (width or len(draws)), 1)
+    if given is None:
+
+        def block(rows: slice) -> R:
+            return use(rows, model.p_alive(draws, x[rows, None], t_x[rows, None], T[rows, None]), np.empty(0))
+
+        return map_blocks(block, len(x), size)
+    pairs = distinct_rows(x, T)
+    ends = np.concatenate(([0], np.cumsum(pairs.weight))).astype(np.int64)
+    counts, ages = np.ascontiguousarray(pairs.rows.T)
+    results: list[R] = []
+    for span in spans(counts, int(memory / (BYTES_PER_POINT * len(draws)))):
+        prepared = prepare(given, model, draws, counts[span], ages[span])
+        some = _Span(model, draws, prepared, t_x, pairs.order[ends[span.start] :], ends[span.start : span.stop + 1])
+        results += map_blocks(lambda rows, some=some: some.tell(use, rows), some.rows, size)  # type: ignore[misc]
+    return results
+
+
+@dataclass(frozen=True, eq=False)
+class _Span:
+    """Rows sorted by x, then T, whose interpolants are held together.
+
+    Attributes
+    ----------
+    prepared
+        What is known of customers who are alive, by pair (x, T).
+    t_x
+        Of all rows.
+    order
+        The rows in the order of the pairs.
+    ends
+        Where the rows of each pair begin in the order of all pairs, and their end; shape (pairs + 1,).
+    """
+
+    model: TransactionModel
+    draws: Array
+    prepared: ByAge
+    t_x: Array
+    order: NDArray[np.int64]
+    ends: NDArray[np.int64]
+
+    @property
+    def rows(self) -> int:
+        """Their number."""
+        return int(self.ends[-1] - self.ends[0])
+
+    def tell[R](self, use: Callable[[Rows, Array, Array], R], block: slice) -> R:
+        """Tell ``use`` of a block of rows."""
+        ends = self.ends - self.ends[0]
+        low = int(np.searchsorted(ends, block.start, "right")) - 1
+        high = int(np.searchsorted(ends, block.stop, "left"))
+        pair = np.repeat(np.arange(high - low), np.diff(np.clip(ends[low : high + 1], block.start, block.stop)))
+        rows = self.order[block]
+        x, T = (column[low:high][pair, None] for column in (self.prepared.x, self.prepared.T))
+        alive = self.model.p_alive(self.draws, x, self.t_x[rows, None], T)
+        return use(rows, alive, self.prepared.at(slice(low, high))[pair])
+
+
+def summarise(values: Array) -> Array:
+    """Return mean, sd and quantiles of rows of draws, shape (rows, 5), or the one draw; `values` are sorted in place.
+
+    Quantiles lie on the straight line between the draws next to them, as in `numpy.quantile`.
+
+    Examples
+    --------
+    >>> summarise(np.array([[3.0, 1.0, 2.0]])).round(2)
+    array([[2. , 1. , 1.1, 2. , 2.9]])
+    """
+    draws = values.shape[1]
+    if draws == 1:
+        return values
+    result = np.empty((len(values), len(COLUMNS)))
+    result[:, 0] = values.mean(axis=1)
+    result[:, 1] = values.std(axis=1, ddof=1)
+    values.sort(axis=1)
+    for column, share in enumerate(QUANTILES, start=2):
+        below = int(share * (draws - 1))
+        beyond = share * (draws - 1) - below
+        result[:, column] = values[:, below]
+        result[:, column] += beyond * (values[:, min(below + 1, draws - 1)] - values[:, below])
+    return result
+
+
+def summary(values: Array) -> pd.Series:
+    """Return mean (and sd and quantiles if there is more than one) of the draws of one number, shape (draws,)."""
+    import pandas as pd
+
+    numbers = summarise(np.array(values, dtype=float)[None])[0]
+    return pd.Series(numbers, index=list(COLUMNS[: len(numbers)]))
+
+
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """A question put to a fit about customers; made by `asked` and `asked_of_spend`.
+
+    Attributes
+    ----------
+    histories
+        The customers.
+    parts, answers
+        Who shares parameters, and the answers for them.
+    chains
+        Number of chains that the draws come from.
+    memory
+        Bytes that draws may take.
+    model
+        Of transactions; None for one of spend.
+    expected
+        What simulated answers are one realisation of; None if the answers are expectations.
+    """
+
+    histories: Histories
+    parts: Sequence[Part]
+    answers: Sequence[Answers]
+    chains: int
+    memory: float
+    model: TransactionModel | None = None
+    expected: Asked | None = None
+
+    def simulated(self, t: float, seed: int | None) -> Asked:
+        """Return what customers will really do in place of what is expected of them: purchases in (T, T + t]."""
+        assert self.model is not None
+        seeds = np.random.SeedSequence(seed).spawn(len(self.parts))
+        counts = [
+            simulated_counts(self.model, part, self.histories, t, seed)
+            for part, seed in zip(self.parts, seeds, strict=True)
+        ]
+        return replace(self, answers=counts, expected=self)
+
+    def told(self, name: str, *, return_draws: bool) -> pd.DataFrame | xr.DataArray:
+        """Return a table by customer, or the draws."""
+        return self.draws(name) if return_draws else self.table()
+
+    def table(self) -> pd.DataFrame:
+        """Return a table by customer, summarised over draws."""
+        import pandas as pd
+
+        table = self._by_customer(_summarised)
+        if self.expected is not None:
+            table[:, 0] = self.expected.table()["mean"]
+        return pd.DataFrame(table, index=self.histories.customer_id, columns=list(COLUMNS[: table.shape[1]]))
+
+    def draws(self, name: str) -> xr.DataArray:
+        """Return the draws, dimensions (chain, draw, customer_id); refuse if they take too much memory."""
+        import xarray as xr
+
+        draws, customers = self.answers[0].draws, len(self.histories)
+        self._require_memory(draws, customers)
+        values = self._by_customer(_drawn).T.reshape(self.chains, draws // self.chains, customers)
+        coords = {
+            "chain": np.arange(self.chains),
+            "draw": np.arange(draws // self.chains),
+            "customer_id": self.histories.customer_id.to_numpy(),
+        }
+        return xr.DataArray(values, coords, ("chain", "draw", "customer_id"), name=name)
+
+    def total(self) -> pd.Series:
+        """Return mean (and sd and quantiles) of the sum over customers, who are summed within each draw."""
+        numbers = summary(np.sum([_total(answers) for answers in self.answers], axis=0))
+        if self.expected is not None:
+            numbers["mean"] = self.expected.total()["mean"]
+        return numbers
+
+    def _require_memory(self, draws: int, customers: int) -> None:
+        copied = [some.rows for some in self.answers if some.index is not None or len(self.answers) > 1]
+        need = 8.0 * draws * (customers + sum(copied))
+        if need > self.memory:
+            raise FitError(
+                f"{draws:,} draws of {customers:,} customers take {need / 1e9:.2g} GB, and memory_gb is "
+                f"{self.memory / 1e9:.2g}; select customers with rfm.select(...), thin the fit with "
+                "dataclasses.replace(fit, theta=fit.theta[:, ::10]), ask for the table of quantiles, or raise memory_gb"
+            )
+
+    def _by_customer(self, of: Callable[[Answers], Array]) -> Array:
+        """Return one table by customer from those of the parts."""
+        tables = [of(answers) for answers in self.answers]
+        if self.parts[0].rows is None:
+            return tables[0]
+        table = np.empty((len(self.histories), tables[0].shape[1]))
+        for part, some in zip(self.parts, tables, strict=True):
+            table[part.rows] = some
+        return table
+
+
+def asked(fit: OrdersFit, histories: Histories, question: Question, memory_gb: float = 1.0) -> Asked:
+    """Put a question to a fit of transactions; nothing is computed yet."""
+    parts, memory = fit.parts(histories), 1e9 * memory_gb
+    answers = [order_answers(fit.model, part, histories, question, memory) for part in parts]
+    return Asked(histories, parts, answers, len(fit.theta), memory, fit.model)
+
+
+def asked_of_spend(fit: SpendFit, histories: Histories, memory_gb: float = 1.0) -> Asked:
+    """Ask a fit of spend for the expected values of orders."""
+    parts = fit.parts(histories)
+    return Asked(
+        histories, parts, [spend_answers(fit.model, part, histories) for part in parts], len(fit.theta), 1e9 * memory_gb
+    )
+
+
+def _summarised(answers: Answers) -> Array:
+    table = np.empty((answers.rows, len(COLUMNS) if answers.draws > 1 else 1))
+
+    def use(rows: Rows, values: Array) -> None:
+        table[rows] = summarise(values)
+
+    answers.blocks(use)
+    return table if answers.index is None else table.take(answers.index, axis=0)
+
+
+def _drawn(answers: Answers) -> Array:
+    values = np.empty((answers.rows, answers.draws))
+
+    def use(rows: Rows, some: Array) -> None:
+        values[rows] = some
+
+    answers.blocks(use)
+    return values if answers.index is None else values[answers.index]
+
+
+def _total(answers: Answers) -> Array:
+    def use(rows: Rows, values: Array) -> Array:
+        weight = np.ones(len(values)) if answers.weight is None else answers.weight[rows]
+        return np.asarray(np.einsum("i,ij->j", weight, values))
+
+    sums = [some for some in answers.blocks(use) if some is not None]
+    return np.asarray(np.sum([np.zeros(answers.draws), *sums], axis=0))
+
+
+def distinct_of(part: Part, histories: Histories) -> DistinctRows:
+    """Return the distinct histories of the customers of a part."""
+    if part.rows is None:
+        return histories.distinct
+    return distinct_rows(*(_some(column, part) for column in (histories.frequency, histories.recency, histories.T)))
+
+
+def _some(column: Array, part: Part) -> Array:
+    return column if part.rows is None else column[part.rows]

@@ -11,7 +11,7 @@ from clvmodels.data.histories import Histories
 from clvmodels.models.specification import Array, Traits, TransactionModel
 from clvmodels.units import Unit
 
-__all__ = ["Events", "events", "histories", "new_customers"]
+__all__ = ["Events", "events", "future_counts", "histories", "new_customers"]
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,40 @@ def events(traits: Traits, duration: Array, generator: np.random.Generator) -> E
     kept = rank <= traits.last_purchase[customer]
     alive = (traits.lifetime > duration) & (count < traits.last_purchase)
     return Events(customer[kept], time[kept], alive)
+
+
+def future_counts(
+    model: TransactionModel, theta: Array, x: Array, t_x: Array, T: Array, t: Array, generator: np.random.Generator
+) -> Array:
+    """Simulate how often customers with known histories buy in (T, T + t].
+
+    Parameters
+    ----------
+    model, theta
+        The model and its parameters, the last axis over the parameters.
+    x, t_x, T, t
+        Histories and the time ahead; they and the other axes of theta broadcast.
+    generator
+        The source of randomness.
+
+    Returns
+    -------
+    Array
+        Whole numbers as floats; zero for those who have left already, and at most the number of purchases after which
+        a customer leaves.
+
+    Examples
+    --------
+    >>> from clvmodels.models.bg_nbd import BG_NBD
+    >>> theta, history = BG_NBD.theta(BG_NBD.example), (np.full(4, 9.0), np.full(4, 30.0), np.full(4, 31.0))
+    >>> future_counts(BG_NBD, theta, *history, np.asarray(52.0), np.random.default_rng(1)).shape
+    (4,)
+    """
+    alive = model.p_alive(theta, x, t_x, T)
+    stays = generator.random(alive.shape) < alive
+    traits = model.draw_traits(theta, x, T, generator)
+    count = generator.poisson(traits.purchase_rate * np.minimum(t, traits.lifetime))
+    return np.where(stays, np.minimum(count, traits.last_purchase), 0.0)
 
 
 def new_customers(

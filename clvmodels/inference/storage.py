@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["load", "save"]
 
 FORMAT: Final = "clvmodels fit"
-VERSION: Final = 1
+VERSION: Final = 2
 
 
 def save(fit: Fit, path: str | PathLike[str]) -> None:
@@ -42,6 +42,11 @@ def save(fit: Fit, path: str | PathLike[str]) -> None:
         "customers": fit.customers,
         "fingerprint": fit.fingerprint,
         "diagnostics": asdict(fit.diagnostics),
+        "priors": {name: dict(prior) for name, prior in fit.priors.items()},
+        "stats": {name: values.tolist() for name, values in fit.stats.items()},
+        "by": fit.by,
+        "segments": list(fit.segments),
+        "segment_theta": fit.segment_theta.tolist(),
     }
     with whole_file(Path(path)) as part:
         part.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
@@ -90,4 +95,9 @@ def _rebuild(content: dict[str, Any]) -> OrdersFit | SpendFit:
         customers=content["customers"],
         fingerprint=content["fingerprint"],
         diagnostics=Diagnostics(**content["diagnostics"]),
+        priors=content["priors"],
+        stats={name: np.array(values) for name, values in content["stats"].items()},
+        by=content["by"],
+        segments=tuple(content["segments"]),
+        segment_theta=np.array(content["segment_theta"], dtype=float) if content["segments"] else None,
     )

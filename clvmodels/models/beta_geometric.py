@@ -11,33 +11,67 @@ Journal of Research in Marketing 24(3).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import combinations_with_replacement
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from scipy import special
 
-from clvmodels.models.counts import log_negative_binomial
-from clvmodels.models.specification import Array, Traits
+from clvmodels.models.counts import PURCHASE_RATE, PURCHASE_RATE_CV, log_negative_binomial
+from clvmodels.models.specification import Array, Quantity, Traits
 from clvmodels.numerics.beta_mixture import mean_powers, mean_purchases
 from clvmodels.numerics.special import log_gamma_ratio
 from clvmodels.numerics.threads import dot
 
 __all__ = [
+    "QUANTITIES",
     "count_curvature",
     "count_terms",
     "draw_traits",
     "expected_purchases",
+    "from_quantities",
     "future",
     "history_curvature",
     "history_terms",
     "mean_purchase_rate",
     "p_alive",
     "pmf",
+    "to_quantities",
 ]
 
 LARGEST_LOG_ODDS: Final = 700.0
 """Odds beyond exp(700) are beyond the range of doubles; P(alive) is then as small as a double can say."""
+
+QUANTITIES: Final = (
+    PURCHASE_RATE,
+    PURCHASE_RATE_CV,
+    Quantity("dropout", "mean chance to leave at an opportunity", ("Beta", {"alpha": 1.0, "beta": 2.0}), share=True),
+    Quantity(
+        "dropout_concentration",
+        "how alike customers are in it: their chances are Beta(dropout, 1 - dropout) times this",
+        ("LogNormal", {"mu": 1.0, "sigma": 1.5}),
+    ),
+)
+
+
+def from_quantities(quantities: Mapping[str, Any], year: float) -> dict[str, Any]:
+    """Return r, alpha, a, b."""
+    r = quantities["purchase_rate_cv"] ** -2.0
+    dropout, concentration = quantities["dropout"], quantities["dropout_concentration"]
+    alpha = r / quantities["purchase_rate"] * year
+    return {"r": r, "alpha": alpha, "a": dropout * concentration, "b": (1.0 - dropout) * concentration}
+
+
+def to_quantities(params: Mapping[str, Any], year: float) -> dict[str, Any]:
+    """Return the quantities."""
+    concentration = params["a"] + params["b"]
+    return {
+        "purchase_rate": params["r"] / params["alpha"] * year,
+        "purchase_rate_cv": params["r"] ** -0.5,
+        "dropout": params["a"] / concentration,
+        "dropout_concentration": concentration,
+    }
 
 
 def count_terms(theta: Array, x: Array, k: Array) -> tuple[Array, Array]:

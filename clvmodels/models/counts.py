@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
 from scipy import special
 
-from clvmodels.models.specification import Array
+from clvmodels.models.specification import Array, Quantity
 
-__all__ = ["log_negative_binomial"]
+__all__ = ["PURCHASE_RATE", "PURCHASE_RATE_CV", "log_negative_binomial"]
+
+PURCHASE_RATE: Final = Quantity(
+    "purchase_rate", "mean purchases a year while alive", ("LogNormal", {"mu": 1.4, "sigma": 1.5})
+)
+PURCHASE_RATE_CV: Final = Quantity(
+    "purchase_rate_cv",
+    "coefficient of variation of customers' purchase rates",
+    ("LogNormal", {"mu": 0.2, "sigma": 0.75}),
+)
 
 
 def log_negative_binomial(n: Array, shape: Array, rate: Array, t: Array) -> Array:

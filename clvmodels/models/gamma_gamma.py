@@ -9,13 +9,46 @@ Hardie (2013), The gamma-gamma model of monetary value, note 025.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any, Final
+
 import numpy as np
 from scipy import special
 
-from clvmodels.models.specification import Array, Parameter, SpendModel
+from clvmodels.models.specification import Array, Parameter, Quantity, SpendModel
 from clvmodels.numerics.special import log_gamma_ratio
 
 __all__ = ["GAMMA_GAMMA"]
+
+QUANTITIES: Final = (
+    Quantity("mean_spend", "mean value of an order, over customers", ("LogNormal", {"mu": 4.0, "sigma": 2.5})),
+    Quantity(
+        "order_cv",
+        "coefficient of variation of a customer's orders around his own mean",
+        ("LogNormal", {"mu": -0.7, "sigma": 0.75}),
+    ),
+    Quantity(
+        "spend_spread",
+        "variety of customers, 1 / q: the squared coefficient of variation of the reciprocals of their mean orders",
+        ("Beta", {"alpha": 1.5, "beta": 2.5}),
+        share=True,
+    ),
+)
+
+
+def from_quantities(quantities: Mapping[str, Any], year: float) -> dict[str, Any]:  # noqa: ARG001 - spend knows no time
+    """Return p, q, v; q > 1 as the spread is a share."""
+    p, q = quantities["order_cv"] ** -2.0, 1.0 / quantities["spend_spread"]
+    return {"p": p, "q": q, "v": quantities["mean_spend"] * (q - 1.0) / p}
+
+
+def to_quantities(params: Mapping[str, Any], year: float) -> dict[str, Any]:  # noqa: ARG001
+    """Return the quantities."""
+    return {
+        "mean_spend": params["p"] * params["v"] / (params["q"] - 1.0),
+        "order_cv": params["p"] ** -0.5,
+        "spend_spread": 1.0 / params["q"],
+    }
 
 
 def count_terms(theta: Array, x: Array) -> tuple[Array, Array]:
@@ -84,4 +117,7 @@ GAMMA_GAMMA = SpendModel(
     history_terms=history_terms,
     expected_spend=expected_spend,
     draw_orders=draw_orders,
+    quantities=QUANTITIES,
+    from_quantities=from_quantities,
+    to_quantities=to_quantities,
 )

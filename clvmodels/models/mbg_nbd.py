@@ -37,6 +37,9 @@ MBG_NBD = TransactionModel(
     draw_traits=lambda theta, x, T, generator: shared.draw_traits(theta, x, x + 1.0, T, generator),
     mean_purchase_rate=shared.mean_purchase_rate,
     tail="a",
+    quantities=shared.QUANTITIES,
+    from_quantities=shared.from_quantities,
+    to_quantities=shared.to_quantities,
     count_curvature=lambda theta, weight, x: shared.count_curvature(theta, weight, x, x + 1.0),
     history_curvature=lambda theta, weight, x, t_x, T: shared.history_curvature(theta, weight, x, x + 1.0, t_x, T),
 )

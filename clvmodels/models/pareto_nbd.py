@@ -9,16 +9,52 @@ Marketing Research 42(4); the likelihood without hypergeometric functions from F
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any, Final
+
 import numpy as np
 from scipy import special
 
-from clvmodels.models.counts import log_negative_binomial
-from clvmodels.models.specification import Array, Parameter, Traits, TransactionModel
+from clvmodels.models.counts import PURCHASE_RATE, PURCHASE_RATE_CV, log_negative_binomial
+from clvmodels.models.specification import Array, Parameter, Quantity, Traits, TransactionModel
 from clvmodels.numerics.power_integral import PowerIntegral, log_power_integral
 from clvmodels.numerics.quadrature import log_integral_of_peak
 from clvmodels.numerics.special import log_gamma_ratio
 
 __all__ = ["PARETO_NBD"]
+
+QUANTITIES: Final = (
+    PURCHASE_RATE,
+    PURCHASE_RATE_CV,
+    Quantity(
+        "first_year_loss",
+        "share of new customers who leave within their first year",
+        ("Beta", {"alpha": 1.2, "beta": 1.2}),
+        share=True,
+    ),
+    Quantity(
+        "dropout_rate_cv",
+        "coefficient of variation of customers' rates of leaving",
+        ("LogNormal", {"mu": 0.2, "sigma": 0.5}),
+    ),
+)
+
+
+def from_quantities(quantities: Mapping[str, Any], year: float) -> dict[str, Any]:
+    """Return r, alpha, s, beta; the loss is 1 - (beta / (beta + year))^s."""
+    r, s = quantities["purchase_rate_cv"] ** -2.0, quantities["dropout_rate_cv"] ** -2.0
+    beta = year / ((1.0 - quantities["first_year_loss"]) ** (-1.0 / s) - 1.0)
+    return {"r": r, "alpha": r / quantities["purchase_rate"] * year, "s": s, "beta": beta}
+
+
+def to_quantities(params: Mapping[str, Any], year: float) -> dict[str, Any]:
+    """Return the quantities."""
+    return {
+        "purchase_rate": params["r"] / params["alpha"] * year,
+        "purchase_rate_cv": params["r"] ** -0.5,
+        "first_year_loss": 1.0 - (params["beta"] / (params["beta"] + year)) ** params["s"],
+        "dropout_rate_cv": params["s"] ** -0.5,
+    }
 
 
 def count_terms(theta: Array, x: Array) -> tuple[Array, Array]:
@@ -133,4 +169,7 @@ PARETO_NBD = TransactionModel(
     draw_traits=draw_traits,
     mean_purchase_rate=lambda theta: np.asarray(theta[..., 0] / theta[..., 1]),
     tail="s",
+    quantities=QUANTITIES,
+    from_quantities=from_quantities,
+    to_quantities=to_quantities,
 )

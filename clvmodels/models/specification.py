@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from clvmodels.errors import ParameterError, one_of
 
-__all__ = ["Array", "Model", "Parameter", "SpendModel", "Traits", "TransactionModel"]
+__all__ = ["Array", "Model", "Parameter", "Quantity", "SpendModel", "Traits", "TransactionModel"]
 
 Array = NDArray[np.float64]
 Dimension = Literal["none", "time", "money"]
@@ -38,6 +38,26 @@ class Parameter:
     name: str
     dimension: Dimension = "none"
     lower: float = 0.0
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """Something about the customers that a person can judge, in which priors are stated.
+
+    Attributes
+    ----------
+    name, meaning
+        Its name, and what it is, in words.
+    prior
+        The default, weakly informative prior: the name of a PyMC distribution and its arguments.
+    share
+        Whether it lies between zero and one; it is positive otherwise.
+    """
+
+    name: str
+    meaning: str
+    prior: tuple[str, Mapping[str, float]]
+    share: bool = False
 
 
 @dataclass(frozen=True)
@@ -79,6 +99,13 @@ class Model:
         Starting points for fitting, in units where the mean age (mean spend) is one; shape (starts, parameters).
     example
         Parameters of a published fit, for examples and tests.
+    quantities
+        What priors are stated in; none depends on the unit of time, rates are per year.
+    from_quantities
+        ``(quantities by name, year) -> parameters by name``, with the length of a year in the unit of time; arithmetic
+        only, so that it takes numbers, arrays and symbols.
+    to_quantities
+        ``(parameters by name, year) -> quantities by name``: its inverse.
     count_curvature, history_curvature
         ``(theta, weight, x) -> matrix``, ``(theta, weight, *columns) -> matrix``: weighted sums of the second
         derivatives of the two parts, in closed form; None: they are differences of the gradient.
@@ -93,6 +120,9 @@ class Model:
     history_terms: Callable[..., tuple[Array, Array]]
     starts: tuple[tuple[float, ...], ...]
     example: Mapping[str, float]
+    quantities: tuple[Quantity, ...]
+    from_quantities: Callable[[Mapping[str, Any], float], dict[str, Any]]
+    to_quantities: Callable[[Mapping[str, Any], float], dict[str, Any]]
     count_curvature: Callable[[Array, Array, Array], Array] | None = field(default=None, kw_only=True)
     history_curvature: Callable[..., Array] | None = field(default=None, kw_only=True)
 

@@ -6,6 +6,9 @@ the integrands are positive and log-concave, are analytic in the strip |Im y| < 
 sides: the trapezoidal rule converges geometrically (Trefethen & Weideman 2014, SIAM Review 56(3)). Where a tail has
 become an exponential, the rest of its sum is a geometric series and is added in closed form, so that a and b may be as
 small as one likes. Euler's integral: DLMF 15.6.1.
+
+Where many z are asked for under one n, a and b, as for an integral over time, the logs of the expectations are
+interpolated in log z, where they are analytic in the strip of half-width pi.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from clvmodels.numerics.interpolate import angles, to_coefficients
 from clvmodels.numerics.special import log_beta
 
 __all__ = ["mean_powers", "mean_purchases"]
@@ -34,6 +38,15 @@ STRAIGHT: Final = 26.0
 exp(-a d) of the whole (on the right, exp(-b d)): at d = 26 / (1 + a) the geometric series is exact to exp(-26)."""
 ROWS_AT_A_TIME: Final = 256
 NODES_ROUNDED_TO: Final = 16
+POINTS_PER_LOG: Final = 2.75
+"""Points of an interpolant in log z for each unit of its range, beside the first few."""
+FEWEST_POINTS: Final = 8
+LONGEST_PIECE: Final = 6.0
+"""Range of log z that one interpolant should span: more of them cost more expectations, and longer sums save none."""
+VALUES_AT_A_TIME: Final = 1 << 14
+"""Of an interpolant: small enough for the fast memory of a core."""
+TOLERANCE: Final = 1e-10
+"""The last three Chebyshev coefficients of a log must be below this."""
 
 
 @dataclass(frozen=True)
@@ -93,9 +106,67 @@ class _Integrand:
 
 def mean_powers(n: Array, z: Array, a: Array, b: Array) -> tuple[Array, Array]:
     """Return E[(1 + p z)^-n] and E[(1 + p z)^-(n + 1)] for p ~ Beta(a, b); n, a, b > 0, z >= 0. Broadcasts."""
-    mean, tilted = _means("powers", n, z, a, b)
-    still = np.asarray(z) == 0.0
+    z = np.asarray(z)
+    law = np.broadcast_shapes(np.shape(n), np.shape(a), np.shape(b))
+    law = (1,) * (z.ndim - len(law)) + law
+    shared = tuple(axis for axis in range(z.ndim) if law[axis] == 1 and len(law) == z.ndim)
+    if np.prod([z.shape[axis] for axis in shared]) >= 4 * FEWEST_POINTS and (z > 0.0).all():
+        mean, tilted = _of_many_z(*(np.broadcast_to(part, law) for part in (n, a, b)), z=z, shared=shared)
+    else:
+        mean, tilted = _means("powers", n, z, a, b)
+    still = z == 0.0
     return np.where(still, 1.0, mean), np.where(still, 1.0, tilted)
+
+
+def _of_many_z(n: Array, a: Array, b: Array, *, z: Array, shared: tuple[int, ...]) -> Array:
+    """Return what `_means` does; n, a and b have length 1 along the axes they share."""
+    moved = np.moveaxis(z, shared, range(-len(shared), 0))
+    table = moved.reshape(-1, np.prod(moved.shape[z.ndim - len(shared) :]))
+    columns = [part.reshape(-1, 1) for part in (n, a, b)]
+    order = np.argsort(table[0])
+    pieces = 1 + int(np.log(table[0, order[-1]] / table[0, order[0]]) / LONGEST_PIECE)
+    means = np.empty((2, *table.shape))
+    for some in np.array_split(order, pieces):
+        means[:, :, some] = _interpolated(columns, table[:, some])
+    return np.moveaxis(means.reshape(2, *moved.shape), range(-len(shared), 0), [axis + 1 for axis in shared])
+
+
+def _interpolated(columns: list[Array], z: Array) -> Array:
+    """Return what `_means` does, from its values at few z; n, a and b of shape (laws, 1), z (laws, values)."""
+    n, a, b = columns
+    place = np.log(z)
+    low, high = place.min(axis=1, keepdims=True), place.max(axis=1, keepdims=True)
+    points = FEWEST_POINTS + 8 * int(np.ceil(POINTS_PER_LOG / 8.0 * (high - low).max()))
+    if points > z.shape[1]:
+        return _means("powers", n, z, a, b)
+    middle, half = 0.5 * (low + high), np.maximum(0.5 * (high - low), 1e-9)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        logs = np.log(_means("powers", n, np.exp(middle + half * np.cos(angles(points))), a, b))
+        coefficients = np.einsum("ij,klj->kli", to_coefficients(points), logs)
+    good = (np.abs(coefficients[..., -3:]) <= TOLERANCE).all(axis=(0, 2))
+    place -= middle
+    place /= half
+    means = np.empty((2, *z.shape))
+    laws = max(VALUES_AT_A_TIME // z.shape[1], 1)
+    for start in range(0, len(z), laws):
+        some = slice(start, start + laws)
+        for k in range(2):
+            np.exp(_clenshaw(coefficients[k, some], place[some]), out=means[k, some])
+    if not good.all():
+        means[:, ~good] = _means("powers", n[~good], z[~good], a[~good], b[~good])
+    return means
+
+
+def _clenshaw(coefficients: Array, place: Array) -> Array:
+    """Return sums of Chebyshev polynomials at places (rows, values) in [-1, 1]; coefficients (rows, points)."""
+    twice, product = 2.0 * place, np.empty(place.shape)
+    above, value = np.zeros(place.shape), np.zeros(place.shape)
+    for coefficient in coefficients.T[:0:-1]:
+        np.multiply(twice, value, out=product)
+        product += coefficient[:, None]
+        np.subtract(product, above, out=above)
+        above, value = value, above
+    return np.asarray(coefficients[:, :1] + place * value - above)
 
 
 def mean_purchases(n: Array, z: Array, a: Array, b: Array) -> Array:

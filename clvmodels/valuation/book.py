@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
@@ -11,12 +12,14 @@ from numpy.typing import NDArray
 
 from clvmodels.data.histories import Histories
 from clvmodels.errors import AssumptionError, FitError
+from clvmodels.inference import predictions
 from clvmodels.inference.fit import OrdersFit, SpendFit
 from clvmodels.models.derived import residual
 from clvmodels.numerics.threads import dot
 from clvmodels.valuation.assumptions import Assumptions
 from clvmodels.valuation.discounting import discounting
-from clvmodels.valuation.lines import DRIVERS, Future, Line, lines
+from clvmodels.valuation.lines import DRIVERS, Driver, Future, Line, lines
+from clvmodels.valuation.uncertainty import CUSTOMER_COLUMNS, Interval, Uncertainty, expected, realised
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -69,51 +72,160 @@ class Book:
         The assumptions.
     histories
         The customers.
-    distinct_orders, distinct_living_years
-        D and L of each distinct history within each horizon, the last one the horizon of the assumptions;
-        shape (distinct, horizons + 1).
-    order_value
-        Z by customer, shape (customers,).
+    future
+        D, L and Z of each customer, shape (customers,) each.
+    within
+        The drivers of the lines summed over customers, within each of `HORIZONS`; shape (horizons,) each.
     """
 
     orders: OrdersFit
     spend: SpendFit
     terms: Assumptions
     histories: Histories
-    distinct_orders: Array
-    distinct_living_years: Array
-    order_value: Array
+    future: Future
+    within: Mapping[Driver, Array]
+    _draws: dict[tuple[bool, int | None], Uncertainty] = field(default_factory=dict, init=False)
 
     @cached_property
     def lines(self) -> tuple[Line, ...]:
         """The benefits and costs."""
         return lines(self.terms)
 
+    @property
+    def has_draws(self) -> bool:
+        """Whether one of the fits has draws of its parameters."""
+        return len(self.orders.draws) > 1 or len(self.spend.draws) > 1
+
     @cached_property
-    def future(self) -> Future:
-        """D, L and Z of each customer."""
-        where = self.histories.distinct.index
-        return Future(self.distinct_orders[where, -1], self.distinct_living_years[where, -1], self.order_value)
+    def rlv(self) -> Array:
+        """Residual lifetime value by customer, shape (customers,)."""
+        return np.asarray(np.sum([line.value(self.future) for line in self.lines], axis=0))
 
     @cached_property
     def customers(self) -> pd.DataFrame:
-        """By customer_id: discounted_orders (D), discounted_lifetime (L, years), order_value (Z), each line, rlv."""
+        """By customer_id: discounted_orders (D), discounted_lifetime (L, years), order_value (Z), each line, rlv.
+
+        Where the fits have draws, also the columns of `customer_intervals`, from the draws of the parameters.
+        """
         import pandas as pd
 
         future = self.future
         columns = {"discounted_orders": future.D, "discounted_lifetime": future.L, "order_value": future.Z}
-        values = {line.name: line.value(future) for line in self.lines}
-        columns |= values | {"rlv": np.sum(list(values.values()), axis=0)}
-        return pd.DataFrame(columns, index=self.histories.customer_id)
+        columns |= {line.name: line.value(future) for line in self.lines} | {"rlv": self.rlv}
+        table = pd.DataFrame(columns, index=self.histories.customer_id)
+        return pd.concat([table, self.customer_intervals()], axis=1) if self.has_draws else table
 
     @cached_property
     def equity(self) -> float:
         """Static customer equity: the sum of the residual lifetime values of the customers on the books."""
-        return float(self.customers["rlv"].sum())
+        return float(self.rlv.sum())
+
+    def interval(self, probability: float = 0.9, *, process: bool = False, seed: int | None = None) -> Interval:
+        """Return where customer equity lies with a probability, given the draws of the fits.
+
+        Parameters
+        ----------
+        probability
+            Of the interval, above 0 and below 1.
+        process, seed
+            As of `draws`.
+
+        Returns
+        -------
+        Interval
+            low, high, mean, sd and median of the draws of equity. Its mean is that of the draws: `equity` is the value
+            at the point estimates, which differs a little, as value is not linear in the parameters.
+
+        Raises
+        ------
+        FitError
+            If neither fit has draws, and `process` is not asked for.
+        AssumptionError
+            If `probability` is not between 0 and 1.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import clvmodels as clv
+        >>> r = np.array([[0.23, 0.24, 0.25]])
+        >>> orders = clv.BGNBD().from_params({"r": r, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
+        >>> spend = clv.GammaGamma().from_params({"p": 6.25, "q": 3.74, "v": 15.44})
+        >>> terms = clv.Assumptions(discount_rate=0.15, margin=0.30)
+        >>> book = clv.value(orders, spend, orders.simulate(100, "39 weeks", seed=1), terms)
+        >>> book.interval(0.9).draws
+        3
+        """
+        if not 0.0 < probability < 1.0:
+            raise AssumptionError(
+                f"the probability of an interval is between 0 and 1, such as 0.9, got {probability!r}"
+            )
+        return Interval.of(self.draws(process=process, seed=seed), probability)
+
+    def draws(self, *, process: bool = False, seed: int | None = None) -> Array:
+        """Return customer equity under each draw of the parameters, shape (draws,).
+
+        Draw i of the fit of transactions is paired with draw i of the fit of spend, and customers are summed within
+        each pair. If one fit has fewer draws, they are used again from the first on; a point estimate is paired with
+        every draw of the other fit. Of more than 1,000 draws, 1,000 at even distances are used.
+
+        Parameters
+        ----------
+        process
+            Include what finitely many customers will really do: under each pair of draws every customer's future
+            purchases and their values are simulated once (1,000 times in all if both fits are point estimates).
+        seed
+            Of the simulation; None: a new one for each book.
+
+        Raises
+        ------
+        FitError
+            If neither fit has draws, and `process` is not asked for.
+        """
+        return self._uncertainty(process, seed).equity
+
+    def customer_intervals(self, *, process: bool = False, seed: int | None = None) -> pd.DataFrame:
+        """Return by customer_id sd and quantiles of the draws of residual lifetime value, and the share below zero.
+
+        Parameters
+        ----------
+        process, seed
+            As of `draws`: without it, what the customer is worth on average over his possible futures; with it, what he
+            will really bring.
+
+        Returns
+        -------
+        DataFrame
+            rlv_sd, rlv_q05, rlv_q50, rlv_q95, probability_of_loss.
+
+        Raises
+        ------
+        FitError
+            If neither fit has draws, and `process` is not asked for.
+        """
+        import pandas as pd
+
+        table = self._uncertainty(process, seed).customers
+        return pd.DataFrame(table, index=self.histories.customer_id, columns=list(CUSTOMER_COLUMNS))
+
+    def _uncertainty(self, process: bool, seed: int | None) -> Uncertainty:
+        """Return the draws of this valuation, computed when they are first asked for."""
+        if not (process or self.has_draws):
+            raise FitError(
+                "an interval needs a fit with draws, and both fits are point estimates; fit with "
+                'method="nuts" or method="laplace", or ask for the randomness of the customers alone with process=True'
+            )
+        key = (process, seed if process else None)
+        if key not in self._draws:
+            rests_on = (self.orders, self.spend, self.histories, self.terms, self.lines)
+            self._draws[key] = realised(*rests_on, seed) if process else expected(*rests_on)
+        return self._draws[key]
 
     @cached_property
     def statement_lines(self) -> pd.DataFrame:
-        """By line: driver, amount of the driver, rate, present value, and share of equity."""
+        """By line: driver, amount of the driver, rate, present value, share of equity.
+
+        Where the fits have draws, also low and high: between them the value lies with probability 0.9.
+        """
         import pandas as pd
 
         rows = []
@@ -121,21 +233,19 @@ class Book:
             amount = float(DRIVERS[line.driver](self.future).sum())
             rows.append((line.name, line.group, line.driver, amount, line.rate, line.rate * amount))
         table = pd.DataFrame(rows, columns=["line", "group", "driver", "amount", "rate", "value"]).set_index("line")
-        return table.assign(share=table["value"] / self.equity)
+        table = table.assign(share=table["value"] / self.equity)
+        if not self.has_draws:
+            return table
+        low, high = np.quantile(self._uncertainty(process=False, seed=None).lines, [0.05, 0.95], axis=1)
+        return table.assign(low=low, high=high)
 
     @cached_property
     def horizons(self) -> pd.DataFrame:
         """By number of years: equity within them, and its share of the whole."""
         import pandas as pd
 
-        distinct = self.histories.distinct
-        weight = distinct.weight
-        money = np.bincount(distinct.index, self.order_value, len(weight)).astype(float)
-        equity = []
-        for D, L in zip(self.distinct_orders.T, self.distinct_living_years.T, strict=True):
-            drivers = {"sales": dot(D, money), "orders": dot(D, weight), "living years": dot(L, weight)}
-            equity.append(sum(line.rate * drivers[line.driver] for line in self.lines))
-        table = pd.DataFrame({"years": HORIZONS, "equity": equity[:-1]}).set_index("years")
+        equity = np.sum([line.rate * self.within[line.driver] for line in self.lines], axis=0)
+        table = pd.DataFrame({"years": HORIZONS, "equity": equity}).set_index("years")
         return table.assign(share=table["equity"] / self.equity)
 
     @cached_property
@@ -215,20 +325,35 @@ def value(orders: OrdersFit, spend: SpendFit, histories: Histories, terms: Assum
         raise FitError("value(orders, spend, rfm, terms) takes a fit of transactions first and a fit of spend second")
     orders.require_unit(histories)
     _require_finite(orders, terms)
-    distinct = histories.distinct
-    x, t_x, T = (np.ascontiguousarray(column) for column in distinct.rows.T)
+    Z = np.empty(len(histories))
+    for part in spend.parts(histories):
+        rows = _positions(part)
+        Z[rows] = spend.model.expected_spend(part.estimate, histories.frequency[rows], histories.monetary_value[rows])
+    D, L = np.empty(len(histories)), np.empty(len(histories))
+    within: dict[Driver, Array] = {driver: np.zeros(len(HORIZONS)) for driver in DRIVERS}
+    for part in orders.parts(histories):
+        rows = _positions(part)
+        distinct = predictions.distinct_of(part, histories)
+        purchases, living = _discounted(orders, part, distinct.rows, terms)
+        D[rows], L[rows] = purchases[distinct.index, -1], living[distinct.index, -1]
+        money = np.bincount(distinct.index, Z[rows], len(distinct.rows)).astype(float)
+        within["sales"] += [dot(amount, money) for amount in purchases.T[:-1]]
+        within["orders"] += [dot(amount, distinct.weight) for amount in purchases.T[:-1]]
+        within["living years"] += [dot(amount, distinct.weight) for amount in living.T[:-1]]
+    return Book(orders, spend, terms, histories, Future(D, L, Z), within)
+
+
+def _positions(part: predictions.Part) -> NDArray[np.int64] | slice:
+    return slice(None) if part.rows is None else part.rows
+
+
+def _discounted(orders: OrdersFit, part: predictions.Part, rows: Array, terms: Assumptions) -> tuple[Array, Array]:
+    """Return D and L of distinct histories within each of `HORIZONS` and that of the assumptions, at the estimate."""
+    x, t_x, T = np.ascontiguousarray(rows.T)
     weightings = [discounting(terms, orders.unit, years) for years in (*HORIZONS, None)]
-    purchases, living = residual(orders.model, orders.estimate, x, T, weightings)
-    alive = orders.model.p_alive(orders.estimate, x, t_x, T)[:, None]
-    return Book(
-        orders=orders,
-        spend=spend,
-        terms=terms,
-        histories=histories,
-        distinct_orders=alive * purchases,
-        distinct_living_years=alive * living / terms.year_in(orders.unit),
-        order_value=spend.model.expected_spend(spend.estimate, histories.frequency, histories.monetary_value),
-    )
+    purchases, living = residual(orders.model, part.estimate, x, T, weightings)
+    alive = orders.model.p_alive(part.estimate, x, t_x, T)[:, None]
+    return alive * purchases, alive * living / terms.year_in(orders.unit)
 
 
 def _require_finite(orders: OrdersFit, terms: Assumptions) -> None:

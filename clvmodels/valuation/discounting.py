@@ -11,7 +11,7 @@ from clvmodels.numerics.quadrature import Weighting
 from clvmodels.units import Unit
 from clvmodels.valuation.assumptions import Assumptions
 
-__all__ = ["discount_factor", "discounting"]
+__all__ = ["annuity", "discount_factor", "discounting"]
 
 Array = NDArray[np.float64]
 
@@ -27,6 +27,26 @@ def discount_factor(terms: Assumptions, unit: Unit, time: Array) -> Array:
         return np.asarray(np.exp(-delta * time))
     position, period = _period(terms, unit)
     return np.asarray(np.exp(-delta * period * (np.floor(time / period) + position)))
+
+
+def annuity(terms: Assumptions, unit: Unit, time: Array) -> Array:
+    """Return the present value of one a `unit` until `time`, under the timing of `terms`: the integral of the factor.
+
+    Examples
+    --------
+    >>> terms = Assumptions(discount_rate=0.1, margin=0.3, timing="end-year")
+    >>> annuity(terms, "year", np.array([1.0, 2.5])).round(6)
+    array([0.909091, 2.111195])
+    """
+    delta = terms.force_of_interest(unit)
+    if delta == 0.0:
+        return np.asarray(time)
+    if terms.timing == "continuous":
+        return np.asarray(-np.expm1(-delta * time) / delta)
+    position, period = _period(terms, unit)
+    whole = np.floor(time / period)
+    before = period * np.exp(-delta * period * position) * np.expm1(-delta * period * whole) / np.expm1(-delta * period)
+    return np.asarray(before + (time - period * whole) * discount_factor(terms, unit, time))
 
 
 def discounting(terms: Assumptions, unit: Unit, years: float | None = None) -> Weighting:

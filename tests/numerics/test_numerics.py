@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clvmodels.numerics.distinct import distinct_rows
-from clvmodels.numerics.interpolate import evaluate_by_age
+from clvmodels.numerics.beta_mixture import mean_powers
+from clvmodels.numerics.interpolate import by_age, spans
 from clvmodels.numerics.quadrature import TimeGrid, Weighting, log_integral_of_peak
 from clvmodels.numerics.special import log_beta, log_gamma_ratio
 from clvmodels.numerics.threads import map_blocks
@@ -79,24 +80,70 @@ def test_the_integral_of_a_sharp_peak():
     assert value[0] == pytest.approx(np.log(1e-4 * np.sqrt(2 * np.pi)), abs=1e-10)
 
 
+def sorted_pairs(x, T):
+    return distinct_rows(x, T).rows.T.copy()
+
+
 def test_few_evaluations_serve_many_customers():
     generator = np.random.default_rng(0)
-    x, T = generator.integers(0, 3, 5000).astype(float), generator.uniform(0, 150, 5000)
+    x, T = sorted_pairs(generator.integers(0, 3, 5000).astype(float), generator.uniform(0, 150, 5000))
     calls = []
 
-    def smooth(x, T):
-        calls.append(len(x))
-        return np.column_stack([(x + 1) / (5 + T), np.exp(-x) / (5 + T) ** 0.3])
+    def smooth(draws, x, T):
+        calls.append((len(x), len(draws)))
+        place = draws + 5.0 + T[:, None]
+        return np.stack([(x[:, None] + 1) / place, np.exp(-x[:, None]) / place**0.3], axis=-1)
 
-    values = evaluate_by_age(smooth, x, T, 5.0)
-    np.testing.assert_allclose(values, np.column_stack([(x + 1) / (5 + T), np.exp(-x) / (5 + T) ** 0.3]), rtol=1e-10)
-    assert calls == [96]
+    values = by_age(smooth, x, T, 5.0, 4).at(slice(0, len(x)))
+    assert sum(points for points, _ in calls) == 3 * 24
+    np.testing.assert_allclose(values, smooth(np.arange(4), x, T), rtol=1e-10)
 
 
 def test_what_is_not_smooth_is_evaluated_everywhere():
     T = np.linspace(0, 100, 400)
-    values = evaluate_by_age(lambda _, T: np.abs(T - 50.0)[:, None], np.zeros(400), T, 5.0)
-    np.testing.assert_array_equal(values[:, 0], np.abs(T - 50.0))
+    values = by_age(lambda _, x, T: np.abs(T - 50.0)[:, None, None], 0.0 * T, T, 5.0, 1).at(slice(100, 300))
+    np.testing.assert_array_equal(values[:, 0, 0], np.abs(T - 50.0)[100:300])
+
+
+def test_a_draw_that_is_not_smooth_is_evaluated_everywhere_and_one_that_is_less_so_at_more_points():
+    x, T = np.repeat([0.0, 1.0, 2.0], [200, 5, 195]), np.concatenate([np.linspace(40.0, 80.0, 200)] * 2)
+    T[200:] = np.concatenate([T[:5], T[:195]])
+
+    def some_smooth(draws, x, T):
+        each = [1.0 / (20.0 + T), np.abs(T - 50.0), 1.0 / (1.0 + (T - 60.0) ** 2 / 400.0)]
+        return np.stack([each[draw] for draw in draws], axis=1)[..., None]
+
+    prepared = by_age(some_smooth, x, T, 5.0, 3)
+    assert [None if c is None else len(c) for c in prepared.coefficients] == [32, None, 32]
+    values = np.concatenate([prepared.at(slice(start, start + 37)) for start in range(0, 370, 37)])
+    truth = some_smooth([0, 1, 2], x, T)[:370]
+    np.testing.assert_allclose(values, truth, rtol=1e-8)
+    np.testing.assert_array_equal(values[:, 1], truth[:, 1])
+
+
+def test_spans_hold_few_points_and_whole_counts():
+    x = np.repeat(np.arange(5.0), [100, 3, 100, 40, 1])
+    assert [(span.start, span.stop) for span in spans(x, 64)] == [(0, 103), (103, 243), (243, 244)]
+    assert [(span.start, span.stop) for span in spans(x, 1)] == [
+        (0, 100),
+        (100, 103),
+        (103, 203),
+        (203, 243),
+        (243, 244),
+    ]
+    assert spans(np.zeros(0), 10) == []
+
+
+@pytest.mark.parametrize("n", [1e-3, 0.3, 40.0, 1e5])
+@pytest.mark.parametrize("a", [1e-3, 0.8, 300.0])
+def test_many_z_of_one_law_agree_with_each_by_itself(n, a):
+    z = np.geomspace(1e-5, 1e3, 300)[:, None] * np.array([1.0, 1.3])
+    laws = np.array([a, 1.1 * a])
+    together = mean_powers(np.asarray(n), z, laws, laws + n)
+    for k in range(2):
+        alone = mean_powers(np.full(300, n), z[:, k], np.full(300, laws[k]), np.full(300, laws[k] + n))
+        for ours, theirs in zip(together, alone, strict=True):
+            np.testing.assert_allclose(ours[:, k], theirs, rtol=2e-9, atol=1e-300)
 
 
 def test_blocks_come_back_in_order():

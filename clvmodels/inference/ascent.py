@@ -1,0 +1,158 @@
+"""The maximum of a smooth function of several variables: BFGS, then Newton steps.
+
+Source: Nocedal & Wright (2006), Numerical Optimization, ch. 3 and 6.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from clvmodels.models.specification import Array
+
+__all__ = ["CLOSE", "FARTHEST", "NEARLY", "Objective", "Optimum", "bfgs", "climb", "finish", "finite", "simplex"]
+
+STEP: Final = 1e-5
+"""Of the differences."""
+FARTHEST: Final = 30.0
+"""Beyond exp(+-30) nothing changes any more."""
+LEAST_CURVATURE: Final = 1e-2
+"""A start's curvature is taken to be at least this, so that the first step is not too long."""
+FLAT: Final = 1e-8
+"""An eigenvalue of the Hessian, per customer, below this: the data do not identify a direction."""
+STEEP: Final = 1e-6
+"""A gradient per customer above this: not converged."""
+NEARLY, CLOSE, CLOSEST = 1e-5, 1e-7, 1e-10
+"""Where the gradient is below these, we go from BFGS to Newton steps (on all customers, or a sample), and stop."""
+
+
+@dataclass(frozen=True)
+class Optimum:
+    """The end of a maximisation.
+
+    Attributes
+    ----------
+    psi
+        The maximum, shape (size,).
+    hessian
+        Of minus the function.
+    gradient
+        Of the function, per customer.
+    value
+        Of the function.
+    evaluations
+        How often it was computed.
+    """
+
+    psi: Array
+    hessian: Array
+    gradient: Array
+    value: float
+    evaluations: int
+
+    @property
+    def converged(self) -> bool:
+        """Whether the gradient vanishes."""
+        return bool(np.all(np.isfinite(self.gradient)) and np.abs(self.gradient).max() < STEEP)
+
+
+class Objective:
+    """Minus a function and its gradient, per customer; remembers the last point, counts the others.
+
+    Parameters
+    ----------
+    function
+        ``psi -> (value, gradient)``, to be maximised.
+    customers
+        What it is divided by, so that tolerances do not depend on the size of the data.
+    curvature
+        ``(psi, gradient) -> second derivatives``, or None where there is no closed form: differences of the gradient.
+    """
+
+    def __init__(
+        self,
+        function: Callable[[Array], tuple[float, Array]],
+        customers: float,
+        curvature: Callable[[Array, Array], Array | None] = lambda *_: None,
+    ) -> None:
+        self.function, self.customers, self.curvature, self.evaluations = function, customers, curvature, 0
+        self.last: tuple[Array, float, Array] | None = None
+
+    def __call__(self, psi: Array) -> tuple[float, Array]:
+        """Return minus the value and the gradient, per customer."""
+        if self.last is None or not np.array_equal(psi, self.last[0]):
+            self.evaluations += 1
+            with np.errstate(all="ignore"):  # far from the maximum a term may overflow; what is not finite is refused
+                value, gradient = self.function(psi)
+            self.last = psi.copy(), -value / self.customers, -gradient / self.customers
+        return self.last[1:]
+
+    def hessian(self, psi: Array) -> Array:
+        """Return the matrix of second derivatives; from differences of the gradient it is good to about 1e-5."""
+        here = self(psi)[1]
+        curvature = self.curvature(psi, -here * self.customers)
+        if curvature is not None:
+            return -curvature / self.customers
+        matrix = np.array([(self(psi + shift)[1] - here) / STEP for shift in STEP * np.eye(len(psi))])
+        return np.asarray(0.5 * (matrix + matrix.T))
+
+
+def climb(objective: Objective, start: Array) -> Optimum:
+    """Return the maximum near `start`."""
+    return finish(objective, bfgs(objective, start))
+
+
+def finite(value: float) -> float:
+    """Return a value that a minimiser may compare, infinity for what is none."""
+    return value if np.isfinite(value) else np.inf
+
+
+def bfgs(objective: Objective, start: Array, *, hessian: Array | None = None, enough: float = CLOSE) -> Array:
+    """Return where BFGS ends that starts with the curvature at `start`, or that of a similar objective."""
+    from scipy.optimize import minimize
+
+    values, vectors = np.linalg.eigh(objective.hessian(start) if hessian is None else hessian)
+    inverse = (vectors / np.maximum(np.abs(values), LEAST_CURVATURE)) @ vectors.T
+    options: Any = {"gtol": enough, "maxiter": 300, "hess_inv0": 0.5 * (inverse + inverse.T)}
+    return np.asarray(minimize(objective.__call__, start, jac=True, method="BFGS", options=options).x)
+
+
+def simplex(objective: Objective, start: Array) -> Array:
+    """Return where the method of Nelder and Mead ends, improved by BFGS."""
+    from scipy.optimize import minimize
+
+    def value(psi: Array) -> float:
+        return finite(objective(psi)[0])
+
+    options: Any = {"maxiter": 1000, "xatol": 1e-6, "fatol": 1e-12, "adaptive": True}
+    return bfgs(objective, np.asarray(minimize(value, start, method="Nelder-Mead", options=options).x))
+
+
+def _inverse(hessian: Array) -> Array | None:
+    """Return the inverse of a matrix, or None if it is not safely positive definite."""
+    values, vectors = np.linalg.eigh(hessian)
+    if not values[0] > FLAT:
+        return None
+    inverse = (vectors / values) @ vectors.T
+    return np.asarray(0.5 * (inverse + inverse.T))
+
+
+def finish(objective: Objective, psi: Array) -> Optimum:
+    """Polish by chord Newton steps, which a good start needs few of."""
+    psi = np.clip(psi, -FARTHEST, FARTHEST)
+    value, gradient = objective(psi)
+    hessian = objective.hessian(psi)
+    inverse = _inverse(hessian)
+    for _ in range(8):
+        if inverse is None or np.abs(gradient).max() < CLOSEST:
+            break
+        candidate = psi - inverse @ gradient
+        new_value, new_gradient = objective(candidate)
+        if not np.abs(new_gradient).max() < np.abs(gradient).max() or new_value > value + 1e-12:
+            break
+        psi, value, gradient = candidate, new_value, new_gradient
+    customers = objective.customers
+    return Optimum(psi, hessian * customers, -gradient, -value * customers, objective.evaluations)

@@ -1,0 +1,167 @@
+"""From a model, priors and histories to draws of its parameters: the steps of a Bayesian fit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from clvmodels.data.histories import Histories
+from clvmodels.errors import DataError, FitError, one_of
+from clvmodels.inference.diagnostics import Diagnostics, diagnose_chains, diagnose_weights
+from clvmodels.inference.observations import Observations, observe
+from clvmodels.inference.priors import Priors, in_plain_data
+from clvmodels.models.specification import Array, Model
+from clvmodels.units import Unit
+
+if TYPE_CHECKING:
+    import pymc as pm
+
+    from clvmodels.inference.posterior import Target
+
+__all__ = ["BayesMethod", "Drawn", "Effort", "Sampler", "Segments", "draw", "pymc_model_of", "split"]
+
+BayesMethod = Literal["map", "laplace", "nuts", "advi"]
+Sampler = Literal["nutpie", "pymc"]
+
+
+@dataclass(frozen=True)
+class Segments:
+    """The segments of some histories: the attribute that names them, their names, and the customers of each."""
+
+    by: str
+    names: tuple[str, ...]
+    rows: tuple[np.ndarray[tuple[int], np.dtype[np.intp]], ...]
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How much to sample, and how."""
+
+    draws: int
+    tune: int
+    chains: int
+    seed: int | None
+    sampler: Sampler
+    progress: bool
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """Draws of the parameters.
+
+    Attributes
+    ----------
+    theta
+        Shape (chain, draw, parameters); of the population, if there are segments.
+    segment_theta
+        Shape (segment, chain, draw, parameters).
+    stats
+        What the sampler says of each draw, shape (chain, draw).
+    diagnostics
+        How it went.
+    """
+
+    theta: Array
+    segment_theta: Array
+    stats: dict[str, Array]
+    diagnostics: Diagnostics
+
+
+def split(histories: Histories, by: str) -> Segments:
+    """Return the segments that an attribute of the histories names.
+
+    Raises
+    ------
+    DataError
+        If there is no such attribute, or it is missing for some customers.
+    """
+    attributes = histories.attributes
+    if by not in attributes.columns:
+        raise DataError(one_of("attribute of the histories", by, [str(column) for column in attributes.columns]))
+    column = attributes[by]
+    if column.isna().any():
+        raise DataError(f"{by} is missing for {int(column.isna().sum()):,} customers; name their segment first")
+    codes, names = column.astype(str).factorize(sort=True)
+    return Segments(by, tuple(map(str, names)), tuple(np.flatnonzero(codes == k) for k in range(len(names))))
+
+
+def _observed(model: Model, histories: Histories, segments: Segments | None) -> list[Observations]:
+    if segments is None:
+        return [observe(model, histories)]
+    groups = []
+    for name, rows in zip(segments.names, segments.rows, strict=True):
+        try:
+            groups.append(observe(model, histories.select(histories.customer_id[rows])))
+        except FitError as error:
+            raise FitError(f"{segments.by} {name}: {error}") from error
+    return groups
+
+
+def pymc_model_of(
+    model: Model, priors: Priors, histories: Histories, unit: Unit | None, segments: Segments | None
+) -> pm.Model:
+    """Return the PyMC model of some histories."""
+    from clvmodels.inference.likelihood import tabulate
+    from clvmodels.inference.posterior import pymc_model
+
+    table = tabulate(_observed(model, histories, segments))
+    return pymc_model(model, priors, table, unit, () if segments is None else segments.names)
+
+
+def draw(
+    model: Model,
+    priors: Priors,
+    histories: Histories,
+    unit: Unit | None,
+    segments: Segments | None,
+    *,
+    method: BayesMethod,
+    effort: Effort,
+) -> Drawn:
+    """Sample the posterior, or find its mode."""
+    from clvmodels.inference import sampling
+    from clvmodels.inference.posterior import Target
+
+    built = pymc_model_of(model, priors, histories, unit, segments)
+    plain = {name: in_plain_data(prior) for name, prior in priors.items()}
+    recipe = repr((model.key, plain, unit, 0 if segments is None else len(segments.names)))
+    target = Target(built, recipe, jacobian=method != "map")
+    centre = sampling.mode(target)
+    seed = effort.seed
+    if method == "map":
+        sampled = sampling.Sampled(centre.u[None, None, :])
+        diagnostics = _of_mode(centre.clean)
+    elif method in ("laplace", "advi"):
+        centre = centre if method == "laplace" else sampling.advi(target, centre, seed=seed, progress=effort.progress)
+        sampled = sampling.laplace(target.density, centre, draws=effort.draws, seed=seed)
+        diagnostics = diagnose_weights(sampled.pareto_k)
+    else:
+        sampled = sampling.nuts(target, centre, effort)
+        diagnostics = diagnose_chains(sampled.u, int(sampled.stats["diverging"].sum()))
+    return _of_parameters(model, target, sampled.u, dict(sampled.stats), diagnostics, pooled=segments is not None)
+
+
+def _of_mode(clean: bool) -> Diagnostics:
+    if clean:
+        return Diagnostics("converged", "a clean mode of the posterior.")
+    return Diagnostics("not converged", 'the posterior has no clean mode; use method="nuts", or tighter priors.')
+
+
+def _of_parameters(
+    model: Model, target: Target, u: Array, stats: dict[str, Array], diagnostics: Diagnostics, *, pooled: bool
+) -> Drawn:
+    """Turn draws of the unconstrained variables into those of the parameters."""
+    if not pooled:
+        theta = _stacked(model.names, target.variables(u, model.names))
+        return Drawn(theta, np.empty((0, 0, 0, 0)), stats, diagnostics)
+    population = [f"population_{name}" for name in model.names]
+    drawn = target.variables(u, [*model.names, *population])
+    by_segment = np.moveaxis(_stacked(model.names, drawn), 2, 0)
+    return Drawn(_stacked(population, drawn), np.ascontiguousarray(by_segment), stats, diagnostics)
+
+
+def _stacked(names: Sequence[str], drawn: dict[str, Array]) -> Array:
+    return np.stack([drawn[name] for name in names], axis=-1)

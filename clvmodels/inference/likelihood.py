@@ -1,0 +1,112 @@
+"""A model's log-likelihood as a PyTensor operation, with its gradient, evaluated by the compiled kernels."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytensor.tensor as pt
+from numba import njit
+from pytensor.gradient import disconnected_type
+from pytensor.graph.basic import Apply
+from pytensor.graph.op import Op
+from pytensor.link.numba.dispatch.basic import register_funcify_default_op_cache_key
+
+from clvmodels.inference.observations import Observations
+from clvmodels.models import compiled
+from clvmodels.models.compiled import KERNELS
+from clvmodels.models.specification import Array
+
+__all__ = ["LogLikelihood", "Table", "tabulate"]
+
+Index = np.ndarray[tuple[int, ...], np.dtype[np.int64]]
+
+
+@dataclass(frozen=True)
+class Table:
+    """The distinct histories of customers in groups that have parameters of their own, one group after the other.
+
+    Attributes
+    ----------
+    counts, customers
+        The distinct x of each group, and the number of its customers with each.
+    columns, weight
+        The distinct histories, shape (columns, n), and the number of customers with each.
+    count_starts, starts
+        Where each group begins in the two, and where the last ends, shape (groups + 1,).
+    """
+
+    counts: Array
+    customers: Array
+    columns: Array
+    weight: Array
+    count_starts: Index
+    starts: Index
+
+
+def tabulate(groups: Sequence[Observations]) -> Table:
+    """Return the observations of one or more groups of customers as one table, in the units of the data."""
+    histograms = [group.histogram for group in groups]
+    return Table(
+        counts=np.concatenate([counts for counts, _ in histograms]),
+        customers=np.concatenate([customers for _, customers in histograms]),
+        columns=np.concatenate([np.stack(group.in_data_units()) for group in groups], axis=1),
+        weight=np.concatenate([group.weight for group in groups]),
+        count_starts=np.cumsum([0, *(len(counts) for counts, _ in histograms)]),
+        starts=np.cumsum([0, *(len(group.weight) for group in groups)]),
+    )
+
+
+class LogLikelihood(Op):
+    """The log-likelihood of a table of histories, a number, and its gradient by theta.
+
+    Its inputs are theta, shape (groups, parameters), and the six arrays of a `Table`.
+    """
+
+    __props__ = ("key",)
+    itypes = (pt.dmatrix, pt.dvector, pt.dvector, pt.dmatrix, pt.dvector, pt.lvector, pt.lvector)
+
+    def __init__(self, key: str) -> None:
+        self.key = key
+
+    def make_node(self, *inputs: Any) -> Apply[Any]:
+        """Return the node of the graph."""
+        return Apply(self, [pt.as_tensor_variable(one) for one in inputs], [pt.dscalar(), pt.dmatrix()])
+
+    def perform(self, node: Apply[Any], inputs: Sequence[Any], output_storage: list[list[Any]]) -> None:  # noqa: ARG002
+        """Compute it outside of compiled graphs."""
+        value, gradient = summed(self.key)(*inputs)
+        output_storage[0][0], output_storage[1][0] = np.asarray(value), gradient
+
+    def pullback(self, inputs: Sequence[Any], outputs: Sequence[Any], cotangents: Sequence[Any]) -> list[Any]:
+        """Return the gradient, which is the second output."""
+        return [cotangents[0] * outputs[1], *(disconnected_type() for _ in inputs[1:])]
+
+    def connection_pattern(self, node: Apply[Any]) -> list[list[bool]]:
+        """Return which output depends differentiably on which input."""
+        return [[True, False], *([False, False] for _ in node.inputs[1:])]
+
+
+def summed(key: str) -> Callable[..., tuple[Array, Array]]:
+    """Return a compiled function that sums a model's kernel over the groups."""
+    kernel = KERNELS[key]
+
+    def log_likelihood(theta, counts, customers, columns, weight, count_starts, starts):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
+        out = np.zeros((theta.shape[0], theta.shape[1] + 1))
+        for group in range(theta.shape[0]):
+            some, rows = slice(count_starts[group], count_starts[group + 1]), slice(starts[group], starts[group + 1])
+            kernel(theta[group], counts[some], customers[some], columns[:, rows], weight[rows], out[group])
+        return np.asarray(out[:, 0].sum()), out[:, 1:].copy()
+
+    function: Callable[..., tuple[Array, Array]] = njit(log_likelihood, nogil=True, error_model="numpy")
+    return function
+
+
+@register_funcify_default_op_cache_key(LogLikelihood)  # type: ignore[untyped-decorator]
+def _numba(op: LogLikelihood, **_: object) -> tuple[Callable[..., tuple[Array, Array]], int]:
+    """Return the compiled function, and a number for PyTensor's cache on disk: other source, other number."""
+    return summed(op.key), sum(zlib.crc32(Path(file).read_bytes()) for file in (compiled.__file__, __file__))

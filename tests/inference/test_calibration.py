@@ -1,0 +1,130 @@
+"""Posteriors are calibrated: simulation-based calibration, and intervals that cover as often as they say.
+
+If parameters are drawn from the prior, data from the parameters, and then a posterior from the data, the rank of
+the truth among the posterior's draws is uniform (Talts, Betancourt, Simpson, Vehtari & Gelman 2018, arXiv 1804.06788).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+import clvmodels as clv
+from clvmodels.inference.simulation import future_counts
+from clvmodels.models.registry import MODELS, TRANSACTION_MODELS
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::clvmodels.errors.FitWarning"),  # short chains have few effective draws
+    pytest.mark.filterwarnings("ignore::clvmodels.errors.DataWarning"),  # simulated at chance, some bases look odd
+]
+
+PRIORS = {
+    "purchase_rate": ("LogNormal", {"mu": 1.5, "sigma": 0.4}, lambda g: g.lognormal(1.5, 0.4)),
+    "purchase_rate_cv": ("LogNormal", {"mu": 0.1, "sigma": 0.2}, lambda g: g.lognormal(0.1, 0.2)),
+    "dropout": ("Beta", {"alpha": 4.0, "beta": 12.0}, lambda g: g.beta(4.0, 12.0)),
+    "dropout_concentration": ("LogNormal", {"mu": 1.0, "sigma": 0.4}, lambda g: g.lognormal(1.0, 0.4)),
+    "first_year_loss": ("Beta", {"alpha": 5.0, "beta": 5.0}, lambda g: g.beta(5.0, 5.0)),
+    "dropout_rate_cv": ("LogNormal", {"mu": 0.1, "sigma": 0.2}, lambda g: g.lognormal(0.1, 0.2)),
+    "mean_spend": ("LogNormal", {"mu": 3.5, "sigma": 0.3}, lambda g: g.lognormal(3.5, 0.3)),
+    "order_cv": ("LogNormal", {"mu": -0.7, "sigma": 0.2}, lambda g: g.lognormal(-0.7, 0.2)),
+    "spend_spread": ("Beta", {"alpha": 6.0, "beta": 12.0}, lambda g: g.beta(6.0, 12.0)),
+}
+YEAR = 365.25 / 7
+CUSTOMERS, CHAINS, DRAWS, THIN = 250, 2, 300, 6
+
+
+def simulated(model, params, customers, seed):
+    """Histories under known parameters; spend belongs to customers with a BG/NBD base."""
+    if model.key in TRANSACTION_MODELS:
+        return (
+            getattr(clv, model.public_name)()
+            .from_params(params, unit="week")
+            .simulate(customers, "60 weeks", seed=seed)
+        )
+    generator = np.random.default_rng(seed)
+    x = 1.0 + generator.poisson(3.0, customers)
+    owner = np.repeat(np.arange(customers), x.astype(int))
+    nothing = np.zeros(customers)
+    values = model.draw_orders(np.array(list(params.values())), nothing, nothing, owner, generator)
+    table = pd.DataFrame({"customer_id": np.arange(customers), "frequency": x, "recency": 20.0, "T": 30.0})
+    return clv.Histories.from_frame(table.assign(monetary_value=np.bincount(owner, values) / x), unit="week")
+
+
+def ranks(model, repetitions):
+    """Return the ranks of the true quantities among thinned draws, shape (repetitions, quantities)."""
+    priors = {one.name: {"dist": PRIORS[one.name][0], **PRIORS[one.name][1]} for one in model.quantities}
+    estimator = getattr(clv, model.public_name)(priors=priors)
+    found = []
+    for seed in range(repetitions):
+        generator = np.random.default_rng(1_000 + seed)
+        truth = {one.name: PRIORS[one.name][2](generator) for one in model.quantities}
+        rfm = simulated(model, model.from_quantities(truth, YEAR), CUSTOMERS, seed)
+        fit = estimator.fit(rfm, method="nuts", draws=DRAWS, tune=200, chains=CHAINS, seed=seed, progress=False)
+        draws = model.to_quantities(
+            dict(zip(model.names, fit.theta[:, ::THIN].reshape(-1, len(truth)).T, strict=True)), YEAR
+        )
+        found.append([int((draws[name] < truth[name]).sum()) for name in truth])
+    return np.array(found)
+
+
+def p_value(some, bins):
+    """Return the p value of a chi-square test that ranks are uniform."""
+    counts = np.histogram(some, bins=bins, range=(0, CHAINS * DRAWS // THIN + 1))[0]
+    return stats.chisquare(counts).pvalue
+
+
+@pytest.mark.parametrize("key", MODELS)
+def test_ranks_are_uniform(key):
+    found = ranks(MODELS[key], 24)
+    assert min(p_value(column, 4) for column in found.T) > 1e-3, found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("key", MODELS)
+def test_ranks_are_uniform_in_full(key):
+    found = ranks(MODELS[key], 200)
+    assert min(p_value(column, 10) for column in found.T) > 1e-3, found
+
+
+def coverage(repetitions, customers, draws):
+    """Return how often 90 % intervals cover the repeat orders that the next year really brings, and the equity."""
+    truth = {"r": 0.6, "alpha": 6.0, "a": 0.8, "b": 2.4}
+    spending = {"p": 6.25, "q": 3.74, "v": 15.44}
+    orders, spend = clv.BGNBD().from_params(truth, unit="week"), clv.GammaGamma().from_params(spending)
+    terms = clv.Assumptions(discount_rate=0.1, margin=0.3, horizon="3 years")
+    covered = np.zeros(2)
+    for seed in range(repetitions):
+        generator = np.random.default_rng(seed)
+        rfm = with_spend(orders.simulate(customers, "78 weeks", seed=seed), spend, generator)
+        columns = rfm.frequency, rfm.recency, rfm.T
+        total = future_counts(orders.model, orders.estimate, *columns, YEAR, generator).sum()
+        fit = clv.BGNBD().fit(rfm, method="laplace", draws=draws, seed=seed)
+        money = clv.GammaGamma().fit(rfm, method="laplace", draws=draws, seed=seed)
+        said = fit.total_purchases(rfm, YEAR, process=True, seed=seed)
+        covered[0] += said["q05"] <= total <= said["q95"]
+        interval = clv.value(fit, money, rfm, terms).interval(0.9)
+        covered[1] += interval.low <= clv.value(orders, spend, rfm, terms).equity <= interval.high
+    return covered / repetitions
+
+
+def with_spend(rfm, spend, generator):
+    table = rfm.to_frame()[["frequency", "recency", "T"]]
+    owner = np.repeat(np.arange(len(table)), table["frequency"].astype(int))
+    nothing = np.zeros(len(table))
+    values = spend.model.draw_orders(spend.estimate, nothing, nothing, owner, generator)
+    sums = np.bincount(owner, values, len(table))
+    mean = np.divide(sums, table["frequency"], out=np.full(len(table), np.nan), where=table["frequency"] > 0)
+    return clv.Histories.from_frame(table.assign(monetary_value=mean).reset_index(), unit="week")
+
+
+def test_intervals_of_totals_and_equity_cover():
+    """Of 20 bases, 90 % is 18 +- 1.3."""
+    assert (coverage(20, 500, 400) >= 0.7).all()
+
+
+@pytest.mark.slow
+def test_intervals_of_totals_and_equity_cover_in_full():
+    found = coverage(200, 1_000, 1_000)
+    assert ((found >= 0.85) & (found <= 0.95)).all(), found
