@@ -102,7 +102,8 @@ def to_datatree(fit: OrdersFit | SpendFit, histories: Histories, memory_gb: floa
     if size > memory_gb:
         raise FitError(
             f"the pointwise log-likelihood of {len(some):,} customers under {chains * draws:,} draws takes "
-            f"{size:.1f} GB, more than memory_gb={memory_gb:g}; select customers, or use fit.loo(rfm), which az.compare takes as well"
+            f"{size:.1f} GB, more than memory_gb={memory_gb:g}; select customers, or use fit.loo(rfm), which "
+            "az.compare takes as well"
         )
     pointwise = np.empty((chains, draws, len(some)))
     for values, distinct, rows in _by_customer(fit, histories):
