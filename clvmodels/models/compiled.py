@@ -27,6 +27,8 @@ __all__ = ["KERNELS", "Kernel"]
 Kernel = Callable[[Array, Array, Array, Array, Array, Array], None]
 
 LARGEST_LOG_ODDS: Final = 700.0
+LARGEST_LOG_ODDS_IN_PRODUCT: Final = 300.0
+LARGE_PRODUCT: Final = 1e150
 
 
 def _compiled[F: Callable[..., object]](function: F) -> F:
@@ -82,6 +84,7 @@ def beta_geometric(
     x, t_x = -1.0, -1.0
     value, by_r, by_alpha, by_a, by_b = 0.0, 0.0, 0.0, 0.0, 0.0
     n = rest = log_ratio = last = log_last = 0.0
+    product = 1.0
     for i in range(len(weight)):
         if columns[0, i] != x:
             x = columns[0, i]
@@ -94,19 +97,27 @@ def beta_geometric(
         w, end = weight[i], alpha + columns[2, i]
         log_end = math.log(end)
         log_odds = n * (log_end - log_last) + log_ratio
-        if log_odds < LARGEST_LOG_ODDS:
+        if log_odds < LARGEST_LOG_ODDS_IN_PRODUCT:
             odds = math.exp(log_odds)
             alive = 1.0 / (1.0 + odds)
-            left, log_sum = odds * alive, math.log(1.0 + odds)
+            left = odds * alive
+            if w == 1.0:  # one logarithm of many factors
+                product *= 1.0 + odds
+                if product > LARGE_PRODUCT:
+                    value += math.log(product)
+                    product = 1.0
+            else:
+                value += w * math.log(1.0 + odds)
         else:
-            alive, left, log_sum = 0.0, 1.0, log_odds
-        value += w * (log_sum - n * log_end)
+            alive, left = 0.0, 1.0
+            value += w * log_odds
+        value -= w * n * log_end
         by_r -= w * (alive * log_end + left * log_last)
         by_alpha -= w * n * (alive / end + left / last)
         by_a += w * left
         if left > 0.0:
             by_b -= w * left / rest
-    out[0] += value
+    out[0] += value + math.log(product)
     out[1] += by_r
     out[2] += by_alpha
     out[3] += by_a / a

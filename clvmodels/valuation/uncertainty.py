@@ -162,7 +162,7 @@ def expected(
     """Return what is expected of the customers under each pair of draws of the parameters."""
     valuation = _Valuation(orders, spend, terms, lines)
     found = [(some.rows, *_expected(valuation, some)) for some in _customers(orders, spend, histories)]
-    return _joined(found, len(histories))
+    return _joined(found, len(lines), len(histories))
 
 
 def realised(
@@ -178,7 +178,7 @@ def realised(
     groups = list(_customers(orders, spend, histories))
     seeds = np.random.SeedSequence(seed).spawn(len(groups))
     found = [(some.rows, *_realised(valuation, some, seed)) for some, seed in zip(groups, seeds, strict=True)]
-    return _joined(found, len(histories))
+    return _joined(found, len(lines), len(histories))
 
 
 def _customers(orders: OrdersFit, spend: SpendFit, histories: Histories) -> Iterator[_Customers]:
@@ -362,9 +362,10 @@ def _purchases(
     return left, _Purchases(np.concatenate([customer, last]), time, 1.0 / thinning.kept(time))
 
 
-def _joined(found: list[tuple[Index, Array, Array]], customers: int) -> Uncertainty:
+def _joined(found: list[tuple[Index, Array, Array]], lines: int, customers: int) -> Uncertainty:
     """Return the sums of the lines over all customers, and one table of them."""
     table = np.empty((customers, len(CUSTOMER_COLUMNS)))
     for rows, _, some in found:
         table[rows] = some
-    return Uncertainty(np.sum([lines for _, lines, _ in found], axis=0), table)
+    none = np.zeros((lines, LARGEST_NUMBER_OF_DRAWS))
+    return Uncertainty(np.sum([sums for _, sums, _ in found], axis=0) if found else none, table)

@@ -158,6 +158,14 @@ def test_without_draws_there_is_no_interval(rfm):
     assert list(book.customers.columns)[-1] == "rlv"
 
 
+def test_no_customers_are_worth_nothing(fits, rfm):
+    book = book_of(*fits, rfm.select(np.zeros(len(rfm), bool)))
+    assert book.equity == 0.0
+    for process in (False, True):
+        assert book.interval(process=process).high == 0.0
+    assert book.customers.shape == (0, 12)
+
+
 @pytest.mark.parametrize("probability", [0.0, 1.0, 90, -0.1])
 def test_a_probability_lies_between_0_and_1(fits, rfm, probability):
     with pytest.raises(AssumptionError, match=r"such as 0\.9, got"):
