@@ -24,12 +24,12 @@ def fit_pareto_nbd(table: pd.DataFrame) -> Call:
     return lambda: dict(clv.ParetoNBD().fit(clv.Histories.from_frame(table, unit="week")).params)
 
 
-def _drawn(model: str, table: pd.DataFrame) -> Call:
+def _drawn(model: str, table: pd.DataFrame, draws: int = DRAWS, tune: int = 500) -> Call:
     estimator = getattr(clv, model)()
 
     def call() -> dict[str, float]:
         rfm = clv.Histories.from_frame(table, unit="week")
-        fit = estimator.fit(rfm, method="nuts", draws=DRAWS, chains=CHAINS, seed=1, progress=False)
+        fit = estimator.fit(rfm, method="nuts", draws=draws, tune=tune, chains=CHAINS, seed=1, progress=False)
         return quality({name: fit.theta[..., k] for k, name in enumerate(fit.model.names)}, fit.diagnostics.divergences)
 
     return call
@@ -38,6 +38,11 @@ def _drawn(model: str, table: pd.DataFrame) -> Call:
 def nuts_bg_nbd(table: pd.DataFrame) -> Call:
     """Draw from the posterior of BG/NBD by NUTS."""
     return _drawn("BGNBD", table)
+
+
+def nuts_bg_nbd_large(table: pd.DataFrame) -> Call:
+    """Draw as much as a million customers need: 250 draws of each chain after 200 to tune."""
+    return _drawn("BGNBD", table, draws=250, tune=200)
 
 
 def nuts_pareto_nbd(table: pd.DataFrame) -> Call:

@@ -126,5 +126,5 @@ def test_intervals_of_totals_and_equity_cover():
 
 @pytest.mark.slow
 def test_intervals_of_totals_and_equity_cover_in_full():
-    found = coverage(200, 1_000, 1_000)
+    found = coverage(200, 500, 400)
     assert ((found >= 0.85) & (found <= 0.95)).all(), found
