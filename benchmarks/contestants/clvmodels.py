@@ -41,8 +41,8 @@ def nuts_bg_nbd(table: pd.DataFrame) -> Call:
 
 
 def nuts_bg_nbd_large(table: pd.DataFrame) -> Call:
-    """Draw as much as a million customers need: 250 draws of each chain after 200 to tune."""
-    return _drawn("BGNBD", table, draws=250, tune=200)
+    """Draw as much as a million customers need: 500 draws of each chain after 200 to tune."""
+    return _drawn("BGNBD", table, draws=500, tune=200)
 
 
 def nuts_pareto_nbd(table: pd.DataFrame) -> Call:
