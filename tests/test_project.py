@@ -52,7 +52,7 @@ def shell_blocks(page: Path) -> str:
 
 def tracked_text_files() -> list[Path]:
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True, text=True).stdout
-    return [ROOT / name for name in listed.split("\0") if name and not name.endswith(".parquet")]
+    return [ROOT / name for name in listed.split("\0") if name and not name.endswith((".parquet", ".png"))]
 
 
 def test_imports_point_downwards() -> None:
