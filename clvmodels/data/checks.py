@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 
 __all__ = ["check_histories", "check_ids", "warn_about"]
 
+_Rule = Callable[..., npt.NDArray[np.bool_]]
+"""Which of some customers break it, by columns of their numbers."""
+
+_ROWS_PER_BLOCK = 1 << 15
 _TOLERANCE = 1e-9
 _FEW_CUSTOMERS = 20  # a smaller table is somebody's examples rather than a customer base
 _FEW_GAPS = 5  # so many gaps of one day and none of zero do not happen by chance
@@ -68,37 +72,47 @@ def check_histories(
     last = "recency" if time_since_last is None else time_since_last
     for name, array in (("frequency", x), ("T", age), (last, recency)):
         _check_plain(ids, name, array)
-    if np.isinf(spend).any():
-        _refuse("monetary_value is infinite", np.isinf(spend), ids, {"monetary_value": spend}, "leave it missing")
-    whole = x == np.rint(x)
-    _refuse("frequency is no whole number", ~whole, ids, {"frequency": x}, "it counts repeat purchase occasions")
+    _refuse("monetary_value is infinite", np.isinf, ids, {"monetary_value": spend}, "leave it missing")
+    advice = "it counts repeat purchase occasions"
+    _refuse("frequency is no whole number", lambda x: x != np.rint(x), ids, {"frequency": x}, advice)
     if time_since_last is not None:
-        beyond = recency > age * (1 + _TOLERANCE)
-        shown = {time_since_last: recency, "T": age}
-        _refuse(f"{time_since_last} is beyond T", beyond, ids, shown, "T is the time since the first purchase")
+        _refuse(
+            f"{time_since_last} is beyond T",
+            lambda since, age: since > age * (1 + _TOLERANCE),
+            ids,
+            {time_since_last: recency, "T": age},
+            "T is the time since the first purchase",
+        )
         rounded = (x == 0) & np.isclose(recency, age, rtol=1e-2, atol=0)
         recency = np.where(rounded, 0.0, np.maximum(age - recency, 0.0))
     recency = _check_recency(ids, x, recency, age)
-    none = (x == 0) & (spend == 0)
-    if none.any():
-        spend = np.where(none, np.nan, spend)  # no repeat purchase: the mean is missing, not zero
+    if _count(_no_spend, x, spend):
+        spend = np.where(_no_spend(x, spend), np.nan, spend)
     return {"frequency": x, "recency": recency, "T": age, "monetary_value": spend}
+
+
+def _no_spend(x: FloatArray, spend: FloatArray) -> npt.NDArray[np.bool_]:
+    """Whose mean spend is missing rather than zero: they have no repeat purchase."""
+    return np.asarray((x == 0) & (spend == 0))
 
 
 def _check_plain(ids: pd.Index[Any], name: str, array: FloatArray) -> None:
     """Refuse missing, infinite and negative numbers."""
-    if array.min(initial=0.0) >= 0.0 and array.max(initial=0.0) < np.inf:
+    if not _count(lambda array: ~((array >= 0.0) & (array < np.inf)), array):
         return
-    _refuse(f"{name} is missing", np.isnan(array), ids, {}, "every customer needs one")
-    _refuse(f"{name} is infinite", np.isinf(array), ids, {name: array}, "every customer needs a finite one")
-    _refuse(f"{name} is negative", array < 0, ids, {name: array}, "it is counted from zero up")
+    _refuse(f"{name} is missing", np.isnan, ids, {name: array}, "every customer needs one")
+    _refuse(f"{name} is infinite", np.isinf, ids, {name: array}, "every customer needs a finite one")
+    _refuse(f"{name} is negative", lambda array: array < 0, ids, {name: array}, "it is counted from zero up")
 
 
 def _check_recency(ids: pd.Index[Any], x: FloatArray, recency: FloatArray, age: FloatArray) -> FloatArray:
     """Return recency within [0, T]; refuse the meanings of recency and frequency that are not ours."""
     shown = {"frequency": x, "recency": recency, "T": age}
-    once = (x == 0) & (recency > 0)
-    if once.any():
+
+    def once(x: FloatArray, recency: FloatArray, _: FloatArray) -> npt.NDArray[np.bool_]:
+        return np.asarray((x == 0) & (recency > 0))
+
+    if _count(once, x, recency, age):
         same = np.isclose(recency, age, rtol=1e-6, atol=0)[x == 0].mean() > 0.5
         advice = (
             "this looks like the time since the last purchase: give it as time_since_last=... instead of recency=..."
@@ -106,32 +120,42 @@ def _check_recency(ids: pd.Index[Any], x: FloatArray, recency: FloatArray, age: 
             else "recency is the age at the last purchase, which is 0 for a customer who bought once"
         )
         _refuse("a customer with frequency 0 has a recency above 0", once, ids, shown, advice)
-    late = recency > age
-    if late.any():
-        beyond = recency > age * (1 + _TOLERANCE)
-        _refuse("recency is beyond T", beyond, ids, shown, "both count from the first purchase, in the same unit")
-        recency = np.where(late, age, recency)
-    at_birth = (x > 0) & (recency == 0)
-    if at_birth.any() and x.min() >= 1 and (x[at_birth] == 1).all():
+    if _count(np.greater, recency, age):
+        advice = "both count from the first purchase, in the same unit"
+        _refuse("recency is beyond T", lambda _, r, T: r > T * (1 + _TOLERANCE), ids, shown, advice)
+        recency = np.minimum(recency, age)
+    if _count(_at_birth, x, recency) and x.min() >= 1 and (x[_at_birth(x, recency)] == 1).all():
+        what = "a customer with frequency 1 has recency 0, and nobody has frequency 0"
         advice = "frequency seems to count all purchases: it counts repeat purchases, so subtract 1"
-        _refuse("a customer with frequency 1 has recency 0, and nobody has frequency 0", at_birth, ids, shown, advice)
+        _refuse(what, lambda x, recency, _: _at_birth(x, recency), ids, shown, advice)
     return recency
 
 
-def _refuse(
-    what: str, wrong: npt.NDArray[np.bool_], ids: pd.Index[Any], numbers: Mapping[str, FloatArray], advice: str
-) -> None:
-    """Raise if any customer is wrong: how many, up to three of them with their numbers, and what to do."""
-    if not wrong.any():
+def _at_birth(x: FloatArray, recency: FloatArray) -> npt.NDArray[np.bool_]:
+    """Who has repeat purchases, all at age zero."""
+    return np.asarray((x > 0) & (recency == 0))
+
+
+def _count(rule: _Rule, *columns: FloatArray) -> int:
+    """Return how many customers break a rule; in blocks that stay in the processor's cache."""
+    starts = range(0, len(columns[0]), _ROWS_PER_BLOCK)
+    blocks = ([column[start : start + _ROWS_PER_BLOCK] for column in columns] for start in starts)
+    return sum(int(np.count_nonzero(rule(*block))) for block in blocks)
+
+
+def _refuse(what: str, rule: _Rule, ids: pd.Index[Any], numbers: Mapping[str, FloatArray], advice: str) -> None:
+    """Raise if any customer breaks the rule: how many, up to three of them with their numbers, and what to do."""
+    wrong = _count(rule, *numbers.values())
+    if not wrong:
         return
-    rows = np.flatnonzero(wrong)
+    rows = np.flatnonzero(rule(*numbers.values()))
     seen = "; ".join(f"{shown(ids[row])}{_values(numbers, row)}" for row in rows[:3])
-    raise DataError(f"{what}: {len(rows):,} of {count(len(wrong), 'customer')}, for example {seen}; {advice}")
+    raise DataError(f"{what}: {wrong:,} of {count(len(ids), 'customer')}, for example {seen}; {advice}")
 
 
 def _values(numbers: Mapping[str, FloatArray], row: np.intp) -> str:
     """Return the numbers of one customer in brackets."""
-    return f" ({', '.join(f'{name} {values[row]:g}' for name, values in numbers.items())})" if numbers else ""
+    return f" ({', '.join(f'{name} {values[row]:g}' for name, values in numbers.items())})"
 
 
 def warn_about(numbers: Mapping[str, FloatArray], unit: Unit) -> None:
@@ -144,7 +168,7 @@ def warn_about(numbers: Mapping[str, FloatArray], unit: Unit) -> None:
     """
     x, recency, age = numbers["frequency"], numbers["recency"], numbers["T"]
     notes = []
-    if len(x) >= _FEW_CUSTOMERS and x.min() >= 1:
+    if len(x) >= _FEW_CUSTOMERS and not _count(lambda x: x < 1, x):
         notes.append(
             "every customer has a repeat purchase: the models need the one-time buyers too, and fitted without them"
             " they predict about twice the purchases that come; do not drop customers with frequency 0"
@@ -154,7 +178,7 @@ def warn_about(numbers: Mapping[str, FloatArray], unit: Unit) -> None:
             "no customer's last purchase is less than a day before the end of T, and many are exactly one day before:"
             " T seems to be measured to a day after the end of the data; measure it to the last day observed"
         )
-    at_birth = int(((x > 0) & (recency == 0)).sum())
+    at_birth = _count(_at_birth, x, recency)
     if at_birth:
         notes.append(
             f"{count(at_birth, 'customer')} with repeat purchases but recency 0: purchases at one instant are"
@@ -167,7 +191,7 @@ def warn_about(numbers: Mapping[str, FloatArray], unit: Unit) -> None:
 def _a_day_late(recency: FloatArray, age: FloatArray, unit: Unit) -> bool:
     """Whether times on a grid of days all end at least one day before the end, and several exactly one."""
     day = (1 - 1e-6) / DAYS[unit]
-    if (recency > age - day).any():
+    if _count(lambda recency, age: recency > age - day, recency, age):
         return False
     days = (age - recency) * DAYS[unit]
     on_grid = bool((np.abs(days - np.rint(days)) < 1e-6).all())

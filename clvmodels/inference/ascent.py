@@ -25,8 +25,10 @@ FLAT: Final = 1e-8
 """An eigenvalue of the Hessian, per customer, below this: the data do not identify a direction."""
 STEEP: Final = 1e-6
 """A gradient per customer above this: not converged."""
-NEARLY, CLOSE, CLOSEST = 1e-5, 1e-7, 1e-10
-"""Where the gradient is below these, we go from BFGS to Newton steps (on all customers, or a sample), and stop."""
+NEARLY, CLOSE = 5e-5, 1e-7
+"""Where the gradient per customer is below these, we go from BFGS to Newton steps: on all customers, on few."""
+LAST: Final = 1e-7
+"""The Newton step from a gradient per customer below this is the last one: it leaves less than rounding does."""
 
 
 @dataclass(frozen=True)
@@ -147,9 +149,12 @@ def finish(objective: Objective, psi: Array) -> Optimum:
     hessian = objective.hessian(psi)
     inverse = _inverse(hessian)
     for _ in range(8):
-        if inverse is None or np.abs(gradient).max() < CLOSEST:
+        if inverse is None:
             break
         candidate = psi - inverse @ gradient
+        if np.abs(gradient).max() < LAST:
+            psi = candidate
+            break
         new_value, new_gradient = objective(candidate)
         if not np.abs(new_gradient).max() < np.abs(gradient).max() or new_value > value + 1e-12:
             break

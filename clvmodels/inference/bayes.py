@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
+from uuid import uuid4
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from clvmodels.data.histories import Histories
 from clvmodels.errors import DataError, FitError, one_of
 from clvmodels.inference.diagnostics import Diagnostics, diagnose_chains, diagnose_weights
 from clvmodels.inference.observations import Observations, observe
-from clvmodels.inference.priors import Priors, in_plain_data
+from clvmodels.inference.priors import Priors, in_plain_data, is_plain
 from clvmodels.models.specification import Array, Model
 from clvmodels.units import Unit
 
@@ -126,9 +127,7 @@ def draw(
     from clvmodels.inference.posterior import Target
 
     built = pymc_model_of(model, priors, histories, unit, segments)
-    plain = {name: in_plain_data(prior) for name, prior in priors.items()}
-    recipe = repr((model.key, plain, unit, 0 if segments is None else len(segments.names)))
-    target = Target(built, recipe, jacobian=method != "map")
+    target = Target(built, _recipe(model, priors, unit, segments), jacobian=method != "map")
     centre = sampling.mode(target)
     seed = effort.seed
     if method == "map":
@@ -136,12 +135,20 @@ def draw(
         diagnostics = _of_mode(centre.clean)
     elif method in ("laplace", "advi"):
         centre = centre if method == "laplace" else sampling.advi(target, centre, seed=seed, progress=effort.progress)
-        sampled = sampling.laplace(target.density, centre, draws=effort.draws, seed=seed)
+        sampled = sampling.laplace(target.log_density, centre, draws=effort.draws, seed=seed)
         diagnostics = diagnose_weights(sampled.pareto_k)
     else:
         sampled = sampling.nuts(target, centre, effort)
         diagnostics = diagnose_chains(sampled.u, int(sampled.stats["diverging"].sum()))
     return _of_parameters(model, target, sampled.u, dict(sampled.stats), diagnostics, pooled=segments is not None)
+
+
+def _recipe(model: Model, priors: Priors, unit: Unit | None, segments: Segments | None) -> str:
+    """Return a text that is equal for PyMC models that differ in their data only; an own one where we cannot tell."""
+    if not all(is_plain(prior) for prior in priors.values()):
+        return uuid4().hex
+    plain = {name: in_plain_data(prior) for name, prior in priors.items()}
+    return repr((model.key, plain, unit, 0 if segments is None else len(segments.names)))
 
 
 def _of_mode(clean: bool) -> Diagnostics:

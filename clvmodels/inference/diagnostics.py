@@ -115,12 +115,10 @@ def diagnose_chains(u: Array, divergences: int) -> Diagnostics:
     return Diagnostics(status, message, r_hat=r_hat, ess=ess, divergences=divergences)
 
 
-def diagnose_weights(pareto_k: float, *, clean: bool = True) -> Diagnostics:
+def diagnose_weights(pareto_k: float) -> Diagnostics:
     """Judge draws from an approximation by the tail of their importance weights."""
-    good = clean and pareto_k <= LARGEST_K
-    message = (
-        f"normal approximation at the mode, re-weighted: Pareto k {pareto_k:.2f}, good to use."
-        if good
-        else f'normal approximation at the mode: Pareto k {pareto_k:.2f} is above {LARGEST_K}, too far off; use "nuts".'
-    )
-    return Diagnostics("converged" if good else "not converged", message, pareto_k=pareto_k)
+    if pareto_k <= LARGEST_K:
+        message = f"re-weighted draws from an approximation, Pareto k {pareto_k:.2f}: good to use."
+        return Diagnostics("converged", message, pareto_k=pareto_k)
+    message = f'draws from an approximation, Pareto k {pareto_k:.2f} above {LARGEST_K}: too far off; use method="nuts".'
+    return Diagnostics("not converged", message, pareto_k=pareto_k)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, cast, get_args
+from typing import TYPE_CHECKING, cast, get_args
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from clvmodels.errors import FitError, FitWarning, ParameterError, one_of
 from clvmodels.inference.ascent import Optimum
 from clvmodels.inference.bayes import BayesMethod, Effort, Sampler, draw, pymc_model_of, split
 from clvmodels.inference.diagnostics import Diagnostics, diagnose, diagnose_weights
-from clvmodels.inference.fit import Method, OrdersFit, SpendFit
+from clvmodels.inference.fit import FitMethod, Method, OrdersFit, SpendFit
 from clvmodels.inference.maximum_likelihood import maximise
 from clvmodels.inference.observations import Observations, observe
 from clvmodels.inference.priors import Priors, check_priors, default_priors, in_plain_data
@@ -24,9 +24,7 @@ from clvmodels.units import Unit, parse_unit
 if TYPE_CHECKING:
     import pymc as pm
 
-__all__ = ["OrdersEstimator", "SpendEstimator", "build"]
-
-FitMethod = Literal["mle", "map", "laplace", "nuts", "advi"]
+__all__ = ["Estimator", "OrdersEstimator", "SpendEstimator", "build"]
 
 
 def build(
@@ -58,8 +56,8 @@ def build(
 
 
 @dataclass(frozen=True)
-class OrdersEstimator:
-    """A model of transactions, to be fitted.
+class Estimator[M: Model, F: OrdersFit | SpendFit]:
+    """A model to be fitted.
 
     Attributes
     ----------
@@ -72,7 +70,7 @@ class OrdersEstimator:
         maximum likelihood and Laplace's approximation to it do without, the other methods take the defaults.
     """
 
-    model: TransactionModel
+    model: M
     priors: Priors | None = None
 
     def __post_init__(self) -> None:
@@ -95,15 +93,16 @@ class OrdersEstimator:
         seed: int | None = None,
         sampler: Sampler = "nutpie",
         progress: bool = True,
-    ) -> OrdersFit:
+    ) -> F:
         """Fit the model to purchase histories.
 
         Parameters
         ----------
         histories
-            All customers, those who bought once included.
+            All customers, those who bought once included. A model of spend leaves out here those without a repeat
+            purchase, and those whose mean value is missing or not positive.
         method
-            ``"mle"``: maximum likelihood. ``"laplace"``: the same, with draws from the normal approximation at the
+            ``"mle"``: maximum likelihood. ``"laplace"``: the same, with draws from an approximation around the
             maximum (of the posterior, if priors were stated), re-weighted to the exact one; its Pareto k tells whether
             it is close enough. ``"nuts"``: draws from the posterior. ``"map"``: the posterior's mode. ``"advi"``: draws
             from a variational approximation, re-weighted like those of Laplace's.
@@ -120,12 +119,14 @@ class OrdersEstimator:
 
         Returns
         -------
-        OrdersFit
+        OrdersFit or SpendFit
 
         Raises
         ------
         FitError
             If the data hold nothing to fit, or `method` or `sampler` is unknown or does not go with the rest.
+        ParameterError
+            If PyMC does not take a prior.
         DataError
             If `by` is no attribute of the histories, or missing for some customers.
 
@@ -136,7 +137,7 @@ class OrdersEstimator:
             names the cause and what to do.
         """
         effort = Effort(draws, tune, chains, seed, sampler, progress)
-        return cast("OrdersFit", _fit(self.model, self.priors, histories, method, by, effort))
+        return cast("F", _fit(self.model, self.priors, histories, method, by, effort))
 
     def to_pymc(self, histories: Histories, *, by: str | None = None) -> pm.Model:
         """Return the PyMC model of the histories: to look at, extend, and sample in your own way.
@@ -153,6 +154,11 @@ class OrdersEstimator:
         ['purchase_rate', 'purchase_rate_cv', 'dropout', 'dropout_concentration']
         """
         return _to_pymc(self.model, self.priors, histories, by)
+
+
+@dataclass(frozen=True)
+class OrdersEstimator(Estimator[TransactionModel, OrdersFit]):
+    """A model of transactions, to be fitted."""
 
     def from_params(self, params: Mapping[str, float], *, unit: str) -> OrdersFit:
         """Return a fit with known parameters, such as published ones.
@@ -174,56 +180,8 @@ class OrdersEstimator:
 
 
 @dataclass(frozen=True)
-class SpendEstimator:
-    """A model of the value of orders, to be fitted.
-
-    Attributes
-    ----------
-    model
-        Its specification.
-    priors
-        Beliefs about the quantities of the model (`default_priors` names them), or about all of the papers'
-        parameters, in the unit of the histories: ``pymc_extras.prior.Prior`` objects or plain data such as
-        ``{"dist": "LogNormal", "mu": 1.4, "sigma": 0.5}``; what is not given has a weakly informative default. None:
-        maximum likelihood and Laplace's approximation to it do without, the other methods take the defaults.
-    """
-
-    model: SpendModel
-    priors: Priors | None = None
-
-    def __post_init__(self) -> None:
-        check_priors(self.model, self.priors)
-
-    @property
-    def default_priors(self) -> dict[str, dict[str, object]]:
-        """The default priors, as plain data, by the quantities they are about."""
-        return default_priors(self.model)
-
-    def fit(
-        self,
-        histories: Histories,
-        *,
-        method: FitMethod = "mle",
-        by: str | None = None,
-        draws: int = 1_000,
-        tune: int = 500,
-        chains: int = 4,
-        seed: int | None = None,
-        sampler: Sampler = "nutpie",
-        progress: bool = True,
-    ) -> SpendFit:
-        """Fit the model to the mean order values of the customers with repeat purchases.
-
-        Parameters, errors and warnings are those of a transaction model's ``fit``; customers without a repeat
-        purchase, or with a mean value that is not positive, are left out here; where it is missing or negative they get
-        the population mean later.
-        """
-        effort = Effort(draws, tune, chains, seed, sampler, progress)
-        return cast("SpendFit", _fit(self.model, self.priors, histories, method, by, effort))
-
-    def to_pymc(self, histories: Histories, *, by: str | None = None) -> pm.Model:
-        """Return the PyMC model of the histories, as that of a transaction model."""
-        return _to_pymc(self.model, self.priors, histories, by)
+class SpendEstimator(Estimator[SpendModel, SpendFit]):
+    """A model of the value of orders, to be fitted."""
 
     def from_params(self, params: Mapping[str, float]) -> SpendFit:
         """Return a fit with known parameters, such as published ones.
@@ -249,6 +207,11 @@ def _fit(
         raise FitError(f'method="{method}" knows no population of segments; use method="nuts" with by="{by}"')
     if method == "mle" and priors is not None:
         raise FitError('method="mle" takes no priors; use method="map", "laplace" or "nuts"')
+    if by is not None and set(priors or {}) & set(model.names):
+        raise FitError(
+            f"segments differ in quantities, so that by={by!r} needs priors of {', '.join(default_priors(model))}, "
+            f"not of {', '.join(model.names)}"
+        )
     fit = (
         _by_likelihood(model, histories, method, effort)
         if by_likelihood
@@ -302,11 +265,11 @@ def _reweighted(
     """Return draws of psi around the maximum, weighted by the likelihood, shape (1, draws, parameters)."""
     from clvmodels.inference.sampling import Mode, laplace
 
-    def density(psi: Array) -> tuple[float, Array]:
-        return observations.log_likelihood(model, model.lower + np.exp(psi))
+    def log_likelihood(psi: Array) -> float:
+        return observations.log_likelihood(model, model.lower + np.exp(psi))[0]
 
     centre = Mode(optimum.psi, np.asarray(np.linalg.cholesky(covariance)), optimum.value, clean=True)
-    sampled = laplace(density, centre, draws=effort.draws, seed=effort.seed)
+    sampled = laplace(log_likelihood, centre, draws=effort.draws, seed=effort.seed)
     return sampled.u, diagnose_weights(sampled.pareto_k)
 
 

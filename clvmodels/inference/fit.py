@@ -27,9 +27,10 @@ if TYPE_CHECKING:
     import xarray as xr
     from arviz_stats.utils import ELPDData
 
-__all__ = ["Fit", "Method", "OrdersFit", "SpendFit"]
+__all__ = ["Fit", "FitMethod", "Method", "OrdersFit", "SpendFit"]
 
-Method = Literal["mle", "map", "laplace", "nuts", "advi", "given"]
+FitMethod = Literal["mle", "map", "laplace", "nuts", "advi"]
+Method = FitMethod | Literal["given"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -50,8 +51,6 @@ class Fit:
         Of the data the model was fitted to, at the point estimate; NaN for given parameters.
     estimate
         The point estimate, shape (parameters,).
-    sd
-        Standard errors of the parameters (standard deviations of the draws if sampled), shape (parameters,).
     covariance
         Of log(parameter - lower bound), shape (parameters, parameters); NaN where it is not known.
     customers
@@ -167,6 +166,24 @@ class Fit:
             by=None,
             segments=(),
             segment_theta=np.empty((0, 0, 0, 0)),
+        )
+
+    def thinned(self, step: int) -> Self:
+        """Return the fit with every `step`-th draw of each chain.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import clvmodels as clv
+        >>> drawn = {"p": np.linspace(6.0, 7.0, 100)[None], "q": 3.74, "v": 15.44}
+        >>> clv.GammaGamma().from_params(drawn).thinned(10).theta.shape
+        (1, 10, 3)
+        """
+        return replace(
+            self,
+            theta=self.theta[:, ::step],
+            stats={name: values[:, ::step] for name, values in self.stats.items()},
+            segment_theta=self.segment_theta[:, :, ::step],
         )
 
     def to_datatree(self, histories: Histories, *, memory_gb: float = 1.0) -> xr.DataTree:

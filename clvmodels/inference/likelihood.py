@@ -68,7 +68,6 @@ class LogLikelihood(Op):
     """
 
     __props__ = ("key",)
-    itypes = (pt.dmatrix, pt.dvector, pt.dvector, pt.dmatrix, pt.dvector, pt.lvector, pt.lvector)
 
     def __init__(self, key: str) -> None:
         self.key = key

@@ -141,7 +141,7 @@ def _prior(fit: Fit) -> dict[str, Array]:
     """Return draws of what was believed before; none for maximum likelihood or an object of the user's own."""
     import pymc as pm
 
-    if not fit.priors or any(str(prior["dist"]).startswith("<") for prior in fit.priors.values()):
+    if not fit.priors or any("object" in prior for prior in fit.priors.values()):
         return {}
     with pm.Model():
         variables = {name: create_variable(name, prior) for name, prior in fit.priors.items()}

@@ -1,8 +1,8 @@
 """The posterior as a PyMC model, and as a compiled density for samplers.
 
 Users get the model itself (`to_pymc`), to look at, extend and sample in their own way. Our own sampling compiles its
-log density once, finds the mode, and walks in coordinates in which the posterior is nearly a standard normal
-distribution: the Cholesky factor of the curvature at the mode takes the correlations out, exactly and reversibly.
+log density once, and walks in coordinates u = centre + factor z in which the posterior is nearly a standard normal
+distribution: a change of coordinates that is exact, whatever the factor.
 """
 
 from __future__ import annotations
@@ -146,19 +146,23 @@ class Target:
         known = {**self.built.named_vars, **self.built.dim_lengths}
         return function, [known[name].get_value(borrow=True) for name in names]
 
-    def _log_density(self) -> list[Variable]:
+    def _density(self) -> list[Variable]:
         log_density = self.built.logp(jacobian=self.jacobian)
         return [log_density, gradient(log_density, self.built.continuous_value_vars)]
 
     def density(self, u: Array) -> tuple[float, Array]:
         """Return the log density and its gradient."""
-        function, data = self._compiled("density", self._log_density)
-        value, gradient = function(u, *data)
-        return float(value), np.asarray(gradient)
+        function, data = self._compiled("density", self._density)
+        value, by_u = function(u, *data)
+        return float(value), np.asarray(by_u)
+
+    def log_density(self, u: Array) -> float:
+        """Return the log density."""
+        return self.density(u)[0]
 
     def whitened(self, centre: Array, factor: Array) -> Callable[[Array], tuple[float, Array]]:
         """Return the density of z, u = centre + factor z, as a function that lets other threads run."""
-        function, data = self._compiled("density", self._log_density)
+        function, data = self._compiled("density", self._density)
         key = (self.recipe, self.jacobian, "whitened")
         if key not in _COMPILED:
             _COMPILED[key] = njit(_in_whitened_coordinates(function), nogil=True), []

@@ -381,8 +381,8 @@ class Asked:
         if need > self.memory:
             raise FitError(
                 f"{draws:,} draws of {customers:,} customers take {need / 1e9:.2g} GB, and memory_gb is "
-                f"{self.memory / 1e9:.2g}; select customers with rfm.select(...), thin the fit with "
-                "dataclasses.replace(fit, theta=fit.theta[:, ::10]), ask for the table of quantiles, or raise memory_gb"
+                f"{self.memory / 1e9:.2g}; select customers with rfm.select(...), thin the draws with "
+                "fit.thinned(10), ask for the table of quantiles, or raise memory_gb"
             )
 
     def _by_customer(self, of: Callable[[Answers], Array]) -> Array:

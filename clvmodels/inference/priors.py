@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from copy import deepcopy
 from typing import Any, Protocol
@@ -9,7 +10,15 @@ from typing import Any, Protocol
 from clvmodels.errors import ParameterError, one_of
 from clvmodels.models.specification import Model
 
-__all__ = ["Priors", "VariableFactory", "check_priors", "create_variable", "default_priors", "in_plain_data"]
+__all__ = [
+    "Priors",
+    "VariableFactory",
+    "check_priors",
+    "create_variable",
+    "default_priors",
+    "in_plain_data",
+    "is_plain",
+]
 
 
 class VariableFactory(Protocol):
@@ -54,6 +63,8 @@ def check_priors(model: Model, priors: Priors | None) -> Priors:
 def create_variable(name: str, prior: VariableFactory | Mapping[str, object]) -> Any:  # noqa: ANN401
     """Create the random variable of a prior in the PyMC model of the context; the prior itself is not changed.
 
+    The parameters of a prior may be priors themselves: they become variables called ``name_parameter``.
+
     Raises
     ------
     ParameterError
@@ -63,19 +74,62 @@ def create_variable(name: str, prior: VariableFactory | Mapping[str, object]) ->
         return deepcopy(prior).create_variable(name)
     import pymc as pm
 
-    arguments: dict[str, Any] = dict(prior)
-    distribution: Any = getattr(pm, str(arguments.pop("dist", None)), None)
-    arguments = arguments.pop("kwargs", arguments)
+    arguments = _arguments(prior)
+    distribution: Any = getattr(pm, str(prior.get("dist")), None)
     try:
-        return distribution(name, **arguments)
+        return distribution(
+            name,
+            **{
+                key: create_variable(f"{name}_{key}", value) if isinstance(value, Mapping) else value
+                for key, value in arguments.items()
+            },
+        )
     except (TypeError, ValueError, NotImplementedError) as error:
         example = '{"dist": "LogNormal", "mu": 0.0, "sigma": 1.0}'
         raise ParameterError(f"the prior of {name} is like {example}, got {dict(prior)!r}: {error}") from error
 
 
-def in_plain_data(prior: VariableFactory | Mapping[str, object]) -> dict[str, object]:
-    """Return a prior as plain data, to be stored with a fit; an object of the user's own by its representation."""
+def _arguments(prior: Mapping[str, object]) -> dict[str, Any]:
+    """Return the parameters of the distribution: beside its name, or under ``kwargs`` as pymc-extras writes them."""
+    beside: dict[str, Any] = {key: value for key, value in prior.items() if key not in ("dist", "kwargs")}
+    under: Any = prior.get("kwargs", {})
+    if under and beside:
+        raise ParameterError(
+            f"a prior in plain data has the parameters of its distribution, and {', '.join(beside)} cannot be stated "
+            "beside kwargs; give the prior as an object, such as pymc_extras.prior.Prior"
+        )
+    return {**beside, **under}
+
+
+def _content(prior: VariableFactory | Mapping[str, object]) -> Mapping[str, object] | None:
+    """Return what a prior consists of, or None for an object that does not tell, or tells more than plain data can."""
     if isinstance(prior, Mapping):
-        return dict(prior)
+        return prior
     to_dict = getattr(prior, "to_dict", None)
-    return dict(to_dict()) if to_dict is not None else {"dist": repr(prior)}
+    content = None if to_dict is None else dict(to_dict())
+    return content if content is not None and _are_distributions(content) else None
+
+
+def _are_distributions(content: Mapping[str, Any]) -> bool:
+    """Whether a prior and those of its parameters are distributions with parameters and nothing else."""
+    nested = [value for value in content.get("kwargs", {}).values() if isinstance(value, Mapping)]
+    return set(content) <= {"dist", "kwargs"} and all(_are_distributions(one) for one in nested)
+
+
+def is_plain(prior: VariableFactory | Mapping[str, object]) -> bool:
+    """Whether `in_plain_data` says all there is to say of a prior."""
+    try:
+        return json.dumps(_content(prior)) != "null"
+    except (TypeError, ValueError):
+        return False
+
+
+def in_plain_data(prior: VariableFactory | Mapping[str, object]) -> dict[str, object]:
+    """Return a prior as plain data, to be stored with a fit; what is none by its representation.
+
+    Examples
+    --------
+    >>> in_plain_data({"dist": "HalfNormal", "sigma": 2.0})
+    {'dist': 'HalfNormal', 'sigma': 2.0}
+    """
+    return dict(json.loads(json.dumps(_content(prior)))) if is_plain(prior) else {"object": repr(prior)}

@@ -20,9 +20,7 @@ from clvmodels.models.specification import Array
 if TYPE_CHECKING:
     from clvmodels.inference.bayes import Effort
 
-__all__ = ["Density", "Mode", "Sampled", "advi", "laplace", "mode", "nuts"]
-
-Density = Callable[[Array], tuple[float, Array]]
+__all__ = ["Mode", "Sampled", "advi", "laplace", "mode", "nuts"]
 
 LONGEST_SD: Final = 5.0
 """Of an unconstrained variable; where the curvature says more, or nothing, a chain starts with this."""
@@ -90,7 +88,7 @@ def _rounded(target: Target, centre: Mode, seed: int | None) -> Mode:
     size = len(centre.u)
     if not centre.clean or size > MOST_TO_ROUND:
         return centre
-    sampled = laplace(target.density, centre, draws=LEAST_PROPOSALS, seed=seed)
+    sampled = laplace(target.log_density, centre, draws=LEAST_PROPOSALS, seed=seed)
     if not sampled.pareto_k < LARGEST_K:
         return centre
     u = sampled.u[0]
@@ -161,7 +159,7 @@ def _pymc(target: Target, _: Mode, effort: Effort) -> Sampled:
     return Sampled(u, {name: result["sample_stats"][name].to_numpy() for name in stats})
 
 
-def laplace(density: Density, centre: Mode, *, draws: int, seed: int | None) -> Sampled:
+def laplace(log_density: Callable[[Array], float], centre: Mode, *, draws: int, seed: int | None) -> Sampled:
     """Draw from Laplace's approximation with the tails of Student's t, weigh each draw by what it leaves out, resample.
 
     The largest weights are smoothed by a generalised Pareto distribution; its shape k above 0.7 says that the
@@ -179,14 +177,15 @@ def laplace(density: Density, centre: Mode, *, draws: int, seed: int | None) -> 
     z = generator.standard_normal((proposals, size))
     z /= np.sqrt(generator.chisquare(DEGREES_OF_FREEDOM, (proposals, 1)) / DEGREES_OF_FREEDOM)
     u = centre.u + z @ centre.factor.T
-    log_density = np.array([density(one)[0] for one in u])
+    with np.errstate(all="ignore"):  # far out a term may overflow; what is not finite has no weight
+        values = np.array([log_density(one) for one in u])
     log_proposal = -0.5 * (DEGREES_OF_FREEDOM + size) * np.log1p(np.sum(z**2, axis=1) / DEGREES_OF_FREEDOM)
-    log_ratio = np.where(np.isfinite(log_density), log_density - centre.log_density - log_proposal, LEAST_LOG)
+    log_ratio = np.where(np.isfinite(values), values - centre.log_density - log_proposal, LEAST_LOG)
     log_weight, pareto_k = array_stats.psislw(-log_ratio)  # it is written for likelihoods, whose inverses are weights
     share = np.cumsum(np.exp(log_weight - np.max(log_weight)))
     positions = (np.arange(draws) + generator.random()) / draws * share[-1]
     chosen = generator.permutation(np.minimum(np.searchsorted(share, positions), proposals - 1))
-    return Sampled(u[None, chosen], {"lp": log_density[None, chosen]}, float(pareto_k))
+    return Sampled(u[None, chosen], {"lp": values[None, chosen]}, float(pareto_k))
 
 
 def advi(target: Target, start: Mode, *, seed: int | None, progress: bool) -> Mode:
@@ -206,4 +205,4 @@ def advi(target: Target, start: Mode, *, seed: int | None, progress: bool) -> Mo
     order = np.concatenate([np.r_[places[value.name][1]] for value in target.built.continuous_value_vars])
     centre = approximation.mean.eval()[order]
     factor = np.linalg.cholesky(approximation.cov.eval()[np.ix_(order, order)])
-    return Mode(centre, factor, target.density(centre)[0], clean=True)
+    return Mode(centre, factor, target.log_density(centre), clean=True)

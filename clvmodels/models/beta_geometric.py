@@ -106,7 +106,9 @@ def history_terms(theta: Array, x: Array, k: Array, t_x: Array, T: Array) -> tup
     r, alpha, a, b = np.moveaxis(theta, -1, 0)
     n, end, last, rest = r + x, alpha + T, alpha + t_x, _rest(b, k)
     log_end, silence = np.log(end), np.log(end / last)
-    alive, left, log_sum = _shares(a, rest, n * silence)
+    odds, log_odds = _odds(a, rest, n * silence)
+    log_sum = np.maximum(np.log1p(odds), log_odds)
+    alive, left = _shares(odds)
     gradient = np.empty((4, *alive.shape))
     np.multiply(left, silence, out=gradient[0])
     gradient[0] -= log_end
@@ -128,7 +130,7 @@ def history_curvature(theta: Array, weight: Array, x: Array, k: Array, t_x: Arra
     r, alpha, a, b = theta
     n, end, last, rest = r + x, 1.0 / (alpha + T), 1.0 / (alpha + t_x), _rest(b, k)
     silence = np.log(last / end)
-    alive, left, _ = _shares(a, rest, n * silence)
+    alive, left = _shares(_odds(a, rest, n * silence)[0])
     d = np.stack([silence, n * (end - last), np.broadcast_to(1.0 / a, n.shape), -1.0 / rest])
     alive *= weight
     scaled = d * (alive * left)
@@ -152,18 +154,23 @@ def _rest(b: Array, k: Array) -> Array:
     return rest
 
 
-def _shares(a: Array, rest: Array, exponent: Array) -> tuple[Array, Array, Array]:
-    """Return 1 / (1 + odds), odds / (1 + odds) and log(1 + odds), for odds a/rest exp(exponent) of having left."""
+def _odds(a: Array, rest: Array, exponent: Array) -> tuple[Array, Array]:
+    """Return the odds a/rest exp(exponent) of having left, and their log."""
     log_odds = exponent + (np.log(a) - np.log(rest))
-    odds = np.exp(np.minimum(log_odds, LARGEST_LOG_ODDS))
+    return np.exp(np.minimum(log_odds, LARGEST_LOG_ODDS)), log_odds
+
+
+def _shares(odds: Array) -> tuple[Array, Array]:
+    """Return 1 / (1 + odds) and odds / (1 + odds)."""
     alive = 1.0 / (1.0 + odds)
-    return alive, odds * alive, np.maximum(np.log1p(odds), log_odds)
+    return alive, odds * alive
 
 
 def p_alive(theta: Array, x: Array, k: Array, t_x: Array, T: Array) -> Array:
     """Return P(alive at T | x, t_x, T) = 1 / (1 + a/(b+k-1) ((alpha+T)/(alpha+t_x))^(r+x)); 1 where k = 0."""
     r, alpha, a, b = np.moveaxis(theta, -1, 0)
-    return _shares(a, _rest(b, k), (r + x) * np.log1p((T - t_x) / (alpha + t_x)))[0]
+    odds, _ = _odds(a, _rest(b, k), (r + x) * np.log((alpha + T) / (alpha + t_x)))
+    return _shares(odds)[0]
 
 
 def future(theta: Array, x: Array, k: Array, T: Array, t: Array) -> tuple[Array, Array]:

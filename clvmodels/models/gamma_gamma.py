@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import special
 
 from clvmodels.models.specification import Array, Parameter, Quantity, SpendModel
@@ -97,7 +98,9 @@ def _known(x: Array, mean_spend: Array) -> tuple[Array, Array]:
     return np.where(known, x, 0.0), np.where(known, x * mean_spend, 0.0)
 
 
-def draw_orders(theta: Array, x: Array, mean_spend: Array, owner: Array, generator: np.random.Generator) -> Array:
+def draw_orders(
+    theta: Array, x: Array, mean_spend: Array, owner: NDArray[np.int64], generator: np.random.Generator
+) -> Array:
     """Draw order values: each customer's nu ~ Gamma(q + p x, v + x zbar), then order k ~ Gamma(p, nu of its owner)."""
     p, q, v = np.moveaxis(theta, -1, 0)
     x, spent = _known(x, mean_spend)

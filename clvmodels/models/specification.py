@@ -193,8 +193,6 @@ class TransactionModel(Model):
         ``(theta, x, T, generator)``: draws what customers who are alive at T are like.
     mean_purchase_rate
         ``(theta)``: mean over customers who have just been acquired.
-    median_lifetime
-        ``(theta)``: time by which half of the customers just acquired have left.
     tail
         Name of the parameter that must exceed one for undiscounted residual value to be finite.
     """
@@ -216,9 +214,10 @@ class SpendModel(Model):
     ----------
     expected_spend
         ``(theta, x, mean_spend)``: expected value of a future order; the population mean where x = 0.
-    draw_mean_spend
-        ``(theta, x, mean_spend, generator)``: draws customers' own mean order values given their histories.
+    draw_orders
+        ``(theta, x, mean_spend, owner, generator)``: draws order values, `owner` the customer of each, given the
+        customers' histories.
     """
 
     expected_spend: Callable[[Array, Array, Array], Array]
-    draw_orders: Callable[[Array, Array, Array, Array, np.random.Generator], Array]
+    draw_orders: Callable[[Array, Array, Array, NDArray[np.int64], np.random.Generator], Array]

@@ -69,11 +69,30 @@ class DistinctRows:
         return int(h.sum(dtype=np.uint64))
 
 
+@dataclass(frozen=True)
+class _Numbers:
+    """The values of a column, numbered in their order.
+
+    Attributes
+    ----------
+    of_rows
+        The number of each row's value, shape (n,).
+    count
+        All numbers are below this.
+    values
+        The values that have some numbers.
+    """
+
+    of_rows: NDArray[np.integer]
+    count: int
+    values: Callable[[Index], Array]
+
+
 def distinct_rows(*columns: Array) -> DistinctRows:
     """Return the distinct rows of the table that `columns` (each of shape (n,), no NaN) form.
 
     The values of a column are numbered in their order; the numbers of a row are written as the digits of one whole
-    number, with the position of the row as the last digit; and these are sorted.
+    number, with the position of the row as the last digit; these are sorted; and read again.
 
     Examples
     --------
@@ -82,7 +101,7 @@ def distinct_rows(*columns: Array) -> DistinctRows:
     """
     size = len(columns[0])
     bits = size.bit_length()
-    key = _keys(columns, LARGEST_KEY >> bits)
+    key, digits = _write(columns, LARGEST_KEY >> bits)
     key <<= bits
     key |= np.arange(size)
     key.sort()
@@ -90,62 +109,74 @@ def distinct_rows(*columns: Array) -> DistinctRows:
     key >>= bits
     first = np.flatnonzero(np.concatenate(([size > 0], key[1:] != key[:-1])))
     rows = np.empty((len(first), len(columns)), order="F")
-    representatives = order[first]
-
-    def gather(block: slice) -> None:
-        for j, column in enumerate(columns):
-            rows[block, j] = column[representatives[block]] + 0.0  # -0.0 is 0.0
-
-    map_blocks(gather, len(first), ROWS_PER_BLOCK)
+    map_blocks(partial(_read, key, first, digits, rows), len(first), ROWS_PER_BLOCK)
     return DistinctRows(rows, np.diff(first, append=size).astype(float), order)
 
 
-def _keys(columns: Sequence[Array], largest: int) -> Index:
-    """Return a whole number below `largest` for each row, in the order of the rows."""
+def _write(columns: Sequence[Array], largest: int) -> tuple[Index, list[tuple[Index | None, _Numbers]]]:
+    """Return a whole number below `largest` for each row, in the order of the rows, and how to read it.
+
+    Where the numbers become too large, those met so far are numbered themselves; they are then given with the digit
+    that follows.
+    """
     size = len(columns[0])
     key, base = np.zeros(size, np.int64), 1
+    digits: list[tuple[Index | None, _Numbers]] = []
     for column in columns:
-        numbers, count = _numbering(column)
-        if base * count > largest:
-            found, key = np.unique(key, return_inverse=True)
-            base = len(found)
-        map_blocks(partial(_append, key, count, numbers), size, ROWS_PER_BLOCK)
-        base *= count
-    return key
+        numbers, met = _numbered(column), None
+        if base * numbers.count > largest:
+            met, key = np.unique(key, return_inverse=True)
+            base = len(met)
+        map_blocks(partial(_append, key, numbers), size, ROWS_PER_BLOCK)
+        base *= numbers.count
+        digits.append((met, numbers))
+    return key, digits
 
 
-def _append(key: Index, count: int, numbers: Callable[[slice], Index], rows: slice) -> None:
+def _append(key: Index, numbers: _Numbers, rows: slice) -> None:
     """Append a digit to keys, in place."""
-    key[rows] *= count
-    key[rows] += numbers(rows)
+    key[rows] *= numbers.count
+    key[rows] += numbers.of_rows[rows]
 
 
-def _numbering(column: Array) -> tuple[Callable[[slice], Index], int]:
-    """Return a function that numbers the values of some rows in the order of the values, and a bound of the numbers."""
+def _read(key: Index, first: Index, digits: list[tuple[Index | None, _Numbers]], out: Array, block: slice) -> None:
+    """Read the values of some rows off their keys, last digit first."""
+    rest = key[first[block]]
+    for j, (met, numbers) in reversed(list(enumerate(digits))):
+        rest, digit = np.divmod(rest, numbers.count)
+        out[block, j] = numbers.values(digit)
+        rest = rest if met is None else met[rest]
+
+
+def _numbered(column: Array) -> _Numbers:
+    """Return numbers for the values of a column: their multiples of a grid if they lie on one, else their ranks."""
     lowest, highest = column.min(initial=0.0), column.max(initial=0.0)
+    steps = np.empty(len(column), np.int32)
     for grid in GRIDS:
-        if lowest >= 0.0 and highest * grid < LARGEST_STEP and _on_grid(grid, column, slice(PROBE)):
-            on_grid = map_blocks(partial(_on_grid, grid, column), len(column), ROWS_PER_BLOCK)
+        if lowest >= 0.0 and highest * grid < LARGEST_STEP and _on_grid(grid, column, steps, slice(PROBE)):
+            on_grid = map_blocks(partial(_on_grid, grid, column, steps), len(column), ROWS_PER_BLOCK)
             if all(on_grid):
-                return partial(_steps, grid, column), round(highest * grid) + 1
-    ranks, count = _ranked(column)
-    return ranks.__getitem__, count
+                return _Numbers(steps, round(highest * grid) + 1, partial(_of_grid, grid))
+    return _ranked(column)
 
 
-def _steps(grid: float, column: Array, rows: slice) -> Index:
-    return np.rint(column[rows] * grid).astype(np.int64)
+def _of_grid(grid: float, steps: Index) -> Array:
+    return steps / grid
 
 
-def _on_grid(grid: float, column: Array, rows: slice) -> bool:
-    """Whether the values are whole numbers divided by `grid`."""
-    return np.array_equal(np.rint(column[rows] * grid) / grid, column[rows])
+def _on_grid(grid: float, column: Array, steps: NDArray[np.int32], rows: slice) -> bool:
+    """Whether the values are whole numbers divided by `grid`; writes down which."""
+    some = np.rint(column[rows] * grid)
+    steps[rows] = some
+    return np.array_equal(some / grid, column[rows])
 
 
-def _ranked(column: Array) -> tuple[Index, int]:
-    """Return the rank of each value among the distinct values, and how many there are."""
+def _ranked(column: Array) -> _Numbers:
+    """Return the rank of each value among the distinct values."""
     import pandas as pd
 
-    index, distinct = pd.factorize(column + 0.0)
+    index, distinct = pd.factorize(column + 0.0)  # -0.0 is 0.0
+    rising = np.argsort(distinct)
     rank = np.empty(len(distinct), np.int64)
-    rank[np.argsort(distinct)] = np.arange(len(distinct))
-    return rank[index], len(distinct)
+    rank[rising] = np.arange(len(distinct))
+    return _Numbers(rank[index], len(distinct), distinct[rising].__getitem__)

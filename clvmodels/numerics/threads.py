@@ -7,6 +7,7 @@ last digit on any machine.
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
@@ -25,13 +26,30 @@ def _pool() -> ThreadPoolExecutor:
 def map_blocks[R](function: Callable[[slice], R], size: int, block: int) -> list[R]:
     """Return ``function(rows)`` for the consecutive slices of at most `block` rows that cover `size` rows.
 
+    The calling thread takes its part of them, so that `function` may work in blocks itself.
+
     Examples
     --------
     >>> map_blocks(lambda rows: rows.stop - rows.start, 5, 2)
     [2, 2, 1]
     """
     slices = [slice(start, min(start + block, size)) for start in range(0, size, block)]
-    return [function(rows) for rows in slices] if len(slices) < 2 else list(_pool().map(function, slices))
+    results: dict[int, R] = {}
+    numbers = iter(range(len(slices)))  # shared: each number is taken once
+
+    def work() -> None:
+        for number in numbers:
+            results[number] = function(slices[number])
+
+    helpers = [_pool().submit(work) for _ in range(min(os.cpu_count() or 1, len(slices)) - 1)]
+    try:
+        work()
+    finally:
+        deque(numbers, maxlen=0)  # after an error no more is begun
+    for helper in helpers:
+        if not helper.cancel():
+            helper.result()
+    return [results[number] for number in range(len(slices))]
 
 
 def dot(left: NDArray[np.float64], right: NDArray[np.float64]) -> float:

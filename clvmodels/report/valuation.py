@@ -61,7 +61,7 @@ class Valuation:
     @cached_property
     def groups(self) -> tuple[Group, ...]:
         """The customers who bought once only, and the most valuable fifth."""
-        rlv = self.book.customers["rlv"].to_numpy()
+        rlv = self.book.rlv
         once = self.book.histories.frequency == 0
         top = int(np.ceil(_TOP_SHARE * len(rlv)))
         highest = np.partition(rlv, len(rlv) - top)[len(rlv) - top :]

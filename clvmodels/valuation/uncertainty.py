@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Final, cast
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -281,7 +281,7 @@ def _one_future(
     traits = orders.model.draw_traits(theta, x, T, generator)
     discount = discounting(valuation.terms, orders.unit)
     left, bought = _purchases(traits, np.where(alive, discount.end, 0.0), _Thinning.of(valuation), generator)
-    worth = spend.model.draw_orders(other, x, mean_spend, cast("Array", bought.customer), generator)
+    worth = spend.model.draw_orders(other, x, mean_spend, bought.customer, generator)
     factor = discount.factor(bought.time) * bought.weight
     D, sales = (np.bincount(bought.customer, values, len(x)).astype(float) for values in (factor, factor * worth))
     L = annuity(valuation.terms, orders.unit, left) / valuation.terms.year_in(orders.unit)

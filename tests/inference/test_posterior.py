@@ -155,6 +155,53 @@ def test_priors_of_the_caller_are_not_changed(rfm):
     assert repr(prior.to_dict()) == before
 
 
+def test_a_prior_may_have_priors_itself(rfm):
+    nested = Prior("LogNormal", mu=Prior("Normal", mu=1.0, sigma=0.1), sigma=0.5)
+    fit = clv.BGNBD(priors={"purchase_rate": nested}).fit(rfm, method="laplace", draws=100, seed=1)
+    believed = fit.to_datatree(rfm)["prior"]["purchase_rate"].to_numpy()
+    assert np.log(believed).mean() == pytest.approx(1.0, abs=0.1)
+    assert np.log(believed).std() == pytest.approx(np.hypot(0.1, 0.5), rel=0.15)
+    by_hand = clv.BGNBD(priors={"purchase_rate": fit.priors["purchase_rate"]}).to_pymc(rfm)
+    assert "purchase_rate_mu" in by_hand.named_vars
+
+
+class Own:
+    """A prior object of somebody's own, which tells nothing about itself."""
+
+    def __init__(self, mu):
+        self.mu = mu
+
+    def create_variable(self, name):
+        return pm.LogNormal(name, self.mu, 0.02)
+
+    def __repr__(self):
+        return "Own()"
+
+
+def test_a_density_is_not_taken_for_that_of_another_prior(rfm):
+    few = rfm.select(rfm.customer_id[:60])
+    year = 365.25 / 7
+    for rate in (5.0, 20.0):
+        fit = clv.BGNBD(priors={"purchase_rate": Own(np.log(rate))}).fit(few, method="map")
+        assert fit.params["r"] / fit.params["alpha"] * year == pytest.approx(rate, rel=0.1)
+        assert fit.priors["purchase_rate"] == {"object": "Own()"}
+        assert "prior" not in fit.to_datatree(few).children
+
+
+def test_what_plain_data_cannot_say_of_a_prior_is_refused(rfm):
+    told = Prior("Normal", mu=1.0, sigma=0.1, transform="exp").to_dict()
+    with pytest.raises(ParameterError, match="transform"):
+        clv.BGNBD(priors={"purchase_rate": told}).to_pymc(rfm)
+    tree = clv.BGNBD(priors={"purchase_rate": Prior("Normal", mu=1.0, sigma=0.1, transform="exp")})
+    assert "object" in tree.fit(rfm, method="map").priors["purchase_rate"]
+
+
+def test_pictures_of_arviz_take_the_tree(sampled, rfm):
+    tree = sampled.to_datatree(rfm)
+    for plot in (az.plot_trace, az.plot_dist, az.plot_forest):
+        assert plot(tree, var_names=["r", "alpha"], backend="none") is not None
+
+
 def test_wrong_priors_are_refused_with_advice(rfm):
     with pytest.raises(ParameterError, match="purchase_rate"):
         clv.BGNBD(priors={"purchase_rat": {"dist": "LogNormal", "mu": 0.0, "sigma": 1.0}})
@@ -175,6 +222,9 @@ def test_what_does_not_go_together_is_refused(rfm):
         clv.BGNBD().fit(rfm, method="nuts", sampler="nutpy")
     with pytest.raises(DataError, match="segment"):
         clv.BGNBD().fit(rfm, method="nuts", by="segment")
+    half = {"dist": "HalfNormal", "sigma": 10.0}
+    with pytest.raises(FitError, match="needs priors of purchase_rate"):
+        clv.BGNBD(priors=dict.fromkeys(("r", "alpha", "a", "b"), half)).fit(rfm, method="nuts", by="segment")
 
 
 def test_spend_is_sampled_with_q_above_one(rfm):

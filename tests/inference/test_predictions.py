@@ -154,9 +154,9 @@ def test_blocks_are_small(fit, rfm, model, monkeypatch):
 
 
 def test_draws_that_take_too_much_memory_are_refused_with_the_way_out(fit, rfm):
-    with pytest.raises(FitError, match=r"30 draws of 300 customers take .* GB.*rfm\.select.*fit\.theta\[:, ::10\]"):
+    with pytest.raises(FitError, match=r"30 draws of 300 customers take .* GB.*rfm\.select.*fit\.thinned\(10\)"):
         fit.expected_purchases(rfm, 26, return_draws=True, memory_gb=1e-5)
-    thinned = replace(fit, theta=fit.theta[:, ::10])
+    thinned = fit.thinned(10)
     assert thinned.expected_purchases(rfm, 26, return_draws=True).shape == (2, 2, 300)
 
 
