@@ -48,7 +48,7 @@ def equity_record(valuation: Valuation, *, source: str, notes: Sequence[str]) ->
         "equity_per_customer": book.equity / max(len(histories), 1),
         "model": book.orders.model.key,
         "spend_model": book.spend.model.key,
-        "assumptions": book.terms,
+        "assumptions": book.terms.to_dict(),
         "lines": _rows(book.statement_lines),
         "horizons": _rows(book.horizons),
         "groups": [asdict(group) | {"share": _ratio(group.equity, book.equity)} for group in valuation.groups],

@@ -15,15 +15,21 @@ from rich.table import Table
 from rich.text import Text
 
 from clvmodels.report.words import amount, assumptions_in_words, percent, significant, with_currency
+from clvmodels.valuation.movement import LINES, Movement
+from clvmodels.valuation.reconciliation import UNEXPLAINED
+from clvmodels.valuation.statement import TOTAL
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from clvmodels.data.histories import Histories
     from clvmodels.inference.fit import Fit
+    from clvmodels.report.content import EquityReport
     from clvmodels.report.valuation import Valuation
     from clvmodels.valuation.assumptions import Assumptions
     from clvmodels.valuation.book import Book
 
-__all__ = ["equity_report", "fits_report", "histories_report", "notes_report", "written_report"]
+__all__ = ["closing_report", "equity_report", "fits_report", "histories_report", "notes_report", "written_report"]
 
 _INDENT: Final = (0, 0, 0, 2)
 
@@ -100,6 +106,53 @@ def equity_report(valuation: Valuation) -> RenderableType:
     )
 
 
+def closing_report(report: EquityReport) -> RenderableType:
+    """Return an equity report in short: equity, statement, movement, reconciliation."""
+    book = report.book
+    return Group(
+        _headline(book),
+        _assumptions(book.terms),
+        _statement(book, report.by),
+        *(_movement(movement) for movement in report.movements),
+        _horizons(book),
+        _reconciliation(report.reconciliation),
+    )
+
+
+def _statement(book: Book, by: str | None) -> RenderableType:
+    """Return the statement by segment."""
+    table = _table(
+        by or "", "customers", "alive", "orders", "equity", "a head", *(("5 %", "95 %") if book.has_draws else ())
+    )
+    for name, row in book.statement(by).iterrows():
+        columns = ["customers", "living_customers", "discounted_orders", "equity"]
+        cells = [f"{row[column]:,.0f}" for column in columns] + [amount(row["per_head"], digits=2)]
+        cells += [amount(row[end]) for end in ("low", "high")] if book.has_draws else []
+        table.add_row(str(name), *cells, style="bold" if name == TOTAL else "")
+    return _section("Statement", table, beside=with_currency(book.equity, book.terms.currency))
+
+
+def _movement(movement: Movement) -> RenderableType:
+    """Return why equity moved: the lines that are not zero."""
+    table = _table("", "value", "of opening")
+    opening = movement.opening.equity
+    for key, row in movement.table.iterrows():
+        if row["value"] != 0.0:
+            style = "" if row["kind"] == "change" else "bold"
+            share = percent(_ratio(row["value"], opening), sign=row["kind"] == "change")
+            table.add_row(LINES[str(key)], amount(row["value"]), share, style=style)
+    return _section("Movement", table)
+
+
+def _reconciliation(items: pd.DataFrame) -> RenderableType:
+    """Return how sales tie to the ledger; in red what is not explained."""
+    table = _table("", "money")
+    for name, row in items.iterrows():
+        wrong = name == UNEXPLAINED and row["money"] != 0.0
+        table.add_row(str(name), amount(row["money"], digits=2), style="bold red" if wrong else "")
+    return _section("Reconciliation to the ledger", table)
+
+
 def _models(fits: Sequence[Fit], equities: Sequence[float] = ()) -> RenderableType:
     """Return the models that were fitted, the chosen one first, with the equity under each if it is known."""
     if len(fits) == 1:
@@ -147,12 +200,11 @@ def _assumptions(terms: Assumptions) -> RenderableType:
 
 
 def _lines(book: Book) -> RenderableType:
-    """Return the benefits and costs that are not zero."""
+    """Return the benefits and costs."""
     table = _table("line", "driver", "amount", "rate", "value", "share", left=(0, 1))
     for name, line in book.statement_lines.iterrows():
-        if line["rate"] == 0.0:
-            continue
-        numbers = (amount(line["amount"]), f"{line['rate']:,.6g}", amount(line["value"]))
+        rate = f"{line['rate']:,.6g}" if np.isfinite(line["rate"]) else ""
+        numbers = (amount(line["amount"]), rate, amount(line["value"]))
         share = percent(_ratio(line["value"], book.equity))
         table.add_row(str(name).replace("_", " "), str(line["driver"]), *numbers, share)
     return _section("What it is made of", table, beside="amounts are discounted")

@@ -5,35 +5,91 @@ from __future__ import annotations
 import math
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from os import PathLike
 from pathlib import Path
-from typing import Any, Final, Literal, Self, get_args
+from typing import Any, Final, Literal, NamedTuple, Self, get_args
 
 from clvmodels.errors import AssumptionError, UnitError, one_of
 from clvmodels.units import Unit, duration, read_duration
+from clvmodels.valuation.rates import Rate, column_of, in_plain_data, numbers, read_rate
 
-__all__ = ["Assumptions", "Timing"]
+__all__ = ["RATES", "Assumptions", "Bounds", "Timing"]
 
 Timing = Literal["continuous", "mid-month", "end-month", "mid-year", "end-year"]
 
 _PLAUSIBLE_RATE: Final = 2.0
 
 
+class Bounds(NamedTuple):
+    """Where a rate may lie, and what it is."""
+
+    low: float
+    high: float
+    meaning: str
+
+
+RATES: Final[Mapping[str, Bounds]] = {
+    "margin": Bounds(0.0, 1.0, "a share of sales; 30 % is 0.30"),
+    "payment_share": Bounds(0.0, 1.0, "a share of sales"),
+    "return_share": Bounds(0.0, 1.0, "the share of sales that comes back"),
+    "write_down": Bounds(0.0, 1.0, "the share of the value of returned goods that is lost"),
+    "order_cost": Bounds(0.0, math.inf, "money an order"),
+    "returns_per_order": Bounds(0.0, math.inf, "a number an order"),
+    "return_cost": Bounds(0.0, math.inf, "money a return"),
+    "word_of_mouth_cost": Bounds(0.0, math.inf, "money a return"),
+    "contacts_per_order": Bounds(0.0, math.inf, "a number an order"),
+    "contacts_per_year": Bounds(0.0, math.inf, "a number a living customer and year"),
+    "service_cost": Bounds(0.0, math.inf, "money a contact with the service"),
+    "maintenance_cost": Bounds(0.0, math.inf, "money a living customer and year"),
+    "loyalty_cost": Bounds(0.0, math.inf, "money a living customer and year"),
+    "campaigns_per_year": Bounds(0.0, math.inf, "a number a customer and year"),
+    "contact_cost": Bounds(0.0, math.inf, "money a contact of a campaign"),
+    "referrals_per_year": Bounds(0.0, math.inf, "a number a living customer and year"),
+    "referral_value": Bounds(0.0, math.inf, "money a customer who was recommended"),
+    "acquisition_cost": Bounds(0.0, math.inf, "money a customer acquired"),
+}
+"""The assumptions that may differ from customer to customer."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Assumptions:
     """The assumptions of a valuation.
 
+    Those in money or a share may be one number, ``{"by": "segment", "rates": {...}}`` or ``{"column": "..."}``, a
+    column of the customers.
+
     Attributes
     ----------
     discount_rate
-        Effective annual rate: 0.15 is 15 % a year. It is converted to the unit of the fit inside.
+        Effective annual rate: 0.15 is 15 % a year; or a rate for each coming year, the last one for all after. It is
+        converted to the unit of the fit inside.
     margin
         Contribution of sales before the costs listed below, as a share of sales: 0.30 is 30 %.
+    payment_share
+        Cost of payment, as a share of sales.
+    return_share, write_down
+        The share of sales that comes back, and the share of its value that is lost thereby.
     order_cost
         Cost of handling one order, in money.
-    maintenance_cost
-        Cost of keeping one living customer for a year, in money.
+    returns_per_order, return_cost
+        Returns an order, and the cost of handling one.
+    word_of_mouth_cost
+        What a return costs in customers who hear of it; shown apart, as it is attributed.
+    contacts_per_order, contacts_per_year, service_cost
+        Contacts with the service an order, and a living customer and year, and the cost of one.
+    maintenance_cost, loyalty_cost
+        Cost of keeping one living customer, and of his bonuses, for a year, in money.
+    campaigns_per_year, contact_cost
+        How often a customer is contacted a year, alive or not, and the cost of one contact.
+    referrals_per_year, referral_value
+        Customers whom a living customer wins a year, and the value of one; shown apart, as it is attributed.
+    acquisition_cost
+        Cost of acquiring a customer; sunk for those on the books.
+    growth
+        Of the value of an order, a year.
+    tax
+        Share of the value that is paid as tax.
     year
         The length of a year: ``"365.25 days"``, or ``"52 weeks"`` as in the published examples.
     timing
@@ -54,44 +110,51 @@ class Assumptions:
     0.002687729...
     """
 
-    discount_rate: float
-    margin: float
-    order_cost: float = 0.0
-    maintenance_cost: float = 0.0
+    discount_rate: float | tuple[float, ...]
+    margin: Rate
+    payment_share: Rate = 0.0
+    return_share: Rate = 0.0
+    write_down: Rate = 1.0
+    order_cost: Rate = 0.0
+    returns_per_order: Rate = 0.0
+    return_cost: Rate = 0.0
+    word_of_mouth_cost: Rate = 0.0
+    contacts_per_order: Rate = 0.0
+    contacts_per_year: Rate = 0.0
+    service_cost: Rate = 0.0
+    maintenance_cost: Rate = 0.0
+    loyalty_cost: Rate = 0.0
+    campaigns_per_year: Rate = 1.0
+    contact_cost: Rate = 0.0
+    referrals_per_year: Rate = 0.0
+    referral_value: Rate = 0.0
+    acquisition_cost: Rate = 0.0
+    growth: float = 0.0
+    tax: float = 0.0
     year: str = "365.25 days"
     timing: Timing = "continuous"
     horizon: str | None = None
     currency: str = ""
 
     def __post_init__(self) -> None:
-        self._require_number("discount_rate", 0.0, _PLAUSIBLE_RATE, "an effective annual rate; 15 % a year is 0.15")
-        self._require_number("margin", 0.0, 1.0, "a share of sales; 30 % is 0.30")
-        self._require_number("order_cost", 0.0, math.inf, "money an order")
-        self._require_number("maintenance_cost", 0.0, math.inf, "money a living customer and year")
+        if isinstance(self.discount_rate, list | tuple):
+            object.__setattr__(self, "discount_rate", tuple(self.discount_rate))
+        meaning = "an effective annual rate; 15 % a year is 0.15"
+        for rate in self.discount_rates or (self.discount_rate,):
+            _require_number("discount_rate", rate, Bounds(0.0, _PLAUSIBLE_RATE, meaning))
+        for name, bounds in RATES.items():
+            object.__setattr__(self, name, read_rate(name, getattr(self, name)))
+            for number in numbers(getattr(self, name)):
+                _require_number(name, number, bounds)
+        _require_number("growth", self.growth, Bounds(-1.0, _PLAUSIBLE_RATE, "a share a year; 2 % a year is 0.02"))
+        _require_number("tax", self.tax, Bounds(0.0, 1.0, "a share; 30 % is 0.30"))
         if self.timing not in get_args(Timing):
             raise AssumptionError(one_of("timing", self.timing, get_args(Timing)))
         if not isinstance(self.currency, str):
             raise AssumptionError(f'currency is a text such as "EUR", got {self.currency!r}')
-        self._require_duration("year", self.year)
+        _require_duration("year", self.year)
         if self.horizon is not None:
-            self._require_duration("horizon", self.horizon)
-
-    def _require_duration(self, name: str, value: object) -> None:
-        if not isinstance(value, str):
-            raise AssumptionError(f'{name} is a duration with its unit, such as "52 weeks", got {value!r}')
-        try:
-            number = duration(value, "day")
-        except UnitError as error:
-            raise AssumptionError(f"{name}: {error}") from error
-        if number == 0.0:
-            raise AssumptionError(f"{name} must be longer than zero, got {value!r}")
-
-    def _require_number(self, name: str, low: float, high: float, meaning: str) -> None:
-        value = getattr(self, name)
-        good = isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high
-        if not good or math.isinf(value):
-            bounds = f"from {low:g} to {high:g}" if math.isfinite(high) else f"from {low:g} up"
-            raise AssumptionError(f"{name} must be a number {bounds} ({meaning}), got {value!r}")
+            _require_duration("horizon", self.horizon)
 
     @classmethod
     def from_file(cls, path: str | PathLike[str]) -> Self:
@@ -114,16 +177,49 @@ class Assumptions:
     @classmethod
     def from_mapping(cls, content: Mapping[str, Any]) -> Self:
         """Return assumptions given by name; unknown names are refused."""
-        known = [field.name for field in fields(cls)]
-        for key in content:
-            if key not in known:
-                raise AssumptionError(one_of("assumption", key, known))
+        cls._require_known(content)
         missing = [name for name in ("discount_rate", "margin") if name not in content]
         if missing:
             raise AssumptionError(
                 f"the assumptions lack {' and '.join(missing)}; write, for example, {missing[0]} = 0.15"
             )
         return cls(**content)
+
+    def changed(self, changes: Mapping[str, Any]) -> Self:
+        """Return the assumptions with some of them changed; unknown names are refused.
+
+        Examples
+        --------
+        >>> Assumptions(discount_rate=0.15, margin=0.30).changed({"margin": 0.25}).margin
+        0.25
+        """
+        self._require_known(changes)
+        return replace(self, **changes)
+
+    @classmethod
+    def _require_known(cls, content: Mapping[str, Any]) -> None:
+        known = [field.name for field in fields(cls)]
+        for key in content:
+            if key not in known:
+                raise AssumptionError(one_of("assumption", key, known))
+
+    def to_dict(self) -> dict[str, object]:
+        """Return the assumptions as plain data, as `from_mapping` takes them; what is not set is left out."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        plain = {name: in_plain_data(value) if name in RATES else value for name, value in values.items()}
+        plain["discount_rate"] = self.discount_rates if len(self.discount_rates) > 1 else self.discount_rates[0]
+        return {name: value for name, value in plain.items() if value is not None}
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns of the customers that rates stand in, or that name their segments."""
+        found = [column_of(getattr(self, name)) for name in RATES]
+        return tuple(dict.fromkeys(column for column in found if column is not None))
+
+    @property
+    def discount_rates(self) -> tuple[float, ...]:
+        """The discount rate of each coming year, the last one for all after."""
+        return self.discount_rate if isinstance(self.discount_rate, tuple) else (self.discount_rate,)
 
     def year_in(self, unit: Unit) -> float:
         """Return the length of a year as a number of `unit`."""
@@ -137,5 +233,28 @@ class Assumptions:
         return number * (self.year_in(unit) if given == "year" else duration(f"1 {given}", unit))
 
     def force_of_interest(self, unit: Unit) -> float:
-        """Return delta = log(1 + discount_rate) per `unit`."""
-        return math.log1p(self.discount_rate) / self.year_in(unit)
+        """Return delta = log(1 + discount_rate) per `unit`; that of the last year if the rate changes."""
+        return math.log1p(self.discount_rates[-1]) / self.year_in(unit)
+
+    def force_of_growth(self, unit: Unit) -> float:
+        """Return log(1 + growth) per `unit`."""
+        return math.log1p(self.growth) / self.year_in(unit)
+
+
+def _require_duration(name: str, value: object) -> None:
+    if not isinstance(value, str):
+        raise AssumptionError(f'{name} is a duration with its unit, such as "52 weeks", got {value!r}')
+    try:
+        number = duration(value, "day")
+    except UnitError as error:
+        raise AssumptionError(f"{name}: {error}") from error
+    if number == 0.0:
+        raise AssumptionError(f"{name} must be longer than zero, got {value!r}")
+
+
+def _require_number(name: str, value: object, bounds: Bounds) -> None:
+    low, high, meaning = bounds
+    number = value if isinstance(value, int | float) and not isinstance(value, bool) else math.nan
+    if not (low <= number <= high and math.isfinite(number)):
+        between = f"from {low:g} to {high:g}" if math.isfinite(high) else f"from {low:g} up"
+        raise AssumptionError(f"{name} must be a number {between} ({meaning}), got {value!r}")

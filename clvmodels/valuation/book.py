@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,16 +15,16 @@ from clvmodels.errors import AssumptionError, FitError
 from clvmodels.inference import predictions
 from clvmodels.inference.fit import OrdersFit, SpendFit
 from clvmodels.models.derived import residual
-from clvmodels.numerics.threads import dot
-from clvmodels.valuation.assumptions import Assumptions
-from clvmodels.valuation.discounting import discounting
-from clvmodels.valuation.lines import DRIVERS, Driver, Future, Line, lines
+from clvmodels.valuation.assumptions import RATES, Assumptions
+from clvmodels.valuation.discounting import annuity, discounting, growing
+from clvmodels.valuation.lines import DRIVERS, Future, Line, lines, total, varying, with_rates
+from clvmodels.valuation.rates import of_customers
 from clvmodels.valuation.uncertainty import CUSTOMER_COLUMNS, Interval, Uncertainty, expected, realised
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["HORIZONS", "Book", "NewCustomer", "value"]
+__all__ = ["HORIZONS", "Ahead", "Book", "NewCustomer", "value"]
 
 Array = NDArray[np.float64]
 
@@ -32,9 +32,13 @@ HORIZONS: Final = (1, 2, 3, 5, 10, 15, 20, 30)
 """Years within which the value is shown."""
 
 
+_DISCOUNTING: Final = ("discount_rate", "growth", "year", "timing", "horizon")
+"""The assumptions that D, L and Z rest on."""
+
+
 @dataclass(frozen=True)
 class NewCustomer:
-    """The expected value of a customer seen from the moment of acquisition, before the cost of acquisition.
+    """The expected value of a customer seen from the moment of acquisition, at the mean rates of the customers.
 
     Attributes
     ----------
@@ -43,9 +47,11 @@ class NewCustomer:
     order_value
         Expected value of an order.
     first_order
-        Contribution of the first order, less its order cost.
+        Contribution of the first order, less its costs.
     repeat
         Value of what follows.
+    acquisition_cost
+        Cost of acquiring the customer (CAC).
     """
 
     orders: float
@@ -53,11 +59,41 @@ class NewCustomer:
     order_value: float
     first_order: float
     repeat: float
+    acquisition_cost: float
 
     @property
     def post_acquisition_value(self) -> float:
         """First order and what follows (PAV): the highest acquisition cost that still pays."""
         return self.first_order + self.repeat
+
+    @property
+    def lifetime_value(self) -> float:
+        """PAV less acquisition cost (CLV)."""
+        return self.post_acquisition_value - self.acquisition_cost
+
+
+@dataclass(frozen=True, eq=False)
+class Ahead:
+    """What some customers are expected to do within each of `HORIZONS`, and that of the assumptions.
+
+    Attributes
+    ----------
+    rows
+        Who they are, by position.
+    index
+        For each of them its row below.
+    D, G, L
+        Discounted orders, those weighted with growth, and living years; shape (distinct histories, horizons + 1).
+    alive
+        P(alive) now, shape (distinct histories,).
+    """
+
+    rows: NDArray[np.int64] | slice
+    index: NDArray[np.int64]
+    D: Array
+    G: Array
+    L: Array
+    alive: Array
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -72,24 +108,102 @@ class Book:
         The assumptions.
     histories
         The customers.
-    future
-        D, L and Z of each customer, shape (customers,) each.
-    within
-        The drivers of the lines summed over customers, within each of `HORIZONS`; shape (horizons,) each.
+    order_value
+        Z of each customer, shape (customers,).
+    ahead
+        What customers are expected to do, for those with the same parameters each.
     """
 
     orders: OrdersFit
     spend: SpendFit
     terms: Assumptions
     histories: Histories
-    future: Future
-    within: Mapping[Driver, Array]
+    order_value: Array
+    ahead: Sequence[Ahead]
     _draws: dict[tuple[bool, int | None], Uncertainty] = field(default_factory=dict, init=False)
+
+    @cached_property
+    def future(self) -> Future:
+        """D, L, Z, G and K of the customers."""
+        return self._future(len(HORIZONS), None)
+
+    def _future(self, horizon: int, years: float | None) -> Future:
+        """Return the same within one of the horizons."""
+        D, L, G = (np.empty(len(self.histories)) for _ in range(3))
+        for some in self.ahead:
+            for whole, part in ((D, some.D), (L, some.L), (G, some.G)):
+                whole[some.rows] = part[some.index, horizon]
+        end = discounting(self.terms, self.orders.unit, years).end
+        K = float(annuity(self.terms, self.orders.unit, np.array([end]))[0]) / self.terms.year_in(self.orders.unit)
+        return Future(D, L, self.order_value, G, K)
+
+    @cached_property
+    def alive(self) -> Array:
+        """P(alive) of the customers, shape (customers,)."""
+        alive = np.empty(len(self.histories))
+        for some in self.ahead:
+            alive[some.rows] = some.alive[some.index]
+        return alive
+
+    def rlv_within(self, years: int) -> Array:
+        """Return the part of the residual lifetime value that comes within some years, shape (customers,).
+
+        Raises
+        ------
+        AssumptionError
+            If `years` is none of `HORIZONS`.
+        """
+        if years not in HORIZONS:
+            raise AssumptionError(f"value is known within {', '.join(map(str, HORIZONS))} years, got {years!r}")
+        return total(self.lines, self._future(HORIZONS.index(years), years))
+
+    def under(self, terms: Assumptions) -> Book:
+        """Return the valuation of the same customers and fits under other assumptions; nothing is fitted again.
+
+        Examples
+        --------
+        >>> import clvmodels as clv
+        >>> orders = clv.BGNBD().from_params({"r": .243, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
+        >>> spend = clv.GammaGamma().from_params({"p": 6.25, "q": 3.74, "v": 15.44})
+        >>> terms = clv.Assumptions(discount_rate=0.15, margin=0.30)
+        >>> book = clv.value(orders, spend, orders.simulate(100, "39 weeks", seed=1), terms)
+        >>> round(book.under(terms.changed({"margin": 0.15})).equity / book.equity, 9)
+        0.5
+        """
+        if any(getattr(terms, name) != getattr(self.terms, name) for name in _DISCOUNTING):
+            return value(self.orders, self.spend, self.histories, terms)
+        return replace(self, terms=terms)
+
+    def statement(self, by: str | pd.Series[Any] | None = None) -> pd.DataFrame:
+        """Return the customer-equity statement: customers, drivers, lines and equity, by segment and in total.
+
+        Parameters
+        ----------
+        by
+            A column of the customers, such as a segment, a cohort or a channel; or a Series by customer id. None: the
+            total alone.
+
+        Returns
+        -------
+        DataFrame
+            By segment, the total in the last row: customers, living_customers (expected), discounted_orders,
+            living_years, each line, equity, per_head, low and high (where the fits have draws: between them the
+            equity lies with probability 0.9), share_1 to share_10 (of equity, within so many years), and, if
+            acquisition cost is stated, acquisition_cost and equity_to_acquisition_cost.
+
+        Raises
+        ------
+        DataError
+            If `by` is not known of every customer.
+        """
+        from clvmodels.valuation.statement import statement
+
+        return statement(self, by)
 
     @cached_property
     def lines(self) -> tuple[Line, ...]:
         """The benefits and costs."""
-        return lines(self.terms)
+        return lines(self.terms, self.histories)
 
     @property
     def has_draws(self) -> bool:
@@ -99,7 +213,7 @@ class Book:
     @cached_property
     def rlv(self) -> Array:
         """Residual lifetime value by customer, shape (customers,)."""
-        return np.asarray(np.sum([line.value(self.future) for line in self.lines], axis=0))
+        return total(self.lines, self.future)
 
     @cached_property
     def customers(self) -> pd.DataFrame:
@@ -222,16 +336,22 @@ class Book:
 
     @cached_property
     def statement_lines(self) -> pd.DataFrame:
-        """By line: driver, amount of the driver, rate, present value, share of equity.
+        """By line: group, driver, amount of the driver, rate, present value, share of equity.
 
-        Where the fits have draws, also low and high: between them the value lies with probability 0.9.
+        Amount and rate are missing where a line rests on several drivers; where rates differ from customer to
+        customer, `rate` is the mean that gives the value. Where the fits have draws, also low and high: between them
+        the value lies with probability 0.9.
         """
         import pandas as pd
 
         rows = []
         for line in self.lines:
-            amount = float(DRIVERS[line.driver](self.future).sum())
-            rows.append((line.name, line.group, line.driver, amount, line.rate, line.rate * amount))
+            amount = np.nan
+            if len(line.rates) == 1:
+                amount = float(np.broadcast_to(DRIVERS[next(iter(line.rates))](self.future), self.rlv.shape).sum())
+            worth = float(line.value(self.future).sum())
+            rate = worth / amount if amount else np.nan
+            rows.append((line.name, line.group, ", ".join(line.rates), amount, rate, worth))
         table = pd.DataFrame(rows, columns=["line", "group", "driver", "amount", "rate", "value"]).set_index("line")
         table = table.assign(share=table["value"] / self.equity)
         if not self.has_draws:
@@ -244,27 +364,37 @@ class Book:
         """By number of years: equity within them, and its share of the whole."""
         import pandas as pd
 
-        equity = np.sum([line.rate * self.within[line.driver] for line in self.lines], axis=0)
+        equity = [float(self.rlv_within(years).sum()) for years in HORIZONS]
         table = pd.DataFrame({"years": HORIZONS, "equity": equity}).set_index("years")
         return table.assign(share=table["equity"] / self.equity)
+
+    @cached_property
+    def acquisition_cost(self) -> Array:
+        """Acquisition cost by customer, shape (customers,)."""
+        bounds = RATES["acquisition_cost"]
+        cost = of_customers("acquisition_cost", self.terms.acquisition_cost, self.histories, bounds.low, bounds.high)
+        return np.broadcast_to(cost, len(self.histories))
 
     @cached_property
     def new_customer(self) -> NewCustomer:
         """The value of a customer just acquired, under the same fits and assumptions."""
         nothing = np.zeros(1)
-        theta = self.orders.estimate
-        weighting = discounting(self.terms, self.orders.unit)
+        theta, unit = self.orders.estimate, self.orders.unit
+        weightings = [discounting(self.terms, unit), growing(self.terms, unit)]
         born = self.orders.model.p_alive(theta, nothing, nothing, nothing)
-        purchases, living = residual(self.orders.model, theta, nothing, nothing, [weighting])
-        D, L = born * purchases[:, 0], born * living[:, 0] / self.terms.year_in(self.orders.unit)
+        purchases, living = residual(self.orders.model, theta, nothing, nothing, weightings)
+        D, G = (born * purchases[:, k] for k in range(2))
+        L = born * living[:, 0] / self.terms.year_in(unit)
         Z = self.spend.model.expected_spend(self.spend.estimate, nothing, nothing)
-        first = Future(np.ones(1), nothing, Z)
+        first, later = Future(np.ones(1), nothing, Z, np.ones(1), 0.0), Future(D, L, Z, G, self.future.K)
+        mean = with_rates(self.lines, [np.array(rate.mean()) for rate in varying(self.lines)])
         return NewCustomer(
             orders=float(D[0]),
             living_years=float(L[0]),
             order_value=float(Z[0]),
-            first_order=sum(float(line.value(first)[0]) for line in self.lines),
-            repeat=sum(float(line.value(Future(D, L, Z))[0]) for line in self.lines),
+            first_order=float(total(mean, first)[0]),
+            repeat=float(total(mean, later)[0]),
+            acquisition_cost=float(self.acquisition_cost.mean()) if len(self.histories) else 0.0,
         )
 
     def __repr__(self) -> str:
@@ -272,8 +402,8 @@ class Book:
         return (
             f"<Customer equity {self.equity:,.2f}{' ' * bool(terms.currency)}{terms.currency} of "
             f"{len(self.histories):,} customers: {self.orders.model.name} and {self.spend.model.name}, "
-            f"{terms.discount_rate:.4g} a year "
-            f"({terms.timing}), margin {terms.margin:.4g}, {terms.horizon or 'for ever'}>"
+            f"{', '.join(f'{rate:.4g}' for rate in terms.discount_rates)} a year "
+            f"({terms.timing}), {terms.horizon or 'for ever'}>"
         )
 
 
@@ -307,8 +437,9 @@ def value(orders: OrdersFit, spend: SpendFit, histories: Histories, terms: Assum
 
     Notes
     -----
-    RLV = D Z margin - D order_cost - L maintenance_cost, with D, L and Z at the fits' point estimates. Source: Fader,
-    Hardie & Lee (2005), JMR 42(4); Wiesel, Skiera & Villanueva (2008), Journal of Marketing 72(2), for the lines.
+    RLV is the sum of the lines (`clvmodels.valuation.lines`), each rates times drivers, with D, L and Z at the fits'
+    point estimates. Source: Fader, Hardie & Lee (2005), JMR 42(4); Wiesel, Skiera & Villanueva (2008), Journal of
+    Marketing 72(2), for the lines.
 
     Examples
     --------
@@ -329,36 +460,42 @@ def value(orders: OrdersFit, spend: SpendFit, histories: Histories, terms: Assum
     for part in spend.parts(histories):
         rows = _positions(part)
         Z[rows] = spend.model.expected_spend(part.estimate, histories.frequency[rows], histories.monetary_value[rows])
-    D, L = np.empty(len(histories)), np.empty(len(histories))
-    within: dict[Driver, Array] = {driver: np.zeros(len(HORIZONS)) for driver in DRIVERS}
-    for part in orders.parts(histories):
-        rows = _positions(part)
-        distinct = predictions.distinct_of(part, histories)
-        purchases, living = _discounted(orders, part, distinct.rows, terms)
-        D[rows], L[rows] = purchases[distinct.index, -1], living[distinct.index, -1]
-        money = np.bincount(distinct.index, Z[rows], len(distinct.rows)).astype(float)
-        within["sales"] += [dot(amount, money) for amount in purchases.T[:-1]]
-        within["orders"] += [dot(amount, distinct.weight) for amount in purchases.T[:-1]]
-        within["living years"] += [dot(amount, distinct.weight) for amount in living.T[:-1]]
-    return Book(orders, spend, terms, histories, Future(D, L, Z), within)
+    ahead = [_ahead(orders, part, histories, terms) for part in orders.parts(histories)]
+    return Book(orders, spend, terms, histories, Z, ahead)
 
 
 def _positions(part: predictions.Part) -> NDArray[np.int64] | slice:
     return slice(None) if part.rows is None else part.rows
 
 
-def _discounted(orders: OrdersFit, part: predictions.Part, rows: Array, terms: Assumptions) -> tuple[Array, Array]:
-    """Return D and L of distinct histories within each of `HORIZONS` and that of the assumptions, at the estimate."""
-    x, t_x, T = np.ascontiguousarray(rows.T)
-    weightings = [discounting(terms, orders.unit, years) for years in (*HORIZONS, None)]
+def _ahead(orders: OrdersFit, part: predictions.Part, histories: Histories, terms: Assumptions) -> Ahead:
+    """Return what customers are expected to do, at the estimate of their parameters."""
+    distinct = predictions.distinct_of(part, histories)
+    x, t_x, T = np.ascontiguousarray(distinct.rows.T)
+    horizons = (*HORIZONS, None)
+    kinds = (discounting, growing) if terms.growth else (discounting,)
+    weightings = [kind(terms, orders.unit, years) for kind in kinds for years in horizons]
     purchases, living = residual(orders.model, part.estimate, x, T, weightings)
-    alive = orders.model.p_alive(part.estimate, x, t_x, T)[:, None]
-    return alive * purchases, alive * living / terms.year_in(orders.unit)
+    alive = orders.model.p_alive(part.estimate, x, t_x, T)
+    purchases *= alive[:, None]
+    return Ahead(
+        _positions(part),
+        distinct.index,
+        purchases[:, : len(horizons)],
+        purchases[:, -len(horizons) :],
+        alive[:, None] * living[:, : len(horizons)] / terms.year_in(orders.unit),
+        alive,
+    )
 
 
 def _require_finite(orders: OrdersFit, terms: Assumptions) -> None:
-    if terms.discount_rate > 0.0 or terms.horizon is not None:
+    if terms.horizon is not None or terms.discount_rates[-1] > max(terms.growth, 0.0):
         return
+    if terms.growth > 0.0:
+        raise AssumptionError(
+            f"growth = {terms.growth:g} is not below the discount rate {terms.discount_rates[-1]:g}: for ever, that is "
+            'no finite value; state a horizon, such as horizon = "10 years"'
+        )
     tail = orders.params[orders.model.tail]
     why = (
         f"{orders.model.tail} = {tail:.4g}, and from 1 down the undiscounted future is infinite"

@@ -1,4 +1,4 @@
-"""Discount factors: one effective annual rate, in the unit of the fit, under a stated timing of the cash flows."""
+"""Discount factors: effective annual rates, in the unit of the fit, under a stated timing of the cash flows."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from clvmodels.numerics.quadrature import Weighting
 from clvmodels.units import Unit
 from clvmodels.valuation.assumptions import Assumptions
 
-__all__ = ["annuity", "discount_factor", "discounting"]
+__all__ = ["annuity", "discount_factor", "discounting", "growing"]
 
 Array = NDArray[np.float64]
 
@@ -20,13 +20,23 @@ FOR_EVER: Final = 34.0
 PERIODS: Final = {"month": 12, "year": 1}
 
 
+def _force(terms: Assumptions, unit: Unit, time: Array) -> Array:
+    """Return the integral of the force of interest from 0 to `time`: linear within each year."""
+    forces = np.log1p(terms.discount_rates)
+    if len(forces) == 1:
+        return np.asarray(forces[0] / terms.year_in(unit) * time)
+    starts = np.concatenate([[0.0], np.cumsum(forces[:-1])])
+    years = time / terms.year_in(unit)
+    year = np.minimum(years, len(forces) - 1).astype(np.int64)
+    return np.asarray(starts[year] + forces[year] * (years - year))
+
+
 def discount_factor(terms: Assumptions, unit: Unit, time: Array) -> Array:
     """Return the present value of money at `time` (in `unit`) from now, under the timing of `terms`."""
-    delta = terms.force_of_interest(unit)
-    if terms.timing == "continuous":
-        return np.asarray(np.exp(-delta * time))
-    position, period = _period(terms, unit)
-    return np.asarray(np.exp(-delta * period * (np.floor(time / period) + position)))
+    if terms.timing != "continuous":
+        position, period = _period(terms, unit)
+        time = period * (np.floor(time / period) + position)
+    return np.asarray(np.exp(-_force(terms, unit, time)))
 
 
 def annuity(terms: Assumptions, unit: Unit, time: Array) -> Array:
@@ -38,15 +48,26 @@ def annuity(terms: Assumptions, unit: Unit, time: Array) -> Array:
     >>> annuity(terms, "year", np.array([1.0, 2.5])).round(6)
     array([0.909091, 2.111195])
     """
-    delta = terms.force_of_interest(unit)
-    if delta == 0.0:
-        return np.asarray(time)
     if terms.timing == "continuous":
-        return np.asarray(-np.expm1(-delta * time) / delta)
-    position, period = _period(terms, unit)
-    whole = np.floor(time / period)
-    before = period * np.exp(-delta * period * position) * np.expm1(-delta * period * whole) / np.expm1(-delta * period)
-    return np.asarray(before + (time - period * whole) * discount_factor(terms, unit, time))
+        return _continuous_annuity(terms, unit, time)
+    _, period = _period(terms, unit)
+    whole = np.floor(time / period).astype(np.int64)
+    inside = period * np.arange(0.5, whole.max(initial=0) + 1)
+    before = np.concatenate([[0.0], np.cumsum(period * discount_factor(terms, unit, inside))])
+    return np.asarray(before[whole] + (time - period * whole) * discount_factor(terms, unit, time))
+
+
+def _continuous_annuity(terms: Assumptions, unit: Unit, time: Array) -> Array:
+    """Return the sum over the years of constant force of their parts before `time`."""
+    length = terms.year_in(unit)
+    total = np.zeros_like(time)
+    for year, force in enumerate(np.log1p(terms.discount_rates) / length):
+        start = year * length
+        end = np.inf if year == len(terms.discount_rates) - 1 else length
+        inside = np.clip(time - start, 0.0, end)
+        part = inside if force == 0.0 else -np.expm1(-force * inside) / force
+        total += np.exp(-_force(terms, unit, np.asarray(start))) * part
+    return total
 
 
 def discounting(terms: Assumptions, unit: Unit, years: float | None = None) -> Weighting:
@@ -61,18 +82,30 @@ def discounting(terms: Assumptions, unit: Unit, years: float | None = None) -> W
     years
         A shorter horizon, in years.
     """
-    delta = terms.force_of_interest(unit)
-    end = min(terms.horizon_in(unit), np.inf if years is None else years * terms.year_in(unit))
-    end = min(end, FOR_EVER / delta) if delta > 0.0 else end
-    jumps: Array = np.empty(0)
+    return _weighting(terms, unit, years, growth=0.0)
+
+
+def growing(terms: Assumptions, unit: Unit, years: float | None = None) -> Weighting:
+    """Return the same for amounts that grow as the value of orders does."""
+    return _weighting(terms, unit, years, growth=terms.force_of_growth(unit))
+
+
+def _weighting(terms: Assumptions, unit: Unit, years: float | None, growth: float) -> Weighting:
+    year = terms.year_in(unit)
+    end = min(terms.horizon_in(unit), np.inf if years is None else years * year)
+    fall = terms.force_of_interest(unit) - growth
+    if fall > 0.0:
+        end = min(end, year * (len(terms.discount_rates) - 1) + FOR_EVER / fall)
+    steepest = np.log1p(max(terms.discount_rates)) / year + abs(growth)
+    jumps: Array = year * np.arange(1.0, len(terms.discount_rates))
     if terms.timing != "continuous":
         _, period = _period(terms, unit)
         jumps = period * np.arange(1.0, np.ceil(end / period))
     return Weighting(
-        lambda time: discount_factor(terms, unit, time),
+        lambda time: discount_factor(terms, unit, time) * np.exp(growth * time),
         end,
         jumps=jumps,
-        smooth_over=2.0 / delta if terms.timing == "continuous" and delta > 0.0 else np.inf,
+        smooth_over=2.0 / steepest if terms.timing == "continuous" and steepest > 0.0 else np.inf,
     )
 
 

@@ -22,8 +22,8 @@ from clvmodels.models.specification import Traits
 from clvmodels.numerics.distinct import distinct_rows
 from clvmodels.numerics.threads import map_blocks
 from clvmodels.valuation.assumptions import Assumptions
-from clvmodels.valuation.discounting import annuity, discounting
-from clvmodels.valuation.lines import Future, Line
+from clvmodels.valuation.discounting import annuity, discounting, growing
+from clvmodels.valuation.lines import Future, Line, varying, with_rates
 
 __all__ = ["CUSTOMER_COLUMNS", "LARGEST_NUMBER_OF_DRAWS", "Interval", "Uncertainty", "expected", "realised"]
 
@@ -100,10 +100,13 @@ class Uncertainty:
         Each line summed over customers within each draw, shape (lines, draws).
     customers
         By customer, what `CUSTOMER_COLUMNS` say of the draws of residual lifetime value; shape (customers, 5).
+    groups
+        Equity of each group of customers under each draw, shape (groups, draws).
     """
 
     lines: Array
     customers: Array
+    groups: Array
 
     @property
     def equity(self) -> Array:
@@ -125,6 +128,10 @@ class _Customers:
         Point estimate of the model of transactions.
     x, t_x, T, mean_spend
         Their histories; mean spend is -1 where it is not known.
+    lines
+        The lines, with their rates.
+    group
+        The number of the group that each belongs to.
     """
 
     rows: Index
@@ -135,6 +142,8 @@ class _Customers:
     t_x: Array
     T: Array
     mean_spend: Array
+    lines: tuple[Line, ...]
+    group: Index
 
     @property
     def draws(self) -> int:
@@ -144,25 +153,37 @@ class _Customers:
 
 @dataclass(frozen=True, eq=False)
 class _Valuation:
-    """The fits, the assumptions and the lines of a valuation."""
+    """The fits, the assumptions, and the number of groups of customers."""
 
     orders: OrdersFit
     spend: SpendFit
     terms: Assumptions
-    lines: tuple[Line, ...]
+    groups: int
 
-    def values(self, future: Future, shape: tuple[int, ...]) -> Array:
-        """Return each line, shape (lines, *shape)."""
-        return np.stack([np.broadcast_to(line.value(future), shape) for line in self.lines])
+
+def _values(some: tuple[Line, ...], future: Future, shape: tuple[int, ...]) -> Array:
+    """Return each line, shape (lines, *shape)."""
+    return np.stack([np.broadcast_to(line.value(future), shape) for line in some])
 
 
 def expected(
-    orders: OrdersFit, spend: SpendFit, histories: Histories, terms: Assumptions, lines: tuple[Line, ...]
+    orders: OrdersFit,
+    spend: SpendFit,
+    histories: Histories,
+    terms: Assumptions,
+    lines: tuple[Line, ...],
+    group: Index | None = None,
 ) -> Uncertainty:
-    """Return what is expected of the customers under each pair of draws of the parameters."""
-    valuation = _Valuation(orders, spend, terms, lines)
-    found = [(some.rows, *_expected(valuation, some)) for some in _customers(orders, spend, histories)]
-    return _joined(found, len(lines), len(histories))
+    """Return what is expected of the customers under each pair of draws of the parameters.
+
+    `group` numbers the group of each customer from 0 up, shape (customers,); None: all are in one.
+    """
+    group = np.zeros(len(histories), np.int64) if group is None else group
+    valuation = _Valuation(orders, spend, terms, int(group.max(initial=0)) + 1)
+    some = _customers(orders, spend, histories, lines, group)
+    return _joined(
+        [(one.rows, *_expected(valuation, one)) for one in some], valuation.groups, len(lines), len(histories)
+    )
 
 
 def realised(
@@ -174,14 +195,16 @@ def realised(
     seed: int | None,
 ) -> Uncertainty:
     """Return what the customers really do in one future simulated under each pair of draws of the parameters."""
-    valuation = _Valuation(orders, spend, terms, lines)
-    groups = list(_customers(orders, spend, histories))
-    seeds = np.random.SeedSequence(seed).spawn(len(groups))
-    found = [(some.rows, *_realised(valuation, some, seed)) for some, seed in zip(groups, seeds, strict=True)]
-    return _joined(found, len(lines), len(histories))
+    valuation = _Valuation(orders, spend, terms, 1)
+    some = list(_customers(orders, spend, histories, lines, np.zeros(len(histories), np.int64)))
+    seeds = np.random.SeedSequence(seed).spawn(len(some))
+    found = [(one.rows, *_realised(valuation, one, seed)) for one, seed in zip(some, seeds, strict=True)]
+    return _joined(found, 1, len(lines), len(histories))
 
 
-def _customers(orders: OrdersFit, spend: SpendFit, histories: Histories) -> Iterator[_Customers]:
+def _customers(
+    orders: OrdersFit, spend: SpendFit, histories: Histories, lines: tuple[Line, ...], group: Index
+) -> Iterator[_Customers]:
     """Yield the customers of each part of the one fit who are in the same part of the other."""
     every = np.arange(len(histories))
     for part in orders.parts(histories):
@@ -198,6 +221,8 @@ def _customers(orders: OrdersFit, spend: SpendFit, histories: Histories) -> Iter
                     histories.recency[rows],
                     histories.T[rows],
                     np.where(np.isnan(mean_spend), -1.0, mean_spend),
+                    with_rates(lines, [rate[rows] for rate in varying(lines)]),
+                    group[rows],
                 )
 
 
@@ -209,23 +234,42 @@ def _paired(orders: Array, spend: Array) -> tuple[Array, Array]:
     return first, second
 
 
-def _expected(valuation: _Valuation, customers: _Customers) -> tuple[Array, Array]:
-    """Return the sums of the lines, and the table of the customers."""
-    orders, spend = valuation.orders, valuation.spend
-    distinct = distinct_rows(customers.x, customers.t_x, customers.T, customers.mean_spend)
-    x, t_x, T, mean_spend = np.ascontiguousarray(distinct.rows.T)
+def _expected(valuation: _Valuation, customers: _Customers) -> tuple[Array, Array, Array]:
+    """Return the sums of the lines, the table of the customers, and the sums of the groups."""
+    orders, spend, unit = valuation.orders, valuation.spend, valuation.orders.unit
+    rates = varying(customers.lines)
+    columns = (customers.x, customers.t_x, customers.T, customers.mean_spend, customers.group.astype(float), *rates)
+    distinct = distinct_rows(*columns)
+    x, t_x, T, mean_spend, group, *rates = np.ascontiguousarray(distinct.rows.T)
     table = np.empty((len(x), len(CUSTOMER_COLUMNS)))
+    kinds = (discounting, growing) if valuation.terms.growth else (discounting,)
+    weightings = [kind(valuation.terms, unit) for kind in kinds]
+    K = float(annuity(valuation.terms, unit, np.array([weightings[0].end]))[0]) / valuation.terms.year_in(unit)
 
-    def use(rows: Index | slice, alive: Array, future: Array) -> Array:
-        D, L = alive * future[..., 0], alive * future[..., 1] / valuation.terms.year_in(orders.unit)
+    def use(rows: Index | slice, alive: Array, ahead: Array) -> tuple[Array, Array]:
+        D, G = (alive * ahead[..., kind] for kind in (0, len(kinds) - 1))
+        L = alive * ahead[..., len(kinds)] / valuation.terms.year_in(unit)
         Z = spend.model.expected_spend(customers.spend, x[rows, None], mean_spend[rows, None])
-        values = valuation.values(Future(D, L, Z), (len(D), customers.draws))
-        table[rows] = _of_customers(values.sum(axis=0))
-        return np.asarray(np.einsum("i,kij->kj", distinct.weight[rows], values))
+        some = with_rates(customers.lines, [rate[rows, None] for rate in rates])
+        values = _values(some, Future(D, L, Z, G, K), (len(D), customers.draws))
+        rlv, weight = values.sum(axis=0), distinct.weight[rows]
+        groups = _by_group(valuation.groups, group[rows], weight, rlv)
+        table[rows] = _of_customers(rlv)
+        return np.einsum("i,kij->kj", weight, values), groups
 
-    given = residuals(orders.model, customers.orders, x, T, [discounting(valuation.terms, orders.unit)])
-    sums = over_blocks(orders.model, customers.orders, (x, t_x, T), given, use, memory=MEMORY, width=customers.draws)
-    return np.sum(sums, axis=0), table[distinct.index]
+    given = residuals(orders.model, customers.orders, x, T, weightings)
+    found = over_blocks(orders.model, customers.orders, (x, t_x, T), given, use, memory=MEMORY, width=customers.draws)
+    sums, groups = (np.sum(some, axis=0) for some in zip(*found, strict=True))
+    return sums, table[distinct.index], groups
+
+
+def _by_group(groups: int, group: Array, weight: Array, rlv: Array) -> Array:
+    """Return weighted sums of values of shape (customers, draws) by group, shape (groups, draws)."""
+    sums = np.zeros((groups, rlv.shape[1]))
+    for one in np.unique(group):
+        some = group == one
+        sums[int(one)] = np.einsum("i,ij->j", weight[some], rlv[some])
+    return sums
 
 
 def _of_customers(rlv: Array) -> Array:
@@ -234,10 +278,10 @@ def _of_customers(rlv: Array) -> Array:
     return np.column_stack([summarise(rlv)[:, 1:], loss])
 
 
-def _realised(valuation: _Valuation, customers: _Customers, seed: np.random.SeedSequence) -> tuple[Array, Array]:
-    """Return the sums of the lines, and the table of the customers."""
+def _realised(valuation: _Valuation, customers: _Customers, seed: np.random.SeedSequence) -> tuple[Array, Array, Array]:
+    """Return the sums of the lines, the table of the customers, and the sum of all."""
     draws = customers.draws if customers.draws > 1 else LARGEST_NUMBER_OF_DRAWS
-    sums = np.zeros((len(valuation.lines), draws))
+    sums = np.zeros((len(customers.lines), draws))
     table = np.empty((len(customers.rows), len(CUSTOMER_COLUMNS)))
     for some in _slices(valuation, customers, draws):
         rlv = np.empty((draws, some.stop - some.start))
@@ -245,7 +289,8 @@ def _realised(valuation: _Valuation, customers: _Customers, seed: np.random.Seed
         def one(draw: slice, some: slice = some, rlv: Array = rlv) -> None:
             sequence = np.random.SeedSequence(seed.entropy, spawn_key=(*seed.spawn_key, some.start, draw.start))
             future = _one_future(valuation, customers, some, draw.start, np.random.default_rng(sequence))
-            values = valuation.values(future, (some.stop - some.start,))
+            lines = with_rates(customers.lines, [rate[some] for rate in varying(customers.lines)])
+            values = _values(lines, future, (some.stop - some.start,))
             rlv[draw.start] = values.sum(axis=0)
             sums[:, draw.start] += values.sum(axis=1)
 
@@ -254,7 +299,7 @@ def _realised(valuation: _Valuation, customers: _Customers, seed: np.random.Seed
 
         map_blocks(one, draws, 1)
         map_blocks(several, rlv.shape[1], ROWS_PER_BLOCK)
-    return sums, table
+    return sums, table, sums.sum(axis=0)[None]
 
 
 def _slices(valuation: _Valuation, customers: _Customers, draws: int) -> list[slice]:
@@ -262,7 +307,8 @@ def _slices(valuation: _Valuation, customers: _Customers, draws: int) -> list[sl
     model, unit, terms = valuation.orders.model, valuation.orders.unit, valuation.terms
     x, T = customers.x, customers.T
     alive = model.p_alive(customers.estimate, x, customers.t_x, T)
-    ahead = 1.0 / terms.force_of_interest(unit) if terms.discount_rate > 0.0 else np.inf
+    delta = terms.force_of_interest(unit)
+    ahead = 1.0 / delta if delta > 0.0 else np.inf
     time = min(terms.horizon_in(unit), (1.0 - np.log(THINNED_FROM)) * ahead)
     bought = alive * expected_purchases(model, customers.estimate, x, T, time)
     size = np.cumsum(np.maximum(bought / EVENTS_AT_A_TIME, draws / NUMBERS_AT_A_TIME))
@@ -282,10 +328,14 @@ def _one_future(
     discount = discounting(valuation.terms, orders.unit)
     left, bought = _purchases(traits, np.where(alive, discount.end, 0.0), _Thinning.of(valuation), generator)
     worth = spend.model.draw_orders(other, x, mean_spend, bought.customer, generator)
-    factor = discount.factor(bought.time) * bought.weight
-    D, sales = (np.bincount(bought.customer, values, len(x)).astype(float) for values in (factor, factor * worth))
-    L = annuity(valuation.terms, orders.unit, left) / valuation.terms.year_in(orders.unit)
-    return Future(D, L, np.divide(sales, D, out=np.zeros(len(x)), where=D > 0.0))
+    grown = growing(valuation.terms, orders.unit).factor(bought.time) * bought.weight * worth
+    discounted = discount.factor(bought.time) * bought.weight
+    D, sales = (np.bincount(bought.customer, values, len(x)).astype(float) for values in (discounted, grown))
+    L, K = (
+        annuity(valuation.terms, orders.unit, time) / valuation.terms.year_in(orders.unit)
+        for time in (left, np.array([discount.end]))
+    )
+    return Future(D, L, np.divide(sales, D, out=np.zeros(len(x)), where=D > 0.0), D, float(K[0]))
 
 
 @dataclass(frozen=True)
@@ -362,10 +412,13 @@ def _purchases(
     return left, _Purchases(np.concatenate([customer, last]), time, 1.0 / thinning.kept(time))
 
 
-def _joined(found: list[tuple[Index, Array, Array]], lines: int, customers: int) -> Uncertainty:
-    """Return the sums of the lines over all customers, and one table of them."""
+def _joined(found: list[tuple[Index, Array, Array, Array]], groups: int, lines: int, customers: int) -> Uncertainty:
+    """Return the sums of the lines and groups over all customers, and one table of them."""
     table = np.empty((customers, len(CUSTOMER_COLUMNS)))
-    for rows, _, some in found:
+    for rows, _, some, _ in found:
         table[rows] = some
-    none = np.zeros((lines, LARGEST_NUMBER_OF_DRAWS))
-    return Uncertainty(np.sum([sums for _, sums, _ in found], axis=0) if found else none, table)
+    if not found:
+        none = np.zeros((lines, LARGEST_NUMBER_OF_DRAWS))
+        return Uncertainty(none, table, np.zeros((groups, LARGEST_NUMBER_OF_DRAWS)))
+    sums, by_group = (np.sum([one[k] for one in found], axis=0) for k in (1, 3))
+    return Uncertainty(sums, table, by_group)

@@ -1,0 +1,60 @@
+"""What an equity report is made of: the books of the closings, why equity moved, and how it ties to the ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from clvmodels.valuation.book import Book
+from clvmodels.valuation.movement import Movement
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["EquityReport"]
+
+
+@dataclass(frozen=True, eq=False)
+class EquityReport:
+    """An equity report, ready to be written.
+
+    Attributes
+    ----------
+    source
+        What the purchase log was.
+    closings
+        The closings as ISO dates; the last one is reported on.
+    books
+        A book each.
+    movements
+        From each closing to the next.
+    by
+        The column of the customers that the statement is broken down by; None: by cohort alone.
+    reconciliation
+        By item: money. Model sales and the reconciling items; the last row, ``unexplained``, should be zero.
+    contribution
+        The historic contribution statement by segment, in money; lines down, segments across.
+    notes
+        What the package warned of.
+    audit
+        Hashes of data, fits and assumptions, and versions; plain data.
+    created
+        ISO time of the report: the only thing that differs from one run to the next.
+    """
+
+    source: str
+    closings: tuple[str, ...]
+    books: tuple[Book, ...]
+    movements: tuple[Movement, ...]
+    by: str | None
+    reconciliation: pd.DataFrame
+    contribution: pd.DataFrame
+    notes: tuple[str, ...]
+    audit: Mapping[str, Any]
+    created: str
+
+    @property
+    def book(self) -> Book:
+        """The book reported on."""
+        return self.books[-1]

@@ -1,0 +1,58 @@
+"""What the functions of this layer ask of the numbers they are given."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from clvmodels.errors import AssumptionError, DataError
+
+__all__ = ["require_finite", "require_number"]
+
+
+def require_number(
+    name: str, value: object, meaning: str, *, low: float = -math.inf, high: float = math.inf, above: bool = False
+) -> None:
+    """Refuse what is no finite number from `low` to `high`; with `above`, `low` itself is refused too.
+
+    Raises
+    ------
+    AssumptionError
+        With the range and the `meaning` of the number.
+
+    Examples
+    --------
+    >>> require_number("tax", 38, "a share; 38 % is 0.38", low=0.0, high=1.0)
+    Traceback (most recent call last):
+    ...
+    clvmodels.errors.AssumptionError: tax must be a number from 0 to 1 (a share; 38 % is 0.38), got 38
+    """
+    number = float(value) if isinstance(value, int | float | np.integer) and not isinstance(value, bool) else math.nan
+    if math.isfinite(number) and low <= number <= high and not (above and number == low):
+        return
+    bounds = "" if low == -math.inf else f" {'above' if above else 'from'} {low:g}"
+    bounds += f" to {high:g}" if high < math.inf else " up" if bounds and not above else ""
+    raise AssumptionError(f"{name} must be a number{bounds} ({meaning}), got {value!r}")
+
+
+def require_finite(name: str, values: ArrayLike) -> NDArray[np.float64]:
+    """Return the values as an array; refuse what is no row of finite numbers.
+
+    Raises
+    ------
+    DataError
+        If there are no values, they do not form one row, or one of them is missing or infinite.
+    """
+    array = np.asarray(values, dtype=np.float64)
+    if array.ndim != 1 or array.size == 0:
+        raise DataError(f"{name} must be a row of numbers, one for each, got an array of shape {array.shape}")
+    bad = np.count_nonzero(~np.isfinite(array))
+    if bad:
+        first = int(np.flatnonzero(~np.isfinite(array))[0])
+        raise DataError(
+            f"{name} must be finite numbers: {bad:,} of {array.size:,} are not, the first at position {first} "
+            f"({array[first]}); drop them or fill them in"
+        )
+    return array

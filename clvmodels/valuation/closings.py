@@ -1,0 +1,104 @@
+"""Two closings of the same log: whether they can be compared, who is in both, and the time between them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+from clvmodels.data.columns import count, examples
+from clvmodels.data.histories import FloatArray, Histories
+from clvmodels.errors import AssumptionError, DataError, UnitError
+from clvmodels.valuation.book import Book, value
+
+__all__ = ["existing", "require_comparable", "time_between"]
+
+_PRECISION: Final = 1e-6
+"""How well the time between the closings must agree from customer to customer, as a share of it."""
+_RESTATE: Final = (
+    "pass what the log of the closing tells of the opening: "
+    "movement(opening, closing, restated=rfm_summary(log, ..., observation_end=...))"
+)
+_SAME_LOG: Final = "make both with the same rfm_summary(log, ...)"
+
+
+def require_comparable(opening: Book, closing: Book, restated: Histories | None) -> None:
+    """Raise UnitError or AssumptionError unless all is in one unit of time and one currency."""
+    for name, histories in {"opening": opening.histories, "restated table": restated}.items():
+        if histories is not None and histories.unit != closing.histories.unit:
+            raise UnitError(
+                f"the {name} counts time in {histories.unit}s and the closing in {closing.histories.unit}s; "
+                f'use one unit, for example rfm.in_unit("{closing.histories.unit}")'
+            )
+    currencies = opening.terms.currency, closing.terms.currency
+    if currencies[0] != currencies[1]:
+        raise AssumptionError(
+            f"the opening is in {currencies[0]!r} and the closing in {currencies[1]!r}; value both in one currency"
+        )
+
+
+def time_between(opening: Histories, closing: Histories, restated: Histories | None) -> float:
+    """Return the time between two closings.
+
+    Raises
+    ------
+    DataError
+        If nobody is in both, the closing is not after the opening, the restated histories end at another date than the
+        opening, or somebody who first bought before the opening is not in it.
+    """
+    before = opening if restated is None else restated
+    passed = _ages(closing, before)
+    if not np.isfinite(passed).any():
+        raise DataError("the two closings have no customer in common; a movement is about the customers of one log")
+    time = float(np.nanmedian(passed))
+    if time <= 0.0:
+        raise DataError(
+            f"the closing must be after the opening, but is {-time:.6g} {closing.unit}s before it: "
+            "write movement(opening, closing)"
+        )
+    if restated is not None:
+        apart = np.abs(_ages(restated, opening))
+        if np.isfinite(apart).any() and np.nanmedian(apart) > _PRECISION * time:
+            raise DataError(
+                f"the restated histories must end with the opening, but their customers are of another age, by "
+                f"{np.nanmedian(apart):.6g} {closing.unit}s; give rfm_summary the observation_end of the opening"
+            )
+    late = ~closing.customer_id.isin(before.customer_id) & np.greater_equal(closing.T, time)
+    if late.any():
+        raise DataError(
+            f"{count(int(late.sum()), 'customer')} of the closing first bought before the opening and not in it: "
+            f"{examples(closing.customer_id[late])}; {_RESTATE if restated is None else _SAME_LOG}"
+        )
+    return time
+
+
+def existing(opening: Book, closing: Book, restated: Histories | None, time: float) -> Book:
+    """Return the opening as the closing tells it: of the customers who are in both, with the restated histories.
+
+    A refund of a first purchase, booked after the opening, gives a customer another one: not even the restated
+    histories can know. They are left out.
+
+    Raises
+    ------
+    DataError
+        If the closing says another first purchase of a customer than the opening, without restated histories; or of
+        most customers, with them.
+    """
+    histories = opening.histories if restated is None else restated
+    passed = _ages(closing.histories, histories)
+    still = np.isfinite(passed)
+    moved = still & (np.abs(passed - time) > _PRECISION * time)
+    if moved.any() and (restated is None or 2 * moved.sum() > still.sum()):
+        raise DataError(
+            f"of {count(int(moved.sum()), 'customer')} the closing says another first purchase than the opening: "
+            f"{examples(histories.customer_id[moved])}; {_RESTATE if restated is None else _SAME_LOG}"
+        )
+    if restated is None and still.all():
+        return opening
+    return value(opening.orders, opening.spend, histories.select(still & ~moved), opening.terms)
+
+
+def _ages(of: Histories, than: Histories) -> FloatArray:
+    """Return by how much the customers of the second table are older in the first; NaN for those it lacks."""
+    rows = of.customer_id.get_indexer(than.customer_id)
+    return np.where(rows >= 0, of.T[rows] - than.T, np.nan)

@@ -1,0 +1,258 @@
+"""Why customer equity changed between two closings of the same log."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clvmodels.data.histories import Histories
+from clvmodels.errors import DataError, one_of
+from clvmodels.valuation.book import Book
+from clvmodels.valuation.changes import changes
+from clvmodels.valuation.closings import existing, require_comparable, time_between
+from clvmodels.valuation.roll_forward import contribution, expectation
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["LINES", "Kind", "Movement", "movement"]
+
+Array = NDArray[np.float64]
+Kind = Literal["balance", "subtotal", "change"]
+
+LINES: Final[Mapping[str, str]] = {
+    "opening": "Opening",
+    "data_corrections": "Data corrections",
+    "unwind": "Unwind of the discount",
+    "release": "Expected release",
+    "horizon": "Horizon",
+    "expected_closing": "Expected closing",
+    "orders": "Behaviour: orders",
+    "silence": "Behaviour: silence",
+    "order_value": "Behaviour: order value",
+    "new_customers": "New customers",
+    "parameters_transactions": "Parameters: transactions",
+    "parameters_spend": "Parameters: spend",
+    "model": "Model",
+    "margin": "Assumptions: margin",
+    "costs": "Assumptions: costs",
+    "rate": "Assumptions: rate",
+    "closing": "Closing",
+}
+"""The lines by key, in their order; each change is the difference that it makes to the balance before it."""
+
+_KINDS: Final[Mapping[str, Kind]] = {"opening": "balance", "expected_closing": "subtotal", "closing": "balance"}
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Movement:
+    """The movement of customer equity from one closing to the next.
+
+    Attributes
+    ----------
+    opening, closing
+        The two valuations.
+    time
+        The time between them, in their unit.
+    customers
+        The lines by customer_id, a column for each key of `LINES`: the customers of the closing, and after them those
+        of the opening who are gone.
+    realised_margin
+        Contribution of the repeat purchases of the existing customers in the period, at the margin of the opening, not
+        discounted. NaN if the spend of one of them is unknown.
+    expected_margin
+        The same as the opening expected it.
+    """
+
+    opening: Book
+    closing: Book
+    time: float
+    customers: pd.DataFrame
+    realised_margin: float
+    expected_margin: float
+
+    @cached_property
+    def table(self) -> pd.DataFrame:
+        """By key: line (its name), kind ("balance", "change", or "subtotal", which is not added), value."""
+        import pandas as pd
+
+        values = self.customers.sum()
+        columns = {"line": list(LINES.values()), "kind": [_KINDS.get(key, "change") for key in LINES]}
+        return pd.DataFrame({**columns, "value": values.to_numpy()}, index=pd.Index(LINES, name="key"))
+
+    @property
+    def expected_closing(self) -> float:
+        """What the opening, with its data corrected, expected the customers to be worth at the closing."""
+        return float(self.customers["expected_closing"].sum())
+
+    @property
+    def unexplained(self) -> float:
+        """Closing less opening less all changes: zero but for rounding."""
+        table = self.table
+        change = float(table.loc[table["kind"] == "change", "value"].sum())
+        return self.closing.equity - self.opening.equity - change
+
+    def by(self, column: str) -> pd.DataFrame:
+        """Return the movement by the values of a column of the customers.
+
+        Parameters
+        ----------
+        column
+            An attribute of the histories of the closing; for customers who are gone, of the opening.
+
+        Returns
+        -------
+        DataFrame
+            A row for each value, a column for each key of `LINES`; the rows add up to `table`. Customers for whom the
+            column holds nothing are in a row of their own.
+
+        Raises
+        ------
+        DataError
+            If the histories have no such column.
+        """
+        import pandas as pd
+
+        values = _attribute(self.closing.histories, column)
+        gone = self.customers.index[len(values) :]
+        if len(gone):
+            values = pd.concat([values, _attribute(self.opening.histories, column).loc[gone]])
+        return self.customers.groupby(values, dropna=False, observed=True).sum()
+
+    def __repr__(self) -> str:
+        currency, unit = self.opening.terms.currency, self.opening.histories.unit
+        table = self.table
+        amounts = [
+            f"{amount:{'+' * (kind == 'change')},.2f}"
+            for kind, amount in zip(table["kind"], table["value"], strict=True)
+        ]
+        named = dict(zip(table["line"], amounts, strict=True))
+        named["Memo: margin realised"] = f"{self.realised_margin:,.2f}"
+        named["Memo: margin expected"] = f"{self.expected_margin:,.2f}"
+        left, right = (max(map(len, texts)) for texts in (named, named.values()))
+        title = f"Movement of customer equity in {self.time:.6g} {unit}s{', ' * bool(currency)}{currency}"
+        return "\n".join([title, *(f"{name:<{left}}  {amount:>{right}}" for name, amount in named.items())])
+
+
+def movement(opening: Book, closing: Book, *, restated: Histories | None = None) -> Movement:
+    """Explain why customer equity changed between two closings of the same log.
+
+    Parameters
+    ----------
+    opening, closing
+        The valuations at the two closings, with the customers of each.
+    restated
+        The customers at the opening date as the log of the closing tells them now. Without it, the customers of the
+        opening are taken to have had the histories that the opening knew.
+
+    Returns
+    -------
+    Movement
+        The lines in the order of `LINES`, in total and by customer.
+
+    Raises
+    ------
+    UnitError
+        If the closings count time in different units.
+    AssumptionError
+        If they are in different currencies.
+    DataError
+        If they have no customer in common, the second is not after the first, or they do not tell the same of the
+        customers: of somebody another first purchase, or of somebody not in the opening one before it. `restated` is
+        then needed.
+
+    Notes
+    -----
+    With h the time between the closings, i the discount rate of the opening, and E the value of the opening:
+
+    data corrections
+        The opening valued with `restated`, less E; and minus the value of customers who are not in the closing, or of
+        whom even `restated` says another first purchase: one refunded after the opening. These come back as new ones.
+    unwind of the discount
+        E ((1 + i)^h - 1), E being corrected.
+    expected release
+        Minus the value of what was expected to come in within h, times (1 + i)^h.
+    horizon
+        A valuation looks ahead from its own date: a finite horizon then ends h later, the periods of its timing and
+        the rates of its coming years begin anew. Zero for a constant rate, discounted continuously for ever.
+    expected closing
+        The sum so far: the value that the opening expected these customers to have at the closing. What follows up to
+        the new customers has mean zero if the opening's fits are right (and order values do not grow).
+    behaviour: orders, silence
+        The histories of these customers at the closing valued with the fits and the assumptions of the opening, and
+        the order values that it expected, less the expected closing. Orders: the customers whose number of purchases
+        changed. Silence: those who bought nothing, as a rule a loss, and the more so the more was expected of them.
+    behaviour: order value
+        The same histories with the order values that the spend in them tells, less those that the opening expected:
+        what they were then, plus growth.
+    new customers
+        The value of those who first bought after the opening, with the fits and the assumptions of the opening. From
+        here on every line is about all customers of the closing.
+    parameters: transactions, spend
+        What the fits of the closing change, first that of transactions, then that of spend. If a fit is one of another
+        model, this is the line "model" instead.
+    assumptions: margin, costs, rate
+        What the assumptions of the closing change: first the margin; then all other rates of benefits and costs, and
+        what the closing says anew about the customers in the columns that hold rates; then discount rate, growth,
+        tax, timing, horizon and the length of a year.
+
+    Source: the movement of embedded value as insurers report it (CFO Forum, European Embedded Value Principles, 2004,
+    analysis of movements), with the customers' histories in the place of their contracts.
+
+    Beside the two books, it takes three valuations: of the time between, and of the histories of the closing under the
+    fits of the opening, and under that of transactions of the closing. It takes one more if the line "rate" is not zero
+    for another reason than tax; one if `restated` is given or customers are gone; and up to two if rates by customer
+    changed.
+
+    Examples
+    --------
+    >>> import clvmodels as clv
+    >>> log = clv.datasets.load_cdnow(sample=True)
+    >>> terms = clv.Assumptions(discount_rate=0.15, margin=0.30, year="52 weeks")
+    >>> def book(end):
+    ...     rfm = clv.rfm_summary(log, value="amount", unit="week", resolution="day", observation_end=end)
+    ...     return clv.value(clv.ParetoNBD().fit(rfm), clv.GammaGamma().fit(rfm), rfm, terms)
+    >>> why = movement(book("1997-09-30"), book("1998-06-30"))
+    >>> why.table.loc[["unwind", "release", "parameters_transactions"], "value"].round(-2)
+    key
+    unwind                      8700.0
+    release                   -19200.0
+    parameters_transactions    26300.0
+    Name: value, dtype: float64
+    >>> bool(abs(why.unexplained) < 1e-6)
+    True
+    """
+    import pandas as pd
+
+    require_comparable(opening, closing, restated)
+    time = time_between(opening.histories, closing.histories, restated)
+    base = existing(opening, closing, restated, time)
+    before, after = base.histories, closing.histories
+    ahead = expectation(base, time)
+    by_key = changes(opening, base, closing, ahead)
+    sales = _repeat_sales(after)[after.customer_id.get_indexer(before.customer_id)] - _repeat_sales(before)
+    return Movement(
+        opening,
+        closing,
+        time,
+        pd.DataFrame({key: by_key.lines[key] for key in LINES}, index=by_key.customer_id),
+        realised_margin=float(contribution(base, sales).sum()),
+        expected_margin=float(ahead.margin.sum()),
+    )
+
+
+def _repeat_sales(histories: Histories) -> Array:
+    """Return the spend of the repeat purchases so far."""
+    return np.where(histories.frequency > 0.0, histories.frequency * histories.monetary_value, 0.0)
+
+
+def _attribute(histories: Histories, column: str) -> pd.Series[Any]:
+    attributes = histories.attributes
+    if column not in attributes.columns:
+        raise DataError(one_of("column of the customers", column, map(str, attributes.columns)))
+    return attributes[column].set_axis(histories.customer_id)

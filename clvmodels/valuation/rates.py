@@ -1,0 +1,176 @@
+"""Rates of an assumption: one number for all customers, one a segment, or a column of the customers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clvmodels.errors import AssumptionError, one_of
+
+if TYPE_CHECKING:
+    from clvmodels.data.histories import Histories
+
+__all__ = [
+    "ByColumn",
+    "BySegment",
+    "Rate",
+    "column_of",
+    "in_plain_data",
+    "numbers",
+    "of_customers",
+    "read_rate",
+    "scaled",
+]
+
+Array = NDArray[np.float64]
+
+_EXAMPLES: Final = '0.3, {column = "margin"} or {by = "segment", rates = {A = 0.3, B = 0.25}}'
+
+
+@dataclass(frozen=True)
+class ByColumn:
+    """A rate that stands in a column of the customers.
+
+    Attributes
+    ----------
+    column
+        A column of the histories' attributes.
+    factor
+        What it is multiplied by.
+    """
+
+    column: str
+    factor: float = 1.0
+
+
+@dataclass(frozen=True)
+class BySegment:
+    """A rate for each segment.
+
+    Attributes
+    ----------
+    by
+        The column of the histories' attributes that names the segments.
+    rates
+        The rate of each segment, by its name.
+    """
+
+    by: str
+    rates: Mapping[str, float]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "rates", MappingProxyType(dict(self.rates)))
+
+
+Rate = float | ByColumn | BySegment
+
+
+def read_rate(name: str, value: object) -> Rate:
+    """Return a rate as it is written in a file: a number, ``{column = ...}``, or ``{by = ..., rates = {...}}``.
+
+    Raises
+    ------
+    AssumptionError
+        If it is none of these.
+
+    Examples
+    --------
+    >>> read_rate("margin", {"by": "segment", "rates": {"A": 0.3}}).by
+    'segment'
+    """
+    if isinstance(value, ByColumn | BySegment | int | float) and not isinstance(value, bool):
+        return value
+    if isinstance(value, Mapping):
+        content = dict(value)
+        if set(content) <= {"column", "factor"} and isinstance(content.get("column"), str):
+            return ByColumn(content["column"], float(content.get("factor", 1.0)))
+        rates = content.get("rates")
+        if set(content) == {"by", "rates"} and isinstance(content["by"], str) and isinstance(rates, Mapping):
+            return BySegment(content["by"], rates)
+    raise AssumptionError(f"{name} is a number or says where it stands, like {_EXAMPLES}; got {value!r}")
+
+
+def numbers(rate: Rate) -> list[object]:
+    """Return the numbers that a rate states itself."""
+    if isinstance(rate, BySegment):
+        return list(rate.rates.values())
+    return [] if isinstance(rate, ByColumn) else [rate]
+
+
+def column_of(rate: Rate) -> str | None:
+    """Return the column of the customers that a rate needs, if any."""
+    if isinstance(rate, BySegment):
+        return rate.by
+    return rate.column if isinstance(rate, ByColumn) else None
+
+
+def scaled(rate: Rate, factor: float) -> Rate:
+    """Return a rate times a factor.
+
+    Examples
+    --------
+    >>> scaled(ByColumn("margin"), 1.1)
+    ByColumn(column='margin', factor=1.1)
+    """
+    if isinstance(rate, BySegment):
+        return BySegment(rate.by, {name: factor * one for name, one in rate.rates.items()})
+    return ByColumn(rate.column, rate.factor * factor) if isinstance(rate, ByColumn) else factor * rate
+
+
+def in_plain_data(rate: Rate) -> object:
+    """Return a rate as `read_rate` reads it."""
+    if isinstance(rate, BySegment):
+        return {"by": rate.by, "rates": dict(rate.rates)}
+    return {"column": rate.column, "factor": rate.factor} if isinstance(rate, ByColumn) else rate
+
+
+def of_customers(name: str, rate: Rate, histories: Histories, low: float, high: float) -> float | Array:
+    """Return the rate as a number for all, or by customer, shape (customers,).
+
+    Raises
+    ------
+    AssumptionError
+        If the histories have no such column, a segment has no rate, or a rate is missing or outside of [low, high].
+    """
+    if isinstance(rate, BySegment):
+        return _of_segments(name, rate, histories)
+    if not isinstance(rate, ByColumn):
+        return rate
+    values = _column(name, rate.column, histories)
+    try:
+        array = np.asarray(values, dtype=np.float64) * rate.factor
+    except (TypeError, ValueError) as error:
+        raise AssumptionError(f"{name}: the column {rate.column!r} does not hold numbers") from error
+    wrong = ~((array >= low) & (array <= high))
+    if wrong.any():
+        first = int(np.flatnonzero(wrong)[0])
+        raise AssumptionError(
+            f"{name}: the column {rate.column!r} is missing or outside of {low:g} to {high:g} for {wrong.sum():,} "
+            f"customers, for example {histories.customer_id[first]!r} ({array[first]:g})"
+        )
+    return array
+
+
+def _of_segments(name: str, rate: BySegment, histories: Histories) -> Array:
+    segments = _column(name, rate.by, histories).astype(str)
+    known = segments.map(dict(rate.rates))
+    if known.isna().any():
+        raise AssumptionError(f"{name}: {one_of(rate.by, segments[known.isna()].iloc[0], rate.rates)}")
+    return np.asarray(known, dtype=np.float64)
+
+
+def _column(name: str, column: str, histories: Histories) -> Any:  # noqa: ANN401 - a pandas Series
+    attributes = histories.attributes
+    if column not in attributes.columns:
+        known = list(map(str, attributes.columns))
+        what = one_of("column of the customers", column, known) if known else f"no column {column!r}: there are none"
+        raise AssumptionError(
+            f'{name}: {what}; keep columns of the log with rfm_summary(..., attributes=["{column}"]) or add them with '
+            "rfm.with_attributes(table)"
+        )
+    return attributes[column]

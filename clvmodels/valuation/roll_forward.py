@@ -1,0 +1,135 @@
+"""What a closing expects of the time after it: what comes in until a later date, and what will be left then."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clvmodels.inference import predictions
+from clvmodels.models.derived import residual
+from clvmodels.numerics.quadrature import Weighting
+from clvmodels.units import Unit
+from clvmodels.valuation.assumptions import Assumptions
+from clvmodels.valuation.book import Book
+from clvmodels.valuation.discounting import annuity, discount_factor, discounting, growing
+from clvmodels.valuation.lines import Future, total
+
+__all__ = ["Expectation", "contribution", "expectation"]
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Expectation:
+    """What a book expects of the time until a later date; arrays of shape (customers,).
+
+    Attributes
+    ----------
+    accumulation
+        What one grows to until then at the discount rate: (1 + i)^h.
+    within
+        Present value of what comes in until then.
+    later
+        The residual lifetime value then, under the same fits and assumptions.
+    order_value
+        The value of an order then.
+    margin
+        Contribution margin until then, not discounted.
+    """
+
+    accumulation: float
+    within: Array
+    later: Array
+    order_value: Array
+    margin: Array
+
+
+def expectation(book: Book, time: float) -> Expectation:
+    """Return what a book expects of the next `time`, in its unit.
+
+    The value expected at the later date is that of a valuation made there under the assumptions as they are written:
+    its horizon, the periods of its timing and the rates of its coming years all begin anew. With m the purchase
+    intensity and v the discount factor, orders then count as the integral over (h, h + H] of v(u - h) m(u), so that
+    the value at the later date, averaged over what may be seen until then, is this one (a martingale).
+
+    Examples
+    --------
+    >>> import clvmodels as clv
+    >>> orders = clv.BGNBD().from_params({"r": .243, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
+    >>> spend = clv.GammaGamma().from_params({"p": 6.25, "q": 3.74, "v": 15.44})
+    >>> terms = clv.Assumptions(discount_rate=0.15, margin=0.30, year="52 weeks")
+    >>> book = clv.value(orders, spend, orders.simulate(100, "39 weeks", seed=1), terms)
+    >>> ahead = expectation(book, 52.0)
+    >>> round(ahead.accumulation, 6)
+    1.15
+    >>> bool(abs(1.15 * (book.rlv - ahead.within).sum() - ahead.later.sum()) < 1e-9)
+    True
+    """
+    terms, unit = book.terms, book.orders.unit
+    year = terms.year_in(unit)
+    purchases, living = _integrals(book, _weightings(terms, unit, time))
+    before = np.array([min(time, terms.horizon_in(unit))])
+    still = float(annuity(terms, unit, before)[0]) / year
+    Z = book.future.Z
+    order_value = Z * np.exp(terms.force_of_growth(unit) * time)
+    within = total(book.lines, Future(purchases[0], living[0] / year, Z, purchases[1], still))
+    later = total(book.lines, Future(purchases[2], living[2] / year, order_value, purchases[3], book.future.K))
+    at_once = replace(terms, timing="continuous")
+    accumulation = 1.0 / float(discount_factor(at_once, unit, np.array([time]))[0])
+    if not _rolls(terms):
+        later = accumulation * book.rlv - accumulation * within
+    return Expectation(accumulation, within, later, order_value, contribution(book, purchases[4] * Z))
+
+
+def contribution(book: Book, sales: Array) -> Array:
+    """Return the contribution margin of sales, by customer of the book."""
+    nothing = np.zeros(len(sales))
+    at_margin = Future(D=nothing, L=nothing, Z=sales, G=np.ones(len(sales)), K=0.0)
+    return next(line for line in book.lines if line.name == "contribution_margin").value(at_margin)
+
+
+def _rolls(terms: Assumptions) -> bool:
+    """Return whether a later valuation sees the same future otherwise than by compounding."""
+    return terms.timing != "continuous" or terms.horizon is not None or len(terms.discount_rates) > 1
+
+
+def _weightings(terms: Assumptions, unit: Unit, time: float) -> list[Weighting]:
+    """Return the factors of orders and of sales until then, and from then on; and of sales until then, undiscounted."""
+    years = time / terms.year_in(unit)
+    undiscounted = replace(terms, discount_rate=0.0, timing="continuous", horizon=None)
+    return [
+        discounting(terms, unit, years),
+        growing(terms, unit, years),
+        _delayed(discounting(terms, unit), time),
+        _delayed(growing(terms, unit), time),
+        growing(undiscounted, unit, years),
+    ]
+
+
+def _delayed(weighting: Weighting, time: float) -> Weighting:
+    """Return the weighting as it is applied from `time` on; zero before."""
+    return Weighting(
+        lambda at: np.where(at < time, 0.0, weighting.factor(np.maximum(at - time, 0.0))),
+        weighting.end + time,
+        jumps=[time, *(jump + time for jump in weighting.jumps)],
+        smooth_over=weighting.smooth_over,
+    )
+
+
+def _integrals(book: Book, weightings: list[Weighting]) -> tuple[Array, Array]:
+    """Return weighted expected purchases and living time, shape (weightings, customers) each."""
+    orders, histories = book.orders, book.histories
+    shape = (len(weightings), len(histories))
+    purchases, living = np.empty(shape), np.empty(shape)
+    for part in orders.parts(histories):
+        rows = slice(None) if part.rows is None else part.rows
+        distinct = predictions.distinct_of(part, histories)
+        x, t_x, T = np.ascontiguousarray(distinct.rows.T)
+        alive = orders.model.p_alive(part.estimate, x, t_x, T)
+        for integrals, all_of in zip(
+            residual(orders.model, part.estimate, x, T, weightings), (purchases, living), strict=True
+        ):
+            all_of[:, rows] = (alive * integrals.T)[:, distinct.index]
+    return purchases, living

@@ -1,0 +1,173 @@
+"""Customer equity under other assumptions: scenarios, tornado, two-way tables. Nothing is fitted again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from clvmodels.errors import AssumptionError
+from clvmodels.valuation.assumptions import RATES, Assumptions
+from clvmodels.valuation.rates import numbers, scaled
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from clvmodels.valuation.book import Book
+
+__all__ = ["contact_policy", "scenarios", "tornado", "two_way"]
+
+NOT_VALUED: Final = ("acquisition_cost",)
+"""Rates that do not enter the value of the customers on the books."""
+
+
+def scenarios(book: Book, changes: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
+    """Return customer equity under named scenarios, each some assumptions that differ.
+
+    Parameters
+    ----------
+    book
+        The valuation that they are compared with.
+    changes
+        By the name of a scenario: the assumptions that change, by name.
+
+    Returns
+    -------
+    DataFrame
+        By scenario, the book's own assumptions first as ``base``: equity, change, relative (change over the base's
+        equity), unprofitable (customers whose value is below zero).
+
+    Raises
+    ------
+    AssumptionError
+        If a name or a value is not one of `Assumptions`.
+
+    Examples
+    --------
+    >>> import clvmodels as clv
+    >>> orders = clv.BGNBD().from_params({"r": .243, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
+    >>> spend = clv.GammaGamma().from_params({"p": 6.25, "q": 3.74, "v": 15.44})
+    >>> terms = clv.Assumptions(discount_rate=0.15, margin=0.30)
+    >>> book = clv.value(orders, spend, orders.simulate(100, "39 weeks", seed=1), terms)
+    >>> clv.scenarios(book, {"thin margin": {"margin": 0.15}})["relative"].round(6).to_dict()
+    {'base': 0.0, 'thin margin': -0.5}
+    """
+    import pandas as pd
+
+    books = {"base": book} | {name: book.under(book.terms.changed(some)) for name, some in changes.items()}
+    table = pd.DataFrame(
+        {
+            "equity": {name: one.equity for name, one in books.items()},
+            "unprofitable": {name: int((one.rlv < 0.0).sum()) for name, one in books.items()},
+        }
+    ).rename_axis("scenario")
+    table.insert(1, "change", table["equity"] - book.equity)
+    table.insert(2, "relative", table["change"] / book.equity)
+    return table
+
+
+def tornado(book: Book, *, by: float = 0.1) -> pd.DataFrame:
+    """Return how much equity moves when one assumption after the other is lower or higher.
+
+    Parameters
+    ----------
+    book
+        The valuation.
+    by
+        How much each assumption is changed, as a share of itself.
+
+    Returns
+    -------
+    DataFrame
+        By assumption that is not zero, the one that moves most first: low and high (equity with the assumption lower
+        and higher), width.
+
+    Raises
+    ------
+    AssumptionError
+        If `by` is not between 0 and 1.
+    """
+    import pandas as pd
+
+    if not 0.0 < by < 1.0:
+        raise AssumptionError(f"by is a share above 0 and below 1, such as 0.1, got {by!r}")
+    names = [name for name in RATES if name not in NOT_VALUED and _counts(book.terms, name)]
+    names += ["discount_rate", *(name for name in ("growth", "tax") if getattr(book.terms, name))]
+    rows = {}
+    for name in names:
+        low, high = (book.under(book.terms.changed({name: _moved(book.terms, name, 1.0 + step)})) for step in (-by, by))
+        rows[name] = (low.equity, high.equity, abs(high.equity - low.equity))
+    table = pd.DataFrame.from_dict(rows, orient="index", columns=["low", "high", "width"]).rename_axis("assumption")
+    kept = table["width"] > 1e-12 * abs(book.equity)
+    return table[kept].sort_values("width", ascending=False, kind="stable")
+
+
+def two_way(book: Book, rows: tuple[str, Sequence[float]], columns: tuple[str, Sequence[float]]) -> pd.DataFrame:
+    """Return equity for all pairs of values of two assumptions.
+
+    Parameters
+    ----------
+    book
+        The valuation.
+    rows, columns
+        The name of an assumption and its values.
+
+    Returns
+    -------
+    DataFrame
+        Shape (rows, columns).
+    """
+    import pandas as pd
+
+    (first, down), (second, across) = rows, columns
+    if first == second:
+        raise AssumptionError(f"a two-way table is about two assumptions, got {first!r} twice")
+    equity = [[book.under(book.terms.changed({first: a, second: b})).equity for b in across] for a in down]
+    return pd.DataFrame(equity, pd.Index(down, name=first), pd.Index(across, name=second))
+
+
+def contact_policy(book: Book) -> pd.DataFrame:
+    """Return what it is worth to contact only customers who bring more than their campaigns cost.
+
+    Returns
+    -------
+    DataFrame
+        By policy (``all``, ``none``, ``worth it``): contacted (customers), contact_years (discounted), equity (of the
+        customers contacted), others (what the customers not contacted are worth if they buy as before).
+
+    Raises
+    ------
+    AssumptionError
+        If the assumptions have no cost of campaigns.
+    """
+    import pandas as pd
+
+    campaigns = [line.value(book.future) for line in book.lines if line.name == "campaigns"]
+    if not campaigns:
+        raise AssumptionError("there are no campaigns: state contact_cost (money a contact) and campaigns_per_year")
+    without = book.rlv - (1.0 - book.terms.tax) * campaigns[0]
+    everybody = np.ones(len(without), bool)
+    rows = {}
+    for name, some in {"all": everybody, "none": ~everybody, "worth it": book.rlv > 0.0}.items():
+        contacted = int(some.sum())
+        rows[name] = (
+            contacted,
+            float(book.future.K) * contacted,
+            float(book.rlv[some].sum()),
+            float(without[~some].sum()),
+        )
+    return pd.DataFrame.from_dict(rows, orient="index", columns=["contacted", "contact_years", "equity", "others"])
+
+
+def _counts(terms: Assumptions, name: str) -> bool:
+    stated = numbers(getattr(terms, name))
+    return not stated or bool(np.any(np.asarray(stated, dtype=float)))
+
+
+def _moved(terms: Assumptions, name: str, factor: float) -> object:
+    if name == "discount_rate":
+        return tuple(rate * factor for rate in terms.discount_rates)
+    moved = scaled(getattr(terms, name), factor)
+    high = RATES[name].high if name in RATES else 1.0
+    return min(moved, high) if isinstance(moved, float) else moved

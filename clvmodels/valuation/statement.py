@@ -1,0 +1,102 @@
+"""The customer-equity statement: what the customers of each segment are worth, line by line.
+
+Source: Wiesel, Skiera & Villanueva (2008), Journal of Marketing 72(2).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clvmodels.data.columns import examples
+from clvmodels.errors import DataError, one_of
+from clvmodels.valuation.uncertainty import expected
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from clvmodels.valuation.book import Book
+
+__all__ = ["TOTAL", "WITHIN", "segments_of", "statement"]
+
+Index = NDArray[np.int64]
+
+TOTAL: Final = "total"
+WITHIN: Final = (1, 3, 5, 10)
+"""Years within which the share of equity is shown."""
+
+
+def segments_of(book: Book, by: str | pd.Series[Any]) -> pd.Series[Any]:
+    """Return the segment of each customer, in the order of the book.
+
+    Raises
+    ------
+    DataError
+        If there is no such column, or it is missing for some customers.
+    """
+    import pandas as pd
+
+    histories = book.histories
+    if isinstance(by, pd.Series):
+        segments = by.reindex(histories.customer_id)
+    elif by in histories.attributes.columns:
+        segments = histories.attributes[by]
+    else:
+        known = [str(column) for column in histories.attributes.columns]
+        raise DataError(
+            f"{one_of('column of the customers', by, known)}; keep columns of the log with "
+            f"rfm_summary(..., attributes=[{by!r}])"
+        )
+    missing = np.asarray(segments.isna())
+    if missing.any():
+        without = histories.customer_id[missing]
+        raise DataError(f"{by if isinstance(by, str) else 'the segment'} is not known of {examples(without)}")
+    return segments.set_axis(histories.customer_id)
+
+
+def statement(book: Book, by: str | pd.Series[Any] | None = None) -> pd.DataFrame:
+    """Return the customer-equity statement; `Book.statement` says more."""
+    import pandas as pd
+
+    segments = pd.Series(TOTAL, book.histories.customer_id) if by is None else segments_of(book, by)
+    columns = _columns(book)
+    table = pd.DataFrame(columns, index=book.histories.customer_id).groupby(np.asarray(segments), sort=True).sum()
+    if by is not None:
+        table.loc[TOTAL] = table.sum()
+    table = table.rename_axis(by if isinstance(by, str) else "segment")
+    beside: dict[str, Any] = {"per_head": table["equity"] / table["customers"]}
+    if book.has_draws:
+        beside |= _ends(book, segments, [str(name) for name in table.index], whole=by is None)
+    shares = {f"share_{years}": table.pop(f"share_{years}") / table["equity"] for years in WITHIN}
+    if not book.acquisition_cost.any():
+        return table.assign(**beside, **shares)
+    cost = table.pop("acquisition_cost")
+    ratio = table["equity"] / cost
+    return table.assign(**beside, **shares, acquisition_cost=cost, equity_to_acquisition_cost=ratio)
+
+
+def _columns(book: Book) -> dict[str, NDArray[np.float64]]:
+    """Return what is summed over the customers of a segment, by customer."""
+    future = book.future
+    columns = {
+        "customers": np.ones(len(book.histories)),
+        "living_customers": book.alive,
+        "discounted_orders": future.D,
+        "living_years": future.L,
+    }
+    columns |= {line.name: line.value(future) for line in book.lines} | {"equity": book.rlv}
+    columns |= {f"share_{years}": book.rlv_within(years) for years in WITHIN}
+    return columns | ({"acquisition_cost": book.acquisition_cost} if book.acquisition_cost.any() else {})
+
+
+def _ends(book: Book, segments: pd.Series[Any], names: list[str], *, whole: bool) -> dict[str, list[float]]:
+    """Return the ends of the 90 % interval of equity, of each segment and of all."""
+    if whole:
+        interval = book.interval(0.9)
+        return {"low": [interval.low], "high": [interval.high]}
+    numbers = np.asarray(segments.astype(str).map({name: k for k, name in enumerate(names[:-1])}), np.int64)
+    drawn = expected(book.orders, book.spend, book.histories, book.terms, book.lines, numbers).groups
+    low, high = np.quantile(np.vstack([drawn, drawn.sum(axis=0)]), [0.05, 0.95], axis=1)
+    return {"low": low.tolist(), "high": high.tolist()}

@@ -1,0 +1,96 @@
+"""Customers who cost more than they bring: who they are, why, and what levers would do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clvmodels.errors import AssumptionError
+from clvmodels.valuation.assumptions import Assumptions
+from clvmodels.valuation.rates import scaled
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from clvmodels.valuation.book import Book
+
+__all__ = ["causes", "levers", "unprofitable"]
+
+
+def unprofitable(book: Book, threshold: float = 0.5) -> NDArray[np.bool_]:
+    """Return whose residual value is below zero with a probability above a threshold, shape (customers,).
+
+    Without draws the probability is not known, and the sign of the expected value decides.
+
+    Raises
+    ------
+    AssumptionError
+        If `threshold` is not between 0 and 1.
+    """
+    if not 0.0 <= threshold < 1.0:
+        raise AssumptionError(f"the threshold is a probability from 0 up and below 1, such as 0.5, got {threshold!r}")
+    if not book.has_draws:
+        return book.rlv < 0.0
+    return np.asarray(book.customers["probability_of_loss"] > threshold)
+
+
+def causes(book: Book, threshold: float = 0.5) -> pd.DataFrame:
+    """Return each line of the unprofitable customers and of the others, summed and per head.
+
+    Returns
+    -------
+    DataFrame
+        By line, with ``equity`` last: unprofitable, others (sums), unprofitable_per_head, others_per_head.
+    """
+    import pandas as pd
+
+    loss = unprofitable(book, threshold)
+    sums = {line.name: line.value(book.future) for line in book.lines} | {"equity": book.rlv}
+    rows = {name: (float(values[loss].sum()), float(values[~loss].sum())) for name, values in sums.items()}
+    table = pd.DataFrame.from_dict(rows, orient="index", columns=["unprofitable", "others"]).rename_axis("line")
+    for name, some in (("unprofitable", loss), ("others", ~loss)):
+        table[f"{name}_per_head"] = table[name] / max(int(some.sum()), 1)
+    return table
+
+
+def levers(book: Book, changes: Mapping[str, Mapping[str, Any]] | None = None, threshold: float = 0.5) -> pd.DataFrame:
+    """Return what changed assumptions would do to the customers who are unprofitable now.
+
+    Parameters
+    ----------
+    book
+        The valuation.
+    changes
+        By the name of a lever, the assumptions it changes. Default: no campaigns for them, the cost of returns borne
+        by the customer, service at half the cost; those that cost anything now.
+    threshold
+        As of `unprofitable`.
+
+    Returns
+    -------
+    DataFrame
+        By lever, ``as it is`` first: value (of the customers unprofitable now), change, still (how many of them stay
+        below zero).
+    """
+    import pandas as pd
+
+    loss = unprofitable(book, threshold)
+    books = {"as it is": book}
+    for name, some in (_levers(book.terms) if changes is None else changes).items():
+        books[name] = book.under(book.terms.changed(some))
+    rows = {name: (float(one.rlv[loss].sum()), int((one.rlv[loss] < 0.0).sum())) for name, one in books.items()}
+    table = pd.DataFrame.from_dict(rows, orient="index", columns=["value", "still"]).rename_axis("lever")
+    table.insert(1, "change", table["value"] - rows["as it is"][0])
+    return table
+
+
+def _levers(terms: Assumptions) -> dict[str, dict[str, Any]]:
+    offered: dict[str, dict[str, Any]] = {
+        "no campaigns": {"contact_cost": 0.0},
+        "returns paid by the customer": {"return_cost": 0.0},
+        "self-service": {"service_cost": scaled(terms.service_cost, 0.5)},
+    }
+    return {name: some for name, some in offered.items() if any(getattr(terms, key) for key in some)}

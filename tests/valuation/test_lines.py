@@ -1,0 +1,197 @@
+"""Every line is linear in its rate; growth, tax, changing rates, and rates by customer are what they say."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.integrate import quad
+
+import clvmodels as clv
+from clvmodels.errors import AssumptionError, DataError
+from clvmodels.valuation.assumptions import RATES
+from clvmodels.valuation.discounting import annuity, discount_factor
+
+ORDERS = {"r": 0.243, "alpha": 4.414, "a": 0.793, "b": 2.426}
+SPEND = {"p": 6.25, "q": 3.74, "v": 15.44}
+FULL = {
+    "margin": 0.4,
+    "payment_share": 0.02,
+    "return_share": 0.1,
+    "write_down": 0.3,
+    "order_cost": 1.5,
+    "returns_per_order": 0.15,
+    "return_cost": 2.5,
+    "word_of_mouth_cost": 0.7,
+    "contacts_per_order": 0.2,
+    "contacts_per_year": 0.3,
+    "service_cost": 4.0,
+    "maintenance_cost": 0.6,
+    "loyalty_cost": 0.4,
+    "campaigns_per_year": 3.0,
+    "contact_cost": 0.05,
+    "referrals_per_year": 0.1,
+    "referral_value": 9.0,
+    "acquisition_cost": 12.0,
+}
+
+
+@pytest.fixture(scope="module")
+def orders():
+    return clv.BGNBD().from_params(ORDERS, unit="week")
+
+
+@pytest.fixture(scope="module")
+def rfm(orders):
+    table = orders.simulate(400, "60 weeks", seed=3).to_frame()[["frequency", "recency", "T"]]
+    generator = np.random.default_rng(5)
+    spend = np.where(table["frequency"] > 0, generator.gamma(6.0, 5.0, len(table)), np.nan)
+    table = table.assign(monetary_value=spend, segment=np.where(np.arange(len(table)) % 3 == 0, "A", "B"))
+    table["own"] = np.linspace(0.2, 0.5, len(table))
+    return clv.Histories.from_frame(table.reset_index(), unit="week")
+
+
+@pytest.fixture(scope="module")
+def spend():
+    return clv.GammaGamma().from_params(SPEND)
+
+
+def valued(orders, spend, rfm, **changes):
+    return clv.value(orders, spend, rfm, clv.Assumptions(**({"discount_rate": 0.1} | FULL | changes)))
+
+
+@pytest.fixture(scope="module")
+def book(orders, spend, rfm):
+    return valued(orders, spend, rfm)
+
+
+def test_the_formula_of_the_design(book):
+    f, t = book.future, FULL
+    by_hand = (
+        f.D * f.Z * (t["margin"] - t["return_share"] * t["write_down"] - t["payment_share"])
+        - f.D
+        * (
+            t["order_cost"]
+            + t["returns_per_order"] * (t["return_cost"] + t["word_of_mouth_cost"])
+            + t["contacts_per_order"] * t["service_cost"]
+        )
+        - f.L * (t["maintenance_cost"] + t["loyalty_cost"] + t["contacts_per_year"] * t["service_cost"])
+        - t["campaigns_per_year"] * t["contact_cost"] / np.log(1.1)  # for ever, alive or not
+        + f.L * t["referrals_per_year"] * t["referral_value"]
+    )
+    np.testing.assert_allclose(book.rlv, by_hand, rtol=1e-11)
+    np.testing.assert_allclose(book.customers[[line.name for line in book.lines]].sum(axis=1), by_hand, rtol=1e-11)
+    assert book.statement_lines["value"].sum() == pytest.approx(book.equity, rel=1e-12)
+
+
+@pytest.mark.parametrize("name", RATES)
+def test_every_rate_is_linear(book, name):
+    def equity(factor):
+        return book.under(book.terms.changed({name: FULL[name] * factor})).equity
+
+    low, middle, high = equity(0.5), equity(1.0), equity(1.5)
+    assert high - middle == pytest.approx(middle - low, abs=1e-9 * abs(book.equity))
+    assert (low != high) or name == "acquisition_cost"
+
+
+def test_without_rates_only_the_gross_equity_is_left(orders, spend, rfm):
+    book = valued(orders, spend, rfm, **dict.fromkeys(set(FULL) - {"margin"}, 0.0))
+    assert [line.name for line in book.lines] == ["contribution_margin"]
+    assert book.equity == pytest.approx(0.4 * (book.future.D * book.future.Z).sum(), rel=1e-12)
+
+
+def test_rates_by_segment_and_column(book, orders, spend, rfm):
+    segment = {"by": "segment", "rates": {"A": 0.3, "B": 0.45}}
+    by_segment = book.under(book.terms.changed({"margin": segment, "contact_cost": 0.0}))
+    for name, margin in segment["rates"].items():
+        some = rfm.select(np.asarray(rfm.attributes["segment"] == name))
+        alone = valued(orders, spend, some, margin=margin, contact_cost=0.0)
+        assert by_segment.statement("segment").loc[name, "equity"] == pytest.approx(alone.equity, rel=1e-11)
+    own = book.under(book.terms.changed({"margin": {"column": "own"}}))
+    difference = own.rlv - book.rlv
+    np.testing.assert_allclose(difference, (rfm.attributes["own"] - 0.4) * book.future.D * book.future.Z, atol=1e-9)
+    table = clv.tornado(own, by=0.1)
+    assert table.loc["margin", "high"] - own.equity == pytest.approx(
+        0.1 * own.statement_lines.loc["contribution_margin", "value"], rel=1e-9
+    )
+
+
+def test_bad_rates_are_refused_with_advice(book, rfm):
+    for change, message in (
+        ({"margin": {"column": "marge"}}, "rfm_summary"),
+        ({"margin": {"by": "segment", "rates": {"A": 0.3}}}, "unknown segment 'B'"),
+        ({"margin": {"column": "segment"}}, "does not hold numbers"),
+        ({"margin": {"colunm": "own"}}, "margin is a number or says where it stands"),
+        ({"margin": {"by": "segment", "rates": {"A": 30, "B": 0.3}}}, "30 % is 0.30"),
+        ({"order_cost": {"column": "own", "factor": -1.0}}, "outside of 0 to inf for 400 customers"),
+    ):
+        with pytest.raises(AssumptionError, match=message):
+            _ = book.under(book.terms.changed(change)).equity
+    with pytest.raises(DataError, match="rfm_summary"):
+        book.statement("channel")
+    few = pd.Series("A", rfm.customer_id[:3])
+    with pytest.raises(DataError, match="not known of"):
+        book.statement(few)
+
+
+def test_growth_and_tax(book, orders, spend, rfm):
+    grown = book.under(book.terms.changed({"growth": 0.03}))
+    at_less = valued(orders, spend, rfm, discount_rate=1.1 / 1.03 - 1.0)
+    np.testing.assert_allclose(grown.future.G, at_less.future.D, rtol=1e-9)
+    np.testing.assert_allclose(grown.future.D, book.future.D, rtol=1e-12)
+    assert grown.horizons["equity"].is_monotonic_increasing
+    taxed = book.under(book.terms.changed({"tax": 0.25}))
+    assert taxed.equity == pytest.approx(0.75 * book.equity, rel=1e-12)
+    with pytest.raises(AssumptionError, match="not below the discount rate"):
+        book.under(book.terms.changed({"growth": 0.1}))
+
+
+@pytest.mark.parametrize("timing", ["continuous", "mid-month", "end-year"])
+def test_a_rate_that_changes_by_year(book, timing):
+    terms = book.terms.changed({"discount_rate": [0.05, 0.08, 0.12], "timing": timing, "year": "52 weeks"})
+    for years in (0.5, 1.5, 2.5, 6.25):
+        factor = discount_factor(terms, "week", np.array([52.0 * years]))[0]
+        time = years
+        if timing != "continuous":
+            period = 1 / 12 if timing == "mid-month" else 1.0
+            time = period * (np.floor(years / period + 1e-12) + (0.5 if timing == "mid-month" else 1.0))
+        spans = np.diff(np.minimum([0.0, 1.0, 2.0, np.inf], time))
+        assert factor == pytest.approx(np.prod(1.0 / np.array([1.05, 1.08, 1.12]) ** spans), rel=1e-12)
+    cuts = np.arange(0.0, 6.3 * 52, 52 / 12)
+    whole = sum(quad(lambda t: discount_factor(terms, "week", np.array([t]))[0], a, b)[0] for a, b in pairwise(cuts))
+    assert annuity(terms, "week", cuts[-1:])[0] == pytest.approx(whole, rel=1e-9)
+    flat = book.under(book.terms.changed({"discount_rate": (0.1, 0.1, 0.1)}))
+    assert flat.equity == pytest.approx(book.equity, rel=1e-10)
+    low = book.under(book.terms.changed({"discount_rate": (0.05, 0.1)})).equity
+    assert book.equity < low < book.under(book.terms.changed({"discount_rate": 0.05})).equity
+
+
+def test_draws_go_through_every_line(rfm):
+    drawn = {name: np.array([[value, 1.1 * value]]) for name, value in ORDERS.items()}
+    money = {name: np.array([[value, 1.02 * value]]) for name, value in SPEND.items()}
+    fits = clv.BGNBD().from_params(drawn, unit="week"), clv.GammaGamma().from_params(money)
+    changes = {
+        "margin": {"column": "own"},
+        "order_cost": {"by": "segment", "rates": {"A": 1.0, "B": 2.0}},
+        "growth": 0.02,
+        "tax": 0.1,
+    }
+    book = valued(*fits, rfm, **changes)
+    for draw in range(2):
+        one = clv.BGNBD().from_params({name: value[0, draw] for name, value in drawn.items()}, unit="week")
+        two = clv.GammaGamma().from_params({name: value[0, draw] for name, value in money.items()})
+        alone = valued(one, two, rfm, **changes)
+        assert book.draws()[draw] == pytest.approx(alone.equity, rel=1e-9)
+    table = book.statement("segment")
+    assert (table["low"] < table["high"]).all()
+    assert table.loc["total", "low"] == pytest.approx(book.interval(0.9).low, rel=1e-9)
+    process = book.draws(process=True, seed=1)
+    assert np.isfinite(process).all()
+
+
+def test_simulated_futures_have_the_expected_lines(orders, spend, rfm):
+    book = valued(orders, spend, rfm, growth=0.02, tax=0.2, margin={"column": "own"}, horizon="5 years")
+    draws = book.draws(process=True, seed=2)
+    assert draws.mean() == pytest.approx(book.equity, abs=4.0 * draws.std() / np.sqrt(len(draws)))

@@ -1,0 +1,165 @@
+"""Contribution so far, reconciliation, acquisition plans, unprofitable customers, audit trail."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import clvmodels as clv
+from clvmodels.errors import AssumptionError, DataError
+from clvmodels.valuation.acquisition import acquisition, payback_years
+from clvmodels.valuation.audit import audit, hash_of_files
+from clvmodels.valuation.contribution import contribution, contribution_statement
+from clvmodels.valuation.reconciliation import reconciliation
+from clvmodels.valuation.unprofitable import causes, levers, unprofitable
+
+COSTS = {
+    "payment_share": 0.02,
+    "order_cost": 1.0,
+    "returns_per_order": 0.2,
+    "return_cost": 3.0,
+    "return_share": 0.1,
+    "write_down": 0.5,
+    "contacts_per_order": 0.1,
+    "service_cost": 5.0,
+    "maintenance_cost": 2.0,
+    "campaigns_per_year": 4.0,
+    "contact_cost": 0.25,
+    "acquisition_cost": 7.0,
+}
+
+
+@pytest.fixture(scope="module")
+def log():
+    generator = np.random.default_rng(4)
+    truth = clv.BGNBD().from_params({"r": 0.6, "alpha": 6.0, "a": 0.8, "b": 2.4}, unit="week")
+    table = truth.simulate(300, "60 weeks", seed=1).to_frame()
+    rows = []
+    for customer, row in table.iterrows():
+        times = np.sort(generator.uniform(0, row["recency"], int(row["frequency"])))
+        times = np.concatenate([[0.0], times])
+        rate = generator.gamma(3.74) / 15.44
+        days = pd.Timestamp("2024-01-01") + pd.to_timedelta(np.floor(times * 7), unit="D")
+        segment = "A" if customer % 3 else "B"
+        rows += [(customer, day, generator.gamma(6.25) / rate, segment) for day in days]
+    return pd.DataFrame(rows, columns=["customer_id", "date", "amount", "segment"])
+
+
+@pytest.fixture(scope="module")
+def rfm(log):
+    return clv.rfm_summary(log, value="amount", attributes=["segment"], observation_end="2025-03-01")
+
+
+@pytest.fixture(scope="module")
+def book(rfm):
+    terms = clv.Assumptions(discount_rate=0.1, margin=0.4, year="365 days", **COSTS)
+    return clv.value(clv.BGNBD().fit(rfm), clv.GammaGamma().fit(rfm), rfm, terms)
+
+
+def test_contribution_follows_the_schema(book, rfm, log):
+    table = contribution(book)
+    assert table["sales"].sum() == pytest.approx(log["amount"].sum(), rel=1e-9)
+    one = table.iloc[7]
+    customer = log[log["customer_id"] == rfm.customer_id[7]]
+    sales, orders, years = customer["amount"].sum(), rfm.frequency[7] + 1.0, rfm.T[7] * 7 / 365
+    first = 0.4 * sales
+    second = first - 0.02 * sales - 0.1 * 0.5 * sales - 1.0 * orders - 0.2 * 3.0 * orders
+    third = second - 0.1 * 5.0 * orders - 2.0 * years - 4.0 * 0.25 * years
+    found = one[["contribution_1", "contribution_2", "contribution_3", "contribution_4"]]
+    np.testing.assert_allclose(found, [first, second, third, third - 7.0], rtol=1e-9)
+
+
+def test_what_ledgers_count_goes_before_what_rates_expect(book, rfm):
+    nothing = pd.DataFrame(
+        {"returns": 0, "returned_value": 0.0, "service_contacts": 2, "acquisition_cost": np.nan}, rfm.customer_id
+    )
+    table = contribution(book, nothing)
+    assert (table[["returns", "returned_goods"]] == 0.0).all(axis=None)
+    assert (table["service"] == -10.0).all()
+    assert (table["acquisition_cost"] == -7.0).all()
+
+
+def test_the_contribution_statement_adds_up(book):
+    table = contribution_statement(book, by="segment")
+    np.testing.assert_allclose(table["A"] + table["B"], table["total"], rtol=1e-12)
+    assert table.loc["rlv", "total"] == pytest.approx(book.equity, rel=1e-12)
+    assert table.loc["value", "A"] == pytest.approx(table.loc["contribution_4", "A"] + table.loc["rlv", "A"])
+    assert list(contribution_statement(book).columns) == ["total"]
+
+
+def test_sales_tie_to_the_ledger(rfm, log):
+    table = reconciliation(rfm)["money"]
+    assert table["unexplained"] == 0.0
+    assert table["ledger"] == pytest.approx(log["amount"].sum(), rel=1e-12)
+    early = clv.rfm_summary(log, value="amount", observation_end="2024-09-30")
+    items = reconciliation(early)["money"]
+    assert items["unexplained"] == 0.0
+    late = log.loc[log["date"] > "2024-09-30", "amount"].sum()
+    assert items[items.index.str.startswith("left out")].sum() == pytest.approx(late, rel=1e-9)
+    assert reconciliation(rfm, log["amount"].sum() + 5.0)["money"]["unexplained"] == pytest.approx(5.0, abs=1e-6)
+    with pytest.raises(DataError, match="rfm_summary"):
+        reconciliation(clv.Histories.from_frame(rfm.to_frame().reset_index(), unit="week"))
+
+
+def test_an_acquisition_plan(book):
+    plan = acquisition(book, [100, 200])
+    new = book.new_customer
+    by_hand = (100 / 1.1**0.5 + 200 / 1.1**1.5) * (new.post_acquisition_value - 7.0)
+    assert plan.future == pytest.approx(by_hand, rel=1e-9)
+    assert plan.dynamic == book.equity + plan.future
+    assert plan.highest_cost == new.post_acquisition_value
+    assert new.lifetime_value == pytest.approx(new.post_acquisition_value - 7.0)
+    with pytest.raises(AssumptionError, match="a plan is"):
+        acquisition(book, [-1])
+
+
+def test_pay_back(book):
+    new = book.new_customer
+    assert payback_years(book.under(book.terms.changed({"acquisition_cost": 0.5 * new.first_order}))) == 0.0
+    dear = book.under(book.terms.changed({"acquisition_cost": 1.01 * new.post_acquisition_value}))
+    assert payback_years(dear) == np.inf
+    years = payback_years(book.under(book.terms.changed({"acquisition_cost": new.first_order + 0.5 * new.repeat})))
+    whole = round(12 * years) / 12
+    horizon = book.under(book.terms.changed({"horizon": f"{365 * whole} days"})).new_customer
+    assert horizon.repeat == pytest.approx(0.5 * new.repeat, rel=0.05)
+
+
+def test_unprofitable_customers_and_their_causes(book):
+    dear = book.under(book.terms.changed({"maintenance_cost": 8.0}))
+    loss = unprofitable(dear)
+    assert 0 < loss.sum() < len(loss)
+    table = causes(dear)
+    assert table.loc["equity", ["unprofitable", "others"]].sum() == pytest.approx(dear.equity, rel=1e-12)
+    assert table["unprofitable"].iloc[:-1].sum() == pytest.approx(table.loc["equity", "unprofitable"], rel=1e-9)
+    assert table.loc["equity", "unprofitable_per_head"] < 0 < table.loc["equity", "others_per_head"]
+    pulled = levers(dear)
+    assert list(pulled.index) == ["as it is", "no campaigns", "returns paid by the customer", "self-service"]
+    assert (pulled["change"].iloc[1:] > 0.0).all()
+    assert (pulled["still"] <= pulled.loc["as it is", "still"]).all()
+    campaigns = next(line for line in dear.lines if line.name == "campaigns").value(dear.future)
+    assert pulled.loc["no campaigns", "change"] == pytest.approx(-campaigns[loss].sum(), rel=1e-9)
+    with pytest.raises(AssumptionError, match="a probability"):
+        unprofitable(dear, 1.5)
+
+
+def test_with_draws_the_probability_of_loss_decides(rfm, book):
+    drawn = clv.BGNBD().fit(rfm, method="laplace", draws=40, seed=1)
+    with_draws = clv.value(drawn, book.spend, rfm, book.terms.changed({"maintenance_cost": 8.0}))
+    chance = with_draws.customers["probability_of_loss"]
+    np.testing.assert_array_equal(unprofitable(with_draws, 0.9), chance > 0.9)
+    assert unprofitable(with_draws, 0.1).sum() > unprofitable(with_draws, 0.9).sum()
+
+
+def test_the_audit_trail_tells_inputs_apart(book, tmp_path):
+    file = tmp_path / "log.csv"
+    file.write_text("a")
+    first = audit({"2025-03-01": book}, {"log": file})
+    assert audit({"2025-03-01": book}, {"log": file}) == first
+    assert first["closings"]["2025-03-01"]["equity"] == book.equity
+    file.write_text("b")
+    assert audit({"2025-03-01": book}, {"log": file})["inputs"] != first["inputs"]
+    other = audit({"2025-03-01": book.under(book.terms.changed({"margin": 0.41}))}, {"log": file})
+    assert other["closings"]["2025-03-01"]["assumptions"] != first["closings"]["2025-03-01"]["assumptions"]
+    (tmp_path / "more.csv").write_text("c")
+    assert hash_of_files(tmp_path / "*.csv") != hash_of_files(file)
