@@ -174,7 +174,7 @@ class Book:
             return value(self.orders, self.spend, self.histories, terms)
         return replace(self, terms=terms)
 
-    def statement(self, by: str | pd.Series[Any] | None = None) -> pd.DataFrame:
+    def statement(self, by: str | pd.Series[Any] | None = None, *, intervals: bool = True) -> pd.DataFrame:
         """Return the customer-equity statement: customers, drivers, lines and equity, by segment and in total.
 
         Parameters
@@ -182,6 +182,8 @@ class Book:
         by
             A column of the customers, such as a segment, a cohort or a channel; or a Series by customer id. None: the
             total alone.
+        intervals
+            Where the fits have draws, show between which ends the equity of each segment lies.
 
         Returns
         -------
@@ -198,7 +200,7 @@ class Book:
         """
         from clvmodels.valuation.statement import statement
 
-        return statement(self, by)
+        return statement(self, by, intervals=intervals and self.has_draws)
 
     @cached_property
     def lines(self) -> tuple[Line, ...]:
@@ -320,6 +322,15 @@ class Book:
 
         table = self._uncertainty(process, seed).customers
         return pd.DataFrame(table, index=self.histories.customer_id, columns=list(CUSTOMER_COLUMNS))
+
+    def drawn_by(self, group: NDArray[np.int64]) -> Array:
+        """Return the equity of groups of customers under each draw of the parameters, shape (groups, draws).
+
+        `group` numbers the group of each customer from 0 up, shape (customers,).
+        """
+        drawn = expected(self.orders, self.spend, self.histories, self.terms, self.lines, group)
+        self._draws.setdefault((False, None), drawn)  # what is drawn of all customers is the same
+        return drawn.groups
 
     def _uncertainty(self, process: bool, seed: int | None) -> Uncertainty:
         """Return the draws of this valuation, computed when they are first asked for."""

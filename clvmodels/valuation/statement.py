@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from clvmodels.data.columns import examples
 from clvmodels.errors import DataError, one_of
-from clvmodels.valuation.uncertainty import expected
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -56,7 +55,7 @@ def segments_of(book: Book, by: str | pd.Series[Any]) -> pd.Series[Any]:
     return segments.set_axis(histories.customer_id)
 
 
-def statement(book: Book, by: str | pd.Series[Any] | None = None) -> pd.DataFrame:
+def statement(book: Book, by: str | pd.Series[Any] | None, *, intervals: bool) -> pd.DataFrame:
     """Return the customer-equity statement; `Book.statement` says more."""
     import pandas as pd
 
@@ -67,7 +66,7 @@ def statement(book: Book, by: str | pd.Series[Any] | None = None) -> pd.DataFram
         table.loc[TOTAL] = table.sum()
     table = table.rename_axis(by if isinstance(by, str) else "segment")
     beside: dict[str, Any] = {"per_head": table["equity"] / table["customers"]}
-    if book.has_draws:
+    if intervals:
         beside |= _ends(book, segments, [str(name) for name in table.index], whole=by is None)
     shares = {f"share_{years}": table.pop(f"share_{years}") / table["equity"] for years in WITHIN}
     if not book.acquisition_cost.any():
@@ -97,6 +96,6 @@ def _ends(book: Book, segments: pd.Series[Any], names: list[str], *, whole: bool
         interval = book.interval(0.9)
         return {"low": [interval.low], "high": [interval.high]}
     numbers = np.asarray(segments.astype(str).map({name: k for k, name in enumerate(names[:-1])}), np.int64)
-    drawn = expected(book.orders, book.spend, book.histories, book.terms, book.lines, numbers).groups
+    drawn = book.drawn_by(numbers)
     low, high = np.quantile(np.vstack([drawn, drawn.sum(axis=0)]), [0.05, 0.95], axis=1)
     return {"low": low.tolist(), "high": high.tolist()}
