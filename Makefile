@@ -25,9 +25,14 @@ $(STAMP): pyproject.toml requirements-dev.lock .ci/find-python
 	@$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@
 
-demo: $(STAMP)  ## the customer equity of CDNOW, on screen and in demo-output/
+demo: $(STAMP)  ## the customer equity of CDNOW and the report of a company, on screen and in demo-output/
 	$(BIN)/clvmodels value data/cdnow.parquet --assumptions data/cdnow.toml --model auto \
-		--customer-id customer_id --time date --value amount --unit week --resolution day --out $(OUT)
+		--customer-id customer_id --time date --value amount --unit week --resolution day --out $(OUT)/cdnow
+	$(BIN)/clvmodels report data/company/transactions.csv --value amount --assumptions data/company/terms.toml \
+		--closings 2022-12-31 2023-12-31 --by segment --returns-ledger data/company/returns.csv \
+		--service-ledger data/company/service.csv --campaigns-ledger data/company/campaigns.csv \
+		--acquisition-ledger data/company/acquisition.csv --referrals-ledger data/company/referrals.csv \
+		--out $(OUT)/company
 
 test: $(STAMP)  ## all tests but the slow ones, with coverage
 	$(BIN)/python -m pytest --numprocesses 2 --cov --cov-report term

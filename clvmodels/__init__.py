@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from clvmodels import datasets as datasets
     from clvmodels.data.histories import Histories as Histories
     from clvmodels.data.holdout import Holdout as Holdout
+    from clvmodels.data.ledgers import Ledgers as Ledgers
     from clvmodels.data.transactions import rfm_summary as rfm_summary
     from clvmodels.data.transactions import rfm_train_test_split as rfm_train_test_split
     from clvmodels.inference.estimator import OrdersEstimator, SpendEstimator
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
     from clvmodels.valuation.assumptions import Assumptions as Assumptions
     from clvmodels.valuation.book import Book as Book
     from clvmodels.valuation.book import value as value
+    from clvmodels.valuation.movement import movement as movement
+    from clvmodels.valuation.scenarios import scenarios as scenarios
+    from clvmodels.valuation.scenarios import tornado as tornado
+    from clvmodels.valuation.scenarios import two_way as two_way
 
     class _Orders(Protocol):
         def __call__(self, *, priors: Priors | None = None) -> OrdersEstimator: ...
@@ -41,8 +46,13 @@ _ROOMS: Final = {
     "Fit": "clvmodels.inference.fit",
     "Histories": "clvmodels.data.histories",
     "Holdout": "clvmodels.data.holdout",
+    "Ledgers": "clvmodels.data.ledgers",
+    "movement": "clvmodels.valuation.movement",
     "rfm_summary": "clvmodels.data.transactions",
     "rfm_train_test_split": "clvmodels.data.transactions",
+    "scenarios": "clvmodels.valuation.scenarios",
+    "tornado": "clvmodels.valuation.scenarios",
+    "two_way": "clvmodels.valuation.scenarios",
     "value": "clvmodels.valuation.book",
 }
 

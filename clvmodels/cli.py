@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import errno
+import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn, cast
 
@@ -33,6 +35,7 @@ app = typer.Typer(
 )
 
 _LOG = "The purchase log"
+_LEDGERS = "The relationship ledgers: CSV or Parquet, each optional"
 _MODELS = "The models"
 _RESULT = "The result"
 
@@ -98,6 +101,34 @@ Folder = Annotated[
     Path | None,
     typer.Option("--out", metavar="DIR", help="Write to this folder, all or nothing.", rich_help_panel=_RESULT),
 ]
+ReportFolder = Annotated[
+    Path, typer.Option("--out", metavar="DIR", help="Write to this folder, all or nothing.", rich_help_panel=_RESULT)
+]
+Closings = Annotated[
+    list[str],
+    typer.Option(metavar="DAY ...", help="Closing dates, rising; the last one is reported.", rich_help_panel=_LOG),
+]
+By = Annotated[
+    str | None,
+    typer.Option(metavar="COLUMN", help="Column of the segments of the statement.", rich_help_panel=_LOG),
+]
+ReturnsLedger = Annotated[
+    str | None, typer.Option(metavar="FILE", help="customer_id, time, value.", rich_help_panel=_LEDGERS)
+]
+ServiceLedger = Annotated[str | None, typer.Option(metavar="FILE", help="customer_id, time.", rich_help_panel=_LEDGERS)]
+CampaignsLedger = Annotated[
+    str | None, typer.Option(metavar="FILE", help="customer_id, time.", rich_help_panel=_LEDGERS)
+]
+AcquisitionLedger = Annotated[
+    str | None, typer.Option(metavar="FILE", help="customer_id, cost, channel.", rich_help_panel=_LEDGERS)
+]
+ReferralsLedger = Annotated[
+    str | None, typer.Option(metavar="FILE", help="customer_id, referred_id, time.", rich_help_panel=_LEDGERS)
+]
+Draws = Annotated[
+    int, typer.Option(min=0, metavar="N", help="Draws behind the intervals; 0: none.", rich_help_panel=_MODELS)
+]
+LanguageName = Annotated[str, typer.Option("--language", metavar="LANGUAGE", help="en or de.", rich_help_panel=_RESULT)]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.", rich_help_panel=_RESULT)]
 
 
@@ -113,6 +144,7 @@ def _read(
     returns: str,
     time_zone: str | None,
     time_format: str | None,
+    attributes: Sequence[str] = (),
 ) -> Histories:
     """Return the purchase histories of a log."""
     from clvmodels.data.transactions import rfm_summary
@@ -129,6 +161,7 @@ def _read(
         returns=cast("Any", returns),
         time_zone=time_zone,
         time_format=time_format,
+        attributes=attributes,
     )
 
 
@@ -253,8 +286,8 @@ def value(
 
     It is shown by line, by horizon, and as other models would have it.
 
-    The assumptions are a TOML file: discount_rate and margin and, where wanted, order_cost, maintenance_cost, year,
-    timing, horizon, currency.
+    The assumptions are a TOML file: discount_rate and margin and, where wanted, costs such as order_cost, and year,
+    timing, horizon, currency. A rate may be a number, `{column = "..."}` or `{by = "segment", rates = {...}}`.
     """
     from clvmodels.report import output, terminal
     from clvmodels.report.fitting import fit_all, fit_spend, spend_model, transaction_models
@@ -270,7 +303,8 @@ def value(
     with steps(2 * len(models) + 3, quiet=quiet) as step:
         step("reading the log")
         with gathered_notes() as notes:
-            histories = _read(log, customer_id, time, value, unit, resolution, *window, returns, time_zone, time_format)
+            reading = (*window, returns, time_zone, time_format, terms.columns)
+            histories = _read(log, customer_id, time, value, unit, resolution, *reading)
             fits = fit_all(histories, models, step)
             valuation = value_all(fits, fit_spend(histories, spend_, step), histories, terms, step)
         step("writing")
@@ -281,6 +315,88 @@ def value(
         )
     _print(terminal.histories_report(histories, log), terminal.equity_report(valuation))
     _print(terminal.notes_report(notes), terminal.written_report(out, names))
+
+
+@app.command(
+    epilog="Example:  clvmodels report log.csv --value amount --assumptions terms.toml --closings 2024-12-31 2025-12-31"
+    " --out report"
+)
+def report(
+    log: Log,
+    *,
+    customer_id: CustomerId = "customer_id",
+    time: Time = "date",
+    value: Value,
+    unit: UnitName = "week",
+    resolution: Resolution = None,
+    observation_start: Start = None,
+    returns: Returns = "net",
+    time_zone: TimeZone = None,
+    time_format: TimeFormat = None,
+    assumptions: Terms,
+    closings: Closings,
+    by: By = None,
+    returns_ledger: ReturnsLedger = None,
+    service_ledger: ServiceLedger = None,
+    campaigns_ledger: CampaignsLedger = None,
+    acquisition_ledger: AcquisitionLedger = None,
+    referrals_ledger: ReferralsLedger = None,
+    model: ModelKey = "auto",
+    spend: SpendKey = "gamma_gamma",
+    draws: Draws = 200,
+    language: LanguageName = "en",
+    out: ReportFolder,
+    quiet: Quiet = False,
+) -> None:
+    """Write the customer-equity report: workbook, web page, customers, audit trail.
+
+    It says what the customers are worth at the last closing, after which costs, how sure that is, why it moved since
+    the closing before, and which customers cost more than they bring.
+    """
+    from clvmodels.data.ledgers import Ledgers
+    from clvmodels.report import output, terminal
+    from clvmodels.report.closing import Closing, equity_report, parse_closings
+    from clvmodels.report.fitting import spend_model, transaction_models
+    from clvmodels.report.labels import parse_language
+    from clvmodels.report.notes import gathered_notes
+    from clvmodels.report.progress import steps
+    from clvmodels.valuation.assumptions import Assumptions
+    from clvmodels.valuation.relationship import COLUMNS
+
+    files = {
+        "returns": returns_ledger,
+        "service": service_ledger,
+        "campaigns": campaigns_ledger,
+        "acquisition": acquisition_ledger,
+        "referrals": referrals_ledger,
+    }
+    given = {name: path for name, path in files.items() if path is not None}
+    inputs: dict[str, str | Path] = {"log": log, "assumptions": assumptions, **given}
+    terms, words = Assumptions.from_file(assumptions), parse_language(language)
+    days, models, spend_ = parse_closings(closings), transaction_models(model), spend_model(spend)
+    output.require_report(out)
+    kept = [name for name in dict.fromkeys([*terms.columns, *([] if by is None else [by])]) if name not in COLUMNS]
+
+    def read(day: str) -> Histories:
+        how = (observation_start, day, returns, time_zone, time_format, kept)
+        return _read(log, customer_id, time, value, unit, resolution, *how)
+
+    with steps(len(models) + len(days) + 3, quiet=quiet) as step:
+        with gathered_notes() as notes:
+            ledgers = Ledgers.read(
+                returns=returns_ledger,
+                service=service_ledger,
+                campaigns=campaigns_ledger,
+                acquisition=acquisition_ledger,
+                referrals=referrals_ledger,
+                time_format=time_format,
+            )
+            asked = Closing(log, read, days, terms, models, spend_, ledgers if given else None, by, draws, inputs)
+            found = equity_report(asked, step)
+        found = replace(found, notes=(*notes, *found.notes))
+        step("writing")
+        names = output.write_report(found, out, words)
+    _print(terminal.closing_report(found), terminal.notes_report(found.notes), terminal.written_report(out, names))
 
 
 def _print(*parts: RenderableType) -> None:
@@ -301,7 +417,11 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         What stands behind the name of the command; that of the process by default.
     """
     try:
-        code = app(arguments, prog_name="clvmodels", standalone_mode=False)
+        code = app(
+            list(_spread(sys.argv[1:] if arguments is None else arguments)),
+            prog_name="clvmodels",
+            standalone_mode=False,
+        )
     except (KeyboardInterrupt, typer.Abort):
         code = _INTERRUPTED
     except RuntimeError as error:
@@ -317,6 +437,21 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
             raise
         code = _fail(f"{error.strerror}{'' if error.filename is None else f': {str(error.filename)!r}'}")
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _spread(arguments: Sequence[str]) -> Iterator[str]:
+    """Yield the arguments, with ``--closings DAY DAY`` as an option for each day."""
+    closings = False
+    for argument in arguments:
+        day = re.fullmatch(r"\d{4}-\d\d-\d\d", argument) is not None
+        if closings and day:
+            yield from ("--closings", argument)
+            continue
+        if argument != "--closings":
+            closings = False
+            yield argument
+            continue
+        closings = True
 
 
 def _misread(error: Any) -> int:  # noqa: ANN401 - the class has another name from one typer to the next

@@ -210,6 +210,50 @@ class Histories:
         factor = DAYS[self.unit] / DAYS[name]
         return replace(self, unit=name, recency=self.recency * factor, T=self.T * factor)
 
+    def with_attributes(self, table: object) -> Histories:
+        """Return the histories with further columns by customer.
+
+        Parameters
+        ----------
+        table
+            A pandas, polars or Arrow table with the customer ids as ``customer_id``, a column or the index of pandas.
+            It is aligned by id; it may have other customers too, but none of these may be missing.
+
+        Raises
+        ------
+        DataError
+            If a customer is missing or there twice, or the histories have such a column already.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> table = pd.DataFrame({"customer_id": [3, 1], "frequency": [2, 0], "recency": [30, 0], "T": [39, 39]})
+        >>> rfm = Histories.from_frame(table, unit="week")
+        >>> segments = pd.DataFrame({"customer_id": [1, 3], "segment": ["A", "B"]})
+        >>> rfm.with_attributes(segments).attributes["segment"].to_dict()
+        {3: 'B', 1: 'A'}
+        """
+        import pandas as pd
+
+        from clvmodels.data.tables import pandas_frame
+
+        frame = pandas_frame(table)
+        frame = frame.set_index("customer_id") if "customer_id" in frame.columns else frame
+        taken = [name for name in frame.columns if name in {*_NUMBERS, *self.attributes.columns}]
+        if taken:
+            raise DataError(f"the histories have a column {examples(taken)} already; rename it, or leave it out")
+        if not frame.index.is_unique:
+            twice = frame.index[frame.index.duplicated()].unique()
+            raise DataError(f"the table has {count(len(twice), 'customer')} more than once: {examples(twice)}")
+        rows = frame.index.get_indexer(self.customer_id)
+        if (rows < 0).any():
+            missing = self.customer_id[rows < 0]
+            raise DataError(
+                f"the table lacks {count(len(missing), 'customer')} of these histories: {examples(missing)}"
+            )
+        tables = [self.attributes, frame.iloc[rows]]
+        return replace(self, attributes=pd.concat([one.set_axis(self.customer_id) for one in tables], axis=1))
+
     def _rows(self, customers: pd.Series[Any] | npt.ArrayLike | Sequence[object]) -> npt.NDArray[np.intp]:
         """Return the positions of the customers selected."""
         import pandas as pd

@@ -27,6 +27,8 @@ STEEP: Final = 1e-6
 """A gradient per customer above this: not converged."""
 NEARLY, CLOSE = 5e-5, 1e-7
 """Where the gradient per customer is below these, we go from BFGS to Newton steps: on all customers, on few."""
+WALL: Final = 1e10
+"""What a line search sees where the function is not finite, so that it turns back; a customer's value is far below."""
 LAST: Final = 1e-7
 """The Newton step from a gradient per customer below this is the last one: it leaves less than rounding does."""
 
@@ -116,10 +118,15 @@ def bfgs(objective: Objective, start: Array, *, hessian: Array | None = None, en
     """Return where BFGS ends that starts with the curvature at `start`, or that of a similar objective."""
     from scipy.optimize import minimize
 
+    def walled(psi: Array) -> tuple[float, Array]:
+        value, gradient = objective(psi)
+        good = np.isfinite(value) and np.isfinite(gradient).all()
+        return (value, gradient) if good else (WALL, np.zeros_like(psi))
+
     values, vectors = np.linalg.eigh(objective.hessian(start) if hessian is None else hessian)
     inverse = (vectors / np.maximum(np.abs(values), LEAST_CURVATURE)) @ vectors.T
     options: Any = {"gtol": enough, "maxiter": 300, "hess_inv0": 0.5 * (inverse + inverse.T)}
-    return np.asarray(minimize(objective.__call__, start, jac=True, method="BFGS", options=options).x)
+    return np.asarray(minimize(walled, start, jac=True, method="BFGS", options=options).x)
 
 
 def simplex(objective: Objective, start: Array) -> Array:
@@ -135,6 +142,8 @@ def simplex(objective: Objective, start: Array) -> Array:
 
 def _inverse(hessian: Array) -> Array | None:
     """Return the inverse of a matrix, or None if it is not safely positive definite."""
+    if not np.isfinite(hessian).all():
+        return None
     values, vectors = np.linalg.eigh(hessian)
     if not values[0] > FLAT:
         return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from clvmodels.valuation.book import Book
@@ -58,3 +59,8 @@ class EquityReport:
     def book(self) -> Book:
         """The book reported on."""
         return self.books[-1]
+
+    @cached_property
+    def statement(self) -> pd.DataFrame:
+        """The statement of the book reported on, by segment if there are any."""
+        return self.book.statement(self.by)

@@ -8,11 +8,25 @@ from pathlib import Path
 from typing import Final
 
 from clvmodels.inference.fit import OrdersFit, SpendFit
+from clvmodels.report.content import EquityReport
 from clvmodels.report.files import require_folder, whole_folder, write_table
+from clvmodels.report.labels import Language
+from clvmodels.report.page import write_page
 from clvmodels.report.record import equity_record
 from clvmodels.report.valuation import Valuation
+from clvmodels.report.workbook import write_workbook
+from clvmodels.valuation.contribution import contribution
 
-__all__ = ["FIT_FILES", "VALUE_FILES", "require_out", "write_fits", "write_valuation"]
+__all__ = [
+    "FIT_FILES",
+    "REPORT_FILES",
+    "VALUE_FILES",
+    "require_out",
+    "require_report",
+    "write_fits",
+    "write_report",
+    "write_valuation",
+]
 
 _ORDERS: Final = "orders.json"
 _SPEND: Final = "spend.json"
@@ -20,11 +34,18 @@ _CUSTOMERS: Final = "customers.parquet"
 _EQUITY: Final = "equity.json"
 _ASSUMPTIONS: Final = "assumptions.toml"
 
+_WORKBOOK: Final = "equity.xlsx"
+_PAGE: Final = "equity.html"
+_AUDIT: Final = "audit.json"
+
 FIT_FILES: Final = (_ORDERS, _SPEND)
 """What `write_fits` may write."""
 
 VALUE_FILES: Final = (_CUSTOMERS, _ORDERS, _SPEND, _EQUITY, _ASSUMPTIONS)
 """What `write_valuation` writes."""
+
+REPORT_FILES: Final = (_WORKBOOK, _PAGE, _CUSTOMERS, _AUDIT)
+"""What `write_report` writes."""
 
 
 def require_out(folder: Path | None, names: Sequence[str]) -> None:
@@ -76,3 +97,23 @@ def write_valuation(
         (part / _EQUITY).write_text(json.dumps(record, indent=1, allow_nan=False, ensure_ascii=False), encoding="utf-8")
         (part / _ASSUMPTIONS).write_bytes(terms)
     return list(VALUE_FILES)
+
+
+def require_report(folder: Path) -> None:
+    """Refuse, before any work is done, a folder that a report must not be written to; as `require_out`."""
+    require_folder(folder, REPORT_FILES, _AUDIT)
+
+
+def write_report(report: EquityReport, folder: Path, language: Language) -> list[str]:
+    """Write an equity report to a folder, whole or not at all, and return the names of its files."""
+    book = report.book
+    record = {"format": "clvmodels audit", "version": 1, "created": report.created, "source": report.source}
+    record |= {"equity": book.equity, "currency": book.terms.currency, **report.audit, "notes": report.notes}
+    historic = contribution(book)[["sales", "contribution_4"]]
+    with whole_folder(folder, REPORT_FILES, _AUDIT) as part:
+        write_workbook(report, part / _WORKBOOK, language)
+        write_page(report, part / _PAGE, language)
+        write_table(book.customers.join(historic), part / _CUSTOMERS, kind=".parquet")
+        text = json.dumps(record, indent=1, allow_nan=False, ensure_ascii=False)
+        (part / _AUDIT).write_text(text, encoding="utf-8")
+    return list(REPORT_FILES)

@@ -112,19 +112,19 @@ def closing_report(report: EquityReport) -> RenderableType:
     return Group(
         _headline(book),
         _assumptions(book.terms),
-        _statement(book, report.by),
+        _statement(report),
         *(_movement(movement) for movement in report.movements),
         _horizons(book),
         _reconciliation(report.reconciliation),
     )
 
 
-def _statement(book: Book, by: str | None) -> RenderableType:
+def _statement(report: EquityReport) -> RenderableType:
     """Return the statement by segment."""
-    table = _table(
-        by or "", "customers", "alive", "orders", "equity", "a head", *(("5 %", "95 %") if book.has_draws else ())
-    )
-    for name, row in book.statement(by).iterrows():
+    book = report.book
+    ends = ("5 %", "95 %") if book.has_draws else ()
+    table = _table(report.by or "", "customers", "alive", "orders", "equity", "a head", *ends)
+    for name, row in report.statement.iterrows():
         columns = ["customers", "living_customers", "discounted_orders", "equity"]
         cells = [f"{row[column]:,.0f}" for column in columns] + [amount(row["per_head"], digits=2)]
         cells += [amount(row[end]) for end in ("low", "high")] if book.has_draws else []

@@ -63,7 +63,7 @@ def time_between(opening: Histories, closing: Histories, restated: Histories | N
                 f"the restated histories must end with the opening, but their customers are of another age, by "
                 f"{np.nanmedian(apart):.6g} {closing.unit}s; give rfm_summary the observation_end of the opening"
             )
-    late = ~closing.customer_id.isin(before.customer_id) & np.greater_equal(closing.T, time)
+    late = ~closing.customer_id.isin(before.customer_id) & np.greater(closing.T, time * (1.0 + _PRECISION))
     if late.any():
         raise DataError(
             f"{count(int(late.sum()), 'customer')} of the closing first bought before the opening and not in it: "

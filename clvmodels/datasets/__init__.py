@@ -1,4 +1,4 @@
-"""The bundled data sets: real purchase histories with published results.
+"""The bundled data sets: real purchase histories with published results, and a simulated company with known truth.
 
 Sources and terms of every file are in ``data/README.md``.
 """
@@ -10,9 +10,20 @@ from typing import Final
 
 import pandas as pd
 
+from clvmodels.datasets.company import TABLES, Company, Truth, simulate_company
 from clvmodels.errors import DataError, one_of
 
-__all__ = ["FILES", "load_cdnow", "load_donations", "path"]
+__all__ = [
+    "COMPANY_FILES",
+    "FILES",
+    "Company",
+    "Truth",
+    "load_cdnow",
+    "load_company",
+    "load_donations",
+    "path",
+    "simulate_company",
+]
 
 FILES: Final[tuple[str, ...]] = (
     "cdnow.parquet",
@@ -22,8 +33,10 @@ FILES: Final[tuple[str, ...]] = (
     "README.md",
 )
 """Names of the bundled files."""
+COMPANY_FILES: Final[tuple[str, ...]] = (*(f"company/{name}.csv" for name in TABLES), "company/terms.toml")
+"""Names of the files of the simulated company."""
 
-_PACKAGE = Path(__file__).resolve().parent
+_PACKAGE = Path(__file__).resolve().parents[1]
 # A wheel carries the data inside the package; a source tree (editable install) has them beside it.
 _FOLDERS = (_PACKAGE / "_data", _PACKAGE.parent / "data")
 
@@ -34,7 +47,7 @@ def path(name: str) -> Path:
     Parameters
     ----------
     name
-        One of `FILES`, such as ``"cdnow.toml"``: the assumptions of the published valuation.
+        One of `FILES`, such as ``"cdnow.toml"``: the assumptions of the published valuation; or of `COMPANY_FILES`.
 
     Raises
     ------
@@ -46,8 +59,8 @@ def path(name: str) -> Path:
     >>> path("cdnow.toml").read_text(encoding="utf-8").count("discount_rate")
     1
     """
-    if name not in FILES:
-        raise DataError(one_of("bundled file", name, FILES))
+    if name not in FILES + COMPANY_FILES:
+        raise DataError(one_of("bundled file", name, FILES + COMPANY_FILES))
     found = next((folder / name for folder in _FOLDERS if (folder / name).is_file()), None)
     if found is None:
         raise DataError(f"the bundled file {name!r} is missing from this installation; install clvmodels again")
@@ -117,3 +130,21 @@ def load_donations() -> pd.DataFrame:
     (22, 11104)
     """
     return pd.read_csv(path("donations.csv"))
+
+
+def load_company() -> Company:
+    """Load the bundled company: 1,500 simulated customers with all relationship ledgers, 2022 to June 2024.
+
+    Returns
+    -------
+    Company
+        Its tables, read from the files; ``clv.datasets.path("company/terms.toml")`` are its assumptions. Without the
+        truth, which is that of ``simulate_company(1, customers=1_500)``: the same tables, simulated again.
+
+    Examples
+    --------
+    >>> company = load_company()
+    >>> len(company.acquisition), sorted(company.transactions["segment"].unique())
+    (1500, ['business', 'family', 'private'])
+    """
+    return Company.read({name: path(f"company/{name}.csv") for name in TABLES})

@@ -1,0 +1,116 @@
+"""`clvmodels report`: the finance report of the simulated company, from its ledgers to the files."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+import clvmodels as clv
+from clvmodels.datasets import load_company
+from tests.cli.conftest import Run
+
+CLOSINGS = ("2022-12-31", "2023-12-31")
+FILES = {"equity.xlsx", "equity.html", "customers.parquet", "audit.json"}
+
+
+@pytest.fixture(scope="module")
+def company(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("company")
+    load_company().write(folder)
+    terms = Path(__file__).resolve().parents[2] / "data" / "company" / "terms.toml"
+    (folder / "terms.toml").write_bytes(terms.read_bytes())
+    return folder
+
+
+def arguments(folder: Path, out: Path, *more: object) -> list[object]:
+    ledgers = ("returns", "service", "campaigns", "acquisition", "referrals")
+    given = [word for name in ledgers for word in (f"--{name}-ledger", folder / f"{name}.csv")]
+    log = ["report", folder / "transactions.csv", "--value", "amount", "--assumptions", folder / "terms.toml"]
+    return [*log, "--closings", *CLOSINGS, "--by", "segment", *given, "--out", out, *more]
+
+
+@pytest.fixture
+def written(run: Run, company: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, str]:
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1767225600")
+    result = run(*arguments(company, tmp_path / "report", "--draws", 50))
+    assert result.code == 0, result.err
+    return tmp_path / "report", result.out
+
+
+def test_the_report_of_the_company(
+    run: Run, written: tuple[Path, str], company: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, shown = written
+    assert {file.name for file in folder.iterdir()} == FILES
+    audit = json.loads((folder / "audit.json").read_text(encoding="utf-8"))
+    assert audit["created"] == "2026-01-01T00:00:00+00:00"
+    assert set(audit["inputs"]) == {
+        "log", "assumptions", "returns", "service", "campaigns", "acquisition", "referrals"
+    }  # fmt: skip
+    assert f"{audit['equity']:,.0f} EUR" in shown
+    assert "Movement" in shown
+    assert "New customers" in shown
+    customers = pd.read_parquet(folder / "customers.parquet")
+    assert customers["rlv"].sum() == pytest.approx(audit["equity"], rel=1e-9)
+    again = tmp_path / "again"
+    assert run(*arguments(company, again, "--draws", 50)).code == 0
+    for name in FILES:
+        assert (again / name).read_bytes() == (folder / name).read_bytes(), name
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1767225601")
+    german = tmp_path / "deutsch"
+    assert run(*arguments(company, german, "--draws", 0, "--language", "de")).code == 0
+    page = (german / "equity.html").read_text(encoding="utf-8")
+    assert 'lang="de"' in page
+    assert "Kundendienst" in page
+
+
+def test_bad_ledgers_are_refused_with_a_list_and_nothing_is_written(run: Run, company: Path, tmp_path: Path) -> None:
+    bad = tmp_path / "bad"
+    bad.mkdir()
+    for file in company.iterdir():
+        (bad / file.name).write_bytes(file.read_bytes())
+    (bad / "returns.csv").write_text("customer_id,time,value\nC00001,2022-03-01,-5\n,2022-03-01,5\n")
+    (bad / "acquisition.csv").write_text("customer_id,cost\nC00001,5\nC00001,6\nC00002,5 EUR\n")
+    result = run(*arguments(bad, tmp_path / "report", "--draws", 0))
+    assert result.code == 2
+    for words in ("returns:", "acquisition:", "negative", "C00001", "5 EUR"):
+        assert words in result.err, result.err
+    assert not (tmp_path / "report").exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (("--closings", "2023-12-31", "2022-12-31"), "dates that rise"),
+        (("--closings", "2023-13-31"), "month must be in 1..12"),
+        (("--language", "fr"), "unknown language 'fr'"),
+        (("--by", "region"), "region"),
+    ],
+)
+def test_what_cannot_be_is_refused(
+    run: Run, company: Path, tmp_path: Path, change: tuple[str, ...], words: str
+) -> None:
+    given = arguments(company, tmp_path / "report", "--draws", 0)
+    place = given.index(change[0]) if change[0] in given else len(given)
+    end = place + (3 if change[0] == "--closings" else 2)
+    result = run(*given[:place], *change, *given[end:])
+    assert result.code == 2
+    assert words in result.err, result.err
+    assert not (tmp_path / "report").exists()
+
+
+def test_a_single_closing_without_ledgers(run: Run, company: Path, tmp_path: Path) -> None:
+    terms = tmp_path / "terms.toml"
+    terms.write_text("discount_rate = 0.1\nmargin = 0.4\n")
+    log = ["report", company / "transactions.csv", "--value", "amount", "--assumptions", terms]
+    result = run(*log, "--closings", "2023-12-31", "--model", "bg_nbd", "--draws", 0, "--out", tmp_path / "report")
+    assert result.code == 0, result.err
+    assert "Movement" not in result.out
+    rfm = clv.rfm_summary(company / "transactions.csv", value="amount", observation_end="2023-12-31")
+    book = clv.value(clv.BGNBD().fit(rfm), clv.GammaGamma().fit(rfm), rfm, clv.Assumptions.from_file(terms))
+    assert json.loads((tmp_path / "report" / "audit.json").read_text())["equity"] == pytest.approx(
+        book.equity, rel=1e-9
+    )

@@ -1,0 +1,25 @@
+"""The ascent finds a maximum beside a region where the function is not finite."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from clvmodels.inference.ascent import Objective, climb
+
+
+@pytest.mark.parametrize("beyond", [np.nan, -np.inf])
+def test_a_step_into_nowhere_is_taken_back(beyond):
+    """From the start, the first step of a function that is nearly flat leads far beyond the wall at 3."""
+
+    def function(psi):
+        if psi[0] > 3.0:
+            return beyond, np.full(2, np.nan)
+        fall = 10.0 * (psi[0] - 2.0) ** 4
+        return -fall - (psi[1] - 1.0) ** 2, np.array([-40.0 * (psi[0] - 2.0) ** 3, -2.0 * (psi[1] - 1.0)])
+
+    found = climb(Objective(function, 1.0), np.array([2.9, -4.0]))
+    assert np.isfinite(found.value)
+    np.testing.assert_allclose(found.psi, [2.0, 1.0], atol=0.02)
+    hurled = climb(Objective(lambda psi: function(psi * np.array([1.0, 1e-3])), 1.0), np.array([2.0, -4000.0]))
+    assert np.isfinite(hurled.value)
