@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
+from clvmodels.numerics.rounding import significant_digits
+
 if TYPE_CHECKING:
     import ibis.expr.types as ir
     import numpy.typing as npt
@@ -133,8 +135,13 @@ def refund_tallies(occasions: ir.Table) -> dict[str, ir.Scalar]:
 
 
 def column(table: pa.Table, name: str) -> FloatArray:
-    """Return a numeric column of a result as floats; NULL becomes NaN."""
-    return cast("FloatArray", table[name].cast("float64").to_numpy().astype(np.float64, copy=False))
+    """Return a numeric column of a result as floats; NULL becomes NaN.
+
+    Rounded, so that a sum does not depend on the order in which the threads of the engine added.
+    """
+    values = table[name]
+    numbers = values.cast("float64").to_numpy().astype(np.float64, copy=False)
+    return significant_digits(numbers) if str(values.type) in {"double", "float"} else numbers
 
 
 def dates(table: pa.Table, name: str) -> npt.NDArray[np.datetime64]:

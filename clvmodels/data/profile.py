@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from clvmodels.data.columns import count
 from clvmodels.data.report import Part
 from clvmodels.errors import DataError
+from clvmodels.numerics.rounding import significant_digits
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -119,7 +120,9 @@ def _tallies(rows: ir.Table, groups: dict[str, Any], *, has_value: bool) -> dict
 
 def _money(found: dict[str, Any], name: str) -> float:
     """Return a sum of money: NaN if there are no values, 0 if there are no rows."""
-    return float(found[f"{name}_money"] or 0.0) if f"{name}_money" in found else float("nan")
+    if f"{name}_money" not in found:
+        return float("nan")
+    return float(significant_digits(found[f"{name}_money"] or 0.0))
 
 
 def refuse_refunds(log: Log, window: Window) -> None:

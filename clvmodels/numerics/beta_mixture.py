@@ -106,10 +106,10 @@ class _Integrand:
 
 def mean_powers(n: Array, z: Array, a: Array, b: Array) -> tuple[Array, Array]:
     """Return E[(1 + p z)^-n] and E[(1 + p z)^-(n + 1)] for p ~ Beta(a, b); n, a, b > 0, z >= 0. Broadcasts."""
-    z = np.asarray(z)
     law = np.broadcast_shapes(np.shape(n), np.shape(a), np.shape(b))
+    z = np.broadcast_to(z, np.broadcast_shapes(np.shape(z), law))
     law = (1,) * (z.ndim - len(law)) + law
-    shared = tuple(axis for axis in range(z.ndim) if law[axis] == 1 and len(law) == z.ndim)
+    shared = tuple(axis for axis in range(z.ndim) if law[axis] == 1)
     if np.prod([z.shape[axis] for axis in shared]) >= 4 * FEWEST_POINTS and (z > 0.0).all():
         mean, tilted = _of_many_z(*(np.broadcast_to(part, law) for part in (n, a, b)), z=z, shared=shared)
     else:
@@ -144,6 +144,7 @@ def _interpolated(columns: list[Array], z: Array) -> Array:
         logs = np.log(_means("powers", n, np.exp(middle + half * np.cos(angles(points))), a, b))
         coefficients = np.einsum("ij,klj->kli", to_coefficients(points), logs)
     good = (np.abs(coefficients[..., -3:]) <= TOLERANCE).all(axis=(0, 2))
+    coefficients[:, ~good] = 0.0  # computed below without them; where powers underflow, their logs are infinite
     place -= middle
     place /= half
     means = np.empty((2, *z.shape))

@@ -238,8 +238,14 @@ LABELS: Final[Mapping[str, tuple[str, str]]] = {
     "difference": ("Difference", "Unterschied"),
     "chart_data": ("Data of the charts", "Daten der Diagramme"),
     "live_note": (
-        "The blue figures on the sheet Assumptions may be changed: statement, cohorts and this sheet follow at once. The other sheets stay as reported, and the checks then show the difference.",
-        "Die blauen Zahlen auf dem Blatt Annahmen dürfen geändert werden: Kundenwertrechnung, Kohorten und dieses Blatt folgen sofort. Die anderen Blätter bleiben wie berichtet, und die Proben zeigen dann den Unterschied.",
+        (
+            "The blue figures on the sheet Assumptions may be changed: statement, cohorts and this sheet follow at"
+            " once. The other sheets stay as reported, and the checks then show the difference."
+        ),
+        (
+            "Die blauen Zahlen im Blatt Annahmen dürfen geändert werden: Kundenwertrechnung, Kohorten und dieses"
+            " Blatt folgen sofort. Die anderen bleiben wie berichtet; die Proben zeigen den Unterschied."
+        ),
     ),
     "equity_as_reported": ("Customer equity as reported", "Kundenstammwert wie berichtet"),
     "effect_of_changes": ("Effect of assumptions changed here", "Wirkung hier geänderter Annahmen"),
@@ -272,10 +278,10 @@ LABELS: Final[Mapping[str, tuple[str, str]]] = {
     "top_customers": ("What the top customers hold", "Was die besten Kunden halten"),
     "top_share_of_customers": ("Top share of customers", "Beste Kunden, Anteil"),
     "share_of_equity": ("Share of equity", "Anteil am Kundenwert"),
-    "share_of_spend": ("Share of repeat spend, ranked by it", "Anteil am Wiederkaufsumsatz, danach gereiht"),
-    "share_of_equity_by_spend": ("Share of equity, ranked by repeat spend", "Anteil am Kundenwert, nach Wiederkaufsumsatz gereiht"),
+    "share_of_spend": ("Share of repeat spend, ranked by it", "Anteil am Folgeumsatz, danach gereiht"),
+    "share_of_equity_by_spend": ("Share of equity, ranked by spend", "Anteil am Kundenwert, nach Umsatz gereiht"),
     "gini_equity": ("Gini index of equity", "Gini-Index des Kundenwerts"),
-    "gini_spend": ("Gini index of repeat spend", "Gini-Index des Wiederkaufsumsatzes"),
+    "gini_spend": ("Gini index of repeat spend", "Gini-Index des Folgeumsatzes"),
     "true_gini": ("Gini index of purchase rates in the model", "Gini-Index der Kaufraten im Modell"),
     "true_top_share": ("Purchases of the top 20 % in the model", "Käufe der besten 20 % im Modell"),
     "unprofitable_customers": ("Customers below zero", "Kunden unter null"),
@@ -286,18 +292,19 @@ LABELS: Final[Mapping[str, tuple[str, str]]] = {
     "whale_money": ("Cumulated equity, best first", "Kumulierter Kundenwert, beste zuerst"),
     "whale_share": ("Share of equity, best first", "Anteil am Kundenwert, beste zuerst"),
     "lorenz_equity": ("Equity, least first", "Kundenwert, kleinste zuerst"),
-    "lorenz_spend": ("Repeat spend, least first", "Wiederkaufsumsatz, kleinste zuerst"),
+    "lorenz_spend": ("Repeat spend, least first", "Folgeumsatz, kleinste zuerst"),
     "all_the_same": ("All customers alike", "Alle Kunden gleich"),
-    "tornado": ("One assumption lower or higher by {} of itself", "Eine Annahme um {} ihrer selbst niedriger oder höher"),
+    "tornado": ("One assumption lower or higher by {} of itself", "Eine Annahme um {} niedriger oder höher"),
     "equity_if_lower": ("Equity if lower", "Kundenwert, wenn niedriger"),
     "equity_if_higher": ("Equity if higher", "Kundenwert, wenn höher"),
     "change_if_lower": ("Change if lower", "Veränderung, wenn niedriger"),
     "change_if_higher": ("Change if higher", "Veränderung, wenn höher"),
     "change_of_equity": ("Change of customer equity", "Veränderung des Kundenstammwerts"),
-    "two_way": ("Equity by margin and discount rate", "Kundenwert nach Deckungsbeitragssatz und Kalkulationszins"),
+    "two_way": ("Equity by margin and discount rate", "Kundenwert nach Deckungsbeitragssatz und Zins"),
     "discount_rate_times": ("Discount rate, times", "Kalkulationszins, mal"),
     "margin_times": ("Margin, times", "Deckungsbeitragssatz, mal"),
-    "contribution_at_100": ("Contribution per unit of margin, after tax", "Deckungsbeitrag je Einheit des Satzes, nach Steuern"),
+    "contribution_at_100": ("At a margin of 100 %, after tax", "Bei einem Satz von 100 %, nach Steuern"),
+    "contribution_after_tax": ("Contribution margin, after tax", "Deckungsbeitrag, nach Steuern"),
     "other_lines": ("All other lines, after tax", "Alle anderen Positionen, nach Steuern"),
     "assumptions_note": (
         "Blue figures are inputs of the formulas. A change of the others needs a new report.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, Final
 
@@ -10,7 +11,7 @@ import numpy as np
 
 from clvmodels.files import whole_file
 from clvmodels.report.labels import Language, label
-from clvmodels.report.workbook_amounts import CellKey, Groups
+from clvmodels.report.workbook_amounts import Array, CellKey, Groups, by_customer
 from clvmodels.report.workbook_analysis import write_concentration, write_sensitivities
 from clvmodels.report.workbook_assumptions import write_assumptions
 from clvmodels.report.workbook_customers import Rows, write_customers, write_with_rows
@@ -116,8 +117,9 @@ class _Writer:
                 self._title(name)
         groups = None if by is None else Groups.of(segments_of(book, by))
         intervals = book.statement(by) if book.has_draws else None
-        statement = write_statement(pages["statement"], book, groups, cells, language, intervals)
-        checks = self._checked(statement, cells)
+        columns = by_customer(book)
+        statement = write_statement(pages["statement"], book, groups, columns, cells, language, intervals)
+        checks = self._checked(statement, columns, cells)
         checks["customers"], rows = write_customers(pages["customers"], report, statement.total["equity"], language)
         write_concentration(pages["concentration"], book, language)
         write_sensitivities(pages["sensitivities"], book, language)
@@ -135,11 +137,13 @@ class _Writer:
         below = " · ".join(part for part in (report.source, closing, models, currency) if part)
         self.pages[name].title(title, below)
 
-    def _checked(self, statement: StatementCells, cells: dict[CellKey, Live]) -> dict[str, Live]:
+    def _checked(
+        self, statement: StatementCells, columns: Mapping[str, Array | float], cells: Mapping[CellKey, Live]
+    ) -> dict[str, Live]:
         """Write the sheets that must tie to the statement or in themselves, and return whether they do."""
         report, language, equity = self.report, self.language, statement.total["equity"]
         page = self.pages["cohorts"]
-        cohorts = write_statement(page, report.book, cohorts_of(report), cells, language)
+        cohorts = write_statement(page, report.book, cohorts_of(report), columns, cells, language)
         page.row += 1
         page.put(page.row, 0, label("cohort_check", language))
         found = {

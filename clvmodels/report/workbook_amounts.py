@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
@@ -20,11 +21,9 @@ from clvmodels.valuation.rates import ByColumn, BySegment, Rate, of_customers
 from clvmodels.valuation.statement import TOTAL, WITHIN
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from clvmodels.valuation.book import Book
 
-__all__ = ["AMOUNTS", "FORMULAS", "CellKey", "Formula", "Groups", "Part", "Term", "parts", "sums"]
+__all__ = ["AMOUNTS", "FORMULAS", "Array", "CellKey", "Formula", "Groups", "Part", "Term", "by_customer", "parts"]
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
@@ -109,29 +108,31 @@ class Groups:
         """Return one group of all customers."""
         return cls((TOTAL,), np.zeros(customers, np.int64))
 
+    @cached_property
+    def first(self) -> Index:
+        """The position of the first customer of each group, shape (groups,)."""
+        return np.asarray(np.unique(self.codes, return_index=True)[1], np.int64)
+
     def sum(self, values: Array | float) -> Array:
         """Return sums over the customers of each group, shape (groups,)."""
         weights = np.broadcast_to(np.asarray(values, np.float64), self.codes.shape)
         return np.asarray(np.bincount(self.codes, weights=weights, minlength=len(self.names)), np.float64)
 
 
-def sums(book: Book, groups: Groups) -> pd.DataFrame:
-    """Return what a statement says of groups of customers, but for intervals.
+def by_customer(book: Book) -> dict[str, Array | float]:
+    """Return what a statement sums, by customer, shape (customers,), or one number for all.
 
     Returns
     -------
-    DataFrame
-        By group: customers, living_customers, the amounts of the drivers, each line, equity, acquisition_cost, and
-        within_1 to within_10 (equity within so many years).
+    dict
+        customers, living_customers, the amounts of the drivers, each line, equity, acquisition_cost, and within_1 to
+        within_10 (equity within so many years).
     """
-    import pandas as pd
-
     columns: dict[str, Array | float] = {"customers": 1.0, "living_customers": book.alive}
     columns |= {AMOUNTS[driver]: amount(book.future) for driver, amount in DRIVERS.items()}
     columns |= {line.name: line.value(book.future) for line in book.lines}
     columns |= {"equity": book.rlv, "acquisition_cost": book.acquisition_cost}
-    columns |= {f"within_{years}": book.rlv_within(years) for years in WITHIN}
-    return pd.DataFrame({name: groups.sum(values) for name, values in columns.items()}, index=list(groups.names))
+    return columns | {f"within_{years}": book.rlv_within(years) for years in WITHIN}
 
 
 @dataclass(frozen=True, eq=False)
@@ -181,7 +182,7 @@ def parts(book: Book, term: Term, groups: Groups) -> list[Part]:
     """
     rates = {name: getattr(book.terms, name) for name in term.factors}
     levels = _Levels.of(book, {rate.by for rate in rates.values() if isinstance(rate, BySegment)})
-    first = levels.codes[np.unique(groups.codes, return_index=True)[1]]
+    first = levels.codes[groups.first]
     one_each = bool((levels.codes == first[groups.codes]).all())
     crowded = not one_each and len(levels.segments) > _MOST_LEVELS
     inside = [name for name, rate in rates.items() if isinstance(rate, (ByColumn, BySegment) if crowded else ByColumn)]

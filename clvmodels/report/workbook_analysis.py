@@ -205,7 +205,8 @@ def _two_way(page: Page, book: Book, language: Language) -> None:
     rate = Look("share" if one else "rate", bold=True)
     page.line([label("discount_rate" if one else "discount_rate_times", language), *head], [bold, *[rate] * len(head)])
     first = page.row
-    page.line([label("contribution_at_100", language), *slopes], [Look(muted=True, indent=1), *[muted] * len(head)])
+    slope_name = "contribution_at_100" if shown == "share" else "contribution_after_tax"
+    page.line([label(slope_name, language), *slopes], [Look(muted=True, indent=1), *[muted] * len(head)])
     page.line([label("other_lines", language), *rest], [Look(muted=True, indent=1), *[muted] * len(head)])
     page.put(page.row, 0, label("margin" if shown == "share" else "margin_times", language), bold)
     page.row += 1

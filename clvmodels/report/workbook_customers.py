@@ -6,6 +6,7 @@ put into the sheet's XML in the form of that one (ECMA-376, part 1, section 18.3
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -56,7 +57,7 @@ class Rows:
     last
         The row that is there already, from 1; these are the ones above it.
     columns
-        Of the table: numbers or texts, shape (rows,) each.
+        Of the table: numbers or texts, shape (rows,) each; what is no finite number is left empty.
     """
 
     sheet: int
@@ -97,8 +98,10 @@ def write_customers(page: Page, report: EquityReport, equity: Live, language: La
     page.sheet.autofilter(page.row - 1, 0, end, len(names))
     for column, (values, look) in enumerate(zip(columns, [Look("id"), *looks], strict=True)):
         page.put(end, column, values[-1], look)
-        longest = max(values, key=lambda value: len(f"{value:.0f}") if isinstance(value, float) else len(str(value)))
-        page.fit(column, longest, look)
+    page.fit(0, max(map(str, ids), key=len), Look("id"))
+    for column, name in enumerate(names, start=1):
+        for longest in (shown[name].min(), shown[name].max()):
+            page.fit(column, float(longest), looks[column - 1])
     page.row += _PRINTED
     page.end_of_print()
     return found, Rows(page.number, end + 1, [values[:-1] for values in columns])
@@ -174,5 +177,10 @@ def _cells(column: str, style: str, values: Sequence[float | str], first: int) -
     if values and isinstance(values[0], str):
         form = f'" s="{style}" t="inlineStr"><is><t xml:space="preserve">'
         return [f'<c r="{column}{row}{form}{escape(str(value))}</t></is></c>' for row, value in rows]
-    form = f'" s="{style}"><v>'
-    return [f'<c r="{column}{row}{form}{value!r}</v></c>' for row, value in rows]
+    form = f'" s="{style}">'
+    return [f'<c r="{column}{row}{form}{_number(value)}</c>' for row, value in rows]
+
+
+def _number(value: float | str) -> str:
+    """Return the value of a cell; what is no finite number leaves it empty."""
+    return f"<v>{value!r}</v>" if isinstance(value, int | float) and math.isfinite(value) else ""

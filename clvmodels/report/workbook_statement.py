@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from clvmodels.report.labels import Language, label
-from clvmodels.report.workbook_amounts import AMOUNTS, FORMULAS, CellKey, Groups, Part, parts, sums
+from clvmodels.report.workbook_amounts import AMOUNTS, FORMULAS, Array, CellKey, Groups, Part, parts
 from clvmodels.report.workbook_page import Kind, Live, Look, Page, cell
 from clvmodels.valuation.statement import TOTAL, WITHIN
 
@@ -64,6 +64,7 @@ def write_statement(
     page: Page,
     book: Book,
     groups: Groups | None,
+    columns: Mapping[str, Array | float],
     assumptions: Mapping[CellKey, Live],
     language: Language,
     intervals: pd.DataFrame | None = None,
@@ -78,6 +79,8 @@ def write_statement(
         The valuation.
     groups
         The customers of each column; None: the total alone.
+    columns
+        What is summed: `by_customer` of the valuation.
     assumptions
         The cells of the assumptions.
     language
@@ -85,7 +88,7 @@ def write_statement(
     intervals
         low and high of each group and of the total; None: there are no draws.
     """
-    writer = _Writer(page, book, groups, assumptions, language)
+    writer = _Writer(page, book, groups, columns, assumptions, language)
     writer.head()
     writer.amounts()
     writer.lines()
@@ -98,14 +101,19 @@ class _Writer:
     """Writes one statement, from above."""
 
     def __init__(
-        self, page: Page, book: Book, groups: Groups | None, assumptions: Mapping[CellKey, Live], language: Language
+        self,
+        page: Page,
+        book: Book,
+        groups: Groups | None,
+        columns: Mapping[str, Array | float],
+        assumptions: Mapping[CellKey, Live],
+        language: Language,
     ) -> None:
         known = Groups.whole(len(book.histories)) if groups is None else groups
-        table = sums(book, known)
         self.page, self.language, self.assumptions, self.terms = page, language, assumptions, book.terms
         self.names = () if groups is None else groups.names
         self.columns = range(_FIRST_GROUP, _FIRST_GROUP + len(self.names)) if self.names else (_TOTAL_COLUMN,)
-        self.values = {str(name): table[name].tolist() for name in table}
+        self.values: dict[str, list[float]] = {name: known.sum(values).tolist() for name, values in columns.items()}
         self.parts = {name: [parts(book, term, known) for term in formula.terms] for name, formula in FORMULAS.items()}
         self.rows: dict[_Key, int] = {}
         self.of_groups: dict[_Key, tuple[Live, ...]] = {}

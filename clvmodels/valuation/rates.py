@@ -41,11 +41,15 @@ class ByColumn:
     column
         A column of the histories' attributes.
     factor
-        What it is multiplied by.
+        What it is multiplied by; a share stays a share, at most 1.
     """
 
     column: str
     factor: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not self.factor >= 0.0:
+            raise AssumptionError(f"a factor is a number from 0 up, got {self.factor!r} for column {self.column!r}")
 
 
 @dataclass(frozen=True)
@@ -109,8 +113,8 @@ def column_of(rate: Rate) -> str | None:
     return rate.column if isinstance(rate, ByColumn) else None
 
 
-def scaled(rate: Rate, factor: float) -> Rate:
-    """Return a rate times a factor.
+def scaled(rate: Rate, factor: float, high: float = np.inf) -> Rate:
+    """Return a rate times a factor, at most `high`.
 
     Examples
     --------
@@ -118,8 +122,8 @@ def scaled(rate: Rate, factor: float) -> Rate:
     ByColumn(column='margin', factor=1.1)
     """
     if isinstance(rate, BySegment):
-        return BySegment(rate.by, {name: factor * one for name, one in rate.rates.items()})
-    return ByColumn(rate.column, rate.factor * factor) if isinstance(rate, ByColumn) else factor * rate
+        return BySegment(rate.by, {name: min(factor * one, high) for name, one in rate.rates.items()})
+    return ByColumn(rate.column, rate.factor * factor) if isinstance(rate, ByColumn) else min(factor * rate, high)
 
 
 def in_plain_data(rate: Rate) -> object:
@@ -143,7 +147,7 @@ def of_customers(name: str, rate: Rate, histories: Histories, low: float, high: 
         return rate
     values = _column(name, rate.column, histories)
     try:
-        array = np.asarray(values, dtype=np.float64) * rate.factor
+        array = np.asarray(values, dtype=np.float64)
     except (TypeError, ValueError) as error:
         raise AssumptionError(f"{name}: the column {rate.column!r} does not hold numbers") from error
     wrong = ~((array >= low) & (array <= high))
@@ -153,7 +157,7 @@ def of_customers(name: str, rate: Rate, histories: Histories, low: float, high: 
             f"{name}: the column {rate.column!r} is missing or outside of {low:g} to {high:g} for {wrong.sum():,} "
             f"customers, for example {histories.customer_id[first]!r} ({array[first]:g})"
         )
-    return array
+    return np.minimum(array * rate.factor, high)
 
 
 def _of_segments(name: str, rate: BySegment, histories: Histories) -> Array:

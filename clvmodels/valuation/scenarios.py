@@ -168,6 +168,4 @@ def _counts(terms: Assumptions, name: str) -> bool:
 def _moved(terms: Assumptions, name: str, factor: float) -> object:
     if name == "discount_rate":
         return tuple(rate * factor for rate in terms.discount_rates)
-    moved = scaled(getattr(terms, name), factor)
-    high = RATES[name].high if name in RATES else 1.0
-    return min(moved, high) if isinstance(moved, float) else moved
+    return scaled(getattr(terms, name), factor, RATES[name].high if name in RATES else 1.0)

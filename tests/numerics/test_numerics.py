@@ -150,3 +150,12 @@ def test_many_z_of_one_law_agree_with_each_by_itself(n, a, size):
 def test_blocks_come_back_in_order():
     assert map_blocks(lambda rows: (rows.start, rows.stop), 10, 4) == [(0, 4), (4, 8), (8, 10)]
     assert map_blocks(lambda rows: rows, 0, 4) == []
+
+
+def test_powers_that_underflow_are_zero_without_a_warning():
+    z = np.geomspace(1e-3, 1e8, 400)[None, :]
+    n = np.array([[10.0], [1e5]])
+    many, _ = mean_powers(n, z, np.array([[900.0], [900.0]]), np.array([[0.5], [0.5]]))
+    one = np.array([mean_powers(n[1], z[0, k], np.array([900.0]), np.array([0.5]))[0] for k in (0, 100, 399)])
+    np.testing.assert_allclose(many[1, [0, 100, 399]], one[:, 0], rtol=1e-9)
+    assert many[1, -1] == 0.0

@@ -125,7 +125,8 @@ def test_bad_rates_are_refused_with_advice(book, rfm):
         ({"margin": {"column": "segment"}}, "does not hold numbers"),
         ({"margin": {"colunm": "own"}}, "margin is a number or says where it stands"),
         ({"margin": {"by": "segment", "rates": {"A": 30, "B": 0.3}}}, "30 % is 0.30"),
-        ({"order_cost": {"column": "own", "factor": -1.0}}, "outside of 0 to inf for 400 customers"),
+        ({"order_cost": {"column": "own", "factor": -1.0}}, "a factor is a number from 0 up"),
+        ({"margin": {"column": "frequency_of_returns"}}, "unknown column"),
     ):
         with pytest.raises(AssumptionError, match=message):
             _ = book.under(book.terms.changed(change)).equity
@@ -134,6 +135,17 @@ def test_bad_rates_are_refused_with_advice(book, rfm):
     few = pd.Series("A", rfm.customer_id[:3])
     with pytest.raises(DataError, match="not known of"):
         book.statement(few)
+
+
+def test_a_share_scaled_stays_a_share(book, rfm):
+    sure = rfm.with_attributes(pd.DataFrame({"all": np.linspace(0.9, 1.0, len(rfm))}, rfm.customer_id))
+    dear = clv.value(book.orders, book.spend, sure, book.terms.changed({"margin": {"column": "all"}}))
+    table = clv.tornado(dear, by=0.5)
+    whole = dear.under(dear.terms.changed({"margin": 1.0}))
+    assert table.loc["margin", "high"] == pytest.approx(whole.equity, rel=1e-12)
+    too_much = rfm.with_attributes(pd.DataFrame({"all": 1.01}, rfm.customer_id))
+    with pytest.raises(AssumptionError, match="outside of 0 to 1 for 400 customers"):
+        _ = clv.value(book.orders, book.spend, too_much, dear.terms).equity
 
 
 def test_growth_and_tax(book, orders, spend, rfm):
