@@ -343,7 +343,7 @@ def report(
     referrals_ledger: ReferralsLedger = None,
     model: ModelKey = "auto",
     spend: SpendKey = "gamma_gamma",
-    draws: Draws = 200,
+    draws: Draws = 150,
     language: LanguageName = "en",
     out: ReportFolder,
     quiet: Quiet = False,

@@ -25,7 +25,7 @@ __all__ = ["Mode", "Sampled", "advi", "laplace", "mode", "nuts"]
 LONGEST_SD: Final = 5.0
 """Of an unconstrained variable; where the curvature says more, or nothing, a chain starts with this."""
 ADVI_STEPS, ADVI_RATE = 4_000, 0.02
-LEAST_PROPOSALS: Final = 400
+LEAST_PROPOSALS: Final = 256
 MOST_TO_ROUND, LARGEST_K = 8, 0.7
 TARGET_ACCEPT, TARGET_ACCEPT_POOLED = 0.8, 0.95
 """Acceptance to tune the step size to; a population of segments has narrow corners that need small steps."""

@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from clvmodels.valuation.book import Book
 from clvmodels.valuation.movement import Movement
+from clvmodels.valuation.scenarios import tornado
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["EquityReport"]
+__all__ = ["STEP", "EquityReport"]
+
+STEP: Final = 0.1
+"""By how much assumptions are changed to see what equity hangs on."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,3 +68,8 @@ class EquityReport:
     def statement(self) -> pd.DataFrame:
         """The statement of the book reported on, by segment if there are any."""
         return self.book.statement(self.by)
+
+    @cached_property
+    def tornado(self) -> pd.DataFrame:
+        """How equity moves when an assumption is lower or higher by `STEP`."""
+        return tornado(self.book, by=STEP)

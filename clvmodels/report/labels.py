@@ -98,6 +98,21 @@ LABELS: Final[Mapping[str, tuple[str, str]]] = {
     "movement_margin": ("Assumptions: margin", "Annahmen: Deckungsbeitragssatz"),
     "movement_costs": ("Assumptions: costs", "Annahmen: Kosten"),
     "movement_rate": ("Assumptions: rate", "Annahmen: Zins"),
+    # unprofitable customers
+    "unprofitable": ("Unprofitable customers", "Unrentable Kunden"),
+    "unprofitable_remark": (
+        "{} customers ({}) probably cost more than they bring: {} together.",
+        "{} Kunden ({}) kosten wahrscheinlich mehr, als sie bringen: zusammen {}.",
+    ),
+    "unprofitable_per_head": ("A head", "Je Kunde"),
+    "others_per_head": ("A head, other customers", "Je Kunde, die übrigen"),
+    "lever": ("Lever", "Hebel"),
+    "levers": ("What levers would do", "Was Hebel bewirken würden"),
+    "still_unprofitable": ("Still unprofitable", "Weiter unrentabel"),
+    "as it is": ("As it is", "Wie es ist"),
+    "no campaigns": ("No campaigns for them", "Keine Werbekontakte für sie"),
+    "returns paid by the customer": ("Returns paid by the customer", "Retouren trägt der Kunde"),
+    "self-service": ("Self-service: half the cost of service", "Selbstbedienung: halbe Servicekosten"),
     # assumptions
     "discount_rate": ("Discount rate", "Kalkulationszins"),
     "margin": ("Margin", "Deckungsbeitragssatz"),
@@ -140,10 +155,14 @@ LABELS: Final[Mapping[str, tuple[str, str]]] = {
     "change": ("Change", "Veränderung"),
     # the page: sentences
     "lines_remark": (
-        "Amounts are discounted. Rate times amount is the value; where rates differ between customers, the rate "
-        "shown is the mean that gives the value.",
-        "Mengen sind diskontiert. Satz mal Menge ergibt den Wert; wo Sätze je Kunde verschieden sind, steht der "
-        "Mittelwert, der ihn ergibt.",
+        (
+            "Amounts are discounted. Rate times amount is the value; where rates differ between customers, the rate "
+            "shown is the mean that gives the value."
+        ),
+        (
+            "Mengen sind diskontiert. Satz mal Menge ergibt den Wert; wo Sätze je Kunde verschieden sind, steht der "
+            "Mittelwert, der ihn ergibt."
+        ),
     ),
     "lines_by_segment": ("Lines by segment", "Positionen nach Segment"),
     "segments_left_out": (
@@ -186,15 +205,21 @@ LABELS: Final[Mapping[str, tuple[str, str]]] = {
     "what_if": ("What if", "Was wäre wenn"),
     "reset": ("Reset", "Zurücksetzen"),
     "levers_exact": (
-        "Each slider moves one assumption; below it stands what it changes by itself. Margin, costs and tax are "
-        "recomputed exactly, without refitting.",
-        "Jeder Regler ändert eine Annahme; darunter steht, was er allein bewirkt. Deckungsbeitragssatz, Kosten "
-        "und Steuern werden genau neu berechnet, ohne neu zu schätzen.",
+        (
+            "Each slider moves one assumption; below it stands what it changes by itself. Margin, costs and tax are "
+            "recomputed exactly, without refitting."
+        ),
+        (
+            "Jeder Regler ändert eine Annahme; darunter steht, was er allein bewirkt. Deckungsbeitragssatz, Kosten "
+            "und Steuern werden genau neu berechnet, ohne neu zu schätzen."
+        ),
     ),
     "levers_accuracy": (
         "For the discount rate the discounted sums are stored at {} rates; between them they are accurate to {}.",
-        "Für den Kalkulationszins sind die diskontierten Summen zu {} Zinssätzen gespeichert; dazwischen sind sie"
-        " auf {} genau.",
+        (
+            "Für den Kalkulationszins sind die diskontierten Summen zu {} Zinssätzen gespeichert; dazwischen sind sie"
+            " auf {} genau."
+        ),
     ),
     "contribution_and_rlv": ("Contribution IV and residual value", "Deckungsbeitrag IV und Restkundenwert"),
     "first orders": ("First orders", "Erstbestellungen"),
@@ -260,6 +285,7 @@ LABELS: Final[Mapping[str, tuple[str, str]]] = {
     "as_reported": ("As reported, not recalculated", "Wie berichtet, nicht neu berechnet"),
     "cohort_check": ("Total less that of the statement", "Summe abzüglich der Kundenwertrechnung"),
     "closing_date": ("Closing", "Stichtag"),
+    "other_segments": ("All others", "Alle übrigen"),
     "by_segment": ("By segment", "Nach Segment"),
     "rlv_check": ("Residual value less statement", "Restkundenwert abzüglich Kundenwertrechnung"),
     "share_of_opening": ("Of opening", "Vom Anfang"),
@@ -273,6 +299,23 @@ LABELS: Final[Mapping[str, tuple[str, str]]] = {
     "base_below": ("Below zero, above the bar", "Unter null, über dem Balken"),
     "bar_below": ("Below zero, bar", "Unter null, Balken"),
     "money_amount": ("Amount", "Betrag"),
+    "without customer id": ("without customer id", "ohne Kundennummer"),
+    "without time": ("without time", "ohne Zeitpunkt"),
+    "before the start of observation": ("before the start of observation", "vor Beginn der Beobachtung"),
+    "after the end of observation": ("after the end of observation", "nach Ende der Beobachtung"),
+    "refunds, by choice": ("refunds, by choice", "Erstattungen, auf Wunsch"),
+    "refunds without an earlier purchase": (
+        "refunds without an earlier purchase",
+        "Erstattungen ohne früheren Kauf",
+    ),
+    "purchases refunded in full, with their refunds": (
+        "purchases refunded in full, with their refunds",
+        "voll erstattete Käufe mit ihren Erstattungen",
+    ),
+    "refunds of purchases of unknown value": (
+        "refunds of purchases of unknown value",
+        "Erstattungen von Käufen unbekannten Werts",
+    ),
     "explained_sales": ("Explained", "Erklärt"),
     "reconciliation_check": ("Ledger less explained", "Hauptbuch abzüglich Erklärtem"),
     "top_customers": ("What the top customers hold", "Was die besten Kunden halten"),

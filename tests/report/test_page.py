@@ -239,6 +239,16 @@ def test_a_tornado_of_changes(book: Book, english: Written) -> None:
     assert Cells(english.page).row("sensitivities", "Order handling")[2] == f"{dearer:+,.0f}"
 
 
+def test_unprofitable_customers_are_counted_by_hand(report: EquityReport, tmp_path: Path) -> None:
+    dear = report.book.under(report.book.terms.changed({"maintenance_cost": 60.0}))
+    loss = dear.rlv < 0.0
+    assert loss.any()
+    rows = Cells(html(replace(report, books=(dear,), movements=()), tmp_path))
+    assert rows.row("unprofitable", "Equity")[0] == f"{dear.rlv[loss].sum():,.2f}"
+    assert rows.row("unprofitable", "As it is")[2] == f"{loss.sum():,}"
+    assert f"{loss.sum():,} customers" in " ".join(rows.words)
+
+
 def test_the_same_inputs_give_the_same_bytes_but_for_the_time(
     report: EquityReport, english: Written, tmp_path: Path
 ) -> None:

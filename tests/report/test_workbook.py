@@ -20,12 +20,13 @@ import pandas as pd
 import pytest
 
 import clvmodels as clv
-from clvmodels.report import workbook_customers
 from clvmodels.report.content import EquityReport
 from clvmodels.report.labels import LABELS, Language, label
-from clvmodels.report.workbook import SHEETS, cohorts_of, write_workbook
-from clvmodels.report.workbook_amounts import FORMULAS, Groups, by_customer, parts
-from clvmodels.report.workbook_page import cell
+from clvmodels.report.workbook import customers as customers_sheet
+from clvmodels.report.workbook import document
+from clvmodels.report.workbook.amounts import FORMULAS, Groups, by_customer, parts
+from clvmodels.report.workbook.document import SHEETS, cohorts_of, write_workbook
+from clvmodels.report.workbook.style import cell
 from clvmodels.valuation.assumptions import RATES
 from clvmodels.valuation.book import Book
 from clvmodels.valuation.concentration import gini, top_share
@@ -76,18 +77,21 @@ MANY_RATES = clv.Assumptions.from_mapping(
 """Every line, with rates for all, by segment, by another segment, by customer, and products of these."""
 
 
-def histories(end: str) -> clv.Histories:
-    """Return the CDNOW sample with customers who begin in two years, two segments, two channels, and returns."""
+def shifted_log() -> pd.DataFrame:
+    """Return the CDNOW sample with customers who begin in four quarters, two segments, two channels, and returns."""
     log = clv.datasets.load_cdnow(sample=True)
     number = log["customer_id"].astype(int).to_numpy()
-    log = log.assign(
+    return log.assign(
         date=pd.to_datetime(log["date"]) + pd.to_timedelta((number % 5) * 60, unit="D"),
         segment=np.where(number % 3 == 0, "South & East", "North"),
         channel=np.where(number % 7 < 3, "shop", "web"),
         returned=(number % 11) / 50.0,
     )
+
+
+def histories(end: str) -> clv.Histories:
     return clv.rfm_summary(
-        log,
+        shifted_log(),
         value="amount",
         unit="week",
         resolution="day",
@@ -100,7 +104,7 @@ def histories(end: str) -> clv.Histories:
 def few_rows() -> Iterator[None]:
     """Let the sheet of customers be short, so that LibreOffice is quick; all are in the total."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(workbook_customers, "MOST", 120)
+        patch.setattr(customers_sheet, "MOST", 120)
         yield
 
 
@@ -317,11 +321,24 @@ def test_all_checks_are_good(sheets: Mapping[str, Sheets]) -> None:
 def test_the_cohorts_are_quarters_of_the_first_purchase(plain: EquityReport) -> None:
     """Against the dates of the log."""
     groups = cohorts_of(plain)
-    first = plain.book.histories.attributes["first_purchase"]
-    truth = [f"{day.year}-Q{(day.month + 2) // 3}" for day in first]
-    assert [groups.names[code] for code in groups.codes] == truth
+    first = shifted_log().groupby("customer_id")["date"].min()
+    truth = (first.dt.year.astype(str) + "-Q" + first.dt.quarter.astype(str)).loc[plain.book.histories.customer_id]
+    assert [groups.names[code] for code in groups.codes] == truth.tolist()
     assert list(groups.names) == sorted(set(truth))
     assert len(groups.names) > 2
+
+
+@pytest.mark.parametrize("zone", [None, "America/New_York"])
+def test_cohorts_of_exact_times_are_those_of_the_calendar(plain: EquityReport, zone: str | None) -> None:
+    """A midnight at the turn of the year belongs to the new one, wherever the clock stands."""
+    times = ["2023-12-31 23:30", "2024-01-01 00:00", "2024-03-31 22:00", "2024-04-01 00:30"]
+    log = pd.DataFrame({"customer_id": [1, 2, 3, 4], "time": pd.to_datetime(times), "value": 10.0})
+    if zone is not None:
+        log["time"] = log["time"].dt.tz_localize(zone)
+    rfm = clv.rfm_summary(log, time="time", value="value", unit="week", observation_end="2024-06-30")
+    report = replace(plain, books=(clv.value(ORDERS, SPEND, rfm, ONE_RATE_EACH),))
+    assert cohorts_of(report).names == ("2023-Q4", "2024-Q1", "2024-Q2")
+    assert cohorts_of(report).codes.tolist() == [0, 1, 1, 2]
 
 
 def test_without_an_end_of_observation_cohorts_are_counted_from_the_closing() -> None:
@@ -402,6 +419,30 @@ def _times(margin: Any, step: float) -> Any:
     return step * margin
 
 
+def test_segments_beyond_the_largest_are_one(
+    customers: tuple[clv.Histories, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(document, "MOST_SEGMENTS", 4)
+    draws: dict[str, Any] = {"r": np.array([[0.54, 0.55, 0.56]]), "alpha": 10.578, "s": 0.606, "beta": 11.669}
+    orders = clv.ParetoNBD().from_params(draws, unit="week")
+    report = report_of((clv.value(orders, SPEND, customers[0], ONE_RATE_EACH),), by="returned")
+    write_workbook(report, tmp_path / "equity.xlsx", "en")
+    found, truth = Sheets.read(tmp_path / "equity.xlsx"), report.book.statement("returned")
+    largest = truth["equity"][:-1].sort_values(ascending=False)[:3].sort_index()
+    heads = [found.shown["Statement"].cell(4, column).value for column in range(6, 10)]
+    assert heads == [*map(str, largest.index), "All others"]
+    for name in ("equity", "low", "high"):
+        row = [found.value("Statement", label(name, "en"), column) for column in range(5, 8)]
+        assert row == pytest.approx(truth.loc[largest.index, name].tolist(), rel=1e-12)
+    assert found.value("Statement", "Equity", 8) == pytest.approx(report.book.equity - largest.sum(), rel=1e-12)
+    assert found.value("Statement", "5 % quantile", 8) == "–"
+    assert found.value("Statement", "5 % quantile", 3) == pytest.approx(truth["low"]["total"], rel=1e-12)
+    sales = report.contribution.loc["sales"]
+    others = sales["total"] - sales[largest.index].sum()
+    assert found.value("Contribution to date", "Sales", 5) == pytest.approx(others, rel=1e-12)
+    assert found.value("Contribution to date", "Residual value less statement", 1) == "OK"
+
+
 # ------------------------------------------------------------------------------------------------------ customers
 
 
@@ -449,6 +490,16 @@ def test_ids_are_what_they_were(ids: Any, shown: list[object], tmp_path: Path, p
     assert {one.data_type for one in cells} == ({"n"} if isinstance(shown[0], int) else {"s"})
 
 
+def test_what_is_no_finite_number_leaves_its_cell_empty() -> None:
+    cells = customers_sheet._cells("C", "7", [1.5, float("nan"), float("inf"), -2.0], 5)
+    assert cells == [
+        '<c r="C5" s="7"><v>1.5</v></c>',
+        '<c r="C6" s="7"/>',
+        '<c r="C7" s="7"/>',
+        '<c r="C8" s="7"><v>-2.0</v></c>',
+    ]
+
+
 def test_a_million_customers_take_seconds(customers: tuple[clv.Histories, ...], tmp_path: Path) -> None:
     one, times = customers[2], 425
     many = replace(
@@ -463,7 +514,7 @@ def test_a_million_customers_take_seconds(customers: tuple[clv.Histories, ...], 
     book = clv.value(ORDERS, SPEND, many, ONE_RATE_EACH.changed({"order_cost": 1.0, "maintenance_cost": 0.5}))
     report = report_of((book,))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(workbook_customers, "MOST", 50_000)
+        patch.setattr(customers_sheet, "MOST", 50_000)
         start = time.process_time()
         write_workbook(report, tmp_path / "equity.xlsx", "en")
         spent = time.process_time() - start

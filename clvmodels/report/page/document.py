@@ -15,6 +15,7 @@ from clvmodels.report.content import EquityReport
 from clvmodels.report.labels import Language
 from clvmodels.report.page import figures, sections
 from clvmodels.report.page.locale import Locale
+from clvmodels.report.page.loss import loss
 from clvmodels.report.page.markup import Html, joined, tag
 from clvmodels.report.page.sliders import sliders
 from clvmodels.report.page.stated import assumptions
@@ -28,6 +29,7 @@ _SECTIONS: Final[Mapping[str, Callable[[EquityReport, Locale], Html]]] = {
     "what_if": sliders,
     "horizons": figures.horizons,
     "concentration": figures.concentration,
+    "unprofitable": loss,
     "sensitivities": figures.sensitivities,
     "contribution": sections.contribution,
     "reconciliation": sections.reconciliation,

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from clvmodels.report.content import EquityReport
+from clvmodels.report.content import STEP, EquityReport
 from clvmodels.report.labels import LABELS
 from clvmodels.report.page.charts import Axis, Bar, Curve, Tone, bars, curves, swatch
 from clvmodels.report.page.locale import Locale, digits_of
@@ -17,7 +17,6 @@ from clvmodels.report.page.tables import Row, head, name, number, section, table
 from clvmodels.valuation.book import Book
 from clvmodels.valuation.concentration import gini, lorenz, top_share, whale_curve
 from clvmodels.valuation.movement import Movement
-from clvmodels.valuation.scenarios import tornado
 
 __all__ = ["concentration", "horizons", "movements", "sensitivities"]
 
@@ -27,7 +26,6 @@ POINTS: Final = 61
 """Points of a curve."""
 
 _TOP: Final = 0.2
-_STEP: Final = 0.1
 
 
 def movements(report: EquityReport, locale: Locale) -> Html:
@@ -159,14 +157,14 @@ def _share_of(locale: Locale) -> Callable[[float], str]:
 def sensitivities(report: EquityReport, locale: Locale) -> Html:
     """Return how equity moves with each assumption, the one that moves it most first."""
     book = report.book
-    moved = tornado(book, by=_STEP)
+    moved = report.tornado
     changes = moved[["low", "high"]].to_numpy(dtype=float) - book.equity
     axis, digits = Axis.around(changes), digits_of(book.equity)
     rows = [
         _sensitivity(str(key), low, high, axis, digits, locale)
         for key, (low, high) in zip(moved.index, changes, strict=True)
     ]
-    step = locale.percent(_STEP, 0)
+    step = locale.percent(STEP, 0)
     columns = [locale.label(key).format(step) for key in ("lower_by", "higher_by")]
     titles = head([locale.label("assumption"), "", *columns], left=2)
     title = locale.label("sensitivities")

@@ -8,26 +8,30 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from clvmodels.files import whole_file
 from clvmodels.report.labels import Language, label
-from clvmodels.report.workbook_amounts import Array, CellKey, Groups, by_customer
-from clvmodels.report.workbook_analysis import write_concentration, write_sensitivities
-from clvmodels.report.workbook_assumptions import write_assumptions
-from clvmodels.report.workbook_customers import Rows, write_customers, write_with_rows
-from clvmodels.report.workbook_movement import write_contribution, write_movement, write_reconciliation
-from clvmodels.report.workbook_page import Live, Page, Styles
-from clvmodels.report.workbook_statement import StatementCells, write_statement
-from clvmodels.report.workbook_summary import write_summary
+from clvmodels.report.workbook.amounts import Array, CellKey, Groups, by_customer
+from clvmodels.report.workbook.analysis import write_concentration, write_sensitivities
+from clvmodels.report.workbook.assumptions import write_assumptions
+from clvmodels.report.workbook.customers import Rows, write_customers, write_with_rows
+from clvmodels.report.workbook.movement import write_contribution, write_movement, write_reconciliation
+from clvmodels.report.workbook.page import Page
+from clvmodels.report.workbook.statement import StatementCells, write_statement
+from clvmodels.report.workbook.style import Live, Styles
+from clvmodels.report.workbook.summary import write_summary
 from clvmodels.units import DAYS
-from clvmodels.valuation.statement import segments_of
+from clvmodels.valuation.statement import TOTAL, segments_of
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import pandas as pd
+
     from clvmodels.report.content import EquityReport
 
-__all__ = ["SHEETS", "cohorts_of", "write_workbook"]
+__all__ = ["MOST_SEGMENTS", "SHEETS", "cohorts_of", "write_workbook"]
 
 SHEETS: Final = (
     "summary",
@@ -43,6 +47,8 @@ SHEETS: Final = (
 )
 """The sheets in their order, by the key of their label."""
 
+MOST_SEGMENTS: Final = 100
+"""Segments that are shown; the others are one more."""
 _ROUNDED_FROM: Final = 10_000
 """From this equity up, money is shown without decimals."""
 
@@ -87,23 +93,31 @@ def _in_utc(moment: str) -> dt.datetime:
 def cohorts_of(report: EquityReport) -> Groups:
     """Return the customers by year and quarter of their first purchase, such as ``1997-Q1``.
 
-    A first purchase lies T before the end of observation; if that is not known, before the closing.
+    Where the histories do not say when it was, it lies T before the end of observation, or else before the closing.
     """
-    histories = report.book.histories
-    end = histories.observation_end
-    day = dt.date.fromisoformat(report.closings[-1]) if end is None else end.date()
-    ages = np.floor(histories.T * DAYS[histories.unit] + 1e-6).astype("timedelta64[D]")
-    months = (np.datetime64(day, "D") - ages).astype("datetime64[M]").astype(np.int64)
+    months = _first_days(report).astype("datetime64[M]").astype(np.int64)
     quarters, codes = np.unique(months // 3, return_inverse=True)
     names = tuple(f"{1970 + number // 4}-Q{number % 4 + 1}" for number in quarters.tolist())
     return Groups(names, codes.astype(np.int64))
+
+
+def _first_days(report: EquityReport) -> NDArray[np.datetime64]:
+    """Return the local day of each customer's first purchase, shape (customers,)."""
+    histories = report.book.histories
+    first = histories.attributes.get("first_purchase")
+    if first is not None and first.dtype.kind == "M":
+        return np.asarray(first.dt.tz_localize(None).to_numpy(), dtype="datetime64[D]")
+    end = histories.observation_end
+    day = dt.date.fromisoformat(report.closings[-1]) if end is None else end.date()
+    ages = np.floor(histories.T * DAYS[histories.unit] + 1e-6).astype("timedelta64[D]")
+    return np.datetime64(day, "D") - ages
 
 
 class _Writer:
     """Writes the sheets: first those that others refer to."""
 
     def __init__(self, workbook: Any, report: EquityReport, language: Language) -> None:  # noqa: ANN401
-        self.report, self.language = report, language
+        self.report, self.language, self.others = report, language, label("other_segments", language)
         styles = Styles(workbook, 0 if abs(report.book.equity) >= _ROUNDED_FROM else 2)
         self.pages = {name: Page(workbook, label(name, language), styles) for name in SHEETS}
 
@@ -115,14 +129,16 @@ class _Writer:
         for name in SHEETS:
             if name != "assumptions":
                 self._title(name)
-        groups = None if by is None else Groups.of(segments_of(book, by))
-        intervals = book.statement(by) if book.has_draws else None
+        groups = None if by is None else Groups.of(segments_of(book, by)).largest(book.rlv, MOST_SEGMENTS, self.others)
+        intervals = report.statement[["low", "high"]] if book.has_draws else None
+        if groups is not None and intervals is not None:
+            intervals = intervals.set_axis([str(name) for name in intervals.index]).reindex([*groups.names, TOTAL])
         columns = by_customer(book)
         statement = write_statement(pages["statement"], book, groups, columns, cells, language, intervals)
         checks = self._checked(statement, columns, cells)
         checks["customers"], rows = write_customers(pages["customers"], report, statement.total["equity"], language)
         write_concentration(pages["concentration"], book, language)
-        write_sensitivities(pages["sensitivities"], book, language)
+        write_sensitivities(pages["sensitivities"], report, language)
         write_summary(pages["summary"], report, statement, checks, language)
         for page in pages.values():
             page.finish(report.source, report.closings[-1], label("customer_equity", language))
@@ -148,9 +164,21 @@ class _Writer:
         page.put(page.row, 0, label("cohort_check", language))
         found = {
             "cohorts": page.check(page.row, 3, cohorts.total["equity"], equity),
-            "contribution": write_contribution(self.pages["contribution"], report.contribution, equity, language),
+            "contribution": write_contribution(
+                self.pages["contribution"], self._contribution(statement), equity, language
+            ),
             "reconciliation": write_reconciliation(self.pages["reconciliation"], report.reconciliation, language),
         }
         page.row += 1
         movement = write_movement(self.pages["movement"], report, equity, language)
         return found if movement is None else {"movement": movement, **found}
+
+    def _contribution(self, statement: StatementCells) -> pd.DataFrame:
+        """Return the contribution statement with the segments of the statement."""
+        table = self.report.contribution
+        if self.others not in statement.groups:
+            return table
+        table = table.set_axis([str(name) for name in table.columns], axis=1)
+        shown = table[[*statement.groups[:-1], TOTAL]]
+        shown.insert(len(statement.groups) - 1, self.others, 2.0 * shown[TOTAL] - shown.sum(axis=1))
+        return shown

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from clvmodels.report.content import STEP, EquityReport
 from clvmodels.report.labels import Language, label
-from clvmodels.report.workbook_page import ACCENT, CHART_ROWS, RISE, SECOND, Kind, Live, Look, Page, axis, cell
+from clvmodels.report.workbook.page import CHART_ROWS, Page
+from clvmodels.report.workbook.style import ACCENT, RISE, SECOND, Kind, Live, Look, axis, cell
 from clvmodels.valuation.concentration import gini, lorenz, top_share, true_gini, true_top_share, whale_curve
 from clvmodels.valuation.lines import DRIVERS
-from clvmodels.valuation.scenarios import tornado
 
 if TYPE_CHECKING:
     from clvmodels.valuation.book import Book
@@ -24,8 +25,6 @@ Array = NDArray[np.float64]
 _TOP: Final = (0.01, 0.05, 0.1, 0.2, 0.5)
 _POINTS: Final = np.linspace(0.0, 1.0, 101)
 """Shares of the customers at which the curves are shown."""
-_STEP: Final = 0.1
-"""How much the assumptions are moved, as a share of themselves."""
 _FACTORS: Final = (0.8, 0.9, 1.0, 1.1, 1.2)
 """What margin and discount rate are multiplied with in the table of both."""
 
@@ -146,36 +145,38 @@ def _curve(page: Page, top: int, series: dict[int, tuple[str, str]]) -> Any:  # 
 # --------------------------------------------------------------------------------------------------- sensitivities
 
 
-def write_sensitivities(page: Page, book: Book, language: Language) -> None:
+def write_sensitivities(page: Page, report: EquityReport, language: Language) -> None:
     """Write what equity would be under other assumptions: one after the other, and margin and discount rate together.
 
     Parameters
     ----------
     page
         The sheet, with its title.
-    book
-        The valuation.
+    report
+        The report.
     language
         Of the labels.
     """
+    book = report.book
     page.put(page.row, 0, label("equity_as_reported", language), Look(bold=True))
     page.put(page.row, 1, book.equity, Look("money", bold=True))
     base = cell(page.row, 1, "both")
     page.row += 1
-    _tornado(page, book, base, language)
+    _tornado(page, report, base, language)
     _two_way(page, book, language)
 
 
-def _tornado(page: Page, book: Book, base: str, language: Language) -> None:
-    page.section(label("tornado", language).format(f"{100 * _STEP:g} %"))
+def _tornado(page: Page, report: EquityReport, base: str, language: Language) -> None:
+    page.section(label("tornado", language).format(f"{100 * STEP:g} %"))
     names = ("assumption", "equity_if_lower", "equity_if_higher", "change_if_lower", "change_if_higher")
     heads = [label(name, language) for name in names]
     page.header(heads)
     top = page.row
-    table = tornado(book, by=_STEP)
+    table = report.tornado
     for name, low, high in zip(map(str, table.index), table["low"].tolist(), table["high"].tolist(), strict=True):
         changes = [
-            Live(f"={cell(page.row, column)}-{base}", value - book.equity) for column, value in ((1, low), (2, high))
+            Live(f"={cell(page.row, column)}-{base}", value - report.book.equity)
+            for column, value in ((1, low), (2, high))
         ]
         page.line([label(name, language), low, high, *changes], [Look(indent=1), *[Look("money")] * 4])
     if len(table):

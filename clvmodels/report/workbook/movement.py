@@ -7,7 +7,8 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
 from clvmodels.report.labels import Language, label
-from clvmodels.report.workbook_page import ACCENT, CHART_ROWS, FALL, RISE, Live, Look, Page, axis, cell
+from clvmodels.report.workbook.page import CHART_ROWS, Page
+from clvmodels.report.workbook.style import ACCENT, FALL, RISE, Live, Look, axis, cell
 from clvmodels.valuation.contribution import CONTRIBUTIONS
 from clvmodels.valuation.movement import Movement
 from clvmodels.valuation.reconciliation import UNEXPLAINED
@@ -245,4 +246,4 @@ def write_reconciliation(page: Page, table: pd.DataFrame, language: Language) ->
 def _item(key: str, language: Language) -> str:
     """Return the name of an item; what was left out has its reason after a colon."""
     what, colon, reason = key.partition(": ")
-    return label(what.replace(" ", "_"), language).format(reason) if colon else label(key, language)
+    return label(what.replace(" ", "_"), language).format(label(reason, language)) if colon else label(key, language)

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from clvmodels.report.labels import Language, label
-from clvmodels.report.workbook_amounts import AMOUNTS, FORMULAS, Array, CellKey, Groups, Part, parts
-from clvmodels.report.workbook_page import Kind, Live, Look, Page, cell
+from clvmodels.report.workbook.amounts import AMOUNTS, FORMULAS, Array, CellKey, Groups, Part, parts
+from clvmodels.report.workbook.page import Page
+from clvmodels.report.workbook.style import Kind, Live, Look, cell
 from clvmodels.valuation.statement import TOTAL, WITHIN
 
 if TYPE_CHECKING:
@@ -156,11 +157,10 @@ class _Writer:
         minus = Live(f"=-{rate.term}", -rate.number)
         taxed = [f"SUM({cell(first, c)}:{cell(self.page.row - 1, c)})" for c in self.columns]
         self._row("tax", [f"=-{rate.term}*{amount}" for amount in taxed], Look("money"), beside=("", minus))
-        end = self.page.row - 1
-        equity = [f"=SUM({cell(first, c)}:{cell(end, c)})" for c in self.columns]
+        equity = [f"=SUM({cell(first, c)}:{cell(self.page.row - 1, c)})" for c in self.columns]
         self._row("equity", equity, Look("money", bold=True, top=True))
-        for row in range(first, end + 2):
-            self._share(row, end + 1)
+        for name in (*_LINES, "tax", "equity"):
+            self._share(name)
 
     def figures(self) -> None:
         """Write equity per head and to acquisition cost."""
@@ -263,13 +263,13 @@ class _Writer:
         self.rows[key] = self.page.row
         self.page.row += 1
 
-    def _share(self, row: int, equity: int) -> None:
+    def _share(self, name: str) -> None:
         """Write what share of equity a line is."""
-        look = Look("percent", muted=True, bold=row == equity, top=row == equity)
-        name = next(key for key, found in self.rows.items() if found == row)
-        share = _ratio(sum(self._of(str(name))), sum(self.values["equity"]))
-        text = f'=IFERROR({cell(row, _TOTAL_COLUMN)}/{cell(equity, _TOTAL_COLUMN, "row")},"–")'
-        self.page.put(row, _TOTAL_COLUMN + 1, Live(text, share), look)
+        last = name == "equity"
+        share = _ratio(sum(self._of(name)), sum(self.values["equity"]))
+        line, equity = (cell(self.rows[key], _TOTAL_COLUMN, fixed) for key, fixed in ((name, ""), ("equity", "row")))
+        look = Look("percent", muted=True, bold=last, top=last)
+        self.page.put(self.rows[name], _TOTAL_COLUMN + 1, Live(f'=IFERROR({line}/{equity},"–")', share), look)
 
     def _ratio(self, name: str, above: str, below: str, look: Look) -> None:
         """Write the ratio of two rows, of each group and of the total."""

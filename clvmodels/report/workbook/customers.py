@@ -6,7 +6,6 @@ put into the sheet's XML in the form of that one (ECMA-376, part 1, section 18.3
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,7 +18,8 @@ from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 import numpy as np
 
 from clvmodels.report.labels import Language, label
-from clvmodels.report.workbook_page import Kind, Live, Look, Page, cell
+from clvmodels.report.workbook.page import Page
+from clvmodels.report.workbook.style import Kind, Live, Look, cell
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -172,15 +172,13 @@ def _put_in(sheet: str, rows: Rows) -> bytes:
 
 
 def _cells(column: str, style: str, values: Sequence[float | str], first: int) -> list[str]:
-    """Return the cells of a column, of texts or of numbers."""
+    """Return the cells of a column, of texts or of numbers; what is no finite number leaves its cell empty."""
     rows = enumerate(values, first)
-    if values and isinstance(values[0], str):
+    if any(isinstance(value, str) for value in values[:1]):
         form = f'" s="{style}" t="inlineStr"><is><t xml:space="preserve">'
         return [f'<c r="{column}{row}{form}{escape(str(value))}</t></is></c>' for row, value in rows]
-    form = f'" s="{style}">'
-    return [f'<c r="{column}{row}{form}{_number(value)}</c>' for row, value in rows]
-
-
-def _number(value: float | str) -> str:
-    """Return the value of a cell; what is no finite number leaves it empty."""
-    return f"<v>{value!r}</v>" if isinstance(value, int | float) and math.isfinite(value) else ""
+    form = f'" s="{style}"><v>'
+    cells = [f'<c r="{column}{row}{form}{value!r}</v></c>' for row, value in rows]
+    for place in np.flatnonzero(~np.isfinite(np.asarray(values, dtype=np.float64))).tolist():
+        cells[place] = f'<c r="{column}{first + place}" s="{style}"/>'
+    return cells

@@ -108,6 +108,23 @@ class Groups:
         """Return one group of all customers."""
         return cls((TOTAL,), np.zeros(customers, np.int64))
 
+    def largest(self, values: Array, most: int, others: str) -> Groups:
+        """Return no more than so many groups: those with the largest sums, and one of all others, which is the last.
+
+        Examples
+        --------
+        >>> groups = Groups.of(np.array(["a", "b", "c", "d", "a"]))
+        >>> fewer = groups.largest(np.array([1.0, 9.0, 2.0, 8.0, 1.5]), 3, "others")
+        >>> fewer.names, fewer.codes.tolist()
+        (('b', 'd', 'others'), [2, 0, 2, 1, 2])
+        """
+        if len(self.names) <= most:
+            return self
+        kept = np.sort(np.argsort(-self.sum(values), kind="stable")[: most - 1])
+        places = np.full(len(self.names), most - 1)
+        places[kept] = np.arange(most - 1)
+        return Groups((*(self.names[k] for k in kept), others), np.asarray(places[self.codes], np.int64))
+
     @cached_property
     def first(self) -> Index:
         """The position of the first customer of each group, shape (groups,)."""

@@ -7,8 +7,9 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any, Final
 
 from clvmodels.report.labels import Language, label
-from clvmodels.report.workbook_amounts import CellKey
-from clvmodels.report.workbook_page import Kind, Live, Look, Page
+from clvmodels.report.workbook.amounts import CellKey
+from clvmodels.report.workbook.page import Page
+from clvmodels.report.workbook.style import Kind, Live, Look
 from clvmodels.valuation.assumptions import RATES, Assumptions
 from clvmodels.valuation.rates import ByColumn, BySegment
 
@@ -98,7 +99,7 @@ def _write_row(page: Page, name: str, whom: str, item: float | str, language: La
     row = (label(name, language), whom, item, unit, label("live" if live else "new_run", language), name)
     muted = Look(muted=True, indent=1)
     value = Look(_kind(name), given=live, right=True)
-    return page.line(row, (Look(), Look(), value, muted, muted, muted))[2]
+    return page.line(row, (Look(), Look(indent=1), value, muted, muted, muted))[2]
 
 
 def _kind(name: str) -> Kind:
@@ -122,7 +123,7 @@ def _write_basis(page: Page, report: EquityReport, language: Language) -> None:
 def _write_pair(page: Page, name: str, text: str) -> None:
     """Write a name and a text that may run over the cells beside it."""
     page.put(page.row, 0, name, Look(muted=True))
-    page.put(page.row, 1, text, Look(muted=True, over=True))
+    page.put(page.row, 1, text, Look(muted=True, indent=1, over=True))
     page.row += 1
 
 

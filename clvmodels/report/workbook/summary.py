@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
 from clvmodels.report.labels import Language, label
-from clvmodels.report.workbook_page import ACCENT, Kind, Live, Look, Page, axis, cell
-from clvmodels.report.workbook_statement import StatementCells
+from clvmodels.report.workbook.page import Page
+from clvmodels.report.workbook.statement import StatementCells
+from clvmodels.report.workbook.style import ACCENT, Kind, Live, Look, axis, cell
 
 if TYPE_CHECKING:
     from clvmodels.report.content import EquityReport

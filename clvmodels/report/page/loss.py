@@ -1,0 +1,60 @@
+"""Customers who cost more than they bring: how many, why, and what levers would do."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from clvmodels.report.content import EquityReport
+from clvmodels.report.page.locale import Locale, digits_of
+from clvmodels.report.page.markup import Html, tag
+from clvmodels.report.page.tables import Row, head, name, number, section, table
+from clvmodels.valuation.unprofitable import causes, levers, unprofitable
+
+__all__ = ["loss"]
+
+
+def loss(report: EquityReport, locale: Locale) -> Html:
+    """Return the customers whose value is below zero with a probability above one half; nothing if there are none."""
+    book = report.book
+    some = unprofitable(book)
+    if not some.any():
+        return Html()
+    worth = locale.with_currency(float(book.rlv[some].sum()))
+    said = locale.label("unprofitable_remark").format(f"{some.sum():,}", locale.percent(some.mean()), worth)
+    remark = tag("p", said, {"class": "remark"})
+    below = tag("h3", locale.label("levers"))
+    content = [remark, _causes(causes(book), locale), below, _levers(levers(book), locale)]
+    return section("unprofitable", locale, content)
+
+
+def _causes(rows: pd.DataFrame, locale: Locale) -> Html:
+    columns = ["unprofitable", "unprofitable_per_head", "others_per_head"]
+    digits = [digits_of(*rows[column]) for column in columns]
+    body = [
+        Row(
+            [
+                name(locale.label(str(key))),
+                *(number(locale.money(row[c], d)) for c, d in zip(columns, digits, strict=True)),
+            ],
+            "sum" if key == "equity" else "",
+        )
+        for key, row in rows.iterrows()
+    ]
+    titles = [locale.label(key) for key in ("line", *columns)]
+    return table(locale.label("unprofitable"), head(titles), body)
+
+
+def _levers(rows: pd.DataFrame, locale: Locale) -> Html:
+    digits = digits_of(*rows["value"])
+    body = [
+        Row(
+            [
+                name(locale.label(str(key))),
+                *(number(locale.money(row[column], digits)) for column in ("value", "change")),
+                number(locale.number(row["still"], 0)),
+            ]
+        )
+        for key, row in rows.iterrows()
+    ]
+    titles = [locale.label(key) for key in ("lever", "value", "change", "still_unprofitable")]
+    return table(locale.label("lever"), head(titles), body)
