@@ -15,7 +15,7 @@ import numpy as np
 from clvmodels.errors import AssumptionError
 from clvmodels.models.derived import residual
 from clvmodels.valuation.discounting import annuity, discount_factor, discounting, growing
-from clvmodels.valuation.lines import Future, total, varying, with_rates
+from clvmodels.valuation.lines import Future, at_mean_rates, total
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -130,7 +130,7 @@ def payback_years(book: Book) -> float:
     living_years = born * living[0, : len(years)] / terms.year_in(unit)
     ends = np.array([weighting.end for weighting in weightings[: len(years)]])
     K = annuity(terms, unit, ends) / terms.year_in(unit)
-    mean = with_rates(book.lines, [np.array(rate.mean()) for rate in varying(book.lines)])
+    mean = at_mean_rates(book.lines)
     future = Future(orders, living_years, np.full(len(years), new.order_value), growing_orders, K)
     brought = total(mean, future)
     reached = np.flatnonzero(brought >= open_)

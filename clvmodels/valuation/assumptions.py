@@ -57,7 +57,7 @@ class Assumptions:
     """The assumptions of a valuation.
 
     Those in money or a share may be one number, ``{"by": "segment", "rates": {...}}`` or ``{"column": "..."}``, a
-    column of the customers.
+    column of the customers. Where there is also a column of that name and ``_sd``, intervals allow for it.
 
     Attributes
     ----------

@@ -15,11 +15,20 @@ from clvmodels.errors import AssumptionError, FitError
 from clvmodels.inference import predictions
 from clvmodels.inference.fit import OrdersFit, SpendFit
 from clvmodels.models.derived import residual
-from clvmodels.valuation.assumptions import RATES, Assumptions
+from clvmodels.valuation.assumptions import Assumptions
 from clvmodels.valuation.discounting import annuity, discounting, growing
-from clvmodels.valuation.lines import DRIVERS, Future, Line, lines, total, varying, with_rates
-from clvmodels.valuation.rates import of_customers
-from clvmodels.valuation.uncertainty import CUSTOMER_COLUMNS, Interval, Uncertainty, expected, realised
+from clvmodels.valuation.lines import (
+    DRIVERS,
+    Future,
+    Line,
+    at_mean_rates,
+    lines_of,
+    rates_of,
+    spreads_of,
+    that_count,
+    total,
+)
+from clvmodels.valuation.uncertainty import CUSTOMER_COLUMNS, Interval, Uncertainty, Valuation, expected, realised
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -205,7 +214,12 @@ class Book:
     @cached_property
     def lines(self) -> tuple[Line, ...]:
         """The benefits and costs."""
-        return lines(self.terms, self.histories)
+        return that_count(lines_of(self.rates, self.terms.tax))
+
+    @cached_property
+    def rates(self) -> dict[str, float | Array]:
+        """The rates of the assumptions, by name: one number, or shape (customers,)."""
+        return rates_of(self.terms, self.histories)
 
     @property
     def has_draws(self) -> bool:
@@ -328,9 +342,15 @@ class Book:
 
         `group` numbers the group of each customer from 0 up, shape (customers,).
         """
-        drawn = expected(self.orders, self.spend, self.histories, self.terms, self.lines, group)
+        drawn = expected(self._valuation, self.histories, group)
         self._draws.setdefault((False, None), drawn)  # what is drawn of all customers is the same
         return drawn.groups
+
+    @property
+    def _valuation(self) -> Valuation:
+        names = tuple(line.name for line in self.lines)
+        spreads = spreads_of(self.terms, self.histories)
+        return Valuation(self.orders, self.spend, self.terms, names, self.rates, spreads)
 
     def _uncertainty(self, process: bool, seed: int | None) -> Uncertainty:
         """Return the draws of this valuation, computed when they are first asked for."""
@@ -341,8 +361,8 @@ class Book:
             )
         key = (process, seed if process else None)
         if key not in self._draws:
-            rests_on = (self.orders, self.spend, self.histories, self.terms, self.lines)
-            self._draws[key] = realised(*rests_on, seed) if process else expected(*rests_on)
+            some = self._valuation, self.histories
+            self._draws[key] = realised(*some, seed) if process else expected(*some)
         return self._draws[key]
 
     @cached_property
@@ -382,9 +402,7 @@ class Book:
     @cached_property
     def acquisition_cost(self) -> Array:
         """Acquisition cost by customer, shape (customers,)."""
-        bounds = RATES["acquisition_cost"]
-        cost = of_customers("acquisition_cost", self.terms.acquisition_cost, self.histories, bounds.low, bounds.high)
-        return np.broadcast_to(cost, len(self.histories))
+        return np.broadcast_to(self.rates["acquisition_cost"], len(self.histories))
 
     @cached_property
     def new_customer(self) -> NewCustomer:
@@ -398,7 +416,7 @@ class Book:
         L = born * living[:, 0] / self.terms.year_in(unit)
         Z = self.spend.model.expected_spend(self.spend.estimate, nothing, nothing)
         first, later = Future(np.ones(1), nothing, Z, np.ones(1), 0.0), Future(D, L, Z, G, self.future.K)
-        mean = with_rates(self.lines, [np.array(rate.mean()) for rate in varying(self.lines)])
+        mean = at_mean_rates(self.lines)
         return NewCustomer(
             orders=float(D[0]),
             living_years=float(L[0]),

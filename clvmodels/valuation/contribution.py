@@ -13,8 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clvmodels.units import DAYS
-from clvmodels.valuation.assumptions import RATES
-from clvmodels.valuation.rates import of_customers
 from clvmodels.valuation.statement import TOTAL, segments_of
 
 if TYPE_CHECKING:
@@ -63,10 +61,7 @@ def contribution(book: Book, activity: pd.DataFrame | None = None) -> pd.DataFra
     sales = first_value + histories.frequency * np.nan_to_num(histories.monetary_value)
     orders = histories.frequency + 1.0
     years = histories.T * DAYS[histories.unit] / (DAYS["day"] * book.terms.year_in("day"))
-    rate = {
-        name: of_customers(name, getattr(book.terms, name), histories, bounds.low, bounds.high)
-        for name, bounds in RATES.items()
-    }
+    rate = book.rates
     counted = _Counted(activity, histories.customer_id)
     returned = counted.of("returned_value", sales * rate["return_share"])
     contacts = counted.of("service_contacts", orders * rate["contacts_per_order"] + years * rate["contacts_per_year"])

@@ -7,7 +7,7 @@ an order; and K, the discounted time ahead, alive or not, in years.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -15,12 +15,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clvmodels.valuation.assumptions import RATES, Assumptions
-from clvmodels.valuation.rates import of_customers
+from clvmodels.valuation.rates import ByColumn, of_customers
 
 if TYPE_CHECKING:
     from clvmodels.data.histories import Histories
 
-__all__ = ["DRIVERS", "Driver", "Future", "Line", "lines", "total", "varying", "with_rates"]
+__all__ = [
+    "DRIVERS",
+    "Driver",
+    "Future",
+    "Line",
+    "at_mean_rates",
+    "lines_of",
+    "rates_of",
+    "spreads_of",
+    "that_count",
+    "total",
+]
 
 Array = NDArray[np.float64]
 Driver = Literal["sales", "orders", "living years", "calendar years"]
@@ -83,21 +94,35 @@ class Line:
         return np.asarray(sum(rate * DRIVERS[driver](future) for driver, rate in self.rates.items()) + 0.0 * future.D)
 
 
-def lines(terms: Assumptions, histories: Histories) -> tuple[Line, ...]:
-    """Return the lines that the assumptions imply for some customers; those that are zero for all are left out.
+def rates_of(terms: Assumptions, histories: Histories) -> dict[str, float | Array]:
+    """Return the rates of the assumptions by name: one number, or shape (customers,).
 
     Raises
     ------
     AssumptionError
         If a rate by segment or column is not known of every customer.
     """
-    rate = {
+    return {
         name: of_customers(name, getattr(terms, name), histories, bounds.low, bounds.high)
         for name, bounds in RATES.items()
     }
+
+
+def spreads_of(terms: Assumptions, histories: Histories) -> dict[str, Array]:
+    """Return how sure the rates by column are: the standard deviations that stand in a column ``<column>_sd``."""
+    found: dict[str, Array] = {}
+    for name in RATES:
+        rate = getattr(terms, name)
+        if isinstance(rate, ByColumn) and f"{rate.column}_sd" in histories.attributes.columns:
+            found[name] = rate.factor * np.asarray(histories.attributes[f"{rate.column}_sd"], dtype=np.float64)
+    return found
+
+
+def lines_of(rate: Mapping[str, float | Array], tax: float) -> tuple[Line, ...]:
+    """Return all lines, those that are zero included; rates of any shape that broadcasts with the drivers."""
     returns, share = rate["returns_per_order"], rate["return_share"]
     service, campaigns = rate["service_cost"], rate["campaigns_per_year"]
-    stated: list[Line] = [
+    stated = (
         Line("contribution_margin", "benefit", {"sales": rate["margin"]}),
         Line("payment", "cost", {"sales": -rate["payment_share"]}),
         Line("returned_goods", "cost", {"sales": -share * rate["write_down"]}),
@@ -113,10 +138,14 @@ def lines(terms: Assumptions, histories: Histories) -> tuple[Line, ...]:
         Line("campaigns", "cost", {"calendar years": -campaigns * rate["contact_cost"]}),
         Line("referrals", "attributed", {"living years": rate["referrals_per_year"] * rate["referral_value"]}),
         Line("word_of_mouth", "attributed", {"orders": -returns * rate["word_of_mouth_cost"]}),
-    ]
-    kept = [replace(line, rates={d: r for d, r in line.rates.items() if np.any(r)}) for line in stated[1:]]
-    kept = [stated[0], *(line for line in kept if line.rates)]
-    return tuple(kept) if terms.tax == 0.0 else (*kept, _tax(terms.tax, kept))
+    )
+    return stated if tax == 0.0 else (*stated, _tax(tax, stated))
+
+
+def that_count(some: Sequence[Line]) -> tuple[Line, ...]:
+    """Return the lines that are not zero for all customers, and the contribution margin."""
+    kept = [replace(line, rates={d: r for d, r in line.rates.items() if np.any(r)}) for line in some[1:]]
+    return (some[0], *(line for line in kept if line.rates))
 
 
 def _tax(share: float, taxed: Sequence[Line]) -> Line:
@@ -133,17 +162,8 @@ def total(some: Sequence[Line], future: Future) -> Array:
     return np.asarray(np.sum([line.value(future) for line in some], axis=0))
 
 
-def varying(some: Sequence[Line]) -> list[Array]:
-    """Return the rates that differ from customer to customer, in the order in which `with_rates` takes them."""
-    return [rate for line in some for rate in line.rates.values() if isinstance(rate, np.ndarray)]
-
-
-def with_rates(some: Sequence[Line], values: Sequence[Array]) -> tuple[Line, ...]:
-    """Return the lines with other values for the rates that `varying` returns."""
-    rest = iter(values)
-    return tuple(replace(line, rates=dict(_replaced(line, rest))) for line in some)
-
-
-def _replaced(line: Line, rest: Iterator[Array]) -> Iterator[tuple[Driver, float | Array]]:
-    for driver, rate in line.rates.items():
-        yield driver, next(rest) if isinstance(rate, np.ndarray) else rate
+def at_mean_rates(some: Sequence[Line]) -> tuple[Line, ...]:
+    """Return the lines with the mean over the customers in place of rates that differ."""
+    return tuple(
+        replace(line, rates={driver: float(np.mean(rate)) for driver, rate in line.rates.items()}) for line in some
+    )

@@ -6,7 +6,7 @@ Memory is bounded: customers are taken in blocks, and draws are summarised withi
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
@@ -19,11 +19,11 @@ from clvmodels.inference.fit import OrdersFit, SpendFit
 from clvmodels.inference.predictions import over_blocks, summarise
 from clvmodels.models.derived import expected_purchases, residuals
 from clvmodels.models.specification import Traits
-from clvmodels.numerics.distinct import distinct_rows
+from clvmodels.numerics.distinct import DistinctRows, distinct_rows
 from clvmodels.numerics.threads import map_blocks
-from clvmodels.valuation.assumptions import Assumptions
+from clvmodels.valuation.assumptions import RATES, Assumptions
 from clvmodels.valuation.discounting import annuity, discounting, growing
-from clvmodels.valuation.lines import Future, Line, varying, with_rates
+from clvmodels.valuation.lines import Future, Line, lines_of
 
 __all__ = ["CUSTOMER_COLUMNS", "LARGEST_NUMBER_OF_DRAWS", "Interval", "Uncertainty", "expected", "realised"]
 
@@ -38,6 +38,8 @@ MEMORY: Final = 5e8
 THINNED_FROM: Final = 0.1
 """Purchases discounted to less than this share are simulated the more rarely the less they weigh, each for so many: the
 mean is exact, and the variance from the moments of purchases too large by 1 % at most."""
+SEED_OF_RATES: Final = 1
+"""Rates that are not sure are drawn from the same numbers in every valuation, so that valuations can be compared."""
 CERTAIN: Final = 1e15
 """Who would leave after more purchases than these does not."""
 NUMBERS_AT_A_TIME: Final = 1 << 23
@@ -128,8 +130,8 @@ class _Customers:
         Point estimate of the model of transactions.
     x, t_x, T, mean_spend
         Their histories; mean spend is -1 where it is not known.
-    lines
-        The lines, with their rates.
+    rates, spreads
+        The rates by name, one number or shape (customers,), and the standard deviations of some.
     group
         The number of the group that each belongs to.
     """
@@ -142,7 +144,8 @@ class _Customers:
     t_x: Array
     T: Array
     mean_spend: Array
-    lines: tuple[Line, ...]
+    rates: Mapping[str, float | Array]
+    spreads: Mapping[str, Array]
     group: Index
 
     @property
@@ -152,63 +155,58 @@ class _Customers:
 
 
 @dataclass(frozen=True, eq=False)
-class _Valuation:
-    """The fits, the assumptions, and the number of groups of customers."""
+class Valuation:
+    """What draws of a valuation rest on.
+
+    Attributes
+    ----------
+    orders, spend
+        The fits.
+    terms
+        The assumptions.
+    names
+        Of the lines.
+    rates, spreads
+        The rates by name, one number or shape (customers,), and the standard deviations of some.
+    """
 
     orders: OrdersFit
     spend: SpendFit
     terms: Assumptions
-    groups: int
+    names: tuple[str, ...]
+    rates: Mapping[str, float | Array]
+    spreads: Mapping[str, Array]
+
+    def values(self, rates: Mapping[str, float | Array], future: Future, shape: tuple[int, ...]) -> Array:
+        """Return each line, shape (lines, *shape)."""
+        some: list[Line] = [line for line in lines_of(rates, self.terms.tax) if line.name in self.names]
+        return np.stack([np.broadcast_to(line.value(future), shape) for line in some])
 
 
-def _values(some: tuple[Line, ...], future: Future, shape: tuple[int, ...]) -> Array:
-    """Return each line, shape (lines, *shape)."""
-    return np.stack([np.broadcast_to(line.value(future), shape) for line in some])
-
-
-def expected(
-    orders: OrdersFit,
-    spend: SpendFit,
-    histories: Histories,
-    terms: Assumptions,
-    lines: tuple[Line, ...],
-    group: Index | None = None,
-) -> Uncertainty:
+def expected(valuation: Valuation, histories: Histories, group: Index | None = None) -> Uncertainty:
     """Return what is expected of the customers under each pair of draws of the parameters.
 
     `group` numbers the group of each customer from 0 up, shape (customers,); None: all are in one.
     """
     group = np.zeros(len(histories), np.int64) if group is None else group
-    valuation = _Valuation(orders, spend, terms, int(group.max(initial=0)) + 1)
-    some = _customers(orders, spend, histories, lines, group)
-    return _joined(
-        [(one.rows, *_expected(valuation, one)) for one in some], valuation.groups, len(lines), len(histories)
-    )
+    groups = int(group.max(initial=0)) + 1
+    found = [(one.rows, *_expected(valuation, one, groups)) for one in _customers(valuation, histories, group)]
+    return _joined(found, groups, len(valuation.names), len(histories))
 
 
-def realised(
-    orders: OrdersFit,
-    spend: SpendFit,
-    histories: Histories,
-    terms: Assumptions,
-    lines: tuple[Line, ...],
-    seed: int | None,
-) -> Uncertainty:
+def realised(valuation: Valuation, histories: Histories, seed: int | None) -> Uncertainty:
     """Return what the customers really do in one future simulated under each pair of draws of the parameters."""
-    valuation = _Valuation(orders, spend, terms, 1)
-    some = list(_customers(orders, spend, histories, lines, np.zeros(len(histories), np.int64)))
+    some = list(_customers(valuation, histories, np.zeros(len(histories), np.int64)))
     seeds = np.random.SeedSequence(seed).spawn(len(some))
     found = [(one.rows, *_realised(valuation, one, seed)) for one, seed in zip(some, seeds, strict=True)]
-    return _joined(found, 1, len(lines), len(histories))
+    return _joined(found, 1, len(valuation.names), len(histories))
 
 
-def _customers(
-    orders: OrdersFit, spend: SpendFit, histories: Histories, lines: tuple[Line, ...], group: Index
-) -> Iterator[_Customers]:
+def _customers(valuation: Valuation, histories: Histories, group: Index) -> Iterator[_Customers]:
     """Yield the customers of each part of the one fit who are in the same part of the other."""
     every = np.arange(len(histories))
-    for part in orders.parts(histories):
-        for other in spend.parts(histories):
+    for part in valuation.orders.parts(histories):
+        for other in valuation.spend.parts(histories):
             here, there = (every if some.rows is None else some.rows for some in (part, other))
             rows = np.intersect1d(here, there)
             if len(rows):
@@ -221,9 +219,32 @@ def _customers(
                     histories.recency[rows],
                     histories.T[rows],
                     np.where(np.isnan(mean_spend), -1.0, mean_spend),
-                    with_rates(lines, [rate[rows] for rate in varying(lines)]),
+                    {name: _at(rate, rows) for name, rate in valuation.rates.items()},
+                    {name: spread[rows] for name, spread in valuation.spreads.items()},
                     group[rows],
                 )
+
+
+def _at(rate: float | Array, rows: Index | slice | tuple[Index | slice, None]) -> float | Array:
+    """Return the rates of some customers; one for all stays one."""
+    return rate[rows] if isinstance(rate, np.ndarray) else rate
+
+
+def _drawn(
+    rates: Mapping[str, float | Array],
+    spreads: Mapping[str, Array],
+    shape: tuple[int, ...],
+    generator: np.random.Generator,
+) -> dict[str, float | Array]:
+    """Return rates with those that are not known for sure drawn from gamma distributions, within their bounds."""
+    drawn = dict(rates)
+    for name, spread in spreads.items():
+        mean = np.asarray(rates[name])
+        unsure = (spread > 0.0) & (mean > 0.0)
+        certainty = np.where(unsure, mean / np.where(unsure, spread, 1.0), 1.0) ** 2
+        noise = generator.standard_gamma(np.broadcast_to(certainty, shape)) / certainty
+        drawn[name] = np.minimum(np.where(unsure, mean * noise, mean), RATES[name].high)
+    return drawn
 
 
 def _paired(orders: Array, spend: Array) -> tuple[Array, Array]:
@@ -234,13 +255,11 @@ def _paired(orders: Array, spend: Array) -> tuple[Array, Array]:
     return first, second
 
 
-def _expected(valuation: _Valuation, customers: _Customers) -> tuple[Array, Array, Array]:
+def _expected(valuation: Valuation, customers: _Customers, groups: int) -> tuple[Array, Array, Array]:
     """Return the sums of the lines, the table of the customers, and the sums of the groups."""
     orders, spend, unit = valuation.orders, valuation.spend, valuation.orders.unit
-    rates = varying(customers.lines)
-    columns = (customers.x, customers.t_x, customers.T, customers.mean_spend, customers.group.astype(float), *rates)
-    distinct = distinct_rows(*columns)
-    x, t_x, T, mean_spend, group, *rates = np.ascontiguousarray(distinct.rows.T)
+    distinct, rates, spreads = _distinct(customers)
+    x, t_x, T, mean_spend, group = np.ascontiguousarray(distinct.rows[:, :5].T)
     table = np.empty((len(x), len(CUSTOMER_COLUMNS)))
     kinds = (discounting, growing) if valuation.terms.growth else (discounting,)
     weightings = [kind(valuation.terms, unit) for kind in kinds]
@@ -250,17 +269,36 @@ def _expected(valuation: _Valuation, customers: _Customers) -> tuple[Array, Arra
         D, G = (alive * ahead[..., kind] for kind in (0, len(kinds) - 1))
         L = alive * ahead[..., len(kinds)] / valuation.terms.year_in(unit)
         Z = spend.model.expected_spend(customers.spend, x[rows, None], mean_spend[rows, None])
-        some = with_rates(customers.lines, [rate[rows, None] for rate in rates])
-        values = _values(some, Future(D, L, Z, G, K), (len(D), customers.draws))
+        shape = (len(D), customers.draws)
+        here = {name: _at(rate, (rows, None)) for name, rate in rates.items()}
+        unsure = {name: spread[rows, None] for name, spread in spreads.items()}
+        first = rows.start if isinstance(rows, slice) else int(rows[0])
+        drawn = _drawn(here, unsure, shape, np.random.default_rng([SEED_OF_RATES, first]))
+        values = valuation.values(drawn, Future(D, L, Z, G, K), shape)
         rlv, weight = values.sum(axis=0), distinct.weight[rows]
-        groups = _by_group(valuation.groups, group[rows], weight, rlv)
+        by_group = _by_group(groups, group[rows], weight, rlv)
         table[rows] = _of_customers(rlv)
-        return np.einsum("i,kij->kj", weight, values), groups
+        return np.einsum("i,kij->kj", weight, values), by_group
 
     given = residuals(orders.model, customers.orders, x, T, weightings)
     found = over_blocks(orders.model, customers.orders, (x, t_x, T), given, use, memory=MEMORY, width=customers.draws)
-    sums, groups = (np.sum(some, axis=0) for some in zip(*found, strict=True))
-    return sums, table[distinct.index], groups
+    sums, by_group = (np.sum(some, axis=0) for some in zip(*found, strict=True))
+    return sums, table[distinct.index], by_group
+
+
+def _distinct(customers: _Customers) -> tuple[DistinctRows, dict[str, float | Array], dict[str, Array]]:
+    """Return the distinct customers, and their rates and spreads; who has a rate that is not sure is one of a kind."""
+    varying = [name for name, rate in customers.rates.items() if isinstance(rate, np.ndarray)]
+    columns = [customers.x, customers.t_x, customers.T, customers.mean_spend, customers.group.astype(float)]
+    columns += [np.asarray(customers.rates[name]) for name in varying] + list(customers.spreads.values())
+    columns += [np.arange(float(len(customers.x)))] if customers.spreads else []
+    distinct = distinct_rows(*columns)
+    found = iter(np.ascontiguousarray(distinct.rows[:, 5:].T))
+    return (
+        distinct,
+        {**customers.rates, **{name: next(found) for name in varying}},
+        {name: next(found) for name in customers.spreads},
+    )
 
 
 def _by_group(groups: int, group: Array, weight: Array, rlv: Array) -> Array:
@@ -278,10 +316,10 @@ def _of_customers(rlv: Array) -> Array:
     return np.column_stack([summarise(rlv)[:, 1:], loss])
 
 
-def _realised(valuation: _Valuation, customers: _Customers, seed: np.random.SeedSequence) -> tuple[Array, Array, Array]:
+def _realised(valuation: Valuation, customers: _Customers, seed: np.random.SeedSequence) -> tuple[Array, Array, Array]:
     """Return the sums of the lines, the table of the customers, and the sum of all."""
     draws = customers.draws if customers.draws > 1 else LARGEST_NUMBER_OF_DRAWS
-    sums = np.zeros((len(customers.lines), draws))
+    sums = np.zeros((len(valuation.names), draws))
     table = np.empty((len(customers.rows), len(CUSTOMER_COLUMNS)))
     for some in _slices(valuation, customers, draws):
         rlv = np.empty((draws, some.stop - some.start))
@@ -289,8 +327,11 @@ def _realised(valuation: _Valuation, customers: _Customers, seed: np.random.Seed
         def one(draw: slice, some: slice = some, rlv: Array = rlv) -> None:
             sequence = np.random.SeedSequence(seed.entropy, spawn_key=(*seed.spawn_key, some.start, draw.start))
             future = _one_future(valuation, customers, some, draw.start, np.random.default_rng(sequence))
-            lines = with_rates(customers.lines, [rate[some] for rate in varying(customers.lines)])
-            values = _values(lines, future, (some.stop - some.start,))
+            shape = (some.stop - some.start,)
+            here = {name: _at(rate, some) for name, rate in customers.rates.items()}
+            unsure = {name: spread[some] for name, spread in customers.spreads.items()}
+            rates = _drawn(here, unsure, shape, np.random.default_rng(sequence.spawn(1)[0]))
+            values = valuation.values(rates, future, shape)
             rlv[draw.start] = values.sum(axis=0)
             sums[:, draw.start] += values.sum(axis=1)
 
@@ -302,7 +343,7 @@ def _realised(valuation: _Valuation, customers: _Customers, seed: np.random.Seed
     return sums, table, sums.sum(axis=0)[None]
 
 
-def _slices(valuation: _Valuation, customers: _Customers, draws: int) -> list[slice]:
+def _slices(valuation: Valuation, customers: _Customers, draws: int) -> list[slice]:
     """Cut customers so that their values, and the purchases expected of them under one draw, are not too many."""
     model, unit, terms = valuation.orders.model, valuation.orders.unit, valuation.terms
     x, T = customers.x, customers.T
@@ -317,7 +358,7 @@ def _slices(valuation: _Valuation, customers: _Customers, draws: int) -> list[sl
 
 
 def _one_future(
-    valuation: _Valuation, customers: _Customers, some: slice, draw: int, generator: np.random.Generator
+    valuation: Valuation, customers: _Customers, some: slice, draw: int, generator: np.random.Generator
 ) -> Future:
     """Return what some customers do under one draw: discounted orders and living years, and what an order was worth."""
     orders, spend = valuation.orders, valuation.spend
@@ -352,7 +393,7 @@ class _Thinning:
     delta: float
 
     @classmethod
-    def of(cls, valuation: _Valuation) -> _Thinning:
+    def of(cls, valuation: Valuation) -> _Thinning:
         """Return the thinning that suits the discount rate."""
         delta = valuation.terms.force_of_interest(valuation.orders.unit)
         return cls(-np.log(THINNED_FROM) / delta if delta > 0.0 else np.inf, delta)

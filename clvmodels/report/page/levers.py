@@ -20,7 +20,7 @@ from clvmodels.models.derived import residual
 from clvmodels.valuation.assumptions import RATES, Assumptions
 from clvmodels.valuation.book import Book
 from clvmodels.valuation.discounting import annuity, discounting, growing
-from clvmodels.valuation.lines import Driver, Line, lines
+from clvmodels.valuation.lines import Driver, Line
 from clvmodels.valuation.rates import ByColumn, numbers, of_customers, scaled
 from clvmodels.valuation.scenarios import NOT_VALUED
 
@@ -223,7 +223,7 @@ def _factors(book: Book, parts: Sequence[tuple[Line, Driver]]) -> list[tuple[str
     found: list[list[str]] = [[] for _ in parts]
     for name in (name for name in RATES if name not in NOT_VALUED and _is_stated(book.terms, name)):
         halved = book.terms.changed({name: scaled(getattr(book.terms, name), 0.5)})
-        rates = {line.name: line.rates for line in lines(halved, book.histories)}
+        rates = {line.name: line.rates for line in book.under(halved).lines}
         for names, (line, driver) in zip(found, parts, strict=True):
             if np.array_equal(rates[line.name][driver], 0.5 * np.asarray(line.rates[driver])):
                 names.append(name)
