@@ -314,12 +314,11 @@ def build_holdout(train: Histories, facts: Facts, *, training: Plan, whole: Plan
     joined = np.ones(len(table), dtype=bool)
     joined[place[place >= 0]] = False
     return Holdout(
-        customer_id=train.customer_id,
+        histories=train,
         frequency=orders,
         revenue=revenue,
         monetary_value=mean,
         duration=float(whole.in_unit(np.asarray(training.window.closing, "datetime64[us]"), whole.window.closing)),
-        unit=whole.unit,
         start=training.window.label(training.window.end),
         end=whole.window.label(whole.window.end),
         late_joiners=int(joined.sum()),

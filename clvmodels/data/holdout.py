@@ -12,7 +12,7 @@ from clvmodels.data.columns import count
 if TYPE_CHECKING:
     import pandas as pd
 
-    from clvmodels.data.histories import FloatArray
+    from clvmodels.data.histories import FloatArray, Histories
     from clvmodels.units import Unit
 
 __all__ = ["Holdout"]
@@ -26,8 +26,8 @@ class Holdout:
 
     Attributes
     ----------
-    customer_id
-        The ids of the training histories, length n.
+    histories
+        The training histories of these n customers: what their purchases are to be predicted from.
     frequency
         Purchase occasions in (train_end, test_end], shape (n,).
     revenue
@@ -35,21 +35,18 @@ class Holdout:
     monetary_value
         Mean value of an occasion; NaN where there is none, shape (n,).
     duration
-        Length of the window, in `unit`, on the clock of the training histories' T.
-    unit
-        The unit of model time.
+        Length of the window, in the unit of the histories, on the clock of the training histories' T.
     start, end
         The ends of the window: it begins after `start`; both as in `Histories.observation_end`.
     late_joiners, late_revenue
         Customers without a training history who bought in the window, and their revenue.
     """
 
-    customer_id: pd.Index[Any]
+    histories: Histories
     frequency: FloatArray
     revenue: FloatArray
     monetary_value: FloatArray
     duration: float
-    unit: Unit
     start: pd.Timestamp
     end: pd.Timestamp
     late_joiners: int = 0
@@ -62,8 +59,18 @@ class Holdout:
             array.flags.writeable = False
             object.__setattr__(self, name, array)
 
+    @property
+    def customer_id(self) -> pd.Index[Any]:
+        """The ids of the customers, length n."""
+        return self.histories.customer_id
+
+    @property
+    def unit(self) -> Unit:
+        """The unit of model time."""
+        return self.histories.unit
+
     def __len__(self) -> int:
-        return len(self.customer_id)
+        return len(self.histories)
 
     def to_frame(self) -> pd.DataFrame:
         """Return frequency, revenue and monetary_value as a table indexed by ``customer_id``."""

@@ -2,38 +2,22 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import warnings
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING
 
-from clvmodels.data.build import Plan, Returns, build_histories, build_holdout
-from clvmodels.data.log import Log, read_log
-from clvmodels.data.moments import Moment, read_moment
-from clvmodels.data.profile import last_time
-from clvmodels.data.sources import Columns
-from clvmodels.data.windows import Window
-from clvmodels.errors import DataError, DataWarning, one_of
-from clvmodels.units import parse_unit
+from clvmodels.data.build import Returns, build_histories, build_holdout
+from clvmodels.data.moments import read_moment
+from clvmodels.data.reading import Day, Reading, end_of
+from clvmodels.errors import DataError, DataWarning
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from clvmodels.data.histories import Histories
     from clvmodels.data.holdout import Holdout
+    from clvmodels.data.log import Log
 
-__all__ = ["rfm_summary", "rfm_train_test_split"]
-
-_RESERVED = (
-    "customer_id",
-    "frequency",
-    "recency",
-    "T",
-    "monetary_value",
-    "first_purchase",
-    "first_value",
-)
+__all__ = ["rfm_summary", "rfm_train_test_split", "split"]
 
 
 def rfm_summary(
@@ -44,8 +28,8 @@ def rfm_summary(
     value: str | None = None,
     unit: str = "week",
     resolution: str | None = None,
-    observation_start: str | dt.date | pd.Timestamp | None = None,
-    observation_end: str | dt.date | pd.Timestamp | None = None,
+    observation_start: Day | None = None,
+    observation_end: Day | None = None,
     returns: Returns = "net",
     time_zone: str | None = None,
     time_format: str | None = None,
@@ -123,13 +107,13 @@ def rfm_summary(
     >>> rfm.report.customers_left_out
     {'every purchase refunded': 1}
     """
-    opened = _open(log, customer_id, time, value, attributes, returns, time_format, time_zone)
+    reading = Reading(customer_id, time, value, unit, resolution, returns, time_zone, time_format, attributes)
+    opened = reading.open(log)
     start = None if observation_start is None else read_moment(observation_start, "observation_start", opened.clock)
-    end = _end(opened, observation_end, "observation_end")
+    end = end_of(opened, observation_end, "observation_end")
     if start is not None and start.local >= end.after:
         raise DataError(f"observation_start {observation_start!r} lies after the end of observation, {end.local}")
-    window = Window(start, end, None if resolution is None else parse_unit(resolution), opened.clock)
-    histories, _, notes = build_histories(Plan(opened, window, parse_unit(unit), returns))
+    histories, _, notes = build_histories(reading.plan(opened, start, end))
     _warn(notes)
     return histories
 
@@ -142,8 +126,8 @@ def rfm_train_test_split(
     value: str | None = None,
     unit: str = "week",
     resolution: str | None = None,
-    train_end: str | dt.date | pd.Timestamp,
-    test_end: str | dt.date | pd.Timestamp | None = None,
+    train_end: Day,
+    test_end: Day | None = None,
     returns: Returns = "net",
     time_zone: str | None = None,
     time_format: str | None = None,
@@ -186,47 +170,22 @@ def rfm_train_test_split(
     >>> holdout.duration
     29.0
     """
-    opened = _open(log, customer_id, time, value, attributes, returns, time_format, time_zone)
-    train = read_moment(train_end, "train_end", opened.clock)
-    test = _end(opened, test_end, "test_end")
-    if test.after <= train.after:
-        raise DataError(f"the holdout window is empty: train_end is {train.local}, and it ends {test.local}")
-    window = Window(None, train, None if resolution is None else parse_unit(resolution), opened.clock)
-    _ = window.next_date  # refuse a window counted twice before anything is read
-    training = Plan(opened, window, parse_unit(unit), returns)
-    histories, facts, notes = build_histories(training)
-    whole = replace(training, window=replace(window, end=test))
-    holdout = build_holdout(histories, facts, training=training, whole=whole)
+    reading = Reading(customer_id, time, value, unit, resolution, returns, time_zone, time_format, attributes)
+    histories, holdout, notes = split(reading, reading.open(log), train_end, test_end)
     _warn(notes)
     return histories, holdout
 
 
-def _open(
-    log: object,
-    customer_id: str,
-    time: str,
-    value: str | None,
-    attributes: Sequence[str],
-    returns: Returns,
-    time_format: str | None,
-    time_zone: str | None,
-) -> Log:
-    """Check the options and open the log."""
-    if returns not in get_args(Returns):
-        raise DataError(one_of("returns policy", returns, get_args(Returns)))
-    names = (attributes,) if isinstance(attributes, str) else tuple(dict.fromkeys(attributes))
-    taken = [name for name in names if name in _RESERVED]
-    if taken:
-        raise DataError(
-            f"an attribute cannot be called {taken[0]!r}: histories have such a column; rename it in the log"
-        )
-    columns = Columns(customer_id, time, value, names)
-    return read_log(log, columns, time_format=time_format, time_zone=time_zone)
-
-
-def _end(log: Log, given: str | dt.date | pd.Timestamp | None, name: str) -> Moment:
-    """Return the end of a window; by default the day of the last transaction."""
-    return read_moment(last_time(log).date() if given is None else given, name, log.clock)
+def split(reading: Reading, log: Log, train_end: Day, test_end: Day | None) -> tuple[Histories, Holdout, list[str]]:
+    """Split an opened log; return histories, holdout and notes to warn with."""
+    train, test = read_moment(train_end, "train_end", log.clock), end_of(log, test_end, "test_end")
+    if test.after <= train.after:
+        raise DataError(f"the holdout window is empty: train_end is {train.local}, and it ends {test.local}")
+    training = reading.plan(log, None, train)
+    _ = training.window.next_date  # refuse a window counted twice before anything is read
+    histories, facts, notes = build_histories(training)
+    whole = replace(training, window=replace(training.window, end=test))
+    return histories, build_holdout(histories, facts, training=training, whole=whole), notes
 
 
 def _warn(notes: Sequence[str]) -> None:

@@ -1,0 +1,76 @@
+"""How a purchase log is to be read: what its columns are called, and what counts as a purchase."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, get_args
+
+from clvmodels.data.build import Plan, Returns
+from clvmodels.data.log import Log, read_log
+from clvmodels.data.moments import Moment, read_moment
+from clvmodels.data.profile import last_time
+from clvmodels.data.sources import Columns
+from clvmodels.data.windows import Window
+from clvmodels.errors import DataError, one_of
+from clvmodels.units import parse_unit
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Day", "Reading", "end_of"]
+
+type Day = str | dt.date | pd.Timestamp
+
+_RESERVED = ("customer_id", "frequency", "recency", "T", "monetary_value", "first_purchase", "first_value")
+
+
+@dataclass(frozen=True)
+class Reading:
+    """The options of `rfm_summary` that say how a log is read, under the same names.
+
+    Attributes
+    ----------
+    customer_id, time, value, unit, resolution, returns, time_zone, time_format, attributes
+        As in `rfm_summary`.
+    """
+
+    customer_id: str = "customer_id"
+    time: str = "date"
+    value: str | None = None
+    unit: str = "week"
+    resolution: str | None = None
+    returns: Returns = "net"
+    time_zone: str | None = None
+    time_format: str | None = None
+    attributes: Sequence[str] = ()
+
+    def open(self, log: object) -> Log:
+        """Check the options and open a log.
+
+        Raises
+        ------
+        DataError
+            If an option is wrong or the log cannot be read.
+        """
+        if self.returns not in get_args(Returns):
+            raise DataError(one_of("returns policy", self.returns, get_args(Returns)))
+        names = (self.attributes,) if isinstance(self.attributes, str) else tuple(dict.fromkeys(self.attributes))
+        taken = [name for name in names if name in _RESERVED]
+        if taken:
+            raise DataError(
+                f"an attribute cannot be called {taken[0]!r}: histories have such a column; rename it in the log"
+            )
+        columns = Columns(self.customer_id, self.time, self.value, names)
+        return read_log(log, columns, time_format=self.time_format, time_zone=self.time_zone)
+
+    def plan(self, log: Log, start: Moment | None, end: Moment) -> Plan:
+        """Return how a window of an opened log is to be summarised."""
+        resolution = None if self.resolution is None else parse_unit(self.resolution)
+        return Plan(log, Window(start, end, resolution, log.clock), parse_unit(self.unit), self.returns)
+
+
+def end_of(log: Log, given: Day | None, name: str) -> Moment:
+    """Return the end of a window; by default the day of the last transaction."""
+    return read_moment(last_time(log).date() if given is None else given, name, log.clock)
