@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 if TYPE_CHECKING:
     __version__: str
     from clvmodels import datasets as datasets
+    from clvmodels import plots as plots
     from clvmodels.data.histories import Histories as Histories
     from clvmodels.data.holdout import Holdout as Holdout
     from clvmodels.data.ledgers import Ledgers as Ledgers
@@ -56,7 +57,7 @@ _ROOMS: Final = {
     "value": "clvmodels.valuation.book",
 }
 
-__all__ = [*_ROOMS, "datasets"]  # noqa: PLE0604 - the models' names come from their registry
+__all__ = [*_ROOMS, "datasets", "plots"]  # noqa: PLE0604 - the models' names come from their registry
 
 
 def __getattr__(name: str) -> object:
@@ -64,8 +65,8 @@ def __getattr__(name: str) -> object:
         from importlib.metadata import version
 
         return version("clvmodels")
-    if name == "datasets":
-        return import_module("clvmodels.datasets")
+    if name in {"datasets", "plots"}:
+        return import_module(f"clvmodels.{name}")
     if name in _ROOMS:
         public: object = getattr(import_module(_ROOMS[name]), name)
         return public
