@@ -14,10 +14,12 @@ from clvmodels.errors import FitError, FitWarning, ParameterError, one_of
 from clvmodels.inference.ascent import Optimum
 from clvmodels.inference.bayes import BayesMethod, Effort, Sampler, draw, pymc_model_of, split
 from clvmodels.inference.diagnostics import Diagnostics, diagnose, diagnose_weights
-from clvmodels.inference.fit import FitMethod, Method, OrdersFit, SpendFit
+from clvmodels.inference.fit import FitMethod, Method
 from clvmodels.inference.maximum_likelihood import maximise
 from clvmodels.inference.observations import Observations, observe
+from clvmodels.inference.orders_fit import OrdersFit
 from clvmodels.inference.priors import Priors, check_priors, default_priors, in_plain_data
+from clvmodels.inference.spend_fit import SpendFit
 from clvmodels.models.specification import Array, Model, SpendModel, TransactionModel
 from clvmodels.units import Unit, parse_unit
 

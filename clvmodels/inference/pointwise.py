@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     import xarray as xr
     from arviz_stats.utils import ELPDData
 
-    from clvmodels.inference.fit import Fit, OrdersFit, SpendFit
+    from clvmodels.inference.fit import Fit
+    from clvmodels.inference.orders_fit import OrdersFit
+    from clvmodels.inference.spend_fit import SpendFit
 
 __all__ = ["loo", "to_datatree"]
 

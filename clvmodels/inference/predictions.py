@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
-    from clvmodels.inference.fit import OrdersFit, SpendFit
+    from clvmodels.inference.orders_fit import OrdersFit
+    from clvmodels.inference.spend_fit import SpendFit
 
 __all__ = [
     "Asked",

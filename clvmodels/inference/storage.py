@@ -18,7 +18,9 @@ from clvmodels.models.specification import Array, TransactionModel
 from clvmodels.units import parse_unit
 
 if TYPE_CHECKING:
-    from clvmodels.inference.fit import Fit, OrdersFit, SpendFit
+    from clvmodels.inference.fit import Fit
+    from clvmodels.inference.orders_fit import OrdersFit
+    from clvmodels.inference.spend_fit import SpendFit
 
 __all__ = ["load", "save"]
 

@@ -14,7 +14,8 @@ from clvmodels.data.histories import Histories
 from clvmodels.data.ledgers import Ledgers
 from clvmodels.errors import DataError
 from clvmodels.inference.estimator import OrdersEstimator, SpendEstimator
-from clvmodels.inference.fit import OrdersFit, SpendFit
+from clvmodels.inference.orders_fit import OrdersFit
+from clvmodels.inference.spend_fit import SpendFit
 from clvmodels.models.specification import SpendModel, TransactionModel
 from clvmodels.report.content import EquityReport
 from clvmodels.report.fitting import fit_all

@@ -8,7 +8,8 @@ from typing import Final
 from clvmodels.data.histories import Histories
 from clvmodels.errors import FitError, one_of
 from clvmodels.inference.estimator import OrdersEstimator, SpendEstimator
-from clvmodels.inference.fit import OrdersFit, SpendFit
+from clvmodels.inference.orders_fit import OrdersFit
+from clvmodels.inference.spend_fit import SpendFit
 from clvmodels.models.registry import SPEND_MODELS, TRANSACTION_MODELS
 from clvmodels.models.specification import SpendModel, TransactionModel
 from clvmodels.report.progress import Step

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from clvmodels.inference.fit import OrdersFit, SpendFit
+from clvmodels.inference.orders_fit import OrdersFit
+from clvmodels.inference.spend_fit import SpendFit
 from clvmodels.report.content import EquityReport
 from clvmodels.report.files import require_folder, whole_folder, write_table
 from clvmodels.report.labels import Language

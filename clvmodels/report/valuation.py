@@ -10,7 +10,8 @@ from typing import Final
 import numpy as np
 
 from clvmodels.data.histories import Histories
-from clvmodels.inference.fit import OrdersFit, SpendFit
+from clvmodels.inference.orders_fit import OrdersFit
+from clvmodels.inference.spend_fit import SpendFit
 from clvmodels.report.progress import Step
 from clvmodels.valuation.assumptions import Assumptions
 from clvmodels.valuation.book import Book, value

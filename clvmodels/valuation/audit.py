@@ -11,7 +11,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
-from clvmodels.inference.fit import OrdersFit, SpendFit
+from clvmodels.inference.orders_fit import OrdersFit
+from clvmodels.inference.spend_fit import SpendFit
 from clvmodels.valuation.book import Book
 
 __all__ = ["audit", "hash_of_files"]

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from clvmodels.data.histories import Histories
 from clvmodels.errors import AssumptionError, FitError
 from clvmodels.inference import predictions
-from clvmodels.inference.fit import OrdersFit, SpendFit
+from clvmodels.inference.orders_fit import OrdersFit
+from clvmodels.inference.spend_fit import SpendFit
 from clvmodels.models.derived import residual
 from clvmodels.valuation.assumptions import Assumptions
 from clvmodels.valuation.discounting import annuity, discounting, growing

@@ -11,7 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clvmodels.data.histories import Histories
-from clvmodels.inference.fit import Fit, OrdersFit, SpendFit
+from clvmodels.inference.fit import Fit
+from clvmodels.inference.orders_fit import OrdersFit
+from clvmodels.inference.spend_fit import SpendFit
 from clvmodels.valuation.assumptions import Assumptions
 from clvmodels.valuation.book import Book, value
 from clvmodels.valuation.lines import total

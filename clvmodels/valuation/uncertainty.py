@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clvmodels.data.histories import Histories
-from clvmodels.inference.fit import OrdersFit, SpendFit
+from clvmodels.inference.orders_fit import OrdersFit
 from clvmodels.inference.predictions import over_blocks, summarise
+from clvmodels.inference.spend_fit import SpendFit
 from clvmodels.models.derived import expected_purchases, residuals
 from clvmodels.models.specification import Traits
 from clvmodels.numerics.distinct import DistinctRows, distinct_rows

@@ -12,9 +12,10 @@ import clvmodels as clv
 from clvmodels.errors import FitError, UnitError
 from clvmodels.inference import predictions
 from clvmodels.inference.estimator import OrdersEstimator
-from clvmodels.inference.fit import OrdersFit, SpendFit
+from clvmodels.inference.orders_fit import OrdersFit
 from clvmodels.inference.predictions import Part, over_blocks, summarise, summary
 from clvmodels.inference.simulation import future_counts
+from clvmodels.inference.spend_fit import SpendFit
 from clvmodels.models.derived import purchases
 from clvmodels.models.registry import TRANSACTION_MODELS
 

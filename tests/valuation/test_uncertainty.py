@@ -14,8 +14,9 @@ import clvmodels as clv
 from clvmodels.errors import AssumptionError, FitError
 from clvmodels.inference import predictions
 from clvmodels.inference.estimator import OrdersEstimator
-from clvmodels.inference.fit import OrdersFit, SpendFit
+from clvmodels.inference.orders_fit import OrdersFit
 from clvmodels.inference.predictions import Part
+from clvmodels.inference.spend_fit import SpendFit
 from clvmodels.models.registry import TRANSACTION_MODELS
 from clvmodels.models.specification import Traits
 from clvmodels.valuation import uncertainty

@@ -1,0 +1,308 @@
+"""A fitted model of transactions, asked when customers buy and whether they stay."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, overload
+
+import numpy as np
+
+from clvmodels.data.histories import Histories
+from clvmodels.errors import FitError, UnitError
+from clvmodels.inference import predictions, simulation
+from clvmodels.inference.fit import Fit
+from clvmodels.models.specification import TransactionModel
+from clvmodels.units import Duration, Unit, duration
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
+
+__all__ = ["OrdersFit"]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class OrdersFit(Fit):
+    """A fitted model of transactions: when customers buy, and when they leave."""
+
+    model: TransactionModel
+    unit: Unit
+
+    def time(self, value: Duration) -> float:
+        """Return a duration as a number in the unit of this fit."""
+        return duration(value, self.unit)
+
+    def require_unit(self, histories: Histories) -> None:
+        """Raise UnitError unless the histories count time in the unit of this fit."""
+        if histories.unit != self.unit:
+            raise UnitError(
+                f"this fit counts time in {self.unit}s and the histories in {histories.unit}s; "
+                f'write rfm.in_unit("{self.unit}")'
+            )
+
+    def parts(self, histories: Histories) -> list[predictions.Part]:
+        """Return the groups of customers who share their parameters: all, or those of each segment."""
+        self.require_unit(histories)
+        return super().parts(histories)
+
+    @overload
+    def expected_purchases(
+        self,
+        histories: Histories,
+        t: Duration,
+        *,
+        process: bool = False,
+        seed: int | None = None,
+        return_draws: Literal[False] = False,
+        memory_gb: float = 1.0,
+    ) -> pd.DataFrame: ...
+    @overload
+    def expected_purchases(
+        self,
+        histories: Histories,
+        t: Duration,
+        *,
+        process: bool = False,
+        seed: int | None = None,
+        return_draws: Literal[True],
+        memory_gb: float = 1.0,
+    ) -> xr.DataArray: ...
+    def expected_purchases(
+        self,
+        histories: Histories,
+        t: Duration,
+        *,
+        process: bool = False,
+        seed: int | None = None,
+        return_draws: bool = False,
+        memory_gb: float = 1.0,
+    ) -> pd.DataFrame | xr.DataArray:
+        """Return the expected number of purchases of each customer in the time `t` after the end of observation.
+
+        Parameters
+        ----------
+        histories
+            The customers, in the unit of this fit.
+        t
+            Such as ``"52 weeks"``; a bare number is in the unit of this fit.
+        process
+            Let sd, quantiles and draws say what each customer will really do: one simulated number of purchases under
+            each draw of the parameters, or 1,000 of them under a point estimate. The mean stays the expectation.
+        seed
+            Of the simulation; None: a new one each time.
+        return_draws
+            Return the draws instead of a table. They need 8 bytes a draw and customer, and as many a distinct history.
+        memory_gb
+            What the draws and the tables of the computation may take, in GB (1e9 bytes).
+
+        Returns
+        -------
+        DataFrame
+            By customer_id: mean; and sd, q05, q50, q95 where the fit has draws or `process` is asked for.
+        DataArray
+            With `return_draws`: dimensions (chain, draw, customer_id).
+
+        Raises
+        ------
+        UnitError
+            If the histories are not in the unit of this fit.
+        FitError
+            If the draws would take more memory than they may.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> import clvmodels as clv
+        >>> fit = clv.BGNBD().from_params({"r": .243, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
+        >>> table = {"customer_id": ["A"], "frequency": [2], "recency": [30.43], "T": [38.86]}
+        >>> rfm = clv.Histories.from_frame(pd.DataFrame(table), unit="week")
+        >>> fit.expected_purchases(rfm, "39 weeks").round(3)
+                      mean
+        customer_id
+        A            1.226
+        >>> fit.expected_purchases(rfm, "39 weeks", process=True, seed=1)[["mean", "q05", "q95"]].round(3)
+                      mean  q05   q95
+        customer_id
+        A            1.226  0.0  4.05
+        """
+        time = self.time(t)
+        asked = predictions.asked(self, histories, predictions.expected_purchases(self.model, time), memory_gb)
+        if process:
+            return asked.simulated(time, seed).told("purchases", return_draws=return_draws)
+        return asked.told("expected_purchases", return_draws=return_draws)
+
+    def total_purchases(
+        self, histories: Histories, t: Duration, *, process: bool = False, seed: int | None = None
+    ) -> pd.Series:
+        """Return the number of purchases of all customers together in the time `t` after the end of observation.
+
+        Customers are summed within each draw: an interval of the sum is not the sum of the intervals, which would be
+        far too wide.
+
+        Parameters
+        ----------
+        histories, t, process, seed
+            As of `expected_purchases`.
+
+        Returns
+        -------
+        Series
+            mean; and sd, q05, q50, q95 where the fit has draws or `process` is asked for.
+
+        Raises
+        ------
+        UnitError
+            If the histories are not in the unit of this fit.
+
+        Examples
+        --------
+        >>> import clvmodels as clv
+        >>> fit = clv.BGNBD().from_params({"r": .243, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
+        >>> rfm = fit.simulate(1_000, "39 weeks", seed=1)
+        >>> fit.total_purchases(rfm, "52 weeks", process=True, seed=1).index.to_list()
+        ['mean', 'sd', 'q05', 'q50', 'q95']
+        """
+        time = self.time(t)
+        asked = predictions.asked(self, histories, predictions.expected_purchases(self.model, time))
+        return (asked.simulated(time, seed) if process else asked).total()
+
+    @overload
+    def probability_alive(
+        self,
+        histories: Histories,
+        after: Duration = 0.0,
+        *,
+        return_draws: Literal[False] = False,
+        memory_gb: float = 1.0,
+    ) -> pd.DataFrame: ...
+    @overload
+    def probability_alive(
+        self, histories: Histories, after: Duration = 0.0, *, return_draws: Literal[True], memory_gb: float = 1.0
+    ) -> xr.DataArray: ...
+    def probability_alive(
+        self, histories: Histories, after: Duration = 0.0, *, return_draws: bool = False, memory_gb: float = 1.0
+    ) -> pd.DataFrame | xr.DataArray:
+        """Return the probability that each customer is alive at a time `after` the end of observation.
+
+        Under BG/NBD it is 1 now for everyone who bought once only; `probability_of_purchases` is a figure to decide by.
+
+        Parameters
+        ----------
+        histories
+            The customers, in the unit of this fit.
+        after
+            Such as ``"26 weeks"``; now if left out.
+        return_draws, memory_gb
+            As of `expected_purchases`.
+
+        Returns
+        -------
+        DataFrame
+            By customer_id: mean; and sd, q05, q50, q95 where the fit has draws.
+        DataArray
+            With `return_draws`: dimensions (chain, draw, customer_id).
+
+        Raises
+        ------
+        UnitError
+            If the histories are not in the unit of this fit.
+        FitError
+            If the draws would take more memory than they may.
+
+        Examples
+        --------
+        >>> import clvmodels as clv
+        >>> fit = clv.ParetoNBD().from_params({"r": .553, "alpha": 10.578, "s": .606, "beta": 11.669}, unit="week")
+        >>> fit.probability_alive(fit.simulate(10, "39 weeks", seed=1), "26 weeks").shape
+        (10, 1)
+        """
+        question = predictions.probability_alive(self.model, self.time(after))
+        return predictions.asked(self, histories, question, memory_gb).told(
+            "probability_alive", return_draws=return_draws
+        )
+
+    @overload
+    def probability_of_purchases(
+        self,
+        histories: Histories,
+        t: Duration,
+        n: int = 0,
+        *,
+        return_draws: Literal[False] = False,
+        memory_gb: float = 1.0,
+    ) -> pd.DataFrame: ...
+    @overload
+    def probability_of_purchases(
+        self, histories: Histories, t: Duration, n: int = 0, *, return_draws: Literal[True], memory_gb: float = 1.0
+    ) -> xr.DataArray: ...
+    def probability_of_purchases(
+        self, histories: Histories, t: Duration, n: int = 0, *, return_draws: bool = False, memory_gb: float = 1.0
+    ) -> pd.DataFrame | xr.DataArray:
+        """Return the probability that each customer buys exactly `n` times within `t` after the end of observation.
+
+        Parameters
+        ----------
+        histories
+            The customers, in the unit of this fit.
+        t
+            Such as ``"52 weeks"``; a bare number is in the unit of this fit.
+        n
+            Number of purchases.
+        return_draws, memory_gb
+            As of `expected_purchases`.
+
+        Returns
+        -------
+        DataFrame
+            By customer_id: mean; and sd, q05, q50, q95 where the fit has draws.
+        DataArray
+            With `return_draws`: dimensions (chain, draw, customer_id).
+
+        Raises
+        ------
+        UnitError
+            If the histories are not in the unit of this fit.
+        FitError
+            If `n` is not a whole number from zero up, or the draws would take more memory than they may.
+
+        Examples
+        --------
+        >>> import clvmodels as clv
+        >>> fit = clv.BGNBD().from_params({"r": .243, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
+        >>> rfm = fit.simulate(10, "39 weeks", seed=1)
+        >>> fit.probability_of_purchases(rfm, "52 weeks", 0, return_draws=True).sizes["customer_id"]
+        10
+        """
+        if n != int(n) or n < 0:
+            raise FitError(f"n is a number of purchases, 0, 1, 2, ..., got {n!r}")
+        question = predictions.probability_of_purchases(self.model, self.time(t), float(n))
+        return predictions.asked(self, histories, question, memory_gb).told(
+            "probability_of_purchases", return_draws=return_draws
+        )
+
+    def expected_purchases_new(self, t: Duration) -> pd.Series:
+        """Return the expected number of repeat purchases of a customer just acquired, within `t`.
+
+        Returns
+        -------
+        Series
+            mean; and sd, q05, q50, q95 where the fit has draws.
+        """
+        time, nothing = np.asarray(self.time(t)), np.zeros(1)
+        alive = self.model.p_alive(self.draws, nothing, nothing, nothing)
+        purchases = self.model.expected_purchases(self.draws, nothing, nothing, time)
+        return predictions.summary(alive * purchases)
+
+    def probability_of_purchases_new(self, t: Duration, n: int = 0) -> float:
+        """Return the probability that a customer just acquired buys `n` times more within `t` (mean over draws)."""
+        question, nothing = predictions.probability_of_purchases(self.model, self.time(t), float(n)), np.zeros((1, 1))
+        alive = self.model.p_alive(self.draws, nothing, nothing, nothing)
+        future = alive if question.given is None else question.given(self.draws, nothing[0], nothing[0])
+        return float(question.answer(alive, future).mean())
+
+    def simulate(self, customers: int, t: Duration, *, seed: int) -> Histories:
+        """Return purchase histories of new customers, observed for `t`, drawn from the model at the point estimate.
+
+        The truth stands in ``attributes``: purchase_rate, and whether the customer is alive at the end.
+        """
+        return simulation.histories(self.model, self.estimate, customers, self.time(t), self.unit, seed)

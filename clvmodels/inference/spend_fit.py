@@ -1,0 +1,73 @@
+"""A fitted model of the value of orders."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, overload
+
+from clvmodels.data.histories import Histories
+from clvmodels.inference import predictions
+from clvmodels.inference.fit import Fit
+from clvmodels.models.specification import SpendModel
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
+
+__all__ = ["SpendFit"]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class SpendFit(Fit):
+    """A fitted model of the value of orders."""
+
+    model: SpendModel
+
+    @overload
+    def expected_spend(
+        self, histories: Histories, *, return_draws: Literal[False] = False, memory_gb: float = 1.0
+    ) -> pd.DataFrame: ...
+    @overload
+    def expected_spend(
+        self, histories: Histories, *, return_draws: Literal[True], memory_gb: float = 1.0
+    ) -> xr.DataArray: ...
+    def expected_spend(
+        self, histories: Histories, *, return_draws: bool = False, memory_gb: float = 1.0
+    ) -> pd.DataFrame | xr.DataArray:
+        """Return the expected value of each customer's orders; the population mean where there is no repeat purchase.
+
+        Parameters
+        ----------
+        histories
+            The customers.
+        return_draws
+            Return the draws instead of a table. They need 8 bytes a draw and customer.
+        memory_gb
+            What the draws may take, in GB (1e9 bytes).
+
+        Returns
+        -------
+        DataFrame
+            By customer_id: mean; and sd, q05, q50, q95 where the fit has draws.
+        DataArray
+            With `return_draws`: dimensions (chain, draw, customer_id).
+
+        Raises
+        ------
+        FitError
+            If the draws would take more memory than they may.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> import clvmodels as clv
+        >>> fit = clv.GammaGamma().from_params({"p": 6.25, "q": 3.74, "v": 15.44})
+        >>> table = {"customer_id": ["A", "B"], "frequency": [2, 0], "recency": [30.43, 0], "T": [38.86, 38.86]}
+        >>> rfm = clv.Histories.from_frame(pd.DataFrame({**table, "monetary_value": [22.35, None]}), unit="week")
+        >>> fit.expected_spend(rfm).round(2)
+                      mean
+        customer_id
+        A            24.66
+        B            35.22
+        """
+        return predictions.asked_of_spend(self, histories, memory_gb).told("expected_spend", return_draws=return_draws)
