@@ -16,6 +16,7 @@ __all__ = [
     "DataWarning",
     "FitError",
     "FitWarning",
+    "ModelError",
     "ParameterError",
     "UnitError",
     "one_of",
@@ -36,6 +37,10 @@ class UnitError(ClvError):
 
 class ParameterError(ClvError):
     """Model parameters are missing, unknown or outside their range."""
+
+
+class ModelError(ClvError):
+    """A model's specification cannot be used, or its name is taken."""
 
 
 class FitError(ClvError):

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from clvmodels.data.histories import Histories
     from clvmodels.data.holdout import Holdout
     from clvmodels.data.log import Log
+    from clvmodels.data.moments import Moment
 
 __all__ = ["rfm_summary", "rfm_train_test_split", "split"]
 
@@ -171,14 +172,15 @@ def rfm_train_test_split(
     29.0
     """
     reading = Reading(customer_id, time, value, unit, resolution, returns, time_zone, time_format, attributes)
-    histories, holdout, notes = split(reading, reading.open(log), train_end, test_end)
+    opened = reading.open(log)
+    train, test = read_moment(train_end, "train_end", opened.clock), end_of(opened, test_end, "test_end")
+    histories, holdout, notes = split(reading, opened, train, test)
     _warn(notes)
     return histories, holdout
 
 
-def split(reading: Reading, log: Log, train_end: Day, test_end: Day | None) -> tuple[Histories, Holdout, list[str]]:
+def split(reading: Reading, log: Log, train: Moment, test: Moment) -> tuple[Histories, Holdout, list[str]]:
     """Split an opened log; return histories, holdout and notes to warn with."""
-    train, test = read_moment(train_end, "train_end", log.clock), end_of(log, test_end, "test_end")
     if test.after <= train.after:
         raise DataError(f"the holdout window is empty: train_end is {train.local}, and it ends {test.local}")
     training = reading.plan(log, None, train)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 from uuid import uuid4
@@ -143,12 +143,12 @@ def draw(
     return _of_parameters(model, target, sampled.u, dict(sampled.stats), diagnostics, pooled=segments is not None)
 
 
-def _recipe(model: Model, priors: Priors, unit: Unit | None, segments: Segments | None) -> str:
-    """Return a text that is equal for PyMC models that differ in their data only; an own one where we cannot tell."""
+def _recipe(model: Model, priors: Priors, unit: Unit | None, segments: Segments | None) -> Hashable:
+    """Return what is equal for PyMC models that differ in their data only; something else where we cannot tell."""
     if not all(is_plain(prior) for prior in priors.values()):
         return uuid4().hex
     plain = {name: in_plain_data(prior) for name, prior in priors.items()}
-    return repr((model.key, plain, unit, 0 if segments is None else len(segments.names)))
+    return model, repr((plain, unit, 0 if segments is None else len(segments.names)))
 
 
 def _of_mode(clean: bool) -> Diagnostics:

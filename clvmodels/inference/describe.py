@@ -68,15 +68,17 @@ def _orders(fit: Fit, model: TransactionModel) -> str:
     born = model.p_alive(theta, nothing, nothing, nothing)
     first_year = float((born * model.expected_purchases(theta, nothing, nothing, np.asarray(year)))[0])
     rate = float(model.mean_purchase_rate(theta))
-    r = fit.params["r"]
+    variety = model.to_quantities(fit.params, year).get("purchase_rate_cv")
     lifetime = median_lifetime(model, theta)
     leaving = "More than half of new customers never leave within any time that matters."
     if np.isfinite(lifetime):
         leaving = f"Half of new customers have left after {lifetime:,.4g} {unit}s ({lifetime / year:.2g} years)."
-    buying = f"While alive, a customer buys {rate:.3g} times a {unit} on average ({rate * year:.3g} a year); "
+    buying = f"While alive, a customer buys {rate:.3g} times a {unit} on average ({rate * year:.3g} a year)"
+    if variety is not None:
+        buying += f"; the rates vary across customers with a coefficient of variation of {variety:.2g}"
     lines = [
         f"{model.name}, time in {unit}s: {fit.diagnostics.message}",
-        buying + f"the rates vary across customers with a coefficient of variation of {1 / np.sqrt(r):.2g}.",
+        f"{buying}.",
         leaving,
         f"A new customer is expected to buy {first_year:.3g} times more in the first year.",
     ]

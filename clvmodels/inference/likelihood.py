@@ -1,25 +1,29 @@
-"""A model's log-likelihood as a PyTensor operation, with its gradient, evaluated by the compiled kernels."""
+"""A model's log-likelihood as a PyTensor operation, with its gradient.
+
+It is evaluated by the model's compiled kernel; a model without one, such as a user's own, is asked in Python.
+"""
 
 from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytensor.tensor as pt
-from numba import njit
+from numba import njit, objmode
 from pytensor.gradient import disconnected_type
 from pytensor.graph.basic import Apply
 from pytensor.graph.op import Op
-from pytensor.link.numba.dispatch.basic import register_funcify_default_op_cache_key
+from pytensor.link.numba.dispatch.basic import register_funcify_and_cache_key
 
 from clvmodels.inference.observations import Observations
 from clvmodels.models import compiled
 from clvmodels.models.compiled import KERNELS
-from clvmodels.models.specification import Array
+from clvmodels.models.specification import Array, Model
 
 __all__ = ["LogLikelihood", "Table", "tabulate"]
 
@@ -67,10 +71,10 @@ class LogLikelihood(Op):
     Its inputs are theta, shape (groups, parameters), and the six arrays of a `Table`.
     """
 
-    __props__ = ("key",)
+    __props__ = ("model",)
 
-    def __init__(self, key: str) -> None:
-        self.key = key
+    def __init__(self, model: Model) -> None:
+        self.model = model
 
     def make_node(self, *inputs: Any) -> Apply[Any]:
         """Return the node of the graph."""
@@ -78,7 +82,7 @@ class LogLikelihood(Op):
 
     def perform(self, node: Apply[Any], inputs: Sequence[Any], output_storage: list[list[Any]]) -> None:  # noqa: ARG002
         """Compute it outside of compiled graphs."""
-        value, gradient = summed(self.key)(*inputs)
+        value, gradient = summed(self.model)(*inputs)
         output_storage[0][0], output_storage[1][0] = np.asarray(value), gradient
 
     def pullback(self, inputs: Sequence[Any], outputs: Sequence[Any], cotangents: Sequence[Any]) -> list[Any]:
@@ -90,9 +94,11 @@ class LogLikelihood(Op):
         return [[True, False], *([False, False] for _ in node.inputs[1:])]
 
 
-def summed(key: str) -> Callable[..., tuple[Array, Array]]:
-    """Return a compiled function that sums a model's kernel over the groups."""
-    kernel = KERNELS[key]
+def summed(model: Model) -> Callable[..., tuple[Array, Array]]:
+    """Return a compiled function that sums a model's log-likelihood over the groups."""
+    if model.key not in KERNELS:
+        return _summed_in_python(model)
+    kernel = KERNELS[model.key]
 
     def log_likelihood(theta, counts, customers, columns, weight, count_starts, starts):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
         out = np.zeros((theta.shape[0], theta.shape[1] + 1))
@@ -105,7 +111,37 @@ def summed(key: str) -> Callable[..., tuple[Array, Array]]:
     return function
 
 
-@register_funcify_default_op_cache_key(LogLikelihood)  # type: ignore[untyped-decorator]
-def _numba(op: LogLikelihood, **_: object) -> tuple[Callable[..., tuple[Array, Array]], int]:
-    """Return the compiled function, and a number for PyTensor's cache on disk: other source, other number."""
-    return summed(op.key), sum(zlib.crc32(Path(file).read_bytes()) for file in (compiled.__file__, __file__))
+def _summed_in_python(model: Model) -> Callable[..., tuple[Array, Array]]:
+    """Return the same of a model without a kernel: a compiled function that asks the model's own terms in Python."""
+
+    def ask(theta: Array, counts: Array, customers: Array, columns: Array, weight: Array, *starts: Index) -> Array:
+        out = np.zeros((len(theta), theta.shape[1] + 1))
+        parts = zip(theta, *map(pairwise, starts), out, strict=True)
+        with np.errstate(all="ignore"):  # a sampler strays; what is not finite is refused
+            for point, some, rows, total in parts:
+                by_count = model.count_terms(point, counts[slice(*some)])
+                by_history = model.history_terms(point, *columns[:, slice(*rows)])
+                for mass, (value, gradient) in (
+                    (customers[slice(*some)], by_count),
+                    (weight[slice(*rows)], by_history),
+                ):
+                    total[0] += mass @ value
+                    total[1:] += mass @ gradient
+        return out
+
+    def log_likelihood(theta, counts, customers, columns, weight, count_starts, starts):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
+        with objmode(out="float64[:, ::1]"):
+            out = ask(theta, counts, customers, columns, weight, count_starts, starts)
+        return np.asarray(out[:, 0].sum()), out[:, 1:].copy()
+
+    function: Callable[..., tuple[Array, Array]] = njit(log_likelihood)
+    return function
+
+
+@register_funcify_and_cache_key(LogLikelihood)  # type: ignore[untyped-decorator]
+def _numba(op: LogLikelihood, **_: object) -> tuple[Callable[..., tuple[Array, Array]], str | None]:
+    """Return the compiled function, and its name in PyTensor's cache on disk: other source, other name; or no name."""
+    if op.model.key not in KERNELS:
+        return summed(op.model), None
+    source = sum(zlib.crc32(Path(file).read_bytes()) for file in (compiled.__file__, __file__))
+    return summed(op.model), f"clvmodels {op.model.key} {source}"

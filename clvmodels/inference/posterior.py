@@ -7,7 +7,7 @@ distribution: a change of coordinates that is exact, whatever the factor.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
@@ -64,7 +64,7 @@ def pymc_model(model: Model, priors: Priors, table: Table, unit: Unit | None, se
         params = _params(model, priors, year, pooled=bool(segments))
         theta: Variable = pt.stack([params[name] for name in model.names], axis=-1)
         theta = theta if segments else theta[None, :]
-        outputs: Variable = LogLikelihood(model.key)(theta, *data)
+        outputs: Variable = LogLikelihood(model)(theta, *data)
         pm.Potential(
             "log_likelihood", pm.math.switch(pm.math.ge((theta - model.lower).min(), 0.0), outputs[0], -np.inf)
         )
@@ -113,7 +113,7 @@ class Target:
     """
 
     built: pm.Model
-    recipe: str
+    recipe: Hashable
     jacobian: bool = True
 
     @property

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from clvmodels.errors import FitError
+from clvmodels.errors import FitError, one_of
 from clvmodels.files import whole_file
 from clvmodels.inference.diagnostics import Diagnostics
 from clvmodels.models.registry import MODELS
@@ -71,6 +71,10 @@ def load(path: str | PathLike[str]) -> OrdersFit | SpendFit:
     version = content.get("version")
     if isinstance(version, int) and version > VERSION:
         raise FitError(f"{path} was written by a later version (format {version}, known {VERSION}); update clvmodels")
+    key = content.get("model")
+    if key not in MODELS:
+        hint = "clv.models.register(MY_MODEL) makes a model of your own known before its fits are loaded"
+        raise FitError(f"{path}: {one_of('model', key, MODELS)}; {hint}")
     try:
         return _rebuild(content)
     except (KeyError, TypeError, ValueError) as error:

@@ -79,9 +79,9 @@ class Traits:
     last_purchase: Array
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Model:
-    """What transaction and spend models have in common.
+    """What transaction and spend models have in common. A model equals itself only: functions are not compared.
 
     Attributes
     ----------
@@ -171,11 +171,12 @@ class Model:
         return value
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class TransactionModel(Model):
     """A model of when customers buy and when they leave.
 
-    Given that a customer is alive at T, his future depends on (x, T) alone, for all models here.
+    While alive, a customer buys at random at a constant rate of his own. Given that he is alive at T, his future
+    depends on (x, T) alone, for all models here. All functions broadcast theta's other axes against the histories.
 
     Attributes
     ----------
@@ -194,7 +195,7 @@ class TransactionModel(Model):
     mean_purchase_rate
         ``(theta)``: mean over customers who have just been acquired.
     tail
-        Name of the parameter that must exceed one for undiscounted residual value to be finite.
+        Name of the parameter that must exceed one for undiscounted residual value to be finite; None: it always is.
     """
 
     p_alive: Callable[[Array, Array, Array, Array], Array]
@@ -203,10 +204,10 @@ class TransactionModel(Model):
     pmf: Callable[[Array, Array, Array, Array, Array], Array]
     draw_traits: Callable[[Array, Array, Array, np.random.Generator], Traits]
     mean_purchase_rate: Callable[[Array], Array]
-    tail: str
+    tail: str | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class SpendModel(Model):
     """A model of the value of orders.
 

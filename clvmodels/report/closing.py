@@ -23,7 +23,7 @@ from clvmodels.report.progress import Step
 from clvmodels.valuation.assumptions import Assumptions
 from clvmodels.valuation.audit import audit
 from clvmodels.valuation.book import value
-from clvmodels.valuation.contribution import contribution_statement
+from clvmodels.valuation.contribution import contribution
 from clvmodels.valuation.movement import movement
 from clvmodels.valuation.reconciliation import reconciliation
 from clvmodels.valuation.relationship import rates
@@ -117,7 +117,7 @@ def equity_report(asked: Closing, step: Step) -> EquityReport:
         movements=tuple(movements),
         by=asked.by,
         reconciliation=reconciliation(histories[-1]),
-        contribution=contribution_statement(books[-1], activities[-1], asked.by),
+        contributed=contribution(books[-1], activities[-1]),
         notes=tuple(ledger_notes),
         audit=audit(dict(zip(asked.days, books, strict=True)), asked.inputs, [SEED] if asked.draws else []),
         created=_now().isoformat(),

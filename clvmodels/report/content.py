@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 from clvmodels.valuation.book import Book
+from clvmodels.valuation.contribution import contribution_statement
 from clvmodels.valuation.movement import Movement
 from clvmodels.valuation.scenarios import tornado
 
@@ -38,8 +39,8 @@ class EquityReport:
         The column of the customers that the statement is broken down by; None: by cohort alone.
     reconciliation
         By item: money. Model sales and the reconciling items; the last row, ``unexplained``, should be zero.
-    contribution
-        The historic contribution statement by segment, in money; lines down, segments across.
+    contributed
+        What each customer of the book reported on has contributed so far, by line: its `contribution`.
     notes
         What the package warned of.
     audit
@@ -54,7 +55,7 @@ class EquityReport:
     movements: tuple[Movement, ...]
     by: str | None
     reconciliation: pd.DataFrame
-    contribution: pd.DataFrame
+    contributed: pd.DataFrame
     notes: tuple[str, ...]
     audit: Mapping[str, Any]
     created: str
@@ -68,6 +69,11 @@ class EquityReport:
     def statement(self) -> pd.DataFrame:
         """The statement of the book reported on, by segment if there are any."""
         return self.book.statement(self.by)
+
+    @cached_property
+    def contribution(self) -> pd.DataFrame:
+        """The contribution so far beside the value still to come: lines down, segments across, the total last."""
+        return contribution_statement(self.book, self.contributed, self.by)
 
     @cached_property
     def tornado(self) -> pd.DataFrame:

@@ -32,7 +32,6 @@ LABELS: Final[Mapping[str, tuple[str, str]]] = {
     "share": ("Share", "Anteil"),
     "total": ("Total", "Summe"),
     "segment": ("Segment", "Segment"),
-    "cohort": ("Cohort", "Kohorte"),
     "living_customers": ("Expected living customers", "Erwartete aktive Kunden"),
     "discounted_orders": ("Discounted orders", "Diskontierte Bestellungen"),
     "discounted_lifetime": ("Discounted living years", "Diskontierte Lebensjahre"),
@@ -49,7 +48,6 @@ LABELS: Final[Mapping[str, tuple[str, str]]] = {
     "rlv_q50": ("Median", "Median"),
     "rlv_q95": ("95 % quantile", "95-%-Quantil"),
     "probability_of_loss": ("Probability of loss", "Verlustwahrscheinlichkeit"),
-    "historic_value": ("Historic value", "Historischer Kundenwert"),
     # lines
     "contribution_margin": ("Contribution margin", "Deckungsbeitrag der Wiederkäufe"),
     "payment": ("Payment", "Zahlungsabwicklung"),
@@ -242,9 +240,6 @@ LABELS: Final[Mapping[str, tuple[str, str]]] = {
     "end-month": ("At the end of each month", "Zum Ende jedes Monats"),
     "mid-year": ("At the middle of each year", "Zur Mitte jedes Jahres"),
     "end-year": ("At the end of each year", "Zum Ende jedes Jahres"),
-    "per_order": ("per order", "je Bestellung"),
-    "per_living_year": ("per living customer and year", "je aktivem Kunden und Jahr"),
-    "per_customer": ("per customer acquired", "je gewonnenem Kunden"),
     "by_column": ("by customer, column {}", "je Kunde, Spalte {}"),
     "duration_hour": ("{} hour", "{} Stunde"),
     "duration_hours": ("{} hours", "{} Stunden"),
@@ -377,6 +372,7 @@ LABELS: Final[Mapping[str, tuple[str, str]]] = {
     "unit_per_living_year": ("per living customer and year", "je aktivem Kunden und Jahr"),
     "customer_id": ("Customer", "Kunde"),
     "customers_not_shown": ("Customers not shown", "Nicht gezeigte Kunden"),
+    "customers_all": ("All {} customers, the most valuable first.", "Alle {} Kunden, die wertvollsten zuerst."),
     "customers_note": (
         "The {} of {} customers with the largest residual value, by amount; customers.parquet has all.",
         "Die {} von {} Kunden mit dem betragsmäßig größten Restkundenwert; customers.parquet enthält alle.",

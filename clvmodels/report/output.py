@@ -16,7 +16,6 @@ from clvmodels.report.page import write_page
 from clvmodels.report.record import equity_record
 from clvmodels.report.valuation import Valuation
 from clvmodels.report.workbook import write_workbook
-from clvmodels.valuation.contribution import contribution
 
 __all__ = [
     "FIT_FILES",
@@ -110,7 +109,7 @@ def write_report(report: EquityReport, folder: Path, language: Language) -> list
     book = report.book
     record = {"format": "clvmodels audit", "version": 1, "created": report.created, "source": report.source}
     record |= {"equity": book.equity, "currency": book.terms.currency, **report.audit, "notes": report.notes}
-    historic = contribution(book)[["sales", "contribution_4"]]
+    historic = report.contributed[["sales", "contribution_4"]]
     with whole_folder(folder, REPORT_FILES, _AUDIT) as part:
         write_workbook(report, part / _WORKBOOK, language)
         write_page(report, part / _PAGE, language)

@@ -14,7 +14,9 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from clvmodels.report.words import amount, assumptions_in_words, percent, significant, with_currency
+from clvmodels.report.locale import NBSP, Locale
+from clvmodels.report.stated import stated
+from clvmodels.report.words import amount, percent, significant, with_currency
 from clvmodels.valuation.movement import LINES, Movement
 from clvmodels.valuation.reconciliation import UNEXPLAINED
 from clvmodels.valuation.statement import TOTAL
@@ -194,8 +196,9 @@ def _headline(book: Book) -> RenderableType:
 
 def _assumptions(terms: Assumptions) -> RenderableType:
     table = Table.grid(padding=(0, 3, 0, 0))
-    for name, words in assumptions_in_words(terms):
-        table.add_row(Text(name, "dim"), Text(words))
+    locale = Locale("en", terms.currency)
+    for key, words in stated(terms, locale):
+        table.add_row(Text(locale.label(key), "dim"), Text(words.replace(NBSP, " ")))
     return _section("Assumptions", table)
 
 

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from clvmodels.errors import AssumptionError
-from clvmodels.models.derived import residual
-from clvmodels.valuation.discounting import annuity, discount_factor, discounting, growing
-from clvmodels.valuation.lines import Future, at_mean_rates, total
+from clvmodels.valuation.discounting import discount_factor
+from clvmodels.valuation.lines import at_mean_rates, total
+from clvmodels.valuation.new_customer import future_of_new_customer
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -115,24 +115,14 @@ def payback_years(book: Book) -> float:
 
     Zero if the first order does; infinite if he never does. Between the twelfths of a year it is interpolated.
     """
-    new, terms, unit = book.new_customer, book.terms, book.orders.unit
+    new = book.new_customer
     open_ = new.acquisition_cost - new.first_order
     if open_ <= 0.0:
         return 0.0
     if new.repeat <= open_:
         return float("inf")
     years = np.arange(1, STEPS * LONGEST + 1) / STEPS
-    model, theta, nothing = book.orders.model, book.orders.estimate, np.zeros(1)
-    weightings = [kind(terms, unit, float(year)) for kind in (discounting, growing) for year in years]
-    purchases, living = residual(model, theta, nothing, nothing, weightings)
-    born = model.p_alive(theta, nothing, nothing, nothing)
-    orders, growing_orders = np.split(born * purchases[0], 2)
-    living_years = born * living[0, : len(years)] / terms.year_in(unit)
-    ends = np.array([weighting.end for weighting in weightings[: len(years)]])
-    K = annuity(terms, unit, ends) / terms.year_in(unit)
-    mean = at_mean_rates(book.lines)
-    future = Future(orders, living_years, np.full(len(years), new.order_value), growing_orders, K)
-    brought = total(mean, future)
+    brought = total(at_mean_rates(book.lines), future_of_new_customer(book, years.tolist()))
     reached = np.flatnonzero(brought >= open_)
     if not len(reached):
         return float("inf")

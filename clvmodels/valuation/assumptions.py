@@ -12,6 +12,7 @@ from typing import Any, Final, Literal, NamedTuple, Self, get_args
 
 from clvmodels.errors import AssumptionError, UnitError, one_of
 from clvmodels.units import Unit, duration, read_duration
+from clvmodels.valuation.checks import require_number
 from clvmodels.valuation.rates import Rate, column_of, in_plain_data, numbers, read_rate
 
 __all__ = ["RATES", "Assumptions", "Bounds", "Timing"]
@@ -141,13 +142,13 @@ class Assumptions:
             object.__setattr__(self, "discount_rate", tuple(self.discount_rate))
         meaning = "an effective annual rate; 15 % a year is 0.15"
         for rate in self.discount_rates or (self.discount_rate,):
-            _require_number("discount_rate", rate, Bounds(0.0, _PLAUSIBLE_RATE, meaning))
+            require_number("discount_rate", rate, meaning, low=0.0, high=_PLAUSIBLE_RATE)
         for name, bounds in RATES.items():
             object.__setattr__(self, name, read_rate(name, getattr(self, name)))
             for number in numbers(getattr(self, name)):
-                _require_number(name, number, bounds)
-        _require_number("growth", self.growth, Bounds(-1.0, _PLAUSIBLE_RATE, "a share a year; 2 % a year is 0.02"))
-        _require_number("tax", self.tax, Bounds(0.0, 1.0, "a share; 30 % is 0.30"))
+                require_number(name, number, bounds.meaning, low=bounds.low, high=bounds.high)
+        require_number("growth", self.growth, "a share a year; 2 % a year is 0.02", low=-1.0, high=_PLAUSIBLE_RATE)
+        require_number("tax", self.tax, "a share; 30 % is 0.30", low=0.0, high=1.0)
         if self.timing not in get_args(Timing):
             raise AssumptionError(one_of("timing", self.timing, get_args(Timing)))
         if not isinstance(self.currency, str):
@@ -250,11 +251,3 @@ def _require_duration(name: str, value: object) -> None:
         raise AssumptionError(f"{name}: {error}") from error
     if number == 0.0:
         raise AssumptionError(f"{name} must be longer than zero, got {value!r}")
-
-
-def _require_number(name: str, value: object, bounds: Bounds) -> None:
-    low, high, meaning = bounds
-    number = value if isinstance(value, int | float) and not isinstance(value, bool) else math.nan
-    if not (low <= number <= high and math.isfinite(number)):
-        between = f"from {low:g} to {high:g}" if math.isfinite(high) else f"from {low:g} up"
-        raise AssumptionError(f"{name} must be a number {between} ({meaning}), got {value!r}")

@@ -12,29 +12,29 @@ from numpy.typing import NDArray
 
 from clvmodels.data.histories import Histories
 from clvmodels.errors import AssumptionError, FitError
-from clvmodels.inference import predictions
 from clvmodels.inference.orders_fit import OrdersFit
 from clvmodels.inference.spend_fit import SpendFit
-from clvmodels.models.derived import residual
+from clvmodels.valuation.ahead import Ahead, ahead
 from clvmodels.valuation.assumptions import Assumptions
-from clvmodels.valuation.discounting import annuity, discounting, growing
+from clvmodels.valuation.discounting import calendar_years, discounting, growing
+from clvmodels.valuation.expectations import expected
+from clvmodels.valuation.futures import realised
 from clvmodels.valuation.lines import (
-    DRIVERS,
     Future,
     Line,
-    at_mean_rates,
     lines_of,
     rates_of,
     spreads_of,
     that_count,
     total,
 )
-from clvmodels.valuation.uncertainty import CUSTOMER_COLUMNS, Interval, Uncertainty, Valuation, expected, realised
+from clvmodels.valuation.new_customer import NewCustomer, new_customer
+from clvmodels.valuation.uncertainty import CUSTOMER_COLUMNS, Basis, Interval, Uncertainty
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["HORIZONS", "Ahead", "Book", "NewCustomer", "value"]
+__all__ = ["HORIZONS", "Book", "value"]
 
 Array = NDArray[np.float64]
 
@@ -44,66 +44,6 @@ HORIZONS: Final = (1, 2, 3, 5, 10, 15, 20, 30)
 
 _DISCOUNTING: Final = ("discount_rate", "growth", "year", "timing", "horizon")
 """The assumptions that D, L and Z rest on."""
-
-
-@dataclass(frozen=True)
-class NewCustomer:
-    """The expected value of a customer seen from the moment of acquisition, at the mean rates of the customers.
-
-    Attributes
-    ----------
-    orders, living_years
-        Discounted expected repeat orders and living years.
-    order_value
-        Expected value of an order.
-    first_order
-        Contribution of the first order, less its costs.
-    repeat
-        Value of what follows.
-    acquisition_cost
-        Cost of acquiring the customer (CAC).
-    """
-
-    orders: float
-    living_years: float
-    order_value: float
-    first_order: float
-    repeat: float
-    acquisition_cost: float
-
-    @property
-    def post_acquisition_value(self) -> float:
-        """First order and what follows (PAV): the highest acquisition cost that still pays."""
-        return self.first_order + self.repeat
-
-    @property
-    def lifetime_value(self) -> float:
-        """PAV less acquisition cost (CLV)."""
-        return self.post_acquisition_value - self.acquisition_cost
-
-
-@dataclass(frozen=True, eq=False)
-class Ahead:
-    """What some customers are expected to do within each of `HORIZONS`, and that of the assumptions.
-
-    Attributes
-    ----------
-    rows
-        Who they are, by position.
-    index
-        For each of them its row below.
-    D, G, L
-        Discounted orders, those weighted with growth, and living years; shape (distinct histories, horizons + 1).
-    alive
-        P(alive) now, shape (distinct histories,).
-    """
-
-    rows: NDArray[np.int64] | slice
-    index: NDArray[np.int64]
-    D: Array
-    G: Array
-    L: Array
-    alive: Array
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -121,7 +61,8 @@ class Book:
     order_value
         Z of each customer, shape (customers,).
     ahead
-        What customers are expected to do, for those with the same parameters each.
+        What customers are expected to do within each of `HORIZONS` and that of the assumptions, discounted; where
+        values grow, then also with that growth.
     """
 
     orders: OrdersFit
@@ -140,12 +81,12 @@ class Book:
     def _future(self, horizon: int, years: float | None) -> Future:
         """Return the same within one of the horizons."""
         D, L, G = (np.empty(len(self.histories)) for _ in range(3))
+        grown = horizon - len(HORIZONS) - 1  # counted from the last: the same if values do not grow
         for some in self.ahead:
-            for whole, part in ((D, some.D), (L, some.L), (G, some.G)):
-                whole[some.rows] = part[some.index, horizon]
-        end = discounting(self.terms, self.orders.unit, years).end
-        K = float(annuity(self.terms, self.orders.unit, np.array([end]))[0]) / self.terms.year_in(self.orders.unit)
-        return Future(D, L, self.order_value, G, K)
+            D[some.rows] = some.purchases[some.index, horizon]
+            G[some.rows] = some.purchases[some.index, grown]
+            L[some.rows] = some.living[some.index, horizon] / self.terms.year_in(self.orders.unit)
+        return Future(D, L, self.order_value, G, calendar_years(self.terms, self.orders.unit, years))
 
     @cached_property
     def alive(self) -> Array:
@@ -343,15 +284,19 @@ class Book:
 
         `group` numbers the group of each customer from 0 up, shape (customers,).
         """
-        drawn = expected(self._valuation, self.histories, group)
+        drawn = expected(self._basis, self.histories, group)
         self._draws.setdefault((False, None), drawn)  # what is drawn of all customers is the same
         return drawn.groups
 
+    def drawn_lines(self) -> Array:
+        """Return each line, summed over the customers, under each draw of the parameters; shape (lines, draws)."""
+        return self._uncertainty(process=False, seed=None).lines
+
     @property
-    def _valuation(self) -> Valuation:
+    def _basis(self) -> Basis:
         names = tuple(line.name for line in self.lines)
         spreads = spreads_of(self.terms, self.histories)
-        return Valuation(self.orders, self.spend, self.terms, names, self.rates, spreads)
+        return Basis(self.orders, self.spend, self.terms, names, self.rates, spreads)
 
     def _uncertainty(self, process: bool, seed: int | None) -> Uncertainty:
         """Return the draws of this valuation, computed when they are first asked for."""
@@ -362,7 +307,7 @@ class Book:
             )
         key = (process, seed if process else None)
         if key not in self._draws:
-            some = self._valuation, self.histories
+            some = self._basis, self.histories
             self._draws[key] = realised(*some, seed) if process else expected(*some)
         return self._draws[key]
 
@@ -374,22 +319,9 @@ class Book:
         customer, `rate` is the mean that gives the value. Where the fits have draws, also low and high: between them
         the value lies with probability 0.9.
         """
-        import pandas as pd
+        from clvmodels.valuation.statement import by_line
 
-        rows = []
-        for line in self.lines:
-            amount = np.nan
-            if len(line.rates) == 1:
-                amount = float(np.broadcast_to(DRIVERS[next(iter(line.rates))](self.future), self.rlv.shape).sum())
-            worth = float(line.value(self.future).sum())
-            rate = worth / amount if amount else np.nan
-            rows.append((line.name, line.group, ", ".join(line.rates), amount, rate, worth))
-        table = pd.DataFrame(rows, columns=["line", "group", "driver", "amount", "rate", "value"]).set_index("line")
-        table = table.assign(share=table["value"] / self.equity)
-        if not self.has_draws:
-            return table
-        low, high = np.quantile(self._uncertainty(process=False, seed=None).lines, [0.05, 0.95], axis=1)
-        return table.assign(low=low, high=high)
+        return by_line(self)
 
     @cached_property
     def horizons(self) -> pd.DataFrame:
@@ -408,24 +340,7 @@ class Book:
     @cached_property
     def new_customer(self) -> NewCustomer:
         """The value of a customer just acquired, under the same fits and assumptions."""
-        nothing = np.zeros(1)
-        theta, unit = self.orders.estimate, self.orders.unit
-        weightings = [discounting(self.terms, unit), growing(self.terms, unit)]
-        born = self.orders.model.p_alive(theta, nothing, nothing, nothing)
-        purchases, living = residual(self.orders.model, theta, nothing, nothing, weightings)
-        D, G = (born * purchases[:, k] for k in range(2))
-        L = born * living[:, 0] / self.terms.year_in(unit)
-        Z = self.spend.model.expected_spend(self.spend.estimate, nothing, nothing)
-        first, later = Future(np.ones(1), nothing, Z, np.ones(1), 0.0), Future(D, L, Z, G, self.future.K)
-        mean = at_mean_rates(self.lines)
-        return NewCustomer(
-            orders=float(D[0]),
-            living_years=float(L[0]),
-            order_value=float(Z[0]),
-            first_order=float(total(mean, first)[0]),
-            repeat=float(total(mean, later)[0]),
-            acquisition_cost=float(self.acquisition_cost.mean()) if len(self.histories) else 0.0,
-        )
+        return new_customer(self)
 
     def __repr__(self) -> str:
         terms = self.terms
@@ -488,34 +403,11 @@ def value(orders: OrdersFit, spend: SpendFit, histories: Histories, terms: Assum
     _require_finite(orders, terms)
     Z = np.empty(len(histories))
     for part in spend.parts(histories):
-        rows = _positions(part)
+        rows = slice(None) if part.rows is None else part.rows
         Z[rows] = spend.model.expected_spend(part.estimate, histories.frequency[rows], histories.monetary_value[rows])
-    ahead = [_ahead(orders, part, histories, terms) for part in orders.parts(histories)]
-    return Book(orders, spend, terms, histories, Z, ahead)
-
-
-def _positions(part: predictions.Part) -> NDArray[np.int64] | slice:
-    return slice(None) if part.rows is None else part.rows
-
-
-def _ahead(orders: OrdersFit, part: predictions.Part, histories: Histories, terms: Assumptions) -> Ahead:
-    """Return what customers are expected to do, at the estimate of their parameters."""
-    distinct = predictions.distinct_of(part, histories)
-    x, t_x, T = np.ascontiguousarray(distinct.rows.T)
-    horizons = (*HORIZONS, None)
     kinds = (discounting, growing) if terms.growth else (discounting,)
-    weightings = [kind(terms, orders.unit, years) for kind in kinds for years in horizons]
-    purchases, living = residual(orders.model, part.estimate, x, T, weightings)
-    alive = orders.model.p_alive(part.estimate, x, t_x, T)
-    purchases *= alive[:, None]
-    return Ahead(
-        _positions(part),
-        distinct.index,
-        purchases[:, : len(horizons)],
-        purchases[:, -len(horizons) :],
-        alive[:, None] * living[:, : len(horizons)] / terms.year_in(orders.unit),
-        alive,
-    )
+    weightings = [kind(terms, orders.unit, years) for kind in kinds for years in (*HORIZONS, None)]
+    return Book(orders, spend, terms, histories, Z, tuple(ahead(orders, histories, weightings)))
 
 
 def _require_finite(orders: OrdersFit, terms: Assumptions) -> None:
@@ -526,10 +418,10 @@ def _require_finite(orders: OrdersFit, terms: Assumptions) -> None:
             f"growth = {terms.growth:g} is not below the discount rate {terms.discount_rates[-1]:g}: for ever, that is "
             'no finite value; state a horizon, such as horizon = "10 years"'
         )
-    tail = orders.params[orders.model.tail]
+    tail = orders.model.tail
     why = (
-        f"{orders.model.tail} = {tail:.4g}, and from 1 down the undiscounted future is infinite"
-        if tail <= 1
+        f"{tail} = {orders.params[tail]:.4g}, and from 1 down the undiscounted future is infinite"
+        if tail is not None and orders.params[tail] <= 1
         else ("the undiscounted future is finite here, but lies in centuries that no model describes")
     )
     raise AssumptionError(

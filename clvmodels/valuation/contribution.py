@@ -102,14 +102,16 @@ class _Counted:
 
 
 def contribution_statement(
-    book: Book, activity: pd.DataFrame | None = None, by: str | pd.Series[Any] | None = None
+    book: Book, contributed: pd.DataFrame, by: str | pd.Series[Any] | None = None
 ) -> pd.DataFrame:
     """Return the contribution so far beside the value still to come: lines down, segments across, the total last.
 
     Parameters
     ----------
-    book, activity
-        As of `contribution`.
+    book
+        The valuation.
+    contributed
+        What its customers have contributed so far: their `contribution`.
     by
         A column of the customers or a Series by customer id; None: the total alone.
 
@@ -121,7 +123,7 @@ def contribution_statement(
     """
     import pandas as pd
 
-    table = contribution(book, activity).assign(rlv=book.rlv)
+    table = contributed.assign(rlv=book.rlv)
     table["value"] = table["contribution_4"] + table["rlv"]
     segments = pd.Series(TOTAL, table.index) if by is None else segments_of(book, by)
     found = table.groupby(np.asarray(segments), sort=True).sum()

@@ -11,7 +11,7 @@ from clvmodels.numerics.quadrature import Weighting
 from clvmodels.units import Unit
 from clvmodels.valuation.assumptions import Assumptions
 
-__all__ = ["annuity", "discount_factor", "discounting", "growing"]
+__all__ = ["annuity", "calendar_years", "discount_factor", "discounted_years", "discounting", "growing"]
 
 Array = NDArray[np.float64]
 
@@ -68,6 +68,22 @@ def _continuous_annuity(terms: Assumptions, unit: Unit, time: Array) -> Array:
         part = inside if force == 0.0 else -np.expm1(-force * inside) / force
         total += np.exp(-_force(terms, unit, np.asarray(start))) * part
     return total
+
+
+def discounted_years(terms: Assumptions, unit: Unit, time: Array) -> Array:
+    """Return the time from now until `time` (in `unit`), discounted, in years."""
+    return annuity(terms, unit, time) / terms.year_in(unit)
+
+
+def calendar_years(terms: Assumptions, unit: Unit, years: float | None = None) -> float:
+    """Return K: the discounted time within the horizon, in years; `years` is a shorter horizon.
+
+    Examples
+    --------
+    >>> round(calendar_years(Assumptions(discount_rate=0.1, margin=0.3), "week"), 6)  # 1 / log(1.1)
+    10.492059
+    """
+    return float(discounted_years(terms, unit, np.array([discounting(terms, unit, years).end]))[0])
 
 
 def discounting(terms: Assumptions, unit: Unit, years: float | None = None) -> Weighting:

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import reduce
+from operator import mul
 from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
@@ -22,7 +24,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DRIVERS",
+    "FORMULAS",
     "Driver",
+    "Formula",
     "Future",
     "Line",
     "at_mean_rates",
@@ -94,6 +98,54 @@ class Line:
         return np.asarray(sum(rate * DRIVERS[driver](future) for driver, rate in self.rates.items()) + 0.0 * future.D)
 
 
+@dataclass(frozen=True)
+class Formula:
+    """How a line follows from the assumptions.
+
+    Attributes
+    ----------
+    name, group
+        Of the line.
+    sign
+        1, or -1 for a cost.
+    factors
+        By driver, the assumptions whose product is the rate.
+    """
+
+    name: str
+    group: Group
+    sign: Literal[1, -1]
+    factors: Mapping[Driver, tuple[str, ...]]
+
+    def line(self, rate: Mapping[str, float | Array]) -> Line:
+        """Return the line under rates by name."""
+        products = {
+            driver: reduce(mul, [rate[name] for name in names], self.sign) for driver, names in self.factors.items()
+        }
+        return Line(self.name, self.group, products)
+
+
+FORMULAS: Final = (
+    Formula("contribution_margin", "benefit", 1, {"sales": ("margin",)}),
+    Formula("payment", "cost", -1, {"sales": ("payment_share",)}),
+    Formula("returned_goods", "cost", -1, {"sales": ("return_share", "write_down")}),
+    Formula("order_cost", "cost", -1, {"orders": ("order_cost",)}),
+    Formula("returns", "cost", -1, {"orders": ("returns_per_order", "return_cost")}),
+    Formula(
+        "service",
+        "cost",
+        -1,
+        {"orders": ("contacts_per_order", "service_cost"), "living years": ("contacts_per_year", "service_cost")},
+    ),
+    Formula("maintenance_cost", "cost", -1, {"living years": ("maintenance_cost",)}),
+    Formula("loyalty_cost", "cost", -1, {"living years": ("loyalty_cost",)}),
+    Formula("campaigns", "cost", -1, {"calendar years": ("campaigns_per_year", "contact_cost")}),
+    Formula("referrals", "attributed", 1, {"living years": ("referrals_per_year", "referral_value")}),
+    Formula("word_of_mouth", "attributed", -1, {"orders": ("returns_per_order", "word_of_mouth_cost")}),
+)
+"""All lines but tax, which is a share of them."""
+
+
 def rates_of(terms: Assumptions, histories: Histories) -> dict[str, float | Array]:
     """Return the rates of the assumptions by name: one number, or shape (customers,).
 
@@ -109,36 +161,25 @@ def rates_of(terms: Assumptions, histories: Histories) -> dict[str, float | Arra
 
 
 def spreads_of(terms: Assumptions, histories: Histories) -> dict[str, Array]:
-    """Return how sure the rates by column are: the standard deviations that stand in a column ``<column>_sd``."""
+    """Return how sure the rates by column are: the standard deviations that stand in a column ``<column>_sd``.
+
+    Raises
+    ------
+    AssumptionError
+        If a standard deviation is missing or negative.
+    """
     found: dict[str, Array] = {}
     for name in RATES:
         rate = getattr(terms, name)
         if isinstance(rate, ByColumn) and f"{rate.column}_sd" in histories.attributes.columns:
-            found[name] = rate.factor * np.asarray(histories.attributes[f"{rate.column}_sd"], dtype=np.float64)
+            spread = ByColumn(f"{rate.column}_sd", rate.factor)
+            found[name] = np.asarray(of_customers(name, spread, histories, 0.0, np.inf))
     return found
 
 
 def lines_of(rate: Mapping[str, float | Array], tax: float) -> tuple[Line, ...]:
     """Return all lines, those that are zero included; rates of any shape that broadcasts with the drivers."""
-    returns, share = rate["returns_per_order"], rate["return_share"]
-    service, campaigns = rate["service_cost"], rate["campaigns_per_year"]
-    stated = (
-        Line("contribution_margin", "benefit", {"sales": rate["margin"]}),
-        Line("payment", "cost", {"sales": -rate["payment_share"]}),
-        Line("returned_goods", "cost", {"sales": -share * rate["write_down"]}),
-        Line("order_cost", "cost", {"orders": -rate["order_cost"]}),
-        Line("returns", "cost", {"orders": -returns * rate["return_cost"]}),
-        Line(
-            "service",
-            "cost",
-            {"orders": -rate["contacts_per_order"] * service, "living years": -rate["contacts_per_year"] * service},
-        ),
-        Line("maintenance_cost", "cost", {"living years": -rate["maintenance_cost"]}),
-        Line("loyalty_cost", "cost", {"living years": -rate["loyalty_cost"]}),
-        Line("campaigns", "cost", {"calendar years": -campaigns * rate["contact_cost"]}),
-        Line("referrals", "attributed", {"living years": rate["referrals_per_year"] * rate["referral_value"]}),
-        Line("word_of_mouth", "attributed", {"orders": -returns * rate["word_of_mouth_cost"]}),
-    )
+    stated = tuple(formula.line(rate) for formula in FORMULAS)
     return stated if tax == 0.0 else (*stated, _tax(tax, stated))
 
 

@@ -15,7 +15,7 @@ from clvmodels.errors import DataError, one_of
 from clvmodels.valuation.book import Book
 from clvmodels.valuation.changes import changes
 from clvmodels.valuation.closings import existing, require_comparable, time_between
-from clvmodels.valuation.roll_forward import contribution, expectation
+from clvmodels.valuation.roll_forward import expectation, margin_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -241,7 +241,7 @@ def movement(opening: Book, closing: Book, *, restated: Histories | None = None)
         closing,
         time,
         pd.DataFrame({key: by_key.lines[key] for key in LINES}, index=by_key.customer_id),
-        realised_margin=float(contribution(base, sales).sum()),
+        realised_margin=float(margin_of(base, sales).sum()),
         expected_margin=float(ahead.margin.sum()),
     )
 

@@ -7,16 +7,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from clvmodels.inference import predictions
-from clvmodels.models.derived import residual
 from clvmodels.numerics.quadrature import Weighting
 from clvmodels.units import Unit
+from clvmodels.valuation.ahead import ahead
 from clvmodels.valuation.assumptions import Assumptions
 from clvmodels.valuation.book import Book
-from clvmodels.valuation.discounting import annuity, discount_factor, discounting, growing
+from clvmodels.valuation.discounting import discount_factor, discounted_years, discounting, growing
 from clvmodels.valuation.lines import Future, total
 
-__all__ = ["Expectation", "contribution", "expectation"]
+__all__ = ["Expectation", "expectation", "margin_of"]
 
 Array = NDArray[np.float64]
 
@@ -71,7 +70,7 @@ def expectation(book: Book, time: float) -> Expectation:
     year = terms.year_in(unit)
     purchases, living = _integrals(book, _weightings(terms, unit, time))
     before = np.array([min(time, terms.horizon_in(unit))])
-    still = float(annuity(terms, unit, before)[0]) / year
+    still = float(discounted_years(terms, unit, before)[0])
     Z = book.future.Z
     order_value = Z * np.exp(terms.force_of_growth(unit) * time)
     within = total(book.lines, Future(purchases[0], living[0] / year, Z, purchases[1], still))
@@ -80,10 +79,10 @@ def expectation(book: Book, time: float) -> Expectation:
     accumulation = 1.0 / float(discount_factor(at_once, unit, np.array([time]))[0])
     if not _rolls(terms):
         later = accumulation * book.rlv - accumulation * within
-    return Expectation(accumulation, within, later, order_value, contribution(book, purchases[4] * Z))
+    return Expectation(accumulation, within, later, order_value, margin_of(book, purchases[4] * Z))
 
 
-def contribution(book: Book, sales: Array) -> Array:
+def margin_of(book: Book, sales: Array) -> Array:
     """Return the contribution margin of sales, by customer of the book."""
     nothing = np.zeros(len(sales))
     at_margin = Future(D=nothing, L=nothing, Z=sales, G=np.ones(len(sales)), K=0.0)
@@ -120,16 +119,9 @@ def _delayed(weighting: Weighting, time: float) -> Weighting:
 
 def _integrals(book: Book, weightings: list[Weighting]) -> tuple[Array, Array]:
     """Return weighted expected purchases and living time, shape (weightings, customers) each."""
-    orders, histories = book.orders, book.histories
-    shape = (len(weightings), len(histories))
+    shape = (len(weightings), len(book.histories))
     purchases, living = np.empty(shape), np.empty(shape)
-    for part in orders.parts(histories):
-        rows = slice(None) if part.rows is None else part.rows
-        distinct = predictions.distinct_of(part, histories)
-        x, t_x, T = np.ascontiguousarray(distinct.rows.T)
-        alive = orders.model.p_alive(part.estimate, x, t_x, T)
-        for integrals, all_of in zip(
-            residual(orders.model, part.estimate, x, T, weightings), (purchases, living), strict=True
-        ):
-            all_of[:, rows] = (alive * integrals.T)[:, distinct.index]
+    for some in ahead(book.orders, book.histories, weightings):
+        purchases[:, some.rows] = some.purchases.T[:, some.index]
+        living[:, some.rows] = some.living.T[:, some.index]
     return purchases, living

@@ -12,13 +12,14 @@ from numpy.typing import NDArray
 
 from clvmodels.data.columns import examples
 from clvmodels.errors import DataError, one_of
+from clvmodels.valuation.lines import DRIVERS
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from clvmodels.valuation.book import Book
 
-__all__ = ["TOTAL", "WITHIN", "segments_of", "statement"]
+__all__ = ["TOTAL", "WITHIN", "by_line", "segments_of", "statement"]
 
 Index = NDArray[np.int64]
 
@@ -74,6 +75,26 @@ def statement(book: Book, by: str | pd.Series[Any] | None, *, intervals: bool) -
     cost = table.pop("acquisition_cost")
     ratio = table["equity"] / cost
     return table.assign(**beside, **shares, acquisition_cost=cost, equity_to_acquisition_cost=ratio)
+
+
+def by_line(book: Book) -> pd.DataFrame:
+    """Return what equity is made of, by line; `Book.statement_lines` says more."""
+    import pandas as pd
+
+    rows = []
+    for line in book.lines:
+        amount = np.nan
+        if len(line.rates) == 1:
+            amount = float(np.broadcast_to(DRIVERS[next(iter(line.rates))](book.future), book.rlv.shape).sum())
+        worth = float(line.value(book.future).sum())
+        rate = worth / amount if amount else np.nan
+        rows.append((line.name, line.group, ", ".join(line.rates), amount, rate, worth))
+    table = pd.DataFrame(rows, columns=["line", "group", "driver", "amount", "rate", "value"]).set_index("line")
+    table = table.assign(share=table["value"] / book.equity)
+    if not book.has_draws:
+        return table
+    low, high = np.quantile(book.drawn_lines(), [0.05, 0.95], axis=1)
+    return table.assign(low=low, high=high)
 
 
 def _columns(book: Book) -> dict[str, NDArray[np.float64]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import openpyxl  # type: ignore[import-untyped]
 import pandas as pd
 import pytest
 
@@ -40,6 +41,12 @@ def written(run: Run, company: Path, tmp_path: Path, monkeypatch: pytest.MonkeyP
     return tmp_path / "report", result.out
 
 
+def shown_contribution(workbook: Path) -> dict[str, float]:
+    """Return the totals of the contribution statement, by line."""
+    sheet = openpyxl.load_workbook(workbook, data_only=True)["Contribution to date"]
+    return {row[0]: row[1] for row in sheet.iter_rows(values_only=True) if isinstance(row[1], float)}
+
+
 def test_the_report_of_the_company(
     run: Run, written: tuple[Path, str], company: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -55,6 +62,9 @@ def test_the_report_of_the_company(
     assert "New customers" in shown
     customers = pd.read_parquet(folder / "customers.parquet")
     assert customers["rlv"].sum() == pytest.approx(audit["equity"], rel=1e-9)
+    statement = shown_contribution(folder / "equity.xlsx")
+    assert customers["sales"].sum() == pytest.approx(statement["Sales"], rel=1e-9)
+    assert customers["contribution_4"].sum() == pytest.approx(statement["Customer contribution IV"], rel=1e-9)
     again = tmp_path / "again"
     assert run(*arguments(company, again, "--draws", 50)).code == 0
     for name in FILES:

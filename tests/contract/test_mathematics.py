@@ -1,4 +1,4 @@
-"""Laws of the mathematics of every transaction model."""
+"""Laws of the mathematics of every transaction model, and what is derived from it once for all."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from scipy.integrate import quad
 
-from clvmodels.models.derived import expected_purchases, residual, survival
+from clvmodels.inference.laws import LAWS
+from clvmodels.models.derived import residual, survival
 from clvmodels.numerics.quadrature import Weighting
-from tests.contract.conftest import HISTORIES, ORDERS, as_histories
+from tests.contract.conftest import HISTORIES, as_histories
 
 X, T_X, T = HISTORIES
 
@@ -17,51 +18,12 @@ def discounted(delta, end):
     return Weighting(lambda u: np.exp(-delta * u), end, smooth_over=2 / delta)
 
 
-def test_everything_broadcasts_over_draws_and_histories(model, theta):
-    draws = theta * np.array([1.0, 1.1, 0.9])[:, None, None]
-    for values in (
-        model.log_likelihood(draws, X, T_X, T),
-        model.p_alive(draws, X, T_X, T),
-        *model.future(draws, X, T, np.asarray(10.0)),
-        model.expected_purchases(draws, X, T, np.asarray(10.0)),
-        model.pmf(draws, X, T, np.asarray(10.0), np.asarray(2.0)),
-    ):
-        assert values.shape == (3, len(X))
-        assert np.isfinite(values).all()
-    one = model.p_alive(draws[1, 0], X, T_X, T)
-    np.testing.assert_array_equal(model.p_alive(draws, X, T_X, T)[1], one)
+@pytest.mark.parametrize("law", LAWS, ids=lambda law: law.says)
+def test_every_model_keeps_the_laws(model, theta, law):
+    assert law.deviation(model, theta) <= law.tolerance
 
 
-def test_the_gradient_is_that_of_the_log_likelihood(model, theta):
-    for terms, columns in ((model.count_terms, (X,)), (model.history_terms, HISTORIES)):
-        _, gradient = terms(theta, *columns)
-        for k in range(len(theta)):
-            shift = np.zeros(len(theta))
-            shift[k] = 1e-6 * theta[k]
-            difference = (terms(theta + shift, *columns)[0] - terms(theta - shift, *columns)[0]) / (2 * shift[k])
-            np.testing.assert_allclose(gradient[..., k], difference, rtol=1e-5, atol=1e-7)
-
-
-@pytest.mark.parametrize(
-    "model", [model for model in ORDERS if model.history_curvature is not None], ids=lambda model: model.key
-)
-def test_the_curvature_is_that_of_the_gradient(model):
-    theta = model.theta(model.example)
-    x, t_x, T = np.array([0.0, 0.0, 3.0, 40.0]), np.array([0.0, 0.0, 20.0, 35.0]), np.array([1.0, 30.0, 38.0, 36.0])
-    weight = np.array([3.0, 1.0, 2.0, 1.0])
-    for terms, curvature, columns in (
-        (model.count_terms, model.count_curvature, (x,)),
-        (model.history_terms, model.history_curvature, (x, t_x, T)),
-    ):
-        found = curvature(theta, weight, *columns)
-        for k, step in enumerate(1e-5 * theta * np.eye(len(theta))):
-            above, below = (weight @ terms(theta + sign * step, *columns)[1] for sign in (1, -1))
-            np.testing.assert_allclose(found[k], (above - below) / (2.0 * step[k]), rtol=1e-6, atol=1e-9)
-
-
-def test_probabilities_are_probabilities(model, theta):
-    alive = model.p_alive(theta, X, T_X, T)
-    assert ((alive >= 0) & (alive <= 1)).all()
+def test_some_customers_stay_however_long(model, theta):
     for t in (0.01, 10.0, 1e4):
         survives, intensity = model.future(theta, X, T, np.asarray(t))
         assert ((survives > 0) & (survives <= 1)).all()
@@ -83,13 +45,6 @@ def test_survival_falls_and_expected_purchases_grow(model, theta):
     bought = model.expected_purchases(theta, np.array([3.0]), np.array([50.0]), t)
     assert bought[0] == 0.0
     assert (np.diff(bought) > 0).all()
-
-
-def test_expected_purchases_are_the_integral_of_the_intensity(model, theta):
-    for t in (0.1, 39.0, 1000.0):
-        closed = expected_purchases(model, theta, X, T, t)
-        integral, _ = residual(model, theta, X, T, [Weighting(np.ones_like, t)])
-        np.testing.assert_allclose(closed, integral[:, 0], rtol=1e-9)
 
 
 @pytest.mark.parametrize("end", [5.0, 260.0, 12_000.0])
@@ -116,27 +71,6 @@ def test_discounted_lifetime_is_below_that_of_an_immortal(model, theta):
 def test_a_higher_rate_lowers_value(model, theta):
     orders, _ = residual(model, theta, X, T, [discounted(d, 34 / d) for d in (0.001, 0.002, 0.004, 0.008)])
     assert (np.diff(orders, axis=1) < 0).all()
-
-
-@pytest.mark.parametrize("t", [1.0, 26.0, 104.0])
-def test_probabilities_of_counts_sum_to_one_and_have_the_expected_mean(model, theta, t):
-    n = np.arange(4000.0)
-    for x, age in ((0.0, 0.0), (2.0, 39.0), (26.0, 31.0)):
-        probability = model.pmf(theta, np.asarray(x), np.asarray(age), np.asarray(t), n)
-        assert (probability >= 0).all()
-        assert probability.sum() == pytest.approx(1.0, abs=1e-9)
-        mean = float(model.expected_purchases(theta, np.asarray(x), np.asarray(age), np.asarray(t)))
-        assert probability @ n == pytest.approx(mean, rel=1e-7)
-
-
-def test_the_likelihood_of_having_been_silent_is_the_probability_of_no_purchase(model, theta):
-    """No purchase until T: the likelihood equals the probability that a new customer buys nothing in that time."""
-    nothing = np.zeros(1)
-    for age in (0.5, 39.0, 400.0):
-        likelihood = np.exp(model.log_likelihood(theta, nothing, nothing, np.array([age])))
-        alive = model.p_alive(theta, nothing, nothing, nothing)
-        silent = alive * model.pmf(theta, nothing, nothing, np.asarray(age), np.asarray(0.0)) + 1 - alive
-        np.testing.assert_allclose(likelihood, silent, rtol=1e-10)
 
 
 def test_survival_composes_over_time(model, fit, theta):

@@ -76,7 +76,7 @@ def test_the_likelihood_of_the_pymc_model_is_ours(key, rfm):
     built = estimator.to_pymc(rfm)
     assert [variable.name for variable in built.free_RVs] == [quantity.name for quantity in model.quantities]
     theta = model.theta(model.example)
-    node = LogLikelihood(key)(theta[None, :], *vars(tabulate([observe(model, rfm)])).values())
+    node = LogLikelihood(model)(theta[None, :], *vars(tabulate([observe(model, rfm)])).values())
     assert node[0].eval(mode="FAST_COMPILE") == pytest.approx(node[0].eval(), rel=1e-13)
     observations = observe(model, rfm)
     scaled = model.lower + (theta - model.lower) / model.units(time=observations.time, money=observations.money)

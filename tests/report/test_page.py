@@ -20,13 +20,13 @@ from playwright.sync_api import Browser, Page, sync_playwright
 import clvmodels as clv
 from clvmodels.report.content import EquityReport
 from clvmodels.report.labels import Language, label
+from clvmodels.report.locale import NBSP, Locale
 from clvmodels.report.page import write_page
 from clvmodels.report.page.charts import Axis
 from clvmodels.report.page.levers import NODES, WEIGHTS, Levers, levers_of, rate_grid
-from clvmodels.report.page.locale import NBSP, Locale
 from clvmodels.valuation.audit import audit
 from clvmodels.valuation.book import Book
-from clvmodels.valuation.contribution import contribution_statement
+from clvmodels.valuation.contribution import contribution
 from clvmodels.valuation.movement import movement
 from clvmodels.valuation.reconciliation import reconciliation
 
@@ -93,7 +93,7 @@ def reported(books: tuple[Book, ...], by: str | None = "segment") -> EquityRepor
         movements=tuple(movement(*books) for _ in books[1:]),
         by=by,
         reconciliation=reconciliation(books[-1].histories),
-        contribution=contribution_statement(books[-1], None, by),
+        contributed=contribution(books[-1]),
         notes=("a <b>note</b>",),
         audit=audit(dict(zip(DAYS[-len(books) :], books, strict=True)), {"log": "orders.parquet"}, [1]),
         created="2025-01-02T03:04:05+00:00",
@@ -403,6 +403,8 @@ def test_sliders_reach_no_impossible_value(book: Book) -> None:
     assert levers["order_cost"].step is None
     assert levers["discount_rate"].high == 0.24
     assert "acquisition_cost" not in levers
+    cut = terms.changed({"return_share": {"column": "contacts", "factor": 4.0}})  # 0.4 four times is 1 at most
+    assert "return_share" not in {lever.name for lever in levers_of(book.under(cut)).levers}
 
 
 # --- in a browser

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from dataclasses import replace
 from io import StringIO
 from pathlib import Path
@@ -18,7 +19,7 @@ from clvmodels.report import terminal
 from clvmodels.report.fitting import fit_all, spend_model, transaction_models
 from clvmodels.report.record import equity_record
 from clvmodels.report.valuation import Valuation, value_all
-from clvmodels.report.words import amount, assumptions_in_words, percent, significant, with_currency
+from clvmodels.report.words import amount, percent, significant, with_currency
 
 TERMS = clv.Assumptions(
     discount_rate=0.12, margin=0.3, order_cost=1.5, maintenance_cost=2.0, horizon="10 years", currency="[USD]"
@@ -68,8 +69,8 @@ def test_the_report_holds_the_figures_of_the_book(valued: Valuation, width: int)
     for share in book.horizons["share"][:5]:
         assert percent(share) in text
     assert f"{book.new_customer.post_acquisition_value:,.2f} [USD]" in text
-    assert "1.50 [USD] an order" in text
-    assert "2.00 [USD] a living customer and year" in text
+    assert "1.50 [USD] per order" in text
+    assert "2.00 [USD] per living customer and year" in text
 
 
 def test_horizons_beyond_that_of_the_assumptions_are_left_out(valued: Valuation) -> None:
@@ -176,11 +177,13 @@ def test_numbers_are_rounded_for_readers() -> None:
     assert significant(0.000123456) == "0.0001235"
 
 
-def test_assumptions_name_their_timing_and_costs() -> None:
-    words = dict(assumptions_in_words(replace(TERMS, timing="end-year", maintenance_cost=0.0)))
-    assert words["discount rate"] == "12 % a year, effective, at the end of each year"
-    assert words["order cost"] == "1.50 [USD] an order"
-    assert "maintenance cost" not in words
+def test_assumptions_name_their_timing_and_costs(valued: Valuation) -> None:
+    text = shown(terminal.equity_report(under(valued, replace(TERMS, timing="end-year", maintenance_cost=0.0))))
+    told = dict(re.findall(r"^  (\w+(?: \w+)*) {3,}(.*?) *$", text.split("Assumptions")[1], re.MULTILINE))
+    assert told["Discount rate"] == "12 % a year, effective"
+    assert told["Timing"] == "At the end of each year"
+    assert told["Order handling"] == "1.50 [USD] per order"
+    assert "Maintenance" not in told
 
 
 def test_models_are_found_by_their_keys() -> None:

@@ -18,19 +18,21 @@ import numpy as np
 import openpyxl  # type: ignore[import-untyped]
 import pandas as pd
 import pytest
+import xlsxwriter  # type: ignore[import-untyped]
 
 import clvmodels as clv
 from clvmodels.report.content import EquityReport
-from clvmodels.report.labels import LABELS, Language, label
+from clvmodels.report.labels import Language, label
 from clvmodels.report.workbook import customers as customers_sheet
 from clvmodels.report.workbook import document
-from clvmodels.report.workbook.amounts import FORMULAS, Groups, by_customer, parts
+from clvmodels.report.workbook.amounts import SUMS, Groups, by_customer, parts
 from clvmodels.report.workbook.document import SHEETS, cohorts_of, write_workbook
-from clvmodels.report.workbook.style import cell
+from clvmodels.report.workbook.page import Page
+from clvmodels.report.workbook.style import Look, Styles, cell
 from clvmodels.valuation.assumptions import RATES
 from clvmodels.valuation.book import Book
 from clvmodels.valuation.concentration import gini, top_share
-from clvmodels.valuation.contribution import contribution_statement
+from clvmodels.valuation.contribution import contribution
 from clvmodels.valuation.movement import movement
 from clvmodels.valuation.rates import BySegment
 from clvmodels.valuation.reconciliation import reconciliation
@@ -122,7 +124,7 @@ def report_of(books: tuple[Book, ...], by: str | None = "segment") -> EquityRepo
         movements=tuple(movement(*pair) for pair in pairwise(books)),
         by=by,
         reconciliation=reconciliation(last.histories),
-        contribution=contribution_statement(last, None, by),
+        contributed=contribution(last),
         notes=("'segment' is not the same in all rows of 12 customers: the first is kept",),
         audit={"versions": {"clvmodels": "0"}, "seeds": [1]},
         created="2026-01-05T10:00:00+00:00",
@@ -217,12 +219,6 @@ def test_nothing_is_left_without_a_label(sheets: Mapping[str, Sheets]) -> None:
         assert not [text for text in texts if isinstance(text, str) and keys.fullmatch(text)]
 
 
-def test_the_labels_are_in_both_languages() -> None:
-    for key, texts in LABELS.items():
-        assert len(texts) == 2, key
-        assert all(texts), key
-
-
 def test_the_statement_is_that_of_the_book(sheets: Mapping[str, Sheets], plain: EquityReport) -> None:
     truth = plain.book.statement("segment")
     found = sheets["plain"]
@@ -260,8 +256,31 @@ def test_every_assumption_is_on_its_sheet(sheets: Mapping[str, Sheets], rich: Eq
     assert [(row[1], row[2]) for row in by_name["discount_rate"]] == [("Jahr 1", 0.15), ("Jahr 2 und danach", 0.12)]
     assert [(row[1], row[2]) for row in by_name["return_share"]] == [("je Kunde: Spalte returned mal", 0.5)]
     assert by_name["order_cost"][0][2] == 1.5
-    assert by_name["horizon"][0][2] == "12 years"
+    found = sheets["rich"]
+    cells = (
+        found.shown["Annahmen"].cell(found.row("Annahmen", key, 5), 3) for key in ("return_share", "payment_share")
+    )
+    assert ["%" in one.number_format for one in cells] == [False, True]  # the factor of a column is no share
+    assert by_name["horizon"][0][2] == "12 Jahre"
     assert {row[4] for row in by_name["horizon"] + by_name["discount_rate"]} == {"braucht neuen Bericht"}
+
+
+@pytest.mark.parametrize(("columns", "area"), [(12, "'one'!$A$1:$L$9"), (20, "'one'!$A$5:$T$9")])
+def test_on_several_pages_texts_above_the_table_are_not_printed(tmp_path: Path, columns: int, area: str) -> None:
+    """The first column stands on each of them, and would cut these texts off."""
+    workbook = xlsxwriter.Workbook(tmp_path / "page.xlsx")
+    page = Page(workbook, "one", Styles(workbook, 0))
+    page.title("A title", "a line below it that is long")
+    page.note("A remark that is longer than the first column is wide")
+    page.row += 1
+    page.header([f"column {number}" for number in range(columns)])
+    page.line([1.0] * columns, [Look("money")] * columns)
+    page.row += 1
+    page.finish("left", "right", "below")
+    workbook.close()
+    sheet = openpyxl.load_workbook(tmp_path / "page.xlsx")["one"]
+    assert sheet.print_area == area
+    assert (sheet.print_title_cols == "$A:$A") == (columns == 20)
 
 
 def test_the_movement_adds_up_in_formulas(sheets: Mapping[str, Sheets], plain: EquityReport) -> None:
@@ -480,7 +499,7 @@ def test_ids_are_what_they_were(ids: Any, shown: list[object], tmp_path: Path, p
         ORDERS, SPEND, clv.Histories.from_frame(table.assign(monetary_value=20.0), unit="week"), ONE_RATE_EACH
     )
     report = replace(
-        plain, books=(book,), closings=("2024-09-30",), movements=(), by=None, contribution=contribution_statement(book)
+        plain, books=(book,), closings=("2024-09-30",), movements=(), by=None, contributed=contribution(book)
     )
     write_workbook(report, tmp_path / "equity.xlsx", "en")
     found = Sheets.read(tmp_path / "equity.xlsx")
@@ -548,7 +567,7 @@ def total(book: Book, name: str, groups: Groups) -> Any:
             stated |= {(key, segment): number for segment, number in rate.rates.items()}
         else:
             stated[key, ""] = getattr(rate, "factor", rate)
-    sign, terms = FORMULAS[name]
+    sign, terms = SUMS[name]
     whole = np.zeros(len(groups.names))
     for term in terms:
         for part in parts(book, term, groups):
@@ -560,7 +579,7 @@ def total(book: Book, name: str, groups: Groups) -> Any:
 def test_the_formulas_are_those_of_the_lines(by: str | None) -> None:
     """Whatever groups the statement has, amounts times cells are the lines of the valuation."""
     book = example()
-    assert [line.name for line in book.lines][:-1] == [name for name in FORMULAS if name != "acquisition_cost"]
+    assert [line.name for line in book.lines][:-1] == [name for name in SUMS if name != "acquisition_cost"]
     groups = Groups.whole(len(book.histories)) if by is None else Groups.of(book.histories.attributes[by])
     for line in book.lines[:-1]:
         truth = groups.sum(line.value(book.future))
@@ -570,7 +589,7 @@ def test_the_formulas_are_those_of_the_lines(by: str | None) -> None:
 
 def test_a_cell_stays_a_cell_where_the_groups_allow_it() -> None:
     book = example()
-    margin = FORMULAS["contribution_margin"].terms[0]
+    margin = SUMS["contribution_margin"].terms[0]
     own, other = (Groups.of(book.histories.attributes[name]) for name in ("segment", "channel"))
     (one,) = parts(book, margin, own)
     assert one.plain
@@ -578,7 +597,7 @@ def test_a_cell_stays_a_cell_where_the_groups_allow_it() -> None:
     first, second = parts(book, margin, other)
     assert (first.only, second.only) == ("segment = North", "segment = South & East")
     assert first.cells == ((("margin", "North"),),) * 2
-    (write_down,) = parts(book, FORMULAS["returned_goods"].terms[0], other)
+    (write_down,) = parts(book, SUMS["returned_goods"].terms[0], other)
     assert write_down.within == ("returned",)
     assert write_down.cells[0] == (("return_share", ""), ("write_down", "shop"))
 
@@ -588,7 +607,7 @@ def test_rates_by_very_many_segments_become_part_of_the_amounts() -> None:
     rates = {str(number): 0.2 + number / 1000 for number in range(150)}
     book = book.under(book.terms.changed({"margin": {"by": "many", "rates": rates}}))
     groups = Groups.of(book.histories.attributes["segment"])
-    (part,) = parts(book, FORMULAS["contribution_margin"].terms[0], groups)
+    (part,) = parts(book, SUMS["contribution_margin"].terms[0], groups)
     assert part.within == ("margin",)
     assert part.cells == ((), ())
     np.testing.assert_allclose(part.amounts, groups.sum(book.lines[0].value(book.future)), rtol=1e-12)

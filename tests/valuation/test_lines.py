@@ -211,19 +211,30 @@ def test_simulated_futures_have_the_expected_lines(orders, spend, rfm):
 
 def test_what_is_not_sure_of_a_rate_is_in_the_draws(rfm):
     """Returns an order with a standard deviation: all else known, its part of the draws is sd x cost x orders."""
-    unsure = pd.DataFrame({"back": 0.2, "back_sd": 0.1}, rfm.customer_id)
+    sd = np.linspace(0.05, 0.15, len(rfm))
+    unsure = pd.DataFrame({"back": 0.2, "back_sd": sd}, rfm.customer_id)
     same = {name: np.full((1, 1_000), value) for name, value in ORDERS.items()}
     fits = clv.BGNBD().from_params(same, unit="week"), clv.GammaGamma().from_params(SPEND)
     changes = {"returns_per_order": {"column": "back"}, "return_cost": 5.0, "word_of_mouth_cost": 0.0, "tax": 0.2}
     book = valued(*fits, rfm.with_attributes(unsure), **changes)
     plain = valued(*fits, rfm.with_attributes(unsure[["back"]]), **changes)
     assert plain.interval().sd == pytest.approx(0.0, abs=1e-9)
-    expected = 0.8 * 5.0 * 0.1 * book.future.D
+    expected = 0.8 * 5.0 * sd * book.future.D
     np.testing.assert_allclose(book.customers["rlv_sd"], expected, rtol=0.2, atol=1e-9)
     assert np.mean(book.customers["rlv_sd"] / expected) == pytest.approx(1.0, abs=0.01)
     assert book.interval().sd == pytest.approx(np.sqrt((expected**2).sum()), rel=0.1)
     assert book.interval().mean == pytest.approx(book.equity, abs=4.0 * book.interval().sd / np.sqrt(1_000))
     again = valued(*fits, rfm.with_attributes(unsure), **changes)
     np.testing.assert_array_equal(again.draws(), book.draws())
+    whole = valued(*fits, rfm.with_attributes(unsure), **changes).statement("segment").loc["total"]
+    assert (whole["low"], whole["high"]) == pytest.approx((book.interval(0.9).low, book.interval(0.9).high), rel=1e-9)
     really = book.draws(process=True, seed=1)
     assert really.mean() == pytest.approx(book.equity, abs=4.0 * really.std() / np.sqrt(1_000))
+
+
+@pytest.mark.parametrize("wrong", [np.nan, -0.1, "unknown"])
+def test_how_sure_a_rate_is_must_be_known(orders, spend, rfm, wrong):
+    unsure = pd.DataFrame({"back": 0.2, "back_sd": [wrong, *[0.1] * (len(rfm) - 1)]}, rfm.customer_id)
+    book = valued(orders, spend, rfm.with_attributes(unsure), returns_per_order={"column": "back"})
+    with pytest.raises(AssumptionError, match="returns_per_order: the column 'back_sd' "):
+        book.draws(process=True)

@@ -81,11 +81,12 @@ def test_what_ledgers_count_goes_before_what_rates_expect(book, rfm):
 
 
 def test_the_contribution_statement_adds_up(book):
-    table = contribution_statement(book, by="segment")
+    contributed = contribution(book)
+    table = contribution_statement(book, contributed, by="segment")
     np.testing.assert_allclose(table["A"] + table["B"], table["total"], rtol=1e-12)
     assert table.loc["rlv", "total"] == pytest.approx(book.equity, rel=1e-12)
     assert table.loc["value", "A"] == pytest.approx(table.loc["contribution_4", "A"] + table.loc["rlv", "A"])
-    assert list(contribution_statement(book).columns) == ["total"]
+    assert list(contribution_statement(book, contributed).columns) == ["total"]
 
 
 def test_sales_tie_to_the_ledger(rfm, log):

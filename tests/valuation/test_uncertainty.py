@@ -19,9 +19,10 @@ from clvmodels.inference.predictions import Part
 from clvmodels.inference.spend_fit import SpendFit
 from clvmodels.models.registry import TRANSACTION_MODELS
 from clvmodels.models.specification import Traits
-from clvmodels.valuation import uncertainty
+from clvmodels.valuation import expectations, futures, uncertainty
 from clvmodels.valuation.discounting import annuity, discount_factor
-from clvmodels.valuation.uncertainty import _paired, _purchases, _Thinning
+from clvmodels.valuation.futures import _purchases, _Thinning
+from clvmodels.valuation.uncertainty import _paired
 
 DRAWS = ["rlv_sd", "rlv_q05", "rlv_q50", "rlv_q95", "probability_of_loss"]
 
@@ -140,7 +141,7 @@ def test_small_blocks_give_the_same(fits, rfm, monkeypatch):
     book = book_of(*fits, rfm)
     whole = book.draws(), book.customers[DRAWS]
     monkeypatch.setattr(predictions, "NUMBERS_PER_BLOCK", 30)
-    monkeypatch.setattr(uncertainty, "MEMORY", 1.0)
+    monkeypatch.setattr(expectations, "MEMORY", 1.0)
     again = book_of(*fits, rfm)
     np.testing.assert_allclose(again.draws(), whole[0], rtol=1e-9)
     pd.testing.assert_frame_equal(again.customers[DRAWS], whole[1], rtol=1e-7)
@@ -183,7 +184,7 @@ def test_an_interval_reads_well(fits, rfm):
 # ---------------------------------------------------------------------------------- what customers will really do
 
 
-def futures(estimator, rfm, **changes):
+def point_book(estimator, rfm, **changes):
     orders = estimator.from_params(dict(estimator.model.example), unit="week")
     spend = clv.GammaGamma().from_params({"p": 6.25, "q": 3.74, "v": 15.44})
     return book_of(orders, spend, rfm, **changes)
@@ -193,7 +194,7 @@ def futures(estimator, rfm, **changes):
     "changes", [{}, {"timing": "end-year", "discount_rate": 0.4}, {"horizon": "2 years", "discount_rate": 0.0}]
 )
 def test_simulated_futures_are_worth_what_is_expected(estimator, rfm, changes):
-    book = futures(estimator, rfm, **changes)
+    book = point_book(estimator, rfm, **changes)
     draws = book.draws(process=True, seed=1)
     assert draws.shape == (1000,)
     assert abs(draws.mean() - book.equity) < 4 * draws.std() / np.sqrt(1000)
@@ -215,11 +216,11 @@ def test_the_process_widens(fits, rfm):
 
 def test_a_seed_reproduces_and_small_slices_sum_up(rfm, monkeypatch):
     estimator = clv.MBGNBD()
-    first, again, other = (futures(estimator, rfm).draws(process=True, seed=seed) for seed in (1, 1, 2))
+    first, again, other = (point_book(estimator, rfm).draws(process=True, seed=seed) for seed in (1, 1, 2))
     np.testing.assert_array_equal(first, again)
     assert not np.array_equal(first, other)
-    monkeypatch.setattr(uncertainty, "NUMBERS_AT_A_TIME", 30_000)
-    book = futures(estimator, rfm)
+    monkeypatch.setattr(futures, "NUMBERS_AT_A_TIME", 30_000)
+    book = point_book(estimator, rfm)
     sliced = book.draws(process=True, seed=1)
     assert abs(sliced.mean() - book.equity) < 4 * sliced.std() / np.sqrt(1000)
     assert sliced.std() == pytest.approx(first.std(), rel=0.15)
@@ -242,7 +243,7 @@ def test_thinned_purchases_keep_the_discounted_sum(delta):
     kinds = np.repeat(np.arange(4), n)
     lifetime, last = np.array([np.inf, 60.0, np.inf, 60.0])[kinds], np.array([np.inf, np.inf, 3.0, 3.0])[kinds]
     traits = Traits(np.full(4 * n, 0.1), lifetime, last)
-    start = -np.log(uncertainty.THINNED_FROM) / delta if delta else np.inf
+    start = -np.log(futures.THINNED_FROM) / delta if delta else np.inf
     generator = np.random.default_rng(0)
     left, bought = _purchases(traits, np.full(4 * n, end), _Thinning(start, delta), generator)
     ours = np.bincount(bought.customer, np.exp(-delta * bought.time) * bought.weight, 4 * n).reshape(4, n)

@@ -13,12 +13,11 @@ from typing import Final
 from clvmodels.files import whole_file
 from clvmodels.report.content import EquityReport
 from clvmodels.report.labels import Language
+from clvmodels.report.locale import Locale
 from clvmodels.report.page import figures, sections
-from clvmodels.report.page.locale import Locale
 from clvmodels.report.page.loss import loss
 from clvmodels.report.page.markup import Html, joined, tag
 from clvmodels.report.page.sliders import sliders
-from clvmodels.report.page.stated import assumptions
 
 __all__ = ["write_page"]
 
@@ -33,7 +32,7 @@ _SECTIONS: Final[Mapping[str, Callable[[EquityReport, Locale], Html]]] = {
     "sensitivities": figures.sensitivities,
     "contribution": sections.contribution,
     "reconciliation": sections.reconciliation,
-    "assumptions": assumptions,
+    "assumptions": sections.assumptions,
     "audit": sections.audit,
     "notes": sections.notes,
 }

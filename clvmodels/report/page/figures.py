@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from clvmodels.report.content import STEP, EquityReport
 from clvmodels.report.labels import LABELS
+from clvmodels.report.locale import Locale, digits_of
 from clvmodels.report.page.charts import Axis, Bar, Curve, Tone, bars, curves, swatch
-from clvmodels.report.page.locale import Locale, digits_of
 from clvmodels.report.page.markup import Html, tag
 from clvmodels.report.page.tables import Row, head, name, number, section, table, words
 from clvmodels.valuation.book import Book

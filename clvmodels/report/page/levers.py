@@ -15,19 +15,17 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from clvmodels.inference.predictions import distinct_of
-from clvmodels.models.derived import residual
+from clvmodels.report.stated import Kind, kind_of
+from clvmodels.valuation.ahead import ahead
 from clvmodels.valuation.assumptions import RATES, Assumptions
 from clvmodels.valuation.book import Book
-from clvmodels.valuation.discounting import annuity, discounting, growing
-from clvmodels.valuation.lines import Driver, Line
-from clvmodels.valuation.rates import ByColumn, numbers, of_customers, scaled
-from clvmodels.valuation.scenarios import NOT_VALUED
+from clvmodels.valuation.discounting import calendar_years, discounting, growing
+from clvmodels.valuation.lines import FORMULAS, Driver, Line
+from clvmodels.valuation.rates import of_customers, scaled
 
 __all__ = ["NODES", "WEIGHTS", "Lever", "Levers", "RateGrid", "Term", "levers_of", "rate_grid"]
 
 Array = NDArray[np.float64]
-Kind = Literal["share", "money", "number", "factor"]
 
 NODES: Final[Array] = np.sin(np.pi * np.arange(4, -5, -1) / 8)
 """Chebyshev points of the second kind on [-1, 1], the middle one 0: Trefethen (2013), Approximation Theory, ch. 2."""
@@ -64,7 +62,7 @@ class Lever:
     """
 
     name: str
-    kind: Kind
+    kind: Kind | Literal["factor"]
     stated: float
     low: float
     high: float
@@ -153,8 +151,9 @@ def levers_of(book: Book) -> Levers:
         sums, between = computed[:, : len(NODES)], computed[:, len(NODES) :]
         sums[:, NODES == 0.0] = stated
         error = float(np.max(np.abs(_interpolated(sums, _BETWEEN) / between - 1.0), initial=0.0))
-    factors = _factors(book, parts)
-    terms = tuple(Term(line.name, *rest) for (line, _), *rest in zip(parts, factors, sums, strict=True))
+    terms = tuple(
+        Term(line.name, _factors(book, line, driver), row) for (line, driver), row in zip(parts, sums, strict=True)
+    )
     return Levers(tuple(_levers(book, terms, grid)), terms, book.terms.tax, grid, error)
 
 
@@ -183,25 +182,22 @@ def _value(book: Book, line: Line, driver: Driver) -> float:
 def _sums(book: Book, parts: Sequence[tuple[Line, Driver]], factors: Array) -> Array:
     """Return the same under the discount rates times each factor, shape (parts, factors): one pass over customers."""
     terms, unit, year = book.terms, book.orders.unit, book.terms.year_in(book.orders.unit)
-    some = [replace(terms, discount_rate=tuple(c * rate for rate in terms.discount_rates)) for c in factors]
+    others = [replace(terms, discount_rate=tuple(c * rate for rate in terms.discount_rates)) for c in factors]
     kinds = (discounting, growing) if terms.growth else (discounting,)
-    weightings = [kind(each, unit) for kind in kinds for each in some]
+    weightings = [kind(each, unit) for kind in kinds for each in others]
     weights = [_weight(book, line, driver) for line, driver in parts]
-    K = [float(annuity(each, unit, np.array([discounting(each, unit).end]))[0]) / year for each in some]
+    K = np.array([calendar_years(each, unit) for each in others])
     sums = np.zeros((len(parts), len(factors)))
-    for part in book.orders.parts(book.histories):
-        rows = slice(None) if part.rows is None else part.rows
-        distinct = distinct_of(part, book.histories)
-        x, t_x, T = np.ascontiguousarray(distinct.rows.T)
-        purchases, living = residual(book.orders.model, part.estimate, x, T, weightings)
-        alive = book.orders.model.p_alive(part.estimate, x, t_x, T)
-        n = len(factors)
-        ahead = {"sales": purchases[:, -n:], "orders": purchases[:, :n], "living years": living[:, :n] / year}
+    n = len(factors)
+    for some in ahead(book.orders, book.histories, weightings):
+        amounts = {
+            "sales": some.purchases[:, -n:],
+            "orders": some.purchases[:, :n],
+            "living years": some.living[:, :n] / year,
+        }
         for k, (_, driver) in enumerate(parts):
-            weighted = np.bincount(distinct.index, weights=weights[k][rows], minlength=len(x))
-            sums[k] += (
-                weighted.sum() * np.array(K) if driver == "calendar years" else (alive * weighted) @ ahead[driver]
-            )
+            weighted = np.bincount(some.index, weights=weights[k][some.rows], minlength=len(some.alive))
+            sums[k] += weighted.sum() * K if driver == "calendar years" else weighted @ amounts[driver]
     return sums
 
 
@@ -218,21 +214,17 @@ def _interpolated(sums: Array, points: Array) -> Array:
     return np.asarray(np.sign(sums[:, :1]) * np.exp(logs))
 
 
-def _factors(book: Book, parts: Sequence[tuple[Line, Driver]]) -> list[tuple[str, ...]]:
-    """Return for each part the assumptions it is proportional to: those that, halved, halve it exactly."""
-    found: list[list[str]] = [[] for _ in parts]
-    for name in (name for name in RATES if name not in NOT_VALUED and _is_stated(book.terms, name)):
-        halved = book.terms.changed({name: scaled(getattr(book.terms, name), 0.5)})
-        rates = {line.name: line.rates for line in book.under(halved).lines}
-        for names, (line, driver) in zip(found, parts, strict=True):
-            if np.array_equal(rates[line.name][driver], 0.5 * np.asarray(line.rates[driver])):
-                names.append(name)
-    return [tuple(names) for names in found]
+def _factors(book: Book, line: Line, driver: Driver) -> tuple[str, ...]:
+    """Return the assumptions that a part of a line is proportional to."""
+    (formula,) = (formula for formula in FORMULAS if formula.name == line.name)
+    return tuple(name for name in formula.factors[driver] if _is_uncut(book, name))
 
 
-def _is_stated(terms: Assumptions, name: str) -> bool:
-    rate = getattr(terms, name)
-    return isinstance(rate, ByColumn) or any(numbers(rate))
+def _is_uncut(book: Book, name: str) -> bool:
+    """Whether a rate halved is half as high for all: one in a column, times a factor, may be cut at its bound."""
+    bounds, halved = RATES[name], scaled(getattr(book.terms, name), 0.5)
+    half = of_customers(name, halved, book.histories, bounds.low, bounds.high)
+    return np.array_equal(half, 0.5 * np.asarray(book.rates[name]))
 
 
 def _levers(book: Book, terms: Sequence[Term], grid: RateGrid | None) -> Iterator[Lever]:
@@ -240,8 +232,7 @@ def _levers(book: Book, terms: Sequence[Term], grid: RateGrid | None) -> Iterato
     for name in (name for name in RATES if name in moving):
         bounds, rate = RATES[name], getattr(book.terms, name)
         if isinstance(rate, int | float):
-            kind: Kind = "share" if bounds.high == 1.0 else "money" if bounds.meaning.startswith("money") else "number"
-            yield _lever(name, kind, float(rate), 0.0, min(_WIDEST * rate, bounds.high))
+            yield _lever(name, kind_of(name), float(rate), 0.0, min(_WIDEST * rate, bounds.high))
         else:
             highest = float(np.max(of_customers(name, rate, book.histories, bounds.low, bounds.high)))
             yield _lever(name, "factor", 1.0, 0.0, min(_WIDEST, bounds.high / highest))
@@ -254,7 +245,7 @@ def _levers(book: Book, terms: Sequence[Term], grid: RateGrid | None) -> Iterato
         yield _lever("discount_rate", "share" if len(rates) == 1 else "factor", one, one * low, one * high)
 
 
-def _lever(name: str, kind: Kind, stated: float, low: float, high: float) -> Lever:
+def _lever(name: str, kind: Kind | Literal["factor"], stated: float, low: float, high: float) -> Lever:
     """Return a lever that moves in steps of a hundredth to a thousandth of what is stated."""
     size = math.floor(math.log10(stated))
     fewest = max(2 - size, 3 if kind == "share" else 0)

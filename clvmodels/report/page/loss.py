@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from clvmodels.report.content import EquityReport
-from clvmodels.report.page.locale import Locale, digits_of
+from clvmodels.report.locale import Locale, digits_of
 from clvmodels.report.page.markup import Html, tag
 from clvmodels.report.page.tables import Row, head, name, number, section, table
 from clvmodels.valuation.unprofitable import causes, levers, unprofitable

@@ -8,16 +8,17 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from clvmodels.report.content import EquityReport
-from clvmodels.report.page.locale import Locale, digits_of
+from clvmodels.report.locale import Locale, digits_of
 from clvmodels.report.page.markup import Html, tag
 from clvmodels.report.page.tables import Row, head, name, number, section, table, words
+from clvmodels.report.stated import stated
 from clvmodels.valuation.reconciliation import UNEXPLAINED
 from clvmodels.valuation.statement import TOTAL
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["audit", "contribution", "flag", "headline", "lines", "notes", "reconciliation", "statement"]
+__all__ = ["assumptions", "audit", "contribution", "flag", "headline", "lines", "notes", "reconciliation", "statement"]
 
 _MOST_SEGMENTS: Final = 40
 """Segments shown; beyond that, those with the largest equity."""
@@ -184,6 +185,13 @@ def _item_label(item: str, locale: Locale) -> str:
     if not item.startswith(_LEFT_OUT):
         return locale.label(item)
     return locale.label("left_out").format(item.removeprefix(_LEFT_OUT))
+
+
+def assumptions(report: EquityReport, locale: Locale) -> Html:
+    """Return every assumption that counts."""
+    rows = [Row([name(locale.label(key)), words(said)]) for key, said in stated(report.book.terms, locale)]
+    title = locale.label("assumptions")
+    return section("assumptions", locale, [table(title, head([locale.label("assumption"), ""], left=2), rows)])
 
 
 def audit(report: EquityReport, locale: Locale) -> Html:

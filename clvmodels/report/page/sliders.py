@@ -7,13 +7,16 @@ import math
 from typing import Final
 
 from clvmodels.report.content import EquityReport
+from clvmodels.report.locale import NBSP, Locale, digits_of
 from clvmodels.report.page.levers import NODES, WEIGHTS, Lever, Levers, levers_of
-from clvmodels.report.page.locale import NBSP, Locale, digits_of
 from clvmodels.report.page.markup import Attributes, Html, tag
-from clvmodels.report.page.stated import PER
 from clvmodels.report.page.tables import section
+from clvmodels.report.stated import UNITS
 
 __all__ = ["sliders"]
+
+_UNSAID: Final = ("order_cost", "maintenance_cost", "loyalty_cost")
+"""Assumptions whose label does not say what they are per."""
 
 _RAISED: Final = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
@@ -63,7 +66,7 @@ def _slider(lever: Lever, locale: Locale) -> Html:
     }
     said = tag("output", _written(lever, locale), {"for": at})
     effect = tag("span", "", {"class": "effect"})
-    per = f" ({locale.label(PER[lever.name])})" if lever.name in PER else ""
+    per = f" ({locale.label(UNITS[lever.name])})" if lever.name in _UNSAID else ""
     label = tag("label", locale.label(lever.name) + per, {"for": at})
     return tag("div", [label, said, tag("input", attributes=slider), effect], {"class": "lever"})
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from clvmodels.report.page.locale import Locale
+from clvmodels.report.locale import Locale
 from clvmodels.report.page.markup import Html, tag
 
 __all__ = ["Row", "head", "name", "number", "section", "table", "words"]

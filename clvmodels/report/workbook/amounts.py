@@ -16,14 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clvmodels.valuation.assumptions import RATES
-from clvmodels.valuation.lines import DRIVERS
+from clvmodels.valuation.lines import DRIVERS, FORMULAS
 from clvmodels.valuation.rates import ByColumn, BySegment, Rate, of_customers
 from clvmodels.valuation.statement import TOTAL, WITHIN
 
 if TYPE_CHECKING:
     from clvmodels.valuation.book import Book
 
-__all__ = ["AMOUNTS", "FORMULAS", "Array", "CellKey", "Formula", "Groups", "Part", "Term", "by_customer", "parts"]
+__all__ = ["AMOUNTS", "SUMS", "Array", "CellKey", "Groups", "Part", "Sum", "Term", "by_customer", "parts"]
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
@@ -50,32 +50,16 @@ class Term(NamedTuple):
     factors: tuple[str, ...]
 
 
-class Formula(NamedTuple):
+class Sum(NamedTuple):
     """A sum of terms, with a sign."""
 
     sign: int
     terms: tuple[Term, ...]
 
 
-FORMULAS: Final[Mapping[str, Formula]] = {
-    "contribution_margin": Formula(1, (Term("sales", ("margin",)),)),
-    "payment": Formula(-1, (Term("sales", ("payment_share",)),)),
-    "returned_goods": Formula(-1, (Term("sales", ("return_share", "write_down")),)),
-    "order_cost": Formula(-1, (Term("orders", ("order_cost",)),)),
-    "returns": Formula(-1, (Term("orders", ("returns_per_order", "return_cost")),)),
-    "service": Formula(
-        -1,
-        (
-            Term("orders", ("contacts_per_order", "service_cost")),
-            Term("living years", ("contacts_per_year", "service_cost")),
-        ),
-    ),
-    "maintenance_cost": Formula(-1, (Term("living years", ("maintenance_cost",)),)),
-    "loyalty_cost": Formula(-1, (Term("living years", ("loyalty_cost",)),)),
-    "campaigns": Formula(-1, (Term("calendar years", ("campaigns_per_year", "contact_cost")),)),
-    "referrals": Formula(1, (Term("living years", ("referrals_per_year", "referral_value")),)),
-    "word_of_mouth": Formula(-1, (Term("orders", ("returns_per_order", "word_of_mouth_cost")),)),
-    "acquisition_cost": Formula(1, (Term("customers", ("acquisition_cost",)),)),
+SUMS: Final[Mapping[str, Sum]] = {
+    **{one.name: Sum(one.sign, tuple(Term(*term) for term in one.factors.items())) for one in FORMULAS},
+    "acquisition_cost": Sum(1, (Term("customers", ("acquisition_cost",)),)),
 }
 """The lines of a statement but for tax, and the acquisition cost, which is none of them."""
 

@@ -25,6 +25,8 @@ Array = NDArray[np.float64]
 _TOP: Final = (0.01, 0.05, 0.1, 0.2, 0.5)
 _POINTS: Final = np.linspace(0.0, 1.0, 101)
 """Shares of the customers at which the curves are shown."""
+_ROWS_BESIDE_BARS: Final = 5
+"""Of a chart: for its title, its axis and its legend."""
 _FACTORS: Final = (0.8, 0.9, 1.0, 1.1, 1.2)
 """What margin and discount rate are multiplied with in the table of both."""
 
@@ -186,9 +188,10 @@ def _tornado(page: Page, report: EquityReport, base: str, language: Language) ->
             cells = {"categories": [page.name, top, 0, end, 0], "values": [page.name, top, column, end, column]}
             fill = {"fill": {"color": colour}, "border": {"none": True}}
             chart.add_series({"name": heads[column], **cells, **fill, "gap": 40, "overlap": 100})
-        chart.set_y_axis(axis("General", grid=False, low=True) | {"reverse": True})
+        chart.set_y_axis(axis("General", grid=False, low=True) | {"reverse": True, "interval_unit": 1})
         chart.set_x_axis(axis("#,##0"))
-        page.chart(chart, top - 1, 1 + page.beside(), label("change_of_equity", language))
+        rows = max(CHART_ROWS, len(table) + _ROWS_BESIDE_BARS)
+        page.chart(chart, top - 1, 1 + page.beside(), label("change_of_equity", language), rows=rows)
 
 
 def _two_way(page: Page, book: Book, language: Language) -> None:

@@ -7,6 +7,8 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any, Final
 
 from clvmodels.report.labels import Language, label
+from clvmodels.report.locale import Locale
+from clvmodels.report.stated import UNITS, kind_of
 from clvmodels.report.workbook.amounts import CellKey
 from clvmodels.report.workbook.page import Page
 from clvmodels.report.workbook.style import Kind, Live, Look
@@ -18,31 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["write_assumptions"]
 
-_UNITS: Final = {
-    "discount_rate": "unit_per_year",
-    "margin": "unit_of_sales",
-    "payment_share": "unit_of_sales",
-    "return_share": "unit_of_sales",
-    "write_down": "unit_of_returned_value",
-    "order_cost": "unit_per_order",
-    "returns_per_order": "unit_per_order",
-    "return_cost": "unit_per_return",
-    "word_of_mouth_cost": "unit_per_return",
-    "contacts_per_order": "unit_per_order",
-    "contacts_per_year": "unit_per_living_year",
-    "service_cost": "unit_per_contact",
-    "maintenance_cost": "unit_per_living_year",
-    "loyalty_cost": "unit_per_living_year",
-    "campaigns_per_year": "unit_per_customer_year",
-    "contact_cost": "unit_per_contact",
-    "referrals_per_year": "unit_per_living_year",
-    "referral_value": "unit_per_referral",
-    "acquisition_cost": "unit_per_customer",
-    "growth": "unit_per_year",
-    "tax": "unit_of_value",
-}
-"""What a number is about, by assumption; the others say it themselves."""
-
+_DURATIONS: Final = ("year", "horizon")
 _LIVE: Final = (*RATES, "tax")
 """What the formulas refer to; D, L and Z rest on the others."""
 
@@ -67,7 +45,7 @@ def write_assumptions(page: Page, report: EquityReport, language: Language) -> d
     for field in fields(Assumptions):
         for segment, whom, item in _items(terms, field.name, language):
             key = (field.name, segment)
-            found = _write_row(page, field.name, whom, item, language)
+            found = _write_row(page, field.name, whom, item, _kind(terms, field.name), language)
             if field.name in _LIVE:
                 cells[key] = found
     _write_basis(page, report, language)
@@ -86,26 +64,27 @@ def _items(terms: Assumptions, name: str, language: Language) -> Iterator[tuple[
         for year, rate in enumerate(stated, start=1):
             last = year == len(stated) and year > 1
             yield "", label("year_and_after" if last else "year_number", language).format(year), rate
-    elif stated is None:
-        yield "", "", label("for_ever", language)
+    elif name in _DURATIONS:
+        locale = Locale(language, terms.currency)
+        yield "", "", label("for_ever", language) if stated is None else locale.duration(stated)
     else:
         text = label(stated, language) if isinstance(stated, str) else stated
         yield "", label("all_customers", language) if name in RATES else "", text
 
 
-def _write_row(page: Page, name: str, whom: str, item: float | str, language: Language) -> Live:
+def _kind(terms: Assumptions, name: str) -> Kind:
+    """Return how the value of an assumption is shown: shares in percent; the factor of a column is none."""
+    share = name in UNITS and kind_of(name) == "share" and not isinstance(getattr(terms, name), ByColumn)
+    return "share" if share else "rate"
+
+
+def _write_row(page: Page, name: str, whom: str, item: float | str, kind: Kind, language: Language) -> Live:
     live = name in _LIVE
-    unit = label(_UNITS[name], language) if name in _UNITS else ""
+    unit = label(UNITS[name], language) if name in UNITS else ""
     row = (label(name, language), whom, item, unit, label("live" if live else "new_run", language), name)
     muted = Look(muted=True, indent=1)
-    value = Look(_kind(name), given=live, right=True)
+    value = Look(kind, given=live, right=True)
     return page.line(row, (Look(), Look(indent=1), value, muted, muted, muted))[2]
-
-
-def _kind(name: str) -> Kind:
-    """Return how the value of an assumption is shown: shares in percent."""
-    shares = ("discount_rate", "growth", "tax", *(key for key, bounds in RATES.items() if bounds.high == 1.0))
-    return "share" if name in shares else "rate"
 
 
 def _write_basis(page: Page, report: EquityReport, language: Language) -> None:

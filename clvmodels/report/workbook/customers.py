@@ -85,7 +85,8 @@ def write_customers(page: Page, report: EquityReport, equity: Live, language: La
     shown = table.iloc[order[np.argsort(-book.rlv[order], kind="stable")]]
     counts = (f"{number:,}" for number in (len(shown), len(table)))
     grouped = counts if language == "en" else (text.replace(",", ".") for text in counts)
-    page.note(label("customers_note", language).format(*grouped), width=8)
+    note = label("customers_note" if len(shown) < len(table) else "customers_all", language)
+    page.note(note.format(*grouped), width=8)
     page.row += 1
     names = [str(name) for name in table]
     looks = [Look(_KINDS.get(name, "unit")) for name in names]

@@ -170,7 +170,7 @@ def _columns(page: Page, colours: Sequence[str], top: int) -> Any:  # noqa: ANN4
         if column in (4, 6):
             fill = {"points": [{"fill": {"color": colour}} for colour in colours]}
         chart.add_series({**cells, **fill, "border": {"none": True}, "gap": 25})
-    chart.set_y_axis(axis("General", grid=False, low=True) | {"reverse": True})
+    chart.set_y_axis(axis("General", grid=False, low=True) | {"reverse": True, "interval_unit": 1})
     chart.set_x_axis(axis("#,##0"))
     return chart
 

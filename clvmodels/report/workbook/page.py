@@ -63,6 +63,7 @@ class Page:
         self._widths: dict[int, int] = {}
         self._notes: list[tuple[int, str, int]] = []
         self._headers: list[tuple[int, tuple[str, ...]]] = []
+        self._top = 0
         self._printed = 0
         self._right = 0
 
@@ -108,7 +109,7 @@ class Page:
         self.sheet.write_string(0, 0, text, self.styles.made("title", TITLE))
         for row, line in enumerate(below, start=1):
             self.sheet.write_string(row, 0, line, self.styles.of(Look(muted=True)))
-        self.row = len(below) + 2
+        self.row = self._top = len(below) + 2
 
     def section(self, text: str) -> None:
         """Write the heading of a section, a row below what is there."""
@@ -155,6 +156,8 @@ class Page:
         self.sheet.write_string(self.row, 0, text, form)
         self._notes.append((self.row, text, width))
         self.row += 1
+        if not self._headers:
+            self._top = self.row
 
     def check(self, row: int, column: int, left: Live, right: Live) -> Live:
         """Write whether two amounts are the same: OK, or the difference; return what `put` returns."""
@@ -183,14 +186,24 @@ class Page:
         """Do not print what comes next."""
         self._printed = self.row
 
-    def chart(self, chart: Any, row: int, column: int, title: str, *, legend: bool = True, wide: int = 600) -> None:  # noqa: ANN401
-        """Place a chart, `wide` pixels wide and `CHART_ROWS` high, with its title and the style of the house."""
+    def chart(
+        self,
+        chart: Any,  # noqa: ANN401
+        row: int,
+        column: int,
+        title: str,
+        *,
+        legend: bool = True,
+        wide: int = 600,
+        rows: int = CHART_ROWS,
+    ) -> None:
+        """Place a chart, `wide` pixels wide and `rows` high, with its title and the style of the house."""
         self._right = max(self._right, column + math.ceil(wide / _PIXELS_A_COLUMN))
         font = {"name": FONT, "size": 9, "color": INK}
         chart.set_title({"name": title, "name_font": {**font, "size": 11, "color": ACCENT}, "overlay": False})
         chart.set_legend({"position": "bottom", "font": font} if legend else {"none": True})
         chart.set_chartarea({"border": {"color": RULE}})
-        chart.set_size({"width": wide, "height": 20 * CHART_ROWS - 12})
+        chart.set_size({"width": wide, "height": 20 * rows - 12})
         self.sheet.insert_chart(row, column, chart, {"object_position": 1, "x_offset": 4, "y_offset": 4})
 
     def _width(self, column: int) -> int:
@@ -214,12 +227,13 @@ class Page:
         self._set_heights()
         across = math.ceil((max(self._widths, default=0) + 1) / _MOST_COLUMNS)
         printed = self._printed or self.row
-        self.sheet.print_area(0, 0, printed, max([_LEAST_COLUMNS, self._right, *self._widths]))
+        top = 0 if across == 1 else self._top  # beside a repeated column the texts above the table would be cut off
+        self.sheet.print_area(top, 0, printed, max([_LEAST_COLUMNS, self._right, *self._widths]))
         self.sheet.fit_to_pages(across, 1 if printed <= _MOST_ROWS else 0)
         if across > 1:
             self.sheet.repeat_columns(0)
         left, right, below = (text.replace("&", "&&") for text in (header[:120], closing, footer))
-        self.sheet.set_header(f"&L&8 {left}&R&8 {right}")
+        self.sheet.set_header(f"&L&8 {left}&C&8 &A&R&8 {right}")
         self.sheet.set_footer(f"&L&8 {below}&R&8 &P / &N")
 
     def _set_heights(self) -> None:

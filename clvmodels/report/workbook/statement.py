@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from clvmodels.report.labels import Language, label
-from clvmodels.report.workbook.amounts import AMOUNTS, FORMULAS, Array, CellKey, Groups, Part, parts
+from clvmodels.report.workbook.amounts import AMOUNTS, SUMS, Array, CellKey, Groups, Part, parts
 from clvmodels.report.workbook.page import Page
 from clvmodels.report.workbook.style import Kind, Live, Look, cell
 from clvmodels.valuation.statement import TOTAL, WITHIN
@@ -24,7 +24,7 @@ _TOTAL_COLUMN: Final = 3
 _FIRST_GROUP: Final = 5
 _KINDS: Final[Mapping[str, Kind]] = {"customers": "count", "discounted_sales": "money"}
 _NOT_A_LINE: Final = "acquisition_cost"
-_LINES: Final = tuple(name for name in FORMULAS if name != _NOT_A_LINE)
+_LINES: Final = tuple(name for name in SUMS if name != _NOT_A_LINE)
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ class _Writer:
         self.names = () if groups is None else groups.names
         self.columns = range(_FIRST_GROUP, _FIRST_GROUP + len(self.names)) if self.names else (_TOTAL_COLUMN,)
         self.values: dict[str, list[float]] = {name: known.sum(values).tolist() for name, values in columns.items()}
-        self.parts = {name: [parts(book, term, known) for term in formula.terms] for name, formula in FORMULAS.items()}
+        self.parts = {name: [parts(book, term, known) for term in line.terms] for name, line in SUMS.items()}
         self.rows: dict[_Key, int] = {}
         self.of_groups: dict[_Key, tuple[Live, ...]] = {}
         self.total: dict[_Key, Live] = {}
@@ -183,10 +183,10 @@ class _Writer:
 
     def _line(self, name: str, look: Look) -> None:
         """Write a line: amounts times rates."""
-        formula, terms = FORMULAS[name], self.parts[name]
-        names = [label(AMOUNTS[term.driver], self.language) for term in formula.terms]
+        line, terms = SUMS[name], self.parts[name]
+        names = [label(AMOUNTS[term.driver], self.language) for term in line.terms]
         rate = self._one_rate(name)
-        sign = "-" if formula.sign < 0 else ""
+        sign = "-" if line.sign < 0 else ""
         if rate is not None:
             amount = self.rows[_AmountKey.of(terms[0][0])]
             own = cell(self.page.row, 2, "column")
@@ -197,7 +197,7 @@ class _Writer:
         for number, column in enumerate(self.columns):
             products = "+".join(self._product(part, number, column) for some in terms for part in some)
             texts.append(f"={sign}({products})")
-        mean = self._mean_rate(name, formula.terms[0].driver) if len(names) == 1 else ""
+        mean = self._mean_rate(name, line.terms[0].driver) if len(names) == 1 else ""
         self._row(name, texts, look, beside=(", ".join(names), mean))
 
     def _product(self, part: Part, number: int, column: int) -> str:
@@ -206,7 +206,7 @@ class _Writer:
 
     def _one_rate(self, name: str) -> Live | None:
         """Return the rate of a line that has one driver and one rate for all customers."""
-        sign, terms = FORMULAS[name]
+        sign, terms = SUMS[name]
         found = [part for some in self.parts[name] for part in some]
         if len(found) > 1 or not found[0].plain or len(set(found[0].cells)) > 1:
             return None

@@ -1,0 +1,191 @@
+"""Purchase occasions one by one: the rows behind the histories of some customers, by the same path of aggregation."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from clvmodels.data.attributes import first_values
+from clvmodels.data.build import Plan, Returns
+from clvmodels.data.columns import count, examples
+from clvmodels.data.occasions import column, dates
+from clvmodels.data.profile import refuse_refunds, take_stock
+from clvmodels.data.reading import Day, Reading, end_of
+from clvmodels.errors import DataError, DataWarning
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+    import pandas as pd
+
+__all__ = ["Events", "purchase_occasions", "read_events"]
+
+
+def purchase_occasions(
+    log: object,
+    *,
+    customers: Sequence[object] | None = None,
+    most: int = 1_000_000,
+    customer_id: str = "customer_id",
+    time: str = "date",
+    value: str | None = None,
+    unit: str = "week",
+    resolution: str | None = None,
+    observation_end: Day | None = None,
+    returns: Returns = "net",
+    time_zone: str | None = None,
+    time_format: str | None = None,
+    attributes: Sequence[str] = (),
+) -> pd.DataFrame:
+    """Return the purchase occasions behind the histories of `rfm_summary`, the first one of each customer included.
+
+    Parameters
+    ----------
+    log, customer_id, time, value, unit, resolution, observation_end, returns, time_zone, time_format, attributes
+        As in `rfm_summary`.
+    customers
+        The ids of the customers wanted; None: all.
+    most
+        Refuse to return more occasions than this.
+
+    Returns
+    -------
+    DataFrame
+        One row an occasion, sorted by customer and date: ``customer_id``; ``date``; ``value`` after refunds, NaN where
+        unknown; ``age``, the time since the customer's first purchase, and ``T``, his age at the end of observation,
+        both in `unit`; and the attributes.
+
+    Raises
+    ------
+    DataError
+        As in `rfm_summary`; if a customer has no purchase in the log, or there are more occasions than `most`.
+    UnitError
+        If `unit` or `resolution` is no unit.
+
+    Warns
+    -----
+    DataWarning
+        If an attribute changes.
+
+    Examples
+    --------
+    >>> import clvmodels as clv
+    >>> log = clv.datasets.load_cdnow(sample=True)
+    >>> occasions = purchase_occasions(log, customers=["00004"], value="amount", unit="day", resolution="day")
+    >>> occasions[occasions["date"] < "1997-10-01"]
+      customer_id       date  value    age      T
+    0       00004 1997-01-01  29.33    0.0  545.0
+    1       00004 1997-01-18  29.73   17.0  545.0
+    2       00004 1997-08-02  14.96  213.0  545.0
+    """
+    reading = Reading(customer_id, time, value, unit, resolution, returns, time_zone, time_format, attributes)
+    events = read_events(reading, log, observation_end)
+    table, notes = events.of(customers, most)
+    for note in notes:
+        warnings.warn(note, DataWarning, stacklevel=2)
+    return table
+
+
+def read_events(reading: Reading, log: object, observation_end: Day | None) -> Events:
+    """Open a log to look at its purchase occasions up to `observation_end`."""
+    opened = reading.open(log)
+    plan = reading.plan(opened, None, end_of(opened, observation_end, "observation_end"))
+    facts = take_stock(plan.log, plan.window)
+    refunds = facts.refunds.rows > 0
+    if refunds and plan.returns == "raise":
+        refuse_refunds(plan.log, plan.window)
+    return Events(plan, plan.rows(refunds=refunds, all_inside=facts.all_inside), refunds)
+
+
+@dataclass(frozen=True)
+class Events:
+    """The purchase occasions of a log, not yet read.
+
+    Attributes
+    ----------
+    plan
+        The log, its window, and how it is to be read.
+    rows
+        The rows of the window.
+    refunds
+        Whether there are refunds among them.
+    """
+
+    plan: Plan
+    rows: ir.Table
+    refunds: bool
+
+    def sampled(self, size: int, seed: int) -> list[Any]:
+        """Return the ids of `size` customers with a purchase, picked at random, in order; all, if there are fewer."""
+        import ibis
+
+        ids = self._kept(self.rows).select("id").distinct()
+        number: int = self.plan.log.run(ids.aggregate(n=ids.count()))["n"][0].as_py()
+        ranks = np.sort(np.random.default_rng(seed).choice(number, min(size, number), replace=False))
+        ranked = ids.mutate(rank=ibis.row_number().over(order_by=ids.id))
+        some = ranked.filter(ranked["rank"].isin(ranks.tolist())).order_by("id")
+        found: list[Any] = self.plan.log.run(some.select("id"))["id"].to_pylist()
+        return found
+
+    def of(self, customers: Sequence[object] | None, most: int) -> tuple[pd.DataFrame, list[str]]:
+        """Return the occasions of some customers as `purchase_occasions` does, and notes to warn with."""
+        import pandas as pd
+
+        rows = self.rows if customers is None else self._rows_of(customers)
+        table = self._table(self._kept(rows), most)
+        ids = pd.Index(table["customer_id"].unique(), name="customer_id")
+        if customers is not None:
+            self._refuse_missing(customers, ids)
+        if not self.plan.log.columns.attributes:
+            return table, []
+        described, notes = first_values(self.plan.log, rows, ids)
+        return table.join(described, on="customer_id"), notes
+
+    def _table(self, kept: ir.Table, most: int) -> pd.DataFrame:
+        import pandas as pd
+
+        has_value, in_unit = self.plan.log.has_value, self.plan.in_unit
+        wanted = kept.select("id", "w", "v") if has_value else kept.select("id", "w")
+        found = self.plan.log.run(wanted.order_by(["id", "w"]).limit(most + 1))
+        if len(found) > most:
+            raise DataError(f"there are more than {count(most, 'purchase occasion')}; name customers, or raise most")
+        ids, date = found["id"].to_pandas(), dates(found, "w")
+        first = pd.Series(date).groupby(ids).transform("min").to_numpy()
+        return pd.DataFrame(
+            {
+                "customer_id": ids,
+                "date": self.plan.window.labels(date),
+                "value": column(found, "v") if has_value else np.nan,
+                "age": in_unit(first, date),
+                "T": in_unit(first, self.plan.window.closing),
+            }
+        )
+
+    def _kept(self, rows: ir.Table) -> ir.Table:
+        occasions = self.plan.occasions(rows, refunds=self.refunds)
+        return occasions.filter(occasions.kept)
+
+    def _rows_of(self, customers: Sequence[object]) -> ir.Table:
+        """Return the rows of some customers; an id of another type than the log's is nobody's."""
+        import ibis
+
+        kind, possible = self.rows.id.type(), []
+        for customer in customers:
+            try:
+                one = ibis.literal(customer, type=kind)
+            except TypeError:
+                self._refuse_missing(customers, [])
+            if one.op().value == customer:
+                possible.append(one)
+        return self.rows.filter(self.rows.id.isin(possible))
+
+    def _refuse_missing(self, customers: Sequence[object], found: Sequence[object] | pd.Index[Any]) -> None:
+        missing = [customer for customer in customers if customer not in found]
+        if missing:
+            raise DataError(
+                f"{count(len(missing), 'customer')} without a purchase until {self.plan.window.end.local:%Y-%m-%d}:"
+                f" {examples(missing)}; the customer ids of the log are of the type {self.rows.id.type()}"
+            )

@@ -1,0 +1,1 @@
+"""How good a fit is: holdout scores, comparison, checks in money, pictures."""

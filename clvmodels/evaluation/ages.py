@@ -1,0 +1,90 @@
+"""Sums over customers of a smooth function of their age, from its values at few ages.
+
+What a model says of a customer just acquired is an analytic function of his age t, whose singularities lie at
+t = -scale and beyond. In log(t + scale) a Chebyshev interpolant converges geometrically (see
+`clvmodels.numerics.interpolate`), and a sum of interpolants at a million ages is a weighted sum of the values at its
+few nodes. The weights do not depend on the function, nor on the draw of the parameters.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from clvmodels.numerics.interpolate import angles, to_coefficients
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from clvmodels.models.specification import Array, TransactionModel
+
+__all__ = ["Ages", "condensed", "scale_of"]
+
+WANTED: Final = np.log(1e13)
+"""Fall of the coefficients from the first to the last, by which the number of nodes is chosen."""
+
+
+@dataclass(frozen=True, eq=False)
+class Ages:
+    """The ages of customers, condensed: sums over customers are sums over nodes.
+
+    Attributes
+    ----------
+    nodes
+        Shape (nodes,), rising.
+    weights
+        By group of customers, shape (groups, nodes); they add up to the number of customers in the group, and some may
+        be negative.
+    """
+
+    nodes: Array
+    weights: Array
+
+
+def condensed(ages: Array, group: NDArray[np.int64], groups: int, *, low: float, high: float, scale: float) -> Ages:
+    """Condense ages to nodes between `low` and `high`.
+
+    Parameters
+    ----------
+    ages
+        Of the customers, all between `low` and `high`; shape (customers,).
+    group, groups
+        The group of each customer, 0, 1, ..., and the number of groups.
+    low, high
+        The range of the ages.
+    scale
+        Distance of the nearest singularity below age 0.
+
+    Examples
+    --------
+    >>> ages = np.random.default_rng(1).uniform(0.0, 52.0, 10_000)
+    >>> few = condensed(ages, np.zeros(10_000, int), 1, low=0.0, high=52.0, scale=4.4)
+    >>> bool(np.isclose(few.weights[0] @ (few.nodes + 4.4) ** -0.24, ((ages + 4.4) ** -0.24).sum(), rtol=1e-11))
+    True
+    """
+    start, end = np.log(low + scale), np.log(high + scale)
+    middle, half = 0.5 * (start + end), max(0.5 * (end - start), 1e-9)
+    points = _points(half)
+    place = np.clip((np.log(ages + scale) - middle) / half, -1.0, 1.0)
+    moments = np.empty((groups, points))
+    before, polynomial = place, np.ones_like(place)  # Chebyshev polynomials by their recurrence, from T_-1 = T_1 on
+    for order in range(points):
+        moments[:, order] = np.bincount(group, weights=polynomial, minlength=groups)
+        before, polynomial = polynomial, 2.0 * place * polynomial - before
+    nodes = np.maximum(np.exp(middle + half * np.cos(angles(points))) - scale, 1e-12 * scale)
+    weights = moments @ to_coefficients(points)
+    return Ages(np.ascontiguousarray(nodes[::-1]), np.ascontiguousarray(weights[:, ::-1]))
+
+
+def _points(half: float) -> int:
+    """Return how many nodes do: the Bernstein ellipse that touches the edges of the strip of half-width pi."""
+    height = np.pi / half
+    return int(np.ceil(4.0 + WANTED / np.log(height + np.sqrt(1.0 + height**2))))
+
+
+def scale_of(model: TransactionModel, draws: Array) -> float:
+    """Return the shortest time-like parameter: the nearest singularity in age lies at minus this."""
+    time = [parameter.dimension == "time" for parameter in model.parameters]
+    return float(draws[:, time].min())

@@ -1,0 +1,451 @@
+"""Can the fits be trusted for money? Each check says what it found, what it is worth, and what to write instead."""
+
+from __future__ import annotations
+
+import math
+import textwrap
+import warnings
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clvmodels.data.histories import Histories
+from clvmodels.errors import AssumptionError, DataError, FitWarning
+from clvmodels.evaluation.dependence import dependence, with_known_spend
+from clvmodels.inference.estimator import SpendEstimator
+from clvmodels.inference.orders_fit import OrdersFit
+from clvmodels.inference.spend_fit import SpendFit
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Checks", "Finding", "Verdict", "checks"]
+
+Array = NDArray[np.float64]
+Verdict = Literal["fine", "look", "serious"]
+
+SIGNIFICANT: Final = 0.01
+"""Probability below which classes of frequency do not differ by chance."""
+FEW: Final = 10
+"""Customers whose influence is shown."""
+ENOUGH: Final = 50
+"""Customers with a known mean spend, to say something about its tail."""
+FEW_CUSTOMERS: Final = 20
+"""A smaller table is somebody's examples rather than a customer base."""
+TAIL: Final = 0.05
+"""Share of the customers that Hill's estimator takes for the tail, at least `FEW`."""
+
+# From where on a share is worth a look, and from where on it is serious.
+DEPENDENCE: Final = (0.02, 0.10)
+MOVED: Final = (0.05, 0.20)
+INFLUENCE: Final = (0.20, 0.33)
+ONCE: Final = (0.10, 0.25)
+MERGED: Final = (0.05, 0.20)
+LEFT_OUT: Final = (0.05, 0.15)
+# The same of a tail index: at 2 the variance becomes infinite, at 1 the mean.
+INDEX: Final = (2.0, 1.2)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a check has found.
+
+    Attributes
+    ----------
+    check
+        Its name.
+    verdict
+        ``"fine"``, ``"look"`` (know it before you use the figures) or ``"serious"`` (do not use them as they are).
+    finding
+        In words.
+    effect
+        In money; NaN where there is no such figure.
+    remedy
+        What to write instead.
+    figures
+        The figures behind it, by name.
+    """
+
+    check: str
+    verdict: Verdict
+    finding: str
+    effect: float
+    remedy: str
+    figures: Mapping[str, float]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Checks:
+    """Checks of fits, made by `checks`; shown as a table in a notebook.
+
+    Attributes
+    ----------
+    findings
+        One a check.
+    """
+
+    findings: tuple[Finding, ...]
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """By check: verdict, finding, effect (money), remedy."""
+        import pandas as pd
+
+        columns = ["verdict", "finding", "effect", "remedy"]
+        rows = [[getattr(one, name) for name in columns] for one in self.findings]
+        return pd.DataFrame(rows, index=pd.Index([one.check for one in self.findings], name="check"), columns=columns)
+
+    @property
+    def figures(self) -> pd.Series[float]:
+        """The figures behind the findings, by check and name."""
+        import pandas as pd
+
+        figures = {(one.check, name): value for one in self.findings for name, value in one.figures.items()}
+        return pd.Series(figures, name="value", dtype=float).rename_axis(["check", "figure"])
+
+    @property
+    def verdict(self) -> Verdict:
+        """The worst of all."""
+        return _worst(one.verdict for one in self.findings)
+
+    def __repr__(self) -> str:
+        lines = []
+        for one in self.findings:
+            effect = "" if math.isnan(one.effect) else f" [{one.effect:,.2f}]"
+            lines.append(f"{one.verdict:<8} {one.check}{effect}")
+            texts = [one.finding, *([f"-> {one.remedy}"] if one.verdict != "fine" else [])]
+            lines += [
+                line
+                for text in texts
+                for line in textwrap.wrap(text, 110, initial_indent=" " * 9, subsequent_indent=" " * 9)
+            ]
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        import pandas as pd
+
+        with pd.option_context("display.max_colwidth", None):
+            html: str = self.table.to_html(formatters={"effect": "{:,.2f}".format}, na_rep="")
+        return html
+
+
+@dataclass(frozen=True, eq=False)
+class _Worth:
+    """What the customers are worth.
+
+    Attributes
+    ----------
+    name
+        What that is called.
+    of
+        By customer, shape (customers,).
+    sales
+        The part of it that moves with the value of orders, shape (customers,).
+    """
+
+    name: str
+    of: Array
+    sales: Array
+
+    @property
+    def total(self) -> float:
+        return float(self.of.sum())
+
+    def share(self, part: float) -> float:
+        return part / self.total
+
+
+def checks(
+    orders: OrdersFit,
+    spend: SpendFit,
+    histories: Histories,
+    *,
+    rlv: pd.Series[Any] | None = None,
+    sales: pd.Series[Any] | None = None,
+) -> Checks:
+    """Check what the models assume, how far the data depart from it, and what that is worth in money.
+
+    Parameters
+    ----------
+    orders, spend
+        The fits.
+    histories
+        The customers they were fitted to, in the unit of `orders`.
+    rlv
+        Residual lifetime value by customer id, such as ``book.customers["rlv"]``. Without it, or if its sum is not
+        positive, money is the revenue expected within a year.
+    sales
+        The part of `rlv` that moves with the value of orders, by customer id: the sum of the lines that are a share of
+        sales, such as ``book.customers["contribution_margin"]``. Without it, all of `rlv`.
+
+    Returns
+    -------
+    Checks
+        independence
+            Of spend and frequency: correlations, the likelihood ratio of populations by class of frequency against one
+            for all, and what they change. Effect: the change of the total.
+        influence
+            What the ten most valuable customers hold, and how many hold half. Effect: the ten's.
+        one-time buyers
+            BG/NBD holds them to be alive for sure. Effect: what they are worth.
+        merged orders
+            How much lower the rate of purchases is, as several within the resolution count as one.
+        heavy tails
+            The tail index of customers' mean spend (Hill's estimator, and Gamma-Gamma's q: up to 2, the variance is
+            infinite), and the total without the largest spender, spend being fitted anew. Effect: that change.
+        selection
+            One-time buyers dropped by mistake.
+
+    Raises
+    ------
+    DataError
+        If there are no customers, or `rlv` or `sales` is not known of all of them.
+    AssumptionError
+        If `sales` is given without `rlv`.
+    UnitError
+        If the histories are not in the unit of `orders`.
+
+    Notes
+    -----
+    Hill (1975), Annals of Statistics 3(5). If mean spend is known of too few customers, the checks of spend say so.
+
+    Examples
+    --------
+    >>> import clvmodels as clv
+    >>> log = clv.datasets.load_cdnow(sample=True)
+    >>> rfm = clv.rfm_summary(log, value="amount", unit="week", resolution="day", observation_end="1997-09-30")
+    >>> found = checks(clv.BGNBD().fit(rfm), clv.GammaGamma().fit(rfm), rfm)
+    >>> found.table["verdict"].to_dict()
+    {'independence': 'look', 'influence': 'fine', 'one-time buyers': 'look', 'merged orders': 'look',
+     'heavy tails': 'fine', 'selection': 'fine'}
+    >>> found.figures["independence"][["pearson", "without_one"]].round(3).to_dict()
+    {'pearson': 0.114, 'without_one': 0.057}
+    """
+    if not len(histories):
+        raise DataError("there are no customers to check")
+    orders.require_unit(histories)
+    worth = _worth(orders, spend, histories, rlv, sales)
+    return Checks(
+        (
+            _independence(spend, histories, worth),
+            _influence(worth),
+            _one_time_buyers(orders, histories, worth),
+            _merged_orders(histories),
+            _heavy_tails(spend, histories, worth),
+            _selection(histories),
+        )
+    )
+
+
+def _worth(
+    orders: OrdersFit,
+    spend: SpendFit,
+    histories: Histories,
+    rlv: pd.Series[Any] | None,
+    sales: pd.Series[Any] | None,
+) -> _Worth:
+    if rlv is None and sales is not None:
+        raise AssumptionError("sales are a part of rlv: give both, or neither")
+    if rlv is not None:
+        values = _by_id("rlv", rlv, histories)
+        if values.sum() > 0.0:
+            return _Worth("equity", values, values if sales is None else _by_id("sales", sales, histories))
+    purchases = orders.expected_purchases(histories, "1 year")["mean"].to_numpy()
+    revenue = purchases * spend.expected_spend(histories)["mean"].to_numpy()
+    return _Worth("revenue expected within a year", revenue, revenue)
+
+
+def _by_id(name: str, values: pd.Series[Any], histories: Histories) -> Array:
+    array = np.asarray(values.reindex(histories.customer_id), dtype=np.float64)
+    missing = int(np.isnan(array).sum())
+    if missing:
+        raise DataError(
+            f"{name} is not known of {missing:,} of {len(histories):,} customers; give a Series by customer id, "
+            "such as a column of book.customers, of the same histories"
+        )
+    return array
+
+
+def _worst(verdicts: Iterable[Verdict]) -> Verdict:
+    order: tuple[Verdict, ...] = ("fine", "look", "serious")
+    return max(verdicts, key=order.index)
+
+
+def _verdict(size: float, limits: tuple[float, float]) -> Verdict:
+    look, serious = limits
+    return "serious" if size >= serious else "look" if size >= look else "fine"
+
+
+def _independence(spend: SpendFit, histories: Histories, worth: _Worth) -> Finding:
+    found = dependence(spend, histories)
+    if found is None:
+        return _untold("independence", "too few customers with a known mean spend to compare classes of frequency")
+    change = worth.sales * (found.ratio - 1.0)
+    effect, moved = float(change.sum()), 0.5 * float(np.abs(change).sum())
+    by_class = ", ".join(f"{mean:,.2f} ({name})" for name, mean in zip(found.classes, found.means, strict=True))
+    chance = f"more than chance (p = {found.p_value:.2g})" if found.p_value < SIGNIFICANT else "within chance"
+    sizes = (_verdict(abs(worth.share(effect)), DEPENDENCE), _verdict(worth.share(moved), MOVED))
+    return Finding(
+        "independence",
+        "fine" if found.p_value >= SIGNIFICANT else _worst(sizes),
+        f"mean spend and frequency correlate with {found.pearson:.3f} ({found.without_one:.3f} without one "
+        f"customer, {found.spearman:.3f} by ranks). A population for each class of frequency spends {by_class} an "
+        f"order, {chance}; together they change the {worth.name} by {effect:+,.2f} ({worth.share(effect):+.1%}) and "
+        f"move {moved:,.2f} ({worth.share(moved):.1%}) between customers",
+        effect,
+        "fit spend by what tells frequent buyers apart, a segment of yours or the class itself: rfm = "
+        "rfm.with_attributes(frequency_classes(rfm).to_frame()); "
+        f'clv.{spend.model.public_name}().fit(rfm, method="nuts", by="frequency_class")',
+        {
+            "pearson": found.pearson,
+            "without_one": found.without_one,
+            "spearman": found.spearman,
+            "p_value": found.p_value,
+            "effect_share": worth.share(effect),
+            "moved": moved,
+            "moved_share": worth.share(moved),
+        }
+        | {f"mean_{name}": float(mean) for name, mean in zip(found.classes, found.means, strict=True)},
+    )
+
+
+def _influence(worth: _Worth) -> Finding:
+    descending = np.sort(worth.of)[::-1]
+    few = min(FEW, len(descending))
+    held = float(descending[:few].sum())
+    half = int(np.searchsorted(np.cumsum(descending[descending > 0.0]), 0.5 * worth.total)) + 1
+    return Finding(
+        "influence",
+        _verdict(worth.share(held), INFLUENCE),
+        f"{few} of {len(descending):,} customers hold {worth.share(held):.1%} of the {worth.name}, and {half:,} "
+        f"({half / len(descending):.1%}) hold half of it",
+        held,
+        "look at the few one by one (a reseller, a company, a test account?), value them apart, and state the total "
+        "with and without them: rfm.select(...)",
+        {"top_share": worth.share(held), "customers_of_half": float(half)},
+    )
+
+
+def _one_time_buyers(orders: OrdersFit, histories: Histories, worth: _Worth) -> Finding:
+    once = histories.frequency == 0.0
+    name, held, nothing = orders.model.name, float(worth.of[once].sum()), np.zeros(1)
+    oldest = np.array([histories.T.max()])
+    certain = bool(orders.model.p_alive(orders.estimate, nothing, nothing, oldest)[0] == 1.0)
+    said = "holds them to be alive for sure, however long they have been silent" if certain else "lets them leave"
+    return Finding(
+        "one-time buyers",
+        _verdict(worth.share(held), ONCE) if certain else "fine",
+        f"{int(once.sum()):,} customers ({once.mean():.1%}) bought once only and hold {worth.share(held):.1%} of the "
+        f"{worth.name}; {name} {said}",
+        held,
+        "compare with a model in which customers may leave after their first purchase: clv.MBGNBD().fit(rfm) or "
+        "clv.ParetoNBD().fit(rfm); decide by probability_of_purchases rather than by probability_alive",
+        {"share": float(once.mean()), "worth_share": worth.share(held), "alive_for_sure": float(certain)},
+    )
+
+
+def _merged_orders(histories: Histories) -> Finding:
+    report = histories.report
+    if report is None:
+        return _untold("merged orders", "the histories came from a table, which does not tell how many were merged")
+    repeats = report.purchase_rows - report.customers
+    bias = report.merged_rows / repeats if repeats > 0 else 0.0
+    window = f"one {report.resolution}" if report.resolution else "one instant"
+    return Finding(
+        "merged orders",
+        _verdict(bias, MERGED),
+        f"{report.merged_rows:,} of {report.purchase_rows:,} purchases ({report.merged_share:.1%}) were merged into "
+        f"another one of {window}; of the repeat purchases {bias:.1%} are not counted, and so much lower is the rate, "
+        "and so are costs an order; revenue is not, as the value of an order is that of those merged into it",
+        math.nan,
+        "if they are orders of their own and the log has times of day, count them: rfm_summary(..., resolution=None); "
+        "if they are lines of one order, all is well; if not, raise order_cost and the like by as much",
+        {"merged_share": report.merged_share, "rate_bias": -bias},
+    )
+
+
+def _heavy_tails(spend: SpendFit, histories: Histories, worth: _Worth) -> Finding:
+    known = with_known_spend(histories)
+    if np.count_nonzero(known) < ENOUGH:
+        return _untold("heavy tails", "too few customers with a known mean spend to tell how heavy the tail is")
+    value = histories.monetary_value[known]
+    revenue = histories.frequency[known] * value
+    index, error = _hill(value)
+    q = spend.params.get("q", math.nan)
+    effect = _without_largest(spend, histories, worth)
+    share = float(np.sort(revenue)[-FEW:].sum() / revenue.sum())
+    # Hill's estimator lies low where the tail has only begun, so that it has to be surely below.
+    lowest = float(np.fmin(index + 1.645 * error, q))
+    by_index: Verdict = "serious" if lowest < INDEX[1] else "look" if lowest <= INDEX[0] else "fine"
+    sizes = (by_index, _verdict(-worth.share(effect), LEFT_OUT))
+    return Finding(
+        "heavy tails",
+        _worst(sizes),
+        f"the tail index of mean spend is {index:.2f} +- {error:.2f} (Hill; {spend.model.name}: q = {q:.2f}; up to "
+        f"2 the variance is infinite); {FEW} customers made {share:.1%} of the repeat revenue so far; without the "
+        f"largest spender, in the fit and in the total, the {worth.name} changes by {effect:+,.2f} "
+        f"({worth.share(effect):+.1%})",
+        effect,
+        "value the largest spenders apart, by hand, and fit spend without them, as the published valuation of CDNOW "
+        "does: rfm.select(~(rfm.frequency * rfm.monetary_value > limit))",
+        {
+            "hill": index,
+            "hill_error": error,
+            "q": q,
+            "top_revenue_share": share,
+            "effect_share": worth.share(effect),
+        },
+    )
+
+
+def _selection(histories: Histories) -> Finding:
+    lowest = float(histories.frequency.min())
+    dropped = lowest >= 1.0 and len(histories) >= FEW_CUSTOMERS
+    return Finding(
+        "selection",
+        "serious" if dropped else "fine",
+        f"every customer has {lowest:.0f} repeat purchases or more: those who bought once were dropped, and a fit "
+        "without them predicts about twice the purchases that come"
+        if dropped
+        else f"{np.count_nonzero(histories.frequency == 0.0):,} of {len(histories):,} customers bought once only",
+        math.nan,
+        "fit to all customers, those with frequency 0 included; models of spend leave them out by themselves",
+        {"lowest_frequency": lowest},
+    )
+
+
+def _untold(check: str, why: str) -> Finding:
+    return Finding(check, "fine", f"not checked: {why}", math.nan, "", {})
+
+
+def _hill(values: Array) -> tuple[float, float]:
+    """Return Hill's estimate of the tail index of positive values, and its standard error.
+
+    Examples
+    --------
+    >>> index, error = _hill(np.random.default_rng(1).pareto(3.0, 100_000) + 1.0)
+    >>> abs(index - 3.0) < 2 * error, round(error, 3)
+    (True, 0.043)
+    """
+    tail = max(round(TAIL * len(values)), FEW)
+    largest = np.log(np.sort(values)[::-1][: tail + 1])
+    mean = float((largest[:-1] - largest[-1]).mean())
+    index = 1.0 / mean if mean > 0.0 else math.inf
+    return index, index / math.sqrt(tail)
+
+
+def _without_largest(spend: SpendFit, histories: Histories, worth: _Worth) -> float:
+    """Return the change of the total if the customer with the largest repeat revenue is left out, of the fit too."""
+    known = with_known_spend(histories)
+    others = np.ones(len(histories), bool)
+    others[np.argmax(np.where(known, histories.frequency * histories.monetary_value, -np.inf))] = False
+    estimator = SpendEstimator(spend.model)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FitWarning)  # at a boundary too, the fits tell what one customer moves
+        with_him, without = estimator.fit(histories), estimator.fit(histories.select(others))
+    x, value = histories.frequency[others], histories.monetary_value[others]
+    new, old = (spend.model.expected_spend(fit.estimate, x, value) for fit in (without, with_him))
+    return float((worth.sales[others] * (new / old - 1.0)).sum() - worth.of[~others].sum())

@@ -1,0 +1,134 @@
+"""Fits of the same data side by side: likelihood, information criteria, leave-one-out, holdout scores."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from clvmodels.data.histories import Histories
+from clvmodels.data.holdout import Holdout
+from clvmodels.errors import FitError
+from clvmodels.evaluation.forecasts import of_fit
+from clvmodels.evaluation.scores import scores
+from clvmodels.inference.fit import Fit
+from clvmodels.inference.observations import observe
+from clvmodels.inference.orders_fit import OrdersFit
+from clvmodels.inference.several import named
+from clvmodels.inference.spend_fit import SpendFit
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
+
+__all__ = ["compare"]
+
+
+def compare(
+    fits: Sequence[Fit] | Mapping[str, Fit], data: Holdout | Histories | None = None, *, spend: SpendFit | None = None
+) -> pd.DataFrame:
+    """Return one table of several fits to the same histories.
+
+    Parameters
+    ----------
+    fits
+        The fits, of orders or of spend; or a mapping from names of your own.
+    data
+        The histories of the fits, for leave-one-out where a fit has draws; or a holdout that follows them, for its
+        scores too (of fits of orders).
+    spend
+        A fit of spend to the same customers, for the scores in money.
+
+    Returns
+    -------
+    DataFrame
+        By model: ``method``; ``parameters``, their number; ``log_likelihood``, ``aic`` and ``bic`` (smaller is better)
+        at the point estimate; with `data`, of fits with draws, ``elpd_loo`` (greater is better) with its standard
+        error, how far it lies ``behind`` the best, with the standard error of that difference over the same
+        customers, and the largest ``pareto_k``, above 0.7 of which it is not to be relied upon; with a holdout, the
+        scores that `backtest` tells of.
+
+    Raises
+    ------
+    FitError
+        If the fits are to different data, to other data than given, or of orders and spend together.
+
+    Examples
+    --------
+    >>> import clvmodels as clv
+    >>> log = clv.datasets.load_cdnow(sample=True)
+    >>> train, holdout = clv.rfm_train_test_split(log, value="amount", resolution="day", train_end="1997-09-30")
+    >>> fits = [clv.BGNBD().fit(train), clv.ParetoNBD().fit(train)]
+    >>> compare(fits, holdout)[["log_likelihood", "predicted_over_actual"]].round(2)
+                log_likelihood  predicted_over_actual
+    model
+    BG/NBD            -9582.43                   0.88
+    Pareto/NBD        -9594.98                   0.88
+    """
+    import pandas as pd
+
+    by_name = named(fits)
+    histories = data.histories if isinstance(data, Holdout) else data
+    _require_same_data(by_name, histories)
+    rows: dict[str, dict[str, object]] = {
+        name: {
+            "method": fit.method,
+            "parameters": len(fit.model.parameters),
+            "log_likelihood": fit.log_likelihood,
+            "aic": fit.aic,
+            "bic": fit.bic,
+        }
+        for name, fit in by_name.items()
+    }
+    if histories is not None:
+        for name, numbers in _left_out(by_name, histories).items():
+            rows[name] |= numbers
+    if isinstance(data, Holdout):
+        for name, fit in by_name.items():
+            rows[name] |= scores(of_fit(fit, spend, data), data) if isinstance(fit, OrdersFit) else {}
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("model")
+
+
+def _require_same_data(fits: Mapping[str, Fit], histories: Histories | None) -> None:
+    """Refuse to compare what cannot be compared. Given parameters were fitted to nothing that is known."""
+    if len({isinstance(fit, SpendFit) for fit in fits.values()}) > 1:
+        raise FitError("fits of orders and fits of spend have no likelihood in common; compare them apart")
+    seen: dict[str, str] = {fit.fingerprint: name for name, fit in fits.items() if fit.fingerprint}
+    if len(seen) > 1:
+        first, second = list(seen.values())[:2]
+        raise FitError(
+            f"{first!r} and {second!r} were fitted to different histories: their likelihoods and scores cannot be "
+            "compared; fit both to the same ones"
+        )
+    if histories is None or not seen:
+        return
+    fingerprint, name = next(iter(seen.items()))
+    if observe(fits[name].model, histories).fingerprint != fingerprint:
+        raise FitError(
+            f"{name!r} was fitted to other histories than the {len(histories):,} given; pass those of the fit, or the "
+            "holdout that follows them"
+        )
+
+
+def _left_out(fits: Mapping[str, Fit], histories: Histories) -> dict[str, dict[str, float]]:
+    """Return leave-one-out figures of the fits that have draws."""
+    elpd = {name: fit.loo(histories) for name, fit in fits.items() if len(fit.draws) > 1}
+    if not elpd:
+        return {}
+    best = max(elpd.values(), key=lambda one: float(one.elpd))
+    return {
+        name: {
+            "elpd_loo": float(one.elpd),
+            "elpd_se": float(one.se),
+            "behind": float(best.elpd - one.elpd),
+            "behind_se": _se(best.elpd_i - one.elpd_i),
+            "pareto_k": float(one.pareto_k.max()),
+        }
+        for name, one in elpd.items()
+    }
+
+
+def _se(difference: xr.DataArray) -> float:
+    """Return the standard error of the sum of differences by customer."""
+    return float(np.sqrt(difference.size * difference.var(ddof=1)))

@@ -1,0 +1,1 @@
+"""Pictures of how good a fit is: tracking, aggregate fit, calibration, lift."""

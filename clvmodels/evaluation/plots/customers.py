@@ -1,0 +1,179 @@
+"""Customers one by one: whether probabilities come true, and whether the best ones were found."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from clvmodels.data.columns import count, examples
+from clvmodels.errors import DataError
+from clvmodels.evaluation.gains import gains
+from clvmodels.evaluation.reliability import reliability
+from clvmodels.style import ACTUAL, COLOURS, QUIET, Drawn, drawn, on_axes
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+__all__ = ["calibration", "lift"]
+
+FORESIGHT = "Perfect foresight"
+
+
+def calibration(
+    predicted: pd.Series[Any] | Mapping[str, pd.Series[Any]],
+    happened: pd.Series[Any],
+    *,
+    bins: int = 10,
+    ax: Axes | None = None,
+    return_data: bool = False,
+) -> Drawn:
+    """Draw predicted probabilities, such as those of any purchase, against how often it happened.
+
+    Parameters
+    ----------
+    predicted
+        Probabilities by customer_id; several by the names they have in the picture.
+    happened
+        Whether it happened, by customer_id.
+    bins
+        Number of bins of equal size that the customers are put into by their probability.
+    ax, return_data
+        Axes to draw on; whether to return the table that is drawn, too.
+
+    Returns
+    -------
+    Axes, or (Axes, DataFrame)
+        The table: by ``model`` and bin the number of ``customers``, their mean ``predicted`` probability, the share
+        ``actual`` to whom it happened, and its 90 % interval from ``lower`` to ``upper``.
+
+    Raises
+    ------
+    DataError
+        If the customers of the two are not the same, or a probability lies outside [0, 1].
+
+    Examples
+    --------
+    >>> import clvmodels as clv
+    >>> log = clv.datasets.load_cdnow(sample=True)
+    >>> train, holdout = clv.rfm_train_test_split(log, resolution="day", train_end="1997-09-30", test_end="1998-06-30")
+    >>> nothing = clv.BGNBD().fit(train).probability_of_purchases(train, holdout.duration, 0)["mean"]
+    >>> ax, table = calibration(1 - nothing, holdout.to_frame()["frequency"] > 0, bins=5, return_data=True)
+    >>> table[["predicted", "actual"]].round(2).iloc[-1].to_dict()
+    {'predicted': 0.61, 'actual': 0.68}
+    """
+    import pandas as pd
+
+    tables = [
+        reliability(some, event, bins).assign(model=name)
+        for name, (some, event) in _aligned(predicted, happened).items()
+    ]
+    table = pd.concat(tables, ignore_index=True)
+    size = round(float(table["customers"].mean()))
+    x = f"Predicted probability (bins of about {count(size, 'customer')})"
+    ax = on_axes(ax, title="Predicted and actual frequency", x=x, y="Share to whom it happened", grid="both")
+    ax.plot([0.0, 1.0], [0.0, 1.0], color=QUIET, linestyle="--", linewidth=1.0, label="As predicted")
+    for number, name in enumerate(table["model"].unique()):
+        rows = table[table["model"] == name]
+        whiskers = [rows["actual"] - rows["lower"], rows["upper"] - rows["actual"]]
+        colour = COLOURS[number % len(COLOURS)]
+        label = f"{name}, 90 % interval" if name else "Actual, 90 % interval"
+        ax.plot(rows["predicted"], rows["actual"], "o-", color=colour, linewidth=1.8, markersize=5, label=label)
+        ax.errorbar(rows["predicted"], rows["actual"], whiskers, fmt="none", ecolor=colour, elinewidth=1.2, capsize=2)
+    _percent(ax, highest=float(table[["predicted", "upper"]].to_numpy().max()))
+    return drawn(ax, table[["model", *table.columns.drop("model")]], return_data=return_data)
+
+
+def lift(
+    score: pd.Series[Any] | Mapping[str, pd.Series[Any]],
+    outcome: pd.Series[Any],
+    *,
+    ax: Axes | None = None,
+    return_data: bool = False,
+) -> Drawn:
+    """Draw the share of an outcome, such as holdout revenue, that the top customers by a score make.
+
+    Parameters
+    ----------
+    score
+        The greater, the better the customer is thought to be, by customer_id; several by the names they have in the
+        picture.
+    outcome
+        What the customers made, by customer_id; its name is that of the axis.
+    ax, return_data
+        Axes to draw on; whether to return the table that is drawn, too.
+
+    Returns
+    -------
+    Axes, or (Axes, DataFrame)
+        The table: by ``model`` (the last one is perfect foresight) the share of ``customers``, from the best down, and
+        the share of the ``outcome`` that they make.
+
+    Raises
+    ------
+    DataError
+        If the customers of the two are not the same, a number is unknown, or there is no outcome.
+
+    Examples
+    --------
+    >>> import clvmodels as clv
+    >>> log = clv.datasets.load_cdnow(sample=True)
+    >>> train, holdout = clv.rfm_train_test_split(log, value="amount", resolution="day", train_end="1997-09-30",
+    ...                                           test_end="1998-06-30")
+    >>> expected = clv.BGNBD().fit(train).expected_purchases(train, holdout.duration)["mean"]
+    >>> ax, table = lift({"BG/NBD": expected}, holdout.to_frame()["revenue"], return_data=True)
+    >>> table[table["customers"] == 0.2].set_index("model")["outcome"].round(3).to_dict()
+    {'BG/NBD': 0.628, 'Perfect foresight': 0.943}
+    """
+    import pandas as pd
+
+    aligned = _aligned(score, outcome)
+    curves = {name: gains(some, made) for name, (some, made) in aligned.items()}
+    made = next(iter(aligned.values()))[1]
+    curves[FORESIGHT] = gains(made, made)
+    table = pd.concat([curve.assign(model=name) for name, curve in curves.items()], ignore_index=True)
+    what = outcome.name if isinstance(outcome.name, str) else "outcome"
+    ax = on_axes(
+        ax,
+        title=f"Share of {what} made by the top customers",
+        x="Share of customers",
+        y=f"Share of {what}",
+        grid="both",
+    )
+    for number, (name, curve) in enumerate(curves.items()):
+        colour, line = (ACTUAL, ":") if name == FORESIGHT else (COLOURS[number % len(COLOURS)], "-")
+        label = name or "Ranked by the score"
+        ax.plot(curve["customers"], curve["outcome"], line, color=colour, linewidth=1.8, label=label)
+    ax.plot([0.0, 1.0], [0.0, 1.0], color=QUIET, linestyle="--", linewidth=1.0, label="At random")
+    _percent(ax, highest=1.0)
+    return drawn(ax, table[["model", "customers", "outcome"]], return_data=return_data)
+
+
+def _aligned(
+    series: pd.Series[Any] | Mapping[str, pd.Series[Any]], other: pd.Series[Any]
+) -> dict[str, tuple[pd.Series[Any], pd.Series[Any]]]:
+    """Return each Series with the other one in its order, matched by customer id."""
+    by_name = dict(series) if isinstance(series, Mapping) else {"": series}
+    for name, some in by_name.items():
+        for index in (some.index, other.index):
+            if not index.is_unique:
+                twice = examples(index[index.duplicated()].unique())
+                raise DataError(f"customer ids must be unique; more than once: {twice}")
+        odd = some.index.symmetric_difference(other.index)
+        if len(odd):
+            raise DataError(
+                f"{name or 'the predictions'} and the outcomes must be of the same customers;"
+                f" {count(len(odd), 'customer')} in only one of them: {examples(odd)}"
+            )
+    return {name: (some, other.reindex(some.index)) for name, some in by_name.items()}
+
+
+def _percent(ax: Axes, *, highest: float) -> None:
+    """Write shares as percentages, from zero up."""
+    from matplotlib.ticker import PercentFormatter
+
+    top = min(1.02, 1.05 * highest)
+    ax.set_xlim(0.0, top)
+    ax.set_ylim(0.0, top)
+    for axis in (ax.xaxis, ax.yaxis):
+        axis.set_major_formatter(PercentFormatter(1.0, decimals=0))

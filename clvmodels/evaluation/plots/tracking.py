@@ -1,0 +1,147 @@
+"""Repeat purchases over time, actual and expected, on one clock."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Final, Literal, get_args
+
+from clvmodels.data.reading import Day
+from clvmodels.errors import DataError, one_of
+from clvmodels.evaluation.tracking import Tracking, track
+from clvmodels.inference.orders_fit import OrdersFit
+from clvmodels.style import ACTUAL, BAND, COLOURS, QUIET, Drawn, drawn, on_axes
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+    from clvmodels.data.build import Returns
+    from clvmodels.units import Duration
+
+__all__ = ["Kind", "draw_tracking", "tracking"]
+
+type Kind = Literal["cumulative", "incremental"]
+
+COMPLETE: Final = 0.99
+"""A last period shorter than this share of a period is not drawn among the others."""
+
+
+def tracking(
+    fits: OrdersFit | Mapping[str, OrdersFit],
+    log: object,
+    *,
+    kind: Kind = "cumulative",
+    period: Duration = "week",
+    customer_id: str = "customer_id",
+    time: str = "date",
+    value: str | None = None,
+    unit: str = "week",
+    resolution: str | None = None,
+    train_end: Day,
+    test_end: Day | None = None,
+    returns: Returns = "net",
+    time_zone: str | None = None,
+    time_format: str | None = None,
+    attributes: Sequence[str] = (),
+    ax: Axes | None = None,
+    return_data: bool = False,
+) -> Drawn:
+    """Draw actual and expected repeat purchases of the customers of a training window, in it and after it.
+
+    Parameters
+    ----------
+    fits, log, period
+        As of `track`.
+    kind
+        ``"cumulative"``: until the end of each period. ``"incremental"``: in each period; a last one that is cut short
+        is left out.
+    customer_id, time, value, unit, resolution, train_end, test_end, returns, time_zone, time_format, attributes
+        As in `rfm_train_test_split`.
+    ax, return_data
+        Axes to draw on; whether to return the table that is drawn, too.
+
+    Returns
+    -------
+    Axes, or (Axes, DataFrame)
+        The table: ``model``, ``end`` and ``date`` of the period, ``actual``, ``expected``, and the 90 % band from
+        ``lower`` to ``upper``, as of `track`.
+
+    Raises
+    ------
+    DataError
+        If `kind` is unknown, or as `track` does.
+    UnitError
+        If `unit` is not that of the fits.
+
+    Examples
+    --------
+    >>> import clvmodels as clv
+    >>> log = clv.datasets.load_cdnow(sample=True)
+    >>> fit = clv.BGNBD().from_params({"r": .243, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
+    >>> ax, table = tracking(fit, log, resolution="day", train_end="1997-09-30", test_end="1998-06-30",
+    ...                      period="13 weeks", return_data=True)
+    >>> table[["actual", "expected"]].iloc[-1].round(0).to_dict()
+    {'actual': 4339.0, 'expected': 4166.0}
+    """
+    if kind not in get_args(Kind.__value__):
+        raise DataError(one_of("kind", kind, get_args(Kind.__value__)))
+    tracked = track(
+        fits,
+        log,
+        period=period,
+        customer_id=customer_id,
+        time=time,
+        value=value,
+        unit=unit,
+        resolution=resolution,
+        train_end=train_end,
+        test_end=test_end,
+        returns=returns,
+        time_zone=time_zone,
+        time_format=time_format,
+        attributes=attributes,
+    )
+    return draw_tracking(tracked, kind, ax=ax, return_data=return_data)
+
+
+def draw_tracking(tracked: Tracking, kind: Kind, *, ax: Axes | None, return_data: bool) -> Drawn:
+    """Draw what `track` found."""
+    table = _drawn_table(tracked, kind)
+    what = "Cumulative repeat purchases" if kind == "cumulative" else f"Repeat purchases per {_named(tracked)}"
+    x = f"{tracked.unit.capitalize()}s since the first purchase of all"
+    ax = on_axes(ax, title=f"{what}, with 90 % bands", x=x, y="Repeat purchases")
+    for number, (name, rows) in enumerate(table.groupby("model", sort=False)):
+        colour = COLOURS[number % len(COLOURS)]
+        if number == 0:
+            ax.plot(rows["end"], rows["actual"], color=ACTUAL, linewidth=1.8, label="Actual", zorder=3)
+        ax.plot(rows["end"], rows["expected"], color=colour, linewidth=1.8, label=str(name))
+        ax.fill_between(rows["end"], rows["lower"], rows["upper"], color=colour, alpha=BAND, linewidth=0)
+    ax.axvline(tracked.train_end, color=QUIET, linestyle="--", linewidth=1.0)
+    ax.annotate(
+        "End of training",
+        (tracked.train_end, 0.02),
+        (5, 0),
+        xycoords=("data", "axes fraction"),
+        textcoords="offset points",
+        color="#52606d",
+        fontsize=9,
+    )
+    ax.yaxis.set_major_formatter("{x:,.0f}")
+    ax.set_ylim(bottom=0.0)
+    ax.set_xlim(left=0.0)
+    return drawn(ax, table, return_data=return_data)
+
+
+def _drawn_table(tracked: Tracking, kind: Kind) -> pd.DataFrame:
+    table = tracked.table
+    numbers = ["actual", "expected", "lower", "upper"]
+    if kind == "incremental":
+        return table.loc[table["length"] >= COMPLETE * tracked.period, ["model", "end", "date", *numbers]]
+    cumulative = [f"cumulative_{name}" for name in numbers]
+    return table[["model", "end", "date", *cumulative]].rename(columns=dict(zip(cumulative, numbers, strict=True)))
+
+
+def _named(tracked: Tracking) -> str:
+    """Return the name of a period."""
+    number = f"{tracked.period:.4g}"
+    return tracked.unit if number == "1" else f"{number} {tracked.unit}s"

@@ -1,0 +1,195 @@
+"""What is common to fits of other packages: their class tells the model, and their data give the likelihood."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from clvmodels.data.checks import warn_about
+from clvmodels.data.histories import Histories
+from clvmodels.errors import FitError, ParameterError, UnitError
+from clvmodels.inference.diagnostics import Diagnostics, diagnose_chains
+from clvmodels.inference.estimator import OrdersEstimator, SpendEstimator
+from clvmodels.inference.observations import observe
+from clvmodels.models.registry import MODELS
+from clvmodels.models.specification import Array, Model, SpendModel, TransactionModel
+from clvmodels.units import Unit, parse_unit
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from clvmodels.inference.orders_fit import OrdersFit
+    from clvmodels.inference.spend_fit import SpendFit
+
+__all__ = ["Origin", "adopt", "recognise"]
+
+_NUMBERS: Final = {"orders": ("frequency", "recency", "T"), "spend": ("frequency", "monetary_value")}
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a fit comes from.
+
+    Attributes
+    ----------
+    package, name
+        Such as ``"lifetimes"``, ``"BetaGeoFitter"``.
+    model
+        What it is here.
+    """
+
+    package: str
+    name: str
+    model: Model
+
+    def __str__(self) -> str:
+        return f"{self.name} of {self.package}"
+
+
+def recognise(fitted: object, package: str, known: Mapping[str, str]) -> Origin:
+    """Return what an object of another package is, by the name of its class or of the nearest base class.
+
+    Parameters
+    ----------
+    fitted
+        The object.
+    package
+        The package it should come from.
+    known
+        Keys of our models by the names of the package's classes.
+
+    Raises
+    ------
+    FitError
+        If it is none of the classes known.
+
+    Examples
+    --------
+    >>> recognise(3, "lifetimes", {"BetaGeoFitter": "bg_nbd"})
+    Traceback (most recent call last):
+    clvmodels.errors.FitError: expected a fitted model of lifetimes, one of BetaGeoFitter; got int ...
+    """
+    classes = [base.__name__ for base in type(fitted).__mro__ if base.__module__.partition(".")[0] == package]
+    name = next((one for one in classes if one in known), None)
+    if name is None:
+        raise FitError(
+            f"expected a fitted model of {package}, one of {', '.join(known)}; got {type(fitted).__name__} "
+            "(parameters known otherwise: clv.BGNBD().from_params({...}, unit=...))"
+        )
+    return Origin(package, name, MODELS[known[name]])
+
+
+def adopt(
+    origin: Origin,
+    params: Mapping[str, Array],
+    *,
+    unit: str | None,
+    data: pd.DataFrame | Mapping[str, Array] | None,
+    divergences: int = 0,
+    remark: str = "",
+) -> OrdersFit | SpendFit:
+    """Return a fit with the parameters of another package, and the likelihood of the data it came with.
+
+    Parameters
+    ----------
+    origin
+        Where it comes from.
+    params
+        Every parameter by name: numbers, or arrays of shape (chain, draw).
+    unit
+        What it counted time in; not needed for a model of spend.
+    data
+        What it was fitted to, a row a customer; None if unknown.
+    divergences
+        Of the sampler.
+    remark
+        To be said of the fit.
+
+    Raises
+    ------
+    UnitError
+        If the unit is missing or unknown.
+    ParameterError
+        If the parameters are outside the range in which our model means something.
+    """
+    given = _given(origin, params, unit)
+    seen = None if data is None else _histories(origin.model, data, given.unit)
+    who = "" if seen is None else f", fitted to {len(seen):,} customers"
+    if seen is not None and given.unit is not None:
+        who += f" observed for up to {seen.T.max():.4g} {given.unit}s"
+        warn_about({"frequency": seen.frequency, "recency": seen.recency, "T": seen.T}, given.unit)
+    diagnostics = _diagnosed(given, f"taken over from {origin}{who}.{remark}", divergences)
+    if len(given.draws) > 1:
+        given = replace(given, covariance=np.cov(np.log(given.draws - given.model.lower), rowvar=False))
+    return replace(given, diagnostics=diagnostics) if seen is None else _with_data(given, seen, diagnostics)
+
+
+def _given(origin: Origin, params: Mapping[str, Array], unit: str | None) -> OrdersFit | SpendFit:
+    model = origin.model
+    if isinstance(model, TransactionModel):
+        if unit is None:
+            raise UnitError(
+                f'{origin} does not know its unit of time: say what T was measured in, unit="day" (in which '
+                f'{origin.package} counts unless told otherwise), unit="week", ...'
+            )
+        return OrdersEstimator(model).from_params(params, unit=parse_unit(unit))  # type: ignore[arg-type]
+    assert isinstance(model, SpendModel)
+    _refuse_infinite_mean(origin, np.asarray(params["q"], dtype=float))
+    return SpendEstimator(model).from_params(params)  # type: ignore[arg-type]
+
+
+def _refuse_infinite_mean(origin: Origin, q: Array) -> None:
+    low = int(np.count_nonzero(q <= 1.0))
+    if not low:
+        return
+    where = f"q = {float(q.ravel()[0]):.4g}" if q.size == 1 else f"q <= 1 in {low:,} of {q.size:,} draws"
+    raise ParameterError(
+        f"{origin} has {where}: the mean value of an order, p v / (q - 1), is then infinite, and the formula gives "
+        "negative amounts. Fit the model here: clv.GammaGamma().fit(rfm) keeps q above 1"
+    )
+
+
+def _histories(model: Model, data: pd.DataFrame | Mapping[str, Array], unit: Unit | None) -> Histories:
+    """Return histories with what the model looks at; zeros stand for what it does not."""
+    import pandas as pd
+
+    names = _NUMBERS["orders" if isinstance(model, TransactionModel) else "spend"]
+    customers = pd.RangeIndex(len(data["frequency"]))
+    numbers = {name: np.asarray(data[name], dtype=float) for name in names}
+    nothing = np.zeros(len(customers))
+    return Histories(
+        customers,
+        frequency=numbers["frequency"],
+        recency=numbers.get("recency", nothing),
+        T=numbers.get("T", nothing),
+        monetary_value=numbers.get("monetary_value", nothing),
+        attributes=pd.DataFrame(index=customers),
+        unit=unit or "day",
+    )
+
+
+def _diagnosed(given: OrdersFit | SpendFit, message: str, divergences: int) -> Diagnostics:
+    """Return what the chains tell of themselves, if there are several."""
+    if given.theta.shape[0] < 2:
+        return Diagnostics("given", message)
+    chains = diagnose_chains(np.log(given.theta - given.model.lower), divergences)
+    return replace(chains, message=f"{message} {chains.message}")
+
+
+def _with_data(given: OrdersFit | SpendFit, seen: Histories, diagnostics: Diagnostics) -> OrdersFit | SpendFit:
+    """Return the fit with the log-likelihood at its point estimate, and the slope that is left there."""
+    model = given.model
+    observations = observe(model, seen)
+    growth = (given.estimate - model.lower) / model.units(time=observations.time, money=observations.money)
+    value, gradient = observations.log_likelihood(model, model.lower + growth)
+    slope = float(np.abs(gradient * growth).max() / observations.customers)
+    return replace(
+        given,
+        log_likelihood=observations.in_units_of_data(value),
+        customers=int(observations.customers),
+        fingerprint=observations.fingerprint,
+        diagnostics=replace(diagnostics, gradient=slope),
+    )

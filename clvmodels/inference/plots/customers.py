@@ -1,0 +1,252 @@
+"""Single customers: when they bought, and how P(alive) went along."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Final
+
+from clvmodels.data.build import Returns
+from clvmodels.data.events import read_events
+from clvmodels.data.reading import Day, Reading
+from clvmodels.errors import DataError, UnitError
+from clvmodels.inference.lifeline import lifeline
+from clvmodels.inference.orders_fit import OrdersFit
+from clvmodels.inference.plots.several import named, thinned
+from clvmodels.style import ACTUAL, BAND, COLOURS, QUIET, Drawn, drawn, on_axes
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+    from clvmodels.units import Duration
+
+__all__ = ["customer_history", "timelines"]
+
+DRAWS: Final = 400
+"""Draws that a band is taken from."""
+MOST_OCCASIONS: Final = 1_000_000
+MOST_NAMED: Final = 60
+"""Up to this many customers, their ids stand beside their rows."""
+
+
+def customer_history(
+    fits: OrdersFit | Mapping[str, OrdersFit],
+    log: object,
+    customer: object,
+    *,
+    ahead: Duration = "26 weeks",
+    customer_id: str = "customer_id",
+    time: str = "date",
+    value: str | None = None,
+    resolution: str | None = None,
+    observation_end: Day | None = None,
+    returns: Returns = "net",
+    time_zone: str | None = None,
+    time_format: str | None = None,
+    ax: Axes | None = None,
+    return_data: bool = False,
+) -> Drawn:
+    """Draw one customer's P(alive) over time, with his purchases.
+
+    At each time it is computed from the history as it stood then: it falls while he is silent, and each purchase lifts
+    it. After the end of observation (dashed) nothing more is known: neither purchases nor that there were none.
+
+    Parameters
+    ----------
+    fits
+        A fit, or several in the same unit by the names they have in the picture.
+    log, customer_id, time, value, resolution, observation_end, returns, time_zone, time_format
+        As in `rfm_summary`; time is counted in the unit of the fit.
+    customer
+        The customer's id.
+    ahead
+        How far to look beyond the end of observation.
+    ax, return_data
+        Axes to draw on; whether to return the table that is drawn, too.
+
+    Returns
+    -------
+    Axes, or (Axes, DataFrame)
+        The table: ``series`` (the name of the fit, or "Purchase"), ``part`` ("observed", "ahead" or "purchase"),
+        ``age``, ``date``, ``frequency`` and ``recency`` at that time, and P(alive) as ``mean`` (with sd, q05, q50 and
+        q95 where the fit has draws: of at most 400 draws, evenly taken).
+
+    Raises
+    ------
+    DataError
+        If the customer has no purchase in the log, or the log cannot be read.
+    UnitError
+        If the fits are in different units.
+
+    Examples
+    --------
+    >>> import clvmodels as clv
+    >>> log = clv.datasets.load_cdnow(sample=True)
+    >>> fit = clv.BGNBD().from_params({"r": .243, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
+    >>> options = {"resolution": "day", "observation_end": "1997-09-30", "return_data": True}
+    >>> ax, table = customer_history(fit, log, "00004", **options)
+    >>> table.query("part == 'observed'")[["frequency", "recency", "age", "mean"]].iloc[-1].round(3).tolist()
+    [2.0, 30.429, 38.857, 0.727]
+    """
+    import pandas as pd
+
+    some = named(fits)
+    units = {fit.unit for fit in some.values()}
+    if len(units) > 1:
+        raise UnitError(f"the fits count time in {' and '.join(f'{unit}s' for unit in sorted(units))}; draw them apart")
+    unit, segments = units.pop(), tuple({fit.by: None for fit in some.values() if fit.by is not None})
+    reading = Reading(customer_id, time, value, unit, resolution, returns, time_zone, time_format, segments)
+    occasions, _ = read_events(reading, log, observation_end).of([customer], MOST_OCCASIONS)
+    later = next(iter(some.values())).time(ahead)
+    tables = [lifeline(thinned(fit, DRAWS), occasions, later).assign(series=name) for name, fit in some.items()]
+    table = pd.concat([*tables, _purchases(occasions)], ignore_index=True)
+    table.insert(0, "series", table.pop("series"))
+    ax = on_axes(ax, title=f"Customer {customer}: P(alive) as it stood at each time", x="Date", y="P(alive)")
+    for name, colour in zip(some, _colours(len(some)), strict=True):
+        _line(ax, table[table["series"] == name], name, colour)
+    _marks(ax, table)
+    return drawn(ax, table, return_data=return_data)
+
+
+def _purchases(occasions: pd.DataFrame) -> pd.DataFrame:
+    """Return the purchases as rows of the picture's table."""
+    marks = occasions[["age", "date"]].assign(series="Purchase", part="purchase", recency=occasions["age"])
+    return marks.assign(frequency=range(len(marks)))
+
+
+def _line(ax: Axes, table: pd.DataFrame, name: str, colour: str) -> None:
+    """Draw P(alive) of one fit: solid while observed, dashed ahead, with a band if there are draws."""
+    for part, style, label in (("observed", "-", name), ("ahead", "--", None)):
+        some = table[table["part"] == part]
+        dates = _local(some["date"])
+        ax.plot(dates, some["mean"], style, color=colour, label=label, linewidth=1.8)
+        if "q05" in some and some["q05"].notna().any():
+            ax.fill_between(dates, some["q05"], some["q95"], color=colour, alpha=BAND, linewidth=0)
+
+
+def _marks(ax: Axes, table: pd.DataFrame) -> None:
+    """Draw purchases as marks along the bottom, and the end of observation as an upright line."""
+    dates = _local(table.loc[table["part"] == "purchase", "date"])
+    ax.plot(dates, [0.0] * len(dates), "|", color=ACTUAL, markersize=14, markeredgewidth=1.6, label="Purchase")
+    end = _local(table.loc[table["part"] == "observed", "date"]).max()
+    ax.axvline(end, color=QUIET, linestyle=":", label="End of observation")
+    ax.set_ylim(-0.05, 1.05)
+    _date_axis(ax)
+
+
+def timelines(
+    log: object,
+    *,
+    customers: Sequence[object] | None = None,
+    most: int = 40,
+    seed: int = 0,
+    customer_id: str = "customer_id",
+    time: str = "date",
+    value: str | None = None,
+    resolution: str | None = None,
+    observation_end: Day | None = None,
+    returns: Returns = "net",
+    time_zone: str | None = None,
+    time_format: str | None = None,
+    ax: Axes | None = None,
+    return_data: bool = False,
+) -> Drawn:
+    """Draw when customers bought: a row a customer, a dot a purchase, a line to the end of observation.
+
+    Customers stand in the order of their first purchases, the earliest on top.
+
+    Parameters
+    ----------
+    log, customer_id, time, value, resolution, observation_end, returns, time_zone, time_format
+        As in `rfm_summary`.
+    customers
+        The ids of the customers to draw; None: a random sample.
+    most
+        Number of customers in the sample, and the most that can be drawn.
+    seed
+        Of the sample.
+    ax, return_data
+        Axes to draw on; whether to return the table that is drawn, too.
+
+    Returns
+    -------
+    Axes, or (Axes, DataFrame)
+        The table: one row a purchase, ``row`` (0 on top), ``customer_id``, ``date``, ``repeat`` (whether it is a repeat
+        purchase) and ``observed_until``.
+
+    Raises
+    ------
+    DataError
+        If a customer has no purchase in the log, there are too many, or the log cannot be read.
+
+    Examples
+    --------
+    >>> import clvmodels as clv
+    >>> log = clv.datasets.load_cdnow(sample=True)
+    >>> ax, table = timelines(log, most=5, resolution="day", return_data=True)
+    >>> table.groupby("row")["customer_id"].first().tolist()
+    ['06313', '07260', '12108', '14908', '20096']
+    """
+    if customers is not None and not 0 < len(customers) <= most:
+        raise DataError(f"a picture has 1 to {most:,} customers, got {len(customers):,}; give others, or change most")
+    reading = Reading(customer_id, time, value, "day", resolution, returns, time_zone, time_format)
+    events = read_events(reading, log, observation_end)
+    occasions, _ = events.of(events.sampled(most, seed) if customers is None else customers, MOST_OCCASIONS)
+    table = _in_order(occasions)
+    ax = on_axes(ax, title="When customers bought", x="Date", y="Customer", grid="x")
+    _rows(ax, table)
+    picture = drawn(ax, table, return_data=return_data)
+    ax.legend(frameon=False, loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=2)  # dots are everywhere inside
+    return picture
+
+
+def _in_order(occasions: pd.DataFrame) -> pd.DataFrame:
+    """Return occasions with the row that each customer has in the picture: by first purchase, then by last."""
+    import pandas as pd
+
+    span = occasions.groupby("customer_id")["date"].agg(["min", "max"]).sort_values(["min", "max"], kind="stable")
+    row = pd.Series(range(len(span)), index=span.index)
+    until = occasions["date"] + pd.to_timedelta(occasions["T"] - occasions["age"], unit="D")
+    table = occasions[["customer_id", "date"]].assign(repeat=occasions["age"] > 0.0, observed_until=until)
+    table.insert(0, "row", occasions["customer_id"].map(row))
+    return table.sort_values(["row", "date"], ignore_index=True)
+
+
+def _rows(ax: Axes, table: pd.DataFrame) -> None:
+    lives = table.groupby("row").agg(id=("customer_id", "first"), start=("date", "min"), end=("observed_until", "max"))
+    ax.hlines(lives.index, _local(lives["start"]), _local(lives["end"]), color=QUIET, linewidth=0.8)
+    for repeat, face, label in ((False, "white", "First purchase"), (True, COLOURS[0], "Repeat purchase")):
+        some = table[table["repeat"] == repeat]
+        ax.scatter(
+            _local(some["date"]),
+            some["row"],
+            s=18,
+            color=face,
+            edgecolor=COLOURS[0],
+            linewidth=1.0,
+            zorder=3,
+            label=label,
+        )
+    names = [str(one) for one in lives["id"]] if len(lives) <= MOST_NAMED else []
+    ax.set_yticks(lives.index[: len(names)], names, fontsize=min(9.0, 250.0 / len(lives)))
+    ax.tick_params(axis="y", length=0.0)
+    ax.set_ylim(len(lives) - 0.5, -0.5)
+    _date_axis(ax)
+
+
+def _colours(number: int) -> list[str]:
+    return [COLOURS[k % len(COLOURS)] for k in range(number)]
+
+
+def _local(dates: pd.Series) -> pd.Series:
+    """Return dates as the clock on the wall shows them, which is how they are drawn."""
+    local: pd.Series = dates.dt.tz_localize(None)
+    return local
+
+
+def _date_axis(ax: Axes) -> None:
+    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+
+    locator = AutoDateLocator()  # type: ignore[no-untyped-call]
+    ax.xaxis.set_major_locator(locator)
+    ax.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]

@@ -1,0 +1,175 @@
+"""What the priors say before any data, and whether data made by a fit look like those it was fitted to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from clvmodels.data.histories import Histories
+from clvmodels.errors import DataError
+from clvmodels.inference.estimator import OrdersEstimator
+from clvmodels.inference.orders_fit import OrdersFit
+from clvmodels.inference.plots.several import named
+from clvmodels.inference.predictive import observed_shares, replicated_by_fit, replicated_by_priors
+from clvmodels.style import COLOURS, QUIET, Drawn, drawn, on_axes
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+__all__ = ["posterior_predictive", "prior_predictive"]
+
+OBSERVED: Final = "Observed"
+WIDTH: Final = 0.6
+"""Of the group of marks of one number of purchases."""
+
+
+def prior_predictive(
+    estimator: OrdersEstimator,
+    histories: Histories,
+    *,
+    most: int = 7,
+    draws: int = 200,
+    seed: int = 0,
+    ax: Axes | None = None,
+    return_data: bool = False,
+) -> Drawn:
+    """Draw what the priors of a model say about customers before their purchases are seen, beside the observed ones.
+
+    Parameters are drawn from the priors, and purchases of customers of the observed ages simulated under each. Marks
+    are medians, and intervals hold 90 % of the simulated data. Priors that rule out what is plausible have narrow
+    intervals in the wrong place.
+
+    Parameters
+    ----------
+    estimator
+        A model of transactions with its priors, such as ``clv.BGNBD(priors=...)``; what is not given has the default.
+    histories
+        The customers: their ages are taken, and their purchases compared.
+    most
+        The last group: this many repeat purchases or more.
+    draws, seed
+        Data sets simulated, and the seed that reproduces them.
+    ax, return_data
+        Axes to draw on; whether to return the table that is drawn, too.
+
+    Returns
+    -------
+    Axes, or (Axes, DataFrame)
+        The table: ``series`` ("Observed", or the name of the model), ``frequency``, and the share of customers with it:
+        ``mean``, ``q05``, ``q50``, ``q95`` over simulated data; for what was observed all are that share.
+
+    Raises
+    ------
+    DataError
+        If there are no histories, or `most` or `draws` is below one.
+
+    Examples
+    --------
+    >>> import clvmodels as clv
+    >>> log = clv.datasets.load_cdnow(sample=True)
+    >>> rfm = clv.rfm_summary(log, unit="week", resolution="day", observation_end="1997-09-30")
+    >>> ax, table = prior_predictive(clv.BGNBD(), rfm, draws=20, return_data=True)
+    >>> table.query("series == 'Observed'")["mean"].iloc[:3].round(3).tolist()
+    [0.599, 0.186, 0.091]
+    """
+    _check(histories, most, draws)
+    simulated = replicated_by_priors(estimator, histories, most=most, draws=draws, seed=seed)
+    name = f"Priors of {estimator.model.name}"
+    return _picture({name: simulated.table()}, histories, most, "What the priors expect", ax, return_data=return_data)
+
+
+def posterior_predictive(
+    fits: OrdersFit | Mapping[str, OrdersFit],
+    histories: Histories,
+    *,
+    most: int = 7,
+    draws: int = 200,
+    seed: int = 0,
+    ax: Axes | None = None,
+    return_data: bool = False,
+) -> Drawn:
+    """Draw how often customers would have bought under a fit, beside how often they did.
+
+    Purchases of customers of the observed ages are simulated under draws of the parameters. Intervals hold 90 % of the
+    simulated data: an observed share outside is one that the model would hardly have produced. Under a point estimate
+    the simulated data differ by chance alone.
+
+    Parameters
+    ----------
+    fits
+        A fit, or several by the names they have in the picture.
+    histories
+        The customers that the fit is about.
+    most, draws, seed, ax, return_data
+        As of `prior_predictive`; of more than 20,000 customers as many are simulated, evenly picked by age.
+
+    Returns
+    -------
+    Axes, or (Axes, DataFrame)
+        The table, as that of `prior_predictive`.
+
+    Raises
+    ------
+    DataError
+        As `prior_predictive` does.
+    UnitError
+        If the histories are not in the unit of a fit.
+
+    Examples
+    --------
+    >>> import clvmodels as clv
+    >>> log = clv.datasets.load_cdnow(sample=True)
+    >>> rfm = clv.rfm_summary(log, unit="week", resolution="day", observation_end="1997-09-30")
+    >>> ax, table = posterior_predictive(clv.BGNBD().fit(rfm), rfm, draws=50, return_data=True)
+    >>> table.query("frequency == 0").set_index("series")["q50"].round(2).to_dict()
+    {'Observed': 0.6, 'BG/NBD': 0.59}
+    """
+    _check(histories, most, draws)
+    tables = {
+        name: replicated_by_fit(fit, histories, most=most, draws=draws, seed=seed).table()
+        for name, fit in named(fits).items()
+    }
+    return _picture(tables, histories, most, "Simulated and observed customers", ax, return_data=return_data)
+
+
+def _check(histories: Histories, most: int, draws: int) -> None:
+    if not len(histories) or most < 1 or draws < 1:
+        raise DataError(
+            f"customers, most and draws are numbers from one up, got {len(histories):,}, {most} and {draws}"
+        )
+
+
+def _picture(
+    simulated: Mapping[str, pd.DataFrame],
+    histories: Histories,
+    most: int,
+    title: str,
+    ax: Axes | None,
+    *,
+    return_data: bool,
+) -> Drawn:
+    """Draw observed shares as bars, and simulated ones as marks with intervals."""
+    import pandas as pd
+
+    shares = observed_shares(histories, most)
+    columns = dict.fromkeys(["mean", "q05", "q50", "q95"], shares)
+    tables = {OBSERVED: pd.DataFrame({"frequency": np.arange(most + 1), **columns}), **simulated}
+    table = pd.concat([one.assign(series=name) for name, one in tables.items()], ignore_index=True)
+    table.insert(0, "series", table.pop("series"))
+    ax = on_axes(ax, title=title, x="Repeat purchases", y="Share of customers")
+    ax.bar(np.arange(most + 1), shares, width=0.8, color=QUIET, alpha=0.55, label=OBSERVED)
+    for k, (name, one) in enumerate(simulated.items()):
+        shift = WIDTH * ((k + 0.5) / len(simulated) - 0.5)
+        _marks(ax, one, shift, name, COLOURS[k % len(COLOURS)])
+    ax.set_xticks(range(most + 1), [*map(str, range(most)), f"{most}+"])
+    ax.set_ylim(bottom=0.0)
+    return drawn(ax, table, return_data=return_data)
+
+
+def _marks(ax: Axes, table: pd.DataFrame, shift: float, name: str, colour: str) -> None:
+    at, middle = table["frequency"] + shift, table["q50"]
+    reach = [middle - table["q05"], table["q95"] - middle]
+    ax.errorbar(at, middle, yerr=reach, fmt="o", color=colour, markersize=5, linewidth=1.8, capsize=3, label=name)

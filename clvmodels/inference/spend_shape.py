@@ -1,0 +1,119 @@
+"""How mean spend is distributed over customers, observed and under a fit, and how far a fit trusts what it observed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from clvmodels.data.histories import Histories
+from clvmodels.errors import DataError
+from clvmodels.inference.imagined import require_one_population
+from clvmodels.models.specification import Array, SpendModel
+from clvmodels.numerics.distinct import distinct_rows
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from clvmodels.inference.spend_fit import SpendFit
+
+__all__ = ["density_of_mean_spend", "expected_by_observed", "observed_density", "repeat_buyers", "usual_frequencies"]
+
+NODES: Final = 16
+"""Gauss-Legendre nodes in each bin of a histogram."""
+QUANTILES: Final = (0.05, 0.95)
+USUAL: Final = (1, 2, 5, 10, 20, 50, 100)
+
+
+def repeat_buyers(histories: Histories) -> tuple[Array, Array]:
+    """Return x and mean spend of the customers whom a model of spend is about.
+
+    Raises
+    ------
+    DataError
+        If there are none.
+    """
+    x, spend = histories.frequency, histories.monetary_value
+    usable = (x > 0) & (spend > 0)
+    if not usable.any():
+        raise DataError(
+            "no customer has a repeat purchase of known, positive value"
+            + ("" if histories.has_spend else '; name the column of values: rfm_summary(..., value="amount")')
+        )
+    return x[usable], spend[usable]
+
+
+def observed_density(spend: Array, edges: Array) -> Array:
+    """Return the share of customers by bin, divided by its width, shape (bins,)."""
+    return np.asarray(np.histogram(spend, edges)[0] / (len(spend) * np.diff(edges)))
+
+
+def density_of_mean_spend(model: SpendModel, draws: Array, x: Array, edges: Array) -> Array:
+    """Return the density of mean spend zbar over customers with x repeat purchases, its mean in each bin.
+
+    The likelihood of a model of spend is the density of zbar given x (Fader & Hardie, note 025, equation 1a, for
+    Gamma-Gamma); it is averaged over the customers' x, and over each bin by Gauss-Legendre quadrature.
+
+    Parameters
+    ----------
+    model, draws
+        The model and its parameters, shape (draws, parameters).
+    x
+        Numbers of repeat purchases, one a customer.
+    edges
+        Of the bins, positive or zero, shape (bins + 1,).
+
+    Returns
+    -------
+    Array
+        Shape (draws, bins).
+
+    Examples
+    --------
+    >>> from clvmodels.models.gamma_gamma import GAMMA_GAMMA
+    >>> draws, edges = GAMMA_GAMMA.theta(GAMMA_GAMMA.example)[None], np.array([0.0, 30.0, 60.0])
+    >>> shares = density_of_mean_spend(GAMMA_GAMMA, draws, np.array([1.0, 2.0]), edges) * np.diff(edges)
+    >>> shares.round(3)
+    array([[0.561, 0.317]])
+    """
+    distinct = distinct_rows(x)
+    counts, share = distinct.rows[:, 0], distinct.weight / distinct.weight.sum()
+    nodes, weights = np.polynomial.legendre.leggauss(NODES)
+    middle, half = (edges[1:] + edges[:-1]) / 2.0, np.diff(edges) / 2.0
+    spend = middle[:, None] + half[:, None] * nodes
+    result = np.empty((len(draws), len(middle)))
+    for k, theta in enumerate(draws):
+        density = np.exp(model.log_likelihood(theta, counts[:, None, None], spend))
+        result[k] = np.einsum("i,ijk,k->j", share, density, weights) / 2.0
+    return result
+
+
+def expected_by_observed(fit: SpendFit, x: Sequence[int], spend: Array) -> pd.DataFrame:
+    """Return the expected value of an order by number of repeat purchases and observed mean spend.
+
+    Returns
+    -------
+    DataFrame
+        ``frequency``, ``monetary_value``, and ``mean``, ``q05``, ``q95`` of the expected spend over the draws of the
+        fit; frequency 0 is the population, of whom nothing is observed.
+    """
+    import pandas as pd
+
+    require_one_population(fit, what="expectations of spend")
+    counts, means = np.repeat([0, *x], len(spend)).astype(float), np.tile(spend, len(x) + 1)
+    values = fit.model.expected_spend(fit.draws[:, None, :], counts, means)
+    low, high = np.quantile(values, QUANTILES, axis=0)
+    table = {"frequency": counts, "monetary_value": means, "mean": values.mean(axis=0), "q05": low, "q95": high}
+    return pd.DataFrame(table)
+
+
+def usual_frequencies(x: Array) -> tuple[int, ...]:
+    """Return a few round numbers of repeat purchases, up to the largest there is.
+
+    Examples
+    --------
+    >>> usual_frequencies(np.array([1.0, 3.0, 12.0]))
+    (1, 2, 5, 10)
+    """
+    return tuple(one for one in USUAL if one <= x.max())

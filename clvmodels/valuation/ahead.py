@@ -1,0 +1,66 @@
+"""What customers are expected to do: weighted integrals over the time ahead, of those with the same parameters each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clvmodels.data.histories import Histories
+from clvmodels.inference.orders_fit import OrdersFit
+from clvmodels.inference.predictions import distinct_of
+from clvmodels.models.derived import residual
+from clvmodels.numerics.quadrature import Weighting
+
+__all__ = ["Ahead", "ahead"]
+
+Array = NDArray[np.float64]
+Index = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Ahead:
+    """What some customers are expected to do, at the estimate of their parameters.
+
+    Attributes
+    ----------
+    rows
+        Who they are, by position.
+    index
+        For each of them its row below.
+    alive
+        P(alive) now, shape (distinct histories,).
+    purchases, living
+        Integrals of the purchase intensity and of survival, shape (distinct histories, weightings); living time in the
+        unit of the fit.
+    """
+
+    rows: Index | slice
+    index: Index
+    alive: Array
+    purchases: Array
+    living: Array
+
+
+def ahead(orders: OrdersFit, histories: Histories, weightings: Sequence[Weighting]) -> Iterator[Ahead]:
+    """Yield what customers are expected to do, for those with the same parameters each.
+
+    Parameters
+    ----------
+    orders
+        The fit of transactions.
+    histories
+        The customers.
+    weightings
+        The factors to integrate with, such as discount factors.
+    """
+    for part in orders.parts(histories):
+        distinct = distinct_of(part, histories)
+        x, t_x, T = np.ascontiguousarray(distinct.rows.T)
+        alive = orders.model.p_alive(part.estimate, x, t_x, T)
+        purchases, living = residual(orders.model, part.estimate, x, T, weightings)
+        for integral in (purchases, living):
+            np.multiply(integral, alive[:, None], out=integral)
+        yield Ahead(slice(None) if part.rows is None else part.rows, distinct.index, alive, purchases, living)

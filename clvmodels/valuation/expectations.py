@@ -1,0 +1,101 @@
+"""What is expected of the customers under each draw of the parameters: the uncertainty of a valuation's estimates."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clvmodels.data.histories import Histories
+from clvmodels.inference.predictions import over_blocks
+from clvmodels.models.derived import residuals
+from clvmodels.numerics.distinct import DistinctRows, distinct_rows
+from clvmodels.valuation.discounting import calendar_years, discounting, growing
+from clvmodels.valuation.lines import Future
+from clvmodels.valuation.uncertainty import (
+    CUSTOMER_COLUMNS,
+    Basis,
+    Customers,
+    Uncertainty,
+    customers_of,
+    drawn_rates,
+    joined,
+    summary_of,
+)
+
+__all__ = ["expected"]
+
+Array = NDArray[np.float64]
+Index = NDArray[np.int64]
+
+MEMORY: Final = 5e8
+"""Bytes that interpolants may take."""
+SEED_OF_RATES: Final = 1
+"""Rates that are not sure are drawn from the same numbers in every valuation, so that valuations can be compared."""
+
+
+def expected(basis: Basis, histories: Histories, group: Index | None = None) -> Uncertainty:
+    """Return what is expected of the customers under each pair of draws of the parameters.
+
+    `group` numbers the group of each customer from 0 up, shape (customers,); None: all are in one.
+    """
+    group = np.zeros(len(histories), np.int64) if group is None else group
+    groups = int(group.max(initial=0)) + 1
+    found = [(one.rows, _expected(basis, one, groups)) for one in customers_of(basis, histories, group)]
+    return joined(found, len(histories), len(basis.names), groups)
+
+
+def _expected(basis: Basis, customers: Customers, groups: int) -> Uncertainty:
+    """Return the draws of customers who share the parameters of both fits."""
+    orders, spend, unit = basis.orders, basis.spend, basis.orders.unit
+    distinct, group, rates, spreads = _distinct(customers)
+    x, t_x, T, mean_spend = np.ascontiguousarray(distinct.rows[:, :4].T)
+    table = np.empty((len(x), len(CUSTOMER_COLUMNS)))
+    kinds = (discounting, growing) if basis.terms.growth else (discounting,)
+    weightings = [kind(basis.terms, unit) for kind in kinds]
+    K = calendar_years(basis.terms, unit)
+
+    def use(rows: Index | slice, alive: Array, ahead: Array) -> tuple[Array, Array]:
+        D, G = (alive * ahead[..., kind] for kind in (0, len(kinds) - 1))
+        L = alive * ahead[..., len(kinds)] / basis.terms.year_in(unit)
+        Z = spend.model.expected_spend(customers.spend, x[rows, None], mean_spend[rows, None])
+        shape = (len(D), customers.draws)
+        first = rows.start if isinstance(rows, slice) else int(rows[0])
+        drawn = drawn_rates(rates, spreads, (rows, None), shape, np.random.default_rng([SEED_OF_RATES, first]))
+        values = basis.values(drawn, Future(D, L, Z, G, K), shape)
+        rlv, weight = values.sum(axis=0), distinct.weight[rows]
+        by_group = _by_group(groups, group[rows], weight, rlv)
+        table[rows] = summary_of(rlv)
+        return np.einsum("i,kij->kj", weight, values), by_group
+
+    given = residuals(orders.model, customers.orders, x, T, weightings)
+    found = over_blocks(orders.model, customers.orders, (x, t_x, T), given, use, memory=MEMORY, width=customers.draws)
+    sums, by_group = (np.sum(some, axis=0) for some in zip(*found, strict=True))
+    return Uncertainty(sums, table[distinct.index], by_group)
+
+
+def _distinct(customers: Customers) -> tuple[DistinctRows, Array, dict[str, float | Array], dict[str, Array]]:
+    """Return the distinct customers, their groups, rates and spreads; who has a rate that is not sure is one of a kind.
+
+    Groups come after all that tells such customers apart, so that these stand in the same order whatever the groups,
+    and the same rates are drawn for them.
+    """
+    varying = [name for name, rate in customers.rates.items() if isinstance(rate, np.ndarray)]
+    columns = [customers.x, customers.t_x, customers.T, customers.mean_spend]
+    columns += [np.asarray(customers.rates[name]) for name in varying] + list(customers.spreads.values())
+    columns += [np.arange(float(len(customers.x)))] if customers.spreads else []
+    distinct = distinct_rows(*columns, customers.group.astype(float))
+    found = iter(np.ascontiguousarray(distinct.rows[:, 4:].T))
+    rates = {**customers.rates, **{name: next(found) for name in varying}}
+    spreads = {name: next(found) for name in customers.spreads}
+    return distinct, np.ascontiguousarray(distinct.rows[:, -1]), rates, spreads
+
+
+def _by_group(groups: int, group: Array, weight: Array, rlv: Array) -> Array:
+    """Return weighted sums of values of shape (customers, draws) by group, shape (groups, draws)."""
+    sums = np.zeros((groups, rlv.shape[1]))
+    for one in np.unique(group):
+        some = group == one
+        sums[int(one)] = np.einsum("i,ij->j", weight[some], rlv[some])
+    return sums

@@ -1,0 +1,183 @@
+"""What the customers will really do: one future simulated under each draw of the parameters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clvmodels.data.histories import Histories
+from clvmodels.models.derived import expected_purchases
+from clvmodels.models.specification import Traits
+from clvmodels.numerics.threads import map_blocks
+from clvmodels.valuation.discounting import calendar_years, discounted_years, discounting, growing
+from clvmodels.valuation.lines import Future
+from clvmodels.valuation.uncertainty import (
+    CUSTOMER_COLUMNS,
+    LARGEST_NUMBER_OF_DRAWS,
+    Basis,
+    Customers,
+    Uncertainty,
+    customers_of,
+    drawn_rates,
+    joined,
+    summary_of,
+)
+
+__all__ = ["realised"]
+
+Array = NDArray[np.float64]
+Index = NDArray[np.int64]
+
+THINNED_FROM: Final = 0.1
+"""Purchases discounted to less than this share are simulated the more rarely the less they weigh, each for so many: the
+mean is exact, and the variance from the moments of purchases too large by 1 % at most."""
+CERTAIN: Final = 1e15
+"""Who would leave after more purchases than these does not."""
+NUMBERS_AT_A_TIME: Final = 1 << 23
+"""Customers times draws simulated at a time: 64 MB."""
+EVENTS_AT_A_TIME: Final = 1 << 18
+"""Purchases expected of the customers simulated at a time under one draw."""
+ROWS_PER_BLOCK: Final = 256
+
+
+def realised(basis: Basis, histories: Histories, seed: int | None) -> Uncertainty:
+    """Return what the customers really do in one future simulated under each pair of draws of the parameters."""
+    some = list(customers_of(basis, histories, np.zeros(len(histories), np.int64)))
+    seeds = np.random.SeedSequence(seed).spawn(len(some))
+    found = [(one.rows, _realised(basis, one, seed)) for one, seed in zip(some, seeds, strict=True)]
+    return joined(found, len(histories), len(basis.names), 1)
+
+
+def _realised(basis: Basis, customers: Customers, seed: np.random.SeedSequence) -> Uncertainty:
+    """Return the draws of customers who share the parameters of both fits."""
+    draws = customers.draws if customers.draws > 1 else LARGEST_NUMBER_OF_DRAWS
+    sums = np.zeros((len(basis.names), draws))
+    table = np.empty((len(customers.rows), len(CUSTOMER_COLUMNS)))
+    for some in _slices(basis, customers, draws):
+        rlv = np.empty((draws, some.stop - some.start))
+
+        def one(draw: slice, some: slice = some, rlv: Array = rlv) -> None:
+            sequence = np.random.SeedSequence(seed.entropy, spawn_key=(*seed.spawn_key, some.start, draw.start))
+            future = _one_future(basis, customers, some, draw.start, np.random.default_rng(sequence))
+            shape = (some.stop - some.start,)
+            generator = np.random.default_rng(sequence.spawn(1)[0])
+            rates = drawn_rates(customers.rates, customers.spreads, some, shape, generator)
+            values = basis.values(rates, future, shape)
+            rlv[draw.start] = values.sum(axis=0)
+            sums[:, draw.start] += values.sum(axis=1)
+
+        def several(rows: slice, some: slice = some, rlv: Array = rlv) -> None:
+            table[some][rows] = summary_of(np.ascontiguousarray(rlv[:, rows].T))
+
+        map_blocks(one, draws, 1)
+        map_blocks(several, rlv.shape[1], ROWS_PER_BLOCK)
+    return Uncertainty(sums, table, sums.sum(axis=0)[None])
+
+
+def _slices(basis: Basis, customers: Customers, draws: int) -> list[slice]:
+    """Cut customers so that their values, and the purchases expected of them under one draw, are not too many."""
+    model, unit, terms = basis.orders.model, basis.orders.unit, basis.terms
+    x, T = customers.x, customers.T
+    alive = model.p_alive(customers.estimate, x, customers.t_x, T)
+    delta = terms.force_of_interest(unit)
+    ahead = 1.0 / delta if delta > 0.0 else np.inf
+    time = min(terms.horizon_in(unit), (1.0 - np.log(THINNED_FROM)) * ahead)
+    bought = alive * expected_purchases(model, customers.estimate, x, T, time)
+    size = np.cumsum(np.maximum(bought / EVENTS_AT_A_TIME, draws / NUMBERS_AT_A_TIME))
+    cuts = np.flatnonzero(np.diff(np.floor(size))) + 1
+    return [slice(first, last) for first, last in pairwise([0, *cuts.tolist(), len(x)])]
+
+
+def _one_future(basis: Basis, customers: Customers, some: slice, draw: int, generator: np.random.Generator) -> Future:
+    """Return what some customers do under one draw: discounted orders and living years, and what an order was worth."""
+    orders, spend = basis.orders, basis.spend
+    theta, other = (theta[draw % len(theta)] for theta in (customers.orders, customers.spend))
+    x, t_x, T, mean_spend = (column[some] for column in (customers.x, customers.t_x, customers.T, customers.mean_spend))
+    alive = generator.random(len(x)) < orders.model.p_alive(theta, x, t_x, T)
+    traits = orders.model.draw_traits(theta, x, T, generator)
+    discount = discounting(basis.terms, orders.unit)
+    left, bought = _purchases(traits, np.where(alive, discount.end, 0.0), _Thinning.of(basis), generator)
+    worth = spend.model.draw_orders(other, x, mean_spend, bought.customer, generator)
+    grown = growing(basis.terms, orders.unit).factor(bought.time) * bought.weight * worth
+    discounted = discount.factor(bought.time) * bought.weight
+    D, sales = (np.bincount(bought.customer, values, len(x)).astype(float) for values in (discounted, grown))
+    L, K = discounted_years(basis.terms, orders.unit, left), calendar_years(basis.terms, orders.unit)
+    return Future(D, L, np.divide(sales, D, out=np.zeros(len(x)), where=D > 0.0), D, K)
+
+
+@dataclass(frozen=True)
+class _Thinning:
+    """The share of purchases that are simulated: all until a time, and from then on exp(-delta (t - start)).
+
+    Attributes
+    ----------
+    start, delta
+        The time, and the force of interest.
+    """
+
+    start: float
+    delta: float
+
+    @classmethod
+    def of(cls, basis: Basis) -> _Thinning:
+        """Return the thinning that suits the discount rate."""
+        delta = basis.terms.force_of_interest(basis.orders.unit)
+        return cls(-np.log(THINNED_FROM) / delta if delta > 0.0 else np.inf, delta)
+
+    def kept(self, time: Array) -> Array:
+        """Return the share kept at `time`."""
+        return np.asarray(np.exp(-self.delta * np.maximum(time - self.start, 0.0)))
+
+    def integral(self, time: Array) -> Array:
+        """Return the integral of the share from 0 to `time`."""
+        if self.delta == 0.0:
+            return time
+        beyond = np.maximum(time - self.start, 0.0)
+        return np.asarray(np.minimum(time, self.start) - np.expm1(-self.delta * beyond) / self.delta)
+
+    def time(self, integral: Array) -> Array:
+        """Return the time up to which the integral is this."""
+        if self.delta == 0.0:
+            return integral
+        beyond = np.maximum(integral - self.start, 0.0)
+        return np.asarray(np.minimum(integral, self.start) - np.log1p(-self.delta * beyond) / self.delta)
+
+
+@dataclass(frozen=True, eq=False)
+class _Purchases:
+    """Simulated purchases: who bought, when, and for how many purchases each stands; in any order."""
+
+    customer: Index
+    time: Array
+    weight: Array
+
+
+def _purchases(
+    traits: Traits, duration: Array, thinning: _Thinning, generator: np.random.Generator
+) -> tuple[Array, _Purchases]:
+    """Return when customers leave (or the end of their duration), and their purchases until then.
+
+    The purchase with which a customer leaves comes at a gamma-distributed time, and given it, those before are as if
+    scattered evenly: there is no need to put purchases in order.
+    """
+    certain = traits.last_purchase < CERTAIN
+    number = np.where(certain, traits.last_purchase, 1.0)
+    with np.errstate(divide="ignore"):
+        final = np.where(certain, generator.standard_gamma(number) / traits.purchase_rate, np.inf)
+    stays = np.minimum(duration, traits.lifetime)
+    leaves, left = final <= stays, np.minimum(final, stays)
+    size = thinning.integral(left)
+    share = np.where(leaves, size / np.where(left > 0.0, left, 1.0), size / np.where(certain, final, 1.0))
+    count = np.where(
+        certain,
+        generator.binomial((number - 1.0).astype(np.int64), np.where(certain, np.minimum(share, 1.0), 0.0)),
+        generator.poisson(np.where(certain, 0.0, traits.purchase_rate * size)),
+    )
+    customer = np.repeat(np.arange(len(left)), count)
+    last = np.flatnonzero(leaves & (generator.random(len(left)) < thinning.kept(left)))
+    time = np.concatenate([thinning.time(generator.random(len(customer)) * size[customer]), left[last]])
+    return left, _Purchases(np.concatenate([customer, last]), time, 1.0 / thinning.kept(time))

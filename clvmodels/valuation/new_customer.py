@@ -1,0 +1,92 @@
+"""The customer who has just been acquired: what he will do, and what he is worth."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from clvmodels.models.derived import residual
+from clvmodels.valuation.discounting import discounted_years, discounting, growing
+from clvmodels.valuation.lines import Future, at_mean_rates, total
+
+if TYPE_CHECKING:
+    from clvmodels.valuation.book import Book
+
+__all__ = ["NewCustomer", "future_of_new_customer", "new_customer"]
+
+
+@dataclass(frozen=True)
+class NewCustomer:
+    """The expected value of a customer seen from the moment of acquisition, at the mean rates of the customers.
+
+    Attributes
+    ----------
+    orders, living_years
+        Discounted expected repeat orders and living years.
+    order_value
+        Expected value of an order.
+    first_order
+        Contribution of the first order, less its costs.
+    repeat
+        Value of what follows.
+    acquisition_cost
+        Cost of acquiring the customer (CAC).
+    """
+
+    orders: float
+    living_years: float
+    order_value: float
+    first_order: float
+    repeat: float
+    acquisition_cost: float
+
+    @property
+    def post_acquisition_value(self) -> float:
+        """First order and what follows (PAV): the highest acquisition cost that still pays."""
+        return self.first_order + self.repeat
+
+    @property
+    def lifetime_value(self) -> float:
+        """PAV less acquisition cost (CLV)."""
+        return self.post_acquisition_value - self.acquisition_cost
+
+
+def new_customer(book: Book) -> NewCustomer:
+    """Return the value of a customer just acquired, under the fits and assumptions of a book."""
+    later = future_of_new_customer(book, [None])
+    nothing, one = np.zeros(1), np.ones(1)
+    first = Future(D=one, L=nothing, Z=later.Z, G=one, K=0.0)
+    mean = at_mean_rates(book.lines)
+    return NewCustomer(
+        orders=float(later.D[0]),
+        living_years=float(later.L[0]),
+        order_value=float(later.Z[0]),
+        first_order=float(total(mean, first)[0]),
+        repeat=float(total(mean, later)[0]),
+        acquisition_cost=float(book.acquisition_cost.mean()) if len(book.histories) else 0.0,
+    )
+
+
+def future_of_new_customer(book: Book, years: Sequence[float | None]) -> Future:
+    """Return what follows the first order of a new customer within so many years; shape (horizons,) each.
+
+    Parameters
+    ----------
+    book
+        The valuation, whose fits and assumptions are taken.
+    years
+        The horizons; None: that of the assumptions.
+    """
+    terms, unit, nothing = book.terms, book.orders.unit, np.zeros(1)
+    model, theta = book.orders.model, book.orders.estimate
+    weightings = [kind(terms, unit, within) for kind in (discounting, growing) for within in years]
+    born = model.p_alive(theta, nothing, nothing, nothing)
+    purchases, living = residual(model, theta, nothing, nothing, weightings)
+    D, G = np.split(born * purchases[0], 2)
+    L = born * living[0, : len(years)] / terms.year_in(unit)
+    Z = book.spend.model.expected_spend(book.spend.estimate, nothing, nothing)
+    K = discounted_years(terms, unit, np.array([weighting.end for weighting in weightings[: len(years)]]))
+    return Future(D, L, np.repeat(Z, len(years)), G, K)

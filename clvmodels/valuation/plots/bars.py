@@ -1,0 +1,131 @@
+"""What pictures with horizontal bars of money share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clvmodels.style import GAIN, LOSS, QUIET, TOTAL, on_axes
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
+
+__all__ = ["bar_axes", "cascade", "draw_cascade", "in_currency", "in_money", "in_words", "room_for_numbers", "written"]
+
+Array = NDArray[np.float64]
+
+_WHOLE_FROM: Final = 1_000.0
+"""Amounts of this size are written without decimals."""
+
+
+def written(values: Sequence[float] | Array, *, sign: bool = False) -> list[str]:
+    """Return amounts of money as text, all with the same decimals.
+
+    Examples
+    --------
+    >>> written([1234567.8, -12.3], sign=True)
+    ['+1,234,568', '−12']
+    """
+    decimals = 0 if np.max(np.abs(values), initial=0.0) >= _WHOLE_FROM else 2
+    return [f"{value:{'+' * sign},.{decimals}f}".replace("-", "−") for value in values]
+
+
+def in_currency(text: str, currency: str) -> str:
+    """Return the title of an axis with the currency, if there is one.
+
+    Examples
+    --------
+    >>> in_currency("Customer equity", "EUR"), in_currency("Customer equity", "")
+    ('Customer equity, EUR', 'Customer equity')
+    """
+    return f"{text}, {currency}" if currency else text
+
+
+def in_words(name: str) -> str:
+    """Return the name of a line or an assumption as one reads it.
+
+    Examples
+    --------
+    >>> in_words("returns_per_order")
+    'Returns per order'
+    """
+    return name.replace("_", " ").capitalize()
+
+
+def in_money(axis: Axis) -> None:
+    """Write the numbers at an axis with thousands separators."""
+    from matplotlib.ticker import MaxNLocator, StrMethodFormatter
+
+    axis.set_major_locator(MaxNLocator(6, steps=[1, 2, 2.5, 5, 10]))
+    axis.set_major_formatter(StrMethodFormatter("{x:,.12g}"))
+
+
+def bar_axes(ax: Axes | None, labels: Sequence[str], *, title: str, x: str) -> Axes:
+    """Return axes with a row for each label, the first on top; new axes are as high as the rows need."""
+    new = ax is None
+    ax = on_axes(ax, title=title, x=x, y="", grid="x")
+    figure = ax.get_figure(root=True)
+    if new and figure is not None:
+        figure.set_figheight(max(2.4, 1.1 + 0.3 * len(labels)))
+    ax.set_yticks(range(len(labels)), labels)
+    ax.set_ylim(len(labels) - 0.4, -0.6)
+    ax.tick_params(axis="y", length=0)
+    ax.spines["left"].set_visible(False)
+    in_money(ax.xaxis)
+    return ax
+
+
+def room_for_numbers(ax: Axes, low: float, high: float, *, left: float, right: float) -> None:
+    """Set the ends of the x axis so that beside the bars there is room, in shares of what they take."""
+    width = (high - low) or 1.0
+    ax.set_xlim(low - left * width, high + right * width)
+
+
+def cascade(lines: Sequence[str], kinds: Sequence[str], values: Sequence[float] | Array) -> pd.DataFrame:
+    """Return bars of which each change begins where the one before ended; what is no change begins at zero.
+
+    Parameters
+    ----------
+    lines, kinds, values
+        Labels; ``"change"`` or another kind; changes, and the balances in between.
+
+    Returns
+    -------
+    DataFrame
+        ``line``, ``kind``, ``value``, ``start``, ``end``.
+
+    Examples
+    --------
+    >>> cascade(["Opening", "Sold", "Closing"], ["balance", "change", "balance"], [5.0, -2.0, 3.0])["start"].tolist()
+    [0.0, 5.0, 0.0]
+    """
+    import pandas as pd
+
+    starts, ends, balance = [], [], 0.0
+    for kind, value in zip(kinds, values, strict=True):
+        starts.append(balance if kind == "change" else 0.0)
+        balance = starts[-1] + float(value)
+        ends.append(balance)
+    return pd.DataFrame({"line": lines, "kind": kinds, "value": values, "start": starts, "end": ends})
+
+
+def draw_cascade(ax: Axes, table: pd.DataFrame) -> None:
+    """Draw the bars of `cascade` with their amounts: changes signed and coloured, balances grey."""
+    changes = (table["kind"] == "change").to_numpy()
+    value, start, end = (table[name].to_numpy(dtype=float) for name in ("value", "start", "end"))
+    colours = np.where(changes, np.where(value >= 0.0, GAIN, LOSS), TOTAL)
+    ax.barh(np.arange(len(table)), end - start, left=start, height=0.62, color=colours.tolist())
+    for row, (before, _) in enumerate(pairwise(end)):
+        ax.plot([before, before], [row - 0.31, row + 1.31], color=QUIET, linewidth=0.8, zorder=0.9)
+    texts = np.where(changes, written(value, sign=True), written(value))
+    for row, (text, right) in enumerate(zip(texts, np.maximum(start, end), strict=True)):
+        weight = "normal" if changes[row] else "bold"
+        ax.annotate(text, (right, row), (4, 0), textcoords="offset points", va="center", fontsize=9, fontweight=weight)
+    ends = np.concatenate([start, end, [0.0]])
+    room_for_numbers(ax, ends.min(), ends.max(), left=0.02 if ends.min() < 0.0 else 0.0, right=0.22)

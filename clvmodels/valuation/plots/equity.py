@@ -1,0 +1,205 @@
+"""What customer equity consists of, when it comes, and what it hangs on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from clvmodels.style import ACTUAL, COLOURS, TOTAL, Drawn, drawn, on_axes
+from clvmodels.valuation.book import HORIZONS, Book
+from clvmodels.valuation.plots.bars import (
+    bar_axes,
+    cascade,
+    draw_cascade,
+    in_currency,
+    in_money,
+    in_words,
+    room_for_numbers,
+    written,
+)
+from clvmodels.valuation.scenarios import tornado as tornado_table
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+__all__ = ["equity_by_horizon", "statement", "tornado"]
+
+
+def statement(book: Book, *, ax: Axes | None = None, return_data: bool = False) -> Drawn:
+    """Draw what customer equity consists of: from the contribution margin down to equity, line by line.
+
+    Parameters
+    ----------
+    book
+        The valuation.
+    ax, return_data
+        Axes to draw on; whether to return the table that is drawn, too.
+
+    Returns
+    -------
+    Axes, or (Axes, DataFrame)
+        The table: ``line``, ``kind`` (``"change"``, and ``"balance"`` for the equity), ``value``, ``start``, ``end``.
+
+    Examples
+    --------
+    >>> import clvmodels as clv
+    >>> orders = clv.BGNBD().from_params({"r": .243, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
+    >>> spend = clv.GammaGamma().from_params({"p": 6.25, "q": 3.74, "v": 15.44})
+    >>> terms = clv.Assumptions(discount_rate=0.15, margin=0.30, order_cost=1.50)
+    >>> book = clv.value(orders, spend, orders.simulate(100, "39 weeks", seed=1), terms)
+    >>> statement(book, return_data=True)[1]["line"].tolist()
+    ['Contribution margin', 'Order cost', 'Customer equity']
+    """
+    names = [in_words(line.name) + " (attributed)" * (line.group == "attributed") for line in book.lines]
+    values = [float(line.value(book.future).sum()) for line in book.lines]
+    kinds = ["change"] * len(names)
+    table = cascade([*names, "Customer equity"], [*kinds, "balance"], [*values, book.equity])
+    x = in_currency("Present value", book.terms.currency)
+    ax = bar_axes(ax, table["line"].tolist(), title="What customer equity consists of", x=x)
+    draw_cascade(ax, table)
+    return drawn(ax, table, return_data=return_data)
+
+
+def equity_by_horizon(
+    book: Book,
+    *,
+    horizons: Sequence[int] = HORIZONS,
+    intervals: bool = False,
+    ax: Axes | None = None,
+    return_data: bool = False,
+) -> Drawn:
+    """Draw how much of customer equity comes within so many years.
+
+    Parameters
+    ----------
+    book
+        The valuation.
+    horizons
+        Numbers of years, of those in `clvmodels.valuation.book.HORIZONS`. What is not below the horizon of the
+        assumptions is left out.
+    intervals
+        Show between which ends each lies with probability 0.9, given the draws of the fits: a valuation of all draws
+        for every horizon.
+    ax, return_data
+        Axes to draw on; whether to return the table that is drawn, too.
+
+    Returns
+    -------
+    Axes, or (Axes, DataFrame)
+        The table: ``horizon`` (in words), ``equity``, ``share`` of the whole, which is in the last row; with
+        `intervals`, ``low`` and ``high``.
+
+    Raises
+    ------
+    AssumptionError
+        If the value within some number of years is not known.
+    FitError
+        If `intervals` are asked for, and neither fit has draws.
+
+    Examples
+    --------
+    >>> import clvmodels as clv
+    >>> orders = clv.BGNBD().from_params({"r": .243, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
+    >>> spend = clv.GammaGamma().from_params({"p": 6.25, "q": 3.74, "v": 15.44})
+    >>> terms = clv.Assumptions(discount_rate=0.15, margin=0.30, horizon="10 years")
+    >>> book = clv.value(orders, spend, orders.simulate(100, "39 weeks", seed=1), terms)
+    >>> equity_by_horizon(book, return_data=True)[1]["horizon"].tolist()
+    ['1 year', '2 years', '3 years', '5 years', '10 years']
+    """
+    table = _by_horizon(book, horizons, intervals=intervals)
+    end = "for ever" if book.terms.horizon is None else f"within {book.terms.horizon}"
+    ax = on_axes(
+        ax,
+        title=f"When customer equity comes: {written([book.equity])[0]} {end}",
+        x="Within",
+        y=in_currency("Customer equity", book.terms.currency),
+    )
+    at = np.arange(len(table))
+    ax.bar(at, table["equity"], color=[COLOURS[0]] * (len(table) - 1) + [TOTAL], width=0.7)
+    top = table["equity"]
+    if intervals:
+        ax.vlines(at, table["low"], table["high"], color=ACTUAL, linewidth=1.4)
+        top = table[["equity", "high"]].max(axis=1)
+    for row, (y, share) in enumerate(zip(top, table["share"], strict=True)):
+        text = f"{100.0 * share:.1f} %".replace("-", "−")
+        ax.annotate(text, (row, max(y, 0.0)), (0, 3), textcoords="offset points", ha="center", fontsize=9)
+    ax.set_xticks(at, [text.replace(" ", "\n") for text in table["horizon"]])
+    ax.margins(y=0.1)
+    in_money(ax.yaxis)
+    return drawn(ax, table, return_data=return_data)
+
+
+def _by_horizon(book: Book, horizons: Sequence[int], *, intervals: bool) -> pd.DataFrame:
+    """Return the table of the picture."""
+    import pandas as pd
+
+    found = {years: float(book.rlv_within(years).sum()) for years in horizons}
+    # Beyond the horizon of the assumptions nothing is added.
+    years = [years for years, equity in found.items() if not np.isclose(equity, book.equity, rtol=1e-9)]
+    texts = [f"{one} year{'s' * (one != 1)}" for one in years]
+    equity = np.array([found[one] for one in years] + [book.equity])
+    table = pd.DataFrame({"horizon": [*texts, book.terms.horizon or "for ever"], "equity": equity})
+    table["share"] = equity / book.equity
+    if not intervals:
+        return table
+    whole = book.interval(0.9)
+    ends = [*(book.under(book.terms.changed({"horizon": text})).interval(0.9) for text in texts), whole]
+    return table.assign(low=[end.low for end in ends], high=[end.high for end in ends])
+
+
+def tornado(book: Book, *, by: float = 0.1, ax: Axes | None = None, return_data: bool = False) -> Drawn:
+    """Draw what customer equity hangs on: how it moves as one assumption after the other is lower or higher.
+
+    Parameters
+    ----------
+    book
+        The valuation.
+    by
+        How much each assumption is changed, as a share of itself.
+    ax, return_data
+        Axes to draw on; whether to return the table that is drawn, too.
+
+    Returns
+    -------
+    Axes, or (Axes, DataFrame)
+        The table of `clv.tornado`, with the assumption as a column.
+
+    Raises
+    ------
+    AssumptionError
+        If `by` is not between 0 and 1.
+
+    Examples
+    --------
+    >>> import clvmodels as clv
+    >>> orders = clv.BGNBD().from_params({"r": .243, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
+    >>> spend = clv.GammaGamma().from_params({"p": 6.25, "q": 3.74, "v": 15.44})
+    >>> terms = clv.Assumptions(discount_rate=0.15, margin=0.30, order_cost=1.50)
+    >>> book = clv.value(orders, spend, orders.simulate(100, "39 weeks", seed=1), terms)
+    >>> tornado(book, return_data=True)[1]["assumption"].tolist()
+    ['margin', 'discount_rate', 'order_cost']
+    """
+    table = tornado_table(book, by=by).reset_index()
+    x = in_currency("Customer equity", book.terms.currency)
+    labels = [in_words(name) for name in table["assumption"]]
+    title = f"What customer equity of {written([book.equity])[0]} hangs on"
+    ax = bar_axes(ax, labels, title=title, x=x)
+    rows = np.arange(len(table))
+    for name, colour, change in (("low", COLOURS[5], "lower"), ("high", COLOURS[0], "higher")):
+        moved = table[name].to_numpy(dtype=float) - book.equity
+        label = f"Assumption {100.0 * by:g} % {change}"
+        ax.barh(rows, moved, left=book.equity, height=0.62, color=colour, label=label)
+        for row, (text, change_of) in enumerate(zip(written(moved, sign=True), moved, strict=True)):
+            side, place = (4, "left") if change_of >= 0.0 else (-4, "right")
+            at = (book.equity + change_of, row)
+            ax.annotate(text, at, (side, 0), textcoords="offset points", ha=place, va="center", fontsize=9)
+    ax.axvline(book.equity, color=ACTUAL, linewidth=1.0)
+    ends = np.append(table[["low", "high"]].to_numpy(dtype=float).ravel(), book.equity)
+    room_for_numbers(ax, ends.min(), ends.max(), left=0.2, right=0.2)
+    ax.set_ylim(len(table) + 0.8, -0.6)  # a row below the last for the legend, which would cover numbers elsewhere
+    picture = drawn(ax, table, return_data=return_data)
+    ax.legend(loc="lower center", ncols=2, frameon=False)
+    return picture
