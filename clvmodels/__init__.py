@@ -13,14 +13,23 @@ from typing import TYPE_CHECKING, Final, Protocol
 if TYPE_CHECKING:
     __version__: str
     from clvmodels import datasets as datasets
+    from clvmodels import models as models
     from clvmodels import plots as plots
+    from clvmodels.data.events import purchase_occasions as purchase_occasions
     from clvmodels.data.histories import Histories as Histories
     from clvmodels.data.holdout import Holdout as Holdout
     from clvmodels.data.ledgers import Ledgers as Ledgers
     from clvmodels.data.transactions import rfm_summary as rfm_summary
     from clvmodels.data.transactions import rfm_train_test_split as rfm_train_test_split
+    from clvmodels.evaluation.backtest import backtest as backtest
+    from clvmodels.evaluation.checks import checks as checks
+    from clvmodels.evaluation.compare import compare as compare
+    from clvmodels.evaluation.tracking import track as track
     from clvmodels.inference.estimator import OrdersEstimator, SpendEstimator
     from clvmodels.inference.fit import Fit as Fit
+    from clvmodels.inference.laws import check_model as check_model
+    from clvmodels.inference.migration.lifetimes import from_lifetimes as from_lifetimes
+    from clvmodels.inference.migration.pymc_marketing import from_pymc_marketing as from_pymc_marketing
     from clvmodels.inference.priors import Priors
     from clvmodels.valuation.assumptions import Assumptions as Assumptions
     from clvmodels.valuation.book import Book as Book
@@ -48,16 +57,26 @@ _ROOMS: Final = {
     "Histories": "clvmodels.data.histories",
     "Holdout": "clvmodels.data.holdout",
     "Ledgers": "clvmodels.data.ledgers",
+    "backtest": "clvmodels.evaluation.backtest",
+    "check_model": "clvmodels.inference.laws",
+    "checks": "clvmodels.evaluation.checks",
+    "compare": "clvmodels.evaluation.compare",
+    "from_lifetimes": "clvmodels.inference.migration.lifetimes",
+    "from_pymc_marketing": "clvmodels.inference.migration.pymc_marketing",
     "movement": "clvmodels.valuation.movement",
+    "purchase_occasions": "clvmodels.data.events",
     "rfm_summary": "clvmodels.data.transactions",
     "rfm_train_test_split": "clvmodels.data.transactions",
     "scenarios": "clvmodels.valuation.scenarios",
     "tornado": "clvmodels.valuation.scenarios",
+    "track": "clvmodels.evaluation.tracking",
     "two_way": "clvmodels.valuation.scenarios",
     "value": "clvmodels.valuation.book",
 }
 
-__all__ = [*_ROOMS, "datasets", "plots"]  # noqa: PLE0604 - the models' names come from their registry
+_MODULES: Final = ("datasets", "models", "plots")
+
+__all__ = [*_ROOMS, *_MODULES]  # noqa: PLE0604 - the models' names come from their registry
 
 
 def __getattr__(name: str) -> object:
@@ -65,7 +84,7 @@ def __getattr__(name: str) -> object:
         from importlib.metadata import version
 
         return version("clvmodels")
-    if name in {"datasets", "plots"}:
+    if name in _MODULES:
         return import_module(f"clvmodels.{name}")
     if name in _ROOMS:
         public: object = getattr(import_module(_ROOMS[name]), name)

@@ -8,7 +8,20 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
-__all__ = ["ACTUAL", "BAND", "COLOURS", "GAIN", "LOSS", "MATRIX", "QUIET", "TOTAL", "Drawn", "drawn", "on_axes"]
+__all__ = [
+    "ACTUAL",
+    "BAND",
+    "COLOURS",
+    "GAIN",
+    "LOSS",
+    "MATRIX",
+    "QUIET",
+    "TOTAL",
+    "Axes",
+    "Drawn",
+    "drawn",
+    "on_axes",
+]
 
 # Okabe & Ito (2008), "Color universal design": distinguishable under every common colour vision deficiency.
 COLOURS: Final = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final, Literal, get_args
 
@@ -11,7 +10,7 @@ import numpy as np
 from clvmodels.errors import DataError, one_of
 from clvmodels.evaluation.ages import condensed, scale_of
 from clvmodels.evaluation.bands import count_band
-from clvmodels.inference.plots.several import named, thinned
+from clvmodels.inference.several import Several, named, thinned
 from clvmodels.numerics.threads import map_blocks
 
 if TYPE_CHECKING:
@@ -34,7 +33,7 @@ BINS: Final = 8
 NORMAL_90: Final = 1.6448536269514722
 
 
-def frequency_fit(fits: OrdersFit | Mapping[str, OrdersFit], histories: Histories, *, most: int = 7) -> pd.DataFrame:
+def frequency_fit(fits: Several[OrdersFit], histories: Histories, *, most: int = 7) -> pd.DataFrame:
     """Return how many customers have 0, 1, 2, ... repeat purchases, and how many were to be expected.
 
     Each customer counts with his own time of observation T; what he did in it does not enter (Fader, Hardie & Lee 2005,
@@ -123,7 +122,7 @@ def _shares(model: TransactionModel, draws: Array, ages: Array, most: int) -> Ar
 
 
 def conditional_expectation(
-    fits: OrdersFit | Mapping[str, OrdersFit], holdout: Holdout, *, by: By = "frequency", most: int = 7
+    fits: Several[OrdersFit], holdout: Holdout, *, by: By = "frequency", most: int = 7
 ) -> pd.DataFrame:
     """Return mean purchases in a holdout by what the customers did before it, and what was to be expected.
 

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from clvmodels.data.holdout import Holdout
     from clvmodels.inference.fit import FitMethod
     from clvmodels.models.specification import Array
+    from clvmodels.style import Axes, Drawn
 
 __all__ = ["Backtest", "Models", "backtest"]
 
@@ -61,6 +62,12 @@ class Backtest:
     table: pd.DataFrame
     parameters: pd.DataFrame
     calibration: pd.DataFrame
+
+    def plot(self, score: str = "predicted_over_actual", *, ax: Axes | None = None, return_data: bool = False) -> Drawn:
+        """Draw one score of all models, a mark a cut-off: ``clv.plots.backtest_scores``."""
+        from clvmodels.evaluation.plots.backtest import backtest_scores
+
+        return backtest_scores(self, score, ax=ax, return_data=return_data)
 
     def __repr__(self) -> str:
         return self.table.T.to_string(float_format=lambda number: f"{number:,.4g}")

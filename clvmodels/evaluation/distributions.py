@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from clvmodels.inference.several import thinned
+
 if TYPE_CHECKING:
     from clvmodels.data.histories import Histories
     from clvmodels.inference.orders_fit import OrdersFit
@@ -81,7 +83,7 @@ def distributions(fit: OrdersFit, histories: Histories, t: Duration, observed: A
     >>> bool(np.allclose(scored.log_score, np.log(1.0 - scored.any_purchase)))
     True
     """
-    fit = fit.thinned(max(fit.theta.shape[1] // max(DRAWS // len(fit.theta), 1), 1))
+    fit = thinned(fit, DRAWS)
     tally = _Tally.empty(len(histories))
     rows, some, n = np.arange(len(histories)), histories, 0
     while len(rows):

@@ -9,7 +9,7 @@ clock, that of the training histories' T.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -21,7 +21,7 @@ from clvmodels.data.series import Series, purchases_by_period
 from clvmodels.errors import DataWarning
 from clvmodels.evaluation.ages import Ages, condensed, scale_of
 from clvmodels.evaluation.bands import count_band
-from clvmodels.inference.plots.several import named
+from clvmodels.inference.several import Several, named
 from clvmodels.inference.simulation import new_customers
 from clvmodels.models.derived import prepare
 
@@ -30,9 +30,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from clvmodels.data.build import Returns
+    from clvmodels.evaluation.plots.tracking import Kind
     from clvmodels.inference.orders_fit import OrdersFit
     from clvmodels.inference.predictions import Part
     from clvmodels.models.specification import Array, TransactionModel
+    from clvmodels.style import Axes, Drawn
     from clvmodels.units import Duration, Unit
 
 __all__ = ["Expected", "Tracking", "expected_by_period", "purchases_at", "track"]
@@ -72,6 +74,12 @@ class Tracking:
     period: float
     unit: Unit
 
+    def plot(self, kind: Kind = "cumulative", *, ax: Axes | None = None, return_data: bool = False) -> Drawn:
+        """Draw actual and expected purchases, cumulated or by period: what ``clv.plots.tracking`` draws."""
+        from clvmodels.evaluation.plots.tracking import draw_tracking
+
+        return draw_tracking(self, kind, ax=ax, return_data=return_data)
+
     def __repr__(self) -> str:
         last = self.table.groupby("model", sort=False).tail(1)
         lines = [f"{count(self.customers, 'customer')}, repeat purchases until {last['date'].iloc[0]}"]
@@ -86,7 +94,7 @@ class Tracking:
 
 
 def track(
-    fits: OrdersFit | Mapping[str, OrdersFit],
+    fits: Several[OrdersFit],
     log: object,
     *,
     period: Duration = "week",

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
+    from clvmodels.style import Axes, Drawn
+
 __all__ = ["OrdersFit"]
 
 
@@ -306,3 +308,22 @@ class OrdersFit(Fit):
         The truth stands in ``attributes``: purchase_rate, and whether the customer is alive at the end.
         """
         return simulation.histories(self.model, self.estimate, customers, self.time(t), self.unit, seed)
+
+    def plot(self, histories: Histories | None = None, *, ax: Axes | None = None, return_data: bool = False) -> Drawn:
+        """Draw how customers differ in how often they buy; beside histories, how often they would have bought.
+
+        This is ``clv.plots.heterogeneity`` or, with histories, ``clv.plots.posterior_predictive``.
+
+        Examples
+        --------
+        >>> import clvmodels as clv
+        >>> fit = clv.BGNBD().from_params({"r": .243, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
+        >>> fit.plot().get_title("left")
+        'How often customers buy'
+        """
+        from clvmodels.inference.plots.heterogeneity import heterogeneity
+        from clvmodels.inference.plots.predictive import posterior_predictive
+
+        if histories is None:
+            return heterogeneity(self, ax=ax, return_data=return_data)
+        return posterior_predictive(self, histories, ax=ax, return_data=return_data)

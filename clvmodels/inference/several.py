@@ -1,4 +1,4 @@
-"""One fit or several, and the names they go by."""
+"""One fit or several, the names they go by, and as many of their draws as are needed."""
 
 from __future__ import annotations
 
@@ -6,11 +6,15 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from clvmodels.errors import FitError
+from clvmodels.inference.fit import Fit
 
 if TYPE_CHECKING:
     from clvmodels.models.specification import Model
 
-__all__ = ["named"]
+type Several[F] = F | Sequence[F] | Mapping[str, F]
+"""One, several, or several by names of the user's own."""
+
+__all__ = ["Several", "named", "thinned"]
 
 
 class _Modelled(Protocol):
@@ -18,7 +22,7 @@ class _Modelled(Protocol):
     def model(self) -> Model: ...
 
 
-def named[F: _Modelled](some: F | Sequence[F] | Mapping[str, F]) -> dict[str, F]:
+def named[F: _Modelled](some: Several[F]) -> dict[str, F]:
     """Return fits (or models to be fitted) by name: the user's, or that of the model.
 
     Raises
@@ -45,6 +49,20 @@ def named[F: _Modelled](some: F | Sequence[F] | Mapping[str, F]) -> dict[str, F]
             'own: {"posterior": ..., "maximum": ...}'
         )
     return dict(pairs)
+
+
+def thinned[F: Fit](fit: F, most: int) -> F:
+    """Return the fit with about `most` draws, evenly taken from all chains; all, if there are fewer.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import clvmodels as clv
+    >>> drawn = {"p": np.linspace(6.0, 7.0, 1_000).reshape(4, 250), "q": 3.74, "v": 15.44}
+    >>> thinned(clv.GammaGamma().from_params(drawn), 100).theta.shape
+    (4, 25, 3)
+    """
+    return fit.thinned(max(len(fit.draws) // most, 1))
 
 
 def _name(one: object) -> str:

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
+    from clvmodels.style import Axes, Drawn
+
 __all__ = ["SpendFit"]
 
 
@@ -71,3 +73,18 @@ class SpendFit(Fit):
         B            35.22
         """
         return predictions.asked_of_spend(self, histories, memory_gb).told("expected_spend", return_draws=return_draws)
+
+    def plot(self, histories: Histories, *, ax: Axes | None = None, return_data: bool = False) -> Drawn:
+        """Draw the mean spend of repeat buyers, observed and as the model has it: ``clv.plots.spend_density``.
+
+        Examples
+        --------
+        >>> import clvmodels as clv
+        >>> log = clv.datasets.load_cdnow(sample=True)
+        >>> rfm = clv.rfm_summary(log, value="amount", unit="week", resolution="day", observation_end="1997-09-30")
+        >>> clv.GammaGamma().fit(rfm).plot(rfm).get_legend_handles_labels()[1]
+        ['Observed', 'Gamma-Gamma']
+        """
+        from clvmodels.inference.plots.spend import spend_density
+
+        return spend_density(self, histories, ax=ax, return_data=return_data)

@@ -20,6 +20,7 @@ from clvmodels.valuation.discounting import calendar_years, discounting, growing
 from clvmodels.valuation.expectations import expected
 from clvmodels.valuation.futures import realised
 from clvmodels.valuation.lines import (
+    DRIVERS,
     Future,
     Line,
     lines_of,
@@ -33,6 +34,9 @@ from clvmodels.valuation.uncertainty import CUSTOMER_COLUMNS, Basis, Interval, U
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from clvmodels.evaluation.checks import Checks
+    from clvmodels.style import Axes, Drawn
 
 __all__ = ["HORIZONS", "Book", "value"]
 
@@ -341,6 +345,33 @@ class Book:
     def new_customer(self) -> NewCustomer:
         """The value of a customer just acquired, under the same fits and assumptions."""
         return new_customer(self)
+
+    def checks(self) -> Checks:
+        """Check what the models assume, how far the data depart from it, and what that is worth: ``clv.checks``.
+
+        Examples
+        --------
+        >>> import clvmodels as clv
+        >>> log = clv.datasets.load_cdnow(sample=True)
+        >>> rfm = clv.rfm_summary(log, value="amount", unit="week", resolution="day", observation_end="1997-09-30")
+        >>> terms = clv.Assumptions(discount_rate=0.15, margin=0.30, year="52 weeks")
+        >>> book = clv.value(clv.BGNBD().fit(rfm), clv.GammaGamma().fit(rfm), rfm, terms)
+        >>> book.checks().table.loc["one-time buyers", "verdict"]
+        'serious'
+        """
+        import pandas as pd
+
+        from clvmodels.evaluation.checks import checks
+
+        of_sales = DRIVERS["sales"](self.future) * sum(line.rates.get("sales", 0.0) for line in self.lines)
+        rlv, sales = (pd.Series(some, self.histories.customer_id) for some in (self.rlv, of_sales))
+        return checks(self.orders, self.spend, self.histories, rlv=rlv, sales=sales)
+
+    def plot(self, *, ax: Axes | None = None, return_data: bool = False) -> Drawn:
+        """Draw the share of equity over customers, the most valuable first: ``clv.plots.whale``."""
+        from clvmodels.valuation.plots.concentration import whale
+
+        return whale(self, ax=ax, return_data=return_data)
 
     def __repr__(self) -> str:
         terms = self.terms

@@ -20,6 +20,8 @@ from clvmodels.valuation.roll_forward import expectation, margin_of
 if TYPE_CHECKING:
     import pandas as pd
 
+    from clvmodels.style import Axes, Drawn
+
 __all__ = ["LINES", "Kind", "Movement", "movement"]
 
 Array = NDArray[np.float64]
@@ -123,6 +125,12 @@ class Movement:
         if len(gone):
             values = pd.concat([values, _attribute(self.opening.histories, column).loc[gone]])
         return self.customers.groupby(values, dropna=False, observed=True).sum()
+
+    def plot(self, *, ax: Axes | None = None, return_data: bool = False) -> Drawn:
+        """Draw the lines from the opening to the closing: ``clv.plots.waterfall``."""
+        from clvmodels.valuation.plots.movement import waterfall
+
+        return waterfall(self, ax=ax, return_data=return_data)
 
     def __repr__(self) -> str:
         currency, unit = self.opening.terms.currency, self.opening.histories.unit

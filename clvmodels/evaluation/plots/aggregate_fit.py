@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -12,6 +11,7 @@ from clvmodels.data.holdout import Holdout
 from clvmodels.evaluation import aggregate_fit
 from clvmodels.evaluation.aggregate_fit import By
 from clvmodels.inference.orders_fit import OrdersFit
+from clvmodels.inference.several import Several
 from clvmodels.style import ACTUAL, COLOURS, TOTAL, Drawn, drawn, on_axes
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ WIDTH: Final = 0.8
 
 
 def frequency_fit(
-    fits: OrdersFit | Mapping[str, OrdersFit],
+    fits: Several[OrdersFit],
     histories: Histories,
     *,
     most: int = 7,
@@ -85,7 +85,7 @@ def frequency_fit(
 
 
 def conditional_expectation(
-    fits: OrdersFit | Mapping[str, OrdersFit],
+    fits: Several[OrdersFit],
     holdout: Holdout,
     *,
     by: By = "frequency",

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final, Literal, get_args
 
 from clvmodels.data.reading import Day
 from clvmodels.errors import DataError, one_of
 from clvmodels.evaluation.tracking import Tracking, track
 from clvmodels.inference.orders_fit import OrdersFit
+from clvmodels.inference.several import Several
 from clvmodels.style import ACTUAL, BAND, COLOURS, QUIET, Drawn, drawn, on_axes
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ COMPLETE: Final = 0.99
 
 
 def tracking(
-    fits: OrdersFit | Mapping[str, OrdersFit],
+    fits: Several[OrdersFit],
     log: object,
     *,
     kind: Kind = "cumulative",

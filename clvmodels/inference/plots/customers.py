@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from clvmodels.data.build import Returns
@@ -11,7 +11,7 @@ from clvmodels.data.reading import Day, Reading
 from clvmodels.errors import DataError, UnitError
 from clvmodels.inference.lifeline import lifeline
 from clvmodels.inference.orders_fit import OrdersFit
-from clvmodels.inference.plots.several import named, thinned
+from clvmodels.inference.several import Several, named, thinned
 from clvmodels.style import ACTUAL, BAND, COLOURS, QUIET, Drawn, drawn, on_axes
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ MOST_NAMED: Final = 60
 
 
 def customer_history(
-    fits: OrdersFit | Mapping[str, OrdersFit],
+    fits: Several[OrdersFit],
     log: object,
     customer: object,
     *,

@@ -11,7 +11,7 @@ from clvmodels.errors import FitError, one_of
 from clvmodels.inference.heterogeneity import Of, Trait, trait_of
 from clvmodels.inference.imagined import require_one_population
 from clvmodels.inference.orders_fit import OrdersFit
-from clvmodels.inference.plots.several import named, thinned
+from clvmodels.inference.several import Several, named, thinned
 from clvmodels.style import BAND, COLOURS, Drawn, drawn, on_axes
 from clvmodels.units import DAYS, parse_unit
 
@@ -30,7 +30,7 @@ TITLES: Final[dict[Of, str]] = {"purchase_rate": "How often customers buy", "dro
 
 
 def heterogeneity(
-    fits: OrdersFit | Mapping[str, OrdersFit],
+    fits: Several[OrdersFit],
     *,
     of: Of = "purchase_rate",
     per: str = "year",

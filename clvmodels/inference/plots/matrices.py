@@ -8,7 +8,7 @@ import numpy as np
 
 from clvmodels.errors import DataError
 from clvmodels.inference.imagined import alive_by_history, purchases_by_history
-from clvmodels.inference.plots.several import thinned
+from clvmodels.inference.several import thinned
 from clvmodels.style import MATRIX, TOTAL, Drawn, drawn, on_axes
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from clvmodels.data.histories import Histories
 from clvmodels.errors import DataError
 from clvmodels.inference.estimator import OrdersEstimator
 from clvmodels.inference.orders_fit import OrdersFit
-from clvmodels.inference.plots.several import named
 from clvmodels.inference.predictive import observed_shares, replicated_by_fit, replicated_by_priors
+from clvmodels.inference.several import Several, named
 from clvmodels.style import COLOURS, QUIET, Drawn, drawn, on_axes
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def prior_predictive(
 
 
 def posterior_predictive(
-    fits: OrdersFit | Mapping[str, OrdersFit],
+    fits: Several[OrdersFit],
     histories: Histories,
     *,
     most: int = 7,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy as np
 from clvmodels.data.histories import Histories
 from clvmodels.errors import DataError
 from clvmodels.inference.imagined import require_one_population
-from clvmodels.inference.plots.several import named, thinned
+from clvmodels.inference.several import Several, named, thinned
 from clvmodels.inference.spend_fit import SpendFit
 from clvmodels.inference.spend_shape import (
     density_of_mean_spend,
@@ -36,7 +36,7 @@ OBSERVED: Final = "Observed"
 
 
 def spend_density(
-    fits: SpendFit | Mapping[str, SpendFit],
+    fits: Several[SpendFit],
     histories: Histories,
     *,
     bins: int = 60,

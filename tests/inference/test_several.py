@@ -6,15 +6,20 @@ import pytest
 
 import clvmodels as clv
 from clvmodels.errors import FitError
-from clvmodels.inference.plots.several import named, thinned
+from clvmodels.inference.several import named, thinned
 from tests.inference.example_fits import BG, around, bg, pareto
 
 
 def test_names():
     assert named(bg) == {"BG/NBD": bg}
     assert named({"mine": bg, "hers": pareto}) == {"mine": bg, "hers": pareto}
-    with pytest.raises(FitError, match="there is no fit to draw"):
+    assert named([bg, pareto]) == {"BG/NBD": bg, "Pareto/NBD": pareto}
+    with pytest.raises(FitError, match="there must be one at least"):
         named({})
+    with pytest.raises(FitError, match="names must differ"):
+        named([bg, bg])
+    with pytest.raises(FitError, match=r"a fit is expected here, such as .* got 'BG/NBD'"):
+        named("BG/NBD")
 
 
 @pytest.mark.parametrize(("most", "left"), [(40, 40), (20, 20), (100, 40), (1, 2)])
