@@ -17,13 +17,16 @@ RESULTS = [
     "clvmodels.data.report:DataReport",
     "clvmodels.inference.estimator:OrdersEstimator",
     "clvmodels.inference.estimator:SpendEstimator",
+    "clvmodels.evaluation.backtest:Backtest",
+    "clvmodels.evaluation.checks:Checks",
+    "clvmodels.evaluation.tracking:Tracking",
     "clvmodels.inference.orders_fit:OrdersFit",
     "clvmodels.inference.spend_fit:SpendFit",
     "clvmodels.valuation.book:NewCustomer",
     "clvmodels.valuation.movement:Movement",
     "clvmodels.valuation.uncertainty:Interval",
 ]
-MODULES = ["datasets", "plots"]
+MODULES = ["datasets", "models", "plots"]
 # Nobody makes one of these by hand: the call that does has an example.
 MADE_BY_CALLS = {
     "clvmodels.Book",

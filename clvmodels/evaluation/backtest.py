@@ -170,7 +170,7 @@ def backtest(
     >>> tried = backtest(log, [clv.BGNBD(), clv.ParetoNBD()], cutoffs="1997-09-30", horizon="39 weeks",
     ...                  value="amount", resolution="day", progress=False)
     >>> tried.table["predicted_over_actual"].round(2).droplevel("cutoff").to_dict()
-    {'BG/NBD': 0.88, 'Pareto/NBD': 0.88, 'history rate': 1.29, 'last period': 1.14, 'past spend': nan, 'zero': 0.0}
+    {'BG/NBD': 0.88, 'Pareto/NBD': 0.88, 'history rate': 1.56, 'last period': 1.31, 'past spend': nan, 'zero': 0.0}
     """
     reading = Reading(customer_id, time, value, unit, resolution, returns, time_zone, time_format, attributes)
     opened = reading.open(log)

@@ -39,7 +39,7 @@ def named[F: _Modelled](some: Several[F]) -> dict[str, F]:
     if isinstance(some, Mapping):
         pairs = list(some.items())
     else:
-        several = list(some) if isinstance(some, Sequence) else [some]
+        several = list(some) if isinstance(some, list | tuple) else [some]
         pairs = [(_name(one), one) for one in several]
     for _, one in pairs:
         _ = _name(one)

@@ -357,7 +357,7 @@ class Book:
         >>> terms = clv.Assumptions(discount_rate=0.15, margin=0.30, year="52 weeks")
         >>> book = clv.value(clv.BGNBD().fit(rfm), clv.GammaGamma().fit(rfm), rfm, terms)
         >>> book.checks().table.loc["one-time buyers", "verdict"]
-        'serious'
+        'look'
         """
         import pandas as pd
 

@@ -48,7 +48,9 @@ def tenants() -> dict[str, list[str]]:
             continue
         for exception in contract["ignore_imports"]:
             room = exception.partition(" -> ")[0].removeprefix(f"{PACKAGE}.").removesuffix(".**").removeprefix("*.")
-            found.setdefault(room, [name for name in contract["forbidden_modules"] if "_" not in name and name != "pytensor"])
+            found.setdefault(
+                room, [name for name in contract["forbidden_modules"] if "_" not in name and name != "pytensor"]
+            )
     return found
 
 
@@ -67,9 +69,7 @@ def drawing() -> str:
             shapes.append(f'<text x="{left + width / 2:.1f}" y="{top + 28}" text-anchor="middle">{escape(room)}</text>')
         beside = ", ".join(name for room in rooms for name in guests.get(room, []))
         shapes.append(f'<text class="guest" x="{LEFT + ROOM + 15}" y="{top + 27}">{escape(beside)}</text>')
-    arrow = (
-        f'<path class="arrow" d="M18 12 V{height - 22} M11 {height - 31} L18 {height - 20} L25 {height - 31}"/>'
-    )
+    arrow = f'<path class="arrow" d="M18 12 V{height - 22} M11 {height - 31} L18 {height - 20} L25 {height - 31}"/>'
     label = "Layers of the package, from the command line down to errors; a layer imports from those below it only"
     return (
         f'<svg class="house" viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{label}">{arrow}{"".join(shapes)}'
@@ -81,6 +81,7 @@ class House(SphinxDirective):
     """Draw the layers."""
 
     def run(self) -> list[nodes.Node]:
+        """Return the drawing."""
         self.env.note_dependency(str(PROJECT))
         return [nodes.raw("", f'<figure class="house">{drawing()}</figure>', format="html")]
 
@@ -89,11 +90,9 @@ class Rooms(SphinxDirective):
     """List the rooms and what they are for."""
 
     def run(self) -> list[nodes.Node]:
-        lines = ["| room | what it is for |", "|---|---|"]
-        for rooms in layers():
-            for room in rooms:
-                lines.append(f"| `{room}` | {_purpose(room)} |")
-        return self.parse_text_to_nodes("\n".join(lines))
+        """Return the table."""
+        rows = [f"| `{room}` | {_purpose(room)} |" for rooms in layers() for room in rooms]
+        return self.parse_text_to_nodes("\n".join(["| room | what it is for |", "|---|---|", *rows]))
 
 
 def _purpose(room: str) -> str:

@@ -53,7 +53,7 @@ def backtest_scores(
     ...                      progress=False)
     >>> ax, table = backtest_scores(tried, "mae", return_data=True)
     >>> table.round(2).iloc[:, 0].to_dict()
-    {'BG/NBD': 0.79, 'history rate': 0.96, 'last period': 0.88, 'zero': 0.8}
+    {'BG/NBD': 0.79, 'history rate': 1.02, 'last period': 0.9, 'zero': 0.8}
     """
     if score not in tried.table:
         raise DataError(one_of("score", score, tried.table.columns))
