@@ -51,9 +51,9 @@ def frequency_fit(fits: Several[OrdersFit], histories: Histories, *, most: int =
     Returns
     -------
     DataFrame
-        By ``model`` and number of ``purchases`` (as ``label``, the last one as ``7+``): ``actual`` and ``expected``
-        customers, and the 90 % interval from ``lower`` to ``upper`` of what chance, and the draws of the parameters if
-        there are any, leave open.
+        By ``model`` and ``frequency``, the number of repeat purchases (as ``bin``, the last one as ``7+``): ``actual``
+        and ``expected`` customers, and the 90 % interval from ``lower`` to ``upper`` of what chance, and the draws of
+        the parameters if there are any, leave open.
 
     Raises
     ------
@@ -68,11 +68,11 @@ def frequency_fit(fits: Several[OrdersFit], histories: Histories, *, most: int =
     >>> log = clv.datasets.load_cdnow(sample=True)
     >>> rfm = clv.rfm_summary(log, unit="week", resolution="day", observation_end="1997-09-30")
     >>> frequency_fit(clv.BGNBD().fit(rfm), rfm, most=3).round(1)
-        model  purchases label  actual  expected   lower   upper
-    0  BG/NBD          0     0    1411    1407.7  1368.0  1447.0
-    1  BG/NBD          1     1     439     460.3   429.0   492.0
-    2  BG/NBD          2     2     214     192.5   171.0   215.0
-    3  BG/NBD          3    3+     293     296.5   270.0   323.0
+        model  frequency bin  actual  expected   lower   upper
+    0  BG/NBD          0   0    1411    1407.7  1368.0  1447.0
+    1  BG/NBD          1   1     439     460.3   429.0   492.0
+    2  BG/NBD          2   2     214     192.5   171.0   215.0
+    3  BG/NBD          3  3+     293     296.5   270.0   323.0
     """
     import pandas as pd
 
@@ -85,7 +85,7 @@ def frequency_fit(fits: Several[OrdersFit], histories: Histories, *, most: int =
         mean, variance = _class_sizes(fit, histories, most)
         lower, upper = count_band(mean, variance)
         numbers = {"actual": actual, "expected": mean, "lower": lower, "upper": upper}
-        tables.append(pd.DataFrame({"model": name, "purchases": np.arange(most + 1), "label": labels, **numbers}))
+        tables.append(pd.DataFrame({"model": name, "frequency": np.arange(most + 1), "bin": labels, **numbers}))
     return pd.concat(tables, ignore_index=True)
 
 

@@ -56,7 +56,8 @@ class Backtest:
         Estimate and standard error (on the log scale) of every parameter by model and cut-off, and the p-value of the
         change since the cut-off before.
     calibration
-        By model, cut-off and bin of P(any purchase): customers, the probability foretold, and the share who bought.
+        By model, cut-off and bin of P(any purchase), as of `reliability`: customers, the ``expected`` probability, and the
+        ``actual`` share who bought.
     """
 
     table: pd.DataFrame
@@ -64,7 +65,18 @@ class Backtest:
     calibration: pd.DataFrame
 
     def plot(self, score: str = "predicted_over_actual", *, ax: Axes | None = None, return_data: bool = False) -> Drawn:
-        """Draw one score of all models, a mark a cut-off: ``clv.plots.backtest_scores``."""
+        """Draw one score of all models, a mark a cut-off: ``clv.plots.backtest_scores``.
+
+        Examples
+        --------
+        >>> import clvmodels as clv
+        >>> log = clv.datasets.load_cdnow(sample=True)
+        >>> fit = clv.BGNBD().from_params({"r": .243, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
+        >>> tried = clv.backtest(log, fit, cutoffs="1997-09-30", horizon="26 weeks", resolution="day", progress=False)
+        >>> ax, table = tried.plot("rmse", return_data=True)
+        >>> table.round(2)
+        0
+        """
         from clvmodels.evaluation.plots.backtest import backtest_scores
 
         return backtest_scores(self, score, ax=ax, return_data=return_data)
@@ -277,7 +289,10 @@ def _parameters(tried: Sequence[_Tried]) -> pd.DataFrame:
 
     p_value = {(one.cutoff, name): np.nan for one in tried[:1] for name in one.fits}
     for before, after in pairwise(tried):
-        p_value |= {(after.cutoff, name): drift(before.fits[name], fit) for name, fit in after.fits.items()}
+        p_value |= {
+            (after.cutoff, name): drift(before.fits[name], fit, before.holdout.histories)
+            for name, fit in after.fits.items()
+        }
     rows = {
         (name, one.cutoff, parameter): {
             "estimate": estimate,

@@ -8,35 +8,45 @@ import numpy as np
 from scipy import stats
 
 if TYPE_CHECKING:
+    from clvmodels.data.histories import Histories
     from clvmodels.inference.orders_fit import OrdersFit
 
 __all__ = ["drift"]
 
 
-def drift(earlier: OrdersFit, later: OrdersFit) -> float:
+def drift(earlier: OrdersFit, later: OrdersFit, histories: Histories) -> float:
     """Return the p-value of the change in parameters between two fits, the later one to a longer window of one log.
 
-    All parameters are tested together, on the log scale, for they trade against each other: alpha moves with r, b with
-    a. The later window holds the earlier one, so that the variance of the difference is that of the earlier estimate
-    less that of the later one (Hausman 1978, Econometrica 46, lemma 2.1); directions in which it comes out negative,
-    which is noise, are left out. NaN if nothing is left, or the fits do not know their covariance.
+    The statistic is twice what the later parameters cost in log-likelihood of the earlier histories; it tests all
+    parameters together, which trade against each other, and does not depend on their scale. As the later window holds
+    the earlier one, the variance of the change is that of the earlier estimate V1 less that of the later one V2
+    (Hausman 1978, Econometrica 46, lemma 2.1): the statistic is a sum of squared normals with weights between 0 and 1,
+    the eigenvalues of 1 - V1^-1 V2, taken as a multiple of chi-square with the same mean and variance (Satterthwaite
+    1946, Biometrics Bulletin 2). NaN if a fit has no covariance, as given parameters have none.
+
+    Parameters
+    ----------
+    earlier, later
+        The fits.
+    histories
+        Those that the earlier one was fitted to.
 
     Examples
     --------
     >>> import clvmodels as clv
-    >>> fit = clv.BGNBD().fit(clv.BGNBD().from_params({"r": 1, "alpha": 4, "a": 1, "b": 3}, unit="week").simulate(
-    ...     1_000, "39 weeks", seed=1))
-    >>> drift(fit, fit)
-    nan
+    >>> truth = clv.BGNBD().from_params({"r": 1, "alpha": 4, "a": 1, "b": 3}, unit="week")
+    >>> short, other = truth.simulate(1_000, "39 weeks", seed=1), truth.simulate(4_000, "39 weeks", seed=2)
+    >>> drift(clv.BGNBD().fit(short), clv.BGNBD().fit(other), short) > 0.05
+    True
     """
-    lower = earlier.model.lower
-    change = np.log(later.estimate - lower) - np.log(earlier.estimate - lower)
-    variance = earlier.covariance - later.covariance
-    if not np.isfinite(variance).all():
+    usable = np.isfinite(earlier.covariance).all() and np.isfinite(later.covariance).all()
+    if not usable:
         return np.nan
-    size, directions = np.linalg.eigh(variance)
-    usable = size > 1e-6 * np.abs(np.diag(earlier.covariance)).max()
-    if not usable.any():
+    rows, weight = histories.distinct.rows.T, histories.distinct.weight
+    lost = [float(weight @ fit.model.log_likelihood(fit.estimate, *rows)) for fit in (earlier, later)]
+    shares = np.linalg.eigvals(np.linalg.solve(earlier.covariance, later.covariance)).real
+    weights = np.clip(1.0 - shares, 0.0, 1.0)
+    if not weights.any():
         return np.nan
-    along = change @ directions[:, usable]
-    return float(stats.chi2.sf((along**2 / size[usable]).sum(), usable.sum()))
+    scale = (weights**2).sum() / weights.sum()
+    return float(stats.chi2.sf(max(2.0 * (lost[0] - lost[1]), 0.0) / scale, weights.sum() / scale))

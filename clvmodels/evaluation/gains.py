@@ -35,7 +35,7 @@ def gains(score: ArrayLike, outcome: ArrayLike, steps: int = 100) -> pd.DataFram
     Returns
     -------
     DataFrame
-        ``customers``, the share of the customers, and ``outcome``, the share of the outcome that they make.
+        ``share_of_customers``, and ``share`` of the outcome that they make.
 
     Raises
     ------
@@ -45,18 +45,18 @@ def gains(score: ArrayLike, outcome: ArrayLike, steps: int = 100) -> pd.DataFram
     Examples
     --------
     >>> gains([3, 2, 1, 1], [6.0, 0.0, 4.0, 0.0], steps=4)
-       customers  outcome
-    0       0.00      0.0
-    1       0.25      0.6
-    2       0.50      0.6
-    3       0.75      0.8
-    4       1.00      1.0
+       share_of_customers  share
+    0                0.00    0.0
+    1                0.25    0.6
+    2                0.50    0.6
+    3                0.75    0.8
+    4                1.00    1.0
     """
     import pandas as pd
 
     reached, made = _curve(score, outcome)
     share = np.arange(steps + 1) / steps
-    return pd.DataFrame({"customers": share, "outcome": np.interp(share, reached, made)})
+    return pd.DataFrame({"share_of_customers": share, "share": np.interp(share, reached, made)})
 
 
 def gini(score: ArrayLike, outcome: ArrayLike) -> float:

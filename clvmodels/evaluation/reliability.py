@@ -38,7 +38,7 @@ def reliability(predicted: ArrayLike, happened: ArrayLike, bins: int = 10) -> pd
     Returns
     -------
     DataFrame
-        One row a bin, from the least probable up: ``customers``; ``predicted``, their mean probability; ``actual``,
+        One row a bin, from the least probable up: ``customers``; ``expected``, their mean probability; ``actual``,
         the share to whom it happened, with a 90 % interval from ``lower`` to ``upper``.
 
     Raises
@@ -50,9 +50,9 @@ def reliability(predicted: ArrayLike, happened: ArrayLike, bins: int = 10) -> pd
     --------
     >>> table = reliability([0.1, 0.1, 0.1, 0.8, 0.9], [False, False, True, True, True], bins=2)
     >>> table.round(3)
-       customers  predicted  actual  lower  upper
-    0          3       0.10   0.333  0.017  0.865
-    1          2       0.85   1.000  0.224  1.000
+       customers  expected  actual  lower  upper
+    0          3      0.10   0.333  0.017  0.865
+    1          2      0.85   1.000  0.224  1.000
     """
     import pandas as pd
 
@@ -64,7 +64,7 @@ def reliability(predicted: ArrayLike, happened: ArrayLike, bins: int = 10) -> pd
     filled = customers > 0
     customers, events, total = customers[filled], events[filled], np.bincount(place, weights=probability)[filled]
     lower, upper = binomial_interval(events, customers)
-    columns = {"predicted": total / customers, "actual": events / customers, "lower": lower, "upper": upper}
+    columns = {"expected": total / customers, "actual": events / customers, "lower": lower, "upper": upper}
     return pd.DataFrame({"customers": customers} | columns)
 
 

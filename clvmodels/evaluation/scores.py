@@ -62,7 +62,7 @@ def _calibration_error(forecast: Forecast, holdout: Holdout) -> float:
     if forecast.distributions is None:
         return np.nan
     bins = reliability(forecast.distributions.any_purchase, holdout.frequency > 0, bins=10)
-    return float(np.average((bins["predicted"] - bins["actual"]).abs(), weights=bins["customers"]))
+    return float(np.average((bins["expected"] - bins["actual"]).abs(), weights=bins["customers"]))
 
 
 def _captured(share: float, outcome: str) -> Score:
@@ -73,7 +73,7 @@ def _captured(share: float, outcome: str) -> Score:
         if not made.sum() > 0.0:
             return np.nan
         curve = gains(forecast.ranking, made)
-        return float(np.interp(share, curve["customers"], curve["outcome"]))
+        return float(np.interp(share, curve["share_of_customers"], curve["share"]))
 
     return score
 

@@ -75,7 +75,17 @@ class Tracking:
     unit: Unit
 
     def plot(self, kind: Kind = "cumulative", *, ax: Axes | None = None, return_data: bool = False) -> Drawn:
-        """Draw actual and expected purchases, cumulated or by period: what ``clv.plots.tracking`` draws."""
+        """Draw actual and expected purchases, cumulated or by period: what ``clv.plots.tracking`` draws.
+
+        Examples
+        --------
+        >>> import clvmodels as clv
+        >>> log = clv.datasets.load_cdnow(sample=True)
+        >>> fit = clv.BGNBD().from_params({"r": .243, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
+        >>> tracked = clv.track(fit, log, resolution="day", train_end="1997-09-30", test_end="1998-06-30")
+        >>> tracked.plot().get_legend_handles_labels()[1]
+        ['Actual', 'BG/NBD']
+        """
         from clvmodels.evaluation.plots.tracking import draw_tracking
 
         return draw_tracking(self, kind, ax=ax, return_data=return_data)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, cast
 
 from clvmodels.errors import FitError
 from clvmodels.inference.fit import Fit
@@ -39,7 +39,7 @@ def named[F: _Modelled](some: Several[F]) -> dict[str, F]:
     if isinstance(some, Mapping):
         pairs = list(some.items())
     else:
-        several = list(some) if isinstance(some, list | tuple) else [some]
+        several = cast("Sequence[F]", some if isinstance(some, list | tuple) else [some])
         pairs = [(_name(one), one) for one in several]
     for _, one in pairs:
         _ = _name(one)

@@ -48,7 +48,7 @@ def test_published_goodness_of_fit(split: Any, name: str, published_value: float
     np.testing.assert_array_equal(table["actual"][:7], [(train.frequency == x).sum() for x in range(7)])
     assert table["actual"][7] == (train.frequency >= 7).sum()
     assert table["expected"].sum() == pytest.approx(len(train), rel=1e-12)
-    assert table["label"].tolist() == ["0", "1", "2", "3", "4", "5", "6", "7+"]
+    assert table["bin"].tolist() == ["0", "1", "2", "3", "4", "5", "6", "7+"]
 
 
 @pytest.mark.parametrize("name", CDNOW)

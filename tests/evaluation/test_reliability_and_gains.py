@@ -21,7 +21,7 @@ def test_reliability_against_scikit_learn() -> None:
     happened = RNG.random(1_000) < probability
     table = reliability(probability, happened, bins=10)
     actual, predicted = calibration_curve(happened, probability, n_bins=10, strategy="quantile")
-    np.testing.assert_allclose(table["predicted"], predicted)
+    np.testing.assert_allclose(table["expected"], predicted)
     np.testing.assert_allclose(table["actual"], actual)
     assert (table["customers"] == 100).all()
 
@@ -30,7 +30,7 @@ def test_customers_of_one_probability_stay_together() -> None:
     probability = np.repeat([0.1, 0.2, 0.9], [55, 25, 20])
     table = reliability(RNG.permutation(probability), np.zeros(100), bins=10)
     assert table["customers"].tolist() == [55, 25, 20]
-    np.testing.assert_allclose(table["predicted"], [0.1, 0.2, 0.9])
+    np.testing.assert_allclose(table["expected"], [0.1, 0.2, 0.9])
     assert (table["lower"] == 0.0).all()
     assert len(reliability([0.5], [True])) == 1
 
@@ -71,10 +71,10 @@ def test_ties_do_not_depend_on_the_order() -> None:
     curve = gains(score, outcome)
     np.testing.assert_allclose(curve, gains(score[order], outcome[order]))
     total = outcome.sum()
-    assert curve["outcome"][10] == pytest.approx(outcome[:10].sum() / total)
-    assert curve["outcome"][50] == pytest.approx((outcome[:10].sum() + outcome[10:90].sum() / 2) / total)
+    assert curve["share"][10] == pytest.approx(outcome[:10].sum() / total)
+    assert curve["share"][50] == pytest.approx((outcome[:10].sum() + outcome[10:90].sum() / 2) / total)
     # All alike: nobody is preferred.
-    np.testing.assert_allclose(gains(np.zeros(100), outcome)["outcome"], curve["customers"])
+    np.testing.assert_allclose(gains(np.zeros(100), outcome)["share"], curve["share_of_customers"])
     assert gini(np.zeros(100), outcome) == pytest.approx(0.0, abs=1e-12)
 
 
@@ -103,5 +103,5 @@ def test_concentration_of_the_cdnow_holdout() -> None:
     assert kept.sum() == 23_560
     past = (train.frequency * np.nan_to_num(train.monetary_value) + train.attributes["first_value"])[kept]
     revenue = holdout.revenue[kept]
-    assert gains(past, revenue)["outcome"][20] == pytest.approx(0.648, abs=5e-4)
-    assert gains(revenue, revenue)["outcome"][20] == pytest.approx(0.937, abs=5e-4)
+    assert gains(past, revenue)["share"][20] == pytest.approx(0.648, abs=5e-4)
+    assert gains(revenue, revenue)["share"][20] == pytest.approx(0.937, abs=5e-4)
