@@ -162,7 +162,24 @@ class Histories:
         return len(self.customer_id)
 
     def to_frame(self) -> pd.DataFrame:
-        """Return the histories as a table indexed by ``customer_id``; attributes are further columns."""
+        """Return the histories as a table indexed by ``customer_id``; attributes are further columns.
+
+        Returns
+        -------
+        DataFrame
+            frequency, recency and T (in `unit`), monetary_value, and the attributes.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> table = {"customer_id": ["A", "B"], "frequency": [2, 0], "recency": [30.43, 0], "T": [38.86, 38.86]}
+        >>> rfm = Histories.from_frame(pd.DataFrame({**table, "channel": ["shop", "web"]}), unit="week")
+        >>> rfm.to_frame()
+                     frequency  recency      T  monetary_value channel
+        customer_id
+        A                  2.0    30.43  38.86             NaN    shop
+        B                  0.0     0.00  38.86             NaN     web
+        """
         import pandas as pd
 
         numbers = pd.DataFrame({name: getattr(self, name) for name in _NUMBERS}, index=self.customer_id)

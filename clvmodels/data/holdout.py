@@ -73,7 +73,24 @@ class Holdout:
         return len(self.histories)
 
     def to_frame(self) -> pd.DataFrame:
-        """Return frequency, revenue and monetary_value as a table indexed by ``customer_id``."""
+        """Return frequency, revenue and monetary_value as a table indexed by ``customer_id``.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> import clvmodels as clv
+        >>> log = {"customer_id": ["A", "B", "A", "C", "A", "A"], "amount": [20, 35, 15, 50, 30, 10]}
+        >>> log["date"] = ["2024-01-01", "2024-01-09", "2024-02-03", "2024-02-20", "2024-04-05", "2024-05-01"]
+        >>> train, holdout = clv.rfm_train_test_split(
+        ...     pd.DataFrame(log), value="amount", resolution="day", train_end="2024-03-01", test_end="2024-05-31"
+        ... )
+        >>> holdout.to_frame()
+                     frequency  revenue  monetary_value
+        customer_id
+        A                  2.0     40.0            20.0
+        B                  0.0      0.0             NaN
+        C                  0.0      0.0             NaN
+        """
         import pandas as pd
 
         return pd.DataFrame({name: getattr(self, name) for name in _NUMBERS}, index=self.customer_id)

@@ -104,6 +104,19 @@ class Ledgers:
             Once, with a list of everything found: a column missing, ids or times missing, amounts that are missing,
             negative or no numbers, a customer with two acquisition costs, one who referred himself or was referred
             twice, and customers unknown to the histories.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> costs = pd.DataFrame({"customer_id": ["ann", "bob"], "cost": [20.0, None], "channel": ["shop", "web"]})
+        >>> Ledgers.read(acquisition=costs).acquisition["cost"].to_list()
+        [20.0, nan]
+        >>> Ledgers.read(acquisition=costs.assign(cost=[20.0, -5.0]), returns=costs)
+        Traceback (most recent call last):
+            ...
+        clvmodels.errors.DataError: the relationship ledgers cannot be used as they are ...:
+        - returns: the table has no column 'time', 'value'; its columns are 'customer_id', 'cost', 'channel'
+        - acquisition: cost is negative in 1 row (2); write what it is worth or costs as a positive amount
         """
         given = {"returns": returns, "service": service, "campaigns": campaigns}
         given |= {"acquisition": acquisition, "referrals": referrals}
@@ -149,6 +162,19 @@ class Ledgers:
         DataError
             Once, with a list: customers who are not in the histories; more money returned than sold, which tells of
             another unit of money. Or if the histories do not say when observation ended.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> table = {"customer_id": ["ann", "bob"], "frequency": [1, 0], "recency": [10, 0], "T": [30, 20]}
+        >>> rfm = Histories.from_frame(pd.DataFrame(table), unit="day", observation_end="2024-01-31")
+        >>> returns = {"customer_id": ["ann", "ann"], "time": ["2024-01-05", "2024-01-20"], "value": [9.5, 4.0]}
+        >>> ledgers = Ledgers.read(returns=pd.DataFrame(returns))
+        >>> ledgers.activity(rfm)[["returns", "returned_value", "service_contacts"]]
+                     returns  returned_value  service_contacts
+        customer_id
+        ann                2            13.5               NaN
+        bob                0             0.0               NaN
         """
         counted = _count(self, histories, customers)
         _refuse(counted.remarks.findings)
@@ -161,6 +187,20 @@ class Ledgers:
         ----------
         histories, customers
             As of `activity`.
+
+        Raises
+        ------
+        DataError
+            If the histories do not say when observation ended.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> table = {"customer_id": ["ann", "bob"], "frequency": [1, 0], "recency": [10, 0], "T": [30, 20]}
+        >>> rfm = Histories.from_frame(pd.DataFrame(table), unit="day", observation_end="2024-01-31")
+        >>> costs = pd.DataFrame({"customer_id": ["ann", "bob"], "cost": [20.0, None]})
+        >>> Ledgers.read(acquisition=costs).notes(rfm)
+        ('acquisition: the cost of 1 customer is not known',)
         """
         return tuple(_count(self, histories, customers).remarks.notes)
 

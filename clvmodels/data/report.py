@@ -136,6 +136,20 @@ class DataReport:
         -------
         DataFrame
             Indexed by ``item``: read, each reason for dropping, used; columns ``rows`` and ``money``.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> import clvmodels as clv
+        >>> log = {"customer_id": ["A", "A", "B", "B", "B"], "amount": [20.0, 15.0, 30.0, -5.0, 40.0]}
+        >>> log["date"] = ["2024-01-01", "2024-01-01", "2024-01-03", "2024-01-09", "2024-04-02"]
+        >>> rfm = clv.rfm_summary(pd.DataFrame(log), value="amount", resolution="day", observation_end="2024-03-31")
+        >>> rfm.report.to_frame()
+                                               rows  money
+        item
+        read                                      5  100.0
+        dropped: after the end of observation     1   40.0
+        used                                      4   60.0
         """
         import pandas as pd
 
@@ -147,7 +161,22 @@ class DataReport:
         return pd.DataFrame(list(items.values()), index=pd.Index(list(items), name="item"), columns=["rows", "money"])
 
     def lines(self) -> Iterator[str]:
-        """Yield the report in words, one fact a line; nothing is said where nothing happened."""
+        """Yield the report in words, one fact a line; nothing is said where nothing happened.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> import clvmodels as clv
+        >>> log = {"customer_id": ["A", "A", "B", "B", "B"], "amount": [20.0, 15.0, 30.0, -5.0, 40.0]}
+        >>> log["date"] = ["2024-01-01", "2024-01-01", "2024-01-03", "2024-01-09", "2024-04-02"]
+        >>> rfm = clv.rfm_summary(pd.DataFrame(log), value="amount", resolution="day", observation_end="2024-03-31")
+        >>> for line in rfm.report.lines():
+        ...     print(line)
+        rows: 5 read, 4 used (money 60.00)
+        dropped: 1 row, after the end of observation (money 40.00)
+        merged: purchases of one customer in one day are one occasion: 1 row merged, 33.3% of 3 purchases
+        refunds netted: 1 row (money -5.00)
+        """
         yield f"rows: {self.rows_read:,} read, {self.rows_used:,} used{self._money(self.money_used)}"
         for reason, part in self.dropped.items():
             yield f"dropped: {count(part.rows, 'row')}, {reason}{self._money(part.money)}"

@@ -129,7 +129,22 @@ class Company:
         return {name: getattr(self, name) for name in TABLES[1:]}
 
     def write(self, folder: str | PathLike[str]) -> None:
-        """Write each table as a CSV file of its name into a folder that exists."""
+        """Write each table as a CSV file of its name into a folder that exists; amounts with two decimals.
+
+        Raises
+        ------
+        OSError
+            If there is no such folder, or it cannot be written to.
+
+        Examples
+        --------
+        >>> from pathlib import Path
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     simulate_company(1, customers=20).write(folder)
+        ...     sorted(file.name for file in Path(folder).iterdir())
+        ['acquisition.csv', 'campaigns.csv', 'referrals.csv', 'returns.csv', 'service.csv', 'transactions.csv']
+        """
         for name in TABLES:
             table: pd.DataFrame = getattr(self, name)
             file = Path(folder) / f"{name}.csv"
@@ -137,7 +152,19 @@ class Company:
 
     @classmethod
     def read(cls, files: Mapping[str, Path]) -> Company:
-        """Read the tables from CSV files, given by name, as `write` has written them."""
+        """Read the tables from CSV files, given by name, as `write` has written them; their truth is not known.
+
+        Examples
+        --------
+        >>> from pathlib import Path
+        >>> from tempfile import TemporaryDirectory
+        >>> company = simulate_company(1, customers=20)
+        >>> with TemporaryDirectory() as folder:
+        ...     company.write(folder)
+        ...     again = Company.read({file.stem: file for file in Path(folder).iterdir()})
+        >>> len(again.transactions) == len(company.transactions), again.truth
+        (True, None)
+        """
         transactions, returns, service, campaigns, acquisition, referrals = (_read(files[name]) for name in TABLES)
         return cls(transactions, returns, service, campaigns, acquisition, referrals)
 

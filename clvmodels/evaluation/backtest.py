@@ -56,8 +56,8 @@ class Backtest:
         Estimate and standard error (on the log scale) of every parameter by model and cut-off, and the p-value of the
         change since the cut-off before.
     calibration
-        By model, cut-off and bin of P(any purchase), as of `reliability`: customers, the ``expected`` probability, and the
-        ``actual`` share who bought.
+        By model, cut-off and bin of P(any purchase), as of `reliability`: customers, the ``expected`` probability, and
+        the ``actual`` share who bought.
     """
 
     table: pd.DataFrame
@@ -75,7 +75,12 @@ class Backtest:
         >>> tried = clv.backtest(log, fit, cutoffs="1997-09-30", horizon="26 weeks", resolution="day", progress=False)
         >>> ax, table = tried.plot("rmse", return_data=True)
         >>> table.round(2)
-        0
+        cutoff        1997-09-30
+        model
+        BG/NBD              1.24
+        history rate        1.55
+        last period         1.40
+        zero                1.68
         """
         from clvmodels.evaluation.plots.backtest import backtest_scores
 

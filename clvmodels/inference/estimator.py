@@ -137,6 +137,16 @@ class Estimator[M: Model, F: OrdersFit | SpendFit]:
         FitWarning
             If the maximum is at a boundary, not identified, or not reached, or the chains did not converge; the message
             names the cause and what to do.
+
+        Examples
+        --------
+        >>> import clvmodels as clv
+        >>> log = clv.datasets.load_cdnow(sample=True)
+        >>> rfm = clv.rfm_summary(log, unit="week", resolution="day", observation_end="1997-09-30")
+        >>> clv.BGNBD().fit(rfm)
+        <BG/NBD (mle): r 0.2426, alpha 4.414, a 0.7929, b 2.426, time in weeks, log-likelihood -9,582.43>
+        >>> clv.BGNBD().fit(rfm, method="laplace", draws=500, seed=1).theta.shape
+        (1, 500, 4)
         """
         effort = Effort(draws, tune, chains, seed, sampler, progress)
         return cast("F", _fit(self.model, self.priors, histories, method, by, effort))
@@ -160,7 +170,16 @@ class Estimator[M: Model, F: OrdersFit | SpendFit]:
 
 @dataclass(frozen=True)
 class OrdersEstimator(Estimator[TransactionModel, OrdersFit]):
-    """A model of transactions, to be fitted."""
+    """A model of transactions, to be fitted.
+
+    Examples
+    --------
+    >>> import clvmodels as clv
+    >>> clv.BGNBD().model.names
+    ('r', 'alpha', 'a', 'b')
+    >>> clv.ParetoNBD().model.source
+    'Schmittlein, Morrison & Colombo (1987), Management Science 33(1)'
+    """
 
     def from_params(self, params: Mapping[str, float], *, unit: str) -> OrdersFit:
         """Return a fit with known parameters, such as published ones.
@@ -171,6 +190,13 @@ class OrdersEstimator(Estimator[TransactionModel, OrdersFit]):
             Every parameter by name; arrays of shape (chain, draw) give a fit with draws.
         unit
             The unit of time that the parameters count in.
+
+        Raises
+        ------
+        ParameterError
+            If a name is unknown or missing, or a value is out of its range.
+        UnitError
+            If there is no such unit.
 
         Examples
         --------
@@ -183,10 +209,27 @@ class OrdersEstimator(Estimator[TransactionModel, OrdersFit]):
 
 @dataclass(frozen=True)
 class SpendEstimator(Estimator[SpendModel, SpendFit]):
-    """A model of the value of orders, to be fitted."""
+    """A model of the value of orders, to be fitted.
+
+    Examples
+    --------
+    >>> import clvmodels as clv
+    >>> list(clv.GammaGamma().default_priors)
+    ['mean_spend', 'order_cv', 'spend_spread']
+    """
 
     def from_params(self, params: Mapping[str, float]) -> SpendFit:
         """Return a fit with known parameters, such as published ones.
+
+        Parameters
+        ----------
+        params
+            Every parameter by name; arrays of shape (chain, draw) give a fit with draws.
+
+        Raises
+        ------
+        ParameterError
+            If a name is unknown or missing, or a value is out of its range.
 
         Examples
         --------

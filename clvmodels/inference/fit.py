@@ -118,11 +118,38 @@ class Fit:
         return float(np.log(max(self.customers, 1)) * len(self.model.parameters) - 2.0 * self.log_likelihood)
 
     def summary(self) -> pd.DataFrame:
-        """Return a table by parameter: estimate, standard error, and a 95 % interval (on the log scale)."""
+        """Return a table by parameter: estimate, standard error, and a 95 % interval (on the log scale).
+
+        Returns
+        -------
+        DataFrame
+            By parameter: estimate, sd, low, high; from the draws where the fit has them, else from the covariance.
+
+        Examples
+        --------
+        >>> import clvmodels as clv
+        >>> truth = clv.BGNBD().from_params({"r": .243, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
+        >>> clv.BGNBD().fit(truth.simulate(2_000, "78 weeks", seed=1)).summary().round(2)
+                   estimate    sd   low  high
+        parameter
+        r              0.24  0.01  0.22  0.26
+        alpha          4.26  0.33  3.66  4.95
+        a              0.91  0.13  0.68  1.22
+        b              2.70  0.53  1.84  3.97
+        """
         return describe.summary(self)
 
     def describe(self) -> str:
-        """Return what the parameters say about the customers, in words."""
+        """Return what the parameters say about the customers, in words.
+
+        Examples
+        --------
+        >>> import clvmodels as clv
+        >>> print(clv.GammaGamma().from_params({"p": 6.25, "q": 3.74, "v": 15.44}).describe())
+        Gamma-Gamma: parameters given, not fitted.
+        An order is worth 35.22 on average over customers; a customer's orders vary around his own mean with a
+        coefficient of variation of 0.4, and the means vary across customers with one of 0.76.
+        """
         return describe.in_words(self)
 
     def parts(self, histories: Histories) -> list[predictions.Part]:
@@ -132,6 +159,15 @@ class Fit:
         ------
         DataError
             If this is a fit by segment and the histories do not name segments, or name one it does not know.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> import clvmodels as clv
+        >>> table = {"customer_id": ["A", "B"], "frequency": [2, 0], "recency": [30.43, 0], "T": [38.86, 38.86]}
+        >>> rfm = clv.Histories.from_frame(pd.DataFrame(table), unit="week")
+        >>> len(clv.GammaGamma().from_params({"p": 6.25, "q": 3.74, "v": 15.44}).parts(rfm))
+        1
         """
         if self.by is None:
             return [predictions.Part(self.draws, self.estimate)]
@@ -156,6 +192,20 @@ class Fit:
         ------
         FitError
             If this fit knows no such segment.
+
+        Examples
+        --------
+        Here the segments are put in; ``clv.GammaGamma().fit(rfm, method="nuts", by="segment")`` finds them:
+
+        >>> from dataclasses import replace
+        >>> import numpy as np
+        >>> import clvmodels as clv
+        >>> draws = {"p": 6.25, "q": 3.74, "v": np.array([[14.0, 15.0, 16.0]])}
+        >>> some = clv.GammaGamma().from_params(draws)
+        >>> theta = np.stack([some.theta, some.theta * [1.0, 1.0, 2.0]])
+        >>> fit = replace(some, by="segment", segments=("shop", "web"), segment_theta=theta)
+        >>> fit.segment("web")
+        <Gamma-Gamma (given): p 6.25, q 3.74, v 30, 3 draws>
         """
         if name not in self.segments:
             raise FitError(one_of("segment", name, self.segments))
@@ -228,10 +278,33 @@ class Fit:
 
         It equals ``az.loo(fit.to_datatree(rfm))`` and needs little memory: equal histories are computed once.
 
+        Parameters
+        ----------
+        histories
+            The histories of the fit.
+
+        Returns
+        -------
+        ELPDData
+            ``elpd`` (greater is better) and its ``se``, ``p`` (effective number of parameters), and ``elpd_i`` and
+            ``pareto_k`` by customer.
+
         Raises
         ------
         FitError
             If the fit has no draws.
+
+        Examples
+        --------
+        Customers left out are foretold a little worse than those who were fitted:
+
+        >>> import clvmodels as clv
+        >>> truth = clv.BGNBD().from_params({"r": .243, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
+        >>> rfm = truth.simulate(500, "39 weeks", seed=1)
+        >>> fit = clv.BGNBD().fit(rfm, method="laplace", draws=200, seed=1)
+        >>> loo = fit.loo(rfm)
+        >>> loo.n_data_points, bool(loo.elpd < fit.log_likelihood)
+        (500, True)
         """
         from clvmodels.inference import pointwise
 
@@ -244,6 +317,17 @@ class Fit:
         ------
         OSError
             If the file cannot be written; an existing file is then left as it was.
+
+        Examples
+        --------
+        >>> from pathlib import Path
+        >>> from tempfile import TemporaryDirectory
+        >>> import clvmodels as clv
+        >>> fit = clv.BGNBD().from_params({"r": .243, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
+        >>> with TemporaryDirectory() as folder:
+        ...     fit.save(Path(folder, "orders.json"))
+        ...     clv.Fit.load(Path(folder, "orders.json"))
+        <BG/NBD (given): r 0.243, alpha 4.414, a 0.793, b 2.426, time in weeks>
         """
         from clvmodels.inference import storage
 
@@ -255,8 +339,25 @@ class Fit:
 
         Raises
         ------
+        OSError
+            If the file cannot be read.
         FitError
-            If the file is not one of ours, or of a later version.
+            If the file is not one of ours, damaged, or of a later version.
+
+        Examples
+        --------
+        The draws, the diagnostics and the fingerprint of the data come back with the parameters:
+
+        >>> from pathlib import Path
+        >>> from tempfile import TemporaryDirectory
+        >>> import clvmodels as clv
+        >>> truth = clv.BGNBD().from_params({"r": .243, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
+        >>> fit = clv.BGNBD().fit(truth.simulate(500, "39 weeks", seed=1))
+        >>> with TemporaryDirectory() as folder:
+        ...     fit.save(Path(folder, "orders.json"))
+        ...     again = clv.Fit.load(Path(folder, "orders.json"))
+        >>> again.params == fit.params, again.fingerprint == fit.fingerprint, again.diagnostics.status
+        (True, True, 'converged')
         """
         from clvmodels.inference import storage
 

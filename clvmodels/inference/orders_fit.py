@@ -31,11 +31,34 @@ class OrdersFit(Fit):
     unit: Unit
 
     def time(self, value: Duration) -> float:
-        """Return a duration as a number in the unit of this fit."""
+        """Return a duration as a number in the unit of this fit; a bare number is in that unit already.
+
+        Raises
+        ------
+        UnitError
+            If the duration is none, or has a unit that is not known.
+
+        Examples
+        --------
+        >>> import clvmodels as clv
+        >>> fit = clv.BGNBD().from_params({"r": .243, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
+        >>> fit.time("364 days"), fit.time(52)
+        (52.0, 52.0)
+        """
         return duration(value, self.unit)
 
     def require_unit(self, histories: Histories) -> None:
-        """Raise UnitError unless the histories count time in the unit of this fit."""
+        """Raise UnitError unless the histories count time in the unit of this fit.
+
+        Examples
+        --------
+        >>> import clvmodels as clv
+        >>> fit = clv.BGNBD().from_params({"r": .243, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
+        >>> fit.require_unit(fit.simulate(10, "39 weeks", seed=1).in_unit("day"))
+        Traceback (most recent call last):
+            ...
+        clvmodels.errors.UnitError: this fit counts time in weeks and the histories in days; write rfm.in_unit("week")
+        """
         if histories.unit != self.unit:
             raise UnitError(
                 f"this fit counts time in {self.unit}s and the histories in {histories.unit}s; "
@@ -43,7 +66,22 @@ class OrdersFit(Fit):
             )
 
     def parts(self, histories: Histories) -> list[predictions.Part]:
-        """Return the groups of customers who share their parameters: all, or those of each segment."""
+        """Return the groups of customers who share their parameters: all, or those of each segment.
+
+        Raises
+        ------
+        UnitError
+            If the histories are not in the unit of this fit.
+        DataError
+            If this is a fit by segment and the histories do not name segments, or name one it does not know.
+
+        Examples
+        --------
+        >>> import clvmodels as clv
+        >>> fit = clv.BGNBD().from_params({"r": .243, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
+        >>> [part.estimate.tolist() for part in fit.parts(fit.simulate(10, "39 weeks", seed=1))]
+        [[0.243, 4.414, 0.793, 2.426]]
+        """
         self.require_unit(histories)
         return super().parts(histories)
 
@@ -285,10 +323,22 @@ class OrdersFit(Fit):
     def expected_purchases_new(self, t: Duration) -> pd.Series:
         """Return the expected number of repeat purchases of a customer just acquired, within `t`.
 
+        Parameters
+        ----------
+        t
+            Such as ``"52 weeks"``; a bare number is in the unit of this fit.
+
         Returns
         -------
         Series
             mean; and sd, q05, q50, q95 where the fit has draws.
+
+        Examples
+        --------
+        >>> import clvmodels as clv
+        >>> fit = clv.BGNBD().from_params({"r": .243, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
+        >>> fit.expected_purchases_new("52 weeks").round(3).to_dict()
+        {'mean': 1.446}
         """
         time, nothing = np.asarray(self.time(t)), np.zeros(1)
         alive = self.model.p_alive(self.draws, nothing, nothing, nothing)
@@ -296,7 +346,22 @@ class OrdersFit(Fit):
         return predictions.summary(alive * purchases)
 
     def probability_of_purchases_new(self, t: Duration, n: int = 0) -> float:
-        """Return the probability that a customer just acquired buys `n` times more within `t` (mean over draws)."""
+        """Return the probability that a customer just acquired buys `n` times more within `t` (mean over draws).
+
+        Parameters
+        ----------
+        t
+            Such as ``"52 weeks"``; a bare number is in the unit of this fit.
+        n
+            Number of repeat purchases.
+
+        Examples
+        --------
+        >>> import clvmodels as clv
+        >>> fit = clv.BGNBD().from_params({"r": .243, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
+        >>> [round(fit.probability_of_purchases_new("52 weeks", n), 3) for n in (0, 1, 2)]
+        [0.538, 0.205, 0.091]
+        """
         question, nothing = predictions.probability_of_purchases(self.model, self.time(t), float(n)), np.zeros((1, 1))
         alive = self.model.p_alive(self.draws, nothing, nothing, nothing)
         future = alive if question.given is None else question.given(self.draws, nothing[0], nothing[0])
@@ -305,7 +370,31 @@ class OrdersFit(Fit):
     def simulate(self, customers: int, t: Duration, *, seed: int) -> Histories:
         """Return purchase histories of new customers, observed for `t`, drawn from the model at the point estimate.
 
-        The truth stands in ``attributes``: purchase_rate, and whether the customer is alive at the end.
+        Parameters
+        ----------
+        customers
+            How many.
+        t
+            Such as ``"39 weeks"``; a bare number is in the unit of this fit.
+        seed
+            Of the random numbers.
+
+        Returns
+        -------
+        Histories
+            The truth stands in ``attributes``: purchase_rate (in the unit of this fit), and whether the customer is
+            alive at the end.
+
+        Examples
+        --------
+        The model says of its own customers how many are alive, and is right but for chance:
+
+        >>> import clvmodels as clv
+        >>> fit = clv.BGNBD().from_params({"r": .243, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
+        >>> rfm = fit.simulate(5_000, "39 weeks", seed=1)
+        >>> predicted, true = fit.probability_alive(rfm)["mean"].mean(), rfm.attributes["alive"].mean()
+        >>> bool(abs(predicted - true) < 0.01)
+        True
         """
         return simulation.histories(self.model, self.estimate, customers, self.time(t), self.unit, seed)
 

@@ -33,6 +33,11 @@ class Parameter:
         How it scales when the unit of time or money changes: ``"time"`` parameters (inverse rates) by the unit.
     lower
         It is greater than this.
+
+    Examples
+    --------
+    >>> Parameter("alpha", "time")
+    Parameter(name='alpha', dimension='time', lower=0.0)
     """
 
     name: str
@@ -52,6 +57,11 @@ class Quantity:
         The default, weakly informative prior: the name of a PyMC distribution and its arguments.
     share
         Whether it lies between zero and one; it is positive otherwise.
+
+    Examples
+    --------
+    >>> Quantity("dropout", "chance to leave after a purchase", ("Beta", {"alpha": 1.0, "beta": 2.0}), share=True).prior
+    ('Beta', {'alpha': 1.0, 'beta': 2.0})
     """
 
     name: str
@@ -72,6 +82,14 @@ class Traits:
         Time at which he leaves, counted from now; infinite if he does not leave by the clock.
     last_purchase
         Number of purchases after which he leaves, counted from now; infinite if purchases do not make him leave.
+
+    Examples
+    --------
+    One who leaves after 20 units of time, and one whom his third purchase makes leave:
+
+    >>> import numpy as np
+    >>> Traits(np.array([0.1, 0.2]), lifetime=np.array([20.0, np.inf]), last_purchase=np.array([np.inf, 3.0])).lifetime
+    array([20., inf])
     """
 
     purchase_rate: Array
@@ -137,7 +155,17 @@ class Model:
         return np.array([parameter.lower for parameter in self.parameters])
 
     def units(self, *, time: float = 1.0, money: float = 1.0) -> Array:
-        """Return the factor of each parameter when a unit of time (money) is divided by `time` (`money`)."""
+        """Return the factor of each parameter when a unit of time (money) is divided by `time` (`money`).
+
+        Examples
+        --------
+        From weeks to days:
+
+        >>> from clvmodels.models import MODELS
+        >>> BG_NBD = MODELS["bg_nbd"]
+        >>> BG_NBD.theta(BG_NBD.example) * BG_NBD.units(time=7.0)
+        array([ 0.243, 30.898,  0.793,  2.426])
+        """
         factors: dict[Dimension, float] = {"none": 1.0, "time": time, "money": money}
         return np.array([factors[parameter.dimension] for parameter in self.parameters])
 
@@ -148,6 +176,13 @@ class Model:
         ------
         ParameterError
             If a name is unknown or missing, or a value is not a finite number above its lower bound.
+
+        Examples
+        --------
+        >>> from clvmodels.models import MODELS
+        >>> MODELS["gamma_gamma"].theta({"q": 3.74, "p": [6.25, 6.5], "v": 15.44})
+        array([[ 6.25,  3.74, 15.44],
+               [ 6.5 ,  3.74, 15.44]])
         """
         for name in params:
             if name not in self.names:
@@ -166,7 +201,17 @@ class Model:
         return theta
 
     def log_likelihood(self, theta: Array, *columns: Array) -> Array:
-        """Return the log-likelihood of each history; the first column is x."""
+        """Return the log-likelihood of each history, given by its columns: of transactions x, t_x, T; of spend x, mean.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from clvmodels.models import MODELS
+        >>> BG_NBD = MODELS["bg_nbd"]
+        >>> theta, x, t_x, T = BG_NBD.theta(BG_NBD.example), np.array([0.0, 2.0]), np.array([0.0, 30.43]), 38.86
+        >>> BG_NBD.log_likelihood(theta, x, t_x, T).round(3)
+        array([-0.555, -9.459])
+        """
         value: Array = self.count_terms(theta, columns[0])[0] + self.history_terms(theta, *columns)[0]
         return value
 
@@ -196,6 +241,18 @@ class TransactionModel(Model):
         ``(theta)``: mean over customers who have just been acquired.
     tail
         Name of the parameter that must exceed one for undiscounted residual value to be finite; None: it always is.
+
+    Examples
+    --------
+    A customer who bought twice more, the last time in week 30.43 of 38.86:
+
+    >>> import numpy as np
+    >>> from clvmodels.models import MODELS
+    >>> BG_NBD = MODELS["bg_nbd"]
+    >>> theta, x, t_x, T = BG_NBD.theta(BG_NBD.example), np.array(2.0), np.array(30.43), np.array(38.86)
+    >>> alive = BG_NBD.p_alive(theta, x, t_x, T)
+    >>> round(float(alive), 4), round(float(alive * BG_NBD.expected_purchases(theta, x, T, np.array(39.0))), 3)
+    (0.7266, 1.226)
     """
 
     p_alive: Callable[[Array, Array, Array, Array], Array]
@@ -218,6 +275,17 @@ class SpendModel(Model):
     draw_orders
         ``(theta, x, mean_spend, owner, generator)``: draws order values, `owner` the customer of each, given the
         customers' histories.
+
+    Examples
+    --------
+    Of customers with no, with two and with many orders of 22.35, the mean of all counts less and less:
+
+    >>> import numpy as np
+    >>> from clvmodels.models import MODELS
+    >>> GAMMA_GAMMA = MODELS["gamma_gamma"]
+    >>> theta, spend = GAMMA_GAMMA.theta(GAMMA_GAMMA.example), np.array([np.nan, 22.35, 22.35])
+    >>> GAMMA_GAMMA.expected_spend(theta, np.array([0.0, 2.0, 100.0]), spend).round(2)
+    array([35.22, 24.66, 22.41])
     """
 
     expected_spend: Callable[[Array, Array, Array], Array]

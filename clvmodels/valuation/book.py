@@ -107,6 +107,19 @@ class Book:
         ------
         AssumptionError
             If `years` is none of `HORIZONS`.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> import clvmodels as clv
+        >>> table = {"customer_id": ["A", "B", "C"], "frequency": [2, 0, 5], "recency": [30, 0, 38], "T": [39, 39, 39]}
+        >>> table |= {"monetary_value": [22.35, None, 41.0], "segment": ["shop", "web", "web"]}
+        >>> rfm = clv.Histories.from_frame(pd.DataFrame(table), unit="week")
+        >>> orders = clv.BGNBD().from_params({"r": .243, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
+        >>> spend = clv.GammaGamma().from_params({"p": 6.25, "q": 3.74, "v": 15.44})
+        >>> book = clv.value(orders, spend, rfm, clv.Assumptions(discount_rate=0.15, margin=0.30))
+        >>> (book.rlv_within(1) / book.rlv).round(2)
+        array([0.28, 0.23, 0.3 ])
         """
         if years not in HORIZONS:
             raise AssumptionError(f"value is known within {', '.join(map(str, HORIZONS))} years, got {years!r}")
@@ -152,6 +165,23 @@ class Book:
         ------
         DataError
             If `by` is not known of every customer.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> import clvmodels as clv
+        >>> table = {"customer_id": ["A", "B", "C"], "frequency": [2, 0, 5], "recency": [30, 0, 38], "T": [39, 39, 39]}
+        >>> table |= {"monetary_value": [22.35, None, 41.0], "segment": ["shop", "web", "web"]}
+        >>> rfm = clv.Histories.from_frame(pd.DataFrame(table), unit="week")
+        >>> orders = clv.BGNBD().from_params({"r": .243, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
+        >>> spend = clv.GammaGamma().from_params({"p": 6.25, "q": 3.74, "v": 15.44})
+        >>> book = clv.value(orders, spend, rfm, clv.Assumptions(discount_rate=0.15, margin=0.30))
+        >>> book.statement(by="segment")[["customers", "discounted_orders", "equity", "per_head", "share_1"]].round(2)
+                 customers  discounted_orders  equity  per_head  share_1
+        segment
+        shop           1.0               5.12   37.88     37.88     0.28
+        web            2.0              14.02  168.86     84.43     0.30
+        total          3.0              19.14  206.74     68.91     0.30
         """
         from clvmodels.valuation.statement import statement
 
@@ -256,6 +286,23 @@ class Book:
         ------
         FitError
             If neither fit has draws, and `process` is not asked for.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import pandas as pd
+        >>> import clvmodels as clv
+        >>> table = {"customer_id": ["A", "B", "C"], "frequency": [2, 0, 5], "recency": [30, 0, 38], "T": [39, 39, 39]}
+        >>> table |= {"monetary_value": [22.35, None, 41.0], "segment": ["shop", "web", "web"]}
+        >>> rfm = clv.Histories.from_frame(pd.DataFrame(table), unit="week")
+        >>> params = {"r": np.array([[0.23, 0.24, 0.25]]), "alpha": 4.414, "a": .793, "b": 2.426}
+        >>> orders = clv.BGNBD().from_params(params, unit="week")
+        >>> spend = clv.GammaGamma().from_params({"p": 6.25, "q": 3.74, "v": 15.44})
+        >>> book = clv.value(orders, spend, rfm, clv.Assumptions(discount_rate=0.15, margin=0.30))
+        >>> book.draws().round(2)
+        array([205.9 , 206.55, 207.19])
+        >>> book.draws(process=True, seed=1).shape
+        (3,)
         """
         return self._uncertainty(process, seed).equity
 
@@ -271,12 +318,35 @@ class Book:
         Returns
         -------
         DataFrame
-            rlv_sd, rlv_q05, rlv_q50, rlv_q95, probability_of_loss.
+            rlv_sd, rlv_q05, rlv_q50, rlv_q95 (money), probability_of_loss.
 
         Raises
         ------
         FitError
             If neither fit has draws, and `process` is not asked for.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import pandas as pd
+        >>> import clvmodels as clv
+        >>> table = {"customer_id": ["A", "B", "C"], "frequency": [2, 0, 5], "recency": [30, 0, 38], "T": [39, 39, 39]}
+        >>> table |= {"monetary_value": [22.35, None, 41.0], "segment": ["shop", "web", "web"]}
+        >>> rfm = clv.Histories.from_frame(pd.DataFrame(table), unit="week")
+        >>> params = {"r": np.linspace(0.22, 0.27, 100)[None], "alpha": 4.414, "a": .793, "b": 2.426}
+        >>> orders = clv.BGNBD().from_params(params, unit="week")
+        >>> spend = clv.GammaGamma().from_params({"p": 6.25, "q": 3.74, "v": 15.44})
+        >>> book = clv.value(orders, spend, rfm, clv.Assumptions(discount_rate=0.15, margin=0.30))
+        >>> mean = book.customer_intervals()
+        >>> mean[["rlv_q05", "rlv_q50", "rlv_q95"]].round(2)
+                     rlv_q05  rlv_q50  rlv_q95
+        customer_id
+        A              37.71    37.90    38.08
+        B               9.94    10.85    11.74
+        C             157.75   158.12   158.49
+        >>> what_comes = book.customer_intervals(process=True, seed=1)
+        >>> bool((what_comes["rlv_sd"] > mean["rlv_sd"]).all())
+        True
         """
         import pandas as pd
 
@@ -286,14 +356,50 @@ class Book:
     def drawn_by(self, group: NDArray[np.int64]) -> Array:
         """Return the equity of groups of customers under each draw of the parameters, shape (groups, draws).
 
-        `group` numbers the group of each customer from 0 up, shape (customers,).
+        Parameters
+        ----------
+        group
+            The group of each customer, numbered from 0 up, shape (customers,).
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import pandas as pd
+        >>> import clvmodels as clv
+        >>> table = {"customer_id": ["A", "B", "C"], "frequency": [2, 0, 5], "recency": [30, 0, 38], "T": [39, 39, 39]}
+        >>> table |= {"monetary_value": [22.35, None, 41.0], "segment": ["shop", "web", "web"]}
+        >>> rfm = clv.Histories.from_frame(pd.DataFrame(table), unit="week")
+        >>> params = {"r": np.array([[0.23, 0.24, 0.25]]), "alpha": 4.414, "a": .793, "b": 2.426}
+        >>> orders = clv.BGNBD().from_params(params, unit="week")
+        >>> spend = clv.GammaGamma().from_params({"p": 6.25, "q": 3.74, "v": 15.44})
+        >>> book = clv.value(orders, spend, rfm, clv.Assumptions(discount_rate=0.15, margin=0.30))
+        >>> bool(np.allclose(book.drawn_by(np.array([0, 1, 1])).sum(axis=0), book.draws()))
+        True
         """
         drawn = expected(self._basis, self.histories, group)
         self._draws.setdefault((False, None), drawn)  # what is drawn of all customers is the same
         return drawn.groups
 
     def drawn_lines(self) -> Array:
-        """Return each line, summed over the customers, under each draw of the parameters; shape (lines, draws)."""
+        """Return each line, summed over the customers, under each draw of the parameters; shape (lines, draws).
+
+        Raises
+        ------
+        FitError
+            If neither fit has draws.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import clvmodels as clv
+        >>> r = np.array([[0.23, 0.24, 0.25]])
+        >>> orders = clv.BGNBD().from_params({"r": r, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
+        >>> spend = clv.GammaGamma().from_params({"p": 6.25, "q": 3.74, "v": 15.44})
+        >>> terms = clv.Assumptions(discount_rate=0.15, margin=0.30, order_cost=1.0)
+        >>> book = clv.value(orders, spend, orders.simulate(100, "39 weeks", seed=1), terms)
+        >>> [line.name for line in book.lines], book.drawn_lines().shape
+        (['contribution_margin', 'order_cost'], (2, 3))
+        """
         return self._uncertainty(process=False, seed=None).lines
 
     @property
@@ -368,7 +474,21 @@ class Book:
         return checks(self.orders, self.spend, self.histories, rlv=rlv, sales=sales)
 
     def plot(self, *, ax: Axes | None = None, return_data: bool = False) -> Drawn:
-        """Draw the share of equity over customers, the most valuable first: ``clv.plots.whale``."""
+        """Draw the share of equity over customers, the most valuable first: ``clv.plots.whale``.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> import clvmodels as clv
+        >>> table = {"customer_id": ["A", "B", "C"], "frequency": [2, 0, 5], "recency": [30, 0, 38], "T": [39, 39, 39]}
+        >>> table |= {"monetary_value": [22.35, None, 41.0], "segment": ["shop", "web", "web"]}
+        >>> rfm = clv.Histories.from_frame(pd.DataFrame(table), unit="week")
+        >>> orders = clv.BGNBD().from_params({"r": .243, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
+        >>> spend = clv.GammaGamma().from_params({"p": 6.25, "q": 3.74, "v": 15.44})
+        >>> book = clv.value(orders, spend, rfm, clv.Assumptions(discount_rate=0.15, margin=0.30))
+        >>> book.plot().get_title("left")
+        'Where equity is made'
+        """
         from clvmodels.valuation.plots.concentration import whale
 
         return whale(self, ax=ax, return_data=return_data)

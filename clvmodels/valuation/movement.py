@@ -117,6 +117,29 @@ class Movement:
         ------
         DataError
             If the histories have no such column.
+
+        Examples
+        --------
+        In the shop, A was silent; on the web, B bought again, and C is new:
+
+        >>> import pandas as pd
+        >>> import clvmodels as clv
+        >>> orders = clv.BGNBD().from_params({"r": .243, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
+        >>> spend = clv.GammaGamma().from_params({"p": 6.25, "q": 3.74, "v": 15.44})
+        >>> terms = clv.Assumptions(discount_rate=0.15, margin=0.30)
+        >>> table = {"customer_id": ["A", "B"], "frequency": [2, 0], "recency": [30, 0], "T": [39, 39]}
+        >>> before = pd.DataFrame({**table, "monetary_value": [22.35, None], "segment": ["shop", "web"]})
+        >>> table = {"customer_id": ["A", "B", "C"], "frequency": [2, 1, 0], "recency": [30, 45, 0], "T": [52, 52, 9]}
+        >>> after = pd.DataFrame({**table, "monetary_value": [22.35, 40, None], "segment": ["shop", "web", "web"]})
+        >>> opening, closing = (
+        ...     clv.value(orders, spend, clv.Histories.from_frame(one, unit="week"), terms) for one in (before, after)
+        ... )
+        >>> why = clv.movement(opening, closing)
+        >>> why.by("segment")[["opening", "orders", "silence", "new_customers", "closing"]].round(1)
+                 opening  orders  silence  new_customers  closing
+        segment
+        shop        37.9     0.0     -9.2            0.0     26.6
+        web         10.8    17.8      0.0           21.9     52.7
         """
         import pandas as pd
 
@@ -127,7 +150,27 @@ class Movement:
         return self.customers.groupby(values, dropna=False, observed=True).sum()
 
     def plot(self, *, ax: Axes | None = None, return_data: bool = False) -> Drawn:
-        """Draw the lines from the opening to the closing: ``clv.plots.waterfall``."""
+        """Draw the lines from the opening to the closing: ``clv.plots.waterfall``.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> import clvmodels as clv
+        >>> orders = clv.BGNBD().from_params({"r": .243, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
+        >>> spend = clv.GammaGamma().from_params({"p": 6.25, "q": 3.74, "v": 15.44})
+        >>> terms = clv.Assumptions(discount_rate=0.15, margin=0.30)
+        >>> table = {"customer_id": ["A", "B"], "frequency": [2, 0], "recency": [30, 0], "T": [39, 39]}
+        >>> before = pd.DataFrame({**table, "monetary_value": [22.35, None], "segment": ["shop", "web"]})
+        >>> table = {"customer_id": ["A", "B", "C"], "frequency": [2, 1, 0], "recency": [30, 45, 0], "T": [52, 52, 9]}
+        >>> after = pd.DataFrame({**table, "monetary_value": [22.35, 40, None], "segment": ["shop", "web", "web"]})
+        >>> opening, closing = (
+        ...     clv.value(orders, spend, clv.Histories.from_frame(one, unit="week"), terms) for one in (before, after)
+        ... )
+        >>> ax, table = clv.movement(opening, closing).plot(return_data=True)
+        >>> table["line"].to_list()
+        ['Opening', 'Unwind of the discount', 'Expected release', 'Expected closing', 'Behaviour: orders',
+         'Behaviour: silence', 'Behaviour: order value', 'New customers', 'Closing']
+        """
         from clvmodels.valuation.plots.movement import waterfall
 
         return waterfall(self, ax=ax, return_data=return_data)

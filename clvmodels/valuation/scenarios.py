@@ -87,6 +87,22 @@ def tornado(book: Book, *, by: float = 0.1) -> pd.DataFrame:
     ------
     AssumptionError
         If `by` is not between 0 and 1.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import clvmodels as clv
+    >>> table = {"customer_id": ["A", "B"], "frequency": [2, 0], "recency": [30, 0], "T": [39, 39]}
+    >>> rfm = clv.Histories.from_frame(pd.DataFrame({**table, "monetary_value": [22.35, None]}), unit="week")
+    >>> orders = clv.BGNBD().from_params({"r": .243, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
+    >>> spend = clv.GammaGamma().from_params({"p": 6.25, "q": 3.74, "v": 15.44})
+    >>> book = clv.value(orders, spend, rfm, clv.Assumptions(discount_rate=0.15, margin=0.30, order_cost=1.0))
+    >>> clv.tornado(book).round(2)
+                     low   high  width
+    assumption
+    margin         37.65  47.38   9.73
+    discount_rate  45.00  40.36   4.65
+    order_cost     43.12  41.90   1.23
     """
     import pandas as pd
 
@@ -116,7 +132,27 @@ def two_way(book: Book, rows: tuple[str, Sequence[float]], columns: tuple[str, S
     Returns
     -------
     DataFrame
-        Shape (rows, columns).
+        Shape (rows, columns); in money.
+
+    Raises
+    ------
+    AssumptionError
+        If both are the same assumption, or a name or a value is not one of `Assumptions`.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import clvmodels as clv
+    >>> table = {"customer_id": ["A", "B"], "frequency": [2, 0], "recency": [30, 0], "T": [39, 39]}
+    >>> rfm = clv.Histories.from_frame(pd.DataFrame({**table, "monetary_value": [22.35, None]}), unit="week")
+    >>> orders = clv.BGNBD().from_params({"r": .243, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
+    >>> spend = clv.GammaGamma().from_params({"p": 6.25, "q": 3.74, "v": 15.44})
+    >>> book = clv.value(orders, spend, rfm, clv.Assumptions(discount_rate=0.15, margin=0.30, order_cost=1.0))
+    >>> clv.two_way(book, ("margin", [0.25, 0.30]), ("discount_rate", [0.10, 0.15])).round(2)
+    discount_rate   0.10   0.15
+    margin
+    0.25           42.70  34.40
+    0.30           52.76  42.51
     """
     import pandas as pd
 

@@ -72,7 +72,15 @@ class Interval:
 
     @classmethod
     def of(cls, draws: Array, probability: float) -> Interval:
-        """Return the interval of draws, shape (draws,)."""
+        """Return the interval of draws, shape (draws,): the same probability beyond either end.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> interval = Interval.of(np.arange(101.0), 0.5)
+        >>> interval.low, interval.median, interval.high
+        (25.0, 50.0, 75.0)
+        """
         tail = 0.5 * (1.0 - probability)
         low, median, high = np.quantile(draws, [tail, 0.5, 1.0 - tail]).tolist()
         return cls(low, high, float(draws.mean()), float(draws.std(ddof=1)), median, probability, len(draws))

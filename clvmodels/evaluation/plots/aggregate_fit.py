@@ -11,14 +11,12 @@ from clvmodels.data.holdout import Holdout
 from clvmodels.evaluation import aggregate_fit
 from clvmodels.evaluation.aggregate_fit import By
 from clvmodels.inference.orders_fit import OrdersFit
+from clvmodels.inference.plots.inputs import is_histories, orders_fits
 from clvmodels.inference.several import Several
-from clvmodels.style import ACTUAL, COLOURS, TOTAL, Drawn, drawn, on_axes
+from clvmodels.style import ACTUAL, Drawn, drawn, in_counts, look, on_axes, require, whiskers
 
 if TYPE_CHECKING:
-    import pandas as pd
     from matplotlib.axes import Axes
-
-    from clvmodels.models.specification import Array
 
 __all__ = ["conditional_expectation", "frequency_fit"]
 
@@ -50,13 +48,15 @@ def frequency_fit(
     Returns
     -------
     Axes, or (Axes, DataFrame)
-        The table: by ``model`` and ``label`` of the class, ``actual`` and ``expected`` customers, and the 90 % interval
-        from ``lower`` to ``upper``.
+        The table: by ``model`` and ``frequency`` (as ``bin``, the last one as ``7+``), ``actual`` and ``expected``
+        customers, and the 90 % interval from ``lower`` to ``upper``.
 
     Raises
     ------
     DataError
-        If `most` is below one, or there are no customers.
+        If `most` is below one, there are no customers, or `histories` are none.
+    FitError
+        If something is no fit of orders.
     UnitError
         If the histories are not in the unit of the fits.
 
@@ -69,7 +69,8 @@ def frequency_fit(
     >>> round(float(((table["actual"] - table["expected"]) ** 2 / table["expected"]).sum()), 2)
     4.82
     """
-    table = aggregate_fit.frequency_fit(fits, histories, most=most)
+    is_histories(histories)
+    table = aggregate_fit.frequency_fit(orders_fits(fits), histories, most=most)
     ax = on_axes(ax, title="Customers by number of repeat purchases", x="Repeat purchases", y="Customers")
     models = list(table.groupby("model", sort=False))
     width = WIDTH / (len(models) + 1)
@@ -77,10 +78,10 @@ def frequency_fit(
     ax.bar(place, models[0][1]["actual"], width, color=ACTUAL, label="Actual")
     for number, (name, rows) in enumerate(models):
         place = place + width
-        ax.bar(place, rows["expected"], width, color=COLOURS[number % len(COLOURS)], label=f"{name}, 90 % band")
-        ax.errorbar(place, rows["expected"], _whiskers(rows, "expected"), fmt="none", ecolor=TOTAL, capsize=2)
-    ax.set_xticks(range(most + 1), table["label"].iloc[: most + 1].tolist())
-    ax.yaxis.set_major_formatter("{x:,.0f}")
+        ax.bar(place, rows["expected"], width, color=look(number).colour, label=str(name))
+        whiskers(ax, place, rows, "expected", ACTUAL)
+    ax.set_xticks(range(most + 1), table["bin"].iloc[: most + 1].tolist())
+    in_counts(ax.yaxis)
     return drawn(ax, table, return_data=return_data)
 
 
@@ -118,7 +119,9 @@ def conditional_expectation(
     Raises
     ------
     DataError
-        If `by` is unknown, or `most` below one.
+        If `by` is unknown, `most` below one, or `holdout` is none.
+    FitError
+        If something is no fit of orders.
     UnitError
         If the holdout is not in the unit of the fits.
 
@@ -131,30 +134,24 @@ def conditional_expectation(
     >>> ax.get_xlabel()
     'Weeks since the last purchase (number of customers)'
     """
-    table = aggregate_fit.conditional_expectation(fits, holdout, by=by, most=most)
+    require(holdout, Holdout, "a holdout is expected here, the second value of clv.rfm_train_test_split(log, ...)")
+    table = aggregate_fit.conditional_expectation(orders_fits(fits), holdout, by=by, most=most)
     units = f"{holdout.unit}s"
     x = {
         "frequency": "Repeat purchases in training",
-        "recency": f"Age at the last purchase in {units}",
+        "recency": f"Age at the last purchase, {units}",
         "time_since_last": f"{units.capitalize()} since the last purchase",
     }[by]
     title = f"Purchases in the {holdout.duration:.4g} {units} after training"
-    ax = on_axes(ax, title=title, x=f"{x} (number of customers)", y="Mean purchases by customer")
+    ax = on_axes(ax, title=title, x=f"{x} (number of customers)", y="Mean purchases of a customer")
     for number, (name, rows) in enumerate(table.groupby("model", sort=False)):
         place = np.arange(len(rows))
         if number == 0:
-            whiskers = np.nan_to_num(_whiskers(rows, "actual"))
-            label = "Actual, 90 % interval"
-            ax.plot(place, rows["actual"], "o-", color=ACTUAL, linewidth=1.8, markersize=5, label=label, zorder=3)
-            ax.errorbar(place, rows["actual"], whiskers, fmt="none", ecolor=ACTUAL, elinewidth=1.2, capsize=2)
-            ax.set_xticks(place, [f"{row.bin}\n({row.customers:,})" for row in rows.itertuples()])
-        colour = COLOURS[number % len(COLOURS)]
-        ax.plot(place, rows["expected"], "s--", color=colour, linewidth=1.8, markersize=5, label=str(name))
+            ax.plot(place, rows["actual"], "o-", color=ACTUAL, linewidth=1.8, markersize=5, label="Actual", zorder=3)
+            whiskers(ax, place, rows, "actual", ACTUAL)
+            words = rows["bin"].str.replace(" ", "\n")
+            ax.set_xticks(place, [f"{bin_}\n({n:,})" for bin_, n in zip(words, rows["customers"], strict=True)])
+        colour, marker, _ = look(number)
+        ax.plot(place, rows["expected"], f"{marker}--", color=colour, linewidth=1.8, markersize=5, label=str(name))
     ax.set_ylim(bottom=0.0)
     return drawn(ax, table, return_data=return_data)
-
-
-def _whiskers(rows: pd.DataFrame, around: str) -> Array:
-    """Return the distances of the ends of intervals from a number, as matplotlib wants them; shape (2, rows)."""
-    value = rows[around].to_numpy(dtype=float)
-    return np.asarray(np.maximum(np.stack([value - rows["lower"], rows["upper"] - value]), 0.0))

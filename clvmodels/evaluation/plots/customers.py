@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from clvmodels.data.columns import count, examples
 from clvmodels.errors import DataError
 from clvmodels.evaluation.gains import gains
 from clvmodels.evaluation.reliability import reliability
-from clvmodels.style import ACTUAL, COLOURS, QUIET, Drawn, drawn, on_axes
+from clvmodels.style import ACTUAL, QUIET, Drawn, drawn, in_percent, look, on_axes, require, whiskers
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
 __all__ = ["calibration", "lift"]
 
-FORESIGHT = "Perfect foresight"
+FORESIGHT: Final = "Perfect foresight"
+ALONE: Final = "Predictions"
+"""The name of predictions, or scores, that are given without one."""
 
 
 def calibration(
@@ -44,13 +46,13 @@ def calibration(
     Returns
     -------
     Axes, or (Axes, DataFrame)
-        The table: by ``model`` and bin the number of ``customers``, their mean ``predicted`` probability, the share
+        The table: by ``model`` and bin the number of ``customers``, their mean probability ``expected``, the share
         ``actual`` to whom it happened, and its 90 % interval from ``lower`` to ``upper``.
 
     Raises
     ------
     DataError
-        If the customers of the two are not the same, or a probability lies outside [0, 1].
+        If the customers of the two are not the same, a probability lies outside [0, 1], or something is no Series.
 
     Examples
     --------
@@ -59,8 +61,8 @@ def calibration(
     >>> train, holdout = clv.rfm_train_test_split(log, resolution="day", train_end="1997-09-30", test_end="1998-06-30")
     >>> nothing = clv.BGNBD().fit(train).probability_of_purchases(train, holdout.duration, 0)["mean"]
     >>> ax, table = calibration(1 - nothing, holdout.to_frame()["frequency"] > 0, bins=5, return_data=True)
-    >>> table[["predicted", "actual"]].round(2).iloc[-1].to_dict()
-    {'predicted': 0.61, 'actual': 0.68}
+    >>> table[["expected", "actual"]].round(2).iloc[-1].to_dict()
+    {'expected': 0.61, 'actual': 0.68}
     """
     import pandas as pd
 
@@ -71,16 +73,13 @@ def calibration(
     table = pd.concat(tables, ignore_index=True)
     size = round(float(table["customers"].mean()))
     x = f"Predicted probability (bins of about {count(size, 'customer')})"
-    ax = on_axes(ax, title="Predicted and actual frequency", x=x, y="Share to whom it happened", grid="both")
-    ax.plot([0.0, 1.0], [0.0, 1.0], color=QUIET, linestyle="--", linewidth=1.0, label="As predicted")
-    for number, name in enumerate(table["model"].unique()):
-        rows = table[table["model"] == name]
-        whiskers = [rows["actual"] - rows["lower"], rows["upper"] - rows["actual"]]
-        colour = COLOURS[number % len(COLOURS)]
-        label = f"{name}, 90 % interval" if name else "Actual, 90 % interval"
-        ax.plot(rows["predicted"], rows["actual"], "o-", color=colour, linewidth=1.8, markersize=5, label=label)
-        ax.errorbar(rows["predicted"], rows["actual"], whiskers, fmt="none", ecolor=colour, elinewidth=1.2, capsize=2)
-    _percent(ax, highest=float(table[["predicted", "upper"]].to_numpy().max()))
+    ax = on_axes(ax, title="Do predicted probabilities come true?", x=x, y="Share to whom it happened", grid="both")
+    for number, (name, rows) in enumerate(table.groupby("model", sort=False)):
+        colour, marker, _ = look(number)
+        ax.plot(rows["expected"], rows["actual"], f"{marker}-", color=colour, linewidth=1.0, label=str(name))
+        whiskers(ax, rows["expected"], rows, "actual", colour)
+    ax.plot([0.0, 1.0], [0.0, 1.0], color=QUIET, linestyle="--", linewidth=1.0, label="Predicted = actual")
+    _percent(ax, highest=float(table[["expected", "upper"]].to_numpy().max()))
     return drawn(ax, table[["model", *table.columns.drop("model")]], return_data=return_data)
 
 
@@ -106,13 +105,14 @@ def lift(
     Returns
     -------
     Axes, or (Axes, DataFrame)
-        The table: by ``model`` (the last one is perfect foresight) the share of ``customers``, from the best down, and
-        the share of the ``outcome`` that they make.
+        The table: by ``model`` (the last one is perfect foresight) ``share_of_customers``, from the best down, and the
+        ``share`` of the outcome that they make.
 
     Raises
     ------
     DataError
-        If the customers of the two are not the same, a number is unknown, or there is no outcome.
+        If the customers of the two are not the same, a number is unknown, there is no outcome, or something is no
+        Series.
 
     Examples
     --------
@@ -122,7 +122,7 @@ def lift(
     ...                                           test_end="1998-06-30")
     >>> expected = clv.BGNBD().fit(train).expected_purchases(train, holdout.duration)["mean"]
     >>> ax, table = lift({"BG/NBD": expected}, holdout.to_frame()["revenue"], return_data=True)
-    >>> table[table["customers"] == 0.2].set_index("model")["outcome"].round(3).to_dict()
+    >>> table[table["share_of_customers"] == 0.2].set_index("model")["share"].round(3).to_dict()
     {'BG/NBD': 0.628, 'Perfect foresight': 0.943}
     """
     import pandas as pd
@@ -141,19 +141,26 @@ def lift(
         grid="both",
     )
     for number, (name, curve) in enumerate(curves.items()):
-        colour, line = (ACTUAL, ":") if name == FORESIGHT else (COLOURS[number % len(COLOURS)], "-")
-        label = name or "Ranked by the score"
-        ax.plot(curve["customers"], curve["outcome"], line, color=colour, linewidth=1.8, label=label)
+        colour, _, line = look(number)
+        if name == FORESIGHT:
+            colour, line = ACTUAL, ":"
+        ax.plot(curve["share_of_customers"], curve["share"], line, color=colour, linewidth=1.8, label=name)
     ax.plot([0.0, 1.0], [0.0, 1.0], color=QUIET, linestyle="--", linewidth=1.0, label="At random")
     _percent(ax, highest=1.0)
-    return drawn(ax, table[["model", "customers", "outcome"]], return_data=return_data)
+    return drawn(ax, table[["model", "share_of_customers", "share"]], return_data=return_data)
 
 
 def _aligned(
     series: pd.Series[Any] | Mapping[str, pd.Series[Any]], other: pd.Series[Any]
 ) -> dict[str, tuple[pd.Series[Any], pd.Series[Any]]]:
     """Return each Series with the other one in its order, matched by customer id."""
-    by_name = dict(series) if isinstance(series, Mapping) else {"": series}
+    import pandas as pd
+
+    by_name = dict(series) if isinstance(series, Mapping) else {ALONE: series}
+    if not by_name:
+        raise DataError('there is nothing to draw; give a Series, or several by name: {"BG/NBD": ...}')
+    for some in (*by_name.values(), other):
+        require(some, pd.Series, 'a Series by customer_id is expected here, such as fit.probability_alive(rfm)["mean"]')
     for name, some in by_name.items():
         for index in (some.index, other.index):
             if not index.is_unique:
@@ -162,7 +169,7 @@ def _aligned(
         odd = some.index.symmetric_difference(other.index)
         if len(odd):
             raise DataError(
-                f"{name or 'the predictions'} and the outcomes must be of the same customers;"
+                f"{name} and the outcomes must be of the same customers;"
                 f" {count(len(odd), 'customer')} in only one of them: {examples(odd)}"
             )
     return {name: (some, other.reindex(some.index)) for name, some in by_name.items()}
@@ -170,10 +177,8 @@ def _aligned(
 
 def _percent(ax: Axes, *, highest: float) -> None:
     """Write shares as percentages, from zero up."""
-    from matplotlib.ticker import PercentFormatter
-
     top = min(1.02, 1.05 * highest)
     ax.set_xlim(0.0, top)
     ax.set_ylim(0.0, top)
     for axis in (ax.xaxis, ax.yaxis):
-        axis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+        in_percent(axis)

@@ -9,8 +9,9 @@ from clvmodels.data.reading import Day
 from clvmodels.errors import DataError, one_of
 from clvmodels.evaluation.tracking import Tracking, track
 from clvmodels.inference.orders_fit import OrdersFit
+from clvmodels.inference.plots.inputs import orders_fits
 from clvmodels.inference.several import Several
-from clvmodels.style import ACTUAL, BAND, COLOURS, QUIET, Drawn, drawn, on_axes
+from clvmodels.style import ACTUAL, QUIET, Drawn, band, drawn, in_counts, look, on_axes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -71,6 +72,8 @@ def tracking(
     ------
     DataError
         If `kind` is unknown, or as `track` does.
+    FitError
+        If something is no fit of orders.
     UnitError
         If `unit` is not that of the fits.
 
@@ -87,7 +90,7 @@ def tracking(
     if kind not in get_args(Kind.__value__):
         raise DataError(one_of("kind", kind, get_args(Kind.__value__)))
     tracked = track(
-        fits,
+        orders_fits(fits),
         log,
         period=period,
         customer_id=customer_id,
@@ -107,27 +110,20 @@ def tracking(
 
 def draw_tracking(tracked: Tracking, kind: Kind, *, ax: Axes | None, return_data: bool) -> Drawn:
     """Draw what `track` found."""
+    if kind not in get_args(Kind.__value__):
+        raise DataError(one_of("kind", kind, get_args(Kind.__value__)))
     table = _drawn_table(tracked, kind)
     what = "Cumulative repeat purchases" if kind == "cumulative" else f"Repeat purchases per {_named(tracked)}"
     x = f"{tracked.unit.capitalize()}s since the first purchase of all"
-    ax = on_axes(ax, title=f"{what}, with 90 % bands", x=x, y="Repeat purchases")
+    ax = on_axes(ax, title=what, x=x, y="Repeat purchases")
     for number, (name, rows) in enumerate(table.groupby("model", sort=False)):
-        colour = COLOURS[number % len(COLOURS)]
+        colour, _, line = look(number)
         if number == 0:
             ax.plot(rows["end"], rows["actual"], color=ACTUAL, linewidth=1.8, label="Actual", zorder=3)
-        ax.plot(rows["end"], rows["expected"], color=colour, linewidth=1.8, label=str(name))
-        ax.fill_between(rows["end"], rows["lower"], rows["upper"], color=colour, alpha=BAND, linewidth=0)
-    ax.axvline(tracked.train_end, color=QUIET, linestyle="--", linewidth=1.0)
-    ax.annotate(
-        "End of training",
-        (tracked.train_end, 0.02),
-        (5, 0),
-        xycoords=("data", "axes fraction"),
-        textcoords="offset points",
-        color="#52606d",
-        fontsize=9,
-    )
-    ax.yaxis.set_major_formatter("{x:,.0f}")
+        ax.plot(rows["end"], rows["expected"], line, color=colour, linewidth=1.8, label=str(name))
+        band(ax, rows["end"], rows, colour)
+    ax.axvline(tracked.train_end, color=QUIET, linestyle=":", label="End of training")
+    in_counts(ax.yaxis)
     ax.set_ylim(bottom=0.0)
     ax.set_xlim(left=0.0)
     return drawn(ax, table, return_data=return_data)

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
+
 from clvmodels.data.build import Returns
 from clvmodels.data.events import read_events
 from clvmodels.data.reading import Day, Reading
 from clvmodels.errors import DataError, UnitError
 from clvmodels.inference.lifeline import lifeline
 from clvmodels.inference.orders_fit import OrdersFit
-from clvmodels.inference.several import Several, named, thinned
-from clvmodels.style import ACTUAL, BAND, COLOURS, QUIET, Drawn, drawn, on_axes
+from clvmodels.inference.plots.inputs import orders_fits
+from clvmodels.inference.several import Several, thinned
+from clvmodels.style import ACTUAL, COLOURS, QUIET, Drawn, band, drawn, in_percent, letters, look, on_axes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,6 +30,8 @@ DRAWS: Final = 400
 MOST_OCCASIONS: Final = 1_000_000
 MOST_NAMED: Final = 60
 """Up to this many customers, their ids stand beside their rows."""
+MOST_LETTERS: Final = 16
+"""Longer ids are shortened."""
 
 
 def customer_history(
@@ -67,14 +72,16 @@ def customer_history(
     Returns
     -------
     Axes, or (Axes, DataFrame)
-        The table: ``series`` (the name of the fit, or "Purchase"), ``part`` ("observed", "ahead" or "purchase"),
-        ``age``, ``date``, ``frequency`` and ``recency`` at that time, and P(alive) as ``mean`` (with sd, q05, q50 and
-        q95 where the fit has draws: of at most 400 draws, evenly taken).
+        The table: ``model`` ("Actual" where it is a purchase), ``part`` ("observed", "ahead" or "purchase"), ``age``,
+        ``date``, ``frequency`` and ``recency`` at that time, and ``probability_alive`` with its 90 % band from
+        ``lower`` to ``upper``: of at most 400 draws, evenly taken; missing where the fit has no draws.
 
     Raises
     ------
     DataError
         If the customer has no purchase in the log, or the log cannot be read.
+    FitError
+        If something is no fit of orders.
     UnitError
         If the fits are in different units.
 
@@ -85,12 +92,12 @@ def customer_history(
     >>> fit = clv.BGNBD().from_params({"r": .243, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
     >>> options = {"resolution": "day", "observation_end": "1997-09-30", "return_data": True}
     >>> ax, table = customer_history(fit, log, "00004", **options)
-    >>> table.query("part == 'observed'")[["frequency", "recency", "age", "mean"]].iloc[-1].round(3).tolist()
+    >>> table.query("part == 'observed'")[["frequency", "recency", "age", "probability_alive"]].iloc[-1].round(3).tolist()
     [2.0, 30.429, 38.857, 0.727]
     """
     import pandas as pd
 
-    some = named(fits)
+    some = orders_fits(fits)
     units = {fit.unit for fit in some.values()}
     if len(units) > 1:
         raise UnitError(f"the fits count time in {' and '.join(f'{unit}s' for unit in sorted(units))}; draw them apart")
@@ -98,19 +105,21 @@ def customer_history(
     reading = Reading(customer_id, time, value, unit, resolution, returns, time_zone, time_format, segments)
     occasions, _ = read_events(reading, log, observation_end).of([customer], MOST_OCCASIONS)
     later = next(iter(some.values())).time(ahead)
-    tables = [lifeline(thinned(fit, DRAWS), occasions, later).assign(series=name) for name, fit in some.items()]
-    table = pd.concat([*tables, _purchases(occasions)], ignore_index=True)
-    table.insert(0, "series", table.pop("series"))
+    tables = [lifeline(thinned(fit, DRAWS), occasions, later).assign(model=name) for name, fit in some.items()]
+    names = {"mean": "probability_alive", "q05": "lower", "q95": "upper"}
+    table = pd.concat([*tables, _purchases(occasions)], ignore_index=True).rename(columns=names)
+    table = table.reindex(columns=["model", "part", "age", "date", "frequency", "recency", *names.values()])
     ax = on_axes(ax, title=f"Customer {customer}: P(alive) as it stood at each time", x="Date", y="P(alive)")
-    for name, colour in zip(some, _colours(len(some)), strict=True):
-        _line(ax, table[table["series"] == name], name, colour)
+    lines = table[table["part"] != "purchase"]
+    for number, name in enumerate(some):
+        _line(ax, lines[lines["model"] == name], name, look(number).colour)
     _marks(ax, table)
     return drawn(ax, table, return_data=return_data)
 
 
 def _purchases(occasions: pd.DataFrame) -> pd.DataFrame:
     """Return the purchases as rows of the picture's table."""
-    marks = occasions[["age", "date"]].assign(series="Purchase", part="purchase", recency=occasions["age"])
+    marks = occasions[["age", "date"]].assign(model="Actual", part="purchase", recency=occasions["age"])
     return marks.assign(frequency=range(len(marks)))
 
 
@@ -119,9 +128,8 @@ def _line(ax: Axes, table: pd.DataFrame, name: str, colour: str) -> None:
     for part, style, label in (("observed", "-", name), ("ahead", "--", None)):
         some = table[table["part"] == part]
         dates = _local(some["date"])
-        ax.plot(dates, some["mean"], style, color=colour, label=label, linewidth=1.8)
-        if "q05" in some and some["q05"].notna().any():
-            ax.fill_between(dates, some["q05"], some["q95"], color=colour, alpha=BAND, linewidth=0)
+        ax.plot(dates, some["probability_alive"], style, color=colour, label=label, linewidth=1.8)
+        band(ax, dates, some, colour)
 
 
 def _marks(ax: Axes, table: pd.DataFrame) -> None:
@@ -131,6 +139,7 @@ def _marks(ax: Axes, table: pd.DataFrame) -> None:
     end = _local(table.loc[table["part"] == "observed", "date"]).max()
     ax.axvline(end, color=QUIET, linestyle=":", label="End of observation")
     ax.set_ylim(-0.05, 1.05)
+    in_percent(ax.yaxis)
     _date_axis(ax)
 
 
@@ -177,7 +186,7 @@ def timelines(
     Raises
     ------
     DataError
-        If a customer has no purchase in the log, there are too many, or the log cannot be read.
+        If a customer has no purchase in the log, there are too many or none, or the log cannot be read.
 
     Examples
     --------
@@ -187,17 +196,19 @@ def timelines(
     >>> table.groupby("row")["customer_id"].first().tolist()
     ['06313', '07260', '12108', '14908', '20096']
     """
-    if customers is not None and not 0 < len(customers) <= most:
-        raise DataError(f"a picture has 1 to {most:,} customers, got {len(customers):,}; give others, or change most")
+    if isinstance(customers, str):
+        raise DataError(f"customers are several ids; for one of them, write customers=[{customers!r}]")
+    if most < 1 or (customers is not None and not 0 < len(customers) <= most):
+        got = "most=0" if customers is None else f"{len(customers):,}"
+        raise DataError(f"a picture has 1 to {most:,} customers, got {got}; give others, or change most")
     reading = Reading(customer_id, time, value, "day", resolution, returns, time_zone, time_format)
     events = read_events(reading, log, observation_end)
     occasions, _ = events.of(events.sampled(most, seed) if customers is None else customers, MOST_OCCASIONS)
     table = _in_order(occasions)
+    new = ax is None
     ax = on_axes(ax, title="When customers bought", x="Date", y="Customer", grid="x")
-    _rows(ax, table)
-    picture = drawn(ax, table, return_data=return_data)
-    ax.legend(frameon=False, loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=2)  # dots are everywhere inside
-    return picture
+    _rows(ax, table, grow=new)
+    return drawn(ax, table, return_data=return_data, above=True)
 
 
 def _in_order(occasions: pd.DataFrame) -> pd.DataFrame:
@@ -212,30 +223,42 @@ def _in_order(occasions: pd.DataFrame) -> pd.DataFrame:
     return table.sort_values(["row", "date"], ignore_index=True)
 
 
-def _rows(ax: Axes, table: pd.DataFrame) -> None:
+def _rows(ax: Axes, table: pd.DataFrame, *, grow: bool) -> None:
+    """Draw a row a customer; new axes grow with their number."""
     lives = table.groupby("row").agg(id=("customer_id", "first"), start=("date", "min"), end=("observed_until", "max"))
-    ax.hlines(lives.index, _local(lives["start"]), _local(lives["end"]), color=QUIET, linewidth=0.8)
+    named = len(lives) <= MOST_NAMED
+    if grow and named and (figure := ax.get_figure(root=True)) is not None:
+        figure.set_figheight(max(2.4, 1.2 + 0.16 * len(lives)))
+    high = _height(ax) / len(lives)
+    width = float(np.clip(0.1 * high, 0.3, 0.8))
+    ax.hlines(lives.index, _local(lives["start"]), _local(lives["end"]), color=QUIET, linewidth=width)
     for repeat, face, label in ((False, "white", "First purchase"), (True, COLOURS[0], "Repeat purchase")):
         some = table[table["repeat"] == repeat]
-        ax.scatter(
-            _local(some["date"]),
-            some["row"],
-            s=18,
-            color=face,
-            edgecolor=COLOURS[0],
-            linewidth=1.0,
-            zorder=3,
-            label=label,
-        )
-    names = [str(one) for one in lives["id"]] if len(lives) <= MOST_NAMED else []
-    ax.set_yticks(lives.index[: len(names)], names, fontsize=min(9.0, 250.0 / len(lives)))
+        dots = {"color": face, "edgecolor": COLOURS[0], "s": float(np.clip(high, 2.0, 4.5)) ** 2}
+        dots |= {"linewidth": 1.25 * width, "zorder": 3.0}
+        ax.scatter(_local(some["date"]), some["row"], label=label, **dots)  # type: ignore[arg-type]
+    ids = [_short(str(one)) for one in lives["id"]] if named else []
+    ax.set_yticks(lives.index[: len(ids)], ids, fontsize=float(np.clip(0.8 * high, 2.0, 9.0)))
     ax.tick_params(axis="y", length=0.0)
     ax.set_ylim(len(lives) - 0.5, -0.5)
     _date_axis(ax)
 
 
-def _colours(number: int) -> list[str]:
-    return [COLOURS[k % len(COLOURS)] for k in range(number)]
+def _height(ax: Axes) -> float:
+    """Return the height of axes in points."""
+    figure = ax.get_figure(root=True)
+    return float(ax.get_window_extent().height / (figure.dpi if figure is not None else 72.0) * 72.0)
+
+
+def _short(text: str) -> str:
+    """Return both ends of a long id.
+
+    Examples
+    --------
+    >>> _short("550e8400-e29b-41d4-a716-446655440000")
+    '550e84…655440000'
+    """
+    return text if len(text) <= MOST_LETTERS else f"{text[:6]}…{text[-(MOST_LETTERS - 7) :]}"
 
 
 def _local(dates: pd.Series) -> pd.Series:
@@ -247,6 +270,6 @@ def _local(dates: pd.Series) -> pd.Series:
 def _date_axis(ax: Axes) -> None:
     from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 
-    locator = AutoDateLocator()  # type: ignore[no-untyped-call]
+    locator = AutoDateLocator(minticks=3, maxticks=int(np.clip(letters(ax, 10.0) // 6, 3, 10)))  # type: ignore[no-untyped-call]
     ax.xaxis.set_major_locator(locator)
     ax.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]

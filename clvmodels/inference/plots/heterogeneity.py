@@ -11,8 +11,9 @@ from clvmodels.errors import FitError, one_of
 from clvmodels.inference.heterogeneity import Of, Trait, trait_of
 from clvmodels.inference.imagined import require_one_population
 from clvmodels.inference.orders_fit import OrdersFit
-from clvmodels.inference.several import Several, named, thinned
-from clvmodels.style import BAND, COLOURS, Drawn, drawn, on_axes
+from clvmodels.inference.plots.inputs import orders_fits
+from clvmodels.inference.several import Several, thinned
+from clvmodels.style import Drawn, band, drawn, in_percent, look, on_axes
 from clvmodels.units import DAYS, parse_unit
 
 if TYPE_CHECKING:
@@ -54,13 +55,13 @@ def heterogeneity(
     Returns
     -------
     Axes, or (Axes, DataFrame)
-        The table: ``series`` (the name of the fit), ``value``, and ``share`` of customers above it, with ``q05`` and
-        ``q95`` over (at most 100) draws.
+        The table: ``model``, ``value``, and ``share`` of customers above it, with its 90 % band from ``lower`` to
+        ``upper`` over (at most 100) draws; missing where the fit has no draws.
 
     Raises
     ------
     FitError
-        If `of` is none of these, a model has no such trait, it is a chance in one model and a rate in another, or a fit
+        If something is no fit of orders, `of` is none of these, a model has no such trait, it is a chance in one model and a rate in another, or a fit
         is one by segment.
     UnitError
         If `per` is no unit.
@@ -80,22 +81,26 @@ def heterogeneity(
 
     if of not in get_args(Of):
         raise FitError(one_of("of", of, get_args(Of)))
-    unit, some = parse_unit(per), named(fits)
+    unit, some = parse_unit(per), orders_fits(fits)
     trait = _common({name: trait_of(fit.model, of) for name, fit in some.items()})
     columns = {}
     for name, fit in some.items():
         require_one_population(fit, what="customers")
         columns[name] = trait.columns(fit.model, thinned(fit, DRAWS).draws, DAYS[unit] / DAYS[fit.unit])
     end = max(float(trait.quantile(first, second, SHOWN).max()) for first, second in columns.values())
-    value = (end if trait.is_rate else 1.0) * np.linspace(
-        0.0, 1.0, POINTS
-    ) ** 2  # close together where shares fall fast
+    steps = np.linspace(0.0, 1.0, POINTS) ** 2  # close together where shares fall fast
+    value = (end if trait.is_rate else 1.0) * steps
     table = pd.concat([_shares(name, trait, two, value) for name, two in columns.items()], ignore_index=True)
     ax = on_axes(ax, title=TITLES[of], x=trait.meaning.format(unit=unit), y="Share of customers above", grid="both")
     for k, name in enumerate(some):
-        _curve(ax, table[table["series"] == name], name, COLOURS[k % len(COLOURS)])
+        rows, (colour, _, line) = table[table["model"] == name], look(k)
+        ax.plot(rows["value"], rows["share"], line, color=colour, linewidth=1.8, label=name)
+        band(ax, rows["value"], rows, colour)
     ax.set_xlim(0.0, value[-1])
     ax.set_ylim(0.0, 1.0)
+    in_percent(ax.yaxis)
+    if not trait.is_rate:
+        in_percent(ax.xaxis)
     return drawn(ax, table, return_data=return_data)
 
 
@@ -112,12 +117,7 @@ def _shares(name: str, trait: Trait, columns: tuple[np.ndarray, np.ndarray], val
     import pandas as pd
 
     shares = trait.above(columns[0][:, None], columns[1][:, None], value)
-    low, high = np.quantile(shares, [0.05, 0.95], axis=0)
-    table = pd.DataFrame({"value": value, "share": shares.mean(axis=0), "q05": low, "q95": high})
-    table.insert(0, "series", name)
+    low, high = np.quantile(shares, [0.05, 0.95], axis=0) if len(shares) > 1 else (np.nan, np.nan)
+    table = pd.DataFrame({"value": value, "share": shares.mean(axis=0), "lower": low, "upper": high})
+    table.insert(0, "model", name)
     return table
-
-
-def _curve(ax: Axes, table: pd.DataFrame, name: str, colour: str) -> None:
-    ax.plot(table["value"], table["share"], color=colour, linewidth=1.8, label=name)
-    ax.fill_between(table["value"], table["q05"], table["q95"], color=colour, alpha=BAND, linewidth=0)

@@ -8,8 +8,9 @@ import numpy as np
 
 from clvmodels.errors import DataError
 from clvmodels.inference.imagined import alive_by_history, purchases_by_history
+from clvmodels.inference.plots.inputs import is_fit_of_orders
 from clvmodels.inference.several import thinned
-from clvmodels.style import MATRIX, TOTAL, Drawn, drawn, on_axes
+from clvmodels.style import MATRIX, TOTAL, Drawn, drawn, in_percent, letters, on_axes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,6 +25,7 @@ DRAWS: Final = 400
 """Draws that a mean is taken over: enough for the eye."""
 MOST_EXPLAINED: Final = 25
 """Up to this many rows, one is high enough for a line of text."""
+ONCE: Final = "who bought once did so when acquired →"
 
 
 def alive_matrix(
@@ -68,7 +70,7 @@ def alive_matrix(
     DataError
         If T is zero, or `most` or `steps` is below one.
     FitError
-        If the fit is one by segment.
+        If the fit is one by segment, or no fit of orders.
 
     Examples
     --------
@@ -78,12 +80,13 @@ def alive_matrix(
     >>> table.query("frequency == 2")["probability_alive"].iloc[[0, 8, 38]].round(3).tolist()
     [0.808, 0.726, 0.032]
     """
-    age = _checked(fit.time(T), most, steps)
+    age = _checked(fit, T, most, steps)
     later = fit.time(after)
     table = alive_by_history(thinned(fit, DRAWS), T=age, most=most, steps=steps, after=later)
-    when = f" in {later:g} {fit.unit}s" if later else ""
-    ax = _matrix(ax, fit, table, "probability_alive", title=f"P(alive){when}", label="P(alive)")
+    when = f" in {later:.4g} {fit.unit}s" if later else ""
+    ax, bar = _matrix(ax, fit, table, "probability_alive", title=f"P(alive){when}", label="P(alive)")
     ax.collections[0].set_clim(0.0, 1.0)
+    in_percent(bar.yaxis)
     return drawn(ax, table, return_data=return_data)
 
 
@@ -121,35 +124,38 @@ def purchases_matrix(
     >>> import clvmodels as clv
     >>> fit = clv.BGNBD().from_params({"r": .243, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
     >>> purchases_matrix(fit, "52 weeks", T="39 weeks").get_xlabel()
-    'Time since last purchase (weeks)'
+    'Weeks since the last purchase'
     """
-    age = _checked(fit.time(T), most, steps)
+    age = _checked(fit, T, most, steps)
     ahead = fit.time(t)
     table = purchases_by_history(thinned(fit, DRAWS), ahead, T=age, most=most, steps=steps)
-    label = f"Expected purchases in the next {ahead:g} {fit.unit}s"
-    ax = _matrix(ax, fit, table, "expected_purchases", title="expected purchases", label=label)
+    title = f"purchases in the next {ahead:.4g} {fit.unit}s"
+    ax, _ = _matrix(ax, fit, table, "expected_purchases", title=title, label="Expected purchases")
     return drawn(ax, table, return_data=return_data)
 
 
-def _checked(T: float, most: int, steps: int) -> float:
-    if T <= 0.0 or most < 1 or steps < 1:
-        raise DataError(f"T, most and steps must be positive, got T {T:g}, most {most}, steps {steps}")
-    return T
+def _checked(fit: OrdersFit, T: Duration, most: int, steps: int) -> float:
+    is_fit_of_orders(fit)
+    age = fit.time(T)
+    if age <= 0.0 or most < 1 or steps < 1:
+        raise DataError(f"T, most and steps must be positive, got T {age:g}, most {most}, steps {steps}")
+    return age
 
 
-def _matrix(ax: Axes | None, fit: OrdersFit, table: pd.DataFrame, what: str, *, title: str, label: str) -> Axes:
-    """Draw a table of `history_grid` as coloured cells, blank where nobody can be."""
+def _matrix(
+    ax: Axes | None, fit: OrdersFit, table: pd.DataFrame, what: str, *, title: str, label: str
+) -> tuple[Axes, Axes]:
+    """Draw a table of `history_grid` as coloured cells, blank where nobody can be; return the axes of the scale, too."""
     T, most = float(table["T"].iloc[0]), int(table["frequency"].max())
     steps = int((table["frequency"] == most).sum())
     cells = np.full((most + 1, steps), np.nan)
     cells[0, -1] = table[what].iloc[0]
     cells[1:] = table[what].iloc[1:].to_numpy().reshape(most, steps)
     title = f"{fit.model.name}: {title} of customers acquired {T:.4g} {fit.unit}s ago"
-    ax = on_axes(ax, title=title, x=f"Time since last purchase ({fit.unit}s)", y="Repeat purchases", grid="")
+    ax = on_axes(ax, title=title, x=f"{fit.unit.capitalize()}s since the last purchase", y="Repeat purchases", grid="")
     mesh = ax.pcolormesh(np.linspace(0.0, T, steps + 1), np.arange(most + 2) - 0.5, cells, cmap=MATRIX)
-    ax.figure.colorbar(mesh, ax=ax, label=label)
-    if most <= MOST_EXPLAINED:
-        none = "without a repeat purchase the last one is the first one"
-        ax.text(0.98 * T - T / steps, 0.0, none, ha="right", va="center", fontsize=8, color=TOTAL)
+    scale = ax.figure.colorbar(mesh, ax=ax, label=label)
+    if most <= MOST_EXPLAINED and steps > 1 and letters(ax, 8.0) * (1.0 - 1.0 / steps) > len(ONCE):
+        ax.text(0.99 * (T - T / steps), 0.0, ONCE, ha="right", va="center", fontsize=8, color=TOTAL)
     ax.locator_params(axis="y", integer=True)
-    return ax
+    return ax, scale.ax

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from clvmodels.data.histories import Histories
-from clvmodels.errors import DataError
+from clvmodels.errors import DataError, FitError
 from clvmodels.inference.estimator import OrdersEstimator
 from clvmodels.inference.orders_fit import OrdersFit
+from clvmodels.inference.plots.inputs import is_histories, orders_fits
 from clvmodels.inference.predictive import observed_shares, replicated_by_fit, replicated_by_priors
-from clvmodels.inference.several import Several, named
-from clvmodels.style import COLOURS, QUIET, Drawn, drawn, on_axes
+from clvmodels.inference.several import Several
+from clvmodels.models.specification import TransactionModel
+from clvmodels.style import ACTUAL, Drawn, drawn, in_percent, look, on_axes, require, whiskers
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,7 +23,6 @@ if TYPE_CHECKING:
 
 __all__ = ["posterior_predictive", "prior_predictive"]
 
-OBSERVED: Final = "Observed"
 WIDTH: Final = 0.6
 """Of the group of marks of one number of purchases."""
 
@@ -58,13 +59,15 @@ def prior_predictive(
     Returns
     -------
     Axes, or (Axes, DataFrame)
-        The table: ``series`` ("Observed", or the name of the model), ``frequency``, and the share of customers with it:
-        ``mean``, ``q05``, ``q50``, ``q95`` over simulated data; for what was observed all are that share.
+        The table: ``model``, ``frequency`` (as ``bin``, the last one as ``7+``), and the share of customers with it:
+        ``actual``, and of simulated data the median ``expected`` and the 90 % interval from ``lower`` to ``upper``.
 
     Raises
     ------
     DataError
         If there are no histories, or `most` or `draws` is below one.
+    FitError
+        If `estimator` is no model of orders.
 
     Examples
     --------
@@ -72,10 +75,13 @@ def prior_predictive(
     >>> log = clv.datasets.load_cdnow(sample=True)
     >>> rfm = clv.rfm_summary(log, unit="week", resolution="day", observation_end="1997-09-30")
     >>> ax, table = prior_predictive(clv.BGNBD(), rfm, draws=20, return_data=True)
-    >>> table.query("series == 'Observed'")["mean"].iloc[:3].round(3).tolist()
+    >>> table["actual"].iloc[:3].round(3).tolist()
     [0.599, 0.186, 0.091]
     """
     _check(histories, most, draws)
+    model = "a model with its priors is expected here, such as clv.BGNBD(priors=...)"
+    require(estimator, OrdersEstimator, model, FitError)
+    require(estimator.model, TransactionModel, model, FitError)
     simulated = replicated_by_priors(estimator, histories, most=most, draws=draws, seed=seed)
     name = f"Priors of {estimator.model.name}"
     return _picture({name: simulated.table()}, histories, most, "What the priors expect", ax, return_data=return_data)
@@ -115,6 +121,8 @@ def posterior_predictive(
     ------
     DataError
         As `prior_predictive` does.
+    FitError
+        If something is no fit of orders.
     UnitError
         If the histories are not in the unit of a fit.
 
@@ -124,18 +132,19 @@ def posterior_predictive(
     >>> log = clv.datasets.load_cdnow(sample=True)
     >>> rfm = clv.rfm_summary(log, unit="week", resolution="day", observation_end="1997-09-30")
     >>> ax, table = posterior_predictive(clv.BGNBD().fit(rfm), rfm, draws=50, return_data=True)
-    >>> table.query("frequency == 0").set_index("series")["q50"].round(2).to_dict()
-    {'Observed': 0.6, 'BG/NBD': 0.59}
+    >>> table[["bin", "actual", "expected"]].iloc[0].to_list()
+    0
     """
     _check(histories, most, draws)
     tables = {
         name: replicated_by_fit(fit, histories, most=most, draws=draws, seed=seed).table()
-        for name, fit in named(fits).items()
+        for name, fit in orders_fits(fits).items()
     }
-    return _picture(tables, histories, most, "Simulated and observed customers", ax, return_data=return_data)
+    return _picture(tables, histories, most, "Repeat purchases, actual and simulated", ax, return_data=return_data)
 
 
 def _check(histories: Histories, most: int, draws: int) -> None:
+    is_histories(histories)
     if not len(histories) or most < 1 or draws < 1:
         raise DataError(
             f"customers, most and draws are numbers from one up, got {len(histories):,}, {most} and {draws}"
@@ -151,25 +160,22 @@ def _picture(
     *,
     return_data: bool,
 ) -> Drawn:
-    """Draw observed shares as bars, and simulated ones as marks with intervals."""
+    """Draw actual shares as bars, and simulated ones as marks with intervals."""
     import pandas as pd
 
-    shares = observed_shares(histories, most)
-    columns = dict.fromkeys(["mean", "q05", "q50", "q95"], shares)
-    tables = {OBSERVED: pd.DataFrame({"frequency": np.arange(most + 1), **columns}), **simulated}
-    table = pd.concat([one.assign(series=name) for name, one in tables.items()], ignore_index=True)
-    table.insert(0, "series", table.pop("series"))
+    shares, bins = observed_shares(histories, most), [*map(str, range(most)), f"{most}+"]
+    names = {"q50": "expected", "q05": "lower", "q95": "upper"}
+    tables = [one.rename(columns=names).assign(model=name, bin=bins, actual=shares) for name, one in simulated.items()]
+    table = pd.concat(tables, ignore_index=True)
+    table = table[["model", "frequency", "bin", "actual", *names.values()]]
     ax = on_axes(ax, title=title, x="Repeat purchases", y="Share of customers")
-    ax.bar(np.arange(most + 1), shares, width=0.8, color=QUIET, alpha=0.55, label=OBSERVED)
-    for k, (name, one) in enumerate(simulated.items()):
-        shift = WIDTH * ((k + 0.5) / len(simulated) - 0.5)
-        _marks(ax, one, shift, name, COLOURS[k % len(COLOURS)])
-    ax.set_xticks(range(most + 1), [*map(str, range(most)), f"{most}+"])
+    ax.bar(np.arange(most + 1), shares, width=0.8, color=ACTUAL, alpha=0.3, label="Actual")
+    for k, (name, rows) in enumerate(table.groupby("model", sort=False)):
+        at = rows["frequency"] + WIDTH * ((k + 0.5) / len(simulated) - 0.5)
+        colour, marker, _ = look(k)
+        ax.plot(at, rows["expected"], marker, color=colour, markersize=5, label=str(name))
+        whiskers(ax, at, rows, "expected", colour)
+    ax.set_xticks(range(most + 1), bins)
     ax.set_ylim(bottom=0.0)
+    in_percent(ax.yaxis)
     return drawn(ax, table, return_data=return_data)
-
-
-def _marks(ax: Axes, table: pd.DataFrame, shift: float, name: str, colour: str) -> None:
-    at, middle = table["frequency"] + shift, table["q50"]
-    reach = [middle - table["q05"], table["q95"] - middle]
-    ax.errorbar(at, middle, yerr=reach, fmt="o", color=colour, markersize=5, linewidth=1.8, capsize=3, label=name)

@@ -10,7 +10,8 @@ import numpy as np
 from clvmodels.data.histories import Histories
 from clvmodels.errors import DataError
 from clvmodels.inference.imagined import require_one_population
-from clvmodels.inference.several import Several, named, thinned
+from clvmodels.inference.plots.inputs import is_fit_of_spend, is_histories, spend_fits
+from clvmodels.inference.several import Several, thinned
 from clvmodels.inference.spend_fit import SpendFit
 from clvmodels.inference.spend_shape import (
     density_of_mean_spend,
@@ -19,7 +20,7 @@ from clvmodels.inference.spend_shape import (
     repeat_buyers,
     usual_frequencies,
 )
-from clvmodels.style import ACTUAL, BAND, COLOURS, MATRIX, QUIET, Drawn, drawn, on_axes
+from clvmodels.style import ACTUAL, QUIET, Drawn, band, drawn, look, on_axes, shades
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,7 +33,6 @@ DRAWS: Final = 100
 POINTS: Final = 50
 SHOWN: Final = 0.99
 """Share of the customers whose mean spend lies within the picture."""
-OBSERVED: Final = "Observed"
 
 
 def spend_density(
@@ -62,15 +62,16 @@ def spend_density(
     Returns
     -------
     Axes, or (Axes, DataFrame)
-        The table: ``series`` ("Observed", or the name of a fit), ``low`` and ``high`` (edges of the bin), ``density``
-        (its mean in the bin), and ``q05``, ``q95`` over (at most 100) draws; NaN for what was observed.
+        The table: ``model``, ``left`` and ``right`` (edges of the bin), and mean densities in it: ``actual``, and
+        ``expected`` with its 90 % band from ``lower`` to ``upper`` over (at most 100) draws; missing where the fit has
+        no draws.
 
     Raises
     ------
     DataError
         If no customer has a repeat purchase of positive value, or `bins` is below one.
     FitError
-        If a fit is one by segment.
+        If a fit is one by segment, or no fit of spend.
 
     Examples
     --------
@@ -79,56 +80,40 @@ def spend_density(
     >>> rfm = clv.rfm_summary(log, value="amount", resolution="day", observation_end="1997-09-30")
     >>> fit = clv.GammaGamma().from_params({"p": 6.25, "q": 3.74, "v": 15.44})
     >>> ax, table = spend_density(fit, rfm, bins=4, return_data=True)
-    >>> table.pivot_table(index="high", columns="series", values="density").round(4).iloc[0].to_dict()
-    {'Gamma-Gamma': 0.0175, 'Observed': 0.0177}
+    >>> table[["actual", "expected"]].round(4).iloc[0].to_dict()
+    {'actual': 0.0177, 'expected': 0.0175}
     """
     import pandas as pd
 
     if bins < 1:
         raise DataError(f"bins is a number from one up, got {bins}")
+    is_histories(histories)
     x, spend = repeat_buyers(histories)
     edges = np.linspace(0.0, float(np.quantile(spend, SHOWN)), bins + 1)
-    some = named(fits)
-    table = pd.concat(
-        [
-            _binned(OBSERVED, edges, observed_density(spend, edges)[None], with_band=False),
-            *(_binned(name, edges, _density(fit, x, edges), with_band=True) for name, fit in some.items()),
-        ],
-        ignore_index=True,
-    )
+    actual = observed_density(spend, edges)
+    tables = [_densities(name, fit, x, edges, actual) for name, fit in spend_fits(fits).items()]
+    table = pd.concat(tables, ignore_index=True)
     ax = on_axes(ax, title="Mean spend of repeat buyers", x="Mean value of a repeat order", y="Density of customers")
-    _histogram(ax, table[table["series"] == OBSERVED])
-    for k, name in enumerate(some):
-        _curve(ax, table[table["series"] == name], name, COLOURS[k % len(COLOURS)])
+    ax.bar(edges[:-1], actual, np.diff(edges), align="edge", color=ACTUAL, alpha=0.3, label="Actual")
+    for number, (name, rows) in enumerate(table.groupby("model", sort=False)):
+        middle, (colour, _, line) = (rows["left"] + rows["right"]) / 2.0, look(number)
+        ax.plot(middle, rows["expected"], line, color=colour, linewidth=1.8, label=str(name))
+        band(ax, middle, rows, colour)
     ax.set_xlim(0.0, edges[-1])
     return drawn(ax, table, return_data=return_data)
 
 
-def _density(fit: SpendFit, x: np.ndarray, edges: np.ndarray) -> np.ndarray:
-    require_one_population(fit, what="densities of spend")
-    return density_of_mean_spend(fit.model, thinned(fit, DRAWS).draws, x, edges)
-
-
-def _binned(name: str, edges: np.ndarray, values: np.ndarray, *, with_band: bool) -> pd.DataFrame:
-    """Return densities by draw and bin as rows of the picture's table."""
+def _densities(name: str, fit: SpendFit, x: np.ndarray, edges: np.ndarray, actual: np.ndarray) -> pd.DataFrame:
+    """Return densities by bin as rows of the picture's table."""
     import pandas as pd
 
-    q05, q95 = np.quantile(values, [0.05, 0.95], axis=0) if with_band else (np.nan, np.nan)
-    columns = {"low": edges[:-1], "high": edges[1:], "density": values.mean(axis=0), "q05": q05, "q95": q95}
-    table = pd.DataFrame(columns)
-    table.insert(0, "series", name)
+    require_one_population(fit, what="densities of spend")
+    values = density_of_mean_spend(fit.model, thinned(fit, DRAWS).draws, x, edges)
+    lower, upper = np.quantile(values, [0.05, 0.95], axis=0) if len(values) > 1 else (np.nan, np.nan)
+    columns = {"left": edges[:-1], "right": edges[1:], "actual": actual, "expected": values.mean(axis=0)}
+    table = pd.DataFrame(columns | {"lower": lower, "upper": upper})
+    table.insert(0, "model", name)
     return table
-
-
-def _histogram(ax: Axes, table: pd.DataFrame) -> None:
-    width = table["high"] - table["low"]
-    ax.bar(table["low"], table["density"], width, align="edge", color=QUIET, alpha=0.55, label=OBSERVED)
-
-
-def _curve(ax: Axes, table: pd.DataFrame, name: str, colour: str) -> None:
-    middle = (table["low"] + table["high"]) / 2.0
-    ax.plot(middle, table["density"], color=colour, linewidth=1.8, label=name)
-    ax.fill_between(middle, table["q05"], table["q95"], color=colour, alpha=BAND, linewidth=0)
 
 
 def conditional_spend(
@@ -157,15 +142,15 @@ def conditional_spend(
     Returns
     -------
     Axes, or (Axes, DataFrame)
-        The table: ``frequency`` (0: the population), ``monetary_value`` observed, and ``mean``, ``q05``, ``q95`` of the
-        expectation over draws.
+        The table: ``frequency`` (0: the population), ``monetary_value`` observed, and ``expected_spend`` with its 90 %
+        band from ``lower`` to ``upper`` over draws; missing where the fit has no draws.
 
     Raises
     ------
     DataError
         If no customer has a repeat purchase of positive value, or a frequency is below one.
     FitError
-        If the fit is one by segment.
+        If the fit is one by segment, or no fit of spend.
 
     Examples
     --------
@@ -174,14 +159,20 @@ def conditional_spend(
     >>> rfm = clv.rfm_summary(log, value="amount", resolution="day", observation_end="1997-09-30")
     >>> fit = clv.GammaGamma().from_params({"p": 6.25, "q": 3.74, "v": 15.44})
     >>> ax, table = conditional_spend(fit, rfm, frequencies=[1, 10], return_data=True)
-    >>> table.groupby("frequency")["mean"].max().round(2).to_dict()
+    >>> table.groupby("frequency")["expected_spend"].max().round(2).to_dict()
     {0.0: 35.22, 1.0: 132.34, 10.0: 169.05}
     """
+    is_fit_of_spend(fit)
+    is_histories(histories)
     x, spend = repeat_buyers(histories)
     wanted = usual_frequencies(x) if frequencies is None else tuple(frequencies)
     if not wanted or min(wanted) < 1:
         raise DataError(f"frequencies are numbers of repeat purchases from one up, got {wanted}")
-    table = expected_by_observed(fit, wanted, np.linspace(0.0, float(np.quantile(spend, SHOWN)), POINTS))
+    observed = np.linspace(0.0, float(np.quantile(spend, SHOWN)), POINTS)
+    names = {"mean": "expected_spend", "q05": "lower", "q95": "upper"}
+    table = expected_by_observed(fit, wanted, observed).rename(columns=names)
+    if len(fit.draws) == 1:
+        table[["lower", "upper"]] = np.nan
     ax = on_axes(
         ax,
         title=f"{fit.model.name}: what was spent, and what is expected",
@@ -194,14 +185,13 @@ def conditional_spend(
 
 
 def _lines(ax: Axes, table: pd.DataFrame, wanted: Sequence[int]) -> None:
-    from matplotlib import colormaps
-
     end = float(table["monetary_value"].max())
-    for frequency, shade in zip(wanted, np.linspace(0.85, 0.05, len(wanted)), strict=True):
-        some, colour = table[table["frequency"] == frequency], colormaps[MATRIX](shade)
+    for frequency, colour in zip(wanted, shades(len(wanted)), strict=True):
+        some = table[table["frequency"] == frequency]
         label = "1 repeat purchase" if frequency == 1 else f"{frequency} repeat purchases"
-        ax.plot(some["monetary_value"], some["mean"], color=colour, linewidth=1.8, label=label)
-        ax.fill_between(some["monetary_value"], some["q05"], some["q95"], color=colour, alpha=BAND, linewidth=0)
-    population = table.loc[table["frequency"] == 0, "mean"].iloc[0]
+        ax.plot(some["monetary_value"], some["expected_spend"], color=colour, linewidth=1.8, label=label)
+        band(ax, some["monetary_value"], some, colour)
+    population = table.loc[table["frequency"] == 0, "expected_spend"].iloc[0]
     ax.plot([0.0, end], [population, population], ":", color=ACTUAL, label=f"Mean of all customers, {population:,.2f}")
     ax.plot([0.0, end], [0.0, end], "--", color=QUIET, label="As observed")
+    ax.set_xlim(0.0, end)

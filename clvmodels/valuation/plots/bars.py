@@ -9,19 +9,37 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from clvmodels.style import GAIN, LOSS, QUIET, TOTAL, on_axes
+from clvmodels.style import GAIN, LOSS, QUIET, TOTAL, letters, on_axes, require
+from clvmodels.valuation.book import Book
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.axis import Axis
 
-__all__ = ["bar_axes", "cascade", "draw_cascade", "in_currency", "in_money", "in_words", "room_for_numbers", "written"]
+__all__ = [
+    "NUMBER_SIZE",
+    "bar_axes",
+    "cascade",
+    "draw_cascade",
+    "in_currency",
+    "in_money",
+    "in_words",
+    "is_book",
+    "room_for_numbers",
+    "written",
+]
 
 Array = NDArray[np.float64]
 
 _WHOLE_FROM: Final = 1_000.0
 """Amounts of this size are written without decimals."""
+NUMBER_SIZE: Final = 9.0
+
+
+def is_book(book: object) -> None:
+    """Refuse what is no valuation."""
+    require(book, Book, "a valuation is expected here, as clv.value(orders, spend, rfm, terms) returns it")
 
 
 def written(values: Sequence[float] | Array, *, sign: bool = False) -> list[str]:
@@ -29,11 +47,13 @@ def written(values: Sequence[float] | Array, *, sign: bool = False) -> list[str]
 
     Examples
     --------
-    >>> written([1234567.8, -12.3], sign=True)
-    ['+1,234,568', '−12']
+    >>> written([1234567.8, -12.3, -0.4], sign=True)
+    ['+1,234,568', '−12', '0']
     """
     decimals = 0 if np.max(np.abs(values), initial=0.0) >= _WHOLE_FROM else 2
-    return [f"{value:{'+' * sign},.{decimals}f}".replace("-", "−") for value in values]
+    rounded = [round(float(value), decimals) for value in values]
+    signs = ["+" * (sign and value > 0.0) for value in rounded]
+    return [f"{plus}{value + 0.0:,.{decimals}f}".replace("-", "−") for plus, value in zip(signs, rounded, strict=True)]
 
 
 def in_currency(text: str, currency: str) -> str:
@@ -62,7 +82,8 @@ def in_money(axis: Axis) -> None:
     """Write the numbers at an axis with thousands separators."""
     from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
-    axis.set_major_locator(MaxNLocator(6, steps=[1, 2, 2.5, 5, 10]))
+    most = 6 if axis.axis_name == "y" else int(np.clip(letters(axis.axes, 10.0) // 9, 2, 6))
+    axis.set_major_locator(MaxNLocator(most, steps=[1, 2, 2.5, 5, 10]))
     axis.set_major_formatter(StrMethodFormatter("{x:,.12g}"))
 
 
@@ -81,10 +102,11 @@ def bar_axes(ax: Axes | None, labels: Sequence[str], *, title: str, x: str) -> A
     return ax
 
 
-def room_for_numbers(ax: Axes, low: float, high: float, *, left: float, right: float) -> None:
-    """Set the ends of the x axis so that beside the bars there is room, in shares of what they take."""
-    width = (high - low) or 1.0
-    ax.set_xlim(low - left * width, high + right * width)
+def room_for_numbers(ax: Axes, low: float, high: float, *, left: int, right: int) -> None:
+    """Set the ends of the x axis so that beside the bars there is room for so many letters."""
+    width, all_of_it = (high - low) or 1.0, letters(ax, NUMBER_SIZE)
+    letter = width / max(all_of_it - left - right, 0.4 * all_of_it)
+    ax.set_xlim(low - left * letter, high + right * letter)
 
 
 def cascade(lines: Sequence[str], kinds: Sequence[str], values: Sequence[float] | Array) -> pd.DataFrame:
@@ -124,8 +146,9 @@ def draw_cascade(ax: Axes, table: pd.DataFrame) -> None:
     for row, (before, _) in enumerate(pairwise(end)):
         ax.plot([before, before], [row - 0.31, row + 1.31], color=QUIET, linewidth=0.8, zorder=0.9)
     texts = np.where(changes, written(value, sign=True), written(value))
+    how = {"textcoords": "offset points", "va": "center", "fontsize": NUMBER_SIZE}
     for row, (text, right) in enumerate(zip(texts, np.maximum(start, end), strict=True)):
         weight = "normal" if changes[row] else "bold"
-        ax.annotate(text, (right, row), (4, 0), textcoords="offset points", va="center", fontsize=9, fontweight=weight)
+        ax.annotate(text, (right, row), (4, 0), fontweight=weight, **how)  # type: ignore[arg-type]
     ends = np.concatenate([start, end, [0.0]])
-    room_for_numbers(ax, ends.min(), ends.max(), left=0.02 if ends.min() < 0.0 else 0.0, right=0.22)
+    room_for_numbers(ax, ends.min(), ends.max(), left=int(ends.min() < 0.0), right=max(map(len, texts)) + 2)

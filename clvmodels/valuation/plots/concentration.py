@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from clvmodels.errors import DataError
-from clvmodels.style import BAND, COLOURS, LOSS, QUIET, Drawn, drawn, on_axes
+from clvmodels.style import BAND, COLOURS, LOSS, QUIET, Drawn, drawn, in_percent, look, on_axes
 from clvmodels.valuation import concentration
 from clvmodels.valuation.book import Book
-from clvmodels.valuation.plots.bars import in_currency, in_money, written
+from clvmodels.valuation.plots.bars import in_currency, in_money, is_book, written
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,26 +45,25 @@ def lorenz(
     Returns
     -------
     Axes, or (Axes, DataFrame)
-        The table: ``name``, ``customers`` (share of them, from the least valuable up), ``value`` (share that they
-        hold), and of each curve ``gini`` and ``top_share``, the share that the top 20 % of the customers hold.
+        The table: ``model`` (the name of the values), ``share_of_customers``, from the least valuable up, ``share`` of
+        the value that they hold, and of each curve ``gini`` and ``top_share``, which the top 20 % of the customers hold.
 
     Raises
     ------
     DataError
         If values are missing, or their sum is not positive; if `past` is asked for, and a customer's mean spend is not
-        known, or `values` are no valuation.
+        known; if `values` are neither a valuation nor values by name.
 
     Examples
     --------
     >>> ax, table = lorenz({"Sales": [6.0, 1.0, 1.0, 1.0, 1.0], "Equal": [2.0] * 5}, return_data=True)
-    >>> table.groupby("name")[["gini", "top_share"]].first().round(2)
+    >>> table.groupby("model")[["gini", "top_share"]].first().round(2)
            gini  top_share
-    name
+    model
     Equal   0.0        0.2
     Sales   0.4        0.6
     """
     import pandas as pd
-    from matplotlib.ticker import PercentFormatter
 
     curves = {name: _lorenz(name, np.asarray(some, dtype=float)) for name, some in _named(values, past=past).items()}
     ax = on_axes(
@@ -77,11 +76,14 @@ def lorenz(
     ax.plot([0.0, 1.0], [0.0, 1.0], "--", color=QUIET, linewidth=1.2, label="All customers equal")
     for number, (name, curve) in enumerate(curves.items()):
         gini, top = curve["gini"].iloc[0], 100.0 * curve["top_share"].iloc[0]
-        label = f"{name}: Gini {gini:.3f}, the top {TOP:.0%} hold {top:.1f} %".replace("%", " %", 1)
-        ax.plot(curve["customers"], curve["value"], color=COLOURS[number % len(COLOURS)], linewidth=1.8, label=label)
+        label = f"{name}: Gini {gini:.3f}, the top {100.0 * TOP:.0f} % hold {top:.1f} %"
+        colour, _, line = look(number)
+        ax.plot(curve["share_of_customers"], curve["share"], line, color=colour, linewidth=1.8, label=label)
     for axis in (ax.xaxis, ax.yaxis):
-        axis.set_major_formatter(PercentFormatter(1.0, 0, " %"))
+        in_percent(axis)
     ax.set_xlim(0.0, 1.0)
+    if all((curve["share"] >= 0.0).all() for curve in curves.values()):
+        ax.set_ylim(0.0, 1.02)
     return drawn(ax, pd.concat(curves.values(), ignore_index=True), return_data=return_data)
 
 
@@ -90,8 +92,8 @@ def _named(values: Book | Mapping[str, ArrayLike], *, past: bool) -> Mapping[str
     if not isinstance(values, Book):
         if past:
             raise DataError("past spend is that of a valuation's customers: lorenz(book, past=True); or name it itself")
-        if not values:
-            raise DataError('there is nothing to draw; give values by name, such as {"Sales": sales}')
+        if not isinstance(values, Mapping) or not values:
+            raise DataError('there is nothing to draw; give a valuation, or values by name, such as {"Sales": sales}')
         return values
     named: dict[str, ArrayLike] = {"Residual lifetime value": values.rlv}
     if past:
@@ -105,7 +107,7 @@ def _lorenz(name: str, values: Array) -> pd.DataFrame:
 
     curve = concentration.lorenz(values)
     some = _points(len(values))
-    table = pd.DataFrame({"name": name, "customers": curve.customers[some], "value": curve.value[some]})
+    table = pd.DataFrame({"model": name, "share_of_customers": curve.customers[some], "share": curve.value[some]})
     return table.assign(gini=concentration.gini(values), top_share=concentration.top_share(values, TOP))
 
 
@@ -130,14 +132,14 @@ def whale(book: Book, *, ax: Axes | None = None, return_data: bool = False) -> D
     Returns
     -------
     Axes, or (Axes, DataFrame)
-        The table: ``customers`` (share of them, from the most valuable down), ``value`` (what they are worth together),
+        The table: ``share_of_customers``, from the most valuable down, ``value`` (what they are worth together),
         ``share`` (of the total; missing if that is not positive, and the picture is then drawn in money), ``peak``
         (whether it is the peak).
 
     Raises
     ------
     DataError
-        If there are no customers.
+        If there are no customers, or `book` is no valuation.
 
     Examples
     --------
@@ -150,32 +152,30 @@ def whale(book: Book, *, ax: Axes | None = None, return_data: bool = False) -> D
     >>> bool(table.loc[table["peak"], "share"].item() > 1.0)
     True
     """
-    from matplotlib.ticker import PercentFormatter
-
+    is_book(book)
+    if not len(book.histories):
+        raise DataError("there are no customers in this valuation, and no curve of them")
     curve = concentration.whale_curve(book.rlv)
     table = _whale(curve)
     in_shares = curve.total > 0.0
     label = "Cumulated share of customer equity" if in_shares else "Cumulated customer equity"
     ax = on_axes(
         ax,
-        title="Where customer equity is made, and where it is lost" if curve.loss < 0.0 else "Where equity is made",
+        title=f"Where customer equity is made{', and where it is lost' * (curve.loss < 0.0)}",
         x="Share of the customers, the most valuable first",
         y=label if in_shares else in_currency(label, book.terms.currency),
         grid="both",
     )
     y = table["share" if in_shares else "value"].to_numpy(dtype=float)
-    at = int(table["peak"].to_numpy().argmax())
-    ax.plot(table["customers"], y, color=COLOURS[0], linewidth=1.8)
-    ax.axhline(y[-1], color=QUIET, linestyle="--", linewidth=1.2)
+    x, at, said = table["share_of_customers"], int(table["peak"].to_numpy().argmax()), _said(curve, book.terms.currency)
+    ax.plot(x, y, color=COLOURS[0], linewidth=1.8)
     if curve.loss < 0.0:
-        ax.plot(curve.peak_at, y[at], "o", color=COLOURS[0])
-        ax.fill_between(table["customers"][at:], y[at:], y[at], color=LOSS, alpha=2.0 * BAND, linewidth=0.0)
-    words = _said(curve, book.terms.currency)
-    box = {"boxstyle": "round", "facecolor": "white", "edgecolor": QUIET}
-    ax.text(0.97, 0.06, words, transform=ax.transAxes, ha="right", va="bottom", fontsize=9.5, bbox=box)
-    ax.xaxis.set_major_formatter(PercentFormatter(1.0, 0, " %"))
+        ax.plot(curve.peak_at, y[at], "o", color=COLOURS[0], label=said.peak)
+        ax.fill_between(x[at:], y[at:], y[at], color=LOSS, alpha=2.0 * BAND, linewidth=0.0, label=said.loss)
+    ax.axhline(y[-1], color=QUIET, linestyle="--", linewidth=1.2, label=said.total)
+    in_percent(ax.xaxis)
     if in_shares:
-        ax.yaxis.set_major_formatter(PercentFormatter(1.0, 0, " %"))
+        in_percent(ax.yaxis)
     else:
         in_money(ax.yaxis)
     ax.set_xlim(0.0, 1.0)
@@ -188,19 +188,26 @@ def _whale(curve: concentration.WhaleCurve) -> pd.DataFrame:
 
     peak = int(curve.value.argmax())
     some = _points(len(curve.value) - 1, peak)
-    table = pd.DataFrame({"customers": curve.customers[some], "value": curve.value[some]})
+    table = pd.DataFrame({"share_of_customers": curve.customers[some], "value": curve.value[some]})
     share = table["value"] / curve.total if curve.total > 0.0 else np.nan
     return table.assign(share=share, peak=some == peak)
 
 
-def _said(curve: concentration.WhaleCurve, currency: str) -> str:
-    """Return what the peak means, in words."""
-    total, peak, loss = (f"{text} {currency}".rstrip() for text in written([curve.total, curve.peak, curve.loss]))
-    if not curve.loss:
-        return f"Customer equity {total}:\nno customer costs more than he brings"
+class _Said(NamedTuple):
+    """What the peak, the fall from it and the end of the curve mean."""
+
+    peak: str
+    loss: str
+    total: str
+
+
+def _said(curve: concentration.WhaleCurve, currency: str) -> _Said:
+    total, peak, loss = (
+        f"{written([value])[0]} {currency}".rstrip() for value in (curve.total, curve.peak, curve.loss)
+    )
     share = f" = {100.0 * curve.peak_share:.1f} % of equity" if curve.total > 0.0 else ""
-    return (
-        f"Peak: {peak}{share}, from {100.0 * curve.peak_at:.1f} % of the customers\n"
-        f"The others cost more than they bring: {loss}\n"
-        f"Customer equity: {total}"
+    return _Said(
+        peak=f"Peak: {peak}{share}, from {100.0 * curve.peak_at:.1f} % of the customers",
+        loss=f"The others cost more than they bring: {loss}",
+        total=f"Customer equity: {total}{'; no customer costs more than he brings' * (not curve.loss)}",
     )

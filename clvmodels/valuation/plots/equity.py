@@ -7,15 +7,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from clvmodels.style import ACTUAL, COLOURS, TOTAL, Drawn, drawn, on_axes
+from clvmodels.style import ACTUAL, COLOURS, TOTAL, Drawn, drawn, letters, on_axes, whiskers
 from clvmodels.valuation.book import HORIZONS, Book
 from clvmodels.valuation.plots.bars import (
+    NUMBER_SIZE,
     bar_axes,
     cascade,
     draw_cascade,
     in_currency,
     in_money,
     in_words,
+    is_book,
     room_for_numbers,
     written,
 )
@@ -43,6 +45,11 @@ def statement(book: Book, *, ax: Axes | None = None, return_data: bool = False) 
     Axes, or (Axes, DataFrame)
         The table: ``line``, ``kind`` (``"change"``, and ``"balance"`` for the equity), ``value``, ``start``, ``end``.
 
+    Raises
+    ------
+    DataError
+        If `book` is no valuation.
+
     Examples
     --------
     >>> import clvmodels as clv
@@ -53,6 +60,7 @@ def statement(book: Book, *, ax: Axes | None = None, return_data: bool = False) 
     >>> statement(book, return_data=True)[1]["line"].tolist()
     ['Contribution margin', 'Order cost', 'Customer equity']
     """
+    is_book(book)
     names = [in_words(line.name) + " (attributed)" * (line.group == "attributed") for line in book.lines]
     values = [float(line.value(book.future).sum()) for line in book.lines]
     kinds = ["change"] * len(names)
@@ -89,11 +97,13 @@ def equity_by_horizon(
     Returns
     -------
     Axes, or (Axes, DataFrame)
-        The table: ``horizon`` (in words), ``equity``, ``share`` of the whole, which is in the last row; with
-        `intervals`, ``low`` and ``high``.
+        The table: ``horizon`` (in words), ``value``, ``share`` of the whole, which is in the last row; with
+        `intervals`, their ends ``lower`` and ``upper``.
 
     Raises
     ------
+    DataError
+        If `book` is no valuation.
     AssumptionError
         If the value within some number of years is not known.
     FitError
@@ -109,27 +119,43 @@ def equity_by_horizon(
     >>> equity_by_horizon(book, return_data=True)[1]["horizon"].tolist()
     ['1 year', '2 years', '3 years', '5 years', '10 years']
     """
+    is_book(book)
     table = _by_horizon(book, horizons, intervals=intervals)
     end = "for ever" if book.terms.horizon is None else f"within {book.terms.horizon}"
     ax = on_axes(
         ax,
         title=f"When customer equity comes: {written([book.equity])[0]} {end}",
-        x="Within",
+        x="Within so many years",
         y=in_currency("Customer equity", book.terms.currency),
     )
-    at = np.arange(len(table))
-    ax.bar(at, table["equity"], color=[COLOURS[0]] * (len(table) - 1) + [TOTAL], width=0.7)
-    top = table["equity"]
+    at, ends = np.arange(len(table)), table[["value"]]
+    ax.bar(at, table["value"], color=[COLOURS[0]] * (len(table) - 1) + [TOTAL], width=0.7)
     if intervals:
-        ax.vlines(at, table["low"], table["high"], color=ACTUAL, linewidth=1.4)
-        top = table[["equity", "high"]].max(axis=1)
-    for row, (y, share) in enumerate(zip(top, table["share"], strict=True)):
-        text = f"{100.0 * share:.1f} %".replace("-", "−")
-        ax.annotate(text, (row, max(y, 0.0)), (0, 3), textcoords="offset points", ha="center", fontsize=9)
-    ax.set_xticks(at, [text.replace(" ", "\n") for text in table["horizon"]])
+        whiskers(ax, at, table, "value", ACTUAL)
+        ends = table[["value", "lower", "upper"]]
+    decimals = 1 if letters(ax, NUMBER_SIZE) > 8 * len(table) - 8 else 0
+    for row, (low, high, share) in enumerate(zip(ends.min(axis=1), ends.max(axis=1), table["share"], strict=True)):
+        text = f"{100.0 * share:.{decimals}f} %".replace("-", "−")
+        below = table["value"][row] < 0.0  # the number stands at the end of its bar
+        y, away, side = (min(low, 0.0), -3, "top") if below else (max(high, 0.0), 3, "bottom")
+        place = {"textcoords": "offset points", "ha": "center", "va": side, "fontsize": NUMBER_SIZE}
+        ax.annotate(text, (row, y), (0, away), **place)  # type: ignore[arg-type]
+    ax.set_xticks(at, [_short(text) for text in table["horizon"]])
     ax.margins(y=0.1)
     in_money(ax.yaxis)
     return drawn(ax, table, return_data=return_data)
+
+
+def _short(horizon: str) -> str:
+    """Return a horizon as it stands at an axis of years.
+
+    Examples
+    --------
+    >>> _short("10 years"), _short("for ever")
+    ('10', 'for\\never')
+    """
+    number, _, unit = horizon.partition(" ")
+    return number if unit in {"year", "years"} else horizon.replace(" ", "\n")
 
 
 def _by_horizon(book: Book, horizons: Sequence[int], *, intervals: bool) -> pd.DataFrame:
@@ -141,13 +167,13 @@ def _by_horizon(book: Book, horizons: Sequence[int], *, intervals: bool) -> pd.D
     years = [years for years, equity in found.items() if not np.isclose(equity, book.equity, rtol=1e-9)]
     texts = [f"{one} year{'s' * (one != 1)}" for one in years]
     equity = np.array([found[one] for one in years] + [book.equity])
-    table = pd.DataFrame({"horizon": [*texts, book.terms.horizon or "for ever"], "equity": equity})
+    table = pd.DataFrame({"horizon": [*texts, book.terms.horizon or "for ever"], "value": equity})
     table["share"] = equity / book.equity
     if not intervals:
         return table
     whole = book.interval(0.9)
     ends = [*(book.under(book.terms.changed({"horizon": text})).interval(0.9) for text in texts), whole]
-    return table.assign(low=[end.low for end in ends], high=[end.high for end in ends])
+    return table.assign(lower=[end.low for end in ends], upper=[end.high for end in ends])
 
 
 def tornado(book: Book, *, by: float = 0.1, ax: Axes | None = None, return_data: bool = False) -> Drawn:
@@ -182,24 +208,22 @@ def tornado(book: Book, *, by: float = 0.1, ax: Axes | None = None, return_data:
     >>> tornado(book, return_data=True)[1]["assumption"].tolist()
     ['margin', 'discount_rate', 'order_cost']
     """
+    is_book(book)
     table = tornado_table(book, by=by).reset_index()
     x = in_currency("Customer equity", book.terms.currency)
     labels = [in_words(name) for name in table["assumption"]]
     title = f"What customer equity of {written([book.equity])[0]} hangs on"
     ax = bar_axes(ax, labels, title=title, x=x)
-    rows = np.arange(len(table))
+    rows, longest = np.arange(len(table)), 0
     for name, colour, change in (("low", COLOURS[5], "lower"), ("high", COLOURS[0], "higher")):
         moved = table[name].to_numpy(dtype=float) - book.equity
         label = f"Assumption {100.0 * by:g} % {change}"
         ax.barh(rows, moved, left=book.equity, height=0.62, color=colour, label=label)
         for row, (text, change_of) in enumerate(zip(written(moved, sign=True), moved, strict=True)):
             side, place = (4, "left") if change_of >= 0.0 else (-4, "right")
-            at = (book.equity + change_of, row)
-            ax.annotate(text, at, (side, 0), textcoords="offset points", ha=place, va="center", fontsize=9)
+            at, longest = (book.equity + change_of, row), max(longest, len(text) + 2)
+            ax.annotate(text, at, (side, 0), textcoords="offset points", ha=place, va="center", fontsize=NUMBER_SIZE)
     ax.axvline(book.equity, color=ACTUAL, linewidth=1.0)
     ends = np.append(table[["low", "high"]].to_numpy(dtype=float).ravel(), book.equity)
-    room_for_numbers(ax, ends.min(), ends.max(), left=0.2, right=0.2)
-    ax.set_ylim(len(table) + 0.8, -0.6)  # a row below the last for the legend, which would cover numbers elsewhere
-    picture = drawn(ax, table, return_data=return_data)
-    ax.legend(loc="lower center", ncols=2, frameon=False)
-    return picture
+    room_for_numbers(ax, ends.min(), ends.max(), left=longest, right=longest)
+    return drawn(ax, table, return_data=return_data, above=True)

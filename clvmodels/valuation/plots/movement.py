@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from clvmodels.style import Drawn, drawn
+from clvmodels.style import Drawn, drawn, require
 from clvmodels.valuation.movement import Movement
 from clvmodels.valuation.plots.bars import bar_axes, cascade, draw_cascade, in_currency
 
@@ -35,6 +35,11 @@ def waterfall(movement: Movement, *, grouped: bool = False, ax: Axes | None = No
         The table, without changes that are zero: ``line``, ``kind`` (``"balance"``, ``"subtotal"`` or ``"change"``),
         ``value``, and ``start`` and ``end`` of the bar.
 
+    Raises
+    ------
+    DataError
+        If `movement` is none.
+
     Examples
     --------
     >>> import clvmodels as clv
@@ -48,6 +53,7 @@ def waterfall(movement: Movement, *, grouped: bool = False, ax: Axes | None = No
     >>> table["line"].tolist()
     ['Opening', 'Unwind of the discount', 'Expected release', 'Expected closing', 'Behaviour', 'Closing']
     """
+    require(movement, Movement, "a movement is expected here, as clv.movement(opening, closing) returns it")
     table = _bars(movement, grouped=grouped)
     terms = movement.closing.terms
     x = in_currency("Customer equity", terms.currency)
