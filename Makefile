@@ -2,7 +2,7 @@
 SHELL := /usr/bin/env bash
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-all lint format types layers bench lock clean
+.PHONY: help setup demo test test-all lint format types layers docs bench lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -53,6 +53,9 @@ types: $(STAMP)  ## mypy, strict, on the package
 
 layers: $(STAMP)  ## imports point downwards
 	$(BIN)/lint-imports
+
+docs: $(STAMP)  ## the documentation, every page executed, in build/docs (a few minutes)
+	$(BIN)/sphinx-build -W --keep-going --fresh-env --jobs 2 --builder html docs build/docs
 
 bench: $(STAMP)  ## measure against the peers; writes benchmarks/README.md (about an hour)
 	$(BIN)/python -m benchmarks.run --write

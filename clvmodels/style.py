@@ -1,7 +1,7 @@
 """One look for all pictures: legible, and told apart by people who do not see all colours.
 
-What was observed is dark and called "Actual"; models have the colours and markers of `look` in the order they are given;
-shares and probabilities are written in per cent; bands and whiskers hold 90 %, which the legend says once.
+What was observed is dark and called "Actual"; models have the colours and markers of `look`, in the order in which they
+are given; shares and probabilities are in per cent; bands and whiskers hold 90 %, which the legend says once.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from clvmodels.errors import ClvError, DataError
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.axis import Axis
     from numpy.typing import ArrayLike
@@ -87,7 +88,7 @@ def shades(number: int) -> list[str]:
     Examples
     --------
     >>> shades(2)
-    ['#d9c55c', '#002a64']
+    ['#d6c35d', '#002b62']
     """
     from matplotlib import colormaps
     from matplotlib.colors import to_hex
@@ -134,10 +135,12 @@ def on_axes(ax: Axes | None, *, title: str, x: str, y: str, grid: str = "y") -> 
     import matplotlib.pyplot as plt
     from matplotlib.axes import Axes
 
+    room = 1.0
     if ax is None:
         _, ax = plt.subplots(figsize=(7.2, 4.4), layout="constrained")
+        room = 1.15  # the layout will widen the axes
     require(ax, Axes, "ax is one axes, such as the second value of plt.subplots(), or one of an array: ax=axes[0, 1]")
-    _set_title(ax, textwrap.fill(title, letters(ax, TITLE_SIZE)))
+    _set_title(ax, textwrap.fill(title, int(room * letters(ax, TITLE_SIZE))))
     ax.set_xlabel(x)
     ax.set_ylabel(y)
     ax.spines[["top", "right"]].set_visible(False)
@@ -175,18 +178,16 @@ def drawn(ax: Axes, data: pd.DataFrame, *, return_data: bool, above: bool = Fals
     if above:
         _legend_above(ax, [handles[k] for k in order], texts, room)
     elif texts:
-        # Where it must cover something, the text still reads.
-        frame = {"facecolor": "white", "framealpha": 0.8, "edgecolor": "none"}
-        ax.legend([handles[k] for k in order], texts, fontsize=LEGEND_SIZE, **frame)  # type: ignore[arg-type]
+        ax.legend([handles[k] for k in order], texts, fontsize=LEGEND_SIZE, framealpha=0.8, edgecolor="none")
     return (ax, data) if return_data else ax
 
 
-def _legend_above(ax: Axes, handles: list[object], texts: list[str], room: int) -> None:
+def _legend_above(ax: Axes, handles: list[Artist], texts: list[str], room: int) -> None:
     columns = min(max(room // (max(map(len, texts)) + 5), 1), len(texts))
     lines = -(-len(texts) // columns)
     _set_title(ax, ax.get_title(loc="left"), pad=8.0 + 1.5 * LEGEND_SIZE * lines)
     ax.legend(
-        handles,  # type: ignore[arg-type]
+        handles,
         texts,
         fontsize=LEGEND_SIZE,
         frameon=False,

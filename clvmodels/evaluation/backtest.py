@@ -58,11 +58,14 @@ class Backtest:
     calibration
         By model, cut-off and bin of P(any purchase), as of `reliability`: customers, the ``expected`` probability, and
         the ``actual`` share who bought.
+    fits
+        The fits of orders by model and cut-off.
     """
 
     table: pd.DataFrame
     parameters: pd.DataFrame
     calibration: pd.DataFrame
+    fits: Mapping[tuple[str, pd.Timestamp], OrdersFit]
 
     def plot(self, score: str = "predicted_over_actual", *, ax: Axes | None = None, return_data: bool = False) -> Drawn:
         """Draw one score of all models, a mark a cut-off: ``clv.plots.backtest_scores``.
@@ -74,13 +77,8 @@ class Backtest:
         >>> fit = clv.BGNBD().from_params({"r": .243, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
         >>> tried = clv.backtest(log, fit, cutoffs="1997-09-30", horizon="26 weeks", resolution="day", progress=False)
         >>> ax, table = tried.plot("rmse", return_data=True)
-        >>> table.round(2)
-        cutoff        1997-09-30
-        model
-        BG/NBD              1.24
-        history rate        1.55
-        last period         1.40
-        zero                1.68
+        >>> table.set_index("model")["value"].round(2).to_dict()
+        {'BG/NBD': 1.24, 'history rate': 1.55, 'last period': 1.4, 'zero': 1.68}
         """
         from clvmodels.evaluation.plots.backtest import backtest_scores
 
@@ -138,7 +136,8 @@ def backtest(
     cutoffs
         The last day of training, or several.
     horizon
-        Length of the time foretold, such as ``"39 weeks"``; of whole days if the cut-off is a day.
+        Length of the time foretold, such as ``"39 weeks"``; after a cut-off that is a day, of whole days, and months
+        and years are those of the calendar.
     spend
         The model of order values; Gamma-Gamma if `value` is given.
     method, seed
@@ -202,7 +201,8 @@ def backtest(
         warnings.warn(note, DataWarning, stacklevel=2)
     parameters = _parameters(tried)
     _warn_of_drift(parameters)
-    return Backtest(_table(tried), parameters, _calibration(tried))
+    fits = {(name, one.cutoff): fit for one in tried for name, fit in one.fits.items()}
+    return Backtest(_table(tried), parameters, _calibration(tried), fits)
 
 
 @dataclass(frozen=True, eq=False)

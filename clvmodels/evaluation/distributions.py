@@ -28,7 +28,7 @@ LEVEL: Final = 0.90
 """Probability of the central interval whose coverage is looked at."""
 NEGLIGIBLE: Final = 1e-6
 """What may be left of a distribution when a customer is done."""
-DRAWS: Final = 100
+DRAWS: Final = 40
 """Predictive probabilities are means over at most about this many draws of the parameters."""
 
 

@@ -85,7 +85,9 @@ def _top_decile_lift(forecast: Forecast, holdout: Holdout) -> float:
 def _gini(forecast: Forecast, holdout: Holdout) -> float:
     """Return the area between the curve of gains and the diagonal, relative to that of perfect foresight."""
     actual = holdout.frequency
-    return gini(forecast.ranking, actual) / gini(actual, actual) if actual.any() else np.nan
+    if np.ptp(actual) == 0.0:  # nobody can be told from anybody
+        return np.nan
+    return gini(forecast.ranking, actual) / gini(actual, actual)
 
 
 def _ratio(of: Callable[[Forecast], Array], to: Callable[[Holdout], Array]) -> Score:

@@ -84,7 +84,7 @@ class Tracking:
         >>> fit = clv.BGNBD().from_params({"r": .243, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
         >>> tracked = clv.track(fit, log, resolution="day", train_end="1997-09-30", test_end="1998-06-30")
         >>> tracked.plot().get_legend_handles_labels()[1]
-        ['Actual', 'BG/NBD']
+        ['Actual', 'BG/NBD', '90 % band', 'End of training']
         """
         from clvmodels.evaluation.plots.tracking import draw_tracking
 
@@ -152,6 +152,9 @@ def track(
 
     Notes
     -----
+    What is expected is expected of customers just acquired, from their first purchase on, in the holdout too;
+    `backtest` and ``expected_purchases`` foretell the holdout from what each customer did in training: totals differ.
+
     Bands are 90 % intervals: what so many independent customers do by chance, and what the draws of the parameters, if
     a fit has any, leave open. The parameters were chosen to suit the training window: there the actual series keeps
     nearer to the expected one than the bands say.

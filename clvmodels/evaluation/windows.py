@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import calendar
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from clvmodels.data.build import build_histories
 from clvmodels.data.moments import Moment, read_moment
 from clvmodels.data.reading import end_of
 from clvmodels.errors import DataError
-from clvmodels.units import DAYS, Duration, duration, parse_unit
+from clvmodels.units import DAYS, Duration, Unit, duration, parse_unit, read_duration
 
 if TYPE_CHECKING:
     from clvmodels.data.histories import Histories
@@ -32,22 +33,15 @@ class Trial:
     ----------
     train_end
         The last moment of training.
-    length
-        The horizon.
+    test_end
+        The last moment of the horizon.
+    before
+        The moment as long before the cut-off as the horizon ends after it.
     """
 
     train_end: Moment
-    length: dt.timedelta
-
-    @property
-    def test_end(self) -> Moment:
-        """The last moment of the horizon."""
-        return Moment(self.train_end.local + self.length, self.train_end.whole_day)
-
-    @property
-    def before(self) -> Moment:
-        """The moment as long before the cut-off as the horizon ends after it."""
-        return Moment(self.train_end.local - self.length, self.train_end.whole_day)
+    test_end: Moment
+    before: Moment
 
 
 def trial_windows(
@@ -61,9 +55,10 @@ def trial_windows(
         If there is no cut-off, one stands twice, the horizon is empty, or observation ends before it does.
     """
     several = [cutoffs] if isinstance(cutoffs, str | dt.date) else list(cutoffs)
-    unit = parse_unit(reading.unit)
-    days = duration(horizon, unit) * DAYS[unit]
-    trials = [_trial(read_moment(cutoff, "a cut-off", log.clock), days) for cutoff in several]
+    trials = [
+        _trial(read_moment(cutoff, "a cut-off", log.clock), *read_duration(horizon, parse_unit(reading.unit)))
+        for cutoff in several
+    ]
     trials.sort(key=lambda trial: trial.train_end.after)
     if not trials or len({trial.train_end for trial in trials}) < len(trials):
         raise DataError(f"cutoffs are days, each of them once, such as ['1997-09-30']; got {cutoffs!r}")
@@ -77,11 +72,34 @@ def trial_windows(
     return trials
 
 
-def _trial(train_end: Moment, days: float) -> Trial:
-    length = dt.timedelta(days=round(days) if train_end.whole_day else days)
-    if not length:
-        raise DataError(f"the horizon is a time such as '39 weeks', and at least a day; got {days:g} days")
-    return Trial(train_end, length)
+def _trial(train_end: Moment, number: float, unit: Unit) -> Trial:
+    """Return a cut-off with its horizon: after a day, of whole days, months or years of the calendar."""
+    days = number * DAYS[unit]
+    if round(days) < 1 if train_end.whole_day else days <= 0.0:
+        raise DataError(f"the horizon is a time such as '39 weeks', and at least a day; got {number:g} {unit}s")
+    months = number * {"month": 1, "year": 12}.get(unit, 0)
+    if train_end.whole_day and months and months == round(months):
+        ends = [_months_later(train_end.local, sign * round(months)) for sign in (1, -1)]
+    else:
+        length = dt.timedelta(days=round(days) if train_end.whole_day else days)
+        ends = [train_end.local + length, train_end.local - length]
+    return Trial(train_end, *(Moment(end, train_end.whole_day) for end in ends))
+
+
+def _months_later(day: dt.datetime, months: int) -> dt.datetime:
+    """Return the same day some months later; after the last day of a month, the last day.
+
+    Examples
+    --------
+    >>> _months_later(dt.datetime(2023, 2, 28), 12)
+    datetime.datetime(2024, 2, 29, 0, 0)
+    >>> _months_later(dt.datetime(2024, 1, 30), 1)
+    datetime.datetime(2024, 2, 29, 0, 0)
+    """
+    year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
+    last = calendar.monthrange(year, month + 1)[1]
+    is_last = day.day == calendar.monthrange(day.year, day.month)[1]
+    return day.replace(year=year, month=month + 1, day=last if is_last else min(day.day, last))
 
 
 def last_period(reading: Reading, log: Log, trial: Trial, histories: Histories) -> Array:
@@ -89,7 +107,7 @@ def last_period(reading: Reading, log: Log, trial: Trial, histories: Histories) 
 
     They are the difference of two counts: repeat purchases up to the cut-off, and up to the start of that window.
     """
-    since = duration(trial.length, histories.unit)
+    since = duration(trial.train_end.local - trial.before.local, histories.unit)
     if not (since < histories.T).any():
         return histories.frequency
     earlier, _, _ = build_histories(reading.plan(log, None, trial.before))

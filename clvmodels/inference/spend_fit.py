@@ -83,7 +83,7 @@ class SpendFit(Fit):
         >>> log = clv.datasets.load_cdnow(sample=True)
         >>> rfm = clv.rfm_summary(log, value="amount", unit="week", resolution="day", observation_end="1997-09-30")
         >>> clv.GammaGamma().fit(rfm).plot(rfm).get_legend_handles_labels()[1]
-        ['Observed', 'Gamma-Gamma']
+        ['Gamma-Gamma', 'Actual']
         """
         from clvmodels.inference.plots.spend import spend_density
 

@@ -487,7 +487,7 @@ class Book:
         >>> spend = clv.GammaGamma().from_params({"p": 6.25, "q": 3.74, "v": 15.44})
         >>> book = clv.value(orders, spend, rfm, clv.Assumptions(discount_rate=0.15, margin=0.30))
         >>> book.plot().get_title("left")
-        'Where equity is made'
+        'Where customer equity is made'
         """
         from clvmodels.valuation.plots.concentration import whale
 

@@ -146,7 +146,7 @@ def test_what_is_refused(split: Any) -> None:
             frequency_fit(fit, train, most=most)
     with pytest.raises(UnitError):
         frequency_fit(fit, train.in_unit("day"))
-    with pytest.raises(FitError, match="no fit"):
+    with pytest.raises(FitError, match="there must be one at least"):
         frequency_fit({}, train)
 
 

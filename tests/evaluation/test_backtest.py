@@ -7,8 +7,10 @@ import pandas as pd
 import pytest
 
 import clvmodels as clv
+from clvmodels.data.reading import Reading
 from clvmodels.errors import DataError, FitError, FitWarning
 from clvmodels.evaluation.backtest import backtest
+from clvmodels.evaluation.windows import trial_windows
 from tests.evaluation.stories import CDNOW, purchases
 
 FIT = clv.BGNBD().from_params(CDNOW["BG/NBD"], unit="week")
@@ -48,6 +50,23 @@ def test_late_joiners_are_counted_and_left_out():
     row = tried.table.loc["BG/NBD"].iloc[0]
     assert row["late_joiners"] == late.sum() > 100
     assert row["customers"] == (first < "2024-07-01").sum()
+
+
+@pytest.mark.parametrize(
+    ("cutoff", "horizon", "end", "before"),
+    [
+        ("1999-12-31", "1 year", "2000-12-31", "1998-12-31"),
+        ("2024-02-29", "3 months", "2024-05-31", "2023-11-30"),
+        ("2024-01-15", "2 months", "2024-03-15", "2023-11-15"),
+        ("2024-01-15", "1.5 months", "2024-03-01", "2023-11-30"),  # 45.7 days
+        ("2024-01-15", "39 weeks", "2024-10-14", "2023-04-17"),
+    ],
+)
+def test_horizons_end_by_the_calendar(cutoff, horizon, end, before):
+    reading = Reading()
+    log = reading.open(pd.DataFrame({"customer_id": [1, 1], "date": ["1998-01-01", "2030-01-01"]}))
+    (trial,) = trial_windows(reading, log, cutoff, horizon, None)
+    assert (trial.test_end.local, trial.before.local) == (pd.Timestamp(end), pd.Timestamp(before))
 
 
 def test_cut_offs_stand_in_the_order_of_time(cdnow_sample):

@@ -35,7 +35,7 @@ def forecast(request, cdnow) -> Forecast:
 class Negative:
     """Stands for a fit whose customers all have one negative binomial distribution, whatever their history."""
 
-    theta = np.zeros((1, 1, 1))
+    draws = np.zeros((1, 1))
 
     def __init__(self, n: float, p: float) -> None:
         self.said = stats.nbinom(n, p)
@@ -142,3 +142,8 @@ def test_without_values_there_are_no_scores_in_money():
         naive_forecasts(holdout, np.zeros(len(holdout)))["past spend"].ranking.tolist()
         == (train.frequency + 1).tolist()
     )
+
+
+def test_customers_who_all_do_the_same_cannot_be_ranked(cdnow, forecast):
+    _, holdout = cdnow
+    assert np.isnan(SCORES["gini"](forecast, replace(holdout, frequency=np.full(len(holdout), 3.0))))

@@ -29,7 +29,9 @@ DRAWS: Final = 400
 """Draws that a band is taken from."""
 MOST_OCCASIONS: Final = 1_000_000
 MOST_NAMED: Final = 60
-"""Up to this many customers, their ids stand beside their rows."""
+"""Up to this many customers, new axes grow with their number."""
+FEWEST_POINTS: Final = 6.0
+"""Height of a row from which on the id stands beside it."""
 MOST_LETTERS: Final = 16
 """Longer ids are shortened."""
 
@@ -92,7 +94,8 @@ def customer_history(
     >>> fit = clv.BGNBD().from_params({"r": .243, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
     >>> options = {"resolution": "day", "observation_end": "1997-09-30", "return_data": True}
     >>> ax, table = customer_history(fit, log, "00004", **options)
-    >>> table.query("part == 'observed'")[["frequency", "recency", "age", "probability_alive"]].iloc[-1].round(3).tolist()
+    >>> last = table.query("part == 'observed'").iloc[-1]
+    >>> last[["frequency", "recency", "age", "probability_alive"]].astype(float).round(3).tolist()
     [2.0, 30.429, 38.857, 0.727]
     """
     import pandas as pd
@@ -226,8 +229,7 @@ def _in_order(occasions: pd.DataFrame) -> pd.DataFrame:
 def _rows(ax: Axes, table: pd.DataFrame, *, grow: bool) -> None:
     """Draw a row a customer; new axes grow with their number."""
     lives = table.groupby("row").agg(id=("customer_id", "first"), start=("date", "min"), end=("observed_until", "max"))
-    named = len(lives) <= MOST_NAMED
-    if grow and named and (figure := ax.get_figure(root=True)) is not None:
+    if grow and len(lives) <= MOST_NAMED and (figure := ax.get_figure(root=True)) is not None:
         figure.set_figheight(max(2.4, 1.2 + 0.16 * len(lives)))
     high = _height(ax) / len(lives)
     width = float(np.clip(0.1 * high, 0.3, 0.8))
@@ -237,8 +239,8 @@ def _rows(ax: Axes, table: pd.DataFrame, *, grow: bool) -> None:
         dots = {"color": face, "edgecolor": COLOURS[0], "s": float(np.clip(high, 2.0, 4.5)) ** 2}
         dots |= {"linewidth": 1.25 * width, "zorder": 3.0}
         ax.scatter(_local(some["date"]), some["row"], label=label, **dots)  # type: ignore[arg-type]
-    ids = [_short(str(one)) for one in lives["id"]] if named else []
-    ax.set_yticks(lives.index[: len(ids)], ids, fontsize=float(np.clip(0.8 * high, 2.0, 9.0)))
+    ids = [_short(str(one)) for one in lives["id"]] if high >= FEWEST_POINTS else []
+    ax.set_yticks(lives.index[: len(ids)], ids, fontsize=min(0.8 * high, 9.0))
     ax.tick_params(axis="y", length=0.0)
     ax.set_ylim(len(lives) - 0.5, -0.5)
     _date_axis(ax)

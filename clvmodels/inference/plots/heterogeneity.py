@@ -61,8 +61,8 @@ def heterogeneity(
     Raises
     ------
     FitError
-        If something is no fit of orders, `of` is none of these, a model has no such trait, it is a chance in one model and a rate in another, or a fit
-        is one by segment.
+        If something is no fit of orders, `of` is none of these, a model has no such trait, it is a chance in one model
+        and a rate in another, or a fit is one by segment.
     UnitError
         If `per` is no unit.
 

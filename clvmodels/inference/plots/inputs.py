@@ -62,5 +62,5 @@ def is_histories(histories: object) -> None:
     require(
         histories,
         Histories,
-        "histories are expected here, as clv.rfm_summary(log, ...) or clv.Histories.from_frame(table, unit=...) makes them",
+        "histories are expected here, as of clv.rfm_summary(log, ...) or clv.Histories.from_frame(table, unit='week')",
     )

@@ -83,7 +83,7 @@ def alive_matrix(
     age = _checked(fit, T, most, steps)
     later = fit.time(after)
     table = alive_by_history(thinned(fit, DRAWS), T=age, most=most, steps=steps, after=later)
-    when = f" in {later:.4g} {fit.unit}s" if later else ""
+    when = f" in {_said(fit, later)}" if later else ""
     ax, bar = _matrix(ax, fit, table, "probability_alive", title=f"P(alive){when}", label="P(alive)")
     ax.collections[0].set_clim(0.0, 1.0)
     in_percent(bar.yaxis)
@@ -129,7 +129,7 @@ def purchases_matrix(
     age = _checked(fit, T, most, steps)
     ahead = fit.time(t)
     table = purchases_by_history(thinned(fit, DRAWS), ahead, T=age, most=most, steps=steps)
-    title = f"purchases in the next {ahead:.4g} {fit.unit}s"
+    title = f"purchases in the next {_said(fit, ahead)}"
     ax, _ = _matrix(ax, fit, table, "expected_purchases", title=title, label="Expected purchases")
     return drawn(ax, table, return_data=return_data)
 
@@ -142,16 +142,21 @@ def _checked(fit: OrdersFit, T: Duration, most: int, steps: int) -> float:
     return age
 
 
+def _said(fit: OrdersFit, time: float) -> str:
+    number = f"{time:.4g}"
+    return f"{number} {fit.unit}{'s' * (number != '1')}"
+
+
 def _matrix(
     ax: Axes | None, fit: OrdersFit, table: pd.DataFrame, what: str, *, title: str, label: str
 ) -> tuple[Axes, Axes]:
-    """Draw a table of `history_grid` as coloured cells, blank where nobody can be; return the axes of the scale, too."""
+    """Draw a table of `history_grid` as coloured cells, blank where nobody can be; return those of the scale, too."""
     T, most = float(table["T"].iloc[0]), int(table["frequency"].max())
     steps = int((table["frequency"] == most).sum())
     cells = np.full((most + 1, steps), np.nan)
     cells[0, -1] = table[what].iloc[0]
     cells[1:] = table[what].iloc[1:].to_numpy().reshape(most, steps)
-    title = f"{fit.model.name}: {title} of customers acquired {T:.4g} {fit.unit}s ago"
+    title = f"{fit.model.name}: {title} of customers acquired {_said(fit, T)} ago"
     ax = on_axes(ax, title=title, x=f"{fit.unit.capitalize()}s since the last purchase", y="Repeat purchases", grid="")
     mesh = ax.pcolormesh(np.linspace(0.0, T, steps + 1), np.arange(most + 2) - 0.5, cells, cmap=MATRIX)
     scale = ax.figure.colorbar(mesh, ax=ax, label=label)

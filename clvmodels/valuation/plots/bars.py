@@ -82,7 +82,8 @@ def in_money(axis: Axis) -> None:
     """Write the numbers at an axis with thousands separators."""
     from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
-    most = 6 if axis.axis_name == "y" else int(np.clip(letters(axis.axes, 10.0) // 9, 2, 6))
+    along = axis is axis.axes.xaxis  # numbers stand beside each other
+    most = int(np.clip(letters(axis.axes, 10.0) // 9, 2, 6)) if along else 6
     axis.set_major_locator(MaxNLocator(most, steps=[1, 2, 2.5, 5, 10]))
     axis.set_major_formatter(StrMethodFormatter("{x:,.12g}"))
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from clvmodels.errors import DataError
-from clvmodels.style import BAND, COLOURS, LOSS, QUIET, Drawn, drawn, in_percent, look, on_axes
+from clvmodels.style import BAND, COLOURS, LOSS, QUIET, Drawn, drawn, in_percent, look, on_axes, require
 from clvmodels.valuation import concentration
 from clvmodels.valuation.book import Book
 from clvmodels.valuation.plots.bars import in_currency, in_money, is_book, written
@@ -46,7 +46,7 @@ def lorenz(
     -------
     Axes, or (Axes, DataFrame)
         The table: ``model`` (the name of the values), ``share_of_customers``, from the least valuable up, ``share`` of
-        the value that they hold, and of each curve ``gini`` and ``top_share``, which the top 20 % of the customers hold.
+        the value that they hold, and of each curve ``gini`` and ``top_share``, which the top 20 % of them hold.
 
     Raises
     ------
@@ -92,8 +92,9 @@ def _named(values: Book | Mapping[str, ArrayLike], *, past: bool) -> Mapping[str
     if not isinstance(values, Book):
         if past:
             raise DataError("past spend is that of a valuation's customers: lorenz(book, past=True); or name it itself")
-        if not isinstance(values, Mapping) or not values:
-            raise DataError('there is nothing to draw; give a valuation, or values by name, such as {"Sales": sales}')
+        require(values, Mapping, 'a valuation is expected here, or values by name, such as {"Sales": sales}')
+        if not values:
+            raise DataError('there is nothing to draw; give values by name, such as {"Sales": sales}')
         return values
     named: dict[str, ArrayLike] = {"Residual lifetime value": values.rlv}
     if past:

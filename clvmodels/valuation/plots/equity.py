@@ -138,7 +138,7 @@ def equity_by_horizon(
         text = f"{100.0 * share:.{decimals}f} %".replace("-", "−")
         below = table["value"][row] < 0.0  # the number stands at the end of its bar
         y, away, side = (min(low, 0.0), -3, "top") if below else (max(high, 0.0), 3, "bottom")
-        place = {"textcoords": "offset points", "ha": "center", "va": side, "fontsize": NUMBER_SIZE}
+        place = {"textcoords": "offset points", "ha": "center", "va": side, "fontsize": NUMBER_SIZE - (decimals == 0)}
         ax.annotate(text, (row, y), (0, away), **place)  # type: ignore[arg-type]
     ax.set_xticks(at, [_short(text) for text in table["horizon"]])
     ax.margins(y=0.1)
@@ -147,12 +147,12 @@ def equity_by_horizon(
 
 
 def _short(horizon: str) -> str:
-    """Return a horizon as it stands at an axis of years.
+    r"""Return a horizon as it stands at an axis of years.
 
     Examples
     --------
     >>> _short("10 years"), _short("for ever")
-    ('10', 'for\\never')
+    ('10', 'for\never')
     """
     number, _, unit = horizon.partition(" ")
     return number if unit in {"year", "years"} else horizon.replace(" ", "\n")

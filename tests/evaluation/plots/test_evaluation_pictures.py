@@ -72,14 +72,13 @@ def test_cumulative_tracking(log: pd.DataFrame, fits: dict[str, OrdersFit], trac
     np.testing.assert_array_equal(lines(ax)["Second"].get_ydata(), second["expected"])
     np.testing.assert_array_equal(lines(ax)["Second"].get_xdata(), second["end"])
     np.testing.assert_array_equal(lines(ax)["Actual"].get_ydata(), second["actual"])
-    band = ax.collections[1].get_paths()[0].vertices
+    band = ax.collections[-1].get_paths()[0].vertices
     assert band[:, 1].max() == second["upper"].max()
-    assert legend(ax) == ["Actual", "First", "Second"]
-    assert ax.get_title(loc="left") == "Cumulative repeat purchases, with 90 % bands"
+    assert legend(ax) == ["Actual", "First", "Second", "End of training", "90 % band"]
+    assert ax.get_title(loc="left") == "Cumulative repeat purchases"
     assert ax.get_xlabel() == "Weeks since the first purchase of all"
     # The line stands where the actual series has the purchases of training.
-    dashed = next(line for line in ax.get_lines() if line.get_linestyle() == "--")
-    assert set(dashed.get_xdata()) == {272 / 7}
+    assert set(lines(ax)["End of training"].get_xdata()) == {272 / 7}
     assert second.loc[np.isclose(second["end"], 272 / 7), "actual"].tolist() == [2_457.0]
 
 
@@ -91,7 +90,7 @@ def test_incremental_tracking(log: pd.DataFrame, fits: dict[str, OrdersFit], tra
     assert whole["length"].iloc[-1] == pytest.approx(4 / 7)
     assert len(table) == len(whole) - 1  # the last week has three days less
     np.testing.assert_array_equal(lines(ax)["BG/NBD"].get_ydata(), whole["expected"][:-1])
-    assert ax.get_title(loc="left") == "Repeat purchases per week, with 90 % bands"
+    assert ax.get_title(loc="left") == "Repeat purchases per week"
     with pytest.raises(DataError, match=r"unknown kind 'total'; use one of 'cumulative', 'incremental'"):
         tracking(fits["First"], log, **WINDOWS, kind="total")  # type: ignore[arg-type]
 
@@ -112,14 +111,14 @@ def test_frequency_fit(split: Any, fits: dict[str, OrdersFit]) -> None:
     middles = [[bar.get_x() + bar.get_width() / 2 for bar in some] for some in bars]
     np.testing.assert_allclose(np.mean(middles, axis=0), range(5), atol=1e-12)
     assert [label.get_text() for label in ax.get_xticklabels()] == ["0", "1", "2", "3", "4+"]
-    assert legend(ax) == ["Actual", "First, 90 % band", "Second, 90 % band"]
+    assert legend(ax) == ["Actual", "First", "Second", "90 % interval"]
 
 
 @pytest.mark.parametrize(
     ("by", "label"),
     [
         ("frequency", "Repeat purchases in training"),
-        ("recency", "Age at the last purchase in weeks"),
+        ("recency", "Age at the last purchase, weeks"),
         ("time_since_last", "Weeks since the last purchase"),
     ],
 )
@@ -129,9 +128,9 @@ def test_conditional_expectation(split: Any, fits: dict[str, OrdersFit], by: Any
     pd.testing.assert_frame_equal(table, conditional_table(fits, holdout, by=by))
     for name, rows in table.groupby("model"):
         np.testing.assert_array_equal(lines(ax)[str(name)].get_ydata(), rows["expected"])
-        np.testing.assert_array_equal(lines(ax)["Actual, 90 % interval"].get_ydata(), rows["actual"])
+        np.testing.assert_array_equal(lines(ax)["Actual"].get_ydata(), rows["actual"])
     first = table.iloc[0]
-    assert ax.get_xticklabels()[0].get_text() == f"{first['bin']}\n({first['customers']:,})"
+    assert ax.get_xticklabels()[0].get_text() == f"{first['bin']}\n({first['customers']:,})".replace(" ", "\n")
     assert ax.get_xlabel() == f"{label} (number of customers)"
     assert ax.get_title(loc="left") == "Purchases in the 37.57 weeks after training"
 
@@ -143,14 +142,14 @@ def test_calibration(split: Any, fits: dict[str, OrdersFit]) -> None:
     ax, table = both(calibration(predicted, bought.sample(frac=1.0, random_state=1), bins=6, return_data=True))
     second = table[table["model"] == "Second"].reset_index(drop=True)
     pd.testing.assert_frame_equal(second.drop(columns="model"), reliability(predicted["Second"], bought, 6))
-    line = lines(ax)["Second, 90 % interval"]
-    np.testing.assert_array_equal(line.get_xdata(), second["predicted"])
+    line = lines(ax)["Second"]
+    np.testing.assert_array_equal(line.get_xdata(), second["expected"])
     np.testing.assert_array_equal(line.get_ydata(), second["actual"])
-    assert legend(ax) == ["As predicted", "First, 90 % interval", "Second, 90 % interval"]
+    assert legend(ax) == ["First", "Second", "Predicted = actual", "90 % interval"]
     assert ax.get_xlabel() == "Predicted probability (bins of about 393 customers)"
     one = calibration(predicted["First"], bought)
     assert isinstance(one, Axes)
-    assert legend(one) == ["As predicted", "Actual, 90 % interval"]
+    assert legend(one) == ["Predictions", "Predicted = actual", "90 % interval"]
 
 
 def test_lift(split: Any, fits: dict[str, OrdersFit]) -> None:
@@ -160,14 +159,14 @@ def test_lift(split: Any, fits: dict[str, OrdersFit]) -> None:
     ax, table = both(lift(score, revenue.sample(frac=1.0, random_state=1), return_data=True))
     assert table["model"].unique().tolist() == ["First", "Second", "Perfect foresight"]
     for name, rows in table.groupby("model"):
-        np.testing.assert_array_equal(lines(ax)[str(name)].get_ydata(), rows["outcome"])
+        np.testing.assert_array_equal(lines(ax)[str(name)].get_ydata(), rows["share"])
         ranked = revenue if name == "Perfect foresight" else score[str(name)]
-        np.testing.assert_allclose(rows["outcome"], gains(ranked, revenue)["outcome"], rtol=1e-12)
+        np.testing.assert_allclose(rows["share"], gains(ranked, revenue)["share"], rtol=1e-12)
     assert legend(ax) == ["First", "Second", "Perfect foresight", "At random"]
     assert ax.get_ylabel() == "Share of revenue"
     alone = lift(score["First"], revenue.rename(None))
     assert isinstance(alone, Axes)
-    assert legend(alone) == ["Ranked by the score", "Perfect foresight", "At random"]
+    assert legend(alone) == ["Predictions", "Perfect foresight", "At random"]
     assert alone.get_ylabel() == "Share of outcome"
 
 

@@ -29,14 +29,14 @@ class TestCustomerHistory:
         end = table.query("part == 'observed'").iloc[-1]
         # 1 / (1 + a/(b+x-1) ((alpha+T)/(alpha+t_x))^(r+x)) at x = 2, t_x = 213/7, T = 272/7
         told = 1.0 / (1.0 + 0.793 / 3.426 * ((4.414 + 272 / 7) / (4.414 + 213 / 7)) ** 2.243)
-        assert end["mean"] == pytest.approx(told, rel=1e-12)
+        assert end["probability_alive"] == pytest.approx(told, rel=1e-12)
         assert end["date"] == pd.Timestamp("1997-09-30")
         ahead = table.query("part == 'ahead'")
         assert ahead["age"].iloc[-1] - ahead["age"].iloc[0] == pytest.approx(26.0)
         drawn = ax.get_lines()
         for line, part, style in zip(drawn, ("observed", "ahead"), ("-", "--"), strict=False):
             some = table[table["part"] == part]
-            np.testing.assert_array_equal(line.get_ydata(), some["mean"])
+            np.testing.assert_array_equal(line.get_ydata(), some["probability_alive"])
             np.testing.assert_array_equal(days(line), some["date"].to_numpy().astype("datetime64[D]"))
             assert line.get_linestyle() == style
         marks = lines(ax)["Purchase"]
@@ -49,17 +49,17 @@ class TestCustomerHistory:
     def test_several_fits_with_a_band(self, log):
         fits = {"certain": bg, "drawn": clv.BGNBD().from_params(around(BG, draws=1_200), unit="week")}
         ax, table = customer_history(fits, log, "00004", **OPTIONS, ahead=0, return_data=True)
-        assert set(table["series"]) == {"certain", "drawn", "Purchase"}
-        drawn = table[table["series"] == "drawn"]
-        assert (drawn["q05"] <= drawn["q95"]).all()
-        assert table.loc[table["series"] == "certain", "q05"].isna().all()
-        assert len(ax.collections) == 1  # no band of a point estimate, nor of nothing ahead
-        np.testing.assert_array_equal(lines(ax)["drawn"].get_ydata(), drawn["mean"])
+        assert set(table["model"]) == {"certain", "drawn", "Actual"}
+        drawn = table[table["model"] == "drawn"]
+        assert (drawn["lower"] <= drawn["upper"]).all()
+        assert table.loc[table["model"] == "certain", "lower"].isna().all()
+        assert len(ax.collections) == 2  # no band of a point estimate, nor of nothing ahead; and one for the legend
+        np.testing.assert_array_equal(lines(ax)["drawn"].get_ydata(), drawn["probability_alive"])
 
     def test_segments_are_read_from_the_log(self, log):
         north = clv.BGNBD().from_params(BG | {"a": 0.1}, unit="week")
         told, found = (
-            customer_history(fit, some, "00004", **OPTIONS, return_data=True)[1]["mean"]
+            customer_history(fit, some, "00004", **OPTIONS, return_data=True)[1]["probability_alive"]
             for fit, some in ((north, log), (by_segment({"south": bg, "north": north}), log.assign(segment="north")))
         )
         np.testing.assert_allclose(found, told, rtol=1e-12)
@@ -109,6 +109,12 @@ class TestTimelines:
         for customers in (["00004", "00018", "00021"], []):
             with pytest.raises(DataError, match=f"1 to 2 customers, got {len(customers)}"):
                 timelines(log, customers=customers, most=2)
+
+    def test_one_id_is_not_several(self, log):
+        with pytest.raises(DataError, match=r"write customers=\['00004'\]"):
+            timelines(log, customers="00004")
+        with pytest.raises(DataError, match="got most=0"):
+            timelines(log, most=0)
 
     def test_many_customers_go_without_names(self, log):
         ax = timelines(log, most=80, **OPTIONS)

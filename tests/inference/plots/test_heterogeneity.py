@@ -15,7 +15,7 @@ from tests.inference.example_fits import BG, around, bg, by_segment, pareto
 def test_purchase_rates_a_year():
     ax, table = heterogeneity({"BG": bg, "Pareto": pareto}, return_data=True)
     for name, shape, rate in (("BG", 0.243, 4.414), ("Pareto", 0.553, 10.578)):
-        some = table[table["series"] == name]
+        some = table[table["model"] == name]
         told = stats.gamma(shape, scale=365.25 / 7.0 / rate).sf(some["value"])
         np.testing.assert_allclose(some["share"], told, rtol=1e-9)
         line = next(line for line in ax.get_lines() if line.get_label() == name)
@@ -23,6 +23,7 @@ def test_purchase_rates_a_year():
         np.testing.assert_array_equal(line.get_xdata(), some["value"])
     assert ax.get_xlabel() == "Purchases a year while alive"
     assert ax.get_xlim() == (0.0, table["value"].max())
+    assert table[["lower", "upper"]].isna().all(axis=None)  # a point estimate has no band
 
 
 def test_the_unit_of_the_picture_is_not_that_of_the_fit():
@@ -53,7 +54,7 @@ def test_a_band_over_draws():
     middle = table.iloc[100]
     each = [stats.gamma(r, scale=365.25 / 7.0 / alpha).sf(middle["value"]) for r, alpha in drawn.draws[:, :2]]
     told = [np.mean(each), *np.quantile(each, [0.05, 0.95])]
-    np.testing.assert_allclose(middle[["share", "q05", "q95"]].astype(float), told, rtol=1e-9)
+    np.testing.assert_allclose(middle[["share", "lower", "upper"]].astype(float), told, rtol=1e-9)
 
 
 def test_what_cannot_be_drawn_is_refused():

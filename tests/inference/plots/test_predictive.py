@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from matplotlib.container import ErrorbarContainer
 
 import clvmodels as clv
 from clvmodels.errors import DataError, UnitError
@@ -13,16 +14,16 @@ from tests.inference.example_fits import BG, PARETO, bg, pareto
 
 def test_marks_and_bars(rfm):
     ax, table = posterior_predictive({"BG": bg, "Pareto": pareto}, rfm, most=5, draws=40, return_data=True)
-    observed = table[table["series"] == "Observed"]
     counts = np.bincount(np.minimum(rfm.frequency, 5).astype(int)) / len(rfm)
-    np.testing.assert_allclose(observed["mean"], counts, rtol=1e-12)
-    assert [bar.get_height() for bar in ax.patches] == observed["mean"].tolist()
-    for container, name in zip(ax.containers[1:], ("BG", "Pareto"), strict=True):
-        some = table[table["series"] == name]
-        points, _, (bars,) = container.lines
-        np.testing.assert_array_equal(points.get_ydata(), some["q50"])
-        ends = np.array(bars.get_segments())[:, :, 1]
-        np.testing.assert_allclose(ends, some[["q05", "q95"]], atol=1e-12)
+    drawn = {line.get_label(): line for line in ax.get_lines()}
+    whiskers = [container for container in ax.containers if isinstance(container, ErrorbarContainer)]
+    for container, name in zip((whiskers[0], whiskers[2]), ("BG", "Pareto"), strict=True):  # the second: the legend's
+        some, points = table[table["model"] == name], drawn[name]
+        np.testing.assert_allclose(some["actual"], counts, rtol=1e-12)
+        assert [bar.get_height() for bar in ax.patches] == some["actual"].tolist()
+        np.testing.assert_array_equal(points.get_ydata(), some["expected"])
+        ends = np.array(container.lines[2][0].get_segments())[:, :, 1]
+        np.testing.assert_allclose(ends, some[["lower", "upper"]], atol=1e-12)
         assert np.all(np.abs(points.get_xdata() - some["frequency"]) < 0.4)  # beside each other, within the bar
     assert [label.get_text() for label in ax.get_xticklabels()] == ["0", "1", "2", "3", "4", "5+"]
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("Repeat purchases", "Share of customers")
@@ -33,11 +34,8 @@ def test_a_true_model_covers_its_own_data():
     truth = pareto.simulate(2_000, "39 weeks", seed=5)
     wrong = clv.ParetoNBD().from_params(PARETO | {"alpha": 5.0}, unit="week")
     _, table = posterior_predictive({"true": pareto, "wrong": wrong}, truth, most=5, draws=100, return_data=True)
-    observed = table.loc[table["series"] == "Observed", "mean"].to_numpy()
-    missed = {}
-    for name in ("true", "wrong"):
-        some = table[table["series"] == name]
-        missed[name] = int(((observed < some["q05"]) | (observed > some["q95"])).sum())
+    outside = (table["actual"] < table["lower"]) | (table["actual"] > table["upper"])
+    missed = outside.groupby(table["model"]).sum()
     assert missed["true"] <= 2
     assert missed["wrong"] >= 4
 
@@ -52,9 +50,8 @@ def test_priors(rfm):
     certain = {name: {"dist": "LogNormal", "mu": np.log(value), "sigma": 1e-9} for name, value in BG.items()}
     ax, table = prior_predictive(clv.BGNBD(priors=certain), rfm, draws=100, return_data=True)
     _, known = posterior_predictive(bg, rfm, draws=100, return_data=True)
-    some, told = (one[one["series"] != "Observed"] for one in (table, known))
-    np.testing.assert_allclose(some["mean"], told["mean"], atol=0.005)
-    assert some["series"].unique() == ["Priors of BG/NBD"]
+    np.testing.assert_allclose(table["expected"], known["expected"], atol=0.005)
+    assert table["model"].unique() == ["Priors of BG/NBD"]
     assert ax.get_title(loc="left") == "What the priors expect"
 
 

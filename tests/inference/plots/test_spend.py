@@ -13,19 +13,18 @@ from tests.inference.example_fits import GG, around, by_segment, gamma_gamma
 
 def test_the_histogram_holds_99_of_100_customers(rfm):
     ax, table = spend_density(gamma_gamma, rfm, bins=50, return_data=True)
-    observed, model = (table[table["series"] == name] for name in ("Observed", "Gamma-Gamma"))
     spend = rfm.monetary_value[rfm.frequency > 0]
     spend = spend[spend > 0]
     assert len(spend) == 946  # golden.md
-    width = observed["high"] - observed["low"]
-    assert (observed["density"] * width).sum() == pytest.approx(np.mean(spend <= np.quantile(spend, 0.99)), rel=1e-12)
+    width = table["right"] - table["left"]
+    assert (table["actual"] * width).sum() == pytest.approx(np.mean(spend <= np.quantile(spend, 0.99)), rel=1e-12)
     inside = spend[spend <= np.quantile(spend, 0.99)].sum() / len(spend)
-    middle = observed[["low", "high"]].mean(axis=1)
-    assert (observed["density"] * width * middle).sum() == pytest.approx(inside, abs=width.iloc[0] / 2.0)
-    assert (model["density"] * width.to_numpy()).sum() == pytest.approx(0.985, abs=0.01)
-    assert [bar.get_height() for bar in ax.patches] == observed["density"].tolist()
-    np.testing.assert_array_equal(ax.get_lines()[0].get_ydata(), model["density"])
-    np.testing.assert_allclose(ax.get_lines()[0].get_xdata(), model[["low", "high"]].mean(axis=1))
+    middle = table[["left", "right"]].mean(axis=1)
+    assert (table["actual"] * width * middle).sum() == pytest.approx(inside, abs=width.iloc[0] / 2.0)
+    assert (table["expected"] * width).sum() == pytest.approx(0.985, abs=0.01)
+    assert [bar.get_height() for bar in ax.patches] == table["actual"].tolist()
+    np.testing.assert_array_equal(ax.get_lines()[0].get_ydata(), table["expected"])
+    np.testing.assert_allclose(ax.get_lines()[0].get_xdata(), middle)
     assert ax.get_xlim() == (0.0, np.quantile(spend, 0.99))
     assert ax.get_xlabel() == "Mean value of a repeat order"
 
@@ -33,12 +32,12 @@ def test_the_histogram_holds_99_of_100_customers(rfm):
 def test_several_fits_with_bands(rfm):
     fits = {"published": gamma_gamma, "drawn": clv.GammaGamma().from_params(around(GG, draws=300))}
     ax, table = spend_density(fits, rfm, bins=10, return_data=True)
-    drawn, published = (table[table["series"] == name] for name in ("drawn", "published"))
-    assert (drawn["q05"] < drawn["density"]).all()
-    assert (drawn["density"] < drawn["q95"]).all()
-    assert (published["q05"] == published["q95"]).all()
+    drawn, published = (table[table["model"] == name] for name in ("drawn", "published"))
+    assert (drawn["lower"] < drawn["expected"]).all()
+    assert (drawn["expected"] < drawn["upper"]).all()
+    assert published[["lower", "upper"]].isna().all(axis=None)
     labels = [text.get_text() for text in ax.get_legend().get_texts()]
-    assert set(labels) == {"Observed", "published", "drawn"}
+    assert labels == ["Actual", "published", "drawn", "90 % band"]
 
 
 def test_lines_of_conditional_spend(rfm):
@@ -47,8 +46,8 @@ def test_lines_of_conditional_spend(rfm):
     drawn = {line.get_label(): line for line in ax.get_lines()}
     for x, label in ((1, "1 repeat purchase"), (10, "10 repeat purchases")):
         some = table[table["frequency"] == x]
-        np.testing.assert_array_equal(drawn[label].get_ydata(), some["mean"])
-        slope = np.diff(some["mean"]) / np.diff(some["monetary_value"])
+        np.testing.assert_array_equal(drawn[label].get_ydata(), some["expected_spend"])
+        slope = np.diff(some["expected_spend"]) / np.diff(some["monetary_value"])
         np.testing.assert_allclose(slope, 6.25 * x / (6.25 * x + 2.74), rtol=1e-9)  # the weight of what was observed
     assert set(drawn["Mean of all customers, 35.22"].get_ydata()) == {6.25 * 15.44 / 2.74}
     diagonal = drawn["As observed"]

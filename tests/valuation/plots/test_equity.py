@@ -29,10 +29,10 @@ def test_equity_by_horizon_of_the_cohort(book):
     """Share within 1/2/3/5/10/15/20/30 years: 20.1 34.9 46.3 62.8 84.1 92.9 96.8 99.3 %, recomputed."""
     ax, table = equity_by_horizon(book, return_data=True)
     assert (100 * table["share"]).round(1).tolist() == [20.1, 34.9, 46.3, 62.8, 84.1, 92.9, 96.8, 99.3, 100.0]
-    assert table["equity"].iloc[-1] == pytest.approx(1_100_633, abs=1)
+    assert table["value"].iloc[-1] == pytest.approx(1_100_633, abs=1)
     assert table["horizon"].tolist() == [f"{n} year{'s' * (n > 1)}" for n in HORIZONS] + ["for ever"]
-    assert [bar.get_height() for bar in ax.patches] == table["equity"].tolist()
-    assert labels(ax.xaxis)[0] == "1\nyear"
+    assert [bar.get_height() for bar in ax.patches] == table["value"].tolist()
+    assert labels(ax.xaxis) == [*map(str, HORIZONS), "for\never"]
     assert said(ax)[0] == "20.1 %"
 
 
@@ -53,9 +53,9 @@ def test_intervals_of_horizons_are_those_of_valuations_that_look_so_far(drawn_bo
     for row, horizon in enumerate(("1 year", "3 years", None)):
         draws = drawn_book.under(published_terms(horizon=horizon)).draws()
         assert len(draws) == 5
-        assert table.loc[row, ["low", "high"]].tolist() == pytest.approx(np.quantile(draws, [0.05, 0.95]))
+        assert table.loc[row, ["lower", "upper"]].tolist() == pytest.approx(np.quantile(draws, [0.05, 0.95]))
     whiskers = np.array([segment[:, 1] for segment in ax.collections[0].get_segments()])
-    np.testing.assert_allclose(whiskers, table[["low", "high"]])
+    np.testing.assert_allclose(whiskers, table[["lower", "upper"]])
 
 
 def test_intervals_need_draws(book):
