@@ -72,7 +72,8 @@ def _orders(fit: Fit, model: TransactionModel) -> str:
     lifetime = median_lifetime(model, theta)
     leaving = "More than half of new customers never leave within any time that matters."
     if np.isfinite(lifetime):
-        leaving = f"Half of new customers have left after {lifetime:,.4g} {unit}s ({lifetime / year:.2g} years)."
+        in_years = "" if unit == "year" else f" ({lifetime / year:.2g} years)"
+        leaving = f"Half of new customers have left after {lifetime:,.4g} {unit}s{in_years}."
     buying = f"While alive, a customer buys {rate:.3g} times a {unit} on average ({rate * year:.3g} a year)"
     if variety is not None:
         buying += f"; the rates vary across customers with a coefficient of variation of {variety:.2g}"
