@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from clvmodels.evaluation.backtest import backtest as backtest
     from clvmodels.evaluation.checks import checks as checks
     from clvmodels.evaluation.compare import compare as compare
+    from clvmodels.evaluation.dependence import frequency_classes as frequency_classes
     from clvmodels.evaluation.tracking import track as track
     from clvmodels.inference.estimator import OrdersEstimator, SpendEstimator
     from clvmodels.inference.fit import Fit as Fit
@@ -61,6 +62,7 @@ _ROOMS: Final = {
     "check_model": "clvmodels.inference.laws",
     "checks": "clvmodels.evaluation.checks",
     "compare": "clvmodels.evaluation.compare",
+    "frequency_classes": "clvmodels.evaluation.dependence",
     "from_lifetimes": "clvmodels.inference.migration.lifetimes",
     "from_pymc_marketing": "clvmodels.inference.migration.pymc_marketing",
     "movement": "clvmodels.valuation.movement",

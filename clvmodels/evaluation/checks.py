@@ -7,6 +7,7 @@ import textwrap
 import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from html import escape
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
@@ -125,11 +126,15 @@ class Checks:
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
-        import pandas as pd
-
-        with pd.option_context("display.max_colwidth", None):
-            html: str = self.table.to_html(formatters={"effect": "{:,.2f}".format}, na_rep="")
-        return html
+        rows = [
+            f"<tr><th style='text-align:left'>{escape(one.check, quote=False)}</th><td>{one.verdict}</td>"
+            f"<td>{'' if math.isnan(one.effect) else f'{one.effect:,.2f}'}</td>"
+            f"<td style='text-align:left'>{escape(one.finding, quote=False)}"
+            f"{'' if one.verdict == 'fine' else f'<br><em>{escape(one.remedy, quote=False)}</em>'}</td></tr>"
+            for one in self.findings
+        ]
+        head = "".join(f"<th>{name}</th>" for name in ("check", "verdict", "effect", "finding, <em>remedy</em>"))
+        return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
 
 
 @dataclass(frozen=True, eq=False)
@@ -297,7 +302,7 @@ def _independence(spend: SpendFit, histories: Histories, worth: _Worth) -> Findi
         f"move {moved:,.2f} ({worth.share(moved):.1%}) between customers",
         effect,
         "fit spend by what tells frequent buyers apart, a segment of yours or the class itself: rfm = "
-        "rfm.with_attributes(frequency_classes(rfm).to_frame()); "
+        "rfm.with_attributes(clv.frequency_classes(rfm).to_frame()); "
         f'clv.{spend.model.public_name}().fit(rfm, method="nuts", by="frequency_class")',
         {
             "pearson": found.pearson,

@@ -87,7 +87,7 @@ def frequency_classes(histories: Histories) -> pd.Series[Any]:
     Returns
     -------
     Series
-        By customer_id, named ``frequency_class``: made for ``rfm.with_attributes(frequency_classes(rfm).to_frame())``.
+        By customer_id, named ``frequency_class``; for ``rfm.with_attributes(clv.frequency_classes(rfm).to_frame())``.
 
     Examples
     --------
