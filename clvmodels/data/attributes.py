@@ -1,26 +1,21 @@
 """Columns of a log that describe the customer: one value each."""
 
-# ruff: noqa: PD004 - notnull is what Ibis has
-
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from clvmodels.data.columns import count
 from clvmodels.data.log import attribute
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
-    import pandas as pd
 
     from clvmodels.data.log import Log
 
 __all__ = ["first_values"]
 
 
-def first_values(log: Log, rows: ir.Table, ids: pd.Index[Any]) -> tuple[pd.DataFrame, list[str]]:
+def first_values(log: Log, rows: ir.Table) -> tuple[ir.Table, list[str]]:
     """Return each customer's first known value of every attribute, and a note for each that changes.
 
     Parameters
@@ -29,37 +24,46 @@ def first_values(log: Log, rows: ir.Table, ids: pd.Index[Any]) -> tuple[pd.DataF
         The log.
     rows
         Its rows within the window.
-    ids
-        The customers wanted, in order.
 
     Returns
     -------
     tuple
-        A table indexed by `ids`, and notes to warn with.
+        A table of ``customer`` and the attributes, named as in `rows`; and notes to warn with.
     """
-    import pandas as pd
-
     names = log.columns.attributes
-    ends = {f"{end}{i}": getattr(rows[attribute(i)], end)() for i in range(len(names)) for end in ("min", "max")}
-    found = log.run(rows.group_by("id").aggregate(**ends)).to_pandas().set_index("id").reindex(ids)
-    columns, notes = {}, []
-    for i, name in enumerate(names):
-        low, high = found[f"min{i}"], found[f"max{i}"]
-        changes = np.asarray(low.notna() & (low != high).fillna(False), dtype=bool)
-        if changes.any():
-            low = low.astype("object").where(~changes, _earliest(log, rows, i).reindex(ids)).infer_objects()
-            number = count(int(changes.sum()), "customer")
+    ends = {f"{end}{k}": getattr(rows[attribute(k)], end)() for k in range(len(names)) for end in ("min", "max")}
+    found = log.engine.keep(rows.group_by(customer=rows.id).aggregate(**ends))
+    differ = {f"n{k}": found.count(where=found[f"min{k}"] < found[f"max{k}"]) for k in range(len(names))}
+    numbers = log.run(found.aggregate(**differ)).to_pylist()[0]
+    described = found.select("customer", **{attribute(k): found[f"min{k}"] for k in range(len(names))})
+    notes = []
+    for k, name in enumerate(names):
+        if numbers[f"n{k}"]:
+            described = _with_earliest(described, _earliest(rows, found, k), k)
+            number = count(int(numbers[f"n{k}"]), "customer")
             notes.append(f"{name!r} is not the same in all rows of {number}: the first is kept")
-        columns[name] = low
-    return pd.DataFrame(columns, index=ids), notes
+    return described, notes
 
 
-def _earliest(log: Log, rows: ir.Table, number: int) -> pd.Series[Any]:
-    """Return the first known value of an attribute by customer; at one instant the smallest."""
+def _with_earliest(described: ir.Table, earliest: ir.Table, number: int) -> ir.Table:
+    """Return the table with the earliest value of an attribute in place of the smallest, where it changes."""
+    name = attribute(number)
+    joined = described.left_join(earliest, described.customer == earliest.changing)
+    columns = {column: described[column] for column in described.columns}
+    return joined.select(**columns | {name: earliest.changing.notnull().ifelse(earliest.earliest, described[name])})
+
+
+def _earliest(rows: ir.Table, found: ir.Table, number: int) -> ir.Table:
+    """Return the first known value of an attribute by customer for whom it changes; at one instant the smallest."""
+    import ibis
+
     column = rows[attribute(number)]
-    ends = rows.group_by("id").aggregate(low=column.min(), high=column.max())
-    changing = rows.filter(column.notnull()).semi_join(ends.filter(ends.low < ends.high), "id")
-    value = changing[attribute(number)]
-    first = changing.group_by("id").aggregate(first=value.first(order_by=[changing.t, value]))
-    series: pd.Series[Any] = log.run(first).to_pandas().set_index("id")["first"]
-    return series
+    changing = found.filter(found[f"min{number}"] < found[f"max{number}"])
+    some = rows.filter(column.notnull()).semi_join(changing, rows.id == changing.customer)
+    value = some[attribute(number)]
+    ranked = some.select(
+        changing=some.id,
+        earliest=value,
+        place=ibis.row_number().over(ibis.window(group_by=some.id, order_by=[some.t, value])),
+    )
+    return ranked.filter(ranked.place == 0).drop("place")

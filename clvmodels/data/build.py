@@ -1,35 +1,37 @@
 """Aggregated customers as purchase histories, with the report of how they came about."""
 
-# ruff: noqa: PD003, PD004 - isnull and notnull are what Ibis has
+# ruff: noqa: PD004 - isnull and notnull are what Ibis has
 
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from clvmodels.data.arithmetic import elapsed, rounded
 from clvmodels.data.attributes import first_values
 from clvmodels.data.columns import count
 from clvmodels.data.histories import FloatArray, Histories
 from clvmodels.data.holdout import Holdout
-from clvmodels.data.occasions import by_customer, column, dates, netted_occasions, plain_occasions
+from clvmodels.data.lazy import LazyHistories
+from clvmodels.data.occasions import FATES, by_customer, column, netted_occasions, plain_occasions
 from clvmodels.data.profile import Facts, refuse_refunds, take_stock
 from clvmodels.data.report import DataReport, Part, Refunds
 from clvmodels.errors import DataError
+from clvmodels.numerics.rounding import significant_digits
 from clvmodels.units import DAYS, Unit
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
     import numpy.typing as npt
-    import pandas as pd
     import pyarrow as pa
 
     from clvmodels.data.log import Log
     from clvmodels.data.windows import Window
 
-__all__ = ["Plan", "Returns", "build_histories", "build_holdout"]
+__all__ = ["Plan", "Returns", "build_histories", "build_holdout", "summarise"]
 
 Returns = Literal["net", "drop", "raise"]
 
@@ -79,6 +81,12 @@ class Plan:
 
 
 def build_histories(plan: Plan) -> tuple[Histories, Facts, list[str]]:
+    """Return the histories of a window in memory, the facts of its log, and notes to warn with; see `summarise`."""
+    histories, facts, notes = summarise(plan)
+    return histories.collect(), facts, notes
+
+
+def summarise(plan: Plan) -> tuple[LazyHistories, Facts, list[str]]:
     """Return the histories of a window, the facts of its log, and notes to warn with.
 
     Raises
@@ -91,73 +99,82 @@ def build_histories(plan: Plan) -> tuple[Histories, Facts, list[str]]:
     if refunds and plan.returns == "raise":
         refuse_refunds(plan.log, plan.window)
     rows = plan.rows(refunds=refunds, all_inside=facts.all_inside)
-    found = plan.log.run(
+    customers = plan.log.engine.keep(
         by_customer(
             plan.occasions(rows, refunds=refunds),
             all_kept=not (refunds and plan.returns == "net"),
             has_value=plan.log.has_value,
             all_known=facts.unvalued == 0,
-        )
+        ),
+        order_by="id",
     )
-    kept = column(found, "orders") > 0
-    if not kept.any():
+    tally = _tally(plan, customers)
+    if not tally["customers"]:
         raise DataError(_nothing(plan, facts))
-    table = found if kept.all() else found.filter(kept)
-    report = _report(plan, facts, found, table)
-    histories = _histories(plan, table, report)
+    report = _report(plan, facts, tally)
     notes = _notes(plan, facts, report)
+    table = _histories(plan, customers)
     if plan.log.columns.attributes:
-        described, changing = first_values(plan.log, rows, histories.customer_id)
-        histories = _with_attributes(histories, described)
-        notes += changing
+        described, changing = first_values(plan.log, rows)
+        joined = table.left_join(described, table.id == described.customer).drop("customer")
+        table, notes = plan.log.engine.keep(joined, order_by="id"), notes + changing
+    histories = LazyHistories(
+        plan.log.engine,
+        table,
+        plan.log.columns.attributes,
+        plan.unit,
+        observation_end=plan.window.label(plan.window.end),
+        report=report,
+        zone=plan.window.zone_of_dates,
+    )
     return histories, facts, notes
 
 
-def _histories(plan: Plan, table: pa.Table, report: DataReport) -> Histories:
-    """Return the histories of the customers who have a purchase."""
-    import pandas as pd
-
-    ids = _ids(table)
-    first, last = dates(table, "first"), dates(table, "last")
-    frequency = column(table, "orders") - 1
-    described: dict[str, Any] = {"first_purchase": plan.window.labels(first)}
-    spend = np.full(len(ids), np.nan)
+def _tally(plan: Plan, customers: ir.Table) -> dict[str, float]:
+    """Return sums over the customers of the window; those without a purchase count in the fates of refunds alone."""
+    some = customers.orders > 0
+    wanted: dict[str, Any] = {"customers": customers.count(where=some), "orders": customers.orders.sum()}
     if plan.log.has_value:
-        described["first_value"], spend = _spend(table, first, frequency)
-    return Histories(
-        customer_id=ids,
-        frequency=frequency,
-        recency=plan.in_unit(first, last),
-        T=plan.in_unit(first, plan.window.closing),
-        monetary_value=spend,
-        attributes=pd.DataFrame(described, index=ids),
-        unit=plan.unit,
-        observation_end=plan.window.label(plan.window.end),
-        report=report,
-    )
+        wanted["total"] = customers.total.sum(where=some)
+    if "gone" in customers.columns:
+        wanted |= {name: customers[name].sum() for name in FATES}
+        wanted["all_gone"] = customers.count(where=~some & (customers.gone > 0))
+        wanted["only_refunds"] = customers.count(where=~some & (customers.gone == 0))
+    found = plan.log.run(customers.aggregate(**wanted)).to_pylist()[0]
+    return {name: float(significant_digits(value or 0)) for name, value in found.items()}
 
 
-def _spend(table: pa.Table, first: npt.NDArray[np.datetime64], frequency: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Return the value of the first occasion and the mean value of the repeat occasions, NaN where unknown."""
-    total, first_value, repeats = column(table, "total"), column(table, "first_value"), frequency
-    if "known" in table.column_names:
-        starts = dates(table, "first_known") == first
-        first_value = np.where(starts, first_value, np.nan)
-        repeats = column(table, "known") - starts
-    mean = np.full(len(total), np.nan)
-    np.divide(total - np.nan_to_num(first_value), repeats, out=mean, where=repeats > 0)
-    return first_value, mean
+def _histories(plan: Plan, customers: ir.Table) -> ir.Table:
+    """Return the histories of the customers who have a purchase, as `LazyHistories` has them."""
+    import ibis
+
+    table = customers.filter(customers.orders > 0)
+    whole_days = plan.window.resolution not in (None, "hour")
+    frequency = (table.orders - 1).cast("float64")
+    columns: dict[str, ir.Column] = {
+        "id": table.id,
+        "frequency": frequency,
+        "recency": elapsed(table["first"], table["last"], plan.unit, whole_days=whole_days),
+        "age": elapsed(table["first"], plan.window.closing, plan.unit, whole_days=whole_days),
+        "spend": ibis.null("float64"),
+        "first": table["first"],
+    }
+    if plan.log.has_value:
+        columns |= _spend(table, frequency)
+    return table.select(**columns)
 
 
-def _with_attributes(histories: Histories, described: pd.DataFrame) -> Histories:
-    return replace(histories, attributes=histories.attributes.join(described))
+def _spend(table: ir.Table, frequency: ir.FloatingColumn) -> dict[str, ir.FloatingColumn]:
+    """Return the value of the first occasion and the mean value of the repeat occasions, NULL where unknown."""
+    import ibis
 
-
-def _ids(table: pa.Table) -> pd.Index[Any]:
-    import pandas as pd
-
-    ids: pd.Index[Any] = pd.Index(table["id"].to_pandas(), name="customer_id")
-    return ids
+    total, first_value, repeats = rounded(table.total), rounded(table.first_value), frequency
+    if "known" in table.columns:
+        starts = (table.first_known == table["first"]).fill_null(False)
+        first_value = ibis.ifelse(starts, first_value, None)
+        repeats = (table.known - starts.cast("int64")).cast("float64")
+    mean = (total - first_value.fill_null(0.0)) / ibis.ifelse(repeats > 0, repeats, None)
+    return {"spend": mean, "first_value": first_value}
 
 
 def _nothing(plan: Plan, facts: Facts) -> str:
@@ -173,29 +190,28 @@ def _nothing(plan: Plan, facts: Facts) -> str:
 # --------------------------------------------------------------------------------------------------------- report
 
 
-def _report(plan: Plan, facts: Facts, found: pa.Table, table: pa.Table) -> DataReport:
-    """Return what became of all rows: `found` has all customers of the window, `table` those with a purchase."""
-    dropped, outside = _dropped(plan, facts, found), _outside(plan, facts)
+def _report(plan: Plan, facts: Facts, tally: dict[str, float]) -> DataReport:
+    """Return what became of all rows."""
+    dropped, outside = _dropped(plan, facts, tally), _outside(plan, facts)
     used = facts.read.rows - sum(part.rows for part in dropped.values())
-    purchases = int(_total(found, "purchases")) if "purchases" in found.column_names else used
     return DataReport(
         rows_read=facts.read.rows,
         rows_used=used,
         money_read=facts.read.money,
-        money_used=float(np.nansum(column(table, "total"))) if plan.log.has_value else np.nan,
+        money_used=tally["total"] if plan.log.has_value else np.nan,
         dropped=dropped,
         refunds=Refunds(
             policy=plan.returns,
             rows=facts.refunds.rows,
             money=facts.refunds.money,
-            occasions_gone=int(_total(found, "gone")),
-            unmatched_rows=int(_total(found, "lost_rows")),
-            unmatched_money=_total(found, "lost_money"),
+            occasions_gone=int(tally.get("gone", 0)),
+            unmatched_rows=int(tally.get("lost_rows", 0)),
+            unmatched_money=tally.get("lost_money", 0.0),
         ),
-        purchase_rows=purchases,
-        occasions=int(column(table, "orders").sum()),
-        customers=len(table),
-        customers_left_out=_left_out(plan, facts, found, outside),
+        purchase_rows=int(tally.get("purchases", used)),
+        occasions=int(tally["orders"]),
+        customers=int(tally["customers"]),
+        customers_left_out=_left_out(plan, facts, tally, outside),
         rows_without_value=facts.unvalued,
         left_truncated=outside.get("truncated", 0),
         start=None if plan.window.start is None else plan.window.label(plan.window.start),
@@ -206,39 +222,36 @@ def _report(plan: Plan, facts: Facts, found: pa.Table, table: pa.Table) -> DataR
     )
 
 
-def _total(found: pa.Table, name: str) -> float:
-    """Return the sum of a tally: 0 if there was nothing to tally."""
-    return float(np.nansum(column(found, name))) if name in found.column_names else 0.0
-
-
-def _dropped(plan: Plan, facts: Facts, found: pa.Table) -> dict[str, Part]:
+def _dropped(plan: Plan, facts: Facts, tally: dict[str, float]) -> dict[str, Part]:
     """Return rows and money not used, by reason."""
-    tallied = {name: Part(int(_total(found, f"{name}_rows")), _total(found, f"{name}_money")) for name in _FATES}
+    tallied = {
+        reason: Part(int(tally.get(f"{name}_rows", 0)), tally.get(f"{name}_money", 0.0))
+        for name, reason in _REASONS.items()
+    }
     parts = {
         "without customer id": facts.no_id,
         "without time": facts.no_time,
         "before the start of observation": facts.before,
         "after the end of observation": facts.after,
         "refunds, by choice": facts.refunds if plan.returns == "drop" else Part(0, 0.0),
-        **{reason: tallied[name] for name, reason in _FATES.items()},
+        **tallied,
     }
     return {reason: part for reason, part in parts.items() if part.rows}
 
 
-_FATES = {
+_REASONS = {
     "lost": "refunds without an earlier purchase",
     "gone": "purchases refunded in full, with their refunds",
     "blind": "refunds of purchases of unknown value",
 }
 
 
-def _left_out(plan: Plan, facts: Facts, found: pa.Table, outside: dict[str, int]) -> dict[str, int]:
+def _left_out(plan: Plan, facts: Facts, tally: dict[str, float], outside: dict[str, int]) -> dict[str, int]:
     """Return customers of the log without a history, by reason."""
     reasons = {"all purchases before the start": outside.get("before", 0), "first seen after the end": outside["after"]}
-    if "gone" in found.column_names:
-        nothing, gone = column(found, "orders") == 0, column(found, "gone") > 0
-        reasons["every purchase refunded"] = int((nothing & gone).sum())
-        reasons["refunds only"] = int((nothing & ~gone).sum())
+    if "gone" in tally:
+        reasons["every purchase refunded"] = int(tally["all_gone"])
+        reasons["refunds only"] = int(tally["only_refunds"])
     elif facts.refunds.rows and plan.returns == "drop":
         rows = plan.window.rows(plan.log.rows)
         only = rows.filter(rows.v < 0).select("id").distinct().anti_join(plan.rows(refunds=True), "id")
@@ -300,6 +313,8 @@ def build_holdout(train: Histories, facts: Facts, *, training: Plan, whole: Plan
     DataError
         If a merging window would be counted in both windows, or there is a refund although the policy is to have none.
     """
+    import pandas as pd
+
     begin = training.window.next_date
     if facts.late_refunds and whole.returns == "raise":
         refuse_refunds(whole.log, whole.window)
@@ -308,7 +323,8 @@ def build_holdout(train: Histories, facts: Facts, *, training: Plan, whole: Plan
     if not (refunds and whole.returns == "net"):  # what refunds may belong to need not be read
         rows = rows.filter(training.window.after(rows.t))
     table = whole.log.run(_occasions_from(whole.occasions(rows, refunds=refunds), begin, has_value=whole.log.has_value))
-    place = _ids(table).get_indexer(train.customer_id) if len(table) else np.full(len(train), -1)
+    ids = pd.Index(table["id"].to_pandas())
+    place = ids.get_indexer(train.customer_id) if len(table) else np.full(len(train), -1)
     orders = _aligned(column(table, "orders"), place, 0.0)
     revenue, mean = _revenue(table, place, has_value=whole.log.has_value)
     joined = np.ones(len(table), dtype=bool)

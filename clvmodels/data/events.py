@@ -141,8 +141,10 @@ class Events:
             self._refuse_missing(customers, ids)
         if not self.plan.log.columns.attributes:
             return table, []
-        described, notes = first_values(self.plan.log, rows, ids)
-        return table.join(described, on="customer_id"), notes
+        first, notes = first_values(self.plan.log, rows)
+        described = self.plan.log.run(first).to_pandas().set_index("customer")
+        named = described.set_axis(list(self.plan.log.columns.attributes), axis=1)
+        return table.join(named, on="customer_id"), notes
 
     def _table(self, kept: ir.Table, most: int) -> pd.DataFrame:
         import pandas as pd

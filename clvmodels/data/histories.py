@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from clvmodels.data.report import DataReport
     from clvmodels.numerics.distinct import DistinctRows
 
-__all__ = ["FloatArray", "Histories"]
+__all__ = ["FloatArray", "Histories", "Outline"]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -96,6 +96,14 @@ class Histories:
 
         return distinct_rows(self.frequency, self.recency, self.T)
 
+    @property
+    def distinct_spend(self) -> DistinctRows:
+        """The distinct (frequency, monetary value) of repeat customers with a positive one, and their weights."""
+        from clvmodels.numerics.distinct import distinct_rows
+
+        usable = (self.frequency > 0) & (self.monetary_value > 0)
+        return distinct_rows(self.frequency[usable], self.monetary_value[usable])
+
     @classmethod
     def from_frame(
         cls,
@@ -160,6 +168,10 @@ class Histories:
 
     def __len__(self) -> int:
         return len(self.customer_id)
+
+    def collect(self) -> Histories:
+        """Return the histories in memory: these; see `LazyHistories.collect`."""
+        return self
 
     def to_frame(self) -> pd.DataFrame:
         """Return the histories as a table indexed by ``customer_id``; attributes are further columns.
@@ -298,37 +310,77 @@ class Histories:
             )
         return mask.reindex(self.customer_id)
 
+    @property
+    def outline(self) -> Outline:
+        """Numbers about all customers."""
+        repeat = self.frequency > 0
+        known = repeat & np.isfinite(self.monetary_value)
+        spend = self.monetary_value[known]
+        return Outline(
+            customers=len(self),
+            once=int((~repeat).sum()),
+            repeats=float(self.frequency.sum()),
+            youngest=float(self.T.min(initial=np.inf)),
+            oldest=float(self.T.max(initial=0.0)),
+            known=len(spend),
+            spend=float(spend.mean()) if len(spend) else 0.0,
+            low=int((spend <= 0).sum()),
+        )
+
     def _lines(self) -> Iterator[str]:
-        n = len(self)
-        once = int((self.frequency == 0).sum())
-        share = f" ({100 * once / n:.1f} %)" if n else ""
-        repeats = count(int(self.frequency.sum()), "repeat purchase occasion")
-        yield f"{count(n, 'customer')}; {once:,} of them{share} bought once only; {repeats}"
-        yield self._span()
-        yield self._spend()
+        yield from self.outline.lines(self.unit, self.observation_end)
         if self.report is not None:
             yield from self.report.lines()
 
-    def _span(self) -> str:
-        if not len(self):
-            return f"unit: {self.unit}"
-        low, high = f"{self.T.min():.4g}", f"{self.T.max():.4g}"
-        text = f"observed for {low if low == high else f'{low} to {high}'} {self.unit}s"
-        return text if self.observation_end is None else f"{text}, until {_moment(self.observation_end)}"
-
-    def _spend(self) -> str:
-        repeat = self.frequency > 0
-        known = repeat & np.isfinite(self.monetary_value)
-        if not known.any():
-            return "no spend"
-        mean = self.monetary_value[known].mean()
-        text = f"mean spend {mean:,.2f} a repeat occasion ({count(int(known.sum()), 'customer')})"
-        unknown, low = int((repeat & ~known).sum()), int((self.monetary_value[known] <= 0).sum())
-        text += f"; unknown for {count(unknown, 'repeat customer')}" if unknown else ""
-        return text + (f"; zero or less for {count(low, 'repeat customer')}" if low else "")
-
     def __repr__(self) -> str:
         return "\n".join(self._lines())
+
+
+@dataclass(frozen=True)
+class Outline:
+    """Numbers about all customers.
+
+    Attributes
+    ----------
+    customers, once, repeats
+        How many there are, how many of them bought once only, and the repeat purchase occasions.
+    youngest, oldest
+        The smallest and the largest T.
+    known, spend, low
+        Repeat customers with a known mean value, its mean over them, and how many have one of zero or less.
+    """
+
+    customers: int
+    once: int
+    repeats: float
+    youngest: float
+    oldest: float
+    known: int
+    spend: float
+    low: int
+
+    def lines(self, unit: Unit, observation_end: pd.Timestamp | None) -> Iterator[str]:
+        """Yield them in words."""
+        share = f" ({100 * self.once / self.customers:.1f} %)" if self.customers else ""
+        repeats = count(int(self.repeats), "repeat purchase occasion")
+        yield f"{count(self.customers, 'customer')}; {self.once:,} of them{share} bought once only; {repeats}"
+        yield self._span(unit, observation_end)
+        yield self._spend()
+
+    def _span(self, unit: Unit, observation_end: pd.Timestamp | None) -> str:
+        if not self.customers:
+            return f"unit: {unit}"
+        low, high = f"{self.youngest:.4g}", f"{self.oldest:.4g}"
+        text = f"observed for {low if low == high else f'{low} to {high}'} {unit}s"
+        return text if observation_end is None else f"{text}, until {_moment(observation_end)}"
+
+    def _spend(self) -> str:
+        if not self.known:
+            return "no spend"
+        text = f"mean spend {self.spend:,.2f} a repeat occasion ({count(self.known, 'customer')})"
+        unknown = self.customers - self.once - self.known
+        text += f"; unknown for {count(unknown, 'repeat customer')}" if unknown else ""
+        return text + (f"; zero or less for {count(self.low, 'repeat customer')}" if self.low else "")
 
 
 def _moment(time: pd.Timestamp) -> str:

@@ -113,7 +113,7 @@ def read_ledger(table: object, form: Form, *, time_format: str | None = None) ->
     names = (*form.columns, *(("channel",) if form.labelled and "channel" in present else ()))
     source = open_log(opened, Columns("customer_id", "time" if form.dated else "customer_id", None, names))
     rows, zone, findings = _dated(source, time_format) if form.dated else (source.table, None, [])
-    found = source.run(rows)
+    found = source.engine.run(rows)
     columns: dict[str, Any] = {name: _categories(found[name]) for name in form.ids}
     if "t" in found.column_names:
         columns["time"] = _times(found["t"], zone)

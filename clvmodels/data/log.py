@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from clvmodels.data.engine import Storage
 from clvmodels.data.sources import Columns, open_log
 from clvmodels.data.times import clock_of, parsed, read_times
 from clvmodels.errors import DataError
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import ibis.expr.types as ir
     import pyarrow as pa
 
+    from clvmodels.data.engine import Engine
     from clvmodels.data.sources import Source
     from clvmodels.data.zones import Clock
 
@@ -29,18 +30,25 @@ class Log:
     rows
         An Ibis table: ``id``; ``t``, timestamps without zone whose meaning `clock` gives; ``v``, values as floats, if
         there are values; ``a0``, ``a1``, ... the attributes.
-    run
-        Runs an expression on it and returns an Arrow table.
+    engine
+        Where it lies.
     clock
         Says what the times mean.
     columns
         The names the user has for the columns.
+    large
+        Whether histories stay in the engine.
     """
 
     rows: ir.Table
-    run: Callable[[ir.Table], pa.Table]
+    engine: Engine
     clock: Clock
     columns: Columns
+    large: bool = False
+
+    def run(self, expression: ir.Table) -> pa.Table:
+        """Compute an expression on the log and fetch its rows."""
+        return self.engine.run(expression)
 
     @property
     def has_value(self) -> bool:
@@ -53,7 +61,7 @@ def attribute(number: int) -> str:
     return f"a{number}"
 
 
-def read_log(log: object, columns: Columns, *, time_format: str | None, time_zone: str | None) -> Log:
+def read_log(log: object, columns: Columns, *, time_format: str | None, time_zone: str | None, storage: Storage) -> Log:
     """Open a log and bring its columns into shape.
 
     Raises
@@ -61,14 +69,15 @@ def read_log(log: object, columns: Columns, *, time_format: str | None, time_zon
     DataError
         If the log, a file or a column is missing, the times cannot be read, or the values are not numeric.
     """
-    source = open_log(log, columns)
+    source = open_log(log, columns, storage)
     reading = read_times(source, columns.time, time_format)
     needed = {"id": source.table[columns.customer_id], "t": reading.times}
     if columns.value is not None:
         needed["v"] = _values(source, columns.value)
     needed |= {attribute(i): source.table[name] for i, name in enumerate(columns.attributes)}
     rows = parsed(source, columns.time, reading, source.table.select(**needed))
-    return Log(rows, source.run, clock_of(reading, rows, source.run, time_zone), columns)
+    clock = clock_of(reading, rows, source.engine, time_zone)
+    return Log(rows, source.engine, clock, columns, source.large)
 
 
 def _values(source: Source, value: str) -> ir.FloatingValue:

@@ -6,7 +6,7 @@ function where there are refunds, arithmetic. No user-defined function, so that 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import numpy as np
 
@@ -20,7 +20,13 @@ if TYPE_CHECKING:
     from clvmodels.data.histories import FloatArray
     from clvmodels.data.windows import Window
 
-__all__ = ["by_customer", "column", "dates", "netted_occasions", "plain_occasions", "refund_tallies"]
+__all__ = ["FATES", "by_customer", "column", "dates", "netted_occasions", "plain_occasions", "refund_tallies"]
+
+FATES: Final = (
+    "purchases", "gone", "gone_money", "gone_rows", "netted_rows", "netted_money", "blind_rows", "blind_money",
+    "lost_rows", "lost_money",
+)  # fmt: skip
+"""Names of the tallies of refunds."""
 
 _ROUNDING = 1e-9
 """An occasion whose refunds leave less than this share of its value is refunded in full."""
@@ -79,7 +85,7 @@ def netted_occasions(rows: ir.Table, window: Window) -> ir.Table:
 
 
 def by_customer(occasions: ir.Table, *, all_kept: bool, has_value: bool, all_known: bool) -> ir.Table:
-    """Return one row a customer, in the order of the ids.
+    """Return one row a customer.
 
     Parameters
     ----------
@@ -112,7 +118,7 @@ def by_customer(occasions: ir.Table, *, all_kept: bool, has_value: bool, all_kno
             wanted["first_known"] = occasions.w.min(where=known)
     if not all_kept:
         wanted |= refund_tallies(occasions)
-    return occasions.group_by("id").aggregate(**wanted).order_by("id")
+    return occasions.group_by("id").aggregate(**wanted)
 
 
 def refund_tallies(occasions: ir.Table) -> dict[str, ir.Scalar]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, get_args
 
 from clvmodels.data.build import Plan, Returns
+from clvmodels.data.engine import Storage
 from clvmodels.data.log import Log, read_log
 from clvmodels.data.moments import Moment, read_moment
 from clvmodels.data.profile import last_time
@@ -46,7 +47,7 @@ class Reading:
     time_format: str | None = None
     attributes: Sequence[str] = ()
 
-    def open(self, log: object) -> Log:
+    def open(self, log: object, storage: Storage = Storage()) -> Log:  # noqa: B008 - it is frozen
         """Check the options and open a log.
 
         Raises
@@ -63,7 +64,7 @@ class Reading:
                 f"an attribute cannot be called {taken[0]!r}: histories have such a column; rename it in the log"
             )
         columns = Columns(self.customer_id, self.time, self.value, names)
-        return read_log(log, columns, time_format=self.time_format, time_zone=self.time_zone)
+        return read_log(log, columns, time_format=self.time_format, time_zone=self.time_zone, storage=storage)
 
     def plan(self, log: Log, start: Moment | None, end: Moment) -> Plan:
         """Return how a window of an opened log is to be summarised."""

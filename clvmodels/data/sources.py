@@ -1,21 +1,19 @@
-"""Any purchase log as an Ibis table: where it lies, its columns, and how an expression on it is run.
+"""Any purchase log as an Ibis table: where it lies, and its columns.
 
-Tables in memory and files go through a private DuckDB connection; an Ibis table stays in its own engine. Nothing here
-touches a connection of the user's.
+Tables in memory and files go through a private DuckDB; an Ibis table and a Spark DataFrame stay in their own engine.
 """
 
 from __future__ import annotations
 
 import os
-import tempfile
-import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from glob import glob
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from clvmodels.data.columns import count, examples, require
+from clvmodels.data.engine import IbisEngine, PrivateEngine, SparkEngine, Storage
 from clvmodels.errors import DataError, one_of
 
 if TYPE_CHECKING:
@@ -24,10 +22,13 @@ if TYPE_CHECKING:
     import pandas as pd
     import polars as pl
     import pyarrow as pa
+    import pyspark.sql
+
+    from clvmodels.data.engine import Engine
 
 __all__ = ["Columns", "Source", "open_log"]
 
-_LOG, _KEPT = "transactions", "kept"
+_LOG = "transactions"
 _CSV = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".txt")
 _PARQUET = (".parquet", ".pq")
 
@@ -56,30 +57,32 @@ class Source:
     ----------
     table
         An Ibis table with the columns asked for, under their own names.
-    run
-        Runs an expression on it and returns an Arrow table.
-    keep
-        Stores an expression that is dear and used repeatedly, if there is a place for it, and returns it as a table.
+    engine
+        Where it lies.
     time_zone
         The zone of the time column, if it has one; the instants themselves are then in UTC.
+    large
+        Whether the data stay where they lie: only what is small in every log is fetched.
     """
 
     table: ir.Table
-    run: Callable[[ir.Table], pa.Table]
-    keep: Callable[[ir.Table], ir.Table]
+    engine: Engine
     time_zone: str | None = None
+    large: bool = False
 
 
-def open_log(log: object, columns: Columns) -> Source:
+def open_log(log: object, columns: Columns, storage: Storage = Storage()) -> Source:  # noqa: B008 - it is frozen
     """Return a log of any supported kind as a source.
 
     Parameters
     ----------
     log
-        A pandas, polars or Arrow table, an Arrow reader, a DuckDB relation, an Ibis table, or the path of CSV or
-        Parquet files (``*`` allowed).
+        A pandas, polars or Arrow table, an Arrow reader, a DuckDB relation, an Ibis table, a Spark DataFrame, or the
+        path of CSV or Parquet files (``*`` allowed).
     columns
         The columns needed; others are not read.
+    storage
+        What a private DuckDB may take.
 
     Raises
     ------
@@ -87,12 +90,14 @@ def open_log(log: object, columns: Columns) -> Source:
         If the log is of another kind, a file is missing or unreadable, or a column is missing.
     """
     if isinstance(log, str | os.PathLike):
-        return _from_path(Path(log).expanduser(), columns)
+        return _from_path(Path(log).expanduser(), columns, storage)
     if _comes_from(log, "ibis"):
         return _from_ibis(cast("ir.Table", log), columns)
+    if _comes_from(log, "pyspark"):
+        return _from_spark(cast("pyspark.sql.DataFrame", log), columns)
     if _comes_from(log, "duckdb", "_duckdb"):
-        return _from_relation(cast("duckdb.DuckDBPyRelation", log), columns)
-    return _from_arrow(_arrow(log, columns), columns)
+        return _from_relation(cast("duckdb.DuckDBPyRelation", log), columns, storage)
+    return _from_arrow(_arrow(log, columns), columns, storage)
 
 
 def _comes_from(log: object, *packages: str) -> bool:
@@ -120,8 +125,8 @@ def _arrow(log: object, columns: Columns) -> pa.Table | pa.RecordBatchReader:
     if hasattr(log, "__arrow_c_stream__"):
         return pa.RecordBatchReader.from_stream(log)
     raise DataError(
-        "a purchase log is a pandas, polars or Arrow table, a DuckDB relation, an Ibis table, or the path of CSV or"
-        f" Parquet files; got {type(log).__name__}"
+        "a purchase log is a pandas, polars or Arrow table, a DuckDB relation, an Ibis table, a Spark DataFrame, or the"
+        f" path of CSV or Parquet files; got {type(log).__name__}"
     )
 
 
@@ -144,24 +149,21 @@ def _from_pandas(frame: pd.DataFrame, columns: Columns) -> pa.Table:
     return pa.table(arrays)
 
 
-def _from_arrow(data: pa.Table | pa.RecordBatchReader, columns: Columns) -> Source:
+def _from_arrow(data: pa.Table | pa.RecordBatchReader, columns: Columns, storage: Storage) -> Source:
     """Return Arrow data as a source; a reader, which can be read only once, is stored in the private database."""
     import pyarrow as pa
 
     present = data.schema.names
     require(columns.names, present, what="the log")
-    connection = _connect()
+    engine = PrivateEngine.new(storage)
+    zone = _zone_of(data.schema.field(columns.time).type)
     if isinstance(data, pa.RecordBatchReader):
-        zone = _zone_of(data.schema.field(columns.time).type)
-        connection.register("stream", data)
+        engine.connection.register("stream", data)
         names = ", ".join(map(_quoted, columns.names))
-        connection.execute(f"CREATE TABLE {_LOG} AS SELECT {names} FROM stream")  # noqa: S608
-        return _source(connection, zone)
-    table = data.select(columns.names)
-    zone = _zone_of(table.schema.field(columns.time).type)
-    plain = pa.table({name: _plain(table[name]) for name in columns.names})
-    connection.register(_LOG, plain)
-    return _source(connection, zone)
+        engine.connection.execute(f"CREATE TABLE {_LOG} AS SELECT {names} FROM stream")  # noqa: S608
+    else:
+        engine.connection.register(_LOG, pa.table({name: _plain(data[name]) for name in columns.names}))
+    return Source(engine.table(_LOG), engine, zone)
 
 
 def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -195,27 +197,32 @@ def _from_ibis(table: ir.Table, columns: Columns) -> Source:
     require(columns.names, list(table.columns), what="the log")
     needed: ir.Table = table.select(*columns.names)
     kind = needed.schema()[columns.time]
-    return Source(needed, _run_there, lambda expression: expression, getattr(kind, "timezone", None))
+    return Source(needed, IbisEngine(), getattr(kind, "timezone", None), large=True)
 
 
-def _run_there(expression: ir.Table) -> pa.Table:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # of the engine, about itself
-        warnings.simplefilter("ignore", FutureWarning)
-        return expression.to_pyarrow()
+def _from_spark(frame: pyspark.sql.DataFrame, columns: Columns) -> Source:
+    """Return a Spark DataFrame as it is; its times are instants, whose days are those of its session's time zone."""
+    from pyspark.sql.types import TimestampType
+
+    require(columns.names, frame.columns, what="the log")
+    session = frame.sparkSession
+    instants = isinstance(frame.schema[columns.time].dataType, TimestampType)
+    zone = session.conf.get("spark.sql.session.timeZone") if instants else None
+    engine = SparkEngine.new(session)
+    return Source(engine.open(frame.select(*columns.names)), engine, zone, large=True)
 
 
-def _from_relation(relation: duckdb.DuckDBPyRelation, columns: Columns) -> Source:
+def _from_relation(relation: duckdb.DuckDBPyRelation, columns: Columns, storage: Storage) -> Source:
     """Stream a DuckDB relation into the private database: its own connection stays as it is."""
     require(columns.names, list(relation.columns), what="the log")
     needed = relation.select(*map(_quoted, columns.names))
-    return _from_arrow(needed.to_arrow_reader(), columns)
+    return _from_arrow(needed.to_arrow_reader(), columns, storage)
 
 
 # ---------------------------------------------------------------------------------------------------------- files
 
 
-def _from_path(path: Path, columns: Columns) -> Source:
+def _from_path(path: Path, columns: Columns, storage: Storage) -> Source:
     """Return files as a source: Parquet is scanned where it lies, CSV is read once into the private database."""
     files = sorted(glob(str(path), recursive=True))  # noqa: PTH207 - a pattern may be absolute
     if not files:
@@ -229,36 +236,34 @@ def _from_path(path: Path, columns: Columns) -> Source:
     import duckdb
 
     try:
-        return _from_parquet(files, columns) if name.endswith(_PARQUET) else _from_csv(files, columns)
+        read = _from_parquet if name.endswith(_PARQUET) else _from_csv
+        return read(files, columns, PrivateEngine.new(storage))
     except duckdb.Error as error:
         reason = str(error).strip().splitlines()[0]
         raise DataError(f"cannot read {str(path)!r}: {reason}") from error
 
 
-def _from_parquet(files: Sequence[str], columns: Columns) -> Source:
+def _from_parquet(files: Sequence[str], columns: Columns, engine: PrivateEngine) -> Source:
     from pyarrow.parquet import read_schema
 
-    connection = _connect()
-    connection.from_parquet(list(files)).create_view(_LOG)
-    require(columns.names, _schema(connection).names, what="the log")
+    engine.connection.from_parquet(list(files)).create_view(_LOG)
+    require(columns.names, engine.schema(_LOG).names, what="the log")
     zone = _zone_of(read_schema(files[0]).field(columns.time).type)  # the engine keeps the instants, not the zone
-    wanted = ", ".join(map(_quoted, columns.names))
-    connection.execute(f"CREATE VIEW needed AS SELECT {wanted} FROM {_LOG}")  # noqa: S608
-    return _source(connection, zone, "needed")
+    return Source(engine.table(_LOG).select(*columns.names), engine, zone, large=True)
 
 
-def _from_csv(files: list[str], columns: Columns) -> Source:
+def _from_csv(files: Sequence[str], columns: Columns, engine: PrivateEngine) -> Source:
     """Read CSV with ids, times and values as text, so that nothing is guessed about them."""
-    connection = _connect()
-    names = connection.read_csv(files).columns  # type: ignore[arg-type] # several are allowed
+    connection = engine.connection
+    names = connection.read_csv(list(files)).columns  # type: ignore[arg-type] # several are allowed
     require(columns.names, names, what="the log")
     text = [columns.customer_id, columns.time, *([] if columns.value is None else [columns.value])]
-    rows = connection.read_csv(files, dtype=dict.fromkeys(text, "VARCHAR"))  # type: ignore[arg-type]
+    rows = connection.read_csv(list(files), dtype=dict.fromkeys(text, "VARCHAR"))  # type: ignore[arg-type]
     rows.select(*map(_quoted, columns.names)).create(_LOG)
     _whole_ids(connection, columns.customer_id)
     if columns.value is not None:
         _numeric_values(connection, columns.value)
-    return _source(connection, None)
+    return Source(engine.table(_LOG), engine)
 
 
 def _whole_ids(connection: duckdb.DuckDBPyConnection, customer_id: str) -> None:
@@ -279,41 +284,6 @@ def _numeric_values(connection: duckdb.DuckDBPyConnection, value: str) -> None:
         told = examples(row[0] for row in seen)
         raise DataError(f"the value column {value!r} is not numeric: {count(number, 'row')} such as {told}")
     connection.execute(f"ALTER TABLE {_LOG} ALTER {name} TYPE DOUBLE")
-
-
-# --------------------------------------------------------------------------------------------- the private engine
-
-
-def _connect() -> duckdb.DuckDBPyConnection:
-    """Return a new DuckDB in memory, which may spill to the temporary folder of the machine."""
-    import duckdb
-
-    spill = Path(tempfile.gettempdir()) / f"clvmodels-{os.getpid()}"
-    connection = duckdb.connect(config={"temp_directory": str(spill), "python_enable_replacements": False})
-    connection.execute("SET TimeZone = 'UTC'")
-    return connection
-
-
-def _schema(connection: duckdb.DuckDBPyConnection, name: str = _LOG) -> pa.Schema:
-    """Return the Arrow schema of a table or view."""
-    return connection.table(name).limit(0).to_arrow_table().schema
-
-
-def _source(connection: duckdb.DuckDBPyConnection, time_zone: str | None, name: str = _LOG) -> Source:
-    """Return a table or view of the private database, which lives as long as the source, as a source."""
-    import ibis
-
-    def table(named: str) -> ir.Table:
-        return ibis.table(ibis.Schema.from_pyarrow(_schema(connection, named)), name=named)
-
-    def run(expression: ir.Table) -> pa.Table:
-        return connection.sql(str(ibis.to_sql(expression, dialect="duckdb"))).to_arrow_table()
-
-    def keep(expression: ir.Table) -> ir.Table:
-        connection.execute(f"CREATE TABLE {_KEPT} AS {ibis.to_sql(expression, dialect='duckdb')}")
-        return table(_KEPT)
-
-    return Source(table(name), run, keep, time_zone)
 
 
 def _quoted(name: str) -> str:

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
@@ -16,8 +15,8 @@ from clvmodels.errors import DataError
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
-    import pyarrow as pa
 
+    from clvmodels.data.engine import Engine
     from clvmodels.data.sources import Source
 
 __all__ = ["Reading", "clock_of", "parsed", "read_times"]
@@ -92,8 +91,8 @@ def parsed(source: Source, time: str, reading: Reading, rows: ir.Table) -> ir.Ta
     if reading.texts is None:
         return rows
     try:
-        kept = source.keep(rows)
-        found = source.run(kept.aggregate(times=kept.t.count())).to_pylist()[0]["times"]
+        kept = source.engine.keep(rows)
+        found = source.engine.run(kept.aggregate(times=kept.t.count())).to_pylist()[0]["times"]
     except Exception as error:  # every engine has its own
         if reading.time_format is None:
             raise
@@ -105,7 +104,7 @@ def parsed(source: Source, time: str, reading: Reading, rows: ir.Table) -> ir.Ta
     return kept
 
 
-def clock_of(reading: Reading, rows: ir.Table, run: Callable[[ir.Table], pa.Table], time_zone: str | None) -> Clock:
+def clock_of(reading: Reading, rows: ir.Table, engine: Engine, time_zone: str | None) -> Clock:
     """Return what the times ``t`` of the rows mean: in a given zone, or in their own.
 
     Raises
@@ -117,7 +116,7 @@ def clock_of(reading: Reading, rows: ir.Table, run: Callable[[ir.Table], pa.Tabl
     if name is None:
         return Clock()
     clock = Clock(parse_zone(name), in_utc=reading.own_zone is not None)
-    found = run(rows.aggregate(low=rows.t.min(), high=rows.t.max())).to_pylist()[0]
+    found = engine.run(rows.aggregate(low=rows.t.min(), high=rows.t.max())).to_pylist()[0]
     return clock if found["low"] is None else replace(clock, span=(found["low"], found["high"]))
 
 
@@ -127,7 +126,7 @@ def _iso(source: Source, time: str) -> Reading:
     counts = source.table.aggregate(
         all=text.count(), aware=text.count(where=text.re_search(_OFFSET)), odd=text.count(where=~text.re_search(_ISO))
     )
-    found = source.run(counts).to_pylist()[0]
+    found = source.engine.run(counts).to_pylist()[0]
     if found["odd"]:
         odd = source.table.filter(~text.re_search(_ISO)).select(time=text)
         raise _unparsable(time, found["odd"], _sample(source, odd))
@@ -149,7 +148,7 @@ def _formatted(source: Source, time: str, time_format: str) -> Reading:
     if re.search(r"%[zZ]", time_format):
         raise DataError("time_format takes no zone (%z, %Z); convert the column to timestamps with a zone first")
     text = _text(source, time)
-    texts = source.run(source.table.aggregate(texts=text.count())).to_pylist()[0]["texts"]
+    texts = source.engine.run(source.table.aggregate(texts=text.count())).to_pylist()[0]["texts"]
     return Reading(text.as_timestamp(time_format).cast(_MICROSECONDS), None, texts, time_format)
 
 
@@ -158,7 +157,7 @@ def _misformatted(source: Source, time: str, time_format: str, error: Exception)
     import pandas as pd
 
     text = _text(source, time)
-    rows = source.run(source.table.group_by(text=text).aggregate(rows=source.table.count())).to_pandas().dropna()
+    rows = source.engine.run(source.table.group_by(text=text).aggregate(rows=source.table.count())).to_pandas().dropna()
     bad = None
     with suppress(ValueError):  # of a format that is none
         bad = pd.to_datetime(rows["text"], format=time_format, errors="coerce").isna()
@@ -194,10 +193,10 @@ def _text(source: Source, time: str) -> ir.StringValue:
 
 def _sample(source: Source, rows: ir.Table) -> list[str]:
     """Return up to three different entries of a table with one column, in order."""
-    found = source.run(rows.distinct().order_by("time").limit(3)).to_pylist()
+    found = source.engine.run(rows.distinct().order_by("time").limit(3)).to_pylist()
     return [str(row["time"]) for row in found]
 
 
 def _first_values(source: Source, time: str) -> str:
-    rows = source.run(source.table.select(time=source.table[time]).filter(lambda t: t.time.notnull()).limit(3))
+    rows = source.engine.run(source.table.select(time=source.table[time]).filter(lambda t: t.time.notnull()).limit(3))
     return examples(row["time"] for row in rows.to_pylist())

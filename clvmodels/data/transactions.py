@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from clvmodels.data.build import Returns, build_histories, build_holdout
+from clvmodels.data.build import Returns, build_histories, build_holdout, summarise
 from clvmodels.data.moments import read_moment
 from clvmodels.data.reading import Day, Reading, end_of
 from clvmodels.errors import DataError, DataWarning
@@ -15,6 +15,7 @@ from clvmodels.errors import DataError, DataWarning
 if TYPE_CHECKING:
     from clvmodels.data.histories import Histories
     from clvmodels.data.holdout import Holdout
+    from clvmodels.data.lazy import LazyHistories
     from clvmodels.data.log import Log
     from clvmodels.data.moments import Moment
 
@@ -35,7 +36,7 @@ def rfm_summary(
     time_zone: str | None = None,
     time_format: str | None = None,
     attributes: Sequence[str] = (),
-) -> Histories:
+) -> Histories | LazyHistories:
     """Summarise a purchase log: one purchase history a customer.
 
     Parameters
@@ -114,9 +115,9 @@ def rfm_summary(
     end = end_of(opened, observation_end, "observation_end")
     if start is not None and start.local >= end.after:
         raise DataError(f"observation_start {observation_start!r} lies after the end of observation, {end.local}")
-    histories, _, notes = build_histories(reading.plan(opened, start, end))
+    histories, _, notes = summarise(reading.plan(opened, start, end))
     _warn(notes)
-    return histories
+    return histories if opened.large else histories.collect()
 
 
 def rfm_train_test_split(

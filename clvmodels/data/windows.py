@@ -134,14 +134,17 @@ class Window:
             f' counted in both windows{advice}, or use a finer resolution (resolution="day", or None for exact times)'
         )
 
+    @property
+    def zone_of_dates(self) -> dt.tzinfo | None:
+        """The zone of the dates, if they are instants of a known zone."""
+        return self.clock.zone if self.resolution is None else None
+
     def labels(self, dates: npt.NDArray[np.datetime64]) -> pd.DatetimeIndex:
         """Return dates with their zone, if they are instants of a known zone."""
         import pandas as pd
 
         index = pd.DatetimeIndex(dates)
-        if self.resolution is None and self.clock.zone is not None:
-            return index.tz_localize("UTC").tz_convert(self.clock.zone)
-        return index
+        return index if self.zone_of_dates is None else index.tz_localize("UTC").tz_convert(self.zone_of_dates)
 
     def label(self, moment: Moment) -> pd.Timestamp:
         """Return one end of the window as histories state it: a midnight stands for the whole day."""

@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
+from itertools import accumulate
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from clvmodels.numerics.threads import map_blocks
+from clvmodels.numerics.threads import map_blocks, sort
 
 __all__ = ["DistinctRows", "distinct_rows"]
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
+Bits = NDArray[np.uint64]
 
-LARGEST_KEY: Final = 2**62
+WORD: Final = 64
 GRIDS: Final = (1.0, 7.0, 24.0, 30.4375, 365.25)
 """Values are often whole multiples of one, or of a day or an hour counted in weeks, days, months or years."""
 LARGEST_STEP: Final = 2.0**16
 PROBE: Final = 1_000
-ROWS_PER_BLOCK: Final = 1 << 15
+ROWS_PER_BLOCK: Final = 1 << 14
 MULTIPLIERS: Final = (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB)
 
 
@@ -48,51 +50,60 @@ class DistinctRows:
     def index(self) -> Index:
         """For each row of the table its distinct row, shape (n,); ``rows[index]`` is the table."""
         index = np.empty(len(self.order), np.int64)
-        index[self.order] = np.repeat(np.arange(len(self.rows)), self.weight.astype(np.int64))
+        ends = np.concatenate(([0], np.cumsum(self.weight))).astype(np.int64)
+        map_blocks(partial(self._number, index, ends), len(self.rows), ROWS_PER_BLOCK)
         return index
+
+    def _number(self, index: Index, ends: Index, block: slice) -> None:
+        """Write the numbers of some distinct rows to where they came from."""
+        numbers = np.repeat(np.arange(block.start, block.stop), np.diff(ends[block.start : block.stop + 1]))
+        index[self.order[ends[block.start] : ends[block.stop]]] = numbers
 
     @cached_property
     def fingerprint(self) -> str:
         """The number of rows and the sum of their hashes (finaliser of splitmix64; Steele, Lea & Flood 2014)."""
-        total = sum(map_blocks(self._hash, len(self.rows), ROWS_PER_BLOCK)) % 2**64
+        total = sum(map_blocks(self._hash, len(self.rows), ROWS_PER_BLOCK)) % 2**WORD
         return f"{len(self.order)}-{total:016x}"
 
     def _hash(self, block: slice) -> int:
         h = np.zeros(len(self.weight[block]), np.uint64)
+        part = np.empty_like(h)
         for j, column in enumerate(self.rows[block].T):
-            h += column.view(np.uint64) * np.uint64(MULTIPLIERS[j % len(MULTIPLIERS)])
+            h += np.multiply(column.view(np.uint64), np.uint64(MULTIPLIERS[j % len(MULTIPLIERS)]), out=part)
         for shift, multiplier in ((30, MULTIPLIERS[1]), (27, MULTIPLIERS[2])):
-            h ^= h >> np.uint64(shift)
+            h ^= np.right_shift(h, np.uint64(shift), out=part)
             h *= np.uint64(multiplier)
-        h ^= h >> np.uint64(31)
-        h *= self.weight[block].astype(np.uint64)
+        h ^= np.right_shift(h, np.uint64(31), out=part)
+        part[:] = self.weight[block]
+        h *= part
         return int(h.sum(dtype=np.uint64))
 
 
 @dataclass(frozen=True)
-class _Numbers:
-    """The values of a column, numbered in their order.
+class _Codes:
+    """Whole numbers that stand for the values of a column, in their order.
 
     Attributes
     ----------
-    of_rows
-        The number of each row's value, shape (n,).
-    count
-        All numbers are below this.
+    of
+        Those of some rows; a new array.
+    bits
+        All are below 2^bits.
     values
-        The values that have some numbers.
+        The values that have some codes; None: only the column knows.
     """
 
-    of_rows: NDArray[np.integer]
-    count: int
-    values: Callable[[Index], Array]
+    of: Callable[[slice | Index], Bits]
+    bits: int
+    values: Callable[[Bits], Array] | None = None
 
 
 def distinct_rows(*columns: Array) -> DistinctRows:
     """Return the distinct rows of the table that `columns` (each of shape (n,), no NaN) form.
 
-    The values of a column are numbered in their order; the numbers of a row are written as the digits of one whole
-    number, with the position of the row as the last digit; these are sorted; and read again.
+    Each value is coded as a whole number, and the codes of a row, one after the other, are a string of bits. Rows are
+    sorted by as many leading bits as fit into a word beside their position; where that leaves rows side by side that
+    may differ, these are sorted by the bits that follow, until there are none.
 
     Examples
     --------
@@ -100,83 +111,149 @@ def distinct_rows(*columns: Array) -> DistinctRows:
     array([1., 2.])
     """
     size = len(columns[0])
-    bits = size.bit_length()
-    key, digits = _write(columns, LARGEST_KEY >> bits)
-    key <<= bits
-    key |= np.arange(size)
-    key.sort()
-    order = key & ((1 << bits) - 1)
-    key >>= bits
-    first = np.flatnonzero(np.concatenate(([size > 0], key[1:] != key[:-1])))
+    codes = [_codes(column) for column in columns]
+    end = min(WORD - size.bit_length(), sum(code.bits for code in codes))
+    key = np.empty(size, np.uint64)
+    map_blocks(partial(_write, key, codes, end), size, ROWS_PER_BLOCK)
+    order, first = _sorted(key)
+    first = _refined(order, first, codes, end)
     rows = np.empty((len(first), len(columns)), order="F")
-    map_blocks(partial(_read, key, first, digits, rows), len(first), ROWS_PER_BLOCK)
+    read = partial(_read, rows, columns, codes, end, key, order, first)
+    map_blocks(read, len(first), ROWS_PER_BLOCK)
     return DistinctRows(rows, np.diff(first, append=size).astype(float), order)
 
 
-def _write(columns: Sequence[Array], largest: int) -> tuple[Index, list[tuple[Index | None, _Numbers]]]:
-    """Return a whole number below `largest` for each row, in the order of the rows, and how to read it.
-
-    Where the numbers become too large, those met so far are numbered themselves; they are then given with the digit
-    that follows.
-    """
-    size = len(columns[0])
-    key, base = np.zeros(size, np.int64), 1
-    digits: list[tuple[Index | None, _Numbers]] = []
-    for column in columns:
-        numbers, met = _numbered(column), None
-        if base * numbers.count > largest:
-            met, key = np.unique(key, return_inverse=True)
-            base = len(met)
-        map_blocks(partial(_append, key, numbers), size, ROWS_PER_BLOCK)
-        base *= numbers.count
-        digits.append((met, numbers))
-    return key, digits
-
-
-def _append(key: Index, numbers: _Numbers, rows: slice) -> None:
-    """Append a digit to keys, in place."""
-    key[rows] *= numbers.count
-    key[rows] += numbers.of_rows[rows]
-
-
-def _read(key: Index, first: Index, digits: list[tuple[Index | None, _Numbers]], out: Array, block: slice) -> None:
-    """Read the values of some rows off their keys, last digit first."""
-    rest = key[first[block]]
-    for j, (met, numbers) in reversed(list(enumerate(digits))):
-        rest, digit = np.divmod(rest, numbers.count)
-        out[block, j] = numbers.values(digit)
-        rest = rest if met is None else met[rest]
-
-
-def _numbered(column: Array) -> _Numbers:
-    """Return numbers for the values of a column: their multiples of a grid if they lie on one, else their ranks."""
-    lowest, highest = column.min(initial=0.0), column.max(initial=0.0)
-    steps = np.empty(len(column), np.int32)
+def _codes(column: Array) -> _Codes:
+    """Return codes of a column: the multiples of a grid if all values lie on one, else the bits of the numbers."""
     for grid in GRIDS:
-        if lowest >= 0.0 and highest * grid < LARGEST_STEP and _on_grid(grid, column, steps, slice(PROBE)):
-            on_grid = map_blocks(partial(_on_grid, grid, column, steps), len(column), ROWS_PER_BLOCK)
-            if all(on_grid):
-                return _Numbers(steps, round(highest * grid) + 1, partial(_of_grid, grid))
-    return _ranked(column)
+        if _steps(column, grid, slice(PROBE)) >= 0:
+            steps = map_blocks(partial(_steps, column, grid), len(column), ROWS_PER_BLOCK)
+            if min(steps, default=0) >= 0:
+                bits = max(steps, default=0).bit_length()
+                return _Codes(partial(_on_grid, column, grid), bits, partial(_of_grid, grid))
+    lowest, highest = (int(_ordered(np.array([end]))[0]) for end in (column.min(), column.max()))
+    return _Codes(partial(_off_grid, column, lowest), (highest - lowest).bit_length())
 
 
-def _of_grid(grid: float, steps: Index) -> Array:
-    return steps / grid
+def _steps(column: Array, grid: float, rows: slice) -> int:
+    """Return the largest of the whole numbers which, divided by `grid`, are the values; -1 if there are none such."""
+    values = column[rows]
+    steps = np.rint(values * grid)
+    highest = steps.max(initial=0.0)
+    good = steps.min(initial=0.0) >= 0.0 and highest <= LARGEST_STEP and np.array_equal(steps / grid, values)
+    return int(highest) if good else -1
 
 
-def _on_grid(grid: float, column: Array, steps: NDArray[np.int32], rows: slice) -> bool:
-    """Whether the values are whole numbers divided by `grid`; writes down which."""
-    some = np.rint(column[rows] * grid)
-    steps[rows] = some
-    return np.array_equal(some / grid, column[rows])
+def _on_grid(column: Array, grid: float, rows: slice | Index) -> Bits:
+    return np.rint(column[rows] * grid).astype(np.int64).view(np.uint64)
 
 
-def _ranked(column: Array) -> _Numbers:
-    """Return the rank of each value among the distinct values."""
-    import pandas as pd
+def _of_grid(grid: float, codes: Bits) -> Array:
+    return codes.view(np.int64) / grid
 
-    index, distinct = pd.factorize(column + 0.0)  # -0.0 is 0.0
-    rising = np.argsort(distinct)
-    rank = np.empty(len(distinct), np.int64)
-    rank[rising] = np.arange(len(distinct))
-    return _Numbers(rank[index], len(distinct), distinct[rising].__getitem__)
+
+def _off_grid(column: Array, lowest: int, rows: slice | Index) -> Bits:
+    return _ordered(column[rows]) - np.uint64(lowest)
+
+
+def _ordered(values: Array) -> Bits:
+    """Return the bits of numbers, changed so that as whole numbers they have the order of the numbers."""
+    bits = (values + 0.0).view(np.int64)  # -0.0 is 0.0
+    return (bits ^ (bits >> 63 | np.int64(-(2**63)))).view(np.uint64)
+
+
+def _write(key: Bits, codes: Sequence[_Codes], end: int, rows: slice) -> None:
+    key[rows] = _bits(codes, 0, end, rows)
+
+
+def _bits(codes: Sequence[_Codes], start: int, end: int, rows: slice | Index) -> Bits | int:
+    """Return the bits from one position to another in the strings of bits of some rows."""
+    bits: Bits | int = 0
+    for code, place in _places(codes):
+        first, last = max(start - place, 0), min(end - place, code.bits)
+        if first >= last:
+            continue
+        part = code.of(rows)
+        if last < code.bits:
+            part >>= np.uint64(code.bits - last)
+        if first > 0:
+            part &= np.uint64(2 ** (last - first) - 1)
+        if isinstance(bits, np.ndarray):
+            bits <<= np.uint64(last - first)
+            part |= bits
+        bits = part
+    return bits
+
+
+def _places(codes: Sequence[_Codes]) -> Iterator[tuple[_Codes, int]]:
+    """Yield where each code begins in the strings of bits."""
+    ends = accumulate((code.bits for code in codes), initial=0)
+    return zip(codes, ends, strict=False)
+
+
+def _sorted(key: Bits) -> tuple[Index, Index]:
+    """Return the positions of keys in the order of the keys, and where in that order each new key begins.
+
+    The keys, which are below 2^64 / positions, are sorted, and their positions appended to them.
+    """
+    size = len(key)
+    position, mask = np.uint64(size.bit_length()), np.uint64(2 ** size.bit_length() - 1)
+    order = np.empty(size, np.int64)
+
+    def append(rows: slice) -> None:
+        key[rows] <<= position
+        key[rows] |= np.arange(rows.start, rows.stop, dtype=np.uint64)
+
+    def read(rows: slice) -> Index:
+        np.bitwise_and(key[rows], mask, out=order[rows].view(np.uint64))
+        before = max(rows.start - 1, 0)
+        keys = key[before : rows.stop] >> position
+        new = np.flatnonzero(keys[1:] != keys[:-1]) + (before + 1)
+        return new if rows.start else np.concatenate(([0], new))
+
+    map_blocks(append, size, ROWS_PER_BLOCK)
+    sort(key)
+    return order, np.concatenate([np.zeros(0, np.int64), *map_blocks(read, size, ROWS_PER_BLOCK)])
+
+
+def _refined(order: Index, first: Index, codes: Sequence[_Codes], done: int) -> Index:
+    """Sort rows that are equal in the bits `done` by those that follow: `order` in place; return where each begins."""
+    bits = sum(code.bits for code in codes)
+    while done < bits:
+        sizes = np.diff(first, append=len(order))
+        several = sizes > 1
+        tied = np.flatnonzero(np.repeat(several, sizes))
+        if not len(tied):
+            break
+        group = np.repeat(np.arange(np.count_nonzero(several), dtype=np.uint64), sizes[several])
+        end = min(done + WORD - len(tied).bit_length() - int(group[-1]).bit_length(), bits)
+        rows = order[tied]
+        group <<= np.uint64(end - done)
+        group |= _bits(codes, done, end, rows)
+        positions, starts = _sorted(group)
+        order[tied] = rows[positions]
+        begins = np.zeros(len(order), np.bool_)
+        begins[first] = begins[tied[starts]] = True
+        first, done = np.flatnonzero(begins), end
+    return first
+
+
+def _read(
+    out: Array,
+    columns: Sequence[Array],
+    codes: Sequence[_Codes],
+    end: int,
+    key: Bits,
+    order: Index,
+    first: Index,
+    block: slice,
+) -> None:
+    """Write down some distinct rows: from the bits of their keys, or where these do not hold a column, from there."""
+    rows = first[block]
+    keys = key[rows] >> np.uint64(len(key).bit_length())
+    for j, (code, place) in enumerate(_places(codes)):
+        below = end - place - code.bits
+        if code.values is not None and below >= 0:
+            out[block, j] = code.values(keys >> np.uint64(below) & np.uint64(2**code.bits - 1))
+        else:
+            np.add(columns[j][order[rows]], 0.0, out=out[block, j])  # -0.0 is 0.0

@@ -100,7 +100,7 @@ def test_files(name: str, log: pd.DataFrame, expected: Histories, tmp_path: Path
     file = tmp_path / name
     rows = log.drop(columns="unused")
     rows.to_parquet(file) if name.endswith("parquet") else rows.to_csv(file, index=False)
-    assert list(rfm_summary(file, **OPTIONS).customer_id) == ["00007", "00012"]
+    assert list(rfm_summary(file, **OPTIONS).collect().customer_id) == ["00007", "00012"]
     pd.testing.assert_frame_equal(rfm_summary(str(file), **OPTIONS).to_frame(), expected.to_frame())
 
 

@@ -161,7 +161,7 @@ class TestZones:
         elif kind != "pandas":
             frame = pa.Table.from_pandas(frame)
             frame = frame.to_reader() if kind == "reader" else frame
-        rfm = rfm_summary(frame, resolution="day")
+        rfm = rfm_summary(frame, resolution="day").collect()
         assert list(rfm.frequency) == [0]
         assert rfm.report is not None
         assert rfm.report.time_zone == "Europe/Berlin"
@@ -213,6 +213,6 @@ def test_expressions_tell_the_time_as_python_does(zone: str, hours: list[int], m
     asked = source.table.select(
         id=source.table.id, local=local.local_times(source.table.t), instant=instant.instants(source.table.t)
     )
-    found = source.run(asked.order_by("id")).to_pydict()
+    found = source.engine.run(asked.order_by("id")).to_pydict()
     assert found["local"] == [local.to_local(time) for time in times]
     assert found["instant"] == [instant.to_instant(time) for time in times]

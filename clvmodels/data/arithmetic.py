@@ -1,0 +1,61 @@
+"""Arithmetic on columns in an engine, the same to the last digit in every engine: rounded sums, and elapsed time."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING, Final
+
+from clvmodels.units import DAYS, Unit
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+
+__all__ = ["elapsed", "rounded"]
+
+_DIGITS: Final = 12
+_LARGEST_POWER: Final = 22
+"""Of ten, that is exact as a floating-point number."""
+_LARGEST: Final = 1e300
+_MICROSECONDS_A_DAY: Final = 86_400_000_000
+
+
+def rounded(column: ir.FloatingValue) -> ir.FloatingValue:
+    """Return a column of sums rounded to 12 significant digits.
+
+    A sum differs in its last digits with the order in which the threads of an engine added; rounded, it does not. As
+    `clvmodels.numerics.rounding.significant_digits`; numbers of which the power of ten is not exact stay as they are.
+    """
+    import ibis
+
+    size = ibis.least(ibis.ifelse(column == 0.0, 1.0, column.abs()), _LARGEST)
+    power = _DIGITS - 1 - size.log10().floor()
+    exact = (power.abs() <= _LARGEST_POWER).fill_null(False)
+    scale = ibis.literal(10.0) ** ibis.ifelse(exact, power.abs(), 0).cast("float64")
+    number = ibis.ifelse(exact, column, 0.0)
+    up = (number * scale + 0.5).floor().cast("float64") / scale
+    down = (number / scale + 0.5).floor().cast("float64") * scale
+    return ibis.ifelse(exact, ibis.ifelse(power >= 0, up, down), column)
+
+
+def elapsed(
+    start: ir.TimestampValue, end: ir.TimestampValue | dt.datetime, unit: Unit, *, whole_days: bool
+) -> ir.FloatingValue:
+    """Return the time between two columns of dates, or until a date, in a unit.
+
+    Parameters
+    ----------
+    start, end
+        The dates.
+    unit
+        The unit.
+    whole_days
+        Whether all dates are days; engines then count these.
+    """
+    import ibis
+
+    until = ibis.literal(end) if isinstance(end, dt.datetime) else end
+    if whole_days:
+        microseconds = until.date().delta(start.date(), unit="day") * _MICROSECONDS_A_DAY
+    else:
+        microseconds = until.delta(start, unit="microsecond")
+    return microseconds.cast("float64") / (_MICROSECONDS_A_DAY * DAYS[unit])

@@ -1,0 +1,253 @@
+"""Where expressions are computed: a private DuckDB, or the engine that an Ibis table lies in.
+
+Only here do data leave an engine (`run`) or come to it (`send`).
+"""
+
+from __future__ import annotations
+
+import tempfile
+import warnings
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+from uuid import uuid4
+
+if TYPE_CHECKING:
+    import duckdb
+    import ibis.expr.types as ir
+    import pyarrow as pa
+    import pyspark.sql
+    from ibis.backends.pyspark import Backend
+
+__all__ = ["Engine", "IbisEngine", "PrivateEngine", "SparkEngine", "Storage"]
+
+
+@dataclass(frozen=True)
+class Storage:
+    """What a private DuckDB may take.
+
+    Attributes
+    ----------
+    memory_gb
+        Memory, in GB (1e9 bytes); None: as much as DuckDB takes by itself, four fifths of the machine's.
+    spill_folder
+        Where it puts what does not fit; None: the temporary folder of the machine.
+    """
+
+    memory_gb: float | None = None
+    spill_folder: Path | None = None
+
+
+class Engine(Protocol):
+    """What computes expressions."""
+
+    def run(self, expression: ir.Table) -> pa.Table:
+        """Compute an expression and fetch its rows."""
+
+    def keep(self, expression: ir.Table, *, order_by: str | None = None) -> ir.Table:
+        """Compute an expression that is used repeatedly, and return it as a table of the engine.
+
+        An engine that keeps rows in an order keeps them in that of a column.
+        """
+
+    def send(self, table: pa.Table) -> ir.Table:
+        """Return a small table as one of the engine."""
+
+    def public(self, expression: ir.Table) -> ir.Table:
+        """Return an expression as a table that the user can run, write and join."""
+
+    def write(self, expression: ir.Table, path: Path) -> None:
+        """Write the rows of an expression as Parquet: to a file, or to a folder of files in engines that do so."""
+
+
+@dataclass(frozen=True, eq=False)
+class PrivateEngine:
+    """A DuckDB of our own; it lives as long as its tables are referred to."""
+
+    connection: duckdb.DuckDBPyConnection
+    _numbers: Iterator[int] = field(default_factory=count)
+
+    @classmethod
+    def new(cls, storage: Storage) -> PrivateEngine:
+        """Return a new DuckDB in memory, which may spill to a folder."""
+        import duckdb
+
+        parent = tempfile.gettempdir() if storage.spill_folder is None else str(storage.spill_folder)
+        spill = tempfile.TemporaryDirectory(prefix="clvmodels-", dir=parent, ignore_cleanup_errors=True)
+        config: dict[str, Any] = {"temp_directory": spill.name, "python_enable_replacements": False}
+        if storage.memory_gb is not None:
+            config["memory_limit"] = f"{round(storage.memory_gb * 1e9)}B"
+        connection = duckdb.connect(config=config)
+        connection.execute("SET TimeZone = 'UTC'")
+        weakref.finalize(connection, spill.cleanup)
+        return cls(connection)
+
+    def run(self, expression: ir.Table) -> pa.Table:
+        """Compute an expression and fetch its rows."""
+        return self.connection.sql(_sql(expression)).to_arrow_table()
+
+    def keep(self, expression: ir.Table, *, order_by: str | None = None) -> ir.Table:
+        """Compute an expression and return it as a table."""
+        name = self._name()
+        sql = _sql(expression if order_by is None else expression.order_by(order_by))
+        self.connection.execute(f"CREATE TABLE {name} AS {sql}")
+        return self.table(name)
+
+    def send(self, table: pa.Table) -> ir.Table:
+        """Return an Arrow table as one of the database."""
+        name = self._name()
+        self.connection.register("sent", table)
+        self.connection.execute(f"CREATE TABLE {name} AS SELECT * FROM sent")  # noqa: S608 - the name is ours
+        self.connection.unregister("sent")
+        return self.table(name)
+
+    def public(self, expression: ir.Table) -> ir.Table:
+        """Return an expression as a view of a connection of Ibis."""
+        import ibis
+
+        name = f"{self._name()}_view"
+        self.connection.execute(f"CREATE VIEW {name} AS {_sql(expression)}")
+        with _silent():
+            return ibis.duckdb.from_connection(self.connection).table(name)
+
+    def write(self, expression: ir.Table, path: Path) -> None:
+        """Write the rows to a Parquet file."""
+        target = str(path).replace("'", "''")
+        options = "FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1"
+        self.connection.execute(f"COPY ({_sql(expression)}) TO '{target}' ({options})")
+
+    def schema(self, name: str) -> pa.Schema:
+        """Return the Arrow schema of a table or view."""
+        return self.connection.table(name).limit(0).to_arrow_table().schema
+
+    def table(self, name: str) -> ir.Table:
+        """Return a table or view by its name."""
+        import ibis
+
+        return ibis.table(ibis.Schema.from_pyarrow(self.schema(name)), name=name)
+
+    def _name(self) -> str:
+        return f"kept_{next(self._numbers)}"
+
+
+@dataclass(frozen=True, eq=False)
+class IbisEngine:
+    """The engine that an Ibis table lies in: a database or a warehouse."""
+
+    def run(self, expression: ir.Table) -> pa.Table:
+        """Compute an expression and fetch its rows."""
+        with _silent():
+            return expression.to_pyarrow()
+
+    def keep(self, expression: ir.Table, *, order_by: str | None = None) -> ir.Table:  # noqa: ARG002 - it has none
+        """Compute an expression and return it as a temporary table, which goes when nothing refers to it any more."""
+        with _silent():
+            return expression.cache()
+
+    def send(self, table: pa.Table) -> ir.Table:
+        """Return an Arrow table as one of the engine; it travels with the expressions it is part of."""
+        import ibis
+
+        return ibis.memtable(table)
+
+    def public(self, expression: ir.Table) -> ir.Table:
+        """Return the expression, which the user can run."""
+        return expression
+
+    def write(self, expression: ir.Table, path: Path) -> None:
+        """Write the rows to a Parquet file, or a folder of files."""
+        with _silent():
+            expression.to_parquet(path)
+
+
+@dataclass(frozen=True, eq=False)
+class SparkEngine:
+    """A Spark session.
+
+    Ibis sets the time zone of the session it works in; the user's keeps its own, as this one is a sister of it with the
+    same context and cache. Results are fetched as Arrow: by way of pandas, large whole numbers would lose digits.
+    """
+
+    backend: Backend
+
+    @classmethod
+    def new(cls, session: pyspark.sql.SparkSession) -> SparkEngine:
+        """Return the engine of a session."""
+        import ibis
+
+        return cls(ibis.pyspark.connect(session.newSession()))
+
+    def open(self, frame: pyspark.sql.DataFrame) -> ir.Table:
+        """Return a DataFrame of the session as a table."""
+        name = self._name()
+        frame.createGlobalTempView(name)
+        return self._view(self.backend.raw_sql(f"SELECT * FROM global_temp.{name}"))  # noqa: S608 - the name is ours
+
+    def run(self, expression: ir.Table) -> pa.Table:
+        """Compute an expression and fetch its rows."""
+        return _plain_times(self._frame(expression).toArrow())
+
+    def keep(self, expression: ir.Table, *, order_by: str | None = None) -> ir.Table:  # noqa: ARG002 - it has none
+        """Return an expression as a table that is cached when it is first computed, until nothing refers to it."""
+        frame = self._frame(expression).cache()
+        table = self._view(frame)
+        weakref.finalize(table, frame.unpersist)
+        return table
+
+    def send(self, table: pa.Table) -> ir.Table:
+        """Return an Arrow table as one of the session."""
+        return self._view(self._session.createDataFrame(table))
+
+    def public(self, expression: ir.Table) -> ir.Table:
+        """Return the expression, which the user can run."""
+        return expression
+
+    def write(self, expression: ir.Table, path: Path) -> None:
+        """Write the rows to a folder of Parquet files."""
+        self._frame(expression).write.parquet(str(path))
+
+    @property
+    def _session(self) -> pyspark.sql.SparkSession:
+        session: pyspark.sql.SparkSession = self.backend._session  # noqa: SLF001 - Ibis shows it in no other way
+        return session
+
+    def _frame(self, expression: ir.Table) -> pyspark.sql.DataFrame:
+        frame: pyspark.sql.DataFrame = self.backend.raw_sql(self.backend.compile(expression))
+        return frame
+
+    def _view(self, frame: pyspark.sql.DataFrame) -> ir.Table:
+        name = self._name()
+        frame.createTempView(name)
+        return self.backend.table(name)
+
+    def _name(self) -> str:
+        return f"clvmodels_{uuid4().hex}"
+
+
+def _plain_times(table: pa.Table) -> pa.Table:
+    """Return instants as times in UTC without a zone."""
+    import pyarrow as pa
+
+    for k, column in enumerate(table.schema):
+        if pa.types.is_timestamp(column.type):
+            table = table.set_column(k, column.name, table[k].cast(pa.timestamp("us")))
+    return table
+
+
+def _sql(expression: ir.Table) -> str:
+    import ibis
+
+    return str(ibis.to_sql(expression, dialect="duckdb"))
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
+    """Engines warn about themselves."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        warnings.simplefilter("ignore", FutureWarning)
+        yield
