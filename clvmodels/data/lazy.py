@@ -283,6 +283,11 @@ class LazyHistories:
         joined: ir.Table = self.rows.inner_join(sent, on).select(self.rows, *(sent[name] for name in columns))
         return joined
 
+    def predicted(self, columns: Mapping[str, FloatArray]) -> ir.Table:
+        """Return columns given by distinct history, shape (distinct,) each, by customer_id: a table of the engine."""
+        table = self.evaluated(columns)
+        return self.engine.public(table.select(customer_id=table.id, **{name: table[name] for name in columns}))
+
     def known(self, table: ir.Table) -> ir.BooleanValue:
         """Return of whom the value of repeat orders is known: a mean that is missing or negative says nothing."""
         return ((table.frequency > 0) & (table.spend >= 0)).fill_null(False)

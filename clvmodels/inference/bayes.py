@@ -10,6 +10,7 @@ from uuid import uuid4
 import numpy as np
 
 from clvmodels.data.histories import Histories
+from clvmodels.data.lazy import LazyHistories
 from clvmodels.errors import DataError, FitError, one_of
 from clvmodels.inference.diagnostics import Diagnostics, diagnose_chains, diagnose_weights
 from clvmodels.inference.observations import Observations, observe
@@ -89,7 +90,7 @@ def split(histories: Histories, by: str) -> Segments:
     return Segments(by, tuple(map(str, names)), tuple(np.flatnonzero(codes == k) for k in range(len(names))))
 
 
-def _observed(model: Model, histories: Histories, segments: Segments | None) -> list[Observations]:
+def _observed(model: Model, histories: Histories | LazyHistories, segments: Segments | None) -> list[Observations]:
     if segments is None:
         return [observe(model, histories)]
     groups = []
@@ -102,7 +103,11 @@ def _observed(model: Model, histories: Histories, segments: Segments | None) -> 
 
 
 def pymc_model_of(
-    model: Model, priors: Priors, histories: Histories, unit: Unit | None, segments: Segments | None
+    model: Model,
+    priors: Priors,
+    histories: Histories | LazyHistories,
+    unit: Unit | None,
+    segments: Segments | None,
 ) -> pm.Model:
     """Return the PyMC model of some histories."""
     from clvmodels.inference.likelihood import tabulate
@@ -115,7 +120,7 @@ def pymc_model_of(
 def draw(
     model: Model,
     priors: Priors,
-    histories: Histories,
+    histories: Histories | LazyHistories,
     unit: Unit | None,
     segments: Segments | None,
     *,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -41,6 +41,8 @@ class Diagnostics:
         Number of draws at which the sampler's steps went astray.
     pareto_k
         Of draws from an approximation: above 0.7 it is too far off.
+    grid
+        Of histories that were counted in cells: what exact ones would change about the log-likelihood, to second order.
     """
 
     status: Status
@@ -51,6 +53,12 @@ class Diagnostics:
     ess: float | None = None
     divergences: int | None = None
     pareto_k: float | None = None
+    grid: float | None = None
+
+    def on_grid(self, effect: float) -> Diagnostics:
+        """Return the same of a fit to histories on a grid."""
+        words = f" Counted in cells of like histories; exact ones would change the log-likelihood by {effect:.2g}."
+        return replace(self, message=self.message + words, grid=effect)
 
 
 def diagnose(model: Model, observations: Observations, optimum: Optimum) -> Diagnostics:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, cast, get_args
 
 import numpy as np
 
 from clvmodels.data.histories import Histories
+from clvmodels.data.lazy import LazyHistories
 from clvmodels.errors import FitError, FitWarning, ParameterError, one_of
 from clvmodels.inference.ascent import Optimum
 from clvmodels.inference.bayes import BayesMethod, Effort, Sampler, draw, pymc_model_of, split
+from clvmodels.inference.cells import finer, grid_effect
 from clvmodels.inference.diagnostics import Diagnostics, diagnose, diagnose_weights
 from clvmodels.inference.fit import FitMethod, Method
 from clvmodels.inference.maximum_likelihood import maximise
@@ -85,7 +87,7 @@ class Estimator[M: Model, F: OrdersFit | SpendFit]:
 
     def fit(
         self,
-        histories: Histories,
+        histories: Histories | LazyHistories,
         *,
         method: FitMethod = "mle",
         by: str | None = None,
@@ -102,7 +104,8 @@ class Estimator[M: Model, F: OrdersFit | SpendFit]:
         ----------
         histories
             All customers, those who bought once included. A model of spend leaves out here those without a repeat
-            purchase, and those whose mean value is missing or not positive.
+            purchase, and those whose mean value is missing or not positive. Of histories in an engine, counts of the
+            distinct ones are fetched.
         method
             ``"mle"``: maximum likelihood. ``"laplace"``: the same, with draws from an approximation around the
             maximum (of the posterior, if priors were stated), re-weighted to the exact one; its Pareto k tells whether
@@ -151,7 +154,7 @@ class Estimator[M: Model, F: OrdersFit | SpendFit]:
         effort = Effort(draws, tune, chains, seed, sampler, progress)
         return cast("F", _fit(self.model, self.priors, histories, method, by, effort))
 
-    def to_pymc(self, histories: Histories, *, by: str | None = None) -> pm.Model:
+    def to_pymc(self, histories: Histories | LazyHistories, *, by: str | None = None) -> pm.Model:
         """Return the PyMC model of the histories: to look at, extend, and sample in your own way.
 
         Its variables are the quantities that priors are stated in (`priors`), the papers' parameters (in the unit of
@@ -241,7 +244,12 @@ class SpendEstimator(Estimator[SpendModel, SpendFit]):
 
 
 def _fit(
-    model: Model, priors: Priors | None, histories: Histories, method: FitMethod, by: str | None, effort: Effort
+    model: Model,
+    priors: Priors | None,
+    histories: Histories | LazyHistories,
+    method: FitMethod,
+    by: str | None,
+    effort: Effort,
 ) -> OrdersFit | SpendFit:
     if method not in get_args(FitMethod):
         raise FitError(one_of("method", method, get_args(FitMethod)))
@@ -257,26 +265,48 @@ def _fit(
             f"segments differ in quantities, so that by={by!r} needs priors of {', '.join(default_priors(model))}, "
             f"not of {', '.join(model.names)}"
         )
-    fit = (
-        _by_likelihood(model, histories, method, effort)
-        if by_likelihood
-        else _by_posterior(model, check_priors(model, priors), histories, cast("BayesMethod", method), by, effort)
-    )
+    if by is not None and isinstance(histories, LazyHistories):
+        raise FitError(f"segments of by={by!r} are fitted to histories in memory: fit(rfm.collect(), ..., by={by!r})")
+    priors = None if by_likelihood else check_priors(model, priors)
+    fit, effect = _on_grid(model, priors, histories, method, by, effort)
+    if effect:
+        fit = replace(fit, diagnostics=fit.diagnostics.on_grid(effect))
     if fit.diagnostics.status != "converged":
         warnings.warn(f"{model.name}: {fit.diagnostics.message}", FitWarning, stacklevel=3)
     return fit
 
 
-def _unit(model: Model, histories: Histories) -> Unit | None:
+def _on_grid(
+    model: Model,
+    priors: Priors | None,
+    histories: Histories | LazyHistories,
+    method: FitMethod,
+    by: str | None,
+    effort: Effort,
+) -> tuple[OrdersFit | SpendFit, float]:
+    """Return a fit, and what exact histories would change about its log-likelihood: within the bound of the grid."""
+    fit = (
+        _by_likelihood(model, histories, method, effort)
+        if priors is None
+        else _by_posterior(model, priors, histories, cast("BayesMethod", method), by, effort)
+    )
+    effect = grid_effect(model, histories, fit.estimate)
+    better = finer(histories, effect) if isinstance(model, TransactionModel) else None
+    return (fit, effect) if better is None else _on_grid(model, priors, better, method, by, effort)
+
+
+def _unit(model: Model, histories: Histories | LazyHistories) -> Unit | None:
     return histories.unit if isinstance(model, TransactionModel) else None
 
 
-def _to_pymc(model: Model, priors: Priors | None, histories: Histories, by: str | None) -> pm.Model:
-    segments = None if by is None else split(histories, by)
+def _to_pymc(model: Model, priors: Priors | None, histories: Histories | LazyHistories, by: str | None) -> pm.Model:
+    segments = None if by is None else split(histories.collect(), by)
     return pymc_model_of(model, check_priors(model, priors), histories, _unit(model, histories), segments)
 
 
-def _by_likelihood(model: Model, histories: Histories, method: Method, effort: Effort) -> OrdersFit | SpendFit:
+def _by_likelihood(
+    model: Model, histories: Histories | LazyHistories, method: Method, effort: Effort
+) -> OrdersFit | SpendFit:
     observations = observe(model, histories)
     optimum = maximise(model, observations)
     diagnostics = diagnose(model, observations, optimum)
@@ -319,9 +349,14 @@ def _reweighted(
 
 
 def _by_posterior(
-    model: Model, priors: Priors, histories: Histories, method: BayesMethod, by: str | None, effort: Effort
+    model: Model,
+    priors: Priors,
+    histories: Histories | LazyHistories,
+    method: BayesMethod,
+    by: str | None,
+    effort: Effort,
 ) -> OrdersFit | SpendFit:
-    segments = None if by is None else split(histories, by)
+    segments = None if by is None else split(histories.collect(), by)
     drawn = draw(model, priors, histories, _unit(model, histories), segments, method=method, effort=effort)
     observations = observe(model, histories)
     theta = drawn.theta

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Literal, Self, cast
 import numpy as np
 
 from clvmodels.data.histories import Histories
+from clvmodels.data.lazy import LazyHistories
 from clvmodels.errors import DataError, FitError, one_of
 from clvmodels.inference import describe, predictions
 from clvmodels.inference.bayes import split
@@ -152,13 +153,14 @@ class Fit:
         """
         return describe.in_words(self)
 
-    def parts(self, histories: Histories) -> list[predictions.Part]:
+    def parts(self, histories: Histories | LazyHistories) -> list[predictions.Part]:
         """Return the groups of customers who share their parameters: all, or those of each segment.
 
         Raises
         ------
         DataError
-            If this is a fit by segment and the histories do not name segments, or name one it does not know.
+            If this is a fit by segment and the histories do not name segments, name one it does not know, or are not in
+            memory.
 
         Examples
         --------
@@ -171,6 +173,8 @@ class Fit:
         """
         if self.by is None:
             return [predictions.Part(self.draws, self.estimate)]
+        if isinstance(histories, LazyHistories):
+            raise DataError(f"a fit by {self.by} needs histories in memory: write rfm.collect(), or fit.segment(...)")
         found = split(histories, self.by)
         unknown = [name for name in found.names if name not in self.segments]
         if unknown:

@@ -8,9 +8,9 @@ from functools import cached_property
 import numpy as np
 
 from clvmodels.data.histories import Histories
+from clvmodels.data.lazy import LazyHistories
 from clvmodels.errors import FitError
 from clvmodels.models.specification import Array, Model, TransactionModel
-from clvmodels.numerics.distinct import distinct_rows
 from clvmodels.numerics.threads import dot, map_blocks
 
 __all__ = ["Observations", "observe"]
@@ -102,7 +102,7 @@ def _weighted_sum(weight: Array, value: Array, gradient: Array) -> tuple[float, 
     return dot(weight, value), np.einsum("i,ij->j", weight, gradient)
 
 
-def observe(model: Model, histories: Histories) -> Observations:
+def observe(model: Model, histories: Histories | LazyHistories) -> Observations:
     """Return what `model` sees of `histories`, time divided by the mean age and money by the mean spend.
 
     Raises
@@ -115,7 +115,7 @@ def observe(model: Model, histories: Histories) -> Observations:
     return _spend(model, histories)
 
 
-def _transactions(model: Model, histories: Histories) -> Observations:
+def _transactions(model: Model, histories: Histories | LazyHistories) -> Observations:
     distinct = histories.distinct
     x, t_x, T = distinct.rows.T
     if not np.any(x > 0):
@@ -130,21 +130,15 @@ def _transactions(model: Model, histories: Histories) -> Observations:
     )
 
 
-def _spend(model: Model, histories: Histories) -> Observations:
-    x, spend = histories.frequency, histories.monetary_value
-    usable = (x > 0) & (spend > 0)
-    if usable.sum() < 2:
+def _spend(model: Model, histories: Histories | LazyHistories) -> Observations:
+    distinct = histories.distinct_spend
+    customers = float(distinct.weight.sum())
+    if customers < 2:
         raise FitError(
-            f"{model.name} needs two customers or more with repeat purchases of positive mean value, got {usable.sum()}"
+            f"{model.name} needs two customers or more with repeat purchases of positive mean value, "
+            f"got {customers:.0f}"
             + ("" if histories.has_spend else '; name the column of values: rfm_summary(..., value="amount")')
         )
-    distinct = distinct_rows(x[usable], spend[usable])
     x, spend = distinct.rows.T
-    money = dot(distinct.weight, spend) / float(distinct.weight.sum())
-    return Observations(
-        (x, spend / money),
-        distinct.weight,
-        distinct.fingerprint,
-        money=money,
-        densities=float(distinct.weight.sum()),
-    )
+    money = dot(distinct.weight, spend) / customers
+    return Observations((x, spend / money), distinct.weight, distinct.fingerprint, money=money, densities=customers)

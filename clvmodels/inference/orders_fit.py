@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal, overload
 import numpy as np
 
 from clvmodels.data.histories import Histories
+from clvmodels.data.lazy import LazyHistories
 from clvmodels.errors import FitError, UnitError
 from clvmodels.inference import predictions, simulation
 from clvmodels.inference.fit import Fit
@@ -15,6 +16,7 @@ from clvmodels.models.specification import TransactionModel
 from clvmodels.units import Duration, Unit, duration
 
 if TYPE_CHECKING:
+    import ibis.expr.types as ir
     import pandas as pd
     import xarray as xr
 
@@ -47,7 +49,7 @@ class OrdersFit(Fit):
         """
         return duration(value, self.unit)
 
-    def require_unit(self, histories: Histories) -> None:
+    def require_unit(self, histories: Histories | LazyHistories) -> None:
         """Raise UnitError unless the histories count time in the unit of this fit.
 
         Examples
@@ -65,7 +67,7 @@ class OrdersFit(Fit):
                 f'write rfm.in_unit("{self.unit}")'
             )
 
-    def parts(self, histories: Histories) -> list[predictions.Part]:
+    def parts(self, histories: Histories | LazyHistories) -> list[predictions.Part]:
         """Return the groups of customers who share their parameters: all, or those of each segment.
 
         Raises
@@ -107,16 +109,27 @@ class OrdersFit(Fit):
         return_draws: Literal[True],
         memory_gb: float = 1.0,
     ) -> xr.DataArray: ...
+    @overload
     def expected_purchases(
         self,
-        histories: Histories,
+        histories: LazyHistories,
+        t: Duration,
+        *,
+        process: bool = False,
+        seed: int | None = None,
+        return_draws: Literal[False] = False,
+        memory_gb: float = 1.0,
+    ) -> ir.Table: ...
+    def expected_purchases(
+        self,
+        histories: Histories | LazyHistories,
         t: Duration,
         *,
         process: bool = False,
         seed: int | None = None,
         return_draws: bool = False,
         memory_gb: float = 1.0,
-    ) -> pd.DataFrame | xr.DataArray:
+    ) -> pd.DataFrame | xr.DataArray | ir.Table:
         """Return the expected number of purchases of each customer in the time `t` after the end of observation.
 
         Parameters
@@ -139,6 +152,8 @@ class OrdersFit(Fit):
         -------
         DataFrame
             By customer_id: mean; and sd, q05, q50, q95 where the fit has draws or `process` is asked for.
+        Table
+            Of histories in an engine: the same, as an Ibis table of it with the column customer_id, not yet computed.
         DataArray
             With `return_draws`: dimensions (chain, draw, customer_id).
 
@@ -172,7 +187,7 @@ class OrdersFit(Fit):
         return asked.told("expected_purchases", return_draws=return_draws)
 
     def total_purchases(
-        self, histories: Histories, t: Duration, *, process: bool = False, seed: int | None = None
+        self, histories: Histories | LazyHistories, t: Duration, *, process: bool = False, seed: int | None = None
     ) -> pd.Series:
         """Return the number of purchases of all customers together in the time `t` after the end of observation.
 
@@ -219,9 +234,23 @@ class OrdersFit(Fit):
     def probability_alive(
         self, histories: Histories, after: Duration = 0.0, *, return_draws: Literal[True], memory_gb: float = 1.0
     ) -> xr.DataArray: ...
+    @overload
     def probability_alive(
-        self, histories: Histories, after: Duration = 0.0, *, return_draws: bool = False, memory_gb: float = 1.0
-    ) -> pd.DataFrame | xr.DataArray:
+        self,
+        histories: LazyHistories,
+        after: Duration = 0.0,
+        *,
+        return_draws: Literal[False] = False,
+        memory_gb: float = 1.0,
+    ) -> ir.Table: ...
+    def probability_alive(
+        self,
+        histories: Histories | LazyHistories,
+        after: Duration = 0.0,
+        *,
+        return_draws: bool = False,
+        memory_gb: float = 1.0,
+    ) -> pd.DataFrame | xr.DataArray | ir.Table:
         """Return the probability that each customer is alive at a time `after` the end of observation.
 
         Under BG/NBD it is 1 now for everyone who bought once only; `probability_of_purchases` is a figure to decide by.
@@ -239,6 +268,8 @@ class OrdersFit(Fit):
         -------
         DataFrame
             By customer_id: mean; and sd, q05, q50, q95 where the fit has draws.
+        Table
+            Of histories in an engine: the same, as an Ibis table of it with the column customer_id, not yet computed.
         DataArray
             With `return_draws`: dimensions (chain, draw, customer_id).
 
@@ -275,9 +306,25 @@ class OrdersFit(Fit):
     def probability_of_purchases(
         self, histories: Histories, t: Duration, n: int = 0, *, return_draws: Literal[True], memory_gb: float = 1.0
     ) -> xr.DataArray: ...
+    @overload
     def probability_of_purchases(
-        self, histories: Histories, t: Duration, n: int = 0, *, return_draws: bool = False, memory_gb: float = 1.0
-    ) -> pd.DataFrame | xr.DataArray:
+        self,
+        histories: LazyHistories,
+        t: Duration,
+        n: int = 0,
+        *,
+        return_draws: Literal[False] = False,
+        memory_gb: float = 1.0,
+    ) -> ir.Table: ...
+    def probability_of_purchases(
+        self,
+        histories: Histories | LazyHistories,
+        t: Duration,
+        n: int = 0,
+        *,
+        return_draws: bool = False,
+        memory_gb: float = 1.0,
+    ) -> pd.DataFrame | xr.DataArray | ir.Table:
         """Return the probability that each customer buys exactly `n` times within `t` after the end of observation.
 
         Parameters
@@ -295,6 +342,8 @@ class OrdersFit(Fit):
         -------
         DataFrame
             By customer_id: mean; and sd, q05, q50, q95 where the fit has draws.
+        Table
+            Of histories in an engine: the same, as an Ibis table of it with the column customer_id, not yet computed.
         DataArray
             With `return_draws`: dimensions (chain, draw, customer_id).
 

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clvmodels.data.histories import Histories
+from clvmodels.data.lazy import LazyHistories
 from clvmodels.errors import FitError
 from clvmodels.inference.simulation import future_counts
 from clvmodels.models.derived import Given, pmf, prepare, purchases, survive
@@ -24,6 +25,7 @@ from clvmodels.numerics.interpolate import ByAge, spans
 from clvmodels.numerics.threads import map_blocks
 
 if TYPE_CHECKING:
+    import ibis.expr.types as ir
     import pandas as pd
     import xarray as xr
 
@@ -38,9 +40,11 @@ __all__ = [
     "asked_of_spend",
     "distinct_of",
     "expected_purchases",
+    "linear_spend",
     "over_blocks",
     "probability_alive",
     "probability_of_purchases",
+    "spend_in_engine",
     "summarise",
     "summary",
 ]
@@ -105,7 +109,7 @@ class Answers:
     weight
         Number of customers that each row stands for, shape (rows,); None: one each.
     index
-        The row of each customer; None: the rows are the customers.
+        The row of each customer; None: the rows are the customers, or are joined to them in their engine.
     blocks
         Calls a `Use` for all rows, block by block, in threads, and returns what it returned in the order of the blocks.
     """
@@ -137,7 +141,7 @@ def probability_of_purchases(model: TransactionModel, t: float, n: float) -> Que
 
 
 def order_answers(
-    model: TransactionModel, part: Part, histories: Histories, question: Question, memory: float
+    model: TransactionModel, part: Part, histories: Histories | LazyHistories, question: Question, memory: float
 ) -> Answers:
     """Return the answers to a question, by distinct history of the customers of a part; memory in bytes."""
     distinct = distinct_of(part, histories)
@@ -149,7 +153,8 @@ def order_answers(
         x, t_x, T = distinct.rows.T
         return over_blocks(model, part.draws, (x, t_x, T), question.given, tell, memory=memory)
 
-    return Answers(len(distinct.rows), len(part.draws), distinct.weight, distinct.index, blocks)
+    index = None if isinstance(histories, LazyHistories) else distinct.index
+    return Answers(len(distinct.rows), len(part.draws), distinct.weight, index, blocks)
 
 
 def simulated_counts(
@@ -324,7 +329,7 @@ class Asked:
         What simulated answers are one realisation of; None if the answers are expectations.
     """
 
-    histories: Histories
+    histories: Histories | LazyHistories
     parts: Sequence[Part]
     answers: Sequence[Answers]
     chains: int
@@ -335,37 +340,52 @@ class Asked:
     def simulated(self, t: float, seed: int | None) -> Asked:
         """Return what customers will really do in place of what is expected of them: purchases in (T, T + t]."""
         assert self.model is not None
+        histories = self._in_memory("process=True")
         seeds = np.random.SeedSequence(seed).spawn(len(self.parts))
         counts = [
-            simulated_counts(self.model, part, self.histories, t, seed)
-            for part, seed in zip(self.parts, seeds, strict=True)
+            simulated_counts(self.model, part, histories, t, seed) for part, seed in zip(self.parts, seeds, strict=True)
         ]
         return replace(self, answers=counts, expected=self)
 
-    def told(self, name: str, *, return_draws: bool) -> pd.DataFrame | xr.DataArray:
-        """Return a table by customer, or the draws."""
-        return self.draws(name) if return_draws else self.table()
+    def told(self, name: str, *, return_draws: bool) -> pd.DataFrame | xr.DataArray | ir.Table:
+        """Return a table by customer, or the draws; of histories in an engine, a table of the engine."""
+        if return_draws:
+            return self.draws(name)
+        return self._in_engine(self.histories) if isinstance(self.histories, LazyHistories) else self.table()
+
+    def _in_engine(self, histories: LazyHistories) -> ir.Table:
+        table = _summarised(self.answers[0])
+        return histories.predicted(
+            {name: np.ascontiguousarray(table[:, k]) for k, name in enumerate(COLUMNS[: table.shape[1]])}
+        )
+
+    def _in_memory(self, what: str) -> Histories:
+        if isinstance(self.histories, LazyHistories):
+            raise FitError(f"{what} is about each customer, and needs histories in memory: write rfm.collect()")
+        return self.histories
 
     def table(self) -> pd.DataFrame:
         """Return a table by customer, summarised over draws."""
         import pandas as pd
 
+        index = self._in_memory("a table in memory").customer_id
         table = self._by_customer(_summarised)
         if self.expected is not None:
             table[:, 0] = self.expected.table()["mean"]
-        return pd.DataFrame(table, index=self.histories.customer_id, columns=list(COLUMNS[: table.shape[1]]))
+        return pd.DataFrame(table, index=index, columns=list(COLUMNS[: table.shape[1]]))
 
     def draws(self, name: str) -> xr.DataArray:
         """Return the draws, dimensions (chain, draw, customer_id); refuse if they take too much memory."""
         import xarray as xr
 
-        draws, customers = self.answers[0].draws, len(self.histories)
+        histories = self._in_memory("return_draws=True")
+        draws, customers = self.answers[0].draws, len(histories)
         self._require_memory(draws, customers)
         values = self._by_customer(_drawn).T.reshape(self.chains, draws // self.chains, customers)
         coords = {
             "chain": np.arange(self.chains),
             "draw": np.arange(draws // self.chains),
-            "customer_id": self.histories.customer_id.to_numpy(),
+            "customer_id": histories.customer_id.to_numpy(),
         }
         return xr.DataArray(values, coords, ("chain", "draw", "customer_id"), name=name)
 
@@ -397,7 +417,7 @@ class Asked:
         return table
 
 
-def asked(fit: OrdersFit, histories: Histories, question: Question, memory_gb: float = 1.0) -> Asked:
+def asked(fit: OrdersFit, histories: Histories | LazyHistories, question: Question, memory_gb: float = 1.0) -> Asked:
     """Put a question to a fit of transactions; nothing is computed yet."""
     parts, memory = fit.parts(histories), 1e9 * memory_gb
     answers = [order_answers(fit.model, part, histories, question, memory) for part in parts]
@@ -410,6 +430,49 @@ def asked_of_spend(fit: SpendFit, histories: Histories, memory_gb: float = 1.0) 
     return Asked(
         histories, parts, [spend_answers(fit.model, part, histories) for part in parts], len(fit.theta), 1e9 * memory_gb
     )
+
+
+def spend_in_engine(fit: SpendFit, histories: LazyHistories) -> ir.Table:
+    """Return the expected value of an order by customer, averaged over the draws, as a table of the engine."""
+    unknown, line = linear_spend(fit.model, fit.draws, histories.distinct.rows[:, 0])
+    table = histories.evaluated({"intercept": line[0], "slope": line[1]})
+    mean = histories.known(table).ifelse(table.intercept + table.slope * table.spend, unknown)
+    return histories.engine.public(table.select(customer_id=table.id, mean=mean))
+
+
+def linear_spend(model: SpendModel, theta: Array, x: Array) -> tuple[float, Array]:
+    """Return the expected value of an order where no value is known, and as intercept + slope * mean value where it is.
+
+    Parameters
+    ----------
+    model
+        The model of spend.
+    theta
+        Draws of its parameters, shape (draws, parameters); the answers are means over them.
+    x
+        Repeat purchases, shape (n,).
+
+    Returns
+    -------
+    tuple
+        A number, and an array of shape (2, n); zero where x is.
+
+    Raises
+    ------
+    FitError
+        If the model is not linear in the mean value.
+    """
+    counts, index = np.unique(x, return_inverse=True)
+    nobody = np.zeros(1)
+    unknown = float(model.expected_spend(theta, nobody, nobody).mean())
+    at = [model.expected_spend(theta, counts[:, None], np.array(k * unknown)).mean(axis=1) for k in range(3)]
+    if not np.allclose(at[2] - at[1], at[1] - at[0], rtol=1e-9, atol=1e-9 * unknown):
+        raise FitError(
+            f"{model.name} is not linear in the mean value of a customer's orders, so that an engine cannot sum over "
+            "customers; write rfm.collect()"
+        )
+    slope = (at[1] - at[0]) / unknown
+    return unknown, np.where(counts > 0.0, [at[0], slope], 0.0)[:, index]
 
 
 def _summarised(answers: Answers) -> Array:
@@ -441,9 +504,9 @@ def _total(answers: Answers) -> Array:
     return np.asarray(np.sum([np.zeros(answers.draws), *sums], axis=0))
 
 
-def distinct_of(part: Part, histories: Histories) -> DistinctRows:
+def distinct_of(part: Part, histories: Histories | LazyHistories) -> DistinctRows:
     """Return the distinct histories of the customers of a part."""
-    if part.rows is None:
+    if part.rows is None or isinstance(histories, LazyHistories):
         return histories.distinct
     return distinct_rows(*(_some(column, part) for column in (histories.frequency, histories.recency, histories.T)))
 

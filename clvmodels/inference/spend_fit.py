@@ -6,11 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, overload
 
 from clvmodels.data.histories import Histories
+from clvmodels.data.lazy import LazyHistories
+from clvmodels.errors import FitError
 from clvmodels.inference import predictions
 from clvmodels.inference.fit import Fit
 from clvmodels.models.specification import SpendModel
 
 if TYPE_CHECKING:
+    import ibis.expr.types as ir
     import pandas as pd
     import xarray as xr
 
@@ -33,9 +36,13 @@ class SpendFit(Fit):
     def expected_spend(
         self, histories: Histories, *, return_draws: Literal[True], memory_gb: float = 1.0
     ) -> xr.DataArray: ...
+    @overload
     def expected_spend(
-        self, histories: Histories, *, return_draws: bool = False, memory_gb: float = 1.0
-    ) -> pd.DataFrame | xr.DataArray:
+        self, histories: LazyHistories, *, return_draws: Literal[False] = False, memory_gb: float = 1.0
+    ) -> ir.Table: ...
+    def expected_spend(
+        self, histories: Histories | LazyHistories, *, return_draws: bool = False, memory_gb: float = 1.0
+    ) -> pd.DataFrame | xr.DataArray | ir.Table:
         """Return the expected value of each customer's orders; the population mean where there is no repeat purchase.
 
         Parameters
@@ -51,6 +58,8 @@ class SpendFit(Fit):
         -------
         DataFrame
             By customer_id: mean; and sd, q05, q50, q95 where the fit has draws.
+        Table
+            Of histories in an engine: customer_id and mean, as an Ibis table of it, not yet computed.
         DataArray
             With `return_draws`: dimensions (chain, draw, customer_id).
 
@@ -72,6 +81,10 @@ class SpendFit(Fit):
         A            24.66
         B            35.22
         """
+        if isinstance(histories, LazyHistories):
+            if return_draws:
+                raise FitError("draws of each customer need histories in memory: write rfm.collect()")
+            return predictions.spend_in_engine(self, histories)
         return predictions.asked_of_spend(self, histories, memory_gb).told("expected_spend", return_draws=return_draws)
 
     def plot(self, histories: Histories, *, ax: Axes | None = None, return_data: bool = False) -> Drawn:

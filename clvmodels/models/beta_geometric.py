@@ -40,9 +40,6 @@ __all__ = [
     "to_quantities",
 ]
 
-LARGEST_LOG_ODDS: Final = 700.0
-"""Odds beyond exp(700) are beyond the range of doubles; P(alive) is then as small as a double can say."""
-
 QUANTITIES: Final = (
     PURCHASE_RATE,
     PURCHASE_RATE_CV,
@@ -106,13 +103,16 @@ def history_terms(theta: Array, x: Array, k: Array, t_x: Array, T: Array) -> tup
     r, alpha, a, b = np.moveaxis(theta, -1, 0)
     n, end, last, rest = r + x, alpha + T, alpha + t_x, _rest(b, k)
     log_end, silence = np.log(end), np.log(end / last)
-    odds, log_odds = _odds(a, rest, n * silence)
-    log_sum = np.maximum(np.log1p(odds), log_odds)
-    alive, left = _shares(odds)
+    log_odds = _log_odds(a, rest, n * silence)
+    odds = bounded_odds(log_odds)
+    log_sum = np.log1p(odds)
+    np.maximum(log_sum, log_odds, out=log_sum)
+    alive, left = shares(odds)
     gradient = np.empty((4, *alive.shape))
     np.multiply(left, silence, out=gradient[0])
     gradient[0] -= log_end
     np.divide(alive, end, out=gradient[1])
+    last = np.divide(left, last)
     gradient[1] += left / last
     gradient[1] *= -n
     np.divide(left, a, out=gradient[2])

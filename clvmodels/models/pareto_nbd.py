@@ -17,9 +17,9 @@ from scipy import special
 
 from clvmodels.models.counts import PURCHASE_RATE, PURCHASE_RATE_CV, log_negative_binomial
 from clvmodels.models.specification import Array, Parameter, Quantity, Traits, TransactionModel
-from clvmodels.numerics.power_integral import PowerIntegral, log_power_integral
+from clvmodels.numerics.power_integral import log_power_integral, power_integral
 from clvmodels.numerics.quadrature import log_integral_of_peak
-from clvmodels.numerics.special import log_gamma_ratio
+from clvmodels.numerics.special import bounded_odds, log_gamma_ratio, shares
 
 __all__ = ["PARETO_NBD"]
 
@@ -69,34 +69,31 @@ def count_terms(theta: Array, x: Array) -> tuple[Array, Array]:
     return value, np.moveaxis(gradient, 0, -1)
 
 
-def _alive_and_dead(theta: Array, x: Array, t_x: Array, T: Array) -> tuple[Array, PowerIntegral, Array]:
-    """Return the logs of the two terms of the likelihood, the second with its derivatives, and their log odds.
+def history_terms(theta: Array, x: Array, t_x: Array, T: Array) -> tuple[Array, Array]:
+    """Return the part of the log-likelihood that depends on t_x and T, and its gradient.
 
-    Alive: (alpha+T)^-(r+x) (beta+T)^-s; left: s int_{t_x}^T (alpha+t)^-(r+x) (beta+t)^-(s+1) dt.
+    Log of alive + left, alive = (alpha+T)^-(r+x) (beta+T)^-s, left = s int_{t_x}^T (alpha+t)^-(r+x) (beta+t)^-(s+1) dt.
     """
     r, alpha, s, beta = np.moveaxis(theta, -1, 0)
-    alive = -(r + x) * np.log(alpha + T) - s * np.log(beta + T)
-    left = log_power_integral(r + x, s + 1.0, alpha, beta, t_x, T - t_x)
-    return alive, left, left.log + np.log(s) - alive
-
-
-def history_terms(theta: Array, x: Array, t_x: Array, T: Array) -> tuple[Array, Array]:
-    """Return the part of the log-likelihood that depends on t_x and T, and its gradient."""
-    r, alpha, s, beta = np.moveaxis(theta, -1, 0)
-    alive, left, log_odds = _alive_and_dead(theta, x, t_x, T)
-    share = special.expit(log_odds)
-    rest = 1.0 - share
-    gradient = np.empty((4, *alive.shape))
-    gradient[0] = share * left.by_n - rest * np.log(alpha + T)
-    gradient[1] = share * left.by_alpha - rest * (r + x) / (alpha + T)
-    gradient[2] = share * (left.by_k + 1.0 / s) - rest * np.log(beta + T)
+    n, end, log_end, log_beta_end = r + x, alpha + T, np.log(alpha + T), np.log(beta + T)
+    log_alive = -n * log_end - s * log_beta_end
+    left = power_integral(n, s + 1.0, alpha, beta, t_x, T - t_x)
+    log_odds = left.log + np.log(s) - log_alive
+    odds = bounded_odds(log_odds)
+    rest, share = shares(odds)
+    gradient = np.empty((4, *share.shape))
+    gradient[0] = share * left.by_n - rest * log_end
+    gradient[1] = share * left.by_alpha - rest * n / end
+    gradient[2] = share * (left.by_k + 1.0 / s) - rest * log_beta_end
     gradient[3] = share * left.by_beta - rest * s / (beta + T)
-    return alive + np.logaddexp(0.0, log_odds), np.moveaxis(gradient, 0, -1)
+    return log_alive + np.maximum(np.log1p(odds), log_odds), np.moveaxis(gradient, 0, -1)
 
 
 def p_alive(theta: Array, x: Array, t_x: Array, T: Array) -> Array:
     """Return P(alive at T | x, t_x, T): the share of the first term of the likelihood in both."""
-    return np.asarray(special.expit(-_alive_and_dead(theta, x, t_x, T)[2]))
+    r, alpha, s, beta = np.moveaxis(theta, -1, 0)
+    log_left = log_power_integral(r + x, s + 1.0, alpha, beta, t_x, T - t_x) + np.log(s)
+    return shares(bounded_odds(log_left + (r + x) * np.log(alpha + T) + s * np.log(beta + T)))[0]
 
 
 def future(theta: Array, x: Array, T: Array, t: Array) -> tuple[Array, Array]:

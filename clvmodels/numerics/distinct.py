@@ -63,7 +63,7 @@ class DistinctRows:
     def fingerprint(self) -> str:
         """The number of rows and the sum of their hashes (finaliser of splitmix64; Steele, Lea & Flood 2014)."""
         total = sum(map_blocks(self._hash, len(self.rows), ROWS_PER_BLOCK)) % 2**WORD
-        return f"{len(self.order)}-{total:016x}"
+        return f"{int(self.weight.sum())}-{total:016x}"
 
     def _hash(self, block: slice) -> int:
         h = np.zeros(len(self.weight[block]), np.uint64)

@@ -8,13 +8,14 @@ which it falls moderately are exact to rounding. Where it has fallen by exp(-30)
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["PowerIntegral", "log_power_integral"]
+__all__ = ["PowerIntegral", "log_power_integral", "power_integral"]
 
 Array = NDArray[np.float64]
 
@@ -41,43 +42,84 @@ class PowerIntegral:
     by_beta: Array
 
 
-def log_power_integral(n: Array, k: Array, alpha: Array, beta: Array, start: Array, length: Array) -> PowerIntegral:
-    """Return log of int_start^{start+length} (alpha+t)^-n (beta+t)^-k dt and its derivatives. Broadcasts.
+def log_power_integral(n: Array, k: Array, alpha: Array, beta: Array, start: Array, length: Array) -> Array:
+    """Return log of int_start^{start+length} (alpha+t)^-n (beta+t)^-k dt. Broadcasts.
 
     Requires n, k, alpha, beta > 0 and start, length >= 0.
     """
     n, k, alpha, beta, start, length = np.broadcast_arrays(n, k, alpha, beta, start, length)
-    shape, swap = n.shape, np.ravel(beta < alpha)
-    first, second = np.ravel(alpha + start), np.ravel(beta + start)
-    near, far = np.minimum(first, second), np.maximum(first, second)
-    near_power, far_power = np.where(swap, np.ravel(k), np.ravel(n)), np.where(swap, np.ravel(n), np.ravel(k))
-    width = _end(np.log1p(np.ravel(length) / near), near_power, far_power, near / far)
-    columns = (width, near_power, far_power, near / far)
-    fall = np.minimum(near_power * width + far_power * np.log1p(near / far * np.expm1(width)), NEGLIGIBLE)
-    panels = 1 + np.maximum(width // WIDEST_PANEL, fall // LARGEST_FALL).astype(int)
-    sums = np.empty((5, width.size))
-    for count in np.unique(panels):
+    columns = _columns(n, k, alpha, beta, start)
+    (integral,) = _by_panels(_integral, 1, *columns, np.ravel(length))
+    return _log(integral, *columns).reshape(n.shape)
+
+
+def power_integral(n: Array, k: Array, alpha: Array, beta: Array, start: Array, length: Array) -> PowerIntegral:
+    """Return `log_power_integral` and its derivatives."""
+    n, k, alpha, beta, start, length = np.broadcast_arrays(n, k, alpha, beta, start, length)
+    columns = near_power, far_power, near, far = _columns(n, k, alpha, beta, start)
+    integral, *means = _by_panels(_integral_and_means, 5, *columns, np.ravel(length))
+    swap = np.ravel(beta < alpha)
+    by_n, by_k = _swapped(swap, -np.log(near) - means[0], -np.log(far) - means[1])
+    by_alpha, by_beta = _swapped(swap, -near_power / near * means[2], -far_power / far * means[3])
+    parts = (_log(integral, *columns), by_n, by_alpha, by_k, by_beta)
+    return PowerIntegral(*(part.reshape(n.shape) for part in parts))
+
+
+def _columns(n: Array, k: Array, alpha: Array, beta: Array, start: Array) -> tuple[Array, Array, Array, Array]:
+    """Return the powers and the bases at the start of the nearer and of the farther factor, one row an integral."""
+    swap = np.ravel(beta < alpha)
+    near, far = _swapped(swap, np.ravel(alpha + start), np.ravel(beta + start))
+    return *_swapped(swap, np.ravel(n), np.ravel(k)), near, far
+
+
+def _log(integral: Array, near_power: Array, far_power: Array, near: Array, far: Array) -> Array:
+    """Return the log of the integral over t from that of `_integral` over u."""
+    with np.errstate(divide="ignore"):
+        return np.asarray(np.log(integral) + (1.0 - near_power) * np.log(near) - far_power * np.log(far))
+
+
+def _swapped(swap: NDArray[np.bool_], first: Array, second: Array) -> tuple[Array, Array]:
+    """Return two arrays, the second before the first where `swap` says so."""
+    if not swap.any():
+        return first, second
+    if swap.all():
+        return second, first
+    return np.where(swap, second, first), np.where(swap, first, second)
+
+
+def _by_panels(
+    of: Callable[..., tuple[Array, ...]],
+    outputs: int,
+    near_power: Array,
+    far_power: Array,
+    near: Array,
+    far: Array,
+    length: Array,
+) -> Array:
+    """Return what ``of`` does, shape (outputs, rows), for rows that need different numbers of panels."""
+    ratio = near / far
+    width, fall = _end(np.log1p(length / near), near_power, far_power, ratio)
+    panels = 1 + np.maximum(width / WIDEST_PANEL, np.minimum(fall, NEGLIGIBLE) / LARGEST_FALL).astype(int)
+    columns = (width, near_power, far_power, ratio)
+    found = np.empty((outputs, width.size))
+    for count in np.flatnonzero(np.bincount(panels)):
         rows = np.flatnonzero(panels == count)
         for some in np.split(rows, range(ROWS_AT_A_TIME, rows.size, ROWS_AT_A_TIME)):
-            sums[:, some] = _sums(count, *(column[some] for column in columns))
-    log_near, log_far = np.log(near), np.log(far)
-    with np.errstate(divide="ignore"):
-        log = np.log(sums[0]) + (1.0 - near_power) * log_near - far_power * log_far
-    by_near_power, by_far_power = -log_near - sums[1], -log_far - sums[2]
-    by_near, by_far = -near_power / near * sums[3], -far_power / far * sums[4]
-    parts = (
-        log,
-        np.where(swap, by_far_power, by_near_power),
-        np.where(swap, by_far, by_near),
-        np.where(swap, by_near_power, by_far_power),
-        np.where(swap, by_near, by_far),
-    )
-    return PowerIntegral(*(part.reshape(shape) for part in parts))
+            for out, one in zip(found, of(int(count), *(column[some] for column in columns)), strict=True):
+                out[some] = one
+    return found
 
 
-def _end(width: Array, near_power: Array, far_power: Array, ratio: Array) -> Array:
-    """Return where the (convex) fall reaches `NEGLIGIBLE`, by Newton's method from the right, or `width` if before."""
-    end = width
+def _end(width: Array, near_power: Array, far_power: Array, ratio: Array) -> tuple[Array, Array]:
+    """Return where the (convex) fall reaches `NEGLIGIBLE`, by Newton's method from the right, or `width` if before.
+
+    The second array is how far the integrand has fallen there, `NEGLIGIBLE` or more where it was reached.
+    """
+    fall = near_power * width + far_power * np.log1p(ratio * np.expm1(width))
+    steep = np.flatnonzero(fall - width - NEGLIGIBLE > 1.0)
+    if not len(steep):
+        return width, fall
+    end, near_power, far_power, ratio = width[steep], near_power[steep], far_power[steep], ratio[steep]
     for _ in range(60):
         grown = np.expm1(end)
         excess = near_power * end + far_power * np.log1p(ratio * grown) - end - NEGLIGIBLE
@@ -86,31 +128,64 @@ def _end(width: Array, near_power: Array, far_power: Array, ratio: Array) -> Arr
             break
         slope = near_power + far_power * ratio * (1.0 + grown) / (1.0 + ratio * grown) - 1.0
         end = np.where(beyond, end - excess / np.where(beyond, slope, 1.0), end)
-    return end
+    width[steep] = end
+    fall[steep] = near_power * end + far_power * np.log1p(ratio * np.expm1(end))
+    return width, fall
 
 
-def _sums(panels: int, width: Array, near_power: Array, far_power: Array, ratio: Array) -> Array:
-    """Return the integral over u relative to its start, and four means under the integrand; shape (5, rows).
+@dataclass(frozen=True)
+class _Nodes:
+    """The integrand at the nodes of its panels, relative to its start, shape (nodes, rows).
 
-    The means are of u, of the log of the far factor, and of the reciprocals of the near and of the far factor.
+    Rows come last, so that sums over the nodes are sums of long vectors.
+
+    Attributes
+    ----------
+    place
+        Of the nodes, as a share of the width; shape (nodes, 1).
+    near, far, log_far
+        The two factors relative to their start, and the log of the second.
+    terms
+        The integrand times the share of each node.
     """
-    place = np.ravel(2.0 * np.arange(panels)[:, None] + 1.0 + NODES) / (2.0 * panels)
-    mass = np.tile(WEIGHTS, panels) / (2.0 * panels)
-    u = width[:, None] * place
-    near_growth = np.expm1(u)
-    far_growth = ratio[:, None] * near_growth
-    log_far = np.log1p(far_growth)
-    terms = np.exp((1.0 - near_power)[:, None] * u - far_power[:, None] * log_far)
-    terms *= mass
-    near_growth += 1.0
-    far_growth += 1.0
-    total = terms.sum(axis=1)
-    return np.stack(
-        [
-            width * total,
-            width * np.einsum("ij,j->i", terms, place) / total,
-            np.einsum("ij,ij->i", terms, log_far) / total,
-            (terms / near_growth).sum(axis=1) / total,
-            (terms / far_growth).sum(axis=1) / total,
-        ]
+
+    place: Array
+    near: Array
+    far: Array
+    log_far: Array
+    terms: Array
+
+
+def _nodes(panels: int, width: Array, near_power: Array, far_power: Array, ratio: Array) -> _Nodes:
+    place = np.ravel(2.0 * np.arange(panels)[:, None] + 1.0 + NODES)[:, None] / (2.0 * panels)
+    terms = place * width
+    near = np.expm1(terms)
+    far = ratio * near
+    log_far = np.log1p(far)
+    terms *= 1.0 - near_power
+    terms -= far_power * log_far
+    np.exp(terms, out=terms)
+    terms *= np.tile(WEIGHTS, panels)[:, None] / (2.0 * panels)
+    near += 1.0
+    far += 1.0
+    return _Nodes(place, near, far, log_far, terms)
+
+
+def _integral(panels: int, width: Array, near_power: Array, far_power: Array, ratio: Array) -> tuple[Array]:
+    """Return the integral over u, relative to its start."""
+    return (width * _nodes(panels, width, near_power, far_power, ratio).terms.sum(axis=0),)
+
+
+def _integral_and_means(
+    panels: int, width: Array, near_power: Array, far_power: Array, ratio: Array
+) -> tuple[Array, ...]:
+    """Return the integral, and means under it: of u, of the log of the far factor, of the reciprocals of both."""
+    nodes = _nodes(panels, width, near_power, far_power, ratio)
+    total = nodes.terms.sum(axis=0)
+    sums = (
+        width * np.einsum("ji,j->i", nodes.terms, nodes.place[:, 0]),
+        np.einsum("ji,ji->i", nodes.terms, nodes.log_far),
+        np.divide(nodes.terms, nodes.near, out=nodes.near).sum(axis=0),
+        np.divide(nodes.terms, nodes.far, out=nodes.far).sum(axis=0),
     )
+    return width * total, *(some / total for some in sums)

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
 
-import numpy as np
-
 from clvmodels.data.histories import Histories
 from clvmodels.inference.orders_fit import OrdersFit
 from clvmodels.inference.spend_fit import SpendFit
@@ -62,13 +60,9 @@ class Valuation:
     @cached_property
     def groups(self) -> tuple[Group, ...]:
         """The customers who bought once only, and the most valuable fifth."""
-        rlv = self.book.rlv
-        once = self.book.histories.frequency == 0
-        top = int(np.ceil(_TOP_SHARE * len(rlv)))
-        highest = np.partition(rlv, len(rlv) - top)[len(rlv) - top :]
         return (
-            Group("bought once only", int(once.sum()), float(rlv[once].sum())),
-            Group(f"most valuable {100 * _TOP_SHARE:.0f} %", top, float(highest.sum())),
+            Group("bought once only", *self.book.bought_once()),
+            Group(f"most valuable {100 * _TOP_SHARE:.0f} %", *self.book.most_valuable(_TOP_SHARE)),
         )
 
 

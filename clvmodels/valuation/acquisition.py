@@ -122,7 +122,7 @@ def payback_years(book: Book) -> float:
     if new.repeat <= open_:
         return float("inf")
     years = np.arange(1, STEPS * LONGEST + 1) / STEPS
-    brought = total(at_mean_rates(book.lines), future_of_new_customer(book, years.tolist()))
+    brought = total(at_mean_rates(book.lines, book.weight), future_of_new_customer(book, years.tolist()))
     reached = np.flatnonzero(brought >= open_)
     if not len(reached):
         return float("inf")

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clvmodels.data.histories import Histories
+from clvmodels.data.lazy import LazyHistories
 from clvmodels.inference.orders_fit import OrdersFit
 from clvmodels.inference.predictions import distinct_of
 from clvmodels.models.derived import residual
@@ -44,7 +45,7 @@ class Ahead:
     living: Array
 
 
-def ahead(orders: OrdersFit, histories: Histories, weightings: Sequence[Weighting]) -> Iterator[Ahead]:
+def ahead(orders: OrdersFit, histories: Histories | LazyHistories, weightings: Sequence[Weighting]) -> Iterator[Ahead]:
     """Yield what customers are expected to do, for those with the same parameters each.
 
     Parameters
@@ -52,7 +53,7 @@ def ahead(orders: OrdersFit, histories: Histories, weightings: Sequence[Weightin
     orders
         The fit of transactions.
     histories
-        The customers.
+        The customers; in an engine, their distinct histories stand for them.
     weightings
         The factors to integrate with, such as discount factors.
     """
@@ -63,4 +64,5 @@ def ahead(orders: OrdersFit, histories: Histories, weightings: Sequence[Weightin
         purchases, living = residual(orders.model, part.estimate, x, T, weightings)
         for integral in (purchases, living):
             np.multiply(integral, alive[:, None], out=integral)
-        yield Ahead(slice(None) if part.rows is None else part.rows, distinct.index, alive, purchases, living)
+        index = np.arange(len(x)) if isinstance(histories, LazyHistories) else distinct.index
+        yield Ahead(slice(None) if part.rows is None else part.rows, index, alive, purchases, living)

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 from clvmodels.data.histories import Histories
+from clvmodels.data.lazy import LazyHistories
 from clvmodels.errors import AssumptionError, FitError
 from clvmodels.inference.orders_fit import OrdersFit
 from clvmodels.inference.spend_fit import SpendFit
+from clvmodels.numerics.threads import dot
 from clvmodels.valuation.ahead import Ahead, ahead
 from clvmodels.valuation.assumptions import Assumptions
 from clvmodels.valuation.discounting import calendar_years, discounting, growing
@@ -37,8 +39,9 @@ if TYPE_CHECKING:
 
     from clvmodels.evaluation.checks import Checks
     from clvmodels.style import Axes, Drawn
+    from clvmodels.valuation.lazy_book import LazyBook
 
-__all__ = ["HORIZONS", "Book", "value"]
+__all__ = ["DISCOUNTING", "HORIZONS", "Book", "order_values", "value"]
 
 Array = NDArray[np.float64]
 
@@ -46,7 +49,7 @@ HORIZONS: Final = (1, 2, 3, 5, 10, 15, 20, 30)
 """Years within which the value is shown."""
 
 
-_DISCOUNTING: Final = ("discount_rate", "growth", "year", "timing", "horizon")
+DISCOUNTING: Final = ("discount_rate", "growth", "year", "timing", "horizon")
 """The assumptions that D, L and Z rest on."""
 
 
@@ -67,6 +70,8 @@ class Book:
     ahead
         What customers are expected to do within each of `HORIZONS` and that of the assumptions, discounted; where
         values grow, then also with that growth.
+    weight
+        How many customers each history stands for, shape (histories,); None: one.
     """
 
     orders: OrdersFit
@@ -75,6 +80,7 @@ class Book:
     histories: Histories
     order_value: Array
     ahead: Sequence[Ahead]
+    weight: Array | None = None
     _draws: dict[tuple[bool, int | None], Uncertainty] = field(default_factory=dict, init=False)
 
     @cached_property
@@ -138,7 +144,7 @@ class Book:
         >>> round(book.under(terms.changed({"margin": 0.15})).equity / book.equity, 9)
         0.5
         """
-        if any(getattr(terms, name) != getattr(self.terms, name) for name in _DISCOUNTING):
+        if any(getattr(terms, name) != getattr(self.terms, name) for name in DISCOUNTING):
             return value(self.orders, self.spend, self.histories, terms)
         return replace(self, terms=terms)
 
@@ -224,7 +230,22 @@ class Book:
     @cached_property
     def equity(self) -> float:
         """Static customer equity: the sum of the residual lifetime values of the customers on the books."""
-        return float(self.rlv.sum())
+        return self.summed(self.rlv)
+
+    def summed(self, values: Array) -> float:
+        """Return the sum over the customers of what is known by history, shape (histories,)."""
+        return float(values.sum()) if self.weight is None else dot(self.weight, values)
+
+    def bought_once(self) -> tuple[int, float]:
+        """Return how many customers bought once only, and what they are worth together."""
+        once = (self.histories.frequency == 0.0).astype(float)
+        return round(self.summed(once)), self.summed(once * self.rlv)
+
+    def most_valuable(self, share: float) -> tuple[int, float]:
+        """Return how many customers the most valuable share of them is, and what they are worth together."""
+        number = int(np.ceil(share * len(self.rlv)))
+        highest = np.partition(self.rlv, len(self.rlv) - number)[len(self.rlv) - number :]
+        return number, float(highest.sum())
 
     def interval(self, probability: float = 0.9, *, process: bool = False, seed: int | None = None) -> Interval:
         """Return where customer equity lies with a probability, given the draws of the fits.
@@ -406,7 +427,7 @@ class Book:
     def _basis(self) -> Basis:
         names = tuple(line.name for line in self.lines)
         spreads = spreads_of(self.terms, self.histories)
-        return Basis(self.orders, self.spend, self.terms, names, self.rates, spreads)
+        return Basis(self.orders, self.spend, self.terms, names, self.rates, spreads, self.weight)
 
     def _uncertainty(self, process: bool, seed: int | None) -> Uncertainty:
         """Return the draws of this valuation, computed when they are first asked for."""
@@ -438,7 +459,7 @@ class Book:
         """By number of years: equity within them, and its share of the whole."""
         import pandas as pd
 
-        equity = [float(self.rlv_within(years).sum()) for years in HORIZONS]
+        equity = [self.summed(self.rlv_within(years)) for years in HORIZONS]
         table = pd.DataFrame({"years": HORIZONS, "equity": equity}).set_index("years")
         return table.assign(share=table["equity"] / self.equity)
 
@@ -503,7 +524,13 @@ class Book:
         )
 
 
-def value(orders: OrdersFit, spend: SpendFit, histories: Histories, terms: Assumptions) -> Book:
+@overload
+def value(orders: OrdersFit, spend: SpendFit, histories: Histories, terms: Assumptions) -> Book: ...
+@overload
+def value(orders: OrdersFit, spend: SpendFit, histories: LazyHistories, terms: Assumptions) -> LazyBook: ...
+def value(
+    orders: OrdersFit, spend: SpendFit, histories: Histories | LazyHistories, terms: Assumptions
+) -> Book | LazyBook:
     """Value the customers on the books.
 
     Parameters
@@ -519,8 +546,8 @@ def value(orders: OrdersFit, spend: SpendFit, histories: Histories, terms: Assum
 
     Returns
     -------
-    Book
-        Customer equity, by customer, by line and by horizon.
+    Book or LazyBook
+        Customer equity, by customer, by line and by horizon; of histories in an engine, customers stay there.
 
     Raises
     ------
@@ -552,13 +579,23 @@ def value(orders: OrdersFit, spend: SpendFit, histories: Histories, terms: Assum
         raise FitError("value(orders, spend, rfm, terms) takes a fit of transactions first and a fit of spend second")
     orders.require_unit(histories)
     _require_finite(orders, terms)
+    kinds = (discounting, growing) if terms.growth else (discounting,)
+    weightings = [kind(terms, orders.unit, years) for kind in kinds for years in (*HORIZONS, None)]
+    expected = tuple(ahead(orders, histories, weightings))
+    if isinstance(histories, LazyHistories):
+        from clvmodels.valuation.lazy_book import LazyBook
+
+        return LazyBook(orders, spend, terms, histories, expected[0])
+    return Book(orders, spend, terms, histories, order_values(spend, histories), expected)
+
+
+def order_values(spend: SpendFit, histories: Histories) -> Array:
+    """Return Z of each customer at the point estimate, shape (customers,)."""
     Z = np.empty(len(histories))
     for part in spend.parts(histories):
         rows = slice(None) if part.rows is None else part.rows
         Z[rows] = spend.model.expected_spend(part.estimate, histories.frequency[rows], histories.monetary_value[rows])
-    kinds = (discounting, growing) if terms.growth else (discounting,)
-    weightings = [kind(terms, orders.unit, years) for kind in kinds for years in (*HORIZONS, None)]
-    return Book(orders, spend, terms, histories, Z, tuple(ahead(orders, histories, weightings)))
+    return Z
 
 
 def _require_finite(orders: OrdersFit, terms: Assumptions) -> None:

@@ -50,6 +50,9 @@ def _expected(basis: Basis, customers: Customers, groups: int) -> Uncertainty:
     """Return the draws of customers who share the parameters of both fits."""
     orders, spend, unit = basis.orders, basis.spend, basis.orders.unit
     distinct, group, rates, spreads = _distinct(customers)
+    weights = distinct.weight
+    if customers.weight is not None:
+        weights = np.bincount(distinct.index, customers.weight).astype(float)
     x, t_x, T, mean_spend = np.ascontiguousarray(distinct.rows[:, :4].T)
     table = np.empty((len(x), len(CUSTOMER_COLUMNS)))
     kinds = (discounting, growing) if basis.terms.growth else (discounting,)
@@ -64,7 +67,7 @@ def _expected(basis: Basis, customers: Customers, groups: int) -> Uncertainty:
         first = rows.start if isinstance(rows, slice) else int(rows[0])
         drawn = drawn_rates(rates, spreads, (rows, None), shape, np.random.default_rng([SEED_OF_RATES, first]))
         values = basis.values(drawn, Future(D, L, Z, G, K), shape)
-        rlv, weight = values.sum(axis=0), distinct.weight[rows]
+        rlv, weight = values.sum(axis=0), weights[rows]
         by_group = _by_group(groups, group[rows], weight, rlv)
         table[rows] = summary_of(rlv)
         return np.einsum("i,kij->kj", weight, values), by_group

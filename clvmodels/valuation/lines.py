@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
 from operator import mul
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,11 +67,11 @@ class Future:
     K: float | Array
 
 
-DRIVERS: Final[dict[Driver, Callable[[Future], Array]]] = {
+DRIVERS: Final[dict[Driver, Callable[[Future], Any]]] = {
     "sales": lambda future: future.G * future.Z,
     "orders": lambda future: future.D,
     "living years": lambda future: future.L,
-    "calendar years": lambda future: np.asarray(future.K),
+    "calendar years": lambda future: future.K,
 }
 
 
@@ -95,7 +95,11 @@ class Line:
 
     def value(self, future: Future) -> Array:
         """Return the present value of the line, by customer."""
-        return np.asarray(sum(rate * DRIVERS[driver](future) for driver, rate in self.rates.items()) + 0.0 * future.D)
+        return np.asarray(self.formula(future))
+
+    def formula(self, future: Future) -> Any:  # noqa: ANN401 - an array, or a column of an engine
+        """Return the same of whatever can be added and multiplied."""
+        return sum(rate * DRIVERS[driver](future) for driver, rate in self.rates.items()) + 0.0 * future.D
 
 
 @dataclass(frozen=True)
@@ -203,8 +207,13 @@ def total(some: Sequence[Line], future: Future) -> Array:
     return np.asarray(np.sum([line.value(future) for line in some], axis=0))
 
 
-def at_mean_rates(some: Sequence[Line]) -> tuple[Line, ...]:
-    """Return the lines with the mean over the customers in place of rates that differ."""
-    return tuple(
-        replace(line, rates={driver: float(np.mean(rate)) for driver, rate in line.rates.items()}) for line in some
-    )
+def at_mean_rates(some: Sequence[Line], weight: Array | None) -> tuple[Line, ...]:
+    """Return the lines with the mean over the customers in place of rates that differ.
+
+    `weight` says how many customers each rate is of, shape (rates,); None: one each.
+    """
+
+    def mean(rate: float | Array) -> float:
+        return float(np.average(rate, weights=weight)) if np.ndim(rate) else float(rate)
+
+    return tuple(replace(line, rates={driver: mean(rate) for driver, rate in line.rates.items()}) for line in some)

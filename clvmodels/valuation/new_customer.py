@@ -59,14 +59,14 @@ def new_customer(book: Book) -> NewCustomer:
     later = future_of_new_customer(book, [None])
     nothing, one = np.zeros(1), np.ones(1)
     first = Future(D=one, L=nothing, Z=later.Z, G=one, K=0.0)
-    mean = at_mean_rates(book.lines)
+    mean = at_mean_rates(book.lines, book.weight)
     return NewCustomer(
         orders=float(later.D[0]),
         living_years=float(later.L[0]),
         order_value=float(later.Z[0]),
         first_order=float(total(mean, first)[0]),
         repeat=float(total(mean, later)[0]),
-        acquisition_cost=float(book.acquisition_cost.mean()) if len(book.histories) else 0.0,
+        acquisition_cost=float(np.average(book.acquisition_cost, weights=book.weight)) if len(book.histories) else 0.0,
     )
 
 

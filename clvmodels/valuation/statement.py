@@ -85,8 +85,8 @@ def by_line(book: Book) -> pd.DataFrame:
     for line in book.lines:
         amount = np.nan
         if len(line.rates) == 1:
-            amount = float(np.broadcast_to(DRIVERS[next(iter(line.rates))](book.future), book.rlv.shape).sum())
-        worth = float(line.value(book.future).sum())
+            amount = book.summed(np.broadcast_to(DRIVERS[next(iter(line.rates))](book.future), book.rlv.shape))
+        worth = book.summed(line.value(book.future))
         rate = worth / amount if amount else np.nan
         rows.append((line.name, line.group, ", ".join(line.rates), amount, rate, worth))
     table = pd.DataFrame(rows, columns=["line", "group", "driver", "amount", "rate", "value"]).set_index("line")
@@ -108,7 +108,8 @@ def _columns(book: Book) -> dict[str, NDArray[np.float64]]:
     }
     columns |= {line.name: line.value(future) for line in book.lines} | {"equity": book.rlv}
     columns |= {f"share_{years}": book.rlv_within(years) for years in WITHIN}
-    return columns | ({"acquisition_cost": book.acquisition_cost} if book.acquisition_cost.any() else {})
+    columns |= {"acquisition_cost": book.acquisition_cost} if book.acquisition_cost.any() else {}
+    return columns if book.weight is None else {name: book.weight * values for name, values in columns.items()}
 
 
 def _ends(book: Book, segments: pd.Series[Any], names: list[str], *, whole: bool) -> dict[str, list[float]]:

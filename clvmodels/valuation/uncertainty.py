@@ -134,6 +134,8 @@ class Customers:
         The rates by name, one number or shape (customers,), and the standard deviations of some.
     group
         The number of the group that each belongs to.
+    weight
+        How many customers each stands for; None: one.
     """
 
     rows: Index
@@ -147,6 +149,7 @@ class Customers:
     rates: Mapping[str, float | Array]
     spreads: Mapping[str, Array]
     group: Index
+    weight: Array | None = None
 
     @property
     def draws(self) -> int:
@@ -168,6 +171,8 @@ class Basis:
         Of the lines.
     rates, spreads
         The rates by name, one number or shape (customers,), and the standard deviations of some.
+    weight
+        How many customers each history stands for, shape (histories,); None: one.
     """
 
     orders: OrdersFit
@@ -176,6 +181,7 @@ class Basis:
     names: tuple[str, ...]
     rates: Mapping[str, float | Array]
     spreads: Mapping[str, Array]
+    weight: Array | None = None
 
     def values(self, rates: Mapping[str, float | Array], future: Future, shape: tuple[int, ...]) -> Array:
         """Return each line, shape (lines, *shape)."""
@@ -203,6 +209,7 @@ def customers_of(basis: Basis, histories: Histories, group: Index) -> Iterator[C
                     {name: _at(rate, rows) for name, rate in basis.rates.items()},
                     {name: spread[rows] for name, spread in basis.spreads.items()},
                     group[rows],
+                    None if basis.weight is None else basis.weight[rows],
                 )
 
 

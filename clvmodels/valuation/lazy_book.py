@@ -1,0 +1,300 @@
+"""Customer equity of customers whose histories stay in an engine.
+
+Value is linear in the value of an order, and that is linear in a customer's mean spend: a valuation of the cells of
+customers with the same history, each with its mean spend, gives every sum over customers. Customer by customer, value
+is an expression on the histories and a small table of what is expected of each distinct history.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property, reduce
+from operator import add
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clvmodels.data.lazy import LazyHistories, attribute_column, write_parquet
+from clvmodels.errors import AssumptionError, DataError
+from clvmodels.inference.orders_fit import OrdersFit
+from clvmodels.inference.predictions import linear_spend
+from clvmodels.inference.spend_fit import SpendFit
+from clvmodels.valuation.ahead import Ahead
+from clvmodels.valuation.assumptions import RATES, Assumptions
+from clvmodels.valuation.book import DISCOUNTING, HORIZONS, Book, order_values, value
+from clvmodels.valuation.discounting import calendar_years
+from clvmodels.valuation.lines import FORMULAS, Future, Line, lines_of
+from clvmodels.valuation.new_customer import NewCustomer
+from clvmodels.valuation.rates import ByColumn, BySegment, Rate
+from clvmodels.valuation.uncertainty import Interval
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+    import pandas as pd
+
+__all__ = ["LazyBook"]
+
+Array = NDArray[np.float64]
+
+_OF_SALES: Final = {name for formula in FORMULAS for name in formula.factors.get("sales", ())}
+"""The rates that are shares of sales: their means over customers weigh with the value of an order."""
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class LazyBook:
+    """The valuation of customers in an engine: a `Book` whose customers are a table of the engine.
+
+    Attributes
+    ----------
+    orders, spend
+        The fits it rests on.
+    terms
+        The assumptions.
+    histories
+        The customers.
+    ahead
+        What is expected of each distinct history.
+
+    Examples
+    --------
+    >>> import clvmodels as clv
+    >>> rfm = clv.rfm_summary(clv.datasets.path("cdnow.parquet"), value="amount", unit="week", resolution="day")
+    >>> terms = clv.Assumptions(discount_rate=0.15, margin=0.30, year="52 weeks")
+    >>> book = clv.value(clv.BGNBD().fit(rfm), clv.GammaGamma().fit(rfm), rfm, terms)
+    >>> book
+    >>> book.customers.limit(1).to_pandas()[["customer_id", "rlv"]]
+    """
+
+    orders: OrdersFit
+    spend: SpendFit
+    terms: Assumptions
+    histories: LazyHistories
+    ahead: Ahead
+
+    # ------------------------------------------------------------------------------------------------ sums
+
+    @cached_property
+    def cells(self) -> Book:
+        """The valuation of cells of customers with the same history: all sums over customers are its sums."""
+        return self._cells(())
+
+    def _cells(self, by: Sequence[str]) -> Book:
+        rates = self._rates()
+        segments = [rate.by for rate in rates.values() if isinstance(rate, BySegment)]
+        means = {name: rate for name, rate in rates.items() if isinstance(rate, ByColumn)}
+        table = self._valued if means else self.histories.rows
+        expressions = {
+            _mean(name): (self._rate(table, name, rate), self._order_value(table) if name in _OF_SALES else 1.0)
+            for name, rate in means.items()
+        }
+        counted = self.histories.cells(table, list(dict.fromkeys([*by, *segments])), expressions)
+        return Book(
+            self.orders,
+            self.spend,
+            self.terms.changed({name: ByColumn(_mean(name)) for name in means}),
+            counted.histories,
+            order_values(self.spend, counted.histories),
+            (replace(self.ahead, index=counted.place),),
+            counted.weight,
+        )
+
+    @property
+    def equity(self) -> float:
+        """Static customer equity: the sum of the residual lifetime values of the customers on the books."""
+        return self.cells.equity
+
+    @property
+    def lines(self) -> tuple[Line, ...]:
+        """The benefits and costs."""
+        return self.cells.lines
+
+    @property
+    def statement_lines(self) -> pd.DataFrame:
+        """By line, as `Book.statement_lines`."""
+        return self.cells.statement_lines
+
+    @property
+    def horizons(self) -> pd.DataFrame:
+        """By number of years: equity within them, and its share of the whole."""
+        return self.cells.horizons
+
+    @property
+    def new_customer(self) -> NewCustomer:
+        """The value of a customer just acquired, under the same fits and assumptions."""
+        return self.cells.new_customer
+
+    @property
+    def has_draws(self) -> bool:
+        """Whether one of the fits has draws of its parameters."""
+        return self.cells.has_draws
+
+    def statement(self, by: str | None = None, *, intervals: bool = True) -> pd.DataFrame:
+        """Return the customer-equity statement by an attribute of the histories, as `Book.statement`.
+
+        Raises
+        ------
+        DataError
+            If the histories have no such attribute, or it is missing for some customers.
+        """
+        book = self.cells if by is None else self._cells((by,))
+        return book.statement(by, intervals=intervals)
+
+    def interval(self, probability: float = 0.9) -> Interval:
+        """Return where customer equity lies with a probability, given the draws of the fits; see `Book.interval`.
+
+        Raises
+        ------
+        FitError
+            If neither fit has draws.
+        AssumptionError
+            If `probability` is not between 0 and 1, or a rate by column is not sure itself.
+        """
+        self._require_sure_rates()
+        return self.cells.interval(probability)
+
+    def draws(self) -> Array:
+        """Return customer equity under each draw of the parameters, shape (draws,); see `Book.draws`."""
+        self._require_sure_rates()
+        return self.cells.draws()
+
+    def bought_once(self) -> tuple[int, float]:
+        """Return how many customers bought once only, and what they are worth together."""
+        return self.cells.bought_once()
+
+    def most_valuable(self, share: float) -> tuple[int, float]:
+        """Return how many customers the most valuable share of them is, and what they are worth together."""
+        number = int(np.ceil(share * len(self.histories)))
+        rlv = self._customers.select("rlv")
+        highest = rlv.order_by(rlv.rlv.desc()).limit(number)
+        found = self.histories.engine.run(highest.aggregate(equity=highest.rlv.sum()))
+        return number, float(found["equity"][0].as_py())
+
+    # ------------------------------------------------------------------------------------- customer by customer
+
+    @property
+    def customers(self) -> ir.Table:
+        """By customer_id, as a table of the engine that is not yet computed: the columns of `Book.customers`.
+
+        ``discounted_orders`` (D), ``discounted_lifetime`` (L, years), ``order_value`` (Z), each line, ``rlv``. All at
+        the point estimates; intervals by customer need histories in memory. An Ibis table: ``.to_parquet``,
+        ``.to_delta``, ``.to_pandas`` or ``backend.create_table(name, book.customers)`` write it or fetch it.
+        """
+        return self.histories.engine.public(self._customers)
+
+    def write_customers(self, path: str | Path) -> None:
+        """Write `customers` to a Parquet file, whole or not at all; engines of a cluster write a folder of files."""
+        write_parquet(self.histories.engine, self._customers, Path(path))
+
+    def collect(self) -> Book:
+        """Return the valuation with histories in memory, and all that `Book` can."""
+        return value(self.orders, self.spend, self.histories.collect(), self.terms)
+
+    def under(self, terms: Assumptions) -> LazyBook:
+        """Return the valuation of the same customers and fits under other assumptions; nothing is fitted again."""
+        if any(getattr(terms, name) != getattr(self.terms, name) for name in DISCOUNTING):
+            return value(self.orders, self.spend, self.histories, terms)
+        return replace(self, terms=terms)
+
+    @cached_property
+    def _customers(self) -> ir.Table:
+        table = self._valued
+        future = Future(
+            table.D,
+            table.L,
+            self._order_value(table),
+            table.G if self.terms.growth else table.D,
+            calendar_years(self.terms, self.orders.unit),
+        )
+        names = {line.name for line in self.lines}
+        rates = {name: self._rate(table, name, rate) for name, rate in self._rates().items()}
+        worth = {line.name: line.formula(future) for line in lines_of(rates, self.terms.tax) if line.name in names}
+        return table.select(
+            customer_id=table.id,
+            discounted_orders=future.D,
+            discounted_lifetime=future.L,
+            order_value=future.Z,
+            **worth,
+            rlv=reduce(add, worth.values()),
+        )
+
+    @cached_property
+    def _valued(self) -> ir.Table:
+        """The histories with D, L, G, and what Z follows from."""
+        some, last = self.ahead, len(HORIZONS)
+        intercept, slope = self._linear[1]
+        columns = {"D": some.purchases[:, last], "L": some.living[:, last] / self.terms.year_in(self.orders.unit)}
+        columns |= {"G": some.purchases[:, -1]} if self.terms.growth else {}
+        return self.histories.evaluated(columns | {"intercept": intercept, "slope": slope})
+
+    @cached_property
+    def _linear(self) -> tuple[float, Array]:
+        return linear_spend(self.spend.model, self.spend.estimate[None], self.histories.distinct.rows[:, 0])
+
+    def _order_value(self, table: ir.Table) -> ir.FloatingValue:
+        line = table.intercept + table.slope * table.spend
+        return self.histories.known(table).ifelse(line, self._linear[0])
+
+    # ------------------------------------------------------------------------------------------------ rates
+
+    def _rates(self) -> dict[str, Rate]:
+        rates: dict[str, Rate] = {name: getattr(self.terms, name) for name in RATES}
+        for formula in FORMULAS:
+            for names in formula.factors.values():
+                varying = [name for name in names if isinstance(rates[name], ByColumn)]
+                if len(varying) > 1:
+                    raise AssumptionError(
+                        f"{' and '.join(varying)} are both stated by column, and their product is a rate of "
+                        f"{formula.name!r}: an engine cannot sum it by history; write rfm.collect()"
+                    )
+        return rates
+
+    def _rate(self, table: ir.Table, name: str, rate: Rate) -> Any:  # noqa: ANN401 - a number or a column
+        """Return a rate as a number or as an expression by customer."""
+        if isinstance(rate, BySegment):
+            segment = self._attribute(table, name, rate.by).cast("string")
+            return segment.cases(*rate.rates.items(), else_=None)
+        if not isinstance(rate, ByColumn):
+            return rate
+        column = self._attribute(table, name, rate.column).cast("float64")
+        self._require_range(name, rate.column)
+        return (column * rate.factor).clip(upper=RATES[name].high)
+
+    def _attribute(self, table: ir.Table, name: str, column: str) -> ir.Column:
+        try:
+            return attribute_column(self.histories, table, column)
+        except DataError as error:
+            raise AssumptionError(f"{name}: {error}") from error
+
+    def _require_range(self, name: str, column: str) -> None:
+        """Refuse a column of rates that is missing or out of range for some customers."""
+        rows, bounds = self.histories.rows, RATES[name]
+        values = attribute_column(self.histories, rows, column).cast("float64")
+        good = ((values >= bounds.low) & (values <= bounds.high)).fill_null(False)
+        wrong = self.histories.engine.run(rows.aggregate(wrong=(~good).cast("int64").sum()))["wrong"][0].as_py()
+        if wrong:
+            raise AssumptionError(
+                f"{name}: the column {column!r} is missing or outside of {bounds.low:g} to {bounds.high:g} for "
+                f"{wrong:,} customers"
+            )
+
+    def _require_sure_rates(self) -> None:
+        unsure = [
+            rate.column
+            for rate in self._rates().values()
+            if isinstance(rate, ByColumn) and f"{rate.column}_sd" in self.histories.names
+        ]
+        if unsure:
+            raise AssumptionError(f"draws of the rates in {unsure[0]!r} need histories in memory: write rfm.collect()")
+
+    def __repr__(self) -> str:
+        return repr(self.cells).replace(
+            f"{len(self.cells.histories):,} customers", f"{len(self.histories):,} customers"
+        )
+
+
+def _mean(name: str) -> str:
+    """Return the name of the attribute of cells that holds a mean rate."""
+    return f"mean {name}"
