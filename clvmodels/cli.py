@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from clvmodels.data.histories import Histories
+    from clvmodels.data.lazy import LazyHistories
 
 __all__ = ["app", "main"]
 
@@ -76,6 +77,18 @@ TimeZone = Annotated[
 TimeFormat = Annotated[
     str | None,
     typer.Option(metavar="FORMAT", help="How times are written, as %d.%m.%Y; ISO needs none.", rich_help_panel=_LOG),
+]
+MemoryGb = Annotated[
+    float | None,
+    typer.Option(
+        metavar="GB",
+        help="Memory for aggregating the log; what does not fit is spilled. Of Parquet: 3.",
+        rich_help_panel=_LOG,
+    ),
+]
+SpillFolder = Annotated[
+    Path | None,
+    typer.Option(metavar="DIR", help="Where to spill; else the temporary folder.", rich_help_panel=_LOG),
 ]
 ModelKey = Annotated[
     str,
@@ -145,7 +158,9 @@ def _read(
     time_zone: str | None,
     time_format: str | None,
     attributes: Sequence[str] = (),
-) -> Histories:
+    memory_gb: float | None = None,
+    spill_folder: Path | None = None,
+) -> Histories | LazyHistories:
     """Return the purchase histories of a log."""
     from clvmodels.data.transactions import rfm_summary
 
@@ -162,6 +177,8 @@ def _read(
         time_zone=time_zone,
         time_format=time_format,
         attributes=attributes,
+        memory_gb=memory_gb,
+        spill_folder=spill_folder,
     )
 
 
@@ -199,6 +216,8 @@ def summarize(
     returns: Returns = "net",
     time_zone: TimeZone = None,
     time_format: TimeFormat = None,
+    memory_gb: MemoryGb = None,
+    spill_folder: SpillFolder = None,
     out: Table = None,
     quiet: Quiet = False,
 ) -> None:
@@ -213,10 +232,11 @@ def summarize(
     with steps(2, quiet=quiet) as step:
         step("reading the log")
         with gathered_notes() as notes:
-            histories = _read(log, customer_id, time, value, unit, resolution, *window, returns, time_zone, time_format)
+            reading = (*window, returns, time_zone, time_format, (), memory_gb, spill_folder)
+            histories = _read(log, customer_id, time, value, unit, resolution, *reading)
         if out is not None:
             step("writing")
-            files.write_whole_table(histories.to_frame(), out)
+            files.write_histories(histories, out)
     _print(terminal.histories_report(histories, log), terminal.notes_report(notes), terminal.written_report(out))
 
 
@@ -233,6 +253,8 @@ def fit(
     returns: Returns = "net",
     time_zone: TimeZone = None,
     time_format: TimeFormat = None,
+    memory_gb: MemoryGb = None,
+    spill_folder: SpillFolder = None,
     model: ModelKey = "auto",
     spend: SpendKey = "gamma_gamma",
     out: Folder = None,
@@ -253,7 +275,8 @@ def fit(
     with steps(len(models) + 3, quiet=quiet) as step:
         step("reading the log")
         with gathered_notes() as notes:
-            histories = _read(log, customer_id, time, value, unit, resolution, *window, returns, time_zone, time_format)
+            reading = (*window, returns, time_zone, time_format, (), memory_gb, spill_folder)
+            histories = _read(log, customer_id, time, value, unit, resolution, *reading)
             fits = fit_all(histories, models, step)
             spend_fit = None if value is None else fit_spend(histories, spend_, step)
         step("writing")
@@ -276,6 +299,8 @@ def value(
     returns: Returns = "net",
     time_zone: TimeZone = None,
     time_format: TimeFormat = None,
+    memory_gb: MemoryGb = None,
+    spill_folder: SpillFolder = None,
     assumptions: Terms,
     model: ModelKey = "auto",
     spend: SpendKey = "gamma_gamma",
@@ -303,7 +328,7 @@ def value(
     with steps(2 * len(models) + 3, quiet=quiet) as step:
         step("reading the log")
         with gathered_notes() as notes:
-            reading = (*window, returns, time_zone, time_format, terms.columns)
+            reading = (*window, returns, time_zone, time_format, terms.columns, memory_gb, spill_folder)
             histories = _read(log, customer_id, time, value, unit, resolution, *reading)
             fits = fit_all(histories, models, step)
             valuation = value_all(fits, fit_spend(histories, spend_, step), histories, terms, step)
@@ -379,7 +404,7 @@ def report(
 
     def read(day: str) -> Histories:
         how = (observation_start, day, returns, time_zone, time_format, kept)
-        return _read(log, customer_id, time, value, unit, resolution, *how)
+        return _read(log, customer_id, time, value, unit, resolution, *how).collect()
 
     with steps(len(models) + len(days) + 3, quiet=quiet) as step:
         with gathered_notes() as notes:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from errno import EEXIST
 from pathlib import Path
+from shutil import rmtree
 from uuid import uuid4
 
 __all__ = ["beside", "folders", "resolved", "whole_file"]
@@ -12,14 +14,26 @@ __all__ = ["beside", "folders", "resolved", "whole_file"]
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
-    """Yield the path to write to; the file moves to `path` if the block ends well, and else leaves no trace."""
+    """Yield the path to write to; the file moves to `path` if the block ends well, and else leaves no trace.
+
+    An engine may write a folder in place of a file.
+
+    Raises
+    ------
+    OSError
+        If there is a folder at `path`, whatever it holds.
+    """
     target = resolved(path)
     with folders(target.parent):
         part = beside(target)
         try:
             yield part
+            if target.is_dir():
+                raise FileExistsError(EEXIST, "there is a folder of this name", str(target))
             part.replace(target)
         finally:
+            if part.is_dir():
+                rmtree(part)
             part.unlink(missing_ok=True)
 
 

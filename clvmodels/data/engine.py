@@ -10,11 +10,13 @@ import warnings
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 from uuid import uuid4
+
+from clvmodels.errors import DataError
 
 if TYPE_CHECKING:
     import duckdb
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
     from ibis.backends.pyspark import Backend
 
 __all__ = ["Engine", "IbisEngine", "PrivateEngine", "SparkEngine", "Storage"]
+
+_LEAST_GB: Final = 0.25
 
 
 @dataclass(frozen=True)
@@ -39,7 +43,27 @@ class Storage:
     """
 
     memory_gb: float | None = None
-    spill_folder: Path | None = None
+    spill_folder: str | Path | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what DuckDB cannot work with.
+
+        Raises
+        ------
+        DataError
+            If the memory is too little to work in, or the folder is none.
+        """
+        if self.memory_gb is not None and not self.memory_gb >= _LEAST_GB:
+            raise DataError(
+                f"memory_gb is the memory of DuckDB in GB, at least {_LEAST_GB:g}, got {self.memory_gb!r}; what does "
+                "not fit is put into spill_folder"
+            )
+        if self.spill_folder is not None and not Path(self.spill_folder).is_dir():
+            raise DataError(f"spill_folder {str(self.spill_folder)!r} is no folder; make it first")
+
+    def at_most(self, memory_gb: float) -> Storage:
+        """Return the same with a limit where none was stated."""
+        return self if self.memory_gb is not None else replace(self, memory_gb=memory_gb)
 
 
 class Engine(Protocol):

@@ -14,8 +14,12 @@ from clvmodels.data.arithmetic import rounded
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
-__all__ = ["EXACT_SPEND", "Grid", "spend_cells", "time_cells"]
+__all__ = ["EXACT_HISTORIES", "EXACT_SPEND", "STEPS", "Grid", "spend_cells", "time_cells"]
 
+EXACT_HISTORIES: Final = 2_000_000
+"""Of more distinct histories by exact times, recency and T are put on a grid."""
+STEPS: Final = 1_000
+"""Cells of the first grid between an age of zero and the largest T."""
 EXACT_SPEND: Final = 2_000_000
 """Of more repeat customers, mean values are put on a logarithmic grid."""
 SPEND_STEP: Final = 1e-3

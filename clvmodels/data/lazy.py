@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import tzinfo
 from functools import cached_property
 from pathlib import Path
@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from clvmodels.data.columns import count, examples
-from clvmodels.data.grid import Grid, spend_cells, time_cells
+from clvmodels.data.grid import EXACT_HISTORIES, STEPS, Grid, spend_cells, time_cells
 from clvmodels.data.histories import FloatArray, Histories, Outline
 from clvmodels.errors import DataError, one_of
 from clvmodels.files import whole_file
@@ -110,6 +110,7 @@ class LazyHistories:
     report: DataReport | None = None
     zone: tzinfo | None = None
     grid: Grid | None = None
+    _cells: dict[tuple[str, ...], Cells] = field(default_factory=dict, init=False)
 
     # ---------------------------------------------------------------------------------------------------- what leaves
 
@@ -172,31 +173,34 @@ class LazyHistories:
     def _spend(self) -> pa.Table:
         return self.engine.run(spend_cells(self.rows, customers=self.outline.known))
 
-    def cells(
-        self, table: ir.Table, by: Sequence[str] = (), means: Mapping[str, tuple[Any, Any]] | None = None
-    ) -> Cells:
-        """Return the customers counted by distinct history, whether their spend is known, and some attributes.
+    def cells(self, by: Sequence[str] = ()) -> Cells:
+        """Return the customers counted by distinct history, whether their spend is known, and some attributes."""
+        if tuple(by) not in self._cells:
+            self._cells[tuple(by)] = self.cells_of(self.rows, by, {})
+        return self._cells[tuple(by)]
+
+    def cells_of(self, table: ir.Table, by: Sequence[str], means: Mapping[str, tuple[Any, Any]]) -> Cells:
+        """Return the same of what `evaluated` returns, with weighted means of columns as attributes.
 
         Parameters
         ----------
         table
-            `rows`, or what `evaluated` returns of them.
+            The histories.
         by
             Names of attributes.
         means
-            By name, columns of the table with their weights; their weighted means become attributes too.
+            By name, columns of the table and their weights.
         """
         keys = self._keys(table)
-        keys |= {"known": self.known(table)} | {
-            f"by{k}": attribute_column(self, table, name) for k, name in enumerate(by)
-        }
+        keys |= {"known": self.known(table)}
+        keys |= {f"by{k}": attribute_column(self, table, name) for k, name in enumerate(by)}
         sums = {"customers": table.count(), "spend": table.spend.mean(where=self.known(table))}
-        for k, (values, weight) in enumerate((means or {}).values()):
+        for k, (values, weight) in enumerate(means.values()):
             sums[f"mean{k}"] = (values * weight).sum() / (weight + 0.0 * values).sum()
         found = self.engine.run(table.group_by(**keys).aggregate(**sums).order_by(list(keys)))
-        return self._cells(found, by, list(means or {}))
+        return self._counted_cells(found, by, list(means))
 
-    def _cells(self, found: pa.Table, by: Sequence[str], means: Sequence[str]) -> Cells:
+    def _counted_cells(self, found: pa.Table, by: Sequence[str], means: Sequence[str]) -> Cells:
         import pandas as pd
 
         keys = np.column_stack([_numbers(found, name) for name in ("x", "t_x", "T")])
@@ -264,9 +268,12 @@ class LazyHistories:
         """The histories as an Ibis table of the engine: ``customer_id, frequency, recency, T, monetary_value,
         first_purchase``, and with values ``first_value``, and the attributes.
         """  # noqa: D205 - the columns are the summary
+        return self.engine.public(self._public_rows())
+
+    def _public_rows(self) -> ir.Table:
         rows = self.rows
         columns = {name: rows[own] for name, own in _PUBLIC.items() if own in rows.columns}
-        return self.engine.public(rows.select(**columns, **{name: rows[f"a{k}"] for k, name in enumerate(self.names)}))
+        return rows.select(**columns, **{name: rows[f"a{k}"] for k, name in enumerate(self.names)})
 
     def evaluated(self, columns: Mapping[str, FloatArray]) -> ir.Table:
         """Return `rows` with further columns, given by distinct history, shape (distinct,) each.
@@ -303,6 +310,30 @@ class LazyHistories:
         rows = self.rows.mutate(recency=self.rows.recency * factor, age=self.rows.age * factor)
         return replace(self, unit=name, rows=rows, grid=None if self.grid is None else self.grid.scaled(factor))
 
+    def on_grid(self, bound: float) -> LazyHistories:
+        """Return the histories on a grid of recency and T if there are more than `EXACT_HISTORIES` distinct ones.
+
+        Parameters
+        ----------
+        bound
+            The log-likelihood of a customer may move by this on average.
+
+        Raises
+        ------
+        DataError
+            If the bound is not positive.
+        """
+        if not bound > 0.0:
+            raise DataError(
+                "grid is by how much the log-likelihood of a customer may move on average, such as 1e-6, got "
+                f"{bound!r}; None for no grid"
+            )
+        if len(self) <= EXACT_HISTORIES:
+            return self
+        keys = self.rows.select("frequency", "recency", "age").distinct()
+        number = self.engine.run(keys.aggregate(number=keys.count()))["number"][0].as_py()
+        return self if number <= EXACT_HISTORIES else replace(self, grid=Grid(self.outline.oldest / STEPS, bound))
+
     def with_attributes(self, table: object) -> LazyHistories:
         """Return the histories with further columns by customer.
 
@@ -334,7 +365,8 @@ class LazyHistories:
             raise DataError(f"the histories have a column {examples(taken)} already; rename it, or leave it out")
         columns = {f"a{len(self.names) + k}": described[name] for k, name in enumerate(names)}
         columns["joined"] = described.customer_id
-        found = self.rows.left_join(described, self.rows.id == described.customer_id).select(self.rows, **columns)
+        joined = self.rows.left_join(described, self.rows.id == described.customer_id).select(self.rows, **columns)
+        found = self.engine.keep(joined, order_by="id")
         counts = self.engine.run(
             found.aggregate(rows=found.count(), missing=found.count(where=found.joined.isnull()))
         ).to_pylist()[0]
@@ -358,7 +390,7 @@ class LazyHistories:
 
     def write(self, path: str | Path) -> None:
         """Write the table of histories to a Parquet file, whole or not at all; engines of a cluster write a folder."""
-        write_parquet(self.engine, self.table, Path(path))
+        write_parquet(self.engine, self._public_rows(), Path(path))
 
     # ------------------------------------------------------------------------------------------------------- in words
 

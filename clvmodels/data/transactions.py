@@ -5,12 +5,15 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clvmodels.data.build import Returns, build_histories, build_holdout, summarise
+from clvmodels.data.engine import Storage
 from clvmodels.data.moments import read_moment
 from clvmodels.data.reading import Day, Reading, end_of
 from clvmodels.errors import DataError, DataWarning
+from clvmodels.units import parse_unit
 
 if TYPE_CHECKING:
     from clvmodels.data.histories import Histories
@@ -36,6 +39,9 @@ def rfm_summary(
     time_zone: str | None = None,
     time_format: str | None = None,
     attributes: Sequence[str] = (),
+    memory_gb: float | None = None,
+    spill_folder: str | Path | None = None,
+    grid: float | None = 1e-6,
 ) -> Histories | LazyHistories:
     """Summarise a purchase log: one purchase history a customer.
 
@@ -110,14 +116,17 @@ def rfm_summary(
     {'every purchase refunded': 1}
     """
     reading = Reading(customer_id, time, value, unit, resolution, returns, time_zone, time_format, attributes)
-    opened = reading.open(log)
+    opened = reading.open(log, Storage(memory_gb, spill_folder))
     start = None if observation_start is None else read_moment(observation_start, "observation_start", opened.clock)
     end = end_of(opened, observation_end, "observation_end")
     if start is not None and start.local >= end.after:
         raise DataError(f"observation_start {observation_start!r} lies after the end of observation, {end.local}")
     histories, _, notes = summarise(reading.plan(opened, start, end))
     _warn(notes)
-    return histories if opened.large else histories.collect()
+    if not opened.large:
+        return histories.collect()
+    exact = resolution is not None and parse_unit(resolution) != "hour"
+    return histories if exact or grid is None else histories.on_grid(grid)
 
 
 def rfm_train_test_split(

@@ -21,7 +21,7 @@ from scipy import special
 from clvmodels.models.counts import PURCHASE_RATE, PURCHASE_RATE_CV, log_negative_binomial
 from clvmodels.models.specification import Array, Quantity, Traits
 from clvmodels.numerics.beta_mixture import mean_powers, mean_purchases
-from clvmodels.numerics.special import log_gamma_ratio
+from clvmodels.numerics.special import bounded_odds, log_gamma_ratio, shares
 from clvmodels.numerics.threads import dot
 
 __all__ = [
@@ -103,7 +103,7 @@ def history_terms(theta: Array, x: Array, k: Array, t_x: Array, T: Array) -> tup
     r, alpha, a, b = np.moveaxis(theta, -1, 0)
     n, end, last, rest = r + x, alpha + T, alpha + t_x, _rest(b, k)
     log_end, silence = np.log(end), np.log(end / last)
-    log_odds = _log_odds(a, rest, n * silence)
+    log_odds = n * silence + _log_odds_of_one(a, rest)
     odds = bounded_odds(log_odds)
     log_sum = np.log1p(odds)
     np.maximum(log_sum, log_odds, out=log_sum)
@@ -112,7 +112,6 @@ def history_terms(theta: Array, x: Array, k: Array, t_x: Array, T: Array) -> tup
     np.multiply(left, silence, out=gradient[0])
     gradient[0] -= log_end
     np.divide(alive, end, out=gradient[1])
-    last = np.divide(left, last)
     gradient[1] += left / last
     gradient[1] *= -n
     np.divide(left, a, out=gradient[2])
@@ -130,7 +129,7 @@ def history_curvature(theta: Array, weight: Array, x: Array, k: Array, t_x: Arra
     r, alpha, a, b = theta
     n, end, last, rest = r + x, 1.0 / (alpha + T), 1.0 / (alpha + t_x), _rest(b, k)
     silence = np.log(last / end)
-    alive, left = _shares(_odds(a, rest, n * silence)[0])
+    alive, left = shares(bounded_odds(n * silence + _log_odds_of_one(a, rest)))
     d = np.stack([silence, n * (end - last), np.broadcast_to(1.0 / a, n.shape), -1.0 / rest])
     alive *= weight
     scaled = d * (alive * left)
@@ -154,23 +153,16 @@ def _rest(b: Array, k: Array) -> Array:
     return rest
 
 
-def _odds(a: Array, rest: Array, exponent: Array) -> tuple[Array, Array]:
-    """Return the odds a/rest exp(exponent) of having left, and their log."""
-    log_odds = exponent + (np.log(a) - np.log(rest))
-    return np.exp(np.minimum(log_odds, LARGEST_LOG_ODDS)), log_odds
-
-
-def _shares(odds: Array) -> tuple[Array, Array]:
-    """Return 1 / (1 + odds) and odds / (1 + odds)."""
-    alive = 1.0 / (1.0 + odds)
-    return alive, odds * alive
+def _log_odds_of_one(a: Array, rest: Array) -> Array:
+    """Return the log odds of having left at the last opportunity, before the silence since then speaks for it."""
+    return np.asarray(np.log(a) - np.log(rest))
 
 
 def p_alive(theta: Array, x: Array, k: Array, t_x: Array, T: Array) -> Array:
     """Return P(alive at T | x, t_x, T) = 1 / (1 + a/(b+k-1) ((alpha+T)/(alpha+t_x))^(r+x)); 1 where k = 0."""
     r, alpha, a, b = np.moveaxis(theta, -1, 0)
-    odds, _ = _odds(a, _rest(b, k), (r + x) * np.log((alpha + T) / (alpha + t_x)))
-    return _shares(odds)[0]
+    log_odds = (r + x) * np.log((alpha + T) / (alpha + t_x)) + _log_odds_of_one(a, _rest(b, k))
+    return shares(bounded_odds(log_odds))[0]
 
 
 def future(theta: Array, x: Array, k: Array, T: Array, t: Array) -> tuple[Array, Array]:

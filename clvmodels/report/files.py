@@ -10,11 +10,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from clvmodels.data.lazy import LazyHistories
 from clvmodels.errors import ClvError, one_of
 from clvmodels.files import beside, folders, resolved, whole_file
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from clvmodels.data.histories import Histories
 
 __all__ = [
     "TABLES",
@@ -22,6 +25,7 @@ __all__ = [
     "require_folder",
     "require_table",
     "whole_folder",
+    "write_histories",
     "write_table",
     "write_whole_table",
 ]
@@ -138,6 +142,14 @@ def write_whole_table(table: pd.DataFrame, path: Path) -> None:
     """Write a table that appears whole or not at all, in the format of its ending; see `write_table`."""
     with whole_file(path) as part:
         write_table(table, part, kind=path.suffix.lower())
+
+
+def write_histories(histories: Histories | LazyHistories, path: Path) -> None:
+    """Write histories as a table that appears whole or not at all; those in an engine go to Parquet from there."""
+    if isinstance(histories, LazyHistories) and path.suffix.lower() == ".parquet":
+        histories.write(path)
+    else:
+        write_whole_table(histories.to_frame(), path)
 
 
 def write_table(table: pd.DataFrame, path: Path, *, kind: str) -> None:

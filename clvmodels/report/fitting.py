@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from clvmodels.data.histories import Histories
+from clvmodels.data.lazy import LazyHistories
 from clvmodels.errors import FitError, one_of
 from clvmodels.inference.estimator import OrdersEstimator, SpendEstimator
 from clvmodels.inference.orders_fit import OrdersFit
@@ -53,7 +54,9 @@ def spend_model(key: str) -> SpendModel:
     return SPEND_MODELS[key]
 
 
-def fit_all(histories: Histories, models: Sequence[TransactionModel], step: Step) -> tuple[OrdersFit, ...]:
+def fit_all(
+    histories: Histories | LazyHistories, models: Sequence[TransactionModel], step: Step
+) -> tuple[OrdersFit, ...]:
     """Return a fit of each model, the lowest AIC first.
 
     Parameters
@@ -72,7 +75,7 @@ def fit_all(histories: Histories, models: Sequence[TransactionModel], step: Step
     return tuple(sorted(fits, key=lambda fit: fit.aic))
 
 
-def fit_spend(histories: Histories, model: SpendModel, step: Step) -> SpendFit:
+def fit_spend(histories: Histories | LazyHistories, model: SpendModel, step: Step) -> SpendFit:
     """Return a fit of a model of spend, and tell `step` of it."""
     step(f"fitting {model.name}")
     return SpendEstimator(model).fit(histories)

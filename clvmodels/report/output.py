@@ -16,6 +16,7 @@ from clvmodels.report.page import write_page
 from clvmodels.report.record import equity_record
 from clvmodels.report.valuation import Valuation
 from clvmodels.report.workbook import write_workbook
+from clvmodels.valuation.lazy_book import LazyBook
 
 __all__ = [
     "FIT_FILES",
@@ -91,7 +92,10 @@ def write_valuation(
     record = equity_record(valuation, source=source, notes=notes)
     terms = assumptions.read_bytes()
     with whole_folder(folder, VALUE_FILES, _ORDERS) as part:
-        write_table(book.customers, part / _CUSTOMERS, kind=".parquet")
+        if isinstance(book, LazyBook):
+            book.write_customers(part / _CUSTOMERS)
+        else:
+            write_table(book.customers, part / _CUSTOMERS, kind=".parquet")
         book.orders.save(part / _ORDERS)
         book.spend.save(part / _SPEND)
         (part / _EQUITY).write_text(json.dumps(record, indent=1, allow_nan=False, ensure_ascii=False), encoding="utf-8")

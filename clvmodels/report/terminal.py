@@ -25,11 +25,13 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from clvmodels.data.histories import Histories
+    from clvmodels.data.lazy import LazyHistories
     from clvmodels.inference.fit import Fit
     from clvmodels.report.content import EquityReport
     from clvmodels.report.valuation import Valuation
     from clvmodels.valuation.assumptions import Assumptions
     from clvmodels.valuation.book import Book
+    from clvmodels.valuation.lazy_book import LazyBook
 
 __all__ = ["closing_report", "equity_report", "fits_report", "histories_report", "notes_report", "written_report"]
 
@@ -60,7 +62,7 @@ def _table(*columns: str, left: Sequence[int] = (0,)) -> Table:
     return table
 
 
-def histories_report(histories: Histories, source: str) -> RenderableType:
+def histories_report(histories: Histories | LazyHistories, source: str) -> RenderableType:
     """Return the histories and what became of the log's rows, in words."""
     return _section("Purchase log", _points("·", str(histories).splitlines()), beside=source)
 
@@ -183,7 +185,7 @@ def _model_risk(valuation: Valuation) -> RenderableType:
     return Padding(Text(f"Model risk: {between} under the models not chosen."), (1, 0, 0, 2), expand=False)
 
 
-def _headline(book: Book) -> RenderableType:
+def _headline(book: Book | LazyBook) -> RenderableType:
     """Return the equity, framed."""
     customers = len(book.histories)
     text = Text.assemble(
@@ -202,7 +204,7 @@ def _assumptions(terms: Assumptions) -> RenderableType:
     return _section("Assumptions", table)
 
 
-def _lines(book: Book) -> RenderableType:
+def _lines(book: Book | LazyBook) -> RenderableType:
     """Return the benefits and costs."""
     table = _table("line", "driver", "amount", "rate", "value", "share", left=(0, 1))
     for name, line in book.statement_lines.iterrows():
@@ -213,7 +215,7 @@ def _lines(book: Book) -> RenderableType:
     return _section("What it is made of", table, beside="amounts are discounted")
 
 
-def _horizons(book: Book) -> RenderableType:
+def _horizons(book: Book | LazyBook) -> RenderableType:
     """Return the equity within so many years, as long as it grows."""
     table = _table("within", "equity", "share", left=())
     for years, row in book.horizons.iterrows():
@@ -235,7 +237,7 @@ def _groups(valuation: Valuation) -> RenderableType:
     return _section("Who it comes from", table)
 
 
-def _new_customer(book: Book) -> RenderableType:
+def _new_customer(book: Book | LazyBook) -> RenderableType:
     """Return what a customer is worth at the moment of acquisition."""
     new, currency = book.new_customer, book.terms.currency
     table = Table.grid("", "", "", padding=(0, 2, 0, 0))

@@ -8,11 +8,13 @@ from functools import cached_property
 from typing import Final
 
 from clvmodels.data.histories import Histories
+from clvmodels.data.lazy import LazyHistories
 from clvmodels.inference.orders_fit import OrdersFit
 from clvmodels.inference.spend_fit import SpendFit
 from clvmodels.report.progress import Step
 from clvmodels.valuation.assumptions import Assumptions
 from clvmodels.valuation.book import Book, value
+from clvmodels.valuation.lazy_book import LazyBook
 
 __all__ = ["Candidate", "Group", "Valuation", "value_all"]
 
@@ -48,7 +50,7 @@ class Valuation:
         All models fitted, the chosen one first.
     """
 
-    book: Book
+    book: Book | LazyBook
     candidates: tuple[Candidate, ...]
 
     @cached_property
@@ -67,7 +69,7 @@ class Valuation:
 
 
 def value_all(
-    fits: Sequence[OrdersFit], spend: SpendFit, histories: Histories, terms: Assumptions, step: Step
+    fits: Sequence[OrdersFit], spend: SpendFit, histories: Histories | LazyHistories, terms: Assumptions, step: Step
 ) -> Valuation:
     """Value the customers under each fit and keep the book of the first.
 

@@ -7,7 +7,7 @@ is an expression on the histories and a small table of what is expected of each 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, reduce
 from operator import add
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from clvmodels.data.lazy import LazyHistories, attribute_column, write_parquet
+from clvmodels.data.lazy import Cells, LazyHistories, attribute_column, write_parquet
 from clvmodels.errors import AssumptionError, DataError
 from clvmodels.inference.orders_fit import OrdersFit
 from clvmodels.inference.predictions import linear_spend
@@ -85,12 +85,8 @@ class LazyBook:
         rates = self._rates()
         segments = [rate.by for rate in rates.values() if isinstance(rate, BySegment)]
         means = {name: rate for name, rate in rates.items() if isinstance(rate, ByColumn)}
-        table = self._valued if means else self.histories.rows
-        expressions = {
-            _mean(name): (self._rate(table, name, rate), self._order_value(table) if name in _OF_SALES else 1.0)
-            for name, rate in means.items()
-        }
-        counted = self.histories.cells(table, list(dict.fromkeys([*by, *segments])), expressions)
+        columns = list(dict.fromkeys([*by, *segments]))
+        counted = self._with_means(columns, means) if means else self.histories.cells(columns)
         return Book(
             self.orders,
             self.spend,
@@ -100,6 +96,14 @@ class LazyBook:
             (replace(self.ahead, index=counted.place),),
             counted.weight,
         )
+
+    def _with_means(self, by: Sequence[str], rates: Mapping[str, ByColumn]) -> Cells:
+        table = self._valued
+        means = {
+            _mean(name): (self._rate(table, name, rate), self._order_value(table) if name in _OF_SALES else 1.0)
+            for name, rate in rates.items()
+        }
+        return self.histories.cells_of(table, by, means)
 
     @property
     def equity(self) -> float:
