@@ -28,6 +28,12 @@ if TYPE_CHECKING:
 __all__ = ["Engine", "IbisEngine", "PrivateEngine", "SparkEngine", "Storage"]
 
 _LEAST_GB: Final = 0.25
+_SPARK_SETTINGS: Final = {
+    "spark.sql.caseSensitive": "true",  # t and T are two columns
+    "spark.sql.execution.arrow.localRelationThreshold": "1",  # a table that is sent is distributed at once
+    "spark.sql.execution.arrow.maxRecordsPerBatch": "100000",
+    "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
+}
 
 
 @dataclass(frozen=True)
@@ -203,7 +209,10 @@ class SparkEngine:
         """Return the engine of a session."""
         import ibis
 
-        return cls(ibis.pyspark.connect(session.newSession()))
+        sister = session.newSession()
+        for name, value in _SPARK_SETTINGS.items():
+            sister.conf.set(name, value)
+        return cls(ibis.pyspark.connect(sister))
 
     def open(self, frame: pyspark.sql.DataFrame) -> ir.Table:
         """Return a DataFrame of the session as a table."""
@@ -219,7 +228,7 @@ class SparkEngine:
         """Return an expression as a table that is cached when it is first computed, until nothing refers to it."""
         frame = self._frame(expression).cache()
         table = self._view(frame)
-        weakref.finalize(table, frame.unpersist)
+        weakref.finalize(table.op(), frame.unpersist)
         return table
 
     def send(self, table: pa.Table) -> ir.Table:

@@ -99,7 +99,8 @@ def take_stock(log: Log, window: Window) -> Facts:
         wanted["unvalued"] = rows.count(where=inside & rows.v.isnull())
         wanted["late_refunds"] = rows.count(where=usable & after & (rows.v < 0))
         wanted["infinite"] = rows.count(where=rows.v.isinf())
-    found = log.run(rows.aggregate(**wanted)).to_pylist()[0]
+    answer = log.run(rows.aggregate(**wanted)).to_pylist()[0]
+    found = {name: answer[name] or 0 for name in answer}  # engines count nothing as NULL
     _refuse_empty(found["read_rows"], usable=found["read_rows"] > found["no_id_rows"] + found["no_time_rows"])
     if found.get("infinite"):
         raise DataError(f"the value column {log.columns.value!r} is infinite in {count(found['infinite'], 'row')}")

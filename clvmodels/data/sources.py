@@ -199,7 +199,14 @@ def _from_ibis(table: ir.Table, columns: Columns) -> Source:
     require(columns.names, list(table.columns), what="the log")
     needed: ir.Table = table.select(*columns.names)
     kind = needed.schema()[columns.time]
-    return Source(needed, IbisEngine(), getattr(kind, "timezone", None), large=True)
+    return Source(needed, _engine_of(needed), getattr(kind, "timezone", None), large=True)
+
+
+def _engine_of(table: ir.Table) -> Engine:
+    import ibis
+
+    backend = ibis.get_backend(table)
+    return SparkEngine(backend) if backend.name == "pyspark" else IbisEngine()
 
 
 def _from_spark(frame: pyspark.sql.DataFrame, columns: Columns) -> Source:
