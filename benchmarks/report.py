@@ -22,9 +22,14 @@ def record(problem: str, contestant: str, measurement: dict[str, object], machin
     results: Results = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
     results.setdefault(problem, {})[contestant] = measurement | {"machine": machine}
     RESULTS.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
-    before, _, rest = PAGE.read_text(encoding="utf-8").partition(START)
-    after = rest.partition(END)[2]
-    PAGE.write_text(f"{before}{START}\n\n{page(results)}\n{END}{after}", encoding="utf-8")
+    show(START, END, page(results))
+
+
+def show(start: str, end: str, text: str) -> None:
+    """Put a text between two marks on the page."""
+    before, _, rest = PAGE.read_text(encoding="utf-8").partition(start)
+    after = rest.partition(end)[2]
+    PAGE.write_text(f"{before}{start}\n\n{text}\n{end}{after}", encoding="utf-8")
 
 
 def seconds_of(measurement: dict[str, object]) -> list[float]:
@@ -52,8 +57,15 @@ def cell(row: dict[str, dict[str, object]], contestant: str) -> str:
         return "-"
     measurement = row[contestant]
     if not seconds_of(measurement):
-        return "failed"
+        return short(str(measurement.get("failure", "")))
     return written(statistics.median(seconds_of(measurement))) + ratio(measurement, row.get(OURS, {}))
+
+
+def short(failure: str) -> str:
+    """Say in a word or two why there is no time."""
+    if "MemoryError" in failure:
+        return "out of memory"
+    return failure if failure.startswith("stopped after") else "failed"
 
 
 def short_table(results: Results) -> list[str]:

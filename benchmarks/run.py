@@ -12,6 +12,7 @@ import ast
 import contextlib
 import json
 import os
+import resource
 import signal
 import statistics
 import subprocess
@@ -20,8 +21,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from benchmarks import machine, report
-from benchmarks.problems import CONTESTANTS, PROBLEMS, Problem
+from benchmarks import inputs, machine, report
+from benchmarks.problems import CONTESTANTS, MEMORY_LIMIT, PROBLEMS, Problem
 
 ROOT = Path(__file__).resolve().parents[1]
 MODULES = ROOT / "benchmarks" / "contestants"
@@ -42,6 +43,8 @@ def run_process(arguments: list[str], limit: float) -> tuple[float, float, str, 
         process = subprocess.Popen(
             command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=output, stderr=errors, start_new_session=True
         )
+        if sys.platform == "linux":
+            resource.prlimit(process.pid, resource.RLIMIT_AS, (MEMORY_LIMIT * 1024**3,) * 2)
         previous = signal.signal(signal.SIGALRM, lambda *_: os.killpg(process.pid, signal.SIGKILL))
         signal.setitimer(signal.ITIMER_REAL, max(limit, 0.001))
         try:
@@ -84,7 +87,7 @@ def measure_call(problem: Problem, contestant: str) -> Measurement:
 
 def command_of(problem: Problem, contestant: str, folder: str) -> list[str]:
     """Return what a process problem runs, as arguments after the interpreter."""
-    file = str(ROOT / "benchmarks" / ".inputs" / f"{problem.data}.parquet")
+    file = str(inputs.place(problem.data))
     module = f"benchmarks.contestants.{contestant}"
     if problem.task == "total_clv":
         return ["-m", module, file]
@@ -101,35 +104,44 @@ def answer_of(problem: Problem, printed: str, folder: str) -> dict[str, float]:
     """Return the number that a process printed, or wrote to `folder`, if it is one that gives a number."""
     if problem.task == "total_clv":
         return {"total": float(printed.rsplit(maxsplit=1)[-1])}
-    if problem.task == "value_command":
+    if problem.task == "histories_command":
+        return {name: float(value) for name, value in json.loads(printed).items()}
+    if problem.task.startswith("value_command"):
         written = json.loads((Path(folder) / "equity.json").read_text(encoding="utf-8"))
         return {"equity": float(written["equity"]), "customers": float(written["customers"])}
     return {}
 
 
+def run_once(problem: Problem, contestant: str, limit: float) -> Measurement:
+    """Run a process problem once; return its seconds, peak memory and answer, or why there is none."""
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            command = command_of(problem, contestant, folder)
+        except RuntimeError as error:
+            return {"failure": str(error)}
+        took, peak, printed, failure = run_process(command, limit)
+        if failure:
+            return {"failure": failure}
+        return {"took": took, "peak": peak, "answer": answer_of(problem, printed, folder)}
+
+
 def measure_processes(problem: Problem, contestant: str) -> Measurement:
     """Time whole processes, after one that fills compile caches."""
-    seconds: list[float] = []
-    peaks: list[float] = []
-    answer: dict[str, float] = {}
-    warm_up = 0.0
     end = time.monotonic() + problem.limit
-    for run in range(problem.runs + 1):
-        with tempfile.TemporaryDirectory() as folder:
-            try:
-                command = command_of(problem, contestant, folder)
-            except RuntimeError as error:
-                return {"failure": str(error)}
-            took, peak, printed, failure = run_process(command, end - time.monotonic())
-            if failure:
-                return {"failure": failure}
-            answer = answer_of(problem, printed, folder)
-        if run == 0:
-            warm_up = took
-            continue
-        seconds.append(took)
-        peaks.append(peak)
-    return {"seconds": seconds, "warm_up": warm_up, "answer": answer, "peak": max(peaks)}
+    warm_up = run_once(problem, contestant, problem.limit)
+    return warm_up if "failure" in warm_up else repeat(problem, contestant, end, warm_up["took"])
+
+
+def repeat(problem: Problem, contestant: str, end: float, warm_up: object) -> Measurement:
+    """Time a process problem as often as it asks for, until `end` on the monotonic clock."""
+    runs: list[Measurement] = []
+    for _ in range(problem.runs):
+        runs.append(run_once(problem, contestant, end - time.monotonic()))
+        if "failure" in runs[-1]:
+            return runs[-1]
+    seconds = [run["took"] for run in runs]
+    peak = max(float(run["peak"]) for run in runs)  # type: ignore[arg-type]
+    return {"seconds": seconds, "warm_up": warm_up, "answer": runs[-1]["answer"], "peak": peak}
 
 
 def measure(problem: Problem, contestant: str) -> Measurement:
@@ -138,7 +150,7 @@ def measure(problem: Problem, contestant: str) -> Measurement:
         *_, failure = run_process(["-m", "benchmarks.inputs", problem.data], 1800.0)
         if failure:
             return {"failure": f"no input: {failure}"}
-    return (measure_call if problem.kind == "call" else measure_processes)(problem, contestant)
+    return (measure_processes if problem.kind == "process" else measure_call)(problem, contestant)
 
 
 def shown(measurement: Measurement) -> str:

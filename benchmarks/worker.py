@@ -16,7 +16,7 @@ import pandas as pd
 
 from benchmarks import inputs
 from benchmarks.contestants import Call
-from benchmarks.problems import PROBLEMS, Problem
+from benchmarks.problems import PROBLEMS, SMALL_LOG, Problem
 
 WARM_UP_ROWS = 1_000
 ENOUGH_SECONDS = 90.0
@@ -30,15 +30,23 @@ def timed(call: Call) -> tuple[float, dict[str, float]]:
     return time.perf_counter() - start, {name: float(value) for name, value in answer.items()}
 
 
+def given(problem: Problem) -> tuple[object, object]:
+    """Return what the task is warmed up on, and what it is timed on: tables, or folders of Parquet files."""
+    if problem.kind == "files":
+        return str(inputs.path(SMALL_LOG)), str(inputs.path(problem.data))
+    table = pd.read_parquet(inputs.path(problem.data))
+    return table.head(WARM_UP_ROWS), table
+
+
 def measure(problem: Problem, contestant: str) -> dict[str, object]:
-    """Time the problem's task after a warm-up on the first rows, which fills compile caches."""
+    """Time the problem's task after a warm-up on a few rows, which fills compile caches."""
     module = importlib.import_module(f"benchmarks.contestants.{contestant}")
     task = getattr(module, problem.task)
-    table = pd.read_parquet(inputs.path(problem.data))
-    warm_up, _ = timed(task(table.head(WARM_UP_ROWS)))
+    few, all_of_it = given(problem)
+    warm_up, _ = timed(task(few))
     seconds: list[float] = []
     answer: dict[str, float] = {}
-    call = task(table)
+    call = task(all_of_it)
     while len(seconds) < problem.runs and sum(seconds) < ENOUGH_SECONDS:
         took, answer = timed(call)
         seconds.append(took)

@@ -65,11 +65,19 @@ def rfm_summary(log: pd.DataFrame) -> Call:
     """Histories of a purchase log."""
     import clvkit  # noqa: F401  (not part of what is timed)
 
-    def call() -> dict[str, float]:
-        rfm = summarize(log, DATA_END).to_pandas()
-        return {"customers": len(rfm), "repeats": float(rfm["frequency"].sum()), "mean T": float(rfm["T"].mean())}
+    return lambda: facts(summarize(log, DATA_END).to_pandas())
 
-    return call
+
+def read_histories(folder: str) -> Call:
+    """Histories of a log in Parquet files, read with pandas."""
+    import clvkit  # noqa: F401  (not part of what is timed)
+
+    return lambda: facts(summarize(pd.read_parquet(folder), DATA_END).to_pandas())
+
+
+def facts(rfm: pd.DataFrame) -> dict[str, float]:
+    """Return a few numbers of histories."""
+    return {"customers": len(rfm), "repeats": float(rfm["frequency"].sum()), "mean T": float(rfm["T"].mean())}
 
 
 def total_clv(file: str) -> float:

@@ -8,7 +8,7 @@ import warnings
 import pandas as pd
 
 from benchmarks.contestants import Call
-from benchmarks.problems import DATA_END, PARAMS, WEEKS
+from benchmarks.problems import DATA_END, PARAMS, SPEND, WEEKS
 
 DISTRIBUTION = "lifetimes"
 
@@ -46,6 +46,22 @@ def expected_purchases(table: pd.DataFrame) -> Call:
     return call
 
 
+def customer_values(table: pd.DataFrame) -> Call:
+    """Value every customer over the next twelve months under known parameters."""
+    from lifetimes import BetaGeoFitter, GammaGammaFitter
+
+    orders, spend = BetaGeoFitter(), GammaGammaFitter()
+    orders.params_, spend.params_ = pd.Series(PARAMS), pd.Series(SPEND)
+    orders.predict = orders.conditional_expected_number_of_purchases_up_to_time  # as `fit` leaves it
+    history = [table[name] for name in ("frequency", "recency", "T", "monetary_value")]
+
+    def call() -> dict[str, float]:
+        value = spend.customer_lifetime_value(orders, *history, time=12, discount_rate=0.01, freq="W")
+        return {"total": float(value.sum())}
+
+    return call
+
+
 def summarize(log: pd.DataFrame, end: str) -> pd.DataFrame:
     """Histories in weeks at the resolution of a day."""
     from lifetimes.utils import summary_data_from_transaction_data
@@ -58,12 +74,19 @@ def summarize(log: pd.DataFrame, end: str) -> pd.DataFrame:
 
 def rfm_summary(log: pd.DataFrame) -> Call:
     """Histories of a purchase log."""
+    return lambda: facts(summarize(log, DATA_END))
 
-    def call() -> dict[str, float]:
-        rfm = summarize(log, DATA_END)
-        return {"customers": len(rfm), "repeats": float(rfm["frequency"].sum()), "mean T": float(rfm["T"].mean())}
 
-    return call
+def read_histories(folder: str) -> Call:
+    """Histories of a log in Parquet files, read with pandas."""
+    import lifetimes  # noqa: F401  (not part of what is timed)
+
+    return lambda: facts(summarize(pd.read_parquet(folder), DATA_END))
+
+
+def facts(rfm: pd.DataFrame) -> dict[str, float]:
+    """Return a few numbers of histories."""
+    return {"customers": len(rfm), "repeats": float(rfm["frequency"].sum()), "mean T": float(rfm["T"].mean())}
 
 
 def total_clv(file: str) -> float:

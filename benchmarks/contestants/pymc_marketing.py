@@ -9,7 +9,7 @@ import warnings
 import pandas as pd
 
 from benchmarks.contestants import Call, quality
-from benchmarks.problems import CHAINS, DATA_END, DRAWS, PARAMS, WEEKS
+from benchmarks.problems import CHAINS, DATA_END, DRAWS, PARAMS, SPEND, WEEKS
 
 DISTRIBUTION = "pymc-marketing"
 
@@ -29,6 +29,11 @@ def fit_bg_nbd(table: pd.DataFrame) -> Call:
     from pymc_marketing import clv
 
     return lambda: mode(clv.BetaGeoModel(), table)
+
+
+def map_bg_nbd(table: pd.DataFrame) -> Call:
+    """Find the posterior mode of BG/NBD under the default priors."""
+    return fit_bg_nbd(table)
 
 
 def fit_pareto_nbd(table: pd.DataFrame) -> Call:
@@ -62,14 +67,36 @@ def nuts_pareto_nbd(table: pd.DataFrame) -> Call:
 
 def expected_purchases(table: pd.DataFrame) -> Call:
     """Expected purchases of every customer under known parameters."""
-    import xarray as xr
     from pymc_marketing import clv
 
-    model = clv.BetaGeoModel()
-    model.build_model(table.head(100))
-    posterior = xr.Dataset({name: (("chain", "draw"), [[value]]) for name, value in PARAMS.items()})
-    model.idata = xr.DataTree.from_dict({"posterior": posterior})
+    model = known(clv.BetaGeoModel(), table, PARAMS)
     return lambda: {"sum": float(model.expected_purchases(table, future_t=WEEKS).sum())}
+
+
+def known[M](model: M, table: pd.DataFrame, params: dict[str, float]) -> M:
+    """Give a model known parameters, as if it had been fitted."""
+    import xarray as xr
+
+    model.build_model(table.head(100))  # type: ignore[attr-defined]
+    posterior = xr.Dataset({name: (("chain", "draw"), [[value]]) for name, value in params.items()})
+    model.idata = xr.DataTree.from_dict({"posterior": posterior})  # type: ignore[attr-defined]
+    return model
+
+
+def customer_values(table: pd.DataFrame) -> Call:
+    """Value every customer over the next twelve months under known parameters."""
+    from pymc_marketing import clv
+
+    orders = known(clv.BetaGeoModel(), table, PARAMS)
+    spend = known(clv.GammaGammaModel(), table[table["frequency"] > 0], SPEND)
+
+    def call() -> dict[str, float]:
+        value = spend.expected_customer_lifetime_value(
+            transaction_model=orders, data=table, future_t=12, discount_rate=0.01, time_unit="W"
+        )
+        return {"total": float(value.sum())}
+
+    return call
 
 
 def summarize(log: pd.DataFrame, end: str) -> pd.DataFrame:
@@ -85,11 +112,19 @@ def rfm_summary(log: pd.DataFrame) -> Call:
     """Histories of a purchase log."""
     import pymc_marketing.clv  # noqa: F401  (not part of what is timed)
 
-    def call() -> dict[str, float]:
-        rfm = summarize(log, DATA_END)
-        return {"customers": len(rfm), "repeats": float(rfm["frequency"].sum()), "mean T": float(rfm["T"].mean())}
+    return lambda: facts(summarize(log, DATA_END))
 
-    return call
+
+def read_histories(folder: str) -> Call:
+    """Histories of a log in Parquet files, read with pandas."""
+    import pymc_marketing.clv  # noqa: F401  (not part of what is timed)
+
+    return lambda: facts(summarize(pd.read_parquet(folder), DATA_END))
+
+
+def facts(rfm: pd.DataFrame) -> dict[str, float]:
+    """Return a few numbers of histories."""
+    return {"customers": len(rfm), "repeats": float(rfm["frequency"].sum()), "mean T": float(rfm["T"].mean())}
 
 
 def total_clv(file: str) -> float:

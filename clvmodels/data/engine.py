@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 from uuid import uuid4
 
+from clvmodels.data.watching import watched
 from clvmodels.errors import DataError
 
 if TYPE_CHECKING:
@@ -112,19 +113,23 @@ class PrivateEngine:
         if storage.memory_gb is not None:
             config["memory_limit"] = f"{round(storage.memory_gb * 1e9)}B"
         connection = duckdb.connect(config=config)
-        connection.execute("SET TimeZone = 'UTC'")
+        connection.execute(
+            "SET TimeZone = 'UTC'; SET enable_progress_bar = true; SET enable_progress_bar_print = false"
+        )
         weakref.finalize(connection, spill.cleanup)
         return cls(connection)
 
     def run(self, expression: ir.Table) -> pa.Table:
         """Compute an expression and fetch its rows."""
-        return self.connection.sql(_sql(expression)).to_arrow_table()
+        with watched(self.connection):
+            return self.connection.sql(_sql(expression)).to_arrow_table()
 
     def keep(self, expression: ir.Table, *, order_by: str | None = None) -> ir.Table:
         """Compute an expression and return it as a table."""
         name = self._name()
         sql = _sql(expression if order_by is None else expression.order_by(order_by))
-        self.connection.execute(f"CREATE TABLE {name} AS {sql}")
+        with watched(self.connection):
+            self.connection.execute(f"CREATE TABLE {name} AS {sql}")
         return self.table(name)
 
     def send(self, table: pa.Table) -> ir.Table:
@@ -148,7 +153,8 @@ class PrivateEngine:
         """Write the rows to a Parquet file."""
         target = str(path).replace("'", "''")
         options = "FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1"
-        self.connection.execute(f"COPY ({_sql(expression)}) TO '{target}' ({options})")
+        with watched(self.connection):
+            self.connection.execute(f"COPY ({_sql(expression)}) TO '{target}' ({options})")
 
     def schema(self, name: str) -> pa.Schema:
         """Return the Arrow schema of a table or view."""

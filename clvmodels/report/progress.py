@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from clvmodels.data.watching import telling
+
 __all__ = ["Step", "steps"]
 
 Step = Callable[[str], None]
@@ -24,11 +26,13 @@ def steps(total: int, *, quiet: bool = False) -> Iterator[Step]:
     columns = (SpinnerColumn(), BarColumn(bar_width=20), TextColumn("{task.description}"), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task("", total=total)
-        begun = 0
+        begun, doing = 0, ""
 
         def step(words: str) -> None:
-            nonlocal begun
+            nonlocal begun, doing
+            doing = words
             progress.update(task, description=words, completed=begun)
             begun += 1
 
-        yield step
+        with telling(lambda per_cent: progress.update(task, description=f"{doing} {per_cent:.0f} %")):
+            yield step
