@@ -6,6 +6,7 @@ SHELL := /usr/bin/env bash
 
 VENV := .venv
 BIN := $(VENV)/bin
+PYTEST := $(BIN)/python -m pytest
 PIP := $(BIN)/python -m pip -qq --disable-pip-version-check --no-input
 STAMP := $(VENV)/.installed
 OUT := demo-output
@@ -34,11 +35,14 @@ demo: $(STAMP)  ## the customer equity of CDNOW and the report of a company, on 
 		--acquisition-ledger data/company/acquisition.csv --referrals-ledger data/company/referrals.csv \
 		--out $(OUT)/company
 
+# Spark's tests come last and alone: one Java, with both cores.
 test: $(STAMP)  ## all tests but the slow ones, with coverage
-	$(BIN)/python -m pytest --numprocesses 2 --cov --cov-report term
+	$(PYTEST) --numprocesses 2 --ignore tests/spark --cov --cov-report= --cov-fail-under 0
+	$(PYTEST) -rs tests/spark --cov --cov-append --cov-report term
 
 test-all: $(STAMP)  ## all tests
-	$(BIN)/python -m pytest --numprocesses 2 --cov --cov-report term -m ""
+	$(PYTEST) --numprocesses 2 --ignore tests/spark --cov --cov-report= --cov-fail-under 0 -m ""
+	$(PYTEST) -rs tests/spark --cov --cov-append --cov-report term -m ""
 
 lint: $(STAMP)  ## ruff
 	$(BIN)/ruff check .

@@ -20,6 +20,7 @@ HEAVY = {"pandas", "numba", "scipy", "pymc", "arviz", "ibis", "duckdb", "matplot
 # Dependencies the package does not import by name, each with the reason it is there.
 NOT_IMPORTED = {
     "arviz": "imported by its parts, arviz_base and arviz_stats",
+    "sqlglot": "a bound on what Ibis imports",
 }
 MODULE_OF = {"ibis-framework": "ibis"}
 

@@ -35,6 +35,7 @@ __all__ = ["Plan", "Returns", "build_histories", "build_holdout", "summarise"]
 
 Returns = Literal["net", "drop", "raise"]
 
+_TALLIED = ("orders", "total", *FATES)
 _DAY = np.timedelta64(1, "D") / np.timedelta64(1, "us")
 
 
@@ -99,21 +100,20 @@ def summarise(plan: Plan) -> tuple[LazyHistories, Facts, list[str]]:
     if refunds and plan.returns == "raise":
         refuse_refunds(plan.log, plan.window)
     rows = plan.rows(refunds=refunds, all_inside=facts.all_inside)
-    customers = plan.log.engine.keep(
-        by_customer(
-            plan.occasions(rows, refunds=refunds),
-            all_kept=not (refunds and plan.returns == "net"),
-            has_value=plan.log.has_value,
-            all_known=facts.unvalued == 0,
-        ),
-        order_by="id",
+    customers = by_customer(
+        plan.occasions(rows, refunds=refunds),
+        all_kept=not (refunds and plan.returns == "net"),
+        has_value=plan.log.has_value,
+        all_known=facts.unvalued == 0,
     )
+    customers = plan.log.engine.keep(_with_histories(plan, customers), order_by="id")
     tally = _tally(plan, customers)
     if not tally["customers"]:
         raise DataError(_nothing(plan, facts))
     report = _report(plan, facts, tally)
     notes = _notes(plan, facts, report)
-    table = _histories(plan, customers)
+    some = customers.filter(customers.orders > 0)
+    table = some.drop(*(name for name in _TALLIED if name in some.columns))
     if plan.log.columns.attributes:
         described, changing = first_values(plan.log, rows)
         joined = table.left_join(described, table.id == described.customer).drop("customer")
@@ -144,24 +144,23 @@ def _tally(plan: Plan, customers: ir.Table) -> dict[str, float]:
     return {name: float(significant_digits(value or 0)) for name, value in found.items()}
 
 
-def _histories(plan: Plan, customers: ir.Table) -> ir.Table:
-    """Return the histories of the customers who have a purchase, as `LazyHistories` has them."""
+def _with_histories(plan: Plan, customers: ir.Table) -> ir.Table:
+    """Return customers with their histories as `LazyHistories` has them, and what `_tally` needs."""
     import ibis
 
-    table = customers.filter(customers.orders > 0)
     whole_days = plan.window.resolution not in (None, "hour")
-    frequency = (table.orders - 1).cast("float64")
+    frequency = (customers.orders - 1).cast("float64")
     columns: dict[str, ir.Column] = {
-        "id": table.id,
+        "id": customers.id,
         "frequency": frequency,
-        "recency": elapsed(table["first"], table["last"], plan.unit, whole_days=whole_days),
-        "age": elapsed(table["first"], plan.window.closing, plan.unit, whole_days=whole_days),
+        "recency": elapsed(customers["first"], customers["last"], plan.unit, whole_days=whole_days),
+        "age": elapsed(customers["first"], plan.window.closing, plan.unit, whole_days=whole_days),
         "spend": ibis.null("float64"),
-        "first": table["first"],
+        "first": customers["first"],
     }
     if plan.log.has_value:
-        columns |= _spend(table, frequency)
-    return table.select(**columns)
+        columns |= _spend(customers, frequency)
+    return customers.select(**columns, **{name: customers[name] for name in _TALLIED if name in customers.columns})
 
 
 def _spend(table: ir.Table, frequency: ir.FloatingColumn) -> dict[str, ir.FloatingColumn]:

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from clvmodels.data.columns import count, examples, shown
 from clvmodels.data.histories import FloatArray
 from clvmodels.errors import DataError, DataWarning
+from clvmodels.numerics.threads import map_blocks
 from clvmodels.units import DAYS, Unit
 
 if TYPE_CHECKING:
@@ -67,8 +68,9 @@ def check_histories(
     DataError
         At the first rule that is broken, with the number of customers, examples and a remedy.
     """
-    x, age, spend = numbers["frequency"], numbers["T"], numbers["monetary_value"]
-    recency = numbers["recency"]
+    x, recency, age, spend = (numbers[name] for name in ("frequency", "recency", "T", "monetary_value"))
+    if time_since_last is None and all(_over_blocks(_is_clean, x, recency, age, spend)):
+        return dict(numbers)
     last = "recency" if time_since_last is None else time_since_last
     for name, array in (("frequency", x), ("T", age), (last, recency)):
         _check_plain(ids, name, array)
@@ -89,6 +91,19 @@ def check_histories(
     if _count(_no_spend, x, spend):
         spend = np.where(_no_spend(x, spend), np.nan, spend)
     return {"frequency": x, "recency": recency, "T": age, "monetary_value": spend}
+
+
+def _is_clean(x: FloatArray, recency: FloatArray, age: FloatArray, spend: FloatArray) -> bool:
+    """Whether some customers, and not none, break no rule; most tables are clean, and need no further look."""
+    once = x == 0
+    return (
+        all(array.min() >= 0.0 and array.max() < np.inf for array in (x, recency, age))
+        and np.array_equal(x, np.rint(x))
+        and np.array_equal(once, recency == 0)
+        and bool((recency <= age).all())
+        and not bool(np.isinf(spend).any())
+        and not bool(_no_spend(x, spend).any())
+    )
 
 
 def _no_spend(x: FloatArray, spend: FloatArray) -> npt.NDArray[np.bool_]:
@@ -136,11 +151,20 @@ def _at_birth(x: FloatArray, recency: FloatArray) -> npt.NDArray[np.bool_]:
     return np.asarray((x > 0) & (recency == 0))
 
 
+def _over_blocks[R](function: Callable[..., R], *columns: FloatArray) -> list[R]:
+    """Return what a function says of blocks of customers."""
+    return map_blocks(lambda rows: function(*(column[rows] for column in columns)), len(columns[0]), _ROWS_PER_BLOCK)
+
+
 def _count(rule: _Rule, *columns: FloatArray) -> int:
-    """Return how many customers break a rule; in blocks that stay in the processor's cache."""
-    starts = range(0, len(columns[0]), _ROWS_PER_BLOCK)
-    blocks = ([column[start : start + _ROWS_PER_BLOCK] for column in columns] for start in starts)
-    return sum(int(np.count_nonzero(rule(*block))) for block in blocks)
+    """Return how many customers break a rule."""
+    return sum(_over_blocks(lambda *block: int(np.count_nonzero(rule(*block))), *columns))
+
+
+def _any(rule: _Rule, *columns: FloatArray) -> bool:
+    """Whether a customer breaks a rule; where many do, the first of them are enough to tell."""
+    few = [column[:_ROWS_PER_BLOCK] for column in columns]
+    return bool(rule(*few).any()) or _count(rule, *columns) > 0
 
 
 def _refuse(what: str, rule: _Rule, ids: pd.Index[Any], numbers: Mapping[str, FloatArray], advice: str) -> None:
@@ -168,7 +192,7 @@ def warn_about(numbers: Mapping[str, FloatArray], unit: Unit) -> None:
     """
     x, recency, age = numbers["frequency"], numbers["recency"], numbers["T"]
     notes = []
-    if len(x) >= _FEW_CUSTOMERS and not _count(lambda x: x < 1, x):
+    if len(x) >= _FEW_CUSTOMERS and not _any(lambda x: x < 1, x):
         notes.append(
             "every customer has a repeat purchase: the models need the one-time buyers too, and fitted without them"
             " they predict about twice the purchases that come; do not drop customers with frequency 0"
@@ -191,7 +215,7 @@ def warn_about(numbers: Mapping[str, FloatArray], unit: Unit) -> None:
 def _a_day_late(recency: FloatArray, age: FloatArray, unit: Unit) -> bool:
     """Whether times on a grid of days all end at least one day before the end, and several exactly one."""
     day = (1 - 1e-6) / DAYS[unit]
-    if _count(lambda recency, age: recency > age - day, recency, age):
+    if _any(lambda recency, age: recency > age - day, recency, age):
         return False
     days = (age - recency) * DAYS[unit]
     on_grid = bool((np.abs(days - np.rint(days)) < 1e-6).all())

@@ -24,9 +24,15 @@ if TYPE_CHECKING:
     import ibis.expr.types as ir
     import pyarrow as pa
     import pyspark.sql
+    from ibis.backends import BaseBackend
     from ibis.backends.pyspark import Backend
 
-__all__ = ["Engine", "IbisEngine", "PrivateEngine", "SparkEngine", "Storage"]
+__all__ = ["Engine", "EngineColumn", "EngineTable", "IbisEngine", "PrivateEngine", "SparkEngine", "Storage"]
+
+type EngineTable = ir.Table
+"""An Ibis table: an expression that an engine computes when it is asked to."""
+type EngineColumn = ir.Column
+"""A column of one."""
 
 _LEAST_GB: Final = 0.25
 _SPARK_SETTINGS: Final = {
@@ -91,8 +97,23 @@ class Engine(Protocol):
     def public(self, expression: ir.Table) -> ir.Table:
         """Return an expression as a table that the user can run, write and join."""
 
-    def write(self, expression: ir.Table, path: Path) -> None:
-        """Write the rows of an expression as Parquet: to a file, or to a folder of files in engines that do so."""
+    def write(self, expression: ir.Table, path: Path, *, order_by: str) -> None:
+        """Write the rows of an expression as Parquet: to a file, or to a folder of files in engines that do so.
+
+        An engine that writes a file orders it by a column.
+        """
+
+    def holds(self, table: ir.Table) -> bool:
+        """Whether a table of the user's lies in this engine."""
+
+    def take_over(self, expression: ir.Table, engine: Engine) -> ir.Table:
+        """Return an expression of another engine as a table of this one: rows go from engine to engine.
+
+        Raises
+        ------
+        DataError
+            If there is no way between the two.
+        """
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,12 +170,29 @@ class PrivateEngine:
         with _silent():
             return ibis.duckdb.from_connection(self.connection).table(name)
 
-    def write(self, expression: ir.Table, path: Path) -> None:
+    def write(self, expression: ir.Table, path: Path, *, order_by: str) -> None:
         """Write the rows to a Parquet file."""
         target = str(path).replace("'", "''")
         options = "FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1"
         with watched(self.connection):
-            self.connection.execute(f"COPY ({_sql(expression)}) TO '{target}' ({options})")
+            self.connection.execute(f"COPY ({_sql(expression.order_by(order_by))}) TO '{target}' ({options})")
+
+    def holds(self, table: ir.Table) -> bool:
+        """Whether a table is one that `public` has returned, or made of such."""
+        return getattr(_backend(table), "con", None) is self.connection
+
+    def take_over(self, expression: ir.Table, engine: Engine) -> ir.Table:
+        """Return an expression of another private database as a table, which is streamed."""
+        if engine is self:
+            return expression
+        if not isinstance(engine, PrivateEngine):
+            raise _apart(engine, self)
+        name = self._name()
+        self.connection.register("taken", engine.connection.sql(_sql(expression)).to_arrow_reader())
+        with watched(self.connection):
+            self.connection.execute(f"CREATE TABLE {name} AS SELECT * FROM taken")  # noqa: S608 - the name is ours
+        self.connection.unregister("taken")
+        return self.table(name)
 
     def schema(self, name: str) -> pa.Schema:
         """Return the Arrow schema of a table or view."""
@@ -173,6 +211,8 @@ class PrivateEngine:
 @dataclass(frozen=True, eq=False)
 class IbisEngine:
     """The engine that an Ibis table lies in: a database or a warehouse."""
+
+    backend: BaseBackend
 
     def run(self, expression: ir.Table) -> pa.Table:
         """Compute an expression and fetch its rows."""
@@ -194,10 +234,20 @@ class IbisEngine:
         """Return the expression, which the user can run."""
         return expression
 
-    def write(self, expression: ir.Table, path: Path) -> None:
-        """Write the rows to a Parquet file, or a folder of files."""
+    def write(self, expression: ir.Table, path: Path, *, order_by: str) -> None:
+        """Write the rows to a Parquet file."""
         with _silent():
-            expression.to_parquet(path)
+            expression.order_by(order_by).to_parquet(path)
+
+    def holds(self, table: ir.Table) -> bool:
+        """Whether a table lies in this database."""
+        return _backend(table) is self.backend
+
+    def take_over(self, expression: ir.Table, engine: Engine) -> ir.Table:
+        """Return an expression of the same database as it is."""
+        if not (isinstance(engine, IbisEngine) and engine.backend is self.backend):
+            raise _apart(engine, self)
+        return expression
 
 
 @dataclass(frozen=True, eq=False)
@@ -218,13 +268,17 @@ class SparkEngine:
         sister = session.newSession()
         for name, value in _SPARK_SETTINGS.items():
             sister.conf.set(name, value)
-        return cls(ibis.pyspark.connect(sister))
+        with _silent():
+            return cls(ibis.pyspark.connect(sister))
 
     def open(self, frame: pyspark.sql.DataFrame) -> ir.Table:
         """Return a DataFrame of the session as a table."""
         name = self._name()
         frame.createGlobalTempView(name)
-        return self._view(self.backend.raw_sql(f"SELECT * FROM global_temp.{name}"))  # noqa: S608 - the name is ours
+        try:
+            return self._view(self.backend.raw_sql(f"SELECT * FROM global_temp.{name}"))  # noqa: S608 - the name is ours
+        finally:
+            frame.sparkSession.catalog.dropGlobalTempView(name)
 
     def run(self, expression: ir.Table) -> pa.Table:
         """Compute an expression and fetch its rows."""
@@ -239,15 +293,28 @@ class SparkEngine:
 
     def send(self, table: pa.Table) -> ir.Table:
         """Return an Arrow table as one of the session."""
-        return self._view(self._session.createDataFrame(table))
+        with _silent():
+            return self._view(self._session.createDataFrame(table))
 
     def public(self, expression: ir.Table) -> ir.Table:
         """Return the expression, which the user can run."""
         return expression
 
-    def write(self, expression: ir.Table, path: Path) -> None:
+    def write(self, expression: ir.Table, path: Path, *, order_by: str) -> None:  # noqa: ARG002 - a folder has none
         """Write the rows to a folder of Parquet files."""
         self._frame(expression).write.parquet(str(path))
+
+    def holds(self, table: ir.Table) -> bool:
+        """Whether a table lies in this session."""
+        return _backend(table) is self.backend
+
+    def take_over(self, expression: ir.Table, engine: Engine) -> ir.Table:
+        """Return an expression of another sister of the session as a table: it stays a plan of Spark."""
+        if engine is self:
+            return expression
+        if not isinstance(engine, SparkEngine):
+            raise _apart(engine, self)
+        return self.open(engine._frame(expression))  # noqa: SLF001 - of its own kind
 
     @property
     def _session(self) -> pyspark.sql.SparkSession:
@@ -267,6 +334,16 @@ class SparkEngine:
         return f"clvmodels_{uuid4().hex}"
 
 
+def _apart(one: Engine, other: Engine) -> DataError:
+    names = {PrivateEngine: "files", IbisEngine: "a table of a database", SparkEngine: "a table of Spark"}
+    kinds = [names.get(type(engine), type(engine).__name__) for engine in (one, other)]
+    also = "another database" if kinds[0] == kinds[1] else kinds[1]
+    return DataError(
+        f"some of these histories are made of {kinds[0]} and others of {also}, and no engine reaches both; "
+        "make them of a log in one place, or write rfm.collect()"
+    )
+
+
 def _plain_times(table: pa.Table) -> pa.Table:
     """Return instants as times in UTC without a zone."""
     import pyarrow as pa
@@ -275,6 +352,13 @@ def _plain_times(table: pa.Table) -> pa.Table:
         if pa.types.is_timestamp(column.type):
             table = table.set_column(k, column.name, table[k].cast(pa.timestamp("us")))
     return table
+
+
+def _backend(table: ir.Table) -> BaseBackend:
+    """Return where an Ibis table lies."""
+    import ibis
+
+    return ibis.get_backend(table)
 
 
 def _sql(expression: ir.Table) -> str:

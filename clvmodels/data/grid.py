@@ -6,15 +6,17 @@ that the likelihood moves by its curvature times the variance within the cells a
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from clvmodels.data.arithmetic import rounded
+from clvmodels.data.arithmetic import steady_sum
+from clvmodels.errors import DataError
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
-__all__ = ["EXACT_HISTORIES", "EXACT_SPEND", "STEPS", "Grid", "spend_cells", "time_cells"]
+__all__ = ["EXACT_HISTORIES", "EXACT_SPEND", "STEPS", "Grid", "require_bound", "spend_cells", "time_cells"]
 
 EXACT_HISTORIES: Final = 2_000_000
 """Of more distinct histories by exact times, recency and T are put on a grid."""
@@ -50,8 +52,33 @@ class Grid:
         return Grid(self.step * factor, self.bound)
 
 
-def time_cells(rows: ir.Table, grid: Grid | None) -> ir.Table:
+def require_bound(bound: float | None) -> None:
+    """Refuse a bound that is no positive number, or None for no grid.
+
+    Raises
+    ------
+    DataError
+        Which says what it is.
+    """
+    number = isinstance(bound, int | float) and not isinstance(bound, bool)
+    if bound is not None and not (number and 0.0 < bound < math.inf):
+        raise DataError(
+            f"grid is by how much the log-likelihood of a customer may move on average, such as 1e-6, got {bound!r}; "
+            "None for no grid"
+        )
+
+
+def time_cells(rows: ir.Table, grid: Grid | None, *, customers: int) -> ir.Table:
     """Return how many customers have each history, in the order of the histories.
+
+    Parameters
+    ----------
+    rows
+        The histories.
+    grid
+        The grid, if any.
+    customers
+        How many there are.
 
     Returns
     -------
@@ -60,20 +87,41 @@ def time_cells(rows: ir.Table, grid: Grid | None) -> ir.Table:
         ``customers``; with a grid also ``var_recency``, ``covariance``, ``var_age``.
     """
     columns = {"x": rows.frequency, "t_x": rows.recency, "T": rows.age}
+    order = ["x", "t_x", "T"]
     if grid is None:
         counted = rows.group_by(**columns).aggregate(customers=rows.count())
-        counted = counted.mutate(frequency=counted.x, recency=counted.t_x, age=counted["T"])
-    else:
-        counted = rows.group_by(**{name: grid.cell(name, column) for name, column in columns.items()}).aggregate(
-            customers=rows.count(),
-            frequency=rows.frequency.min(),
-            recency=rounded(rows.recency.mean()),
-            age=rounded(rows.age.mean()),
-            var_recency=rows.recency.var(how="pop"),
-            covariance=rows.recency.cov(rows.age, how="pop"),
-            var_age=rows.age.var(how="pop"),
-        )
-    return counted.order_by(["x", "t_x", "T"])
+        return counted.mutate(frequency=counted.x, recency=counted.t_x, age=counted["T"]).order_by(order)
+    keys = {name: grid.cell(name, column) for name, column in columns.items()}
+    inside = rows.mutate(
+        r=rows.recency - keys["t_x"].cast("float64") * grid.step, a=rows.age - keys["T"].cast("float64") * grid.step
+    )
+
+    def mean(column: ir.FloatingValue, size: float) -> ir.FloatingScalar:
+        return steady_sum(column, size=customers * size, rows=customers) / inside.count()
+
+    found = inside.group_by(**keys).aggregate(
+        customers=inside.count(),
+        r=mean(inside.r, grid.step),
+        a=mean(inside.a, grid.step),
+        rr=mean(inside.r * inside.r, grid.step**2),
+        ra=mean(inside.r * inside.a, grid.step**2),
+        aa=mean(inside.a * inside.a, grid.step**2),
+    )
+    return found.select(
+        *order,
+        "customers",
+        frequency=found.x,
+        recency=found.t_x.cast("float64") * grid.step + found.r,
+        age=found["T"].cast("float64") * grid.step + found.a,
+        var_recency=_spread(found, found.rr - found.r * found.r),
+        covariance=_spread(found, found.ra - found.r * found.a),
+        var_age=_spread(found, found.aa - found.a * found.a),
+    ).order_by(order)
+
+
+def _spread(cells: ir.Table, spread: ir.FloatingValue) -> ir.FloatingValue:
+    """Return a spread without the rounding errors of cells that have none."""
+    return (cells.customers > 1).ifelse(spread, 0.0)
 
 
 def spend_cells(rows: ir.Table, *, customers: int) -> ir.Table:
@@ -96,8 +144,19 @@ def spend_cells(rows: ir.Table, *, customers: int) -> ir.Table:
     if customers <= EXACT_SPEND:
         counted = some.group_by(frequency=some.frequency, spend=some.spend).aggregate(customers=some.count())
         return counted.mutate(variance=0.0 * counted.spend).order_by(["frequency", "spend"])
-    log = some.spend.ln()
-    cells = some.group_by(frequency=some.frequency, cell=(log / SPEND_STEP).floor()).aggregate(
-        customers=some.count(), spend=rounded(log.mean().exp()), variance=log.var(how="pop")
+    logs = some.select("frequency", cell=(some.spend.ln() / SPEND_STEP).floor(), log=some.spend.ln())
+    inside = logs.mutate(e=logs.log - logs.cell.cast("float64") * SPEND_STEP)
+
+    def mean(column: ir.FloatingValue, size: float) -> ir.FloatingScalar:
+        return steady_sum(column, size=customers * size, rows=customers) / inside.count()
+
+    found = inside.group_by("frequency", "cell").aggregate(
+        customers=inside.count(), e=mean(inside.e, SPEND_STEP), ee=mean(inside.e * inside.e, SPEND_STEP**2)
     )
-    return cells.order_by(["frequency", "cell"])
+    return found.select(
+        "frequency",
+        "cell",
+        "customers",
+        spend=(found.cell.cast("float64") * SPEND_STEP + found.e).exp(),
+        variance=_spread(found, found.ee - found.e * found.e),
+    ).order_by(["frequency", "cell"])

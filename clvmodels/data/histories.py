@@ -170,7 +170,16 @@ class Histories:
         return len(self.customer_id)
 
     def collect(self) -> Histories:
-        """Return the histories in memory: these; see `LazyHistories.collect`."""
+        """Return the histories in memory: these; see `LazyHistories.collect`.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> table = pd.DataFrame({"customer_id": [3, 1], "frequency": [2, 0], "recency": [30, 0], "T": [39, 39]})
+        >>> rfm = Histories.from_frame(table, unit="week")
+        >>> rfm.collect() is rfm
+        True
+        """
         return self
 
     def to_frame(self) -> pd.DataFrame:

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn, cast
 import numpy as np
 import numpy.typing as npt
 
-from clvmodels.data.columns import count, examples
-from clvmodels.data.grid import EXACT_HISTORIES, STEPS, Grid, spend_cells, time_cells
+from clvmodels.data.arithmetic import steady_sum
+from clvmodels.data.columns import count, examples, require
+from clvmodels.data.grid import EXACT_HISTORIES, STEPS, Grid, require_bound, spend_cells, time_cells
 from clvmodels.data.histories import FloatArray, Histories, Outline
 from clvmodels.errors import DataError, one_of
 from clvmodels.files import whole_file
@@ -93,13 +94,13 @@ class LazyHistories:
     >>> import clvmodels as clv
     >>> rfm = clv.rfm_summary(clv.datasets.path("cdnow.parquet"), value="amount", resolution="day")
     >>> print(rfm)
-    23,570 customers; 11,908 of them (50.5 %) bought once only; 44,021 repeat purchase occasions
-    observed for 65.57 to 78.14 weeks, until 1998-06-30
-    mean spend 36.88 a repeat occasion (11,662 customers); zero or less for 8 repeat customers
+    23,570 customers; 12,054 of them (51.1 %) bought once only; 44,021 repeat purchase occasions
+    observed for 66 to 77.86 weeks, until 1998-06-30
+    mean spend 35.97 a repeat occasion (11,516 customers); zero or less for 1 repeat customer
     rows: 69,659 read, 69,659 used (money 2,500,315.63)
     merged: purchases of one customer in one day are one occasion: 2,068 rows merged, 3.0% of 69,659 purchases
     >>> len(rfm.distinct.rows)
-    18389
+    11104
     """
 
     engine: Engine
@@ -153,7 +154,7 @@ class LazyHistories:
 
     @cached_property
     def _counted(self) -> pa.Table:
-        return self.engine.run(time_cells(self.rows, self.grid))
+        return self.engine.run(time_cells(self.rows, self.grid, customers=len(self)))
 
     @cached_property
     def distinct_spend(self) -> DistinctRows:
@@ -174,7 +175,20 @@ class LazyHistories:
         return self.engine.run(spend_cells(self.rows, customers=self.outline.known))
 
     def cells(self, by: Sequence[str] = ()) -> Cells:
-        """Return the customers counted by distinct history, whether their spend is known, and some attributes."""
+        """Return the customers counted by distinct history, whether their spend is known, and some attributes.
+
+        Examples
+        --------
+        >>> import ibis
+        >>> import pyarrow as pa
+        >>> import clvmodels as clv
+        >>> log = {"customer_id": [1, 1, 2], "date": ["2024-01-01", "2024-01-15", "2024-01-08"]}
+        >>> log |= {"amount": [20.0, 30.0, 50.0], "segment": ["a", "a", "b"]}
+        >>> table = ibis.memtable(pa.table(log))
+        >>> rfm = clv.rfm_summary(table, value="amount", resolution="day", attributes=["segment"])
+        >>> rfm.cells(["segment"]).weight
+        array([1., 1.])
+        """
         if tuple(by) not in self._cells:
             self._cells[tuple(by)] = self.cells_of(self.rows, by, {})
         return self._cells[tuple(by)]
@@ -190,15 +204,36 @@ class LazyHistories:
             Names of attributes.
         means
             By name, columns of the table and their weights.
+
+        Examples
+        --------
+        >>> import ibis
+        >>> import pyarrow as pa
+        >>> import clvmodels as clv
+        >>> log = {"customer_id": [1, 1, 2], "date": ["2024-01-01", "2024-01-15", "2024-01-08"]}
+        >>> log |= {"amount": [20.0, 30.0, 50.0], "segment": ["a", "a", "b"]}
+        >>> table = ibis.memtable(pa.table(log))
+        >>> rfm = clv.rfm_summary(table, value="amount", resolution="day", attributes=["segment"])
+        >>> rfm.cells_of(rfm.rows, [], {"age": (rfm.rows.age, 1.0)}).histories.attributes["age"].round(2).to_list()
+        [1.0, 2.0]
         """
         keys = self._keys(table)
         keys |= {"known": self.known(table)}
         keys |= {f"by{k}": attribute_column(self, table, name) for k, name in enumerate(by)}
-        sums = {"customers": table.count(), "spend": table.spend.mean(where=self.known(table))}
-        for k, (values, weight) in enumerate(means.values()):
-            sums[f"mean{k}"] = (values * weight).sum() / (weight + 0.0 * values).sum()
+        known = self.known(table).ifelse(1.0, 0.0)
+        columns = {"spend": (table.spend, known)} | {f"mean{k}": pair for k, pair in enumerate(means.values())}
+        sums = {"customers": table.count()} | self._means(table, columns)
         found = self.engine.run(table.group_by(**keys).aggregate(**sums).order_by(list(keys)))
         return self._counted_cells(found, by, list(means))
+
+    def _means(self, table: ir.Table, columns: Mapping[str, tuple[Any, Any]]) -> dict[str, ir.FloatingScalar]:
+        """Return weighted means of columns over groups of a table, by name; the same in whatever order rows come."""
+        parts = {f"{name}_sum": values * weight for name, (values, weight) in columns.items()}
+        parts |= {f"{name}_weight": weight + 0.0 * values for name, (values, weight) in columns.items()}
+        sizes = self.engine.run(table.aggregate(**{name: part.abs().sum() for name, part in parts.items()}))
+        size = {name: value or 0.0 for name, value in sizes.to_pylist()[0].items()}
+        sums = {name: steady_sum(part, size=size[name], rows=len(self)) for name, part in parts.items()}
+        return {name: sums[f"{name}_sum"] / sums[f"{name}_weight"].nullif(0.0) for name in columns}
 
     def _counted_cells(self, found: pa.Table, by: Sequence[str], means: Sequence[str]) -> Cells:
         import pandas as pd
@@ -227,10 +262,15 @@ class LazyHistories:
 
         Examples
         --------
+        >>> import ibis
+        >>> import pyarrow as pa
         >>> import clvmodels as clv
-        >>> lazy = clv.rfm_summary(clv.datasets.path("cdnow.parquet"), value="amount", resolution="day")
-        >>> lazy.collect().frequency.sum()
-        np.float64(44021.0)
+        >>> log = {"customer_id": [1, 1, 2], "date": ["2024-01-01", "2024-01-15", "2024-01-08"]}
+        >>> log |= {"amount": [20.0, 30.0, 50.0], "segment": ["a", "a", "b"]}
+        >>> table = ibis.memtable(pa.table(log))
+        >>> rfm = clv.rfm_summary(table, value="amount", resolution="day", attributes=["segment"])
+        >>> rfm.collect().frequency.tolist()
+        [1.0, 0.0]
         """
         import pandas as pd
 
@@ -258,12 +298,28 @@ class LazyHistories:
         )
 
     def to_frame(self) -> pd.DataFrame:
-        """Return the histories in memory, as a table by ``customer_id``; see `Histories.to_frame`."""
+        """Return the histories in memory, as a table by ``customer_id``; see `Histories.to_frame`.
+
+        Examples
+        --------
+        >>> import ibis
+        >>> import pyarrow as pa
+        >>> import clvmodels as clv
+        >>> log = {"customer_id": [1, 1, 2], "date": ["2024-01-01", "2024-01-15", "2024-01-08"]}
+        >>> log |= {"amount": [20.0, 30.0, 50.0], "segment": ["a", "a", "b"]}
+        >>> table = ibis.memtable(pa.table(log))
+        >>> rfm = clv.rfm_summary(table, value="amount", resolution="day", attributes=["segment"])
+        >>> rfm.to_frame()[["frequency", "recency", "T"]]
+                     frequency  recency    T
+        customer_id
+        1                  1.0      2.0  2.0
+        2                  0.0      0.0  1.0
+        """
         return self.collect().to_frame()
 
     # ------------------------------------------------------------------------------------------- what stays
 
-    @property
+    @cached_property
     def table(self) -> ir.Table:
         """The histories as an Ibis table of the engine: ``customer_id, frequency, recency, T, monetary_value,
         first_purchase``, and with values ``first_value``, and the attributes.
@@ -279,6 +335,19 @@ class LazyHistories:
         """Return `rows` with further columns, given by distinct history, shape (distinct,) each.
 
         They are sent to the engine as a small table, which is joined there.
+
+        Examples
+        --------
+        >>> import ibis
+        >>> import pyarrow as pa
+        >>> import clvmodels as clv
+        >>> log = {"customer_id": [1, 1, 2], "date": ["2024-01-01", "2024-01-15", "2024-01-08"]}
+        >>> log |= {"amount": [20.0, 30.0, 50.0], "segment": ["a", "a", "b"]}
+        >>> table = ibis.memtable(pa.table(log))
+        >>> rfm = clv.rfm_summary(table, value="amount", resolution="day", attributes=["segment"])
+        >>> table = rfm.evaluated({"alive": np.array([0.9, 0.8])}).order_by("id").select("id", "alive")
+        >>> rfm.engine.run(table).to_pydict()
+        {'id': [1, 2], 'alive': [0.8, 0.9]}
         """
         import pyarrow as pa
 
@@ -291,12 +360,38 @@ class LazyHistories:
         return joined
 
     def predicted(self, columns: Mapping[str, FloatArray]) -> ir.Table:
-        """Return columns given by distinct history, shape (distinct,) each, by customer_id: a table of the engine."""
+        """Return columns given by distinct history, shape (distinct,) each, by customer_id: a table of the engine.
+
+        Examples
+        --------
+        >>> import ibis
+        >>> import pyarrow as pa
+        >>> import clvmodels as clv
+        >>> log = {"customer_id": [1, 1, 2], "date": ["2024-01-01", "2024-01-15", "2024-01-08"]}
+        >>> log |= {"amount": [20.0, 30.0, 50.0], "segment": ["a", "a", "b"]}
+        >>> table = ibis.memtable(pa.table(log))
+        >>> rfm = clv.rfm_summary(table, value="amount", resolution="day", attributes=["segment"])
+        >>> rfm.predicted({"alive": np.array([0.9, 0.8])}).order_by("customer_id").to_pyarrow().to_pydict()
+        {'customer_id': [1, 2], 'alive': [0.8, 0.9]}
+        """
         table = self.evaluated(columns)
         return self.engine.public(table.select(customer_id=table.id, **{name: table[name] for name in columns}))
 
     def known(self, table: ir.Table) -> ir.BooleanValue:
-        """Return of whom the value of repeat orders is known: a mean that is missing or negative says nothing."""
+        """Return of whom the value of repeat orders is known: a mean that is missing or negative says nothing.
+
+        Examples
+        --------
+        >>> import ibis
+        >>> import pyarrow as pa
+        >>> import clvmodels as clv
+        >>> log = {"customer_id": [1, 1, 2], "date": ["2024-01-01", "2024-01-15", "2024-01-08"]}
+        >>> log |= {"amount": [20.0, 30.0, 50.0], "segment": ["a", "a", "b"]}
+        >>> table = ibis.memtable(pa.table(log))
+        >>> rfm = clv.rfm_summary(table, value="amount", resolution="day", attributes=["segment"])
+        >>> rfm.engine.run(rfm.rows.select("id", known=rfm.known(rfm.rows))).to_pydict()
+        {'id': [1, 2], 'known': [True, False]}
+        """
         return ((table.frequency > 0) & (table.spend >= 0)).fill_null(False)
 
     def _keys(self, table: ir.Table) -> dict[str, ir.NumericValue]:
@@ -304,7 +399,20 @@ class LazyHistories:
         return keys if self.grid is None else {name: self.grid.cell(name, column) for name, column in keys.items()}
 
     def in_unit(self, unit: str) -> LazyHistories:
-        """Return the same histories with recency and T in another unit."""
+        """Return the same histories with recency and T in another unit.
+
+        Examples
+        --------
+        >>> import ibis
+        >>> import pyarrow as pa
+        >>> import clvmodels as clv
+        >>> log = {"customer_id": [1, 1, 2], "date": ["2024-01-01", "2024-01-15", "2024-01-08"]}
+        >>> log |= {"amount": [20.0, 30.0, 50.0], "segment": ["a", "a", "b"]}
+        >>> table = ibis.memtable(pa.table(log))
+        >>> rfm = clv.rfm_summary(table, value="amount", resolution="day", attributes=["segment"])
+        >>> rfm.in_unit("day").distinct.rows.round().tolist()
+        [[0.0, 0.0, 7.0], [1.0, 14.0, 14.0]]
+        """
         name = parse_unit(unit)
         factor = DAYS[self.unit] / DAYS[name]
         rows = self.rows.mutate(recency=self.rows.recency * factor, age=self.rows.age * factor)
@@ -321,13 +429,21 @@ class LazyHistories:
         Raises
         ------
         DataError
-            If the bound is not positive.
+            If the bound is no positive number.
+
+        Examples
+        --------
+        >>> import ibis
+        >>> import pyarrow as pa
+        >>> import clvmodels as clv
+        >>> log = {"customer_id": [1, 1, 2], "date": ["2024-01-01", "2024-01-15", "2024-01-08"]}
+        >>> log |= {"amount": [20.0, 30.0, 50.0], "segment": ["a", "a", "b"]}
+        >>> table = ibis.memtable(pa.table(log))
+        >>> rfm = clv.rfm_summary(table, value="amount", resolution="day", attributes=["segment"])
+        >>> rfm.on_grid(1e-6).grid is None  # there are few
+        True
         """
-        if not bound > 0.0:
-            raise DataError(
-                "grid is by how much the log-likelihood of a customer may move on average, such as 1e-6, got "
-                f"{bound!r}; None for no grid"
-            )
+        require_bound(bound)
         if len(self) <= EXACT_HISTORIES:
             return self
         keys = self.rows.select("frequency", "recency", "age").distinct()
@@ -340,8 +456,8 @@ class LazyHistories:
         Parameters
         ----------
         table
-            A table with a column ``customer_id``: an Ibis table of the same engine, or one in memory (pandas, polars,
-            Arrow), which is sent there.
+            A table with a column ``customer_id``: an Ibis table, or one in memory (pandas, polars, Arrow). What lies
+            elsewhere is sent to the engine.
 
         Raises
         ------
@@ -350,22 +466,26 @@ class LazyHistories:
 
         Examples
         --------
-        >>> import pandas as pd
+        >>> import ibis
+        >>> import pyarrow as pa
         >>> import clvmodels as clv
-        >>> rfm = clv.rfm_summary(clv.datasets.path("cdnow.parquet"), value="amount", resolution="day")
-        >>> ids = rfm.table.customer_id.to_pandas()
-        >>> segments = pd.DataFrame({"customer_id": ids, "segment": ids.str[-1]})
-        >>> rfm.with_attributes(segments).names
-        ('segment',)
+        >>> log = {"customer_id": [1, 1, 2], "date": ["2024-01-01", "2024-01-15", "2024-01-08"]}
+        >>> log |= {"amount": [20.0, 30.0, 50.0], "segment": ["a", "a", "b"]}
+        >>> table = ibis.memtable(pa.table(log))
+        >>> rfm = clv.rfm_summary(table, value="amount", resolution="day", attributes=["segment"])
+        >>> channels = pa.table({"customer_id": [1, 2], "channel": ["shop", "web"]})
+        >>> rfm.with_attributes(channels).names
+        ('segment', 'channel')
         """
         described = self._sent(table)
         names = [name for name in described.columns if name != "customer_id"]
-        taken = [name for name in names if name in {*_PUBLIC, *self.names}]
+        own = {name.lower() for name in (*_PUBLIC, *self.names)}  # engines do not tell upper and lower case apart
+        taken = [name for name in names if name.lower() in own]
         if taken:
             raise DataError(f"the histories have a column {examples(taken)} already; rename it, or leave it out")
         columns = {f"a{len(self.names) + k}": described[name] for k, name in enumerate(names)}
         columns["joined"] = described.customer_id
-        joined = self.rows.left_join(described, self.rows.id == described.customer_id).select(self.rows, **columns)
+        joined = self.rows.left_join(described, self._same_id(described)).select(self.rows, **columns)
         found = self.engine.keep(joined, order_by="id")
         counts = self.engine.run(
             found.aggregate(rows=found.count(), missing=found.count(where=found.joined.isnull()))
@@ -376,6 +496,15 @@ class LazyHistories:
             raise DataError(f"the table has customers more than once: {counts['rows'] - len(self):,} rows too many")
         return replace(self, rows=found.drop("joined"), names=(*self.names, *names))
 
+    def _same_id(self, described: ir.Table) -> ir.BooleanValue:
+        """Return whether rows of the histories and of another table are of one customer."""
+        ours, theirs = self.rows.id.type(), described.customer_id.type()
+        if ours.is_string() != theirs.is_string() or ours.is_numeric() != theirs.is_numeric():
+            raise DataError(
+                f"the customer ids of the table are {theirs}, and those of the histories {ours}; convert them to {ours}"
+            )
+        return self.rows.id == described.customer_id
+
     def _sent(self, table: object) -> ir.Table:
         """Return a table of attributes as one of the engine."""
         import pyarrow as pa
@@ -383,14 +512,58 @@ class LazyHistories:
         from clvmodels.data.tables import pandas_frame
 
         if hasattr(table, "to_pyarrow") and hasattr(table, "columns"):
-            return cast("ir.Table", table)
+            given = cast("ir.Table", table)
+            require(["customer_id"], list(given.columns), what="the table")
+            return given if self.engine.holds(given) else self.engine.send(given.to_pyarrow())
         frame = pandas_frame(table)
         frame = frame if "customer_id" in frame.columns else frame.reset_index(names="customer_id")
         return self.engine.send(pa.Table.from_pandas(frame, preserve_index=False))
 
     def write(self, path: str | Path) -> None:
-        """Write the table of histories to a Parquet file, whole or not at all; engines of a cluster write a folder."""
+        """Write the table of histories to a Parquet file, whole or not at all; engines of a cluster write a folder.
+
+        Examples
+        --------
+        >>> import ibis
+        >>> import pyarrow as pa
+        >>> import clvmodels as clv
+        >>> log = {"customer_id": [1, 1, 2], "date": ["2024-01-01", "2024-01-15", "2024-01-08"]}
+        >>> log |= {"amount": [20.0, 30.0, 50.0], "segment": ["a", "a", "b"]}
+        >>> table = ibis.memtable(pa.table(log))
+        >>> rfm = clv.rfm_summary(table, value="amount", resolution="day", attributes=["segment"])
+        >>> from pathlib import Path
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     rfm.write(Path(folder) / "histories.parquet")
+        ...     [file.name for file in Path(folder).iterdir()]
+        ['histories.parquet']
+        """
         write_parquet(self.engine, self._public_rows(), Path(path))
+
+    def with_rows(self, rows: ir.Table, names: Sequence[str], engine: Engine | None = None) -> LazyHistories:
+        """Return the same histories with other attributes, or in another engine; what is counted stays counted.
+
+        Parameters
+        ----------
+        rows
+            The same customers, with columns as `rows` has them.
+        names
+            Names of the attributes in them.
+        engine
+            Where they lie; None: in the same engine.
+
+        Examples
+        --------
+        >>> import clvmodels as clv
+        >>> rfm = clv.rfm_summary(clv.datasets.path("cdnow.parquet"), value="amount", resolution="day")
+        >>> started = rfm.rows.mutate(a0=rfm.rows["first"].month())
+        >>> rfm.with_rows(started, ["month"]).cells(["month"]).weight.sum()
+        np.float64(23570.0)
+        """
+        found = replace(self, engine=engine or self.engine, rows=rows, names=tuple(names))
+        counted = ("outline", "_counted")
+        vars(found).update({name: vars(self)[name] for name in counted if name in vars(self)})
+        return found
 
     # ------------------------------------------------------------------------------------------------------- in words
 
@@ -433,9 +606,9 @@ def attribute_column(histories: LazyHistories, table: ir.Table, name: str) -> ir
 
 
 def write_parquet(engine: Engine, expression: ir.Table, path: Path) -> None:
-    """Write the rows of an expression to Parquet, whole or not at all."""
+    """Write the rows of an expression to Parquet, by customer_id, whole or not at all."""
     with whole_file(path) as part:
-        engine.write(expression, part)
+        engine.write(expression, part, order_by="customer_id")
 
 
 def _numbers(table: pa.Table, name: str) -> FloatArray:

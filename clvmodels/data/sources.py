@@ -206,7 +206,7 @@ def _engine_of(table: ir.Table) -> Engine:
     import ibis
 
     backend = ibis.get_backend(table)
-    return SparkEngine(backend) if backend.name == "pyspark" else IbisEngine()
+    return SparkEngine(backend) if backend.name == "pyspark" else IbisEngine(backend)
 
 
 def _from_spark(frame: pyspark.sql.DataFrame, columns: Columns) -> Source:

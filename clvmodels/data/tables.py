@@ -125,6 +125,8 @@ def _numbers(column: pd.Series[Any], ids: pd.Index[Any]) -> FloatArray:
     """Return a column as floats, missing values as NaN."""
     import pandas as pd
 
+    if isinstance(column.dtype, np.dtype) and column.dtype.kind in "iuf":
+        return np.asarray(column.to_numpy(), np.float64)
     numeric = pd.api.types.is_numeric_dtype(column.dtype) and not pd.api.types.is_bool_dtype(column.dtype)
     if numeric or pd.api.types.infer_dtype(column) in {"decimal", "integer", "floating", "mixed-integer-float"}:
         return column.to_numpy(dtype=np.float64, na_value=np.nan)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal, overload
 
 import numpy as np
 
+from clvmodels.data.engine import EngineTable
 from clvmodels.data.histories import Histories
 from clvmodels.data.lazy import LazyHistories
 from clvmodels.errors import FitError, UnitError
@@ -16,7 +17,6 @@ from clvmodels.models.specification import TransactionModel
 from clvmodels.units import Duration, Unit, duration
 
 if TYPE_CHECKING:
-    import ibis.expr.types as ir
     import pandas as pd
     import xarray as xr
 
@@ -119,7 +119,7 @@ class OrdersFit(Fit):
         seed: int | None = None,
         return_draws: Literal[False] = False,
         memory_gb: float = 1.0,
-    ) -> ir.Table: ...
+    ) -> EngineTable: ...
     def expected_purchases(
         self,
         histories: Histories | LazyHistories,
@@ -129,7 +129,7 @@ class OrdersFit(Fit):
         seed: int | None = None,
         return_draws: bool = False,
         memory_gb: float = 1.0,
-    ) -> pd.DataFrame | xr.DataArray | ir.Table:
+    ) -> pd.DataFrame | xr.DataArray | EngineTable:
         """Return the expected number of purchases of each customer in the time `t` after the end of observation.
 
         Parameters
@@ -242,7 +242,7 @@ class OrdersFit(Fit):
         *,
         return_draws: Literal[False] = False,
         memory_gb: float = 1.0,
-    ) -> ir.Table: ...
+    ) -> EngineTable: ...
     def probability_alive(
         self,
         histories: Histories | LazyHistories,
@@ -250,7 +250,7 @@ class OrdersFit(Fit):
         *,
         return_draws: bool = False,
         memory_gb: float = 1.0,
-    ) -> pd.DataFrame | xr.DataArray | ir.Table:
+    ) -> pd.DataFrame | xr.DataArray | EngineTable:
         """Return the probability that each customer is alive at a time `after` the end of observation.
 
         Under BG/NBD it is 1 now for everyone who bought once only; `probability_of_purchases` is a figure to decide by.
@@ -315,7 +315,7 @@ class OrdersFit(Fit):
         *,
         return_draws: Literal[False] = False,
         memory_gb: float = 1.0,
-    ) -> ir.Table: ...
+    ) -> EngineTable: ...
     def probability_of_purchases(
         self,
         histories: Histories | LazyHistories,
@@ -324,7 +324,7 @@ class OrdersFit(Fit):
         *,
         return_draws: bool = False,
         memory_gb: float = 1.0,
-    ) -> pd.DataFrame | xr.DataArray | ir.Table:
+    ) -> pd.DataFrame | xr.DataArray | EngineTable:
         """Return the probability that each customer buys exactly `n` times within `t` after the end of observation.
 
         Parameters

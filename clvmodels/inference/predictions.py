@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from clvmodels.data.engine import EngineTable
 from clvmodels.data.histories import Histories
 from clvmodels.data.lazy import LazyHistories
 from clvmodels.errors import FitError
@@ -25,7 +26,6 @@ from clvmodels.numerics.interpolate import ByAge, spans
 from clvmodels.numerics.threads import map_blocks
 
 if TYPE_CHECKING:
-    import ibis.expr.types as ir
     import pandas as pd
     import xarray as xr
 
@@ -347,13 +347,13 @@ class Asked:
         ]
         return replace(self, answers=counts, expected=self)
 
-    def told(self, name: str, *, return_draws: bool) -> pd.DataFrame | xr.DataArray | ir.Table:
+    def told(self, name: str, *, return_draws: bool) -> pd.DataFrame | xr.DataArray | EngineTable:
         """Return a table by customer, or the draws; of histories in an engine, a table of the engine."""
         if return_draws:
             return self.draws(name)
         return self._in_engine(self.histories) if isinstance(self.histories, LazyHistories) else self.table()
 
-    def _in_engine(self, histories: LazyHistories) -> ir.Table:
+    def _in_engine(self, histories: LazyHistories) -> EngineTable:
         table = _summarised(self.answers[0])
         return histories.predicted(
             {name: np.ascontiguousarray(table[:, k]) for k, name in enumerate(COLUMNS[: table.shape[1]])}
@@ -432,7 +432,7 @@ def asked_of_spend(fit: SpendFit, histories: Histories, memory_gb: float = 1.0) 
     )
 
 
-def spend_in_engine(fit: SpendFit, histories: LazyHistories) -> ir.Table:
+def spend_in_engine(fit: SpendFit, histories: LazyHistories) -> EngineTable:
     """Return the expected value of an order by customer, averaged over the draws, as a table of the engine."""
     unknown, line = linear_spend(fit.model, fit.draws, histories.distinct.rows[:, 0])
     table = histories.evaluated({"intercept": line[0], "slope": line[1]})

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, overload
 
+from clvmodels.data.engine import EngineTable
 from clvmodels.data.histories import Histories
 from clvmodels.data.lazy import LazyHistories
 from clvmodels.errors import FitError
@@ -13,7 +14,6 @@ from clvmodels.inference.fit import Fit
 from clvmodels.models.specification import SpendModel
 
 if TYPE_CHECKING:
-    import ibis.expr.types as ir
     import pandas as pd
     import xarray as xr
 
@@ -39,10 +39,10 @@ class SpendFit(Fit):
     @overload
     def expected_spend(
         self, histories: LazyHistories, *, return_draws: Literal[False] = False, memory_gb: float = 1.0
-    ) -> ir.Table: ...
+    ) -> EngineTable: ...
     def expected_spend(
         self, histories: Histories | LazyHistories, *, return_draws: bool = False, memory_gb: float = 1.0
-    ) -> pd.DataFrame | xr.DataArray | ir.Table:
+    ) -> pd.DataFrame | xr.DataArray | EngineTable:
         """Return the expected value of each customer's orders; the population mean where there is no repeat purchase.
 
         Parameters

@@ -101,23 +101,25 @@ def count_curvature(theta: Array, weight: Array, x: Array, k: Array) -> Array:
 def history_terms(theta: Array, x: Array, k: Array, t_x: Array, T: Array) -> tuple[Array, Array]:
     """Log of (alpha+T)^-(r+x) + a/(b+k-1) (alpha+t_x)^-(r+x), the second term for k > 0 only, and its gradient."""
     r, alpha, a, b = np.moveaxis(theta, -1, 0)
-    n, end, last, rest = r + x, alpha + T, alpha + t_x, _rest(b, k)
-    log_end, silence = np.log(end), np.log(end / last)
-    log_odds = n * silence + _log_odds_of_one(a, rest)
+    n, end, rest = r + x, alpha + T, _rest(b, k)
+    growth = end / (alpha + t_x)
+    silence, log_end = np.log(growth), np.log(end)
+    log_odds = _log_odds(a, rest, n, silence)
     odds = bounded_odds(log_odds)
-    log_sum = np.log1p(odds)
-    np.maximum(log_sum, log_odds, out=log_sum)
+    value = np.log1p(odds)
+    np.maximum(value, log_odds, out=value)
+    value -= n * log_end
     alive, left = shares(odds)
     gradient = np.empty((4, *alive.shape))
     np.multiply(left, silence, out=gradient[0])
     gradient[0] -= log_end
-    np.divide(alive, end, out=gradient[1])
-    gradient[1] += left / last
-    gradient[1] *= -n
+    np.multiply(left, growth, out=gradient[1])
+    gradient[1] += alive
+    gradient[1] *= n
+    gradient[1] /= -end
     np.divide(left, a, out=gradient[2])
     np.divide(left, -rest, out=gradient[3])
-    log_sum -= n * log_end
-    return log_sum, np.moveaxis(gradient, 0, -1)
+    return value, np.moveaxis(gradient, 0, -1)
 
 
 def history_curvature(theta: Array, weight: Array, x: Array, k: Array, t_x: Array, T: Array) -> Array:
@@ -129,20 +131,27 @@ def history_curvature(theta: Array, weight: Array, x: Array, k: Array, t_x: Arra
     r, alpha, a, b = theta
     n, end, last, rest = r + x, 1.0 / (alpha + T), 1.0 / (alpha + t_x), _rest(b, k)
     silence = np.log(last / end)
-    alive, left = shares(bounded_odds(n * silence + _log_odds_of_one(a, rest)))
-    d = np.stack([silence, n * (end - last), np.broadcast_to(1.0 / a, n.shape), -1.0 / rest])
+    alive, left = shares(bounded_odds(_log_odds(a, rest, n, silence)))
     alive *= weight
-    scaled = d * (alive * left)
-    matrix = np.empty((4, 4))
-    for i, j in combinations_with_replacement(range(4), 2):
-        matrix[i, j] = matrix[j, i] = dot(scaled[i], d[j])
+    both = alive * left
     left *= weight
-    end *= alive
-    matrix[0, 1] -= end.sum() + dot(left, last)
-    matrix[1, 0] = matrix[0, 1]
-    matrix[1, 1] += dot(n, end / (alpha + T)) + dot(n, left * last**2)
-    matrix[2, 2] -= left.sum() / a**2
-    matrix[3, 3] += dot(left, d[3] ** 2)
+    matrix = np.empty((4, 4))
+    d = {0: silence, 1: n * (end - last), 3: -1.0 / rest}  # by a it is 1 / a, for everybody
+    for i, j in combinations_with_replacement(d, 2):
+        matrix[i, j] = np.einsum("i,i,i", both, d[i], d[j])
+    for i, by_i in d.items():
+        matrix[i, 2] = matrix[2, i] = dot(both, by_i) / a
+    matrix[2, 2] = (both.sum() - left.sum()) / a**2
+    matrix[3, 3] += np.einsum("i,i,i", left, d[3], d[3])
+    alive *= end
+    left *= last
+    matrix[0, 1] -= alive.sum() + left.sum()
+    alive *= end
+    left *= last
+    alive += left
+    matrix[1, 1] += dot(n, alive)
+    lower = np.tril_indices(4)
+    matrix[lower] = matrix.T[lower]
     return matrix
 
 
@@ -153,15 +162,15 @@ def _rest(b: Array, k: Array) -> Array:
     return rest
 
 
-def _log_odds_of_one(a: Array, rest: Array) -> Array:
-    """Return the log odds of having left at the last opportunity, before the silence since then speaks for it."""
-    return np.asarray(np.log(a) - np.log(rest))
+def _log_odds(a: Array, rest: Array, n: Array, silence: Array) -> Array:
+    """Return the log of the odds a/rest exp(n silence) of having left."""
+    return np.asarray(n * silence + (np.log(a) - np.log(rest)))
 
 
 def p_alive(theta: Array, x: Array, k: Array, t_x: Array, T: Array) -> Array:
     """Return P(alive at T | x, t_x, T) = 1 / (1 + a/(b+k-1) ((alpha+T)/(alpha+t_x))^(r+x)); 1 where k = 0."""
     r, alpha, a, b = np.moveaxis(theta, -1, 0)
-    log_odds = (r + x) * np.log((alpha + T) / (alpha + t_x)) + _log_odds_of_one(a, _rest(b, k))
+    log_odds = _log_odds(a, _rest(b, k), r + x, np.log((alpha + T) / (alpha + t_x)))
     return shares(bounded_odds(log_odds))[0]
 
 

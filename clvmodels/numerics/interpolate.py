@@ -92,10 +92,9 @@ class ByAge:
 
     def _interpolated(self, group: int, coefficients: Array, start: int, stop: int) -> Array:
         low, high = self.T[self.starts[group]], self.T[self.starts[group + 1] - 1]
-        position = _position(self.T[start:stop], low, high, self.scale)
-        basis = np.polynomial.chebyshev.chebvander(position, len(coefficients) - 1)
+        polynomials = _polynomials(_position(self.T[start:stop], low, high, self.scale), len(coefficients))
         # Not by BLAS, whose own threads and those of the blocks would get into each other's way.
-        values: Array = np.einsum("ij,jk->ik", basis, coefficients.reshape(len(coefficients), -1))
+        values: Array = np.einsum("ji,jk->ik", polynomials, coefficients.reshape(len(coefficients), -1))
         values = values.reshape(stop - start, *coefficients.shape[1:])
         bad = np.flatnonzero(np.isnan(coefficients[0]).any(axis=-1))
         if len(bad):
@@ -126,21 +125,19 @@ def by_age(function: Function, x: Array, T: Array, scale: float, draws: int) -> 
     """
     starts = np.flatnonzero(np.concatenate((x[:-1] != x[1:], [True]))) + 1 if len(x) else np.zeros(0, np.int64)
     starts = np.concatenate(([0], starts))
-    levels = _levels(T, starts, scale)
-    every = np.arange(draws)
-    todo = dict.fromkeys(range(len(levels)), every)
+    levels, ages = _levels(T, starts, scale), np.diff(starts)
+    todo = np.ones((len(levels), draws), dtype=bool)
     coefficients: list[Array | None] = [None] * len(levels)
     for level, points in enumerate(POINTS):
-        ages = np.diff(starts)
-        groups = [g for g, some in todo.items() if levels[g] <= level and ages[g] > points and len(some)]
-        if not groups:
+        groups = np.flatnonzero((levels <= level) & (ages > points) & todo.any(axis=1))
+        if not len(groups):
             continue
-        some = np.unique(np.concatenate([todo[group] for group in groups]))
-        nodes = np.stack([_nodes(T[starts[g]], T[starts[g + 1] - 1], scale, points) for g in groups])
+        some = np.flatnonzero(todo[groups].any(axis=0))
+        nodes = _nodes(T[starts[groups]], T[starts[groups + 1] - 1], scale, points)
         found = _coefficients(function, some, x[starts[groups]], nodes)
         for group, (new, good) in zip(groups, found, strict=True):
             coefficients[group] = _joined(coefficients[group], new, some[good], good, draws)
-            todo[group] = np.setdiff1d(todo[group], some[good])
+            todo[group, some[good]] = False
     return ByAge(function, x, T, draws, scale, starts, tuple(coefficients))
 
 
@@ -161,12 +158,12 @@ def spans(x: Array, points: int) -> list[slice]:
     return [slice(first, last) for first, last in pairwise([*cuts, len(x)]) if first < last]
 
 
-def _levels(T: Array, starts: Index, scale: float) -> list[int]:
+def _levels(T: Array, starts: Index, scale: float) -> Index:
     """Return which of `POINTS` each x should do with: the Bernstein ellipse that touches the edges of the strip."""
     half = 0.5 * (np.log(T[starts[1:] - 1] + scale) - np.log(T[starts[:-1]] + scale))
     height = np.pi / np.maximum(half, 1e-3)
     enough = 3.0 + WANTED / np.log(height + np.sqrt(1.0 + height**2))
-    return np.minimum(np.searchsorted(POINTS, enough), len(POINTS) - 1).tolist()  # type: ignore[no-any-return]
+    return np.asarray(np.minimum(np.searchsorted(POINTS, enough), len(POINTS) - 1))
 
 
 def _coefficients(function: Function, draws: Index, x: Array, nodes: Array) -> list[tuple[Array, NDArray[np.bool_]]]:
@@ -174,19 +171,20 @@ def _coefficients(function: Function, draws: Index, x: Array, nodes: Array) -> l
     points = nodes.shape[1]
     at_a_time = max(VALUES_AT_A_TIME // (points * len(draws)), 1)
 
-    def block(groups: slice) -> list[tuple[Array, NDArray[np.bool_]]]:
+    def block(groups: slice) -> tuple[Array, NDArray[np.bool_]]:
         values = function(draws, np.repeat(x[groups], points), nodes[groups].ravel())
-        return [_checked(value) for value in values.reshape(-1, points, *values.shape[1:])]
+        return _checked(values.reshape(-1, points, *values.shape[1:]))
 
-    return [one for some in map_blocks(block, len(nodes), at_a_time) for one in some]
+    return [one for some in map_blocks(block, len(nodes), at_a_time) for one in zip(*some, strict=True)]
 
 
 def _checked(values: Array) -> tuple[Array, NDArray[np.bool_]]:
-    """Return Chebyshev coefficients of values at the nodes, shape (points, draws, outputs), and which are good."""
-    coefficients = np.einsum("ij,jkl->ikl", to_coefficients(len(values)), values)
+    """Return Chebyshev coefficients of values at nodes, shape (groups, points, draws, outputs), and which are good."""
+    coefficients = np.einsum("ij,gjkl->gikl", to_coefficients(values.shape[1]), values)
     sizes = np.abs(coefficients)
-    last, largest = sizes[-3:].max(axis=0), sizes.max(axis=0)
-    small = (last <= TOLERANCE * largest) & (np.maximum(last, ROUNDING * largest) <= LOSS * np.abs(values).min(axis=0))
+    last, largest = sizes[:, -3:].max(axis=1), sizes.max(axis=1)
+    least = np.abs(values).min(axis=1)
+    small = (last <= TOLERANCE * largest) & (np.maximum(last, ROUNDING * largest) <= LOSS * least)
     return coefficients, small.all(axis=-1)
 
 
@@ -219,11 +217,23 @@ def to_coefficients(points: int) -> Array:
     return np.asarray(matrix)
 
 
-def _nodes(low: float, high: float, scale: float, points: int) -> Array:
-    start, end = np.log(low + scale), np.log(high + scale)
+def _nodes(low: Array, high: Array, scale: float, points: int) -> Array:
+    """Return the ages to evaluate at between those of each group, shape (groups, points)."""
+    start, end = np.log(low + scale)[:, None], np.log(high + scale)[:, None]
     return np.asarray(np.exp(0.5 * (start + end) + 0.5 * (end - start) * np.cos(angles(points))) - scale)
 
 
 def _position(T: Array, low: float, high: float, scale: float) -> Array:
     start, end = np.log(low + scale), np.log(high + scale)
     return np.asarray((2.0 * np.log(T + scale) - start - end) / (end - start))
+
+
+def _polynomials(position: Array, points: int) -> Array:
+    """Return the Chebyshev polynomials at positions in [-1, 1], shape (points, positions)."""
+    values = np.ones((points, len(position)))
+    values[1] = position
+    twice = 2.0 * position
+    for j in range(2, points):
+        np.multiply(values[j - 1], twice, out=values[j])
+        values[j] -= values[j - 2]
+    return values

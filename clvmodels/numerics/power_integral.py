@@ -25,7 +25,8 @@ WIDEST_PANEL: Final = 3.0
 LARGEST_FALL: Final = 8.0
 """The integrand may fall by this power of e within a panel."""
 NEGLIGIBLE: Final = 30.0
-ROWS_AT_A_TIME: Final = 1024
+VALUES_AT_A_TIME: Final = 1 << 14
+"""Of the integrand: small enough for the fast memory of a core."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +105,8 @@ def _by_panels(
     found = np.empty((outputs, width.size))
     for count in np.flatnonzero(np.bincount(panels)):
         rows = np.flatnonzero(panels == count)
-        for some in np.split(rows, range(ROWS_AT_A_TIME, rows.size, ROWS_AT_A_TIME)):
+        at_a_time = VALUES_AT_A_TIME // (count * len(NODES)) + 1
+        for some in np.split(rows, range(at_a_time, rows.size, at_a_time)):
             for out, one in zip(found, of(int(count), *(column[some] for column in columns)), strict=True):
                 out[some] = one
     return found

@@ -82,7 +82,12 @@ def sort(numbers: NDArray[np.uint64]) -> None:
     array([1, 2, 3], dtype=uint64)
     """
     parts = [numbers]
+
+    def halve(one: slice) -> None:
+        part = parts[one.start]
+        part.partition(len(part) // 2)
+
     while len(parts) < PARTS and len(numbers) > SORTED_AT_A_TIME:
-        map_blocks(lambda one, parts=parts: parts[one.start].partition(len(parts[one.start]) // 2), len(parts), 1)
+        map_blocks(halve, len(parts), 1)
         parts = [half for part in parts for half in np.split(part, [len(part) // 2])]
     map_blocks(lambda one: parts[one.start].sort(), len(parts), 1)

@@ -233,16 +233,60 @@ class Book:
         return self.summed(self.rlv)
 
     def summed(self, values: Array) -> float:
-        """Return the sum over the customers of what is known by history, shape (histories,)."""
+        """Return the sum over the customers of what is known by history, shape (histories,).
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> import clvmodels as clv
+        >>> table = {"customer_id": ["A", "B", "C"], "frequency": [2, 0, 5], "recency": [30, 0, 38], "T": [39, 39, 39]}
+        >>> table |= {"monetary_value": [22.35, None, 41.0], "segment": ["shop", "web", "web"]}
+        >>> rfm = clv.Histories.from_frame(pd.DataFrame(table), unit="week")
+        >>> orders = clv.BGNBD().from_params({"r": .243, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
+        >>> spend = clv.GammaGamma().from_params({"p": 6.25, "q": 3.74, "v": 15.44})
+        >>> book = clv.value(orders, spend, rfm, clv.Assumptions(discount_rate=0.15, margin=0.30))
+        >>> book.summed(book.rlv) == book.equity
+        True
+        """
         return float(values.sum()) if self.weight is None else dot(self.weight, values)
 
     def bought_once(self) -> tuple[int, float]:
-        """Return how many customers bought once only, and what they are worth together."""
+        """Return how many customers bought once only, and what they are worth together.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> import clvmodels as clv
+        >>> table = {"customer_id": ["A", "B", "C"], "frequency": [2, 0, 5], "recency": [30, 0, 38], "T": [39, 39, 39]}
+        >>> table |= {"monetary_value": [22.35, None, 41.0], "segment": ["shop", "web", "web"]}
+        >>> rfm = clv.Histories.from_frame(pd.DataFrame(table), unit="week")
+        >>> orders = clv.BGNBD().from_params({"r": .243, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
+        >>> spend = clv.GammaGamma().from_params({"p": 6.25, "q": 3.74, "v": 15.44})
+        >>> book = clv.value(orders, spend, rfm, clv.Assumptions(discount_rate=0.15, margin=0.30))
+        >>> customers, equity = book.bought_once()
+        >>> customers, round(equity, 2)
+        (1, 10.77)
+        """
         once = (self.histories.frequency == 0.0).astype(float)
         return round(self.summed(once)), self.summed(once * self.rlv)
 
     def most_valuable(self, share: float) -> tuple[int, float]:
-        """Return how many customers the most valuable share of them is, and what they are worth together."""
+        """Return how many customers the most valuable share of them is, and what they are worth together.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> import clvmodels as clv
+        >>> table = {"customer_id": ["A", "B", "C"], "frequency": [2, 0, 5], "recency": [30, 0, 38], "T": [39, 39, 39]}
+        >>> table |= {"monetary_value": [22.35, None, 41.0], "segment": ["shop", "web", "web"]}
+        >>> rfm = clv.Histories.from_frame(pd.DataFrame(table), unit="week")
+        >>> orders = clv.BGNBD().from_params({"r": .243, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
+        >>> spend = clv.GammaGamma().from_params({"p": 6.25, "q": 3.74, "v": 15.44})
+        >>> book = clv.value(orders, spend, rfm, clv.Assumptions(discount_rate=0.15, margin=0.30))
+        >>> customers, equity = book.most_valuable(0.2)
+        >>> customers, round(equity, 2)
+        (1, 158.09)
+        """
         number = int(np.ceil(share * len(self.rlv)))
         highest = np.partition(self.rlv, len(self.rlv) - number)[len(self.rlv) - number :]
         return number, float(highest.sum())

@@ -1,16 +1,23 @@
-"""What changed between two closings, customer by customer: each line is a difference of residual lifetime values."""
+"""What changed between two closings: each line is a difference of residual lifetime values.
+
+A line takes something from the opening, something from what the opening expected, and something from the closing. The
+functions of arrays here say what, history by history; with every customer's own it is a movement by customer, with the
+cells of customers in an engine one in total.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
+from functools import cached_property, partial
 from operator import is_
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from clvmodels.data.histories import Histories
+from clvmodels.errors import DataError, one_of
 from clvmodels.inference.fit import Fit
 from clvmodels.inference.orders_fit import OrdersFit
 from clvmodels.inference.spend_fit import SpendFit
@@ -23,10 +30,35 @@ from clvmodels.valuation.roll_forward import Expectation
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Changes", "changes"]
+    from clvmodels.data.lazy import LazyHistories
+    from clvmodels.valuation.lazy_book import LazyBook
+
+__all__ = ["LINES", "Changes", "as_opened", "as_seen", "changes", "columns_of_rates", "until_closing", "updates"]
 
 Array = NDArray[np.float64]
+Flags = NDArray[np.bool_]
 Index = NDArray[np.intp]
+
+LINES: Final[Mapping[str, str]] = {
+    "opening": "Opening",
+    "data_corrections": "Data corrections",
+    "unwind": "Unwind of the discount",
+    "release": "Expected release",
+    "horizon": "Horizon",
+    "expected_closing": "Expected closing",
+    "orders": "Behaviour: orders",
+    "silence": "Behaviour: silence",
+    "order_value": "Behaviour: order value",
+    "new_customers": "New customers",
+    "parameters_transactions": "Parameters: transactions",
+    "parameters_spend": "Parameters: spend",
+    "model": "Model",
+    "margin": "Assumptions: margin",
+    "costs": "Assumptions: costs",
+    "rate": "Assumptions: rate",
+    "closing": "Closing",
+}
+"""The lines by key, in their order; each change is the difference that it makes to the balance before it."""
 
 _RATE: Final = ("discount_rate", "growth", "tax", "timing", "horizon", "year")
 """The assumptions of the line "rate"; what is none of these and not the margin is of the line "costs"."""
@@ -38,34 +70,36 @@ class Changes:
 
     Attributes
     ----------
-    customer_id
-        The customers of the closing, and after them those of the opening who are gone.
-    lines
-        By key, shape (customers,) each.
+    opening, closing
+        The customers of the two closings.
+    customers
+        The lines, a column each: of the customers of the closing, and after them those of the opening who are gone.
     """
 
-    customer_id: pd.Index[Any]
-    lines: dict[str, Array]
+    opening: Histories
+    closing: Histories
+    customers: pd.DataFrame
 
+    @cached_property
+    def total(self) -> pd.Series[float]:
+        """The lines, summed over the customers."""
+        return self.customers.sum()
 
-@dataclass(frozen=True, eq=False)
-class _Step:
-    """What a line of the movement takes over from the closing: all that a valuation rests on, after it."""
+    def by(self, column: str) -> pd.DataFrame:
+        """Return the lines by the values of a column of the closing; of customers who are gone, of the opening.
 
-    line: str
-    orders: OrdersFit
-    spend: SpendFit
-    terms: Assumptions
-    histories: Histories
+        Raises
+        ------
+        DataError
+            If the histories have no such column.
+        """
+        import pandas as pd
 
-    def valued(self, known: Iterable[Book]) -> Book:
-        """Return the valuation; what is known already of these customers under these fits is not computed again."""
-        rests_on = (self.orders, self.spend, self.histories)
-        same = [book for book in known if all(map(is_, (book.orders, book.spend, book.histories), rests_on))]
-        for book in same:
-            if book.terms == self.terms:
-                return book
-        return same[0].under(self.terms) if same else value(*rests_on, self.terms)
+        values = _attribute(self.closing, column)
+        gone = self.customers.index[len(values) :]
+        if len(gone):
+            values = pd.concat([values, _attribute(self.opening, column).loc[gone]])
+        return self.customers.groupby(values, dropna=False, observed=True).sum()
 
 
 def changes(opening: Book, base: Book, closing: Book, ahead: Expectation) -> Changes:
@@ -80,71 +114,140 @@ def changes(opening: Book, base: Book, closing: Book, ahead: Expectation) -> Cha
     ahead
         What `base` expects of the time between.
     """
+    import pandas as pd
+
     ids, now = opening.histories.customer_id, closing.histories.customer_id
     everyone = now.append(ids[~ids.isin(now)]).rename("customer_id")
     rows = now.get_indexer(base.histories.customer_id)
-    columns = _columns([opening.terms, closing.terms])
-    seen = _Step("", opening.orders, opening.spend, opening.terms, _as_before(closing, base, rows, columns)).valued([])
-
-    def spread(values: Array, at: Index | slice) -> Array:
-        result = np.zeros(len(everyone))
-        result[at] = values
-        return result
-
-    before, corrected = spread(opening.rlv, everyone.get_indexer(ids)), spread(base.rlv, rows)
-    accumulated, release = ahead.accumulation * corrected, spread(-ahead.accumulation * ahead.within, rows)
-    expected = spread(ahead.later, rows)
-    lines = {
-        "opening": before,
-        "data_corrections": corrected - before,
-        "unwind": accumulated - corrected,
-        "release": release,
-        "horizon": expected - (accumulated + release),
-        "expected_closing": expected,
-    }
-    after = _behaviour(seen, base, ahead, rows) | _updates(seen, opening, base, closing, rows)
-    everybody = slice(len(now))
-    return Changes(everyone, lines | {key: spread(line, everybody) for key, line in after.items()})
-
-
-def _behaviour(seen: Book, base: Book, ahead: Expectation, rows: Index) -> dict[str, Array]:
-    """Return what the existing customers did otherwise than expected, and the new customers; shape (closing,) each."""
-    expected, order_value = np.zeros_like(seen.rlv), seen.future.Z.copy()
-    exists, bought = np.zeros(len(expected), dtype=bool), np.zeros(len(expected), dtype=bool)
+    held = partial(_as_before, closing, base, rows)
+    seen = value(opening.orders, opening.spend, held(columns_of_rates([opening.terms, closing.terms])), opening.terms)
+    exists, bought = np.zeros(len(now), dtype=bool), np.zeros(len(now), dtype=bool)
     exists[rows] = True
-    expected[rows], order_value[rows] = ahead.later, ahead.order_value
     bought[rows] = seen.histories.frequency[rows] != base.histories.frequency
+    order_value = seen.future.Z.copy()
+    order_value[rows] = ahead.order_value
+    table = {key: np.zeros(len(everyone)) for key in LINES}
+
+    def add(lines: dict[str, Array], at: Index | slice) -> None:
+        for key, values in lines.items():
+            table[key][at] += values
+
+    add(as_opened(opening.rlv), everyone.get_indexer(ids))
+    add(until_closing(base.rlv, ahead, bought[rows]), rows)
+    everybody = slice(len(now))
     at_expected_value = total(seen.lines, replace(seen.future, Z=order_value))
-    surprise = at_expected_value - expected
+    add(as_seen(seen.rlv, at_expected_value, exists, bought), everybody)
+    for line, before, after in updates(seen, opening, closing, held):
+        add({line: after.rlv - before.rlv}, everybody)
+    add({"closing": closing.rlv}, everybody)
+    return Changes(opening.histories, closing.histories, pd.DataFrame(table, index=everyone))
+
+
+# --------------------------------------------------------------------------------------------- history by history
+
+
+def as_opened(rlv: Array) -> dict[str, Array]:
+    """Return by line what comes from the values of the customers at the opening; shape (opening,) each."""
+    return {"opening": rlv, "data_corrections": -rlv}
+
+
+def until_closing(rlv: Array, ahead: Expectation, bought: Flags) -> dict[str, Array]:
+    """Return by line what comes from those who are in both closings, as the opening expected; shape (base,) each.
+
+    Parameters
+    ----------
+    rlv, ahead
+        Their values at the opening, and what it expects of the time between.
+    bought
+        Who has another number of purchases at the closing.
+    """
+    accumulated, release = ahead.accumulation * rlv, -ahead.accumulation * ahead.within
     return {
-        "orders": np.where(bought, surprise, 0.0),
-        "silence": np.where(exists & ~bought, surprise, 0.0),
-        "order_value": np.where(exists, seen.rlv - at_expected_value, 0.0),
-        "new_customers": np.where(exists, 0.0, seen.rlv),
+        "data_corrections": rlv,
+        "unwind": accumulated - rlv,
+        "release": release,
+        "horizon": ahead.later - (accumulated + release),
+        "expected_closing": ahead.later,
+        "orders": np.where(bought, -ahead.later, 0.0),
+        "silence": np.where(bought, 0.0, -ahead.later),
     }
 
 
-def _updates(seen: Book, opening: Book, base: Book, closing: Book, rows: Index) -> dict[str, Array]:
-    """Return what the closing changes about the fits and the assumptions; shape (closing,) each."""
-    keys = ("parameters_transactions", "parameters_spend", "model", "margin", "costs", "rate")
-    lines = {key: np.zeros_like(seen.rlv) for key in keys}
+def as_seen(rlv: Array, at_expected_value: Array, exists: Flags, bought: Flags) -> dict[str, Array]:
+    """Return by line what comes from the histories of the closing under the opening's fits; shape (closing,) each.
+
+    Parameters
+    ----------
+    rlv, at_expected_value
+        Their values, and those with the order values that the opening expected.
+    exists, bought
+        Who is in both closings, and which of them have another number of purchases.
+    """
+    return {
+        "orders": np.where(bought, at_expected_value, 0.0),
+        "silence": np.where(exists & ~bought, at_expected_value, 0.0),
+        "order_value": np.where(exists, rlv - at_expected_value, 0.0),
+        "new_customers": np.where(exists, 0.0, rlv),
+    }
+
+
+# ----------------------------------------------------------------------------------------- fits and assumptions
+
+
+@dataclass(frozen=True, eq=False)
+class _Step[B: (Book, LazyBook)]:
+    """What a line of the movement takes over from the closing: all that a valuation rests on, after it."""
+
+    line: str
+    orders: OrdersFit
+    spend: SpendFit
+    terms: Assumptions
+    histories: Histories | LazyHistories
+
+    def valued(self, known: Iterable[B]) -> B:
+        """Return the valuation; what is known already of these customers under these fits is not computed again."""
+        rests_on = (self.orders, self.spend, self.histories)
+        same = [book for book in known if all(map(is_, (book.orders, book.spend, book.histories), rests_on))]
+        for book in same:
+            if book.terms == self.terms:
+                return book
+        if same:
+            return same[0].under(self.terms)
+        return cast("B", value(self.orders, self.spend, self.histories, self.terms))
+
+
+def updates[B: (Book, LazyBook)](
+    seen: B, opening: B, closing: B, held: Callable[[set[str]], Histories | LazyHistories]
+) -> Iterator[tuple[str, B, B]]:
+    """Yield what the closing changes about the fits and the assumptions: the line, and the valuations around it.
+
+    Parameters
+    ----------
+    seen
+        The valuation of the closing's histories under the opening's fits and assumptions.
+    opening, closing
+        The two closings.
+    held
+        Returns the histories of the closing with some columns as the opening has them.
+    """
     book = seen
-    for step in _steps(seen, opening, base, closing, rows):
+    for step in _steps(seen, opening, closing, held):
         after = step.valued([book, closing])
-        lines[step.line] += after.rlv - book.rlv
+        yield step.line, book, after
         book = after
-    return {**lines, "closing": closing.rlv}
 
 
-def _steps(seen: Book, opening: Book, base: Book, closing: Book, rows: Index) -> Iterator[_Step]:
+def _steps[B: (Book, LazyBook)](
+    seen: B, opening: B, closing: B, held: Callable[[set[str]], Histories | LazyHistories]
+) -> Iterator[_Step[B]]:
     orders, spend = closing.orders, closing.spend
     line = _of_fit("parameters_transactions", opening.orders, orders)
     yield _Step(line, orders, opening.spend, opening.terms, seen.histories)
     line = _of_fit("parameters_spend", opening.spend, spend)
     yield _Step(line, orders, spend, opening.terms, seen.histories)
     terms = replace(opening.terms, margin=closing.terms.margin)
-    rest = _columns([opening.terms, closing.terms]) - _columns([opening.terms, closing.terms], only="margin")
-    yield _Step("margin", orders, spend, terms, _as_before(closing, base, rows, rest))
+    both = [opening.terms, closing.terms]
+    yield _Step("margin", orders, spend, terms, held(columns_of_rates(both) - columns_of_rates(both, only="margin")))
     terms = replace(closing.terms, **{name: getattr(opening.terms, name) for name in _RATE})
     yield _Step("costs", orders, spend, terms, closing.histories)
     yield _Step("rate", orders, spend, closing.terms, closing.histories)
@@ -154,7 +257,7 @@ def _of_fit(line: str, before: Fit, after: Fit) -> str:
     return line if before.model.name == after.model.name else "model"
 
 
-def _columns(some: Iterable[Assumptions], *, only: str | None = None) -> set[str]:
+def columns_of_rates(some: Iterable[Assumptions], *, only: str | None = None) -> set[str]:
     """Return the columns of the customers in which rates stand, or which name the segments of a rate."""
     names = [field.name for field in fields(Assumptions) if only in (None, field.name)]
     rates = [getattr(terms, name) for terms in some for name in names]
@@ -178,3 +281,10 @@ def _as_before(closing: Book, base: Book, rows: Index, columns: set[str]) -> His
         values[rows] = before.attributes[column].to_numpy(dtype=object)
         held[column] = values
     return replace(now, attributes=now.attributes.assign(**held)) if held else now
+
+
+def _attribute(histories: Histories, column: str) -> pd.Series[Any]:
+    attributes = histories.attributes
+    if column not in attributes.columns:
+        raise DataError(one_of("column of the customers", column, map(str, attributes.columns)))
+    return attributes[column].set_axis(histories.customer_id)

@@ -2,18 +2,34 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from clvmodels.data.columns import count, examples
 from clvmodels.data.histories import FloatArray, Histories
 from clvmodels.errors import AssumptionError, DataError, UnitError
+from clvmodels.units import Unit
 from clvmodels.valuation.book import Book, value
 
-__all__ = ["existing", "require_comparable", "time_between"]
+if TYPE_CHECKING:
+    from clvmodels.data.lazy import LazyHistories
+    from clvmodels.valuation.lazy_book import LazyBook
 
-_PRECISION: Final = 1e-6
+__all__ = [
+    "PRECISION",
+    "existing",
+    "first_seen_late",
+    "moved_first_purchases",
+    "nobody_in_both",
+    "not_after",
+    "require_comparable",
+    "time_between",
+    "wrong_restated_end",
+]
+
+PRECISION: Final = 1e-6
 """How well the time between the closings must agree from customer to customer, as a share of it."""
 _RESTATE: Final = (
     "pass what the log of the closing tells of the opening: "
@@ -22,7 +38,9 @@ _RESTATE: Final = (
 _SAME_LOG: Final = "make both with the same rfm_summary(log, ...)"
 
 
-def require_comparable(opening: Book, closing: Book, restated: Histories | None) -> None:
+def require_comparable(
+    opening: Book | LazyBook, closing: Book | LazyBook, restated: Histories | LazyHistories | None
+) -> None:
     """Raise UnitError or AssumptionError unless all is in one unit of time and one currency."""
     for name, histories in {"opening": opening.histories, "restated table": restated}.items():
         if histories is not None and histories.unit != closing.histories.unit:
@@ -49,26 +67,17 @@ def time_between(opening: Histories, closing: Histories, restated: Histories | N
     before = opening if restated is None else restated
     passed = _ages(closing, before)
     if not np.isfinite(passed).any():
-        raise DataError("the two closings have no customer in common; a movement is about the customers of one log")
+        raise nobody_in_both()
     time = float(np.nanmedian(passed))
     if time <= 0.0:
-        raise DataError(
-            f"the closing must be after the opening, but is {-time:.6g} {closing.unit}s before it: "
-            "write movement(opening, closing)"
-        )
+        raise not_after(time, closing.unit)
     if restated is not None:
         apart = np.abs(_ages(restated, opening))
-        if np.isfinite(apart).any() and np.nanmedian(apart) > _PRECISION * time:
-            raise DataError(
-                f"the restated histories must end with the opening, but their customers are of another age, by "
-                f"{np.nanmedian(apart):.6g} {closing.unit}s; give rfm_summary the observation_end of the opening"
-            )
-    late = ~closing.customer_id.isin(before.customer_id) & np.greater(closing.T, time * (1.0 + _PRECISION))
+        if np.isfinite(apart).any() and np.nanmedian(apart) > PRECISION * time:
+            raise wrong_restated_end(float(np.nanmedian(apart)), closing.unit)
+    late = ~closing.customer_id.isin(before.customer_id) & np.greater(closing.T, time * (1.0 + PRECISION))
     if late.any():
-        raise DataError(
-            f"{count(int(late.sum()), 'customer')} of the closing first bought before the opening and not in it: "
-            f"{examples(closing.customer_id[late])}; {_RESTATE if restated is None else _SAME_LOG}"
-        )
+        raise first_seen_late(int(late.sum()), closing.customer_id[late], restated=restated is not None)
     return time
 
 
@@ -87,12 +96,9 @@ def existing(opening: Book, closing: Book, restated: Histories | None, time: flo
     histories = opening.histories if restated is None else restated
     passed = _ages(closing.histories, histories)
     still = np.isfinite(passed)
-    moved = still & (np.abs(passed - time) > _PRECISION * time)
+    moved = still & (np.abs(passed - time) > PRECISION * time)
     if moved.any() and (restated is None or 2 * moved.sum() > still.sum()):
-        raise DataError(
-            f"of {count(int(moved.sum()), 'customer')} the closing says another first purchase than the opening: "
-            f"{examples(histories.customer_id[moved])}; {_RESTATE if restated is None else _SAME_LOG}"
-        )
+        raise moved_first_purchases(int(moved.sum()), histories.customer_id[moved], restated=restated is not None)
     if restated is None and still.all():
         return opening
     return value(opening.orders, opening.spend, histories.select(still & ~moved), opening.terms)
@@ -102,3 +108,42 @@ def _ages(of: Histories, than: Histories) -> FloatArray:
     """Return by how much the customers of the second table are older in the first; NaN for those it lacks."""
     rows = of.customer_id.get_indexer(than.customer_id)
     return np.where(rows >= 0, of.T[rows] - than.T, np.nan)
+
+
+# ---------------------------------------------------------------------------------------------- what is refused
+
+
+def nobody_in_both() -> DataError:
+    """Return the error of two closings that have no customer in common."""
+    return DataError("the two closings have no customer in common; a movement is about the customers of one log")
+
+
+def not_after(time: float, unit: Unit) -> DataError:
+    """Return the error of a closing that is not after the opening."""
+    return DataError(
+        f"the closing must be after the opening, but is {-time:.6g} {unit}s before it: write movement(opening, closing)"
+    )
+
+
+def wrong_restated_end(apart: float, unit: Unit) -> DataError:
+    """Return the error of restated histories that end at another date than the opening."""
+    return DataError(
+        f"the restated histories must end with the opening, but their customers are of another age, by {apart:.6g} "
+        f"{unit}s; give rfm_summary the observation_end of the opening"
+    )
+
+
+def first_seen_late(number: int, customers: Iterable[object], *, restated: bool) -> DataError:
+    """Return the error of customers who first bought before the opening and are not in it."""
+    return DataError(
+        f"{count(number, 'customer')} of the closing first bought before the opening and not in it: "
+        f"{examples(customers)}; {_SAME_LOG if restated else _RESTATE}"
+    )
+
+
+def moved_first_purchases(number: int, customers: Iterable[object], *, restated: bool) -> DataError:
+    """Return the error of customers of whom the closing says another first purchase than the opening."""
+    return DataError(
+        f"of {count(number, 'customer')} the closing says another first purchase than the opening: "
+        f"{examples(customers)}; {_SAME_LOG if restated else _RESTATE}"
+    )

@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from clvmodels.data.arithmetic import steady_sum
+from clvmodels.data.engine import EngineColumn, EngineTable
 from clvmodels.data.lazy import Cells, LazyHistories, attribute_column, write_parquet
 from clvmodels.errors import AssumptionError, DataError
 from clvmodels.inference.orders_fit import OrdersFit
@@ -32,7 +34,6 @@ from clvmodels.valuation.rates import ByColumn, BySegment, Rate
 from clvmodels.valuation.uncertainty import Interval
 
 if TYPE_CHECKING:
-    import ibis.expr.types as ir
     import pandas as pd
 
 __all__ = ["LazyBook"]
@@ -65,7 +66,9 @@ class LazyBook:
     >>> terms = clv.Assumptions(discount_rate=0.15, margin=0.30, year="52 weeks")
     >>> book = clv.value(clv.BGNBD().fit(rfm), clv.GammaGamma().fit(rfm), rfm, terms)
     >>> book
-    >>> book.customers.limit(1).to_pandas()[["customer_id", "rlv"]]
+    <Customer equity 1,122,340.63 of 23,570 customers: BG/NBD and Gamma-Gamma, 0.15 a year (continuous), for ever>
+    >>> book.customers.columns
+    ('customer_id', 'discounted_orders', 'discounted_lifetime', 'order_value', 'contribution_margin', 'rlv')
     """
 
     orders: OrdersFit
@@ -79,30 +82,61 @@ class LazyBook:
     @cached_property
     def cells(self) -> Book:
         """The valuation of cells of customers with the same history: all sums over customers are its sums."""
-        return self._cells(())
+        return self.cells_by(())
 
-    def _cells(self, by: Sequence[str]) -> Book:
+    def cells_by(self, by: Sequence[str], order_value: str | None = None) -> Book:
+        """Return the valuation of cells of customers who also have the same values of some attributes.
+
+        Parameters
+        ----------
+        by
+            Names of attributes of the histories.
+        order_value
+            The attribute that holds Z of each customer; None: what the fit of spend says.
+
+        Examples
+        --------
+        >>> import ibis
+        >>> import pyarrow as pa
+        >>> import clvmodels as clv
+        >>> log = {"customer_id": [1, 1, 2], "date": ["2024-01-01", "2024-01-15", "2024-01-08"]}
+        >>> log |= {"amount": [20.0, 30.0, 50.0], "segment": ["a", "a", "b"]}
+        >>> table = ibis.memtable(pa.table(log))
+        >>> rfm = clv.rfm_summary(table, value="amount", resolution="day", attributes=["segment"])
+        >>> orders = clv.BGNBD().from_params({"r": .243, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
+        >>> spend = clv.GammaGamma().from_params({"p": 6.25, "q": 3.74, "v": 15.44})
+        >>> book = clv.value(orders, spend, rfm, clv.Assumptions(discount_rate=0.15, margin=0.30))
+        >>> book.cells_by(["segment"]).equity == book.equity
+        True
+        """
         rates = self._rates()
         segments = [rate.by for rate in rates.values() if isinstance(rate, BySegment)]
         means = {name: rate for name, rate in rates.items() if isinstance(rate, ByColumn)}
         columns = list(dict.fromkeys([*by, *segments]))
-        counted = self._with_means(columns, means) if means else self.histories.cells(columns)
+        plain = order_value is None and not means
+        counted = self.histories.cells(columns) if plain else self._with_means(columns, means, order_value)
+        stated = None if order_value is None else counted.histories.attributes[_mean(order_value)].to_numpy(np.float64)
         return Book(
             self.orders,
             self.spend,
             self.terms.changed({name: ByColumn(_mean(name)) for name in means}),
             counted.histories,
-            order_values(self.spend, counted.histories),
+            order_values(self.spend, counted.histories) if stated is None else stated,
             (replace(self.ahead, index=counted.place),),
             counted.weight,
         )
 
-    def _with_means(self, by: Sequence[str], rates: Mapping[str, ByColumn]) -> Cells:
-        table = self._valued
-        means = {
-            _mean(name): (self._rate(table, name, rate), self._order_value(table) if name in _OF_SALES else 1.0)
-            for name, rate in rates.items()
+    def _with_means(self, by: Sequence[str], rates: Mapping[str, ByColumn], order_value: str | None) -> Cells:
+        if order_value is None:
+            table = self._valued
+            Z = self._order_value(table)
+        else:
+            table = self.histories.rows
+            Z = attribute_column(self.histories, table, order_value).cast("float64")
+        means: dict[str, tuple[Any, Any]] = {
+            _mean(name): (self.rate_of(table, name), Z if name in _OF_SALES else 1.0) for name in rates
         }
+        means |= {} if order_value is None else {_mean(order_value): (Z, 1.0)}
         return self.histories.cells_of(table, by, means)
 
     @property
@@ -142,8 +176,27 @@ class LazyBook:
         ------
         DataError
             If the histories have no such attribute, or it is missing for some customers.
+
+        Examples
+        --------
+        >>> import ibis
+        >>> import pyarrow as pa
+        >>> import clvmodels as clv
+        >>> log = {"customer_id": [1, 1, 2], "date": ["2024-01-01", "2024-01-15", "2024-01-08"]}
+        >>> log |= {"amount": [20.0, 30.0, 50.0], "segment": ["a", "a", "b"]}
+        >>> table = ibis.memtable(pa.table(log))
+        >>> rfm = clv.rfm_summary(table, value="amount", resolution="day", attributes=["segment"])
+        >>> orders = clv.BGNBD().from_params({"r": .243, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
+        >>> spend = clv.GammaGamma().from_params({"p": 6.25, "q": 3.74, "v": 15.44})
+        >>> book = clv.value(orders, spend, rfm, clv.Assumptions(discount_rate=0.15, margin=0.30))
+        >>> book.statement("segment")[["customers", "equity"]].round(2)
+                 customers  equity
+        segment
+        a              1.0   80.91
+        b              1.0   35.07
+        total          2.0  115.99
         """
-        book = self.cells if by is None else self._cells((by,))
+        book = self.cells if by is None else self.cells_by((by,))
         return book.statement(by, intervals=intervals)
 
     def interval(self, probability: float = 0.9) -> Interval:
@@ -155,31 +208,99 @@ class LazyBook:
             If neither fit has draws.
         AssumptionError
             If `probability` is not between 0 and 1, or a rate by column is not sure itself.
+
+        Examples
+        --------
+        >>> import ibis
+        >>> import pyarrow as pa
+        >>> import clvmodels as clv
+        >>> log = {"customer_id": [1, 1, 2], "date": ["2024-01-01", "2024-01-15", "2024-01-08"]}
+        >>> log |= {"amount": [20.0, 30.0, 50.0], "segment": ["a", "a", "b"]}
+        >>> table = ibis.memtable(pa.table(log))
+        >>> rfm = clv.rfm_summary(table, value="amount", resolution="day", attributes=["segment"])
+        >>> orders = clv.BGNBD().from_params({"r": .243, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
+        >>> spend = clv.GammaGamma().from_params({"p": 6.25, "q": 3.74, "v": 15.44})
+        >>> book = clv.value(orders, spend, rfm, clv.Assumptions(discount_rate=0.15, margin=0.30))
+        >>> draws = {"r": np.array([[0.23, 0.24, 0.25]]), "alpha": 4.414, "a": .793, "b": 2.426}
+        >>> drawn = clv.value(clv.BGNBD().from_params(draws, unit="week"), spend, rfm, book.terms)
+        >>> drawn.interval(0.9).draws
+        3
         """
         self._require_sure_rates()
         return self.cells.interval(probability)
 
     def draws(self) -> Array:
-        """Return customer equity under each draw of the parameters, shape (draws,); see `Book.draws`."""
+        """Return customer equity under each draw of the parameters, shape (draws,); see `Book.draws`.
+
+        Examples
+        --------
+        >>> import ibis
+        >>> import pyarrow as pa
+        >>> import clvmodels as clv
+        >>> log = {"customer_id": [1, 1, 2], "date": ["2024-01-01", "2024-01-15", "2024-01-08"]}
+        >>> log |= {"amount": [20.0, 30.0, 50.0], "segment": ["a", "a", "b"]}
+        >>> table = ibis.memtable(pa.table(log))
+        >>> rfm = clv.rfm_summary(table, value="amount", resolution="day", attributes=["segment"])
+        >>> orders = clv.BGNBD().from_params({"r": .243, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
+        >>> spend = clv.GammaGamma().from_params({"p": 6.25, "q": 3.74, "v": 15.44})
+        >>> book = clv.value(orders, spend, rfm, clv.Assumptions(discount_rate=0.15, margin=0.30))
+        >>> draws = {"r": np.array([[0.23, 0.24, 0.25]]), "alpha": 4.414, "a": .793, "b": 2.426}
+        >>> clv.value(clv.BGNBD().from_params(draws, unit="week"), spend, rfm, book.terms).draws().round(1)
+        array([114. , 115.5, 117.1])
+        """
         self._require_sure_rates()
         return self.cells.draws()
 
     def bought_once(self) -> tuple[int, float]:
-        """Return how many customers bought once only, and what they are worth together."""
+        """Return how many customers bought once only, and what they are worth together.
+
+        Examples
+        --------
+        >>> import ibis
+        >>> import pyarrow as pa
+        >>> import clvmodels as clv
+        >>> log = {"customer_id": [1, 1, 2], "date": ["2024-01-01", "2024-01-15", "2024-01-08"]}
+        >>> log |= {"amount": [20.0, 30.0, 50.0], "segment": ["a", "a", "b"]}
+        >>> table = ibis.memtable(pa.table(log))
+        >>> rfm = clv.rfm_summary(table, value="amount", resolution="day", attributes=["segment"])
+        >>> orders = clv.BGNBD().from_params({"r": .243, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
+        >>> spend = clv.GammaGamma().from_params({"p": 6.25, "q": 3.74, "v": 15.44})
+        >>> book = clv.value(orders, spend, rfm, clv.Assumptions(discount_rate=0.15, margin=0.30))
+        >>> book.bought_once()[0]
+        1
+        """
         return self.cells.bought_once()
 
     def most_valuable(self, share: float) -> tuple[int, float]:
-        """Return how many customers the most valuable share of them is, and what they are worth together."""
+        """Return how many customers the most valuable share of them is, and what they are worth together.
+
+        Examples
+        --------
+        >>> import ibis
+        >>> import pyarrow as pa
+        >>> import clvmodels as clv
+        >>> log = {"customer_id": [1, 1, 2], "date": ["2024-01-01", "2024-01-15", "2024-01-08"]}
+        >>> log |= {"amount": [20.0, 30.0, 50.0], "segment": ["a", "a", "b"]}
+        >>> table = ibis.memtable(pa.table(log))
+        >>> rfm = clv.rfm_summary(table, value="amount", resolution="day", attributes=["segment"])
+        >>> orders = clv.BGNBD().from_params({"r": .243, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
+        >>> spend = clv.GammaGamma().from_params({"p": 6.25, "q": 3.74, "v": 15.44})
+        >>> book = clv.value(orders, spend, rfm, clv.Assumptions(discount_rate=0.15, margin=0.30))
+        >>> number, equity = book.most_valuable(0.2)
+        >>> number, round(equity, 2)
+        (1, 80.91)
+        """
         number = int(np.ceil(share * len(self.histories)))
-        rlv = self._customers.select("rlv")
+        rlv, engine = self._customers.select("rlv"), self.histories.engine
         highest = rlv.order_by(rlv.rlv.desc()).limit(number)
-        found = self.histories.engine.run(highest.aggregate(equity=highest.rlv.sum()))
+        size = engine.run(rlv.aggregate(size=rlv.rlv.abs().sum()))["size"][0].as_py()
+        found = engine.run(highest.aggregate(equity=steady_sum(highest.rlv, size=size, rows=number)))
         return number, float(found["equity"][0].as_py())
 
     # ------------------------------------------------------------------------------------- customer by customer
 
     @property
-    def customers(self) -> ir.Table:
+    def customers(self) -> EngineTable:
         """By customer_id, as a table of the engine that is not yet computed: the columns of `Book.customers`.
 
         ``discounted_orders`` (D), ``discounted_lifetime`` (L, years), ``order_value`` (Z), each line, ``rlv``. All at
@@ -189,21 +310,73 @@ class LazyBook:
         return self.histories.engine.public(self._customers)
 
     def write_customers(self, path: str | Path) -> None:
-        """Write `customers` to a Parquet file, whole or not at all; engines of a cluster write a folder of files."""
+        """Write `customers` to a Parquet file, whole or not at all; engines of a cluster write a folder of files.
+
+        Examples
+        --------
+        >>> import ibis
+        >>> import pyarrow as pa
+        >>> import clvmodels as clv
+        >>> log = {"customer_id": [1, 1, 2], "date": ["2024-01-01", "2024-01-15", "2024-01-08"]}
+        >>> log |= {"amount": [20.0, 30.0, 50.0], "segment": ["a", "a", "b"]}
+        >>> table = ibis.memtable(pa.table(log))
+        >>> rfm = clv.rfm_summary(table, value="amount", resolution="day", attributes=["segment"])
+        >>> orders = clv.BGNBD().from_params({"r": .243, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
+        >>> spend = clv.GammaGamma().from_params({"p": 6.25, "q": 3.74, "v": 15.44})
+        >>> book = clv.value(orders, spend, rfm, clv.Assumptions(discount_rate=0.15, margin=0.30))
+        >>> from pathlib import Path
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     book.write_customers(Path(folder) / "customers.parquet")
+        ...     [file.name for file in Path(folder).iterdir()]
+        ['customers.parquet']
+        """
         write_parquet(self.histories.engine, self._customers, Path(path))
 
     def collect(self) -> Book:
-        """Return the valuation with histories in memory, and all that `Book` can."""
+        """Return the valuation with histories in memory, and all that `Book` can.
+
+        Examples
+        --------
+        >>> import ibis
+        >>> import pyarrow as pa
+        >>> import clvmodels as clv
+        >>> log = {"customer_id": [1, 1, 2], "date": ["2024-01-01", "2024-01-15", "2024-01-08"]}
+        >>> log |= {"amount": [20.0, 30.0, 50.0], "segment": ["a", "a", "b"]}
+        >>> table = ibis.memtable(pa.table(log))
+        >>> rfm = clv.rfm_summary(table, value="amount", resolution="day", attributes=["segment"])
+        >>> orders = clv.BGNBD().from_params({"r": .243, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
+        >>> spend = clv.GammaGamma().from_params({"p": 6.25, "q": 3.74, "v": 15.44})
+        >>> book = clv.value(orders, spend, rfm, clv.Assumptions(discount_rate=0.15, margin=0.30))
+        >>> type(book.collect()).__name__
+        'Book'
+        """
         return value(self.orders, self.spend, self.histories.collect(), self.terms)
 
     def under(self, terms: Assumptions) -> LazyBook:
-        """Return the valuation of the same customers and fits under other assumptions; nothing is fitted again."""
+        """Return the valuation of the same customers and fits under other assumptions; nothing is fitted again.
+
+        Examples
+        --------
+        >>> import ibis
+        >>> import pyarrow as pa
+        >>> import clvmodels as clv
+        >>> log = {"customer_id": [1, 1, 2], "date": ["2024-01-01", "2024-01-15", "2024-01-08"]}
+        >>> log |= {"amount": [20.0, 30.0, 50.0], "segment": ["a", "a", "b"]}
+        >>> table = ibis.memtable(pa.table(log))
+        >>> rfm = clv.rfm_summary(table, value="amount", resolution="day", attributes=["segment"])
+        >>> orders = clv.BGNBD().from_params({"r": .243, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
+        >>> spend = clv.GammaGamma().from_params({"p": 6.25, "q": 3.74, "v": 15.44})
+        >>> book = clv.value(orders, spend, rfm, clv.Assumptions(discount_rate=0.15, margin=0.30))
+        >>> round(book.under(book.terms.changed({"margin": 0.15})).equity / book.equity, 9)
+        0.5
+        """
         if any(getattr(terms, name) != getattr(self.terms, name) for name in DISCOUNTING):
             return value(self.orders, self.spend, self.histories, terms)
         return replace(self, terms=terms)
 
     @cached_property
-    def _customers(self) -> ir.Table:
+    def _customers(self) -> EngineTable:
         table = self._valued
         future = Future(
             table.D,
@@ -213,7 +386,7 @@ class LazyBook:
             calendar_years(self.terms, self.orders.unit),
         )
         names = {line.name for line in self.lines}
-        rates = {name: self._rate(table, name, rate) for name, rate in self._rates().items()}
+        rates = {name: self.rate_of(table, name) for name in self._rates()}
         worth = {line.name: line.formula(future) for line in lines_of(rates, self.terms.tax) if line.name in names}
         return table.select(
             customer_id=table.id,
@@ -225,7 +398,7 @@ class LazyBook:
         )
 
     @cached_property
-    def _valued(self) -> ir.Table:
+    def _valued(self) -> EngineTable:
         """The histories with D, L, G, and what Z follows from."""
         some, last = self.ahead, len(HORIZONS)
         intercept, slope = self._linear[1]
@@ -237,7 +410,13 @@ class LazyBook:
     def _linear(self) -> tuple[float, Array]:
         return linear_spend(self.spend.model, self.spend.estimate[None], self.histories.distinct.rows[:, 0])
 
-    def _order_value(self, table: ir.Table) -> ir.FloatingValue:
+    @property
+    def with_order_value(self) -> EngineTable:
+        """The rows of the histories, and ``order_value``, Z of each customer."""
+        table = self._valued
+        return table.mutate(order_value=self._order_value(table))
+
+    def _order_value(self, table: EngineTable) -> EngineColumn:
         line = table.intercept + table.slope * table.spend
         return self.histories.known(table).ifelse(line, self._linear[0])
 
@@ -255,8 +434,25 @@ class LazyBook:
                     )
         return rates
 
-    def _rate(self, table: ir.Table, name: str, rate: Rate) -> Any:  # noqa: ANN401 - a number or a column
-        """Return a rate as a number or as an expression by customer."""
+    def rate_of(self, table: EngineTable, name: str) -> Any:  # noqa: ANN401 - a number or a column
+        """Return a rate by its name: a number, or an expression by customer on a table of the histories.
+
+        Examples
+        --------
+        >>> import ibis
+        >>> import pyarrow as pa
+        >>> import clvmodels as clv
+        >>> log = {"customer_id": [1, 1, 2], "date": ["2024-01-01", "2024-01-15", "2024-01-08"]}
+        >>> log |= {"amount": [20.0, 30.0, 50.0], "segment": ["a", "a", "b"]}
+        >>> table = ibis.memtable(pa.table(log))
+        >>> rfm = clv.rfm_summary(table, value="amount", resolution="day", attributes=["segment"])
+        >>> orders = clv.BGNBD().from_params({"r": .243, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
+        >>> spend = clv.GammaGamma().from_params({"p": 6.25, "q": 3.74, "v": 15.44})
+        >>> book = clv.value(orders, spend, rfm, clv.Assumptions(discount_rate=0.15, margin=0.30))
+        >>> book.rate_of(rfm.rows, "margin")
+        0.3
+        """
+        rate: Rate = getattr(self.terms, name)
         if isinstance(rate, BySegment):
             segment = self._attribute(table, name, rate.by).cast("string")
             return segment.cases(*rate.rates.items(), else_=None)
@@ -266,7 +462,7 @@ class LazyBook:
         self._require_range(name, rate.column)
         return (column * rate.factor).clip(upper=RATES[name].high)
 
-    def _attribute(self, table: ir.Table, name: str, column: str) -> ir.Column:
+    def _attribute(self, table: EngineTable, name: str, column: str) -> EngineColumn:
         try:
             return attribute_column(self.histories, table, column)
         except DataError as error:

@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 from clvmodels.data.histories import Histories
-from clvmodels.errors import DataError, one_of
+from clvmodels.data.lazy import LazyHistories
+from clvmodels.errors import DataError
 from clvmodels.valuation.book import Book
-from clvmodels.valuation.changes import changes
+from clvmodels.valuation.changes import LINES, Changes, changes
 from clvmodels.valuation.closings import existing, require_comparable, time_between
+from clvmodels.valuation.lazy_book import LazyBook
+from clvmodels.valuation.lazy_movement import LazyChanges, lazy_changes
 from clvmodels.valuation.roll_forward import expectation, margin_of
 
 if TYPE_CHECKING:
@@ -26,27 +29,6 @@ __all__ = ["LINES", "Kind", "Movement", "movement"]
 
 Array = NDArray[np.float64]
 Kind = Literal["balance", "subtotal", "change"]
-
-LINES: Final[Mapping[str, str]] = {
-    "opening": "Opening",
-    "data_corrections": "Data corrections",
-    "unwind": "Unwind of the discount",
-    "release": "Expected release",
-    "horizon": "Horizon",
-    "expected_closing": "Expected closing",
-    "orders": "Behaviour: orders",
-    "silence": "Behaviour: silence",
-    "order_value": "Behaviour: order value",
-    "new_customers": "New customers",
-    "parameters_transactions": "Parameters: transactions",
-    "parameters_spend": "Parameters: spend",
-    "model": "Model",
-    "margin": "Assumptions: margin",
-    "costs": "Assumptions: costs",
-    "rate": "Assumptions: rate",
-    "closing": "Closing",
-}
-"""The lines by key, in their order; each change is the difference that it makes to the balance before it."""
 
 _KINDS: Final[Mapping[str, Kind]] = {"opening": "balance", "expected_closing": "subtotal", "closing": "balance"}
 
@@ -61,9 +43,8 @@ class Movement:
         The two valuations.
     time
         The time between them, in their unit.
-    customers
-        The lines by customer_id, a column for each key of `LINES`: the customers of the closing, and after them those
-        of the opening who are gone.
+    changes
+        The lines, by customer or, of customers in an engine, in sums.
     realised_margin
         Contribution of the repeat purchases of the existing customers in the period, at the margin of the opening, not
         discounted. NaN if the spend of one of them is unknown.
@@ -71,26 +52,43 @@ class Movement:
         The same as the opening expected it.
     """
 
-    opening: Book
-    closing: Book
+    opening: Book | LazyBook
+    closing: Book | LazyBook
     time: float
-    customers: pd.DataFrame
+    changes: Changes | LazyChanges
     realised_margin: float
     expected_margin: float
+
+    @property
+    def customers(self) -> pd.DataFrame:
+        """The lines by customer_id, a column for each key of `LINES`: the customers of the closing, and after them
+        those of the opening who are gone.
+
+        Raises
+        ------
+        DataError
+            If the customers stay in an engine.
+        """  # noqa: D205 - one sentence
+        if isinstance(self.changes, Changes):
+            return self.changes.customers
+        raise DataError(
+            "these customers stay in their engine, which adds the lines up; by customer, write "
+            "movement(opening.collect(), closing.collect())"
+        )
 
     @cached_property
     def table(self) -> pd.DataFrame:
         """By key: line (its name), kind ("balance", "change", or "subtotal", which is not added), value."""
         import pandas as pd
 
-        values = self.customers.sum()
+        values = self.changes.total
         columns = {"line": list(LINES.values()), "kind": [_KINDS.get(key, "change") for key in LINES]}
         return pd.DataFrame({**columns, "value": values.to_numpy()}, index=pd.Index(LINES, name="key"))
 
     @property
     def expected_closing(self) -> float:
         """What the opening, with its data corrected, expected the customers to be worth at the closing."""
-        return float(self.customers["expected_closing"].sum())
+        return float(self.changes.total["expected_closing"])
 
     @property
     def unexplained(self) -> float:
@@ -141,13 +139,7 @@ class Movement:
         shop        37.9     0.0     -9.2            0.0     26.6
         web         10.8    17.8      0.0           21.9     52.7
         """
-        import pandas as pd
-
-        values = _attribute(self.closing.histories, column)
-        gone = self.customers.index[len(values) :]
-        if len(gone):
-            values = pd.concat([values, _attribute(self.opening.histories, column).loc[gone]])
-        return self.customers.groupby(values, dropna=False, observed=True).sum()
+        return self.changes.by(column)
 
     def plot(self, *, ax: Axes | None = None, return_data: bool = False) -> Drawn:
         """Draw the lines from the opening to the closing: ``clv.plots.waterfall``.
@@ -190,13 +182,20 @@ class Movement:
         return "\n".join([title, *(f"{name:<{left}}  {amount:>{right}}" for name, amount in named.items())])
 
 
-def movement(opening: Book, closing: Book, *, restated: Histories | None = None) -> Movement:
+@overload
+def movement(opening: Book, closing: Book, *, restated: Histories | None = None) -> Movement: ...
+@overload
+def movement(opening: LazyBook, closing: LazyBook, *, restated: LazyHistories | None = None) -> Movement: ...
+def movement(
+    opening: Book | LazyBook, closing: Book | LazyBook, *, restated: Histories | LazyHistories | None = None
+) -> Movement:
     """Explain why customer equity changed between two closings of the same log.
 
     Parameters
     ----------
     opening, closing
-        The valuations at the two closings, with the customers of each.
+        The valuations at the two closings, with the customers of each: both in memory, or both in an engine, which then
+        adds the lines up.
     restated
         The customers at the opening date as the log of the closing tells them now. Without it, the customers of the
         opening are taken to have had the histories that the opening knew.
@@ -204,7 +203,7 @@ def movement(opening: Book, closing: Book, *, restated: Histories | None = None)
     Returns
     -------
     Movement
-        The lines in the order of `LINES`, in total and by customer.
+        The lines in the order of `LINES`, in total and, of histories in memory, by customer.
 
     Raises
     ------
@@ -215,7 +214,7 @@ def movement(opening: Book, closing: Book, *, restated: Histories | None = None)
     DataError
         If they have no customer in common, the second is not after the first, or they do not tell the same of the
         customers: of somebody another first purchase, or of somebody not in the opening one before it. `restated` is
-        then needed.
+        then needed. Or if they lie in engines that do not reach one another.
 
     Notes
     -----
@@ -278,20 +277,29 @@ def movement(opening: Book, closing: Book, *, restated: Histories | None = None)
     >>> bool(abs(why.unexplained) < 1e-6)
     True
     """
-    import pandas as pd
-
     require_comparable(opening, closing, restated)
+    if isinstance(opening, Book) and isinstance(closing, Book) and not isinstance(restated, LazyHistories):
+        return _in_memory(opening, closing, restated)
+    if isinstance(opening, LazyBook) and isinstance(closing, LazyBook) and not isinstance(restated, Histories):
+        lines = lazy_changes(opening, closing, restated)
+        return Movement(opening, closing, lines.time, lines, lines.realised_margin, lines.expected_margin)
+    raise DataError(
+        "of a movement, some histories are in memory and others stay in their engine; "
+        "write opening.collect(), closing.collect() or restated.collect() for these"
+    )
+
+
+def _in_memory(opening: Book, closing: Book, restated: Histories | None) -> Movement:
     time = time_between(opening.histories, closing.histories, restated)
     base = existing(opening, closing, restated, time)
     before, after = base.histories, closing.histories
     ahead = expectation(base, time)
-    by_key = changes(opening, base, closing, ahead)
     sales = _repeat_sales(after)[after.customer_id.get_indexer(before.customer_id)] - _repeat_sales(before)
     return Movement(
         opening,
         closing,
         time,
-        pd.DataFrame({key: by_key.lines[key] for key in LINES}, index=by_key.customer_id),
+        changes(opening, base, closing, ahead),
         realised_margin=float(margin_of(base, sales).sum()),
         expected_margin=float(ahead.margin.sum()),
     )
@@ -300,10 +308,3 @@ def movement(opening: Book, closing: Book, *, restated: Histories | None = None)
 def _repeat_sales(histories: Histories) -> Array:
     """Return the spend of the repeat purchases so far."""
     return np.where(histories.frequency > 0.0, histories.frequency * histories.monetary_value, 0.0)
-
-
-def _attribute(histories: Histories, column: str) -> pd.Series[Any]:
-    attributes = histories.attributes
-    if column not in attributes.columns:
-        raise DataError(one_of("column of the customers", column, map(str, attributes.columns)))
-    return attributes[column].set_axis(histories.customer_id)

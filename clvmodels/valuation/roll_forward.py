@@ -15,7 +15,7 @@ from clvmodels.valuation.book import Book
 from clvmodels.valuation.discounting import discount_factor, discounted_years, discounting, growing
 from clvmodels.valuation.lines import Future, total
 
-__all__ = ["Expectation", "expectation", "margin_of"]
+__all__ = ["Expectation", "expectation", "margin_of", "value_growth"]
 
 Array = NDArray[np.float64]
 
@@ -72,7 +72,7 @@ def expectation(book: Book, time: float) -> Expectation:
     before = np.array([min(time, terms.horizon_in(unit))])
     still = float(discounted_years(terms, unit, before)[0])
     Z = book.future.Z
-    order_value = Z * np.exp(terms.force_of_growth(unit) * time)
+    order_value = Z * value_growth(terms, unit, time)
     within = total(book.lines, Future(purchases[0], living[0] / year, Z, purchases[1], still))
     later = total(book.lines, Future(purchases[2], living[2] / year, order_value, purchases[3], book.future.K))
     at_once = replace(terms, timing="continuous")
@@ -80,6 +80,11 @@ def expectation(book: Book, time: float) -> Expectation:
     if not _rolls(terms):
         later = accumulation * book.rlv - accumulation * within
     return Expectation(accumulation, within, later, order_value, margin_of(book, purchases[4] * Z))
+
+
+def value_growth(terms: Assumptions, unit: Unit, time: float) -> float:
+    """Return what the value of an order grows to from one, until a later date."""
+    return float(np.exp(terms.force_of_growth(unit) * time))
 
 
 def margin_of(book: Book, sales: Array) -> Array:

@@ -97,7 +97,7 @@ class TestText:
 
     def test_an_engine_of_ones_own(self) -> None:
         table = ibis.memtable(pa.table({"customer_id": [1, 1], "date": ["2024-01-01", "2024-01-05"]}))
-        assert list(rfm_summary(table, unit="day").recency) == [4]
+        assert list(rfm_summary(table, unit="day").collect().recency) == [4]
 
 
 class TestZones:

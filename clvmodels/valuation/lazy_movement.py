@@ -1,0 +1,385 @@
+"""Why customer equity changed between two closings whose customers stay in an engine.
+
+Every line of the movement is linear in the value of an order. So it is a sum over cells of customers with the same
+history, at the opening or at the closing, who are alike in one more thing: whether they are in the other closing, and
+bought in between. The engine joins the closings by customer and counts the cells; pairs of histories never leave it.
+"""
+
+# ruff: noqa: PD003, PD004 - isnull and notnull are what Ibis has
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cache, cached_property, partial
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clvmodels.data.arithmetic import rounded, steady_sum
+from clvmodels.data.engine import EngineColumn, EngineTable
+from clvmodels.data.lazy import LazyHistories, attribute_column
+from clvmodels.valuation.assumptions import RATES, Assumptions
+from clvmodels.valuation.book import Book, order_values, value
+from clvmodels.valuation.changes import LINES, as_opened, as_seen, columns_of_rates, until_closing, updates
+from clvmodels.valuation.closings import (
+    PRECISION,
+    first_seen_late,
+    moved_first_purchases,
+    nobody_in_both,
+    not_after,
+    wrong_restated_end,
+)
+from clvmodels.valuation.lazy_book import LazyBook
+from clvmodels.valuation.rates import ByColumn
+from clvmodels.valuation.roll_forward import Expectation, expectation, value_growth
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["LazyChanges", "lazy_changes"]
+
+Flags = NDArray[np.bool_]
+
+_BOTH: Final = ("bought", "silent")
+_STATUS: Final = "movement: status"
+"""Attribute: who is in both closings and bought until the second, or was silent; or is gone, new, late or moved."""
+_ORDER_VALUE: Final = "movement: order value"
+_ANY: Final = 1.0
+"""The order value expected of customers whom the opening lacks: nothing rests on it, but it must be a number."""
+_GROUP: Final = "movement: group"
+_OWN: Final = ("id", "frequency", "recency", "age", "spend")
+
+
+@dataclass(frozen=True, eq=False)
+class LazyChanges:
+    """The lines of a movement, in sums over customers; made by `lazy_changes`. All lies in the engine of the closing.
+
+    Attributes
+    ----------
+    closing
+        The valuation at the closing.
+    base
+        That of the opening as the closing tells it. Beside each customer stand his purchases at the closing.
+    restated_from
+        That of the opening, where `base` tells another.
+    now
+        The customers of the closing. Beside each stands what `base` knew of him.
+    time
+        The time between the closings.
+    """
+
+    closing: LazyBook
+    base: LazyBook
+    restated_from: LazyBook | None
+    now: LazyHistories
+    time: float
+    _histories: dict[tuple[str, ...], LazyHistories] = field(default_factory=dict, init=False)
+
+    @cached_property
+    def total(self) -> pd.Series[float]:
+        """The lines, summed over the customers."""
+        return self._lines(()).iloc[0]
+
+    def by(self, column: str) -> pd.DataFrame:
+        """Return the lines by the values of an attribute of the closing; of customers who are gone, of the opening.
+
+        Raises
+        ------
+        DataError
+            If the histories have no such attribute.
+        """
+        return self._lines((column,)).rename_axis(column)
+
+    @cached_property
+    def expected_margin(self) -> float:
+        """Contribution margin that the opening expected of the time between, not discounted."""
+        cells, ahead = self._of_all
+        return cells.summed(np.where(_are(cells, *_BOTH), ahead.margin, 0.0))
+
+    @cached_property
+    def realised_margin(self) -> float:
+        """Contribution of the repeat purchases in the time between; NaN if the spend of a customer is unknown."""
+        histories, rows = self.base.histories, self.base.histories.rows
+        exists = attribute_column(histories, rows, _STATUS).isin(_BOTH)
+        orders, means = (rows.frequency, rows.other_frequency), (rows.spend, rows.other_spend)
+        before, after = ((x > 0).ifelse(x * mean, 0.0) for x, mean in zip(orders, means, strict=True))
+        margin = exists.ifelse((after - before) * self.base.rate_of(rows, "margin"), 0.0)
+        unknown = exists & (before.isnull() | after.isnull())
+        size = histories.engine.run(rows.aggregate(size=margin.abs().sum(), unknown=rows.count(where=unknown)))
+        if size["unknown"][0].as_py():
+            return float("nan")
+        total = steady_sum(margin, size=size["size"][0].as_py(), rows=len(histories))
+        return float(histories.engine.run(rows.aggregate(total=total))["total"][0].as_py())
+
+    def _lines(self, by: tuple[str, ...]) -> pd.DataFrame:
+        """Return the lines by the values of an attribute; by nothing: one row."""
+        import pandas as pd
+
+        frames = [*self._until_closing(by), *self._from_closing(by), *self._updates(by)]
+        return pd.concat(frames).groupby(level=0, dropna=False).sum().reindex(columns=list(LINES), fill_value=0.0)
+
+    # ---------------------------------------------------------------------------------- cells of the opening
+
+    def _until_closing(self, by: tuple[str, ...]) -> Iterator[pd.DataFrame]:
+        """Yield what comes from the opening, and from what it expected."""
+        cells, ahead = self._expected(by) if by else self._of_all
+        exists, group = _are(cells, *_BOTH), (_GROUP,) if by else ()
+        expected = until_closing(cells.rlv, ahead, _are(cells, "bought"))
+        lines = {key: np.where(exists, values, 0.0) for key, values in expected.items()}
+        if self.restated_from is None:
+            opened = as_opened(cells.rlv)
+            lines |= opened | {"data_corrections": opened["data_corrections"] + lines["data_corrections"]}
+        else:
+            before = self._grouped(self.restated_from, by).cells_by(group)
+            yield _summed(before, as_opened(before.rlv), group)
+        yield _summed(cells, lines, group)
+
+    def _expected(self, by: tuple[str, ...]) -> tuple[Book, Expectation]:
+        cells = self._grouped(self.base, by).cells_by((_STATUS, _GROUP) if by else (_STATUS,))
+        return cells, expectation(cells, self.time)
+
+    @cached_property
+    def _of_all(self) -> tuple[Book, Expectation]:
+        return self._expected(())
+
+    def _grouped(self, book: LazyBook, by: tuple[str, ...]) -> LazyBook:
+        """Return a valuation of the opening, with what the closing says of an attribute of its customers."""
+        if not by:
+            return book
+        after = self.closing.histories
+        named = {"group_id": after.rows.id, "group": attribute_column(after, after.rows, *by)}
+        rows = _beside(book.histories.rows, after.rows, named)
+        group, gone = rows.group, rows.group_id.isnull()
+        if by[0] in book.histories.names:
+            group = gone.ifelse(attribute_column(book.histories, rows, *by), group)
+        return replace(book, histories=_described(book.histories, rows, {_GROUP: group}))
+
+    # ---------------------------------------------------------------------------------- cells of the closing
+
+    def _from_closing(self, by: tuple[str, ...]) -> Iterator[pd.DataFrame]:
+        """Yield what the closing shows, and what it changes."""
+        seen = self._seen
+        histories = self.now if seen.histories is self.closing.histories else seen.histories
+        group = _names(histories, by)
+        book, keys = replace(seen, histories=histories), (_STATUS, *group)
+        told = book.cells_by(keys, order_value=_ORDER_VALUE)
+        # Means of rates by column weigh with the value of an order.
+        cells = (
+            book.cells_by(keys)
+            if _by_column(book.terms)
+            else replace(told, order_value=order_values(book.spend, told.histories))
+        )
+        lines = as_seen(cells.rlv, told.rlv, _are(cells, *_BOTH), _are(cells, "bought"))
+        yield _summed(cells, lines, group)
+
+    def _updates(self, by: tuple[str, ...]) -> Iterator[pd.DataFrame]:
+        """Yield what the closing changes about the fits and the assumptions, and what it is worth itself."""
+        worth = cache(partial(_worth, by=by))
+        for line, before, after in updates(self._seen, self.base, self.closing, self._held):
+            yield (worth(after) - worth(before)).to_frame(line)
+        yield worth(self.closing).to_frame("closing")
+
+    @cached_property
+    def _seen(self) -> LazyBook:
+        """The histories of the closing, valued with the fits and the assumptions of the opening."""
+        opening = self.base
+        columns = columns_of_rates([opening.terms, self.closing.terms])
+        return value(opening.orders, opening.spend, self._held(columns), opening.terms)
+
+    def _held(self, columns: set[str]) -> LazyHistories:
+        """Return the histories of the closing, with some columns of the existing customers as the opening has them."""
+        names = self.closing.histories.names
+        some = tuple(name for name in names if name in columns and name in self.base.histories.names)
+        if not some:
+            return self.closing.histories
+        if some not in self._histories:
+            now, rows = self.now, self.now.rows
+            exists = attribute_column(now, rows, _STATUS).isin(_BOTH)
+            places = {name: names.index(name) for name in some}
+            held = {f"a{k}": exists.ifelse(rows[f"other_a{k}"], rows[f"a{k}"]) for k in places.values()}
+            own = {_as_now(name): rows[f"a{k}"] for name, k in places.items()}
+            self._histories[some] = _described(now, rows, own, held)
+        return self._histories[some]
+
+
+# ------------------------------------------------------------------------------------------------------ in the engine
+
+
+def lazy_changes(opening: LazyBook, closing: LazyBook, restated: LazyHistories | None) -> LazyChanges:
+    """Return the lines of the movement between two closings in an engine.
+
+    Raises
+    ------
+    DataError
+        If the closings cannot be compared; see `clvmodels.valuation.closings`.
+    """
+    opened = replace(opening, histories=_reached(opening.histories, closing.histories))
+    base = opened
+    if restated is not None:
+        base = value(opening.orders, opening.spend, _reached(restated, closing.histories), opening.terms)
+    before, after = _joined(base, closing)
+    time = _time(before, opened, restated)
+    passed = before.rows.other_age - before.rows.age
+    before = _described(before, before.rows, {_STATUS: _status(before.rows, passed, time, "gone")})
+    rows = after.rows
+    alone = (rows.age > time * (1.0 + PRECISION)).ifelse("late", "new")
+    status = _status(rows, rows.age - rows.other_age, time, alone)
+    order_value = (rows.order_value * value_growth(opening.terms, closing.histories.unit, time)).fill_null(_ANY)
+    after = _described(after, rows, {_STATUS: status, _ORDER_VALUE: order_value})
+    _require_one_log(before, after, restated=restated is not None)
+    return LazyChanges(closing, replace(base, histories=before), None if restated is None else opened, after, time)
+
+
+def _reached(histories: LazyHistories, closing: LazyHistories) -> LazyHistories:
+    """Return histories in the engine of the closing, with what a movement needs of them."""
+    rows = histories.rows.select(*_OWN, *_attributes(histories))
+    taken = closing.engine.take_over(rows, histories.engine)
+    if taken.id.type().is_string() != closing.rows.id.type().is_string():
+        raise nobody_in_both()
+    return histories.with_rows(taken, histories.names, closing.engine)
+
+
+def _joined(base: LazyBook, closing: LazyBook) -> tuple[LazyHistories, LazyHistories]:
+    """Return the histories of both closings, beside each customer what the other one says of him."""
+    before, after = base.histories, closing.histories
+    engine, own = after.engine, after.rows.select(*_OWN, *_attributes(after))
+    later = {f"other_{name}": after.rows[name] for name in ("frequency", "age", "spend")}
+    told = base.with_order_value
+    earlier = {f"other_{name}": told[name] for name in ("frequency", "age")} | {"order_value": told.order_value}
+    earlier |= {
+        f"other_a{k}": told[f"a{before.names.index(name)}"]
+        for k, name in enumerate(after.names)
+        if name in before.names
+    }
+    return (
+        before.with_rows(engine.keep(_beside(before.rows, after.rows, later)), before.names),
+        after.with_rows(engine.keep(_beside(own, told, earlier)), after.names),
+    )
+
+
+def _beside(rows: EngineTable, other: EngineTable, columns: Mapping[str, EngineColumn]) -> EngineTable:
+    """Return rows with columns of another table of customers beside them; NULL for those it lacks."""
+    told = other.select(key=other.id, **columns).view()  # a table cannot be joined with itself, a view of it can
+    joined: EngineTable = rows.left_join(told, rows.id == told.key).drop("key")
+    return joined
+
+
+def _described(
+    histories: LazyHistories,
+    rows: EngineTable,
+    attributes: Mapping[str, EngineColumn],
+    changed: Mapping[str, EngineColumn] | None = None,
+) -> LazyHistories:
+    """Return histories of other rows with further attributes, and with some columns changed."""
+    added = {f"a{len(histories.names) + k}": column for k, column in enumerate(attributes.values())}
+    return histories.with_rows(rows.mutate(**added, **(changed or {})), (*histories.names, *attributes))
+
+
+def _attributes(histories: LazyHistories) -> list[str]:
+    return [f"a{k}" for k in range(len(histories.names))]
+
+
+def _status(rows: EngineTable, passed: EngineColumn, time: float, alone: str | EngineColumn) -> EngineColumn:
+    """Return the status of customers; `alone` is that of those whom the other closing lacks."""
+    moved = (passed - time).abs() > PRECISION * time
+    bought = (rows.other_frequency != rows.frequency).ifelse("bought", "silent")
+    status: EngineColumn = rows.other_age.isnull().ifelse(alone, moved.ifelse("moved", bought))
+    return status
+
+
+# ------------------------------------------------------------------------------------------------------------- checks
+
+
+def _time(before: LazyHistories, opened: LazyBook, restated: LazyHistories | None) -> float:
+    """Return the time between the closings; see `clvmodels.valuation.closings.time_between`."""
+    rows = before.rows
+    time = _usual(before, rows, rows.other_age - rows.age)
+    if time is None:
+        raise nobody_in_both()
+    if time <= 0.0:
+        raise not_after(time, before.unit)
+    if restated is not None:
+        known = opened.histories.rows
+        rows = _beside(rows, known, {"known_age": known.age})
+        apart = abs(_usual(before, rows, rows.age - rows.known_age) or 0.0)
+        if apart > PRECISION * time:
+            raise wrong_restated_end(apart, before.unit)
+    return time
+
+
+def _usual(histories: LazyHistories, rows: EngineTable, difference: EngineColumn) -> float | None:
+    """Return the difference that most customers have; None if nobody has one."""
+    some = rows.select(apart=difference)
+    some = some.filter(some.apart.notnull())
+    counted = some.group_by(key=rounded(some.apart)).aggregate(customers=some.count(), apart=some.apart.min())
+    most = counted.order_by([counted.customers.desc(), counted.key]).limit(1)
+    found = histories.engine.run(most)["apart"].to_pylist()
+    return found[0] if found else None
+
+
+def _require_one_log(before: LazyHistories, after: LazyHistories, *, restated: bool) -> None:
+    """Refuse closings that tell different first purchases."""
+    late = _counts(after).get("late", 0)
+    if late:
+        raise first_seen_late(late, _examples(after, "late"), restated=restated)
+    counts = _counts(before)
+    moved = counts.get("moved", 0)
+    if moved and (not restated or 2 * moved > moved + sum(counts.get(status, 0) for status in _BOTH)):
+        raise moved_first_purchases(moved, _examples(before, "moved"), restated=restated)
+
+
+def _counts(histories: LazyHistories) -> dict[str, int]:
+    """Return the number of customers by status."""
+    rows = histories.rows
+    counted = rows.group_by(status=attribute_column(histories, rows, _STATUS)).aggregate(customers=rows.count())
+    return {row["status"]: row["customers"] for row in histories.engine.run(counted).to_pylist()}
+
+
+def _examples(histories: LazyHistories, status: str) -> list[object]:
+    """Return the ids of up to three customers of a status."""
+    rows = histories.rows
+    some = rows.filter(attribute_column(histories, rows, _STATUS) == status).order_by("id").limit(3)
+    ids: list[object] = histories.engine.run(some.select("id"))["id"].to_pylist()
+    return ids
+
+
+# ---------------------------------------------------------------------------------------------------- sums over cells
+
+
+def _are(cells: Book, *status: str) -> Flags:
+    """Return which cells are of customers with some status."""
+    return cells.histories.attributes[_STATUS].isin(status).to_numpy()
+
+
+def _as_now(column: str) -> str:
+    """Return the name of an attribute as the closing has it, beside one that is held as the opening has it."""
+    return f"movement: {column} now"
+
+
+def _names(histories: LazyHistories, by: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the names of attributes as the closing has them."""
+    return tuple(_as_now(name) if _as_now(name) in histories.names else name for name in by)
+
+
+def _worth(book: LazyBook, *, by: tuple[str, ...]) -> pd.Series[float]:
+    """Return equity by the values of an attribute as the closing has it."""
+    group = _names(book.histories, by)
+    cells = book.cells_by(group)
+    return _summed(cells, {"equity": cells.rlv}, group)["equity"]
+
+
+def _by_column(terms: Assumptions) -> bool:
+    return any(isinstance(getattr(terms, name), ByColumn) for name in RATES)
+
+
+def _summed(cells: Book, lines: Mapping[str, NDArray[np.float64]], group: tuple[str, ...]) -> pd.DataFrame:
+    """Return the sums of lines over cells, by the values of an attribute; by nothing: one row."""
+    import pandas as pd
+
+    assert cells.weight is not None
+    attributes = cells.histories.attributes
+    values = attributes[group[0]] if group else pd.Series(0, attributes.index)
+    table = pd.DataFrame({key: cells.weight * values for key, values in lines.items()}, index=attributes.index)
+    return table.groupby(values, dropna=False, observed=True).sum()

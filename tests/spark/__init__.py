@@ -1,0 +1,1 @@
+"""Real Spark beside DuckDB."""

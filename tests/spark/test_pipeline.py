@@ -1,0 +1,114 @@
+"""Spark and DuckDB tell the same of the same customers."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+import clvmodels as clv
+from clvmodels.errors import DataError, DataWarning
+from tests.spark.pipeline import OPTIONS, TERMS, Differences, compare, write_log
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+CDNOW = str(clv.datasets.path("cdnow.parquet"))
+FITS, EQUITIES = 1e-10, 1e-9
+
+
+def check(found: Differences) -> None:
+    assert found.histories == 0
+    assert found.parameters < FITS
+    assert found.log_likelihood < FITS
+    assert found.equity < EQUITIES
+    assert found.rlv < EQUITIES
+
+
+def test_cdnow(spark: SparkSession) -> None:
+    check(compare(spark, CDNOW, ("BGNBD", "ParetoNBD")))
+
+
+@pytest.mark.slow
+def test_a_million_customers(spark: SparkSession, tmp_path: Path) -> None:
+    check(compare(spark, write_log(tmp_path, 1_000_000), ("BGNBD",)))
+
+
+def test_simulated_customers(spark: SparkSession, tmp_path: Path) -> None:
+    check(compare(spark, write_log(tmp_path, 20_000), ("MBGNBD",)))
+
+
+def test_a_cluster(clustered: dict[str, Any]) -> None:
+    check(Differences(**clustered["differences"]))
+
+
+def test_a_log_with_everything_that_goes_wrong(spark: SparkSession) -> None:
+    rows = [
+        ("a", "2024-01-01 08:00", 20.0, "x"),
+        ("a", "2024-01-15 23:59", 30.5, "y"),
+        ("a", "2024-01-16 10:00", -10.0, "x"),
+        ("b", "2024-01-08 12:00", 50.0, None),
+        ("b", "2024-01-10 12:00", -50.0, "z"),
+        ("c", "2024-01-09 12:00", None, "z"),
+        ("c", "2024-02-09 12:00", 7.25, "z"),
+        (None, "2024-01-09 12:00", 5.0, "z"),
+        ("d", None, 5.0, "z"),
+        ("e", "2024-05-01 12:00", 5.0, "z"),
+    ]
+    table = pd.DataFrame(rows, columns=["customer_id", "date", "amount", "segment"])
+    frame = spark.createDataFrame(pa.Table.from_pandas(table, preserve_index=False))
+    options: dict[str, Any] = {**OPTIONS, "observation_end": "2024-03-31", "attributes": ["segment"]}
+    told = []
+    for log in (table, frame):
+        with warnings.catch_warnings(record=True) as noted:
+            warnings.simplefilter("always", DataWarning)
+            told.append((clv.rfm_summary(log, **options), [str(note.message) for note in noted]))
+    (here, notes), (there, same_notes) = told
+    assert len(notes) == 4
+    assert same_notes == notes
+    pd.testing.assert_frame_equal(there.to_frame(), here.to_frame(), check_dtype=False)
+    assert str(there) == str(here)
+
+
+def test_predictions_are_tables_of_spark(spark: SparkSession) -> None:
+    there, here = (clv.rfm_summary(log, **OPTIONS) for log in (spark.read.parquet(CDNOW), CDNOW))
+    orders = clv.BGNBD().from_params({"r": 0.243, "alpha": 4.414, "a": 0.793, "b": 2.426}, unit="week")
+    totals = []
+    for rfm in (there, here):
+        expected = orders.expected_purchases(rfm, "52 weeks")
+        totals.append(rfm.engine.run(expected.aggregate(total=expected["mean"].sum()))["total"][0].as_py())
+    assert totals[0] == pytest.approx(totals[1], rel=1e-12)
+
+
+def test_customers_are_written_as_a_folder(spark: SparkSession, tmp_path: Path) -> None:
+    rfm = clv.rfm_summary(spark.read.parquet(CDNOW), **OPTIONS)
+    orders = clv.BGNBD().from_params({"r": 0.243, "alpha": 4.414, "a": 0.793, "b": 2.426}, unit="week")
+    spend = clv.GammaGamma().from_params({"p": 6.25, "q": 3.74, "v": 15.44})
+    book = clv.value(orders, spend, rfm, TERMS)
+    book.write_customers(tmp_path / "customers.parquet")
+    written = pd.read_parquet(tmp_path / "customers.parquet")
+    assert len(written) == len(rfm)
+    assert written["rlv"].sum() == pytest.approx(book.equity, rel=1e-12)
+    with pytest.raises(FileExistsError):
+        book.write_customers(tmp_path / "customers.parquet")
+
+
+def test_days_are_those_of_the_sessions_time_zone(spark: SparkSession) -> None:
+    """23:30 and 00:30 in UTC are two days in UTC, and one in Berlin."""
+    berlin = spark.newSession()
+    berlin.conf.set("spark.sql.session.timeZone", "Europe/Berlin")
+    query = "SELECT 1 AS customer_id, explode(array({})) AS date"
+    instants = ", ".join(f"timestamp'2024-01-0{day}+00:00'" for day in ("1 23:30:00", "2 00:30:00"))
+    for session, frequency in ((spark, 1.0), (berlin, 0.0)):
+        rfm = clv.rfm_summary(session.sql(query.format(instants)), unit="day", resolution="day")
+        assert rfm.collect().frequency.tolist() == [frequency]
+    assert berlin.conf.get("spark.sql.session.timeZone") == "Europe/Berlin"
+
+
+def test_a_column_that_is_missing(spark: SparkSession) -> None:
+    with pytest.raises(DataError, match=r"no column 'day'; its columns are"):
+        clv.rfm_summary(spark.sql("SELECT 1 AS customer_id, current_timestamp() AS date"), time="day")
