@@ -22,6 +22,7 @@ extensions = [
     "sphinx_copybutton",
     "extensions.house",
     "extensions.mathml",
+    "extensions.together",
 ]
 exclude_patterns = ["_build"]
 default_role = "py:obj"  # a name in single backquotes is a link where there is something to link to

@@ -5,6 +5,7 @@ Only here do data leave an engine (`run`) or come to it (`send`).
 
 from __future__ import annotations
 
+import math
 import tempfile
 import warnings
 import weakref
@@ -66,7 +67,8 @@ class Storage:
         DataError
             If the memory is too little to work in, or the folder is none.
         """
-        if self.memory_gb is not None and not self.memory_gb >= _LEAST_GB:
+        number = isinstance(self.memory_gb, int | float)
+        if self.memory_gb is not None and not (number and _LEAST_GB <= self.memory_gb < math.inf):
             raise DataError(
                 f"memory_gb is the memory of DuckDB in GB, at least {_LEAST_GB:g}, got {self.memory_gb!r}; what does "
                 "not fit is put into spill_folder"
@@ -142,15 +144,13 @@ class PrivateEngine:
 
     def run(self, expression: ir.Table) -> pa.Table:
         """Compute an expression and fetch its rows."""
-        with watched(self.connection):
-            return self.connection.sql(_sql(expression)).to_arrow_table()
+        return watched(self.connection, lambda: self.connection.sql(_sql(expression)).to_arrow_table())
 
     def keep(self, expression: ir.Table, *, order_by: str | None = None) -> ir.Table:
         """Compute an expression and return it as a table."""
         name = self._name()
         sql = _sql(expression if order_by is None else expression.order_by(order_by))
-        with watched(self.connection):
-            self.connection.execute(f"CREATE TABLE {name} AS {sql}")
+        self._do(f"CREATE TABLE {name} AS {sql}")
         return self.table(name)
 
     def send(self, table: pa.Table) -> ir.Table:
@@ -174,8 +174,7 @@ class PrivateEngine:
         """Write the rows to a Parquet file."""
         target = str(path).replace("'", "''")
         options = "FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1"
-        with watched(self.connection):
-            self.connection.execute(f"COPY ({_sql(expression.order_by(order_by))}) TO '{target}' ({options})")
+        self._do(f"COPY ({_sql(expression.order_by(order_by))}) TO '{target}' ({options})")
 
     def holds(self, table: ir.Table) -> bool:
         """Whether a table is one that `public` has returned, or made of such."""
@@ -189,10 +188,12 @@ class PrivateEngine:
             raise _apart(engine, self)
         name = self._name()
         self.connection.register("taken", engine.connection.sql(_sql(expression)).to_arrow_reader())
-        with watched(self.connection):
-            self.connection.execute(f"CREATE TABLE {name} AS SELECT * FROM taken")  # noqa: S608 - the name is ours
+        self._do(f"CREATE TABLE {name} AS SELECT * FROM taken")  # noqa: S608 - the name is ours
         self.connection.unregister("taken")
         return self.table(name)
+
+    def _do(self, sql: str) -> None:
+        watched(self.connection, lambda: self.connection.execute(sql))
 
     def schema(self, name: str) -> pa.Schema:
         """Return the Arrow schema of a table or view."""
@@ -288,7 +289,7 @@ class SparkEngine:
         """Return an expression as a table that is cached when it is first computed, until nothing refers to it."""
         frame = self._frame(expression).cache()
         table = self._view(frame)
-        weakref.finalize(table.op(), frame.unpersist)
+        weakref.finalize(table.op(), frame.unpersist).atexit = False  # the session may have ended by then
         return table
 
     def send(self, table: pa.Table) -> ir.Table:

@@ -1,12 +1,14 @@
-"""How far a long query of DuckDB is: on standard error, and only where somebody watches."""
+"""Queries of DuckDB: how far a long one is, on standard error and only where somebody watches; what its errors mean."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
-from threading import Event, Thread
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
+
+from clvmodels.errors import DataError
 
 if TYPE_CHECKING:
     import duckdb
@@ -34,30 +36,55 @@ def telling(tell: Tell) -> Iterator[None]:
         _told.reset(token)
 
 
+def watched[R](connection: duckdb.DuckDBPyConnection, query: Callable[[], R]) -> R:
+    """Run a query, show how far it is once it takes long, and raise errors of ours.
+
+    It runs in a thread of its own: DuckDB does not always notice an interrupt in the thread that it was called in.
+
+    Raises
+    ------
+    DataError
+        If memory and spill folder are too small, or a file cannot be read or written.
+    """
+    with _errors(), ThreadPoolExecutor(1) as pool:
+        running = pool.submit(query)
+        try:
+            if not wait([running], _PATIENCE).done:
+                _show(connection, running)
+            return running.result()
+        except KeyboardInterrupt:
+            connection.interrupt()
+            raise
+
+
 @contextmanager
-def watched(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
-    """Show how far the queries within the block are, once they take long."""
+def _errors() -> Iterator[None]:
+    import duckdb
+
+    try:
+        yield
+    except duckdb.OutOfMemoryException as error:
+        raise DataError(
+            "DuckDB needs more than it may take: raise memory_gb, or name a spill_folder on a disk with more room "
+            f"({_first_line(error)})"
+        ) from error
+    except (duckdb.IOException, duckdb.InvalidInputException) as error:
+        raise DataError(_first_line(error)) from error
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0]
+
+
+def _show(connection: duckdb.DuckDBPyConnection, running: Future[Any]) -> None:
+    """Show how far a query is until it is done."""
     from rich.console import Console
 
     console, tell = Console(stderr=True), _told.get()
     if tell is None and not console.is_interactive:
-        yield
-        return
-    done = Event()
-    thread = Thread(target=_watch, args=(connection, done, tell, console), daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        done.set()
-        thread.join()
-
-
-def _watch(connection: duckdb.DuckDBPyConnection, done: Event, tell: Tell | None, console: Console) -> None:
-    if done.wait(_PATIENCE):
         return
     with _bar(console) if tell is None else nullcontext(tell) as show:
-        while not done.wait(_EVERY):
+        while not wait([running], _EVERY).done:
             show(max(connection.query_progress(), 0.0))
 
 

@@ -48,6 +48,7 @@ def _effect_of_times(model: Model, observed: Observations, spread: Array, theta:
         return 0.0
     x, t_x, T = (column[some] for column in observed.columns)
     t_x = np.where(x > 0, np.maximum(t_x, STEP), t_x)
+    T = np.maximum(T, t_x + 2.0 * STEP)  # differences keep recency below T
 
     def at(recency: float, age: float) -> Array:
         moved = np.where(x > 0, t_x + recency * STEP, t_x)

@@ -84,7 +84,7 @@ class LazyBook:
         """The valuation of cells of customers with the same history: all sums over customers are its sums."""
         return self.cells_by(())
 
-    def cells_by(self, by: Sequence[str], order_value: str | None = None) -> Book:
+    def cells_by(self, by: Sequence[str], order_value: str | None = None, *, by_head: bool = False) -> Book:
         """Return the valuation of cells of customers who also have the same values of some attributes.
 
         Parameters
@@ -114,7 +114,7 @@ class LazyBook:
         means = {name: rate for name, rate in rates.items() if isinstance(rate, ByColumn)}
         columns = list(dict.fromkeys([*by, *segments]))
         plain = order_value is None and not means
-        counted = self.histories.cells(columns) if plain else self._with_means(columns, means, order_value)
+        counted = self.histories.cells(columns) if plain else self._with_means(columns, means, order_value, by_head)
         stated = None if order_value is None else counted.histories.attributes[_mean(order_value)].to_numpy(np.float64)
         return Book(
             self.orders,
@@ -126,7 +126,9 @@ class LazyBook:
             counted.weight,
         )
 
-    def _with_means(self, by: Sequence[str], rates: Mapping[str, ByColumn], order_value: str | None) -> Cells:
+    def _with_means(
+        self, by: Sequence[str], rates: Mapping[str, ByColumn], order_value: str | None, by_head: bool
+    ) -> Cells:
         if order_value is None:
             table = self._valued
             Z = self._order_value(table)
@@ -134,7 +136,7 @@ class LazyBook:
             table = self.histories.rows
             Z = attribute_column(self.histories, table, order_value).cast("float64")
         means: dict[str, tuple[Any, Any]] = {
-            _mean(name): (self.rate_of(table, name), Z if name in _OF_SALES else 1.0) for name in rates
+            _mean(name): (self.rate_of(table, name), Z if name in _OF_SALES and not by_head else 1.0) for name in rates
         }
         means |= {} if order_value is None else {_mean(order_value): (Z, 1.0)}
         return self.histories.cells_of(table, by, means)
@@ -162,7 +164,7 @@ class LazyBook:
     @property
     def new_customer(self) -> NewCustomer:
         """The value of a customer just acquired, under the same fits and assumptions."""
-        return self.cells.new_customer
+        return self.cells_by((), by_head=True).new_customer
 
     @property
     def has_draws(self) -> bool:
@@ -291,10 +293,13 @@ class LazyBook:
         (1, 80.91)
         """
         number = int(np.ceil(share * len(self.histories)))
-        rlv, engine = self._customers.select("rlv"), self.histories.engine
+        rlv, cells = self._customers.select("rlv"), self.cells
         highest = rlv.order_by(rlv.rlv.desc()).limit(number)
-        size = engine.run(rlv.aggregate(size=rlv.rlv.abs().sum()))["size"][0].as_py()
-        found = engine.run(highest.aggregate(equity=steady_sum(highest.rlv, size=size, rows=number)))
+        size = sum(
+            cells.summed(np.abs(line.value(cells.future))) for line in cells.lines
+        )  # no line changes sign in a cell
+        total = highest.aggregate(equity=steady_sum(highest.rlv, size=size, rows=number))
+        found = self.histories.engine.run(total)
         return number, float(found["equity"][0].as_py())
 
     # ------------------------------------------------------------------------------------- customer by customer

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cache, cached_property, partial
+from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from clvmodels.data.arithmetic import rounded, steady_sum
 from clvmodels.data.engine import EngineColumn, EngineTable
 from clvmodels.data.lazy import LazyHistories, attribute_column
-from clvmodels.valuation.assumptions import RATES, Assumptions
+from clvmodels.valuation.assumptions import RATES
 from clvmodels.valuation.book import Book, order_values, value
 from clvmodels.valuation.changes import LINES, as_opened, as_seen, columns_of_rates, until_closing, updates
 from clvmodels.valuation.closings import (
@@ -33,7 +33,7 @@ from clvmodels.valuation.closings import (
 )
 from clvmodels.valuation.lazy_book import LazyBook
 from clvmodels.valuation.rates import ByColumn
-from clvmodels.valuation.roll_forward import Expectation, expectation, value_growth
+from clvmodels.valuation.roll_forward import expectation, value_growth
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,6 +48,7 @@ _STATUS: Final = "movement: status"
 _ORDER_VALUE: Final = "movement: order value"
 _ANY: Final = 1.0
 """The order value expected of customers whom the opening lacks: nothing rests on it, but it must be a number."""
+_MARGIN: Final = "margin expected"
 _GROUP: Final = "movement: group"
 _OWN: Final = ("id", "frequency", "recency", "age", "spend")
 
@@ -77,10 +78,15 @@ class LazyChanges:
     time: float
     _histories: dict[tuple[str, ...], LazyHistories] = field(default_factory=dict, init=False)
 
-    @cached_property
+    @property
     def total(self) -> pd.Series[float]:
         """The lines, summed over the customers."""
-        return self._lines(()).iloc[0]
+        return self._of_all[list(LINES)]
+
+    @property
+    def expected_margin(self) -> float:
+        """Contribution margin that the opening expected of the time between, not discounted."""
+        return float(self._of_all[_MARGIN])
 
     def by(self, column: str) -> pd.DataFrame:
         """Return the lines by the values of an attribute of the closing; of customers who are gone, of the opening.
@@ -90,13 +96,11 @@ class LazyChanges:
         DataError
             If the histories have no such attribute.
         """
-        return self._lines((column,)).rename_axis(column)
+        return self._lines((column,))[list(LINES)].rename_axis(column)
 
     @cached_property
-    def expected_margin(self) -> float:
-        """Contribution margin that the opening expected of the time between, not discounted."""
-        cells, ahead = self._of_all
-        return cells.summed(np.where(_are(cells, *_BOTH), ahead.margin, 0.0))
+    def _of_all(self) -> pd.Series[float]:
+        return self._lines(()).iloc[0]
 
     @cached_property
     def realised_margin(self) -> float:
@@ -117,16 +121,20 @@ class LazyChanges:
         """Return the lines by the values of an attribute; by nothing: one row."""
         import pandas as pd
 
-        frames = [*self._until_closing(by), *self._from_closing(by), *self._updates(by)]
-        return pd.concat(frames).groupby(level=0, dropna=False).sum().reindex(columns=list(LINES), fill_value=0.0)
+        seen = self._seen()
+        frames = [*self._until_closing(by), self._from_closing(seen, by), *self._updates(seen, by)]
+        table = pd.concat(frames).groupby(level=0, dropna=False).sum()
+        return table.reindex(columns=[*LINES, _MARGIN], fill_value=0.0)
 
     # ---------------------------------------------------------------------------------- cells of the opening
 
     def _until_closing(self, by: tuple[str, ...]) -> Iterator[pd.DataFrame]:
         """Yield what comes from the opening, and from what it expected."""
-        cells, ahead = self._expected(by) if by else self._of_all
-        exists, group = _are(cells, *_BOTH), (_GROUP,) if by else ()
-        expected = until_closing(cells.rlv, ahead, _are(cells, "bought"))
+        group = (_GROUP,) if by else ()
+        cells = self._grouped(self.base, by).cells_by((_STATUS, *group))
+        ahead = expectation(cells, self.time)
+        exists = _are(cells, *_BOTH)
+        expected = until_closing(cells.rlv, ahead, _are(cells, "bought")) | {_MARGIN: ahead.margin}
         lines = {key: np.where(exists, values, 0.0) for key, values in expected.items()}
         if self.restated_from is None:
             opened = as_opened(cells.rlv)
@@ -136,57 +144,47 @@ class LazyChanges:
             yield _summed(before, as_opened(before.rlv), group)
         yield _summed(cells, lines, group)
 
-    def _expected(self, by: tuple[str, ...]) -> tuple[Book, Expectation]:
-        cells = self._grouped(self.base, by).cells_by((_STATUS, _GROUP) if by else (_STATUS,))
-        return cells, expectation(cells, self.time)
-
-    @cached_property
-    def _of_all(self) -> tuple[Book, Expectation]:
-        return self._expected(())
-
     def _grouped(self, book: LazyBook, by: tuple[str, ...]) -> LazyBook:
         """Return a valuation of the opening, with what the closing says of an attribute of its customers."""
-        if not by:
-            return book
+        before = book.histories
+        if not by:  # a copy: it takes the cells that are counted with it
+            return replace(book, histories=before.with_rows(before.rows, before.names))
         after = self.closing.histories
         named = {"group_id": after.rows.id, "group": attribute_column(after, after.rows, *by)}
-        rows = _beside(book.histories.rows, after.rows, named)
+        rows = _beside(before.rows, after.rows, named)
         group, gone = rows.group, rows.group_id.isnull()
-        if by[0] in book.histories.names:
-            group = gone.ifelse(attribute_column(book.histories, rows, *by), group)
-        return replace(book, histories=_described(book.histories, rows, {_GROUP: group}))
+        if by[0] in before.names:
+            group = gone.ifelse(attribute_column(before, rows, *by), group)
+        return replace(book, histories=_described(before, rows, {_GROUP: group}))
 
     # ---------------------------------------------------------------------------------- cells of the closing
 
-    def _from_closing(self, by: tuple[str, ...]) -> Iterator[pd.DataFrame]:
-        """Yield what the closing shows, and what it changes."""
-        seen = self._seen
+    def _seen(self) -> LazyBook:
+        """Return the valuation of the histories of the closing with the fits and the assumptions of the opening."""
+        opening = self.base
+        columns = columns_of_rates([opening.terms, self.closing.terms])
+        return value(opening.orders, opening.spend, self._held(columns), opening.terms)
+
+    def _from_closing(self, seen: LazyBook, by: tuple[str, ...]) -> pd.DataFrame:
+        """Return what the closing shows."""
         histories = self.now if seen.histories is self.closing.histories else seen.histories
         group = _names(histories, by)
         book, keys = replace(seen, histories=histories), (_STATUS, *group)
         told = book.cells_by(keys, order_value=_ORDER_VALUE)
-        # Means of rates by column weigh with the value of an order.
-        cells = (
-            book.cells_by(keys)
-            if _by_column(book.terms)
-            else replace(told, order_value=order_values(book.spend, told.histories))
-        )
+        if any(isinstance(getattr(book.terms, name), ByColumn) for name in RATES):
+            cells = book.cells_by(keys)  # means of rates weigh with the value of an order
+        else:
+            cells = replace(told, order_value=order_values(book.spend, told.histories))
         lines = as_seen(cells.rlv, told.rlv, _are(cells, *_BOTH), _are(cells, "bought"))
-        yield _summed(cells, lines, group)
+        return _summed(cells, lines, group)
 
-    def _updates(self, by: tuple[str, ...]) -> Iterator[pd.DataFrame]:
+    def _updates(self, seen: LazyBook, by: tuple[str, ...]) -> Iterator[pd.DataFrame]:
         """Yield what the closing changes about the fits and the assumptions, and what it is worth itself."""
-        worth = cache(partial(_worth, by=by))
-        for line, before, after in updates(self._seen, self.base, self.closing, self._held):
-            yield (worth(after) - worth(before)).to_frame(line)
-        yield worth(self.closing).to_frame("closing")
-
-    @cached_property
-    def _seen(self) -> LazyBook:
-        """The histories of the closing, valued with the fits and the assumptions of the opening."""
-        opening = self.base
-        columns = columns_of_rates([opening.terms, self.closing.terms])
-        return value(opening.orders, opening.spend, self._held(columns), opening.terms)
+        worth = _worth(seen, by)
+        for line, before, after in updates(seen, self.base, self.closing, self._held):
+            then, worth = worth, worth if after is before else _worth(after, by)
+            yield (worth - then).to_frame(line)
+        yield worth.to_frame("closing")
 
     def _held(self, columns: set[str]) -> LazyHistories:
         """Return the histories of the closing, with some columns of the existing customers as the opening has them."""
@@ -363,15 +361,11 @@ def _names(histories: LazyHistories, by: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(_as_now(name) if _as_now(name) in histories.names else name for name in by)
 
 
-def _worth(book: LazyBook, *, by: tuple[str, ...]) -> pd.Series[float]:
+def _worth(book: LazyBook, by: tuple[str, ...]) -> pd.Series[float]:
     """Return equity by the values of an attribute as the closing has it."""
     group = _names(book.histories, by)
     cells = book.cells_by(group)
     return _summed(cells, {"equity": cells.rlv}, group)["equity"]
-
-
-def _by_column(terms: Assumptions) -> bool:
-    return any(isinstance(getattr(terms, name), ByColumn) for name in RATES)
 
 
 def _summed(cells: Book, lines: Mapping[str, NDArray[np.float64]], group: tuple[str, ...]) -> pd.DataFrame:

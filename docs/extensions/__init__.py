@@ -1,1 +1,1 @@
-"""What the pages need beside Sphinx: formulas without a network, and the picture of the layers."""
+"""What the pages need beside Sphinx: formulas without a network, the picture of the layers, names that stand together."""

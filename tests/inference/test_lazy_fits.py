@@ -1,0 +1,180 @@
+"""Fits and predictions of histories in an engine are those of the same histories in memory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import clvmodels as clv
+from clvmodels.data import LazyHistories, grid
+from clvmodels.errors import FitError
+from clvmodels.inference.cells import grid_effect
+from clvmodels.models.registry import TRANSACTION_MODELS
+
+PARAMS = {"r": 0.8, "alpha": 6.0, "a": 0.8, "b": 2.4}
+
+
+@pytest.fixture(scope="module")
+def lazy() -> LazyHistories:
+    rfm = clv.rfm_summary(clv.datasets.path("cdnow.parquet"), value="amount", unit="week", resolution="day")
+    assert isinstance(rfm, LazyHistories)
+    return rfm
+
+
+@pytest.fixture(scope="module")
+def memory(lazy: LazyHistories) -> clv.Histories:
+    return lazy.collect()
+
+
+@pytest.mark.parametrize("model", [model.public_name for model in TRANSACTION_MODELS.values()] + ["GammaGamma"])
+def test_fits_are_the_same_to_the_last_bit(model: str, lazy: LazyHistories, memory: clv.Histories) -> None:
+    there, here = (getattr(clv, model)().fit(rfm) for rfm in (lazy, memory))
+    np.testing.assert_array_equal(there.theta, here.theta)
+    assert there.log_likelihood == here.log_likelihood
+    assert there.fingerprint == here.fingerprint
+    assert there.customers == here.customers
+
+
+def test_a_posterior(lazy: LazyHistories, memory: clv.Histories) -> None:
+    there, here = (clv.BGNBD().fit(rfm, method="laplace", draws=50, seed=1) for rfm in (lazy, memory))
+    np.testing.assert_array_equal(there.theta, here.theta)
+
+
+@pytest.mark.parametrize("draws", [None, 20])
+def test_predictions_are_those_in_memory(draws: int | None, lazy: LazyHistories, memory: clv.Histories) -> None:
+    noise = 1.0 if draws is None else np.exp(0.05 * np.random.default_rng(1).standard_normal((1, draws)))
+    fit = clv.BGNBD().from_params({name: value * noise for name, value in PARAMS.items()}, unit="week")
+    asked: dict[str, Any] = {
+        "expected_purchases": ("52 weeks",),
+        "probability_alive": ("26 weeks",),
+        "probability_of_purchases": ("52 weeks", 2),
+    }
+    for name, arguments in asked.items():
+        table = getattr(fit, name)(lazy, *arguments).to_pyarrow().to_pandas().set_index("customer_id")
+        expected = getattr(fit, name)(memory, *arguments)
+        pd.testing.assert_frame_equal(table.loc[expected.index], expected, rtol=1e-12)
+    pd.testing.assert_series_equal(fit.total_purchases(lazy, 52), fit.total_purchases(memory, 52), rtol=1e-12)
+
+
+def test_spend_is_that_in_memory(lazy: LazyHistories, memory: clv.Histories) -> None:
+    fit = clv.GammaGamma().from_params({"p": np.array([[6.0, 6.5]]), "q": 3.74, "v": 15.44})
+    table = fit.expected_spend(lazy).to_pyarrow().to_pandas().set_index("customer_id")["mean"]
+    expected = fit.expected_spend(memory)["mean"]
+    pd.testing.assert_series_equal(table.loc[expected.index], expected, rtol=1e-12)
+
+
+def test_what_is_about_each_customer_needs_memory(lazy: LazyHistories) -> None:
+    fit = clv.BGNBD().from_params(PARAMS, unit="week")
+    with pytest.raises(FitError, match=r"return_draws=True .* rfm\.collect\(\)"):
+        fit.expected_purchases(lazy, 52, return_draws=True)
+    with pytest.raises(FitError, match=r"process=True .* rfm\.collect\(\)"):
+        fit.expected_purchases(lazy, 52, process=True)
+    with pytest.raises(FitError, match=r"rfm\.collect\(\)"):
+        clv.GammaGamma().from_params({"p": 6.0, "q": 3.74, "v": 15.44}).expected_spend(lazy, return_draws=True)
+    with pytest.raises(FitError, match=r"segments of by=.* fit\(rfm\.collect\(\)"):
+        clv.BGNBD().fit(lazy, method="nuts", by="segment")
+
+
+# ------------------------------------------------------------------------------------------------------------- grids
+
+
+def exact_times(folder: Path, customers: int) -> Path:
+    """Write a log of exact times of BG/NBD customers seen for one to two years."""
+    rng = np.random.default_rng(1)
+    rate, dropout = rng.gamma(PARAMS["r"], 1 / PARAMS["alpha"], customers), rng.beta(0.8, 2.4, customers)
+    begin, rows = rng.uniform(0, 52, customers), []
+    who, now = np.arange(customers), begin
+    while len(who):
+        rows.append(pd.DataFrame({"customer_id": who, "weeks": now, "amount": rng.gamma(6, 6, len(who))}))
+        stays = np.ones(len(who), bool) if len(rows) == 1 else rng.random(len(who)) >= dropout[who]
+        now = now + rng.exponential(size=len(who)) / np.maximum(rate[who], 1e-9)
+        stays &= now < 104
+        who, now = who[stays], now[stays]
+    log = pd.concat(rows)
+    log["date"] = np.datetime64("2023-01-01", "us") + (log.pop("weeks") * 7 * 86_400e6).astype("timedelta64[us]")
+    log.to_parquet(folder / "log.parquet")
+    return folder / "log.parquet"
+
+
+@pytest.fixture(scope="module")
+def gridded(tmp_path_factory: pytest.TempPathFactory) -> dict[float | None, LazyHistories]:
+    """The same log exactly, and on grids of two bounds."""
+    file = exact_times(tmp_path_factory.mktemp("exact"), 4_000)
+    found = {}
+    for bound, steps in ((None, 0), (1e-6, 100), (1e-2, 40)):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("clvmodels.data.lazy.EXACT_HISTORIES", 1_000)
+            patch.setattr("clvmodels.data.lazy.STEPS", steps)
+            found[bound] = clv.rfm_summary(file, value="amount", observation_end="2024-12-28", grid=bound)
+    return found  # type: ignore[return-value] # what lies in files stays lazy
+
+
+@pytest.mark.parametrize("model", [model.public_name for model in TRANSACTION_MODELS.values()])
+def test_the_effect_of_a_grid_is_what_it_says(model: str, gridded: dict[float | None, LazyHistories]) -> None:
+    exact = getattr(clv, model)().fit(gridded[None])
+    assert exact.diagnostics.grid is None
+    effect = grid_effect(exact.model, gridded[1e-2], exact.estimate)
+    there = getattr(clv, model)().from_params(dict(exact.params), unit="week")
+    moved = exact.log_likelihood - _log_likelihood(there, gridded[1e-2])
+    assert effect == pytest.approx(moved, rel=0.1)
+    assert abs(effect) > 1e-3  # so that there is something to see
+
+
+def _log_likelihood(fit: Any, histories: LazyHistories) -> float:
+    x, t_x, T = histories.distinct.rows.T
+    theta = fit.estimate
+    by_count, by_history = fit.model.count_terms(theta, x)[0], fit.model.history_terms(theta, x, t_x, T)[0]
+    return float(histories.distinct.weight @ (by_count + by_history))
+
+
+def test_a_grid_keeps_its_bound(gridded: dict[float | None, LazyHistories]) -> None:
+    exact, fine = (clv.BGNBD().fit(gridded[bound]) for bound in (None, 1e-6))
+    customers = len(gridded[None])
+    assert fine.diagnostics.grid is not None
+    assert abs(fine.diagnostics.grid) <= 1e-6 * customers
+    assert abs(fine.log_likelihood - exact.log_likelihood) <= 1.1e-6 * customers
+    sd = exact.summary()["sd"].to_numpy()
+    assert np.abs(fine.estimate - exact.estimate).max() < 1e-3 * sd.min()
+    assert "exact ones would change" in fine.diagnostics.message
+
+
+def test_a_grid_keeps_the_number_of_purchases(gridded: dict[float | None, LazyHistories]) -> None:
+    exact, coarse = (gridded[bound].distinct for bound in (None, 1e-2))
+    assert len(coarse.rows) < 0.9 * len(exact.rows)
+    for k in range(3):  # and the sums of recency and T
+        assert coarse.weight @ coarse.rows[:, k] == pytest.approx(exact.weight @ exact.rows[:, k], rel=1e-10)
+    np.testing.assert_array_equal(np.unique(coarse.rows[:, 0]), np.unique(exact.rows[:, 0]))
+
+
+def test_equity_on_a_grid(gridded: dict[float | None, LazyHistories]) -> None:
+    orders = clv.BGNBD().from_params(PARAMS, unit="week")
+    spend = clv.GammaGamma().from_params({"p": 6.0, "q": 3.74, "v": 15.44})
+    terms = clv.Assumptions(discount_rate=0.15, margin=0.30)
+    exact, coarse = (clv.value(orders, spend, gridded[bound], terms) for bound in (None, 1e-6))
+    assert coarse.equity == pytest.approx(exact.equity, rel=1e-5)
+    assert coarse.customers.rlv.sum().to_pyarrow().as_py() == pytest.approx(coarse.equity, rel=1e-12)
+
+
+def test_the_grid_of_spend(lazy: LazyHistories, monkeypatch: pytest.MonkeyPatch) -> None:
+    exact = clv.GammaGamma().fit(lazy)
+    monkeypatch.setattr(grid, "EXACT_SPEND", 100)
+    monkeypatch.setattr(grid, "SPEND_STEP", 0.2)
+    coarse = clv.rfm_summary(clv.datasets.path("cdnow.parquet"), value="amount", unit="week", resolution="day")
+    assert isinstance(coarse, LazyHistories)
+    assert len(coarse.distinct_spend.rows) < 0.3 * len(lazy.distinct_spend.rows)
+    fit = clv.GammaGamma().fit(coarse)
+    assert fit.diagnostics.grid is not None
+    assert fit.log_likelihood + fit.diagnostics.grid == pytest.approx(
+        exact.log_likelihood, abs=0.2 * abs(fit.diagnostics.grid)
+    )
+    assert abs(fit.diagnostics.grid) > 1.0
+
+
+def test_a_fit_on_a_grid_is_saved(gridded: dict[float | None, LazyHistories], tmp_path: Path) -> None:
+    fit = clv.BGNBD().fit(gridded[1e-6])
+    fit.save(tmp_path / "orders.json")
+    assert clv.Fit.load(tmp_path / "orders.json").diagnostics == fit.diagnostics
