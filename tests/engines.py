@@ -70,6 +70,8 @@ def troubled_log(customers: int = 400) -> pd.DataFrame:
     log["cost"], log["share"] = ids % 5 / 10.0, 0.2 + ids % 4 / 20.0
     log["customer_id"] = log["customer_id"].astype("Int64").mask(rng.random(len(log)) < 0.01)
     log["date"] = log["date"].mask(rng.random(len(log)) < 0.01)
+    named = log.loc[log["date"].notna() & log["segment"].notna(), "customer_id"]
+    log["segment"] = log["segment"].where(log["customer_id"].isin(named), "a")
     return log
 
 

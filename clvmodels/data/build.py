@@ -171,7 +171,7 @@ def _spend(table: ir.Table, frequency: ir.FloatingColumn) -> dict[str, ir.Floati
     if "known" in table.columns:
         starts = (table.first_known == table["first"]).fill_null(False)
         first_value = ibis.ifelse(starts, first_value, None)
-        repeats = (table.known - starts.cast("int64")).cast("float64")
+        repeats = (table.known - starts.ifelse(1, 0)).cast("float64")
     mean = (total - first_value.fill_null(0.0)) / ibis.ifelse(repeats > 0, repeats, None)
     return {"spend": mean, "first_value": first_value}
 

@@ -6,6 +6,7 @@ Only here do data leave an engine (`run`) or come to it (`send`).
 from __future__ import annotations
 
 import math
+import sys
 import tempfile
 import warnings
 import weakref
@@ -136,9 +137,9 @@ class PrivateEngine:
         if storage.memory_gb is not None:
             config["memory_limit"] = f"{round(storage.memory_gb * 1e9)}B"
         connection = duckdb.connect(config=config)
-        connection.execute(
-            "SET TimeZone = 'UTC'; SET enable_progress_bar = true; SET enable_progress_bar_print = false"
-        )
+        connection.execute("SET TimeZone = 'UTC'")
+        if "ipykernel" not in sys.modules:  # in a notebook DuckDB wants widgets for it, which need not be there
+            connection.execute("SET enable_progress_bar = true; SET enable_progress_bar_print = false")
         weakref.finalize(connection, spill.cleanup)
         return cls(connection)
 
@@ -303,7 +304,7 @@ class SparkEngine:
 
     def write(self, expression: ir.Table, path: Path, *, order_by: str) -> None:  # noqa: ARG002 - a folder has none
         """Write the rows to a folder of Parquet files."""
-        self._frame(expression).write.parquet(str(path))
+        self._frame(expression).write.parquet(path.as_uri())
 
     def holds(self, table: ir.Table) -> bool:
         """Whether a table lies in this session."""

@@ -538,7 +538,7 @@ class LazyHistories:
         ...     [file.name for file in Path(folder).iterdir()]
         ['histories.parquet']
         """
-        write_parquet(self.engine, self._public_rows(), Path(path))
+        write_parquet(self.engine, self._public_rows(), path)
 
     def with_rows(self, rows: ir.Table, names: Sequence[str], engine: Engine | None = None) -> LazyHistories:
         """Return the same histories with other attributes, or in another engine; what is counted stays counted.
@@ -605,9 +605,20 @@ def attribute_column(histories: LazyHistories, table: ir.Table, name: str) -> ir
     return table[f"a{histories.names.index(name)}"]
 
 
-def write_parquet(engine: Engine, expression: ir.Table, path: Path) -> None:
-    """Write the rows of an expression to Parquet, by customer_id, whole or not at all."""
-    with whole_file(path) as part:
+def write_parquet(engine: Engine, expression: ir.Table, path: str | Path) -> None:
+    """Write the rows of an expression to Parquet, by customer_id, whole or not at all.
+
+    Raises
+    ------
+    DataError
+        If the path is one of another machine's.
+    """
+    if "://" in str(path):
+        raise DataError(
+            f"cannot write whole or not at all to {str(path)!r}, no path of this machine; write the table in the "
+            f"engine yourself: .to_parquet({str(path)!r})"
+        )
+    with whole_file(Path(path)) as part:
         engine.write(expression, part, order_by="customer_id")
 
 

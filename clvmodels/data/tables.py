@@ -115,18 +115,26 @@ def _take_apart(frame: pd.DataFrame, names: Names) -> _Columns:
     ids = pd.Index(frame[names.customer_id])
     check_ids(ids)
     numbers = {name: _numbers(frame[column], ids) for name, column in wanted.items()}
-    numbers.setdefault("monetary_value", np.full(len(frame), np.nan))
+    numbers.setdefault("monetary_value", _closed(np.full(len(frame), np.nan)))
     used = {names.customer_id, *wanted.values(), *({} if last is None else {names.recency})}
     rest = frame[[column for column in frame.columns if column not in used]]
     return _Columns(ids, numbers, rest.set_axis(ids.rename("customer_id")))
+
+
+def _closed(array: FloatArray) -> FloatArray:
+    """Close a new array to writing, so that `Histories` need not copy it."""
+    array.flags.writeable = False
+    return array
 
 
 def _numbers(column: pd.Series[Any], ids: pd.Index[Any]) -> FloatArray:
     """Return a column as floats, missing values as NaN."""
     import pandas as pd
 
+    if column.dtype == np.float64:
+        return column.to_numpy()  # the table's own memory: `Histories` copies it
     if isinstance(column.dtype, np.dtype) and column.dtype.kind in "iuf":
-        return np.asarray(column.to_numpy(), np.float64)
+        return _closed(column.to_numpy(dtype=np.float64))
     numeric = pd.api.types.is_numeric_dtype(column.dtype) and not pd.api.types.is_bool_dtype(column.dtype)
     if numeric or pd.api.types.infer_dtype(column) in {"decimal", "integer", "floating", "mixed-integer-float"}:
         return column.to_numpy(dtype=np.float64, na_value=np.nan)

@@ -19,15 +19,28 @@ from clvmodels.models.specification import Array, TransactionModel
 from clvmodels.numerics.distinct import distinct_rows
 from clvmodels.numerics.interpolate import ByAge, by_age
 from clvmodels.numerics.quadrature import TimeGrid, Weighting
-from clvmodels.numerics.threads import map_blocks
+from clvmodels.numerics.threads import map_blocks, take
 
-__all__ = ["Given", "expected_purchases", "pmf", "prepare", "purchases", "residual", "residuals", "survival", "survive"]
+__all__ = [
+    "Given",
+    "alive",
+    "expected_purchases",
+    "pmf",
+    "prepare",
+    "purchases",
+    "residual",
+    "residuals",
+    "survival",
+    "survive",
+]
 
 Given = Callable[[Array, Array, Array], Array]
 """``(theta, x, T)``: something about customers who are alive at T, under theta of shape (draws, parameters), at points
 x and T of shape (points,), sorted by x; returns shape (points, draws, outputs)."""
 
 PAIRS_PER_BLOCK: Final = 256
+ROWS_PER_BLOCK: Final = 1 << 14
+FEW: Final = 8
 NUMBERS_OF_PMF: Final = 128
 """What a model may hold for one probability: the nodes of a quadrature."""
 NUMBERS_AT_A_TIME: Final = 1 << 17
@@ -101,6 +114,17 @@ def prepare(given: Given, model: TransactionModel, draws: Array, x: Array, T: Ar
     return by_age(lambda some, x, T: given(draws[some], x, T), x, T, _scale(model, draws), len(draws))
 
 
+def alive(model: TransactionModel, theta: Array, x: Array, t_x: Array, T: Array) -> Array:
+    """Return P(alive at T) of many histories in threads, shape of x; theta of shape (parameters,)."""
+    values = np.empty(len(x))
+
+    def some(rows: slice) -> None:
+        values[rows] = model.p_alive(theta, x[rows], t_x[rows], T[rows])
+
+    map_blocks(some, len(x), ROWS_PER_BLOCK)
+    return values
+
+
 def expected_purchases(model: TransactionModel, theta: Array, x: Array, T: Array, t: float) -> Array:
     """Return E[purchases in (T, T + t] | alive at T], shape of x; theta of shape (parameters,)."""
     return _everywhere(purchases(model, t), model, theta, x, T)[:, 0]
@@ -142,8 +166,7 @@ def _everywhere(given: Given, model: TransactionModel, theta: Array, x: Array, T
         return np.zeros((0, 1))
     pairs = distinct_rows(x, T)
     prepared = prepare(given, model, theta[None], *np.ascontiguousarray(pairs.rows.T))
-    values: Array = np.concatenate(map_blocks(prepared.at, len(pairs.rows), PAIRS_PER_BLOCK))[pairs.index, 0]
-    return values
+    return take(np.concatenate(map_blocks(prepared.at, len(pairs.rows), PAIRS_PER_BLOCK))[:, 0], pairs.index)
 
 
 def _scale(model: TransactionModel, draws: Array) -> float:
@@ -156,7 +179,8 @@ def _scale(model: TransactionModel, draws: Array) -> float:
 def _first_panel(model: TransactionModel, draws: Array, x: Array, T: Array) -> float:
     """Return a time in which no customer's intensity falls by much, nor that of the few who leave at every purchase."""
     scale = _scale(model, draws)
-    busiest = np.unique(np.concatenate([[np.argmax(x), np.argmin(T)], np.argsort(x / (T + scale))[-8:]]))
+    last = max(len(x) - FEW, 0)
+    busiest = np.unique([np.argmax(x), np.argmin(T), *np.argpartition(x / (T + scale), last)[last:]])
     age = T[busiest, None] + scale
     step = 1e-7 * age
     _, now = model.future(draws, x[busiest, None], T[busiest, None], np.zeros(1))

@@ -24,7 +24,7 @@ GRIDS: Final = (1.0, 7.0, 24.0, 30.4375, 365.25)
 """Values are often whole multiples of one, or of a day or an hour counted in weeks, days, months or years."""
 LARGEST_STEP: Final = 2.0**16
 PROBE: Final = 1_000
-ROWS_PER_BLOCK: Final = 1 << 14
+ROWS_PER_BLOCK: Final = 1 << 16
 MULTIPLIERS: Final = (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB)
 
 
@@ -138,10 +138,10 @@ def _codes(column: Array) -> _Codes:
 def _steps(column: Array, grid: float, rows: slice) -> int:
     """Return the largest of the whole numbers which, divided by `grid`, are the values; -1 if there are none such."""
     values = column[rows]
-    steps = np.rint(values * grid)
-    highest = steps.max(initial=0.0)
-    good = steps.min(initial=0.0) >= 0.0 and highest <= LARGEST_STEP and np.array_equal(steps / grid, values)
-    return int(highest) if good else -1
+    largest = float(values.max(initial=0.0)) * grid
+    if largest > LARGEST_STEP or values.min(initial=0.0) < 0.0:
+        return -1
+    return round(largest) if np.array_equal(np.rint(values * grid) / grid, values) else -1
 
 
 def _on_grid(column: Array, grid: float, rows: slice | Index) -> Bits:

@@ -16,12 +16,13 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["dot", "map_blocks", "sort"]
+__all__ = ["dot", "map_blocks", "sort", "take"]
 
 PARTS: Final = 4
 """In how many parts a long array is sorted."""
 SORTED_AT_A_TIME: Final = 1 << 17
 """A shorter one is sorted as it is."""
+TAKEN_AT_A_TIME: Final = 1 << 16
 
 
 @cache
@@ -91,3 +92,22 @@ def sort(numbers: NDArray[np.uint64]) -> None:
         map_blocks(halve, len(parts), 1)
         parts = [half for part in parts for half in np.split(part, [len(part) // 2])]
     map_blocks(lambda one: parts[one.start].sort(), len(parts), 1)
+
+
+def take(values: NDArray[np.float64], rows: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return some rows of an array, ``values[rows]``; all of them must exist.
+
+    Examples
+    --------
+    >>> take(np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([1, 0, 1]))
+    array([[3., 4.],
+           [1., 2.],
+           [3., 4.]])
+    """
+    out = np.empty((len(rows), *values.shape[1:]))
+
+    def some(block: slice) -> None:
+        np.take(values, rows[block], axis=0, out=out[block], mode="clip")  # other modes copy `out` once more
+
+    map_blocks(some, len(rows), TAKEN_AT_A_TIME)
+    return out

@@ -304,13 +304,13 @@ class LazyBook:
 
     # ------------------------------------------------------------------------------------- customer by customer
 
-    @property
+    @cached_property
     def customers(self) -> EngineTable:
         """By customer_id, as a table of the engine that is not yet computed: the columns of `Book.customers`.
 
         ``discounted_orders`` (D), ``discounted_lifetime`` (L, years), ``order_value`` (Z), each line, ``rlv``. All at
         the point estimates; intervals by customer need histories in memory. An Ibis table: ``.to_parquet``,
-        ``.to_delta``, ``.to_pandas`` or ``backend.create_table(name, book.customers)`` write it or fetch it.
+        ``.to_pandas`` or ``backend.create_table(name, book.customers)`` write it or fetch it.
         """
         return self.histories.engine.public(self._customers)
 
@@ -336,7 +336,7 @@ class LazyBook:
         ...     [file.name for file in Path(folder).iterdir()]
         ['customers.parquet']
         """
-        write_parquet(self.histories.engine, self._customers, Path(path))
+        write_parquet(self.histories.engine, self._customers, path)
 
     def collect(self) -> Book:
         """Return the valuation with histories in memory, and all that `Book` can.
@@ -459,13 +459,16 @@ class LazyBook:
         """
         rate: Rate = getattr(self.terms, name)
         if isinstance(rate, BySegment):
-            segment = self._attribute(table, name, rate.by).cast("string")
-            return segment.cases(*rate.rates.items(), else_=None)
+            seen = self.cells.histories.attributes[rate.by].drop_duplicates()
+            rates = np.asarray(self.cells.rates[name])[seen.index]
+            return self._attribute(table, name, rate.by).cases(*zip(seen.to_list(), rates.tolist(), strict=True))
         if not isinstance(rate, ByColumn):
             return rate
-        column = self._attribute(table, name, rate.column).cast("float64")
+        column = self._attribute(table, name, rate.column)
+        if not (column.type().is_numeric() or column.type().is_boolean()):
+            raise AssumptionError(f"{name}: the column {rate.column!r} does not hold numbers")
         self._require_range(name, rate.column)
-        return (column * rate.factor).clip(upper=RATES[name].high)
+        return (column.cast("float64") * rate.factor).clip(upper=RATES[name].high)
 
     def _attribute(self, table: EngineTable, name: str, column: str) -> EngineColumn:
         try:
@@ -478,7 +481,7 @@ class LazyBook:
         rows, bounds = self.histories.rows, RATES[name]
         values = attribute_column(self.histories, rows, column).cast("float64")
         good = ((values >= bounds.low) & (values <= bounds.high)).fill_null(False)
-        wrong = self.histories.engine.run(rows.aggregate(wrong=(~good).cast("int64").sum()))["wrong"][0].as_py()
+        wrong = self.histories.engine.run(rows.aggregate(wrong=rows.count(where=~good)))["wrong"][0].as_py()
         if wrong:
             raise AssumptionError(
                 f"{name}: the column {column!r} is missing or outside of {bounds.low:g} to {bounds.high:g} for "

@@ -5,10 +5,13 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import duckdb
+import pyarrow.parquet as pq
 import pytest
 import typer
 
@@ -42,7 +45,7 @@ def failing_with(error: BaseException) -> Callable[..., None]:
 @pytest.mark.parametrize(
     ("error", "code"), [(KeyboardInterrupt(), 130), (OSError(28, "No space left on device"), 2)], ids=["ctrl-c", "full"]
 )
-@pytest.mark.parametrize("writer", ["write_table", "equity_record"])
+@pytest.mark.parametrize("writer", ["LazyBook.write_customers", "equity_record"])
 def test_a_failure_while_writing_leaves_no_trace(
     run: Run,
     given: tuple[object, ...],
@@ -52,7 +55,7 @@ def test_a_failure_while_writing_leaves_no_trace(
     error: BaseException,
     code: int,
 ) -> None:
-    monkeypatch.setattr(output, writer, failing_with(error))
+    monkeypatch.setattr(f"clvmodels.report.output.{writer}", failing_with(error))
     result = run(*given)
     assert result.code == code
     assert "Traceback" not in result.err
@@ -64,7 +67,7 @@ def test_a_failure_while_writing_leaves_what_was_there(
 ) -> None:
     assert run(*given).code == 0
     before = contents(tmp_path / "place")
-    monkeypatch.setattr(output.OrdersFit, "save", failing_with(KeyboardInterrupt()))
+    monkeypatch.setattr("clvmodels.report.output.OrdersFit.save", failing_with(KeyboardInterrupt()))
     assert run(*given).code == 130
     assert contents(tmp_path / "place") == before
 
@@ -121,6 +124,68 @@ def test_a_file_that_must_not_be_read_is_named(run: Run, log: Path, monkeypatch:
     monkeypatch.setattr(transactions, "rfm_summary", failing_with(error))
     result = run("summarize", log)
     assert (result.code, result.err) == (2, "error: Permission denied: 'log.csv'\n")
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a log of a million rows: 300,000 customers within two months."""
+    log = tmp_path_factory.mktemp("large") / "log.parquet"
+    rows = """
+        SELECT (hash(i) % 300_000)::BIGINT AS customer_id,
+            TIMESTAMP '2023-01-01' + to_days((hash(i + 0.5) % 60)::INT) AS date,
+            (hash(i - 0.5) % 10_007 + 1) / 100.0 AS amount
+        FROM range(1_000_000) numbers(i)
+    """
+    duckdb.connect().execute(f"COPY ({rows}) TO '{log}' (FORMAT parquet)")
+    return log
+
+
+def test_a_run_repeated_writes_the_same_bytes(run: Run, large: Path, terms: Path, tmp_path: Path) -> None:
+    options = ("--value", "amount", "--resolution", "day", "--model", "bg_nbd", "--assumptions", terms)
+    for out in ("one", "two"):
+        result = run("value", large, *options, "--out", tmp_path / out)
+        assert result.code == 0, result.err
+    one, two = contents(tmp_path / "one"), contents(tmp_path / "two")
+    assert set(one) == set(output.VALUE_FILES)
+    assert one == two
+    ids = pq.read_table(tmp_path / "one" / "customers.parquet")["customer_id"].to_numpy()
+    assert len(ids) > 250_000
+    assert (ids[1:] > ids[:-1]).all()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no such signal")
+@pytest.mark.parametrize("during", ["keep", "write"])
+def test_ctrl_c_while_the_engine_computes(during: str, large: Path, terms: Path, tmp_path: Path) -> None:
+    """The aggregation is under way as a table is kept, and the customers as they are written."""
+    told = f"""
+import sys
+from clvmodels import cli
+from clvmodels.data.engine import PrivateEngine
+
+def {during}(*some, _of=PrivateEngine.{during}, **options):
+    print("computing", file=sys.stderr, flush=True)
+    return _of(*some, **options)
+
+PrivateEngine.{during} = {during}
+cli.main()
+"""
+    spills = tmp_path / "spills"
+    spills.mkdir()
+    options = ("--value", "amount", "--resolution", "day", "--model", "bg_nbd", "--assumptions", terms)
+    given = ("value", large, *options, "--spill-folder", spills, "--out", tmp_path / "place" / "out")
+    with subprocess.Popen([sys.executable, "-c", told, *map(str, given)], stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        assert process.stderr.readline() == "computing\n"
+        assert len(list(spills.iterdir())) == 1
+        while during == "write" and not list((tmp_path / "place").rglob("*.part/*.parquet*")):
+            assert process.poll() is None
+        if during == "keep":
+            time.sleep(0.1)
+        process.send_signal(signal.SIGINT)
+        err = process.communicate(timeout=60)[1]
+    assert (process.returncode, err) == (130, "")
+    assert sorted(tmp_path.iterdir()) == [spills, terms]
+    assert list(spills.iterdir()) == []
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no such signal")

@@ -7,7 +7,7 @@ import pytest
 from scipy.integrate import quad
 
 from clvmodels.inference.laws import LAWS
-from clvmodels.models.derived import residual, survival
+from clvmodels.models.derived import alive, residual, survival
 from clvmodels.numerics.quadrature import Weighting
 from tests.contract.conftest import HISTORIES, as_histories
 
@@ -84,6 +84,12 @@ def test_survival_composes_over_time(model, fit, theta):
     # Whoever is alive and bought nothing is either alive at the end or left on the way.
     bound = alive_and_silent / silence
     assert (fit.probability_alive(later)["mean"].to_numpy() <= bound + 1e-12).all()
+
+
+def test_many_customers_are_as_likely_alive_as_each_of_them(model, theta):
+    x, t_x, T = (np.resize(column, 40_000) for column in HISTORIES)
+    expected = np.resize(model.p_alive(theta, *HISTORIES), 40_000)
+    np.testing.assert_allclose(alive(model, theta, x, t_x, T), expected, rtol=1e-13)
 
 
 def test_survival_in_blocks_equals_survival_at_once(model, theta):

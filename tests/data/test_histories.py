@@ -143,6 +143,16 @@ class TestRefusing:
         with pytest.raises(DataError, match=message):
             read(table(**columns))
 
+    @pytest.mark.parametrize(
+        "case", sorted(REFUSED.keys() - {"no minus one", "text", "booleans", "dates", "time since last"})
+    )
+    def test_one_customer_among_very_many(self, case: str) -> None:
+        columns, message = REFUSED[case]
+        frame = pd.concat([table()] * 30_000, ignore_index=True).assign(customer_id=np.arange(90_000).astype(str))
+        bad = table(**columns)
+        with pytest.raises(DataError, match=message.replace("of 3", "of 90,003")):
+            read(pd.concat([frame, bad], ignore_index=True))
+
     def test_columns(self) -> None:
         with pytest.raises(DataError, match=r"no column 'freqency' \(did you mean 'frequency'\?\); its columns are"):
             read(table(), frequency="freqency")
@@ -196,6 +206,16 @@ class TestWarning:
         with pytest.warns(DataWarning, match="a day after the end of the data"):
             read(frame.assign(recency=frame["recency"] / 7, T=frame["T"] / 7))
 
+    @pytest.mark.parametrize("many", [1, 40_000])
+    def test_one_of_very_many_is_enough_to_say_nothing(self, many: int) -> None:
+        frame = pd.DataFrame({"frequency": 1.0, "recency": 9.0, "T": 10.0}, index=range(40_000 + many))
+        frame.loc[40_000:, ["frequency", "recency"]] = 0.0, 0.0  # bought once, beyond the first block
+        frame.loc[40_000, ["frequency", "recency"]] = 1.0, 9.5  # half a day before the end
+        with warnings.catch_warnings(record=True) as found:
+            warnings.simplefilter("always")
+            read(frame.rename_axis("customer_id"), unit="day", customer_id="customer_id")
+        assert len(found) == (1 if many == 1 else 0)  # nobody bought once only; nothing of a day too late
+
     def test_repeat_purchases_at_age_zero(self) -> None:
         with pytest.warns(DataWarning, match="1 customer with repeat purchases but recency 0"):
             read(table(recency=[0.0, 0.0, 10.0]))
@@ -211,6 +231,14 @@ class TestUsing:
             rfm.unit = "day"  # type: ignore[misc]
         frame.loc[0, "T"] = 99
         assert rfm.T[0] == 38.86
+
+    def test_the_memory_of_a_table_stays_its_own(self) -> None:
+        ages = np.array([38.86, 38.86, 20.0])
+        for array in (ages, ages.astype(np.float32), np.array([39, 39, 20])):
+            rfm = read(pd.DataFrame(table(), copy=False).assign(T=pd.Series(array, copy=False)))
+            before = rfm.T.copy()
+            np.add(array, 1, out=array)
+            np.testing.assert_array_equal(rfm.T, before)
 
     def test_round_trip(self) -> None:
         rfm = read(table())

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from clvmodels.numerics.beta_mixture import mean_powers
 from clvmodels.numerics.distinct import distinct_rows
 from clvmodels.numerics.interpolate import by_age, spans
+from clvmodels.numerics.power_integral import log_power_integral, power_integral
 from clvmodels.numerics.quadrature import TimeGrid, Weighting, log_integral_of_peak
 from clvmodels.numerics.special import log_beta, log_gamma_ratio
 from clvmodels.numerics.threads import map_blocks
@@ -37,7 +38,61 @@ def test_the_fingerprint_depends_on_the_rows_and_not_on_their_order(rows, random
 
 
 def test_minus_zero_is_zero():
-    assert len(distinct_rows(np.array([0.0, -0.0])).rows) == 1
+    for others in ([], [0.1234567, 1e-300, -5.0]):  # on a grid, and off any
+        distinct = distinct_rows(np.array([0.0, -0.0, *others]))
+        assert len(distinct.rows) == 1 + len(others)
+        assert not np.signbit(distinct.rows[distinct.rows == 0.0]).any()
+
+
+ANY = st.floats(allow_nan=False, width=64) | st.sampled_from([0.0, -0.0, 1.0, 1.0 + 2**-52, 5e-324, np.inf, -np.inf])
+
+
+@given(st.lists(st.tuples(ANY, SMALL, ANY, ANY), min_size=1, max_size=40), st.integers(1, 3))
+def test_distinct_rows_of_any_numbers_are_those_of_numpy(rows, times):
+    # Four columns of 64 bits do not fit into a word: rows are sorted in several passes.
+    table = np.array(rows * times)
+    distinct = distinct_rows(*table.T)
+    expected, counts = np.unique(table + 0.0, axis=0, return_counts=True)
+    np.testing.assert_array_equal(distinct.rows, expected)
+    np.testing.assert_array_equal(distinct.weight, counts)
+    np.testing.assert_array_equal(distinct.rows[distinct.index], table)
+    np.testing.assert_array_equal(table[distinct.order], np.repeat(expected, counts, axis=0))
+
+
+def histories(size, exact):
+    generator = np.random.default_rng(8)
+    x = generator.poisson(1.0, size).astype(float)
+    T = generator.integers(300, 900, size) / 7.0 if not exact else generator.uniform(40.0, 130.0, size)
+    t_x = np.where(x > 0, np.floor(7.0 * T * generator.random(size)) / 7.0, 0.0)
+    return np.concatenate([x, x[:100]]), np.concatenate([t_x, t_x[:100]]), np.concatenate([T, T[:100]])
+
+
+@pytest.mark.parametrize("exact", [False, True])
+def test_distinct_rows_of_many_blocks_are_those_of_numpy(exact):
+    columns = histories(200_000, exact)
+    distinct = distinct_rows(*columns)
+    order = np.lexsort(columns[::-1])
+    np.testing.assert_array_equal(distinct.order, order)
+    table = np.column_stack(columns)[order]
+    first = np.flatnonzero(np.concatenate(([True], (table[1:] != table[:-1]).any(axis=1))))
+    np.testing.assert_array_equal(distinct.rows, table[first])
+    np.testing.assert_array_equal(distinct.weight, np.diff(first, append=len(table)))
+    np.testing.assert_array_equal(distinct.rows[distinct.index], np.column_stack(columns))
+
+
+def test_a_value_off_the_grid_behind_the_first_thousand_is_not_lost():
+    column = np.arange(5_000) % 900 / 7.0
+    column[-1] += 1e-9
+    distinct = distinct_rows(column)
+    assert len(distinct.rows) == 901
+    assert column[-1] in distinct.rows
+
+
+def test_fingerprints_of_data_stay_what_they_were():
+    # Saved fits are compared with data by them; these are of the version before the sort by bits.
+    columns = histories(1_000, exact=False)
+    assert distinct_rows(*columns).fingerprint == "1100-d7165dc0078f2c31"
+    assert distinct_rows(*histories(1_000, exact=True)).fingerprint == "1100-e1aeb845b8556517"
 
 
 @pytest.mark.parametrize("z", [1e-3, 0.243, 1.0, 11.9, 12.1, 1e3, 1e5])
@@ -62,6 +117,22 @@ def test_a_time_grid_integrates_a_power_law_with_a_factor_that_jumps(end):
     third = antiderivative(end / 3) - antiderivative(0)
     truth = third + 0.5 * (antiderivative(end) - antiderivative(end / 3))
     assert weights @ (1 / (3 + grid.nodes) ** 2) == pytest.approx(truth, rel=1e-9)
+
+
+def test_the_integral_of_two_powers_is_the_same_with_and_without_its_derivatives():
+    generator = np.random.default_rng(4)
+    n, k, alpha, beta = np.exp(generator.normal(size=(4, 5)))
+    start, length = generator.uniform(0.0, 50.0, (2, 400, 1))
+    length[::9] = 0.0
+    length[1::9] = 1e4
+    with_means = power_integral(40.0 * n, k, alpha, beta, start, length)
+    np.testing.assert_array_equal(with_means.log, log_power_integral(40.0 * n, k, alpha, beta, start, length))
+    there = length[:, 0] > 0.0
+    points = [np.broadcast_to(p, (400, 5))[there] for p in (40.0 * n, k, alpha, beta, start, length)]
+    for i, name in enumerate(("by_n", "by_k", "by_alpha", "by_beta")):
+        below, above = ([p * (1.0 + (j == i) * step) for j, p in enumerate(points)] for step in (-1e-6, 1e-6))
+        slope = (log_power_integral(*above) - log_power_integral(*below)) / (2e-6 * points[i])
+        np.testing.assert_allclose(slope, getattr(with_means, name)[there], rtol=1e-5, atol=1e-6)
 
 
 def test_many_jumps_are_integrated_in_parts():

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import clvmodels as clv
-from clvmodels.numerics.threads import map_blocks
+from clvmodels.numerics.threads import map_blocks, sort, take
 
 
 def test_blocks_may_work_in_blocks():
@@ -25,6 +25,19 @@ def test_an_error_in_a_block_arrives(bad):
 
     with pytest.raises(IndexError, match="this block"):
         map_blocks(fails, 8, 1)
+
+
+@pytest.mark.parametrize("size", [0, 1, 1 << 17, (1 << 17) + 1, 300_001])
+def test_long_arrays_are_sorted_and_taken_from_in_threads(size):
+    numbers = np.random.default_rng(2).integers(0, 2**63, size, dtype=np.uint64)
+    numbers[: size // 2] %= np.uint64(1_000)  # many are equal
+    expected = np.sort(numbers)
+    rows = np.argsort(numbers, kind="stable")
+    values = numbers.astype(float)
+    np.testing.assert_array_equal(take(values, rows), values[rows])
+    np.testing.assert_array_equal(take(np.stack([values, -values], axis=1), rows)[:, 1], -values[rows])
+    sort(numbers)
+    np.testing.assert_array_equal(numbers, expected)
 
 
 def test_results_do_not_depend_on_the_number_of_threads(monkeypatch):
