@@ -78,7 +78,9 @@ class Histories:
         object.__setattr__(self, "unit", parse_unit(self.unit))
         object.__setattr__(self, "customer_id", self.customer_id.rename("customer_id"))
         for name in _NUMBERS:
-            array = np.array(getattr(self, name), dtype=np.float64)
+            given = np.asarray(getattr(self, name), dtype=np.float64)
+            own = given.flags.owndata and not given.flags.writeable  # nobody else can write to it
+            array = given if own else given.copy()
             array.flags.writeable = False
             object.__setattr__(self, name, array)
             if array.shape != (len(self),):

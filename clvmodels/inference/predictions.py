@@ -23,7 +23,7 @@ from clvmodels.models.derived import Given, pmf, prepare, purchases, survive
 from clvmodels.models.specification import Array, SpendModel, TransactionModel
 from clvmodels.numerics.distinct import DistinctRows, distinct_rows
 from clvmodels.numerics.interpolate import ByAge, spans
-from clvmodels.numerics.threads import map_blocks
+from clvmodels.numerics.threads import map_blocks, take
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -482,7 +482,7 @@ def _summarised(answers: Answers) -> Array:
         table[rows] = summarise(values)
 
     answers.blocks(use)
-    return table if answers.index is None else table.take(answers.index, axis=0)
+    return table if answers.index is None else take(table, answers.index)
 
 
 def _drawn(answers: Answers) -> Array:
@@ -492,7 +492,7 @@ def _drawn(answers: Answers) -> Array:
         values[rows] = some
 
     answers.blocks(use)
-    return values if answers.index is None else values[answers.index]
+    return values if answers.index is None else take(values, answers.index)
 
 
 def _total(answers: Answers) -> Array:

@@ -12,7 +12,7 @@ from clvmodels.data.histories import Histories
 from clvmodels.data.lazy import LazyHistories
 from clvmodels.inference.orders_fit import OrdersFit
 from clvmodels.inference.predictions import distinct_of
-from clvmodels.models.derived import residual
+from clvmodels.models.derived import alive, residual
 from clvmodels.numerics.quadrature import Weighting
 
 __all__ = ["Ahead", "ahead"]
@@ -60,9 +60,9 @@ def ahead(orders: OrdersFit, histories: Histories | LazyHistories, weightings: S
     for part in orders.parts(histories):
         distinct = distinct_of(part, histories)
         x, t_x, T = np.ascontiguousarray(distinct.rows.T)
-        alive = orders.model.p_alive(part.estimate, x, t_x, T)
+        now = alive(orders.model, part.estimate, x, t_x, T)
         purchases, living = residual(orders.model, part.estimate, x, T, weightings)
         for integral in (purchases, living):
-            np.multiply(integral, alive[:, None], out=integral)
+            np.multiply(integral, now[:, None], out=integral)
         index = np.arange(len(x)) if isinstance(histories, LazyHistories) else distinct.index
-        yield Ahead(slice(None) if part.rows is None else part.rows, index, alive, purchases, living)
+        yield Ahead(slice(None) if part.rows is None else part.rows, index, now, purchases, living)

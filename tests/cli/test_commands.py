@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ import pytest
 
 import clvmodels as clv
 from clvmodels.errors import FitWarning
+from tests.engines import simulated_log
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Run
@@ -197,3 +199,60 @@ def test_the_command_starts_without_the_heavy_packages() -> None:
     code = f"import sys, clvmodels.cli; print(sorted({heavy!r} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_what_stays_in_the_engine_is_worth_the_same(run: Run, tmp_path: Path) -> None:
+    """Histories of CSV come into memory, those of Parquet stay in DuckDB, which writes the customers too."""
+    log = simulated_log(500, seed=1, days=True)
+    ids = log["customer_id"]
+    log = log.assign(segment=np.where(ids % 3 > 0, "a", "b"), cost=ids % 5 / 10)
+    log.to_parquet(tmp_path / "log.parquet", index=False)
+    log.to_csv(tmp_path / "log.csv", index=False)
+    terms = tmp_path / "terms.toml"
+    rates = 'order_cost = {column = "cost"}\npayment_share = {by = "segment", rates = {a = 0.01, b = 0.03}}\n'
+    terms.write_text(f"discount_rate = 0.15\nmargin = 0.30\n{rates}", encoding="utf-8")
+    found = {}
+    for kind in ("csv", "parquet"):
+        options = ("--value", "amount", "--resolution", "day", "--model", "bg_nbd", "--assumptions", terms)
+        more = ("--memory-gb", 1, "--spill-folder", tmp_path, "--out", tmp_path / kind)
+        result = run("value", tmp_path / f"log.{kind}", *options, *more)
+        assert result.code == 0, result.err
+        customers = pd.read_parquet(tmp_path / kind / "customers.parquet").set_index("customer_id")
+        record = json.loads((tmp_path / kind / "equity.json").read_text(encoding="utf-8"))
+        found[kind] = result.out.rpartition("written:")[0].replace(kind, ""), customers, pd.Series(dict(flat(record)))
+    pd.testing.assert_frame_equal(found["parquet"][1], found["csv"][1], rtol=1e-12)
+    pd.testing.assert_series_equal(found["parquet"][2].drop("source"), found["csv"][2].drop("source"), rtol=1e-10)
+    assert found["parquet"][0] == found["csv"][0] != ""
+
+
+def flat(record: object, name: str = "") -> Iterator[tuple[str, object]]:
+    """Yield the numbers and words of a JSON file, with the path to each."""
+    if isinstance(record, dict):
+        for key, value in record.items():
+            yield from flat(value, f"{name}.{key}".lstrip("."))
+    elif isinstance(record, list):
+        for number, value in enumerate(record):
+            yield from flat(value, f"{name}[{number}]")
+    else:
+        yield name, record
+
+
+@pytest.mark.parametrize("command", ["summarize", "fit", "value"])
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            ("--memory-gb", "0.1"),
+            "error: memory_gb is the memory of DuckDB in GB, at least 0.25, got 0.1; what does not",
+        ),
+        (("--spill-folder", "none"), "error: spill_folder 'none' is no folder; make it first"),
+    ],
+    ids=["memory", "folder"],
+)
+def test_engines_that_cannot_be_are_refused(
+    run: Run, log: Path, terms: Path, command: str, options: tuple[str, str], message: str
+) -> None:
+    needed = ("--value", "amount", "--assumptions", terms) if command == "value" else ()
+    result = run(command, log, *needed, *options)
+    assert result.code == 2
+    assert message in " ".join(result.err.split())

@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Event, Thread, Timer
@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import clvmodels as clv
-from clvmodels.data import LazyHistories, rfm_summary
+from clvmodels.data import LazyHistories, rfm_summary, watching
 from clvmodels.data.engine import PrivateEngine, Storage
 from clvmodels.errors import DataError
 from tests.engines import in_engine, simulated_log
@@ -44,7 +44,7 @@ def spills(tmp_path: Path) -> Path:
 
 
 @contextmanager
-def watching(folder: Path) -> Iterator[list[int]]:
+def sizes_of(folder: Path) -> Iterator[list[int]]:
     """Yield a list of the sizes in bytes that a folder had at times."""
     sizes, done = [0], Event()
 
@@ -68,7 +68,7 @@ def watching(folder: Path) -> Iterator[list[int]]:
 def test_what_does_not_fit_is_spilled(spills: Path, tmp_path: Path) -> None:
     log = tmp_path / "log.parquet"
     duckdb.connect().execute(f"COPY ({LARGE}) TO '{str(log).replace(chr(39), 2 * chr(39))}' (FORMAT parquet)")
-    with watching(spills) as sizes:
+    with sizes_of(spills) as sizes:
         rfm = rfm_summary(log, value="amount", resolution="day", unit="day", memory_gb=0.25, spill_folder=spills)
         assert isinstance(rfm, LazyHistories)
         rfm.write(tmp_path / "histories.parquet")
@@ -125,6 +125,46 @@ def test_an_interrupt_is_one() -> None:
             engine.run(many.aggregate(total=(many.n % 7).sum()))
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+# ----------------------------------------------------------------------------------------------------------- progress
+
+
+@pytest.fixture
+def long(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Return a query that takes a moment, where a hundredth of a second is long."""
+    monkeypatch.setattr(watching, "_PATIENCE", 0.01)
+    monkeypatch.setattr(watching, "_EVERY", 0.01)
+    engine = PrivateEngine.new(Storage())
+    engine.connection.execute("CREATE TABLE many AS SELECT range AS n FROM range(3_000_000)")
+    many = engine.table("many")
+    counted = many.group_by(text=many.n.cast("string")).aggregate(rows=many.count())
+
+    def run() -> None:
+        assert engine.run(counted.aggregate(rows=counted.rows.sum()))["rows"].to_pylist() == [3_000_000]
+
+    return run
+
+
+def test_a_long_query_tells_how_far_it_is(long: Callable[[], None]) -> None:
+    told: list[float] = []
+    with watching.telling(told.append):
+        long()
+    assert len(told) > 1
+    assert 0.0 <= min(told) <= max(told) <= 100.0
+
+
+def test_a_bar_is_drawn_on_a_terminal_only(
+    long: Callable[[], None], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    long()
+    assert capsys.readouterr() == ("", "")
+    for name in ("TTY_COMPATIBLE", "TTY_INTERACTIVE"):
+        monkeypatch.setenv(name, "1")
+    long()
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "DuckDB" in err
 
 
 # ---------------------------------------------------------------------------------------------------- what is refused

@@ -20,19 +20,15 @@ from clvmodels.data import Histories, LazyHistories, rfm_summary
 from clvmodels.errors import DataError, UnitError
 from tests.engines import KINDS, in_engine, noted, simulated_log, table_of, troubled_log
 
+ELSEWHERE = {"time_zone": "America/New_York", "observation_start": "2023-02-01", "observation_end": "2023-12-31"}
 TROUBLE: dict[str, dict[str, Any]] = {
     "exact": {},
     "by day": {"resolution": "day"},
-    "by hour": {"resolution": "hour", "unit": "day"},
     "by month": {"resolution": "month", "unit": "month"},
-    "refunds dropped": {"resolution": "day", "returns": "drop"},
-    "a window": {"resolution": "day", "observation_start": "2023-02-01", "observation_end": "2023-12-31"},
-    "another zone": {"resolution": "day", "time_zone": "America/New_York"},
+    "by hour, in a window, without refunds": {"resolution": "hour", "unit": "day", "returns": "drop", **ELSEWHERE},
     "without values": {"value": None, "resolution": "day", "returns": "drop"},
 }
-
-
-CASES = [*(("parquet", name) for name in TROUBLE), ("ibis", "exact"), ("ibis", "by day"), ("ibis", "by month")]
+CASES = [*(("parquet", name) for name in TROUBLE), ("ibis", "exact"), ("ibis", "by month")]
 
 
 @pytest.fixture(scope="module")

@@ -15,8 +15,9 @@ from clvmodels.data import LazyHistories, grid
 from clvmodels.errors import FitError
 from clvmodels.inference.cells import grid_effect
 from clvmodels.models.registry import TRANSACTION_MODELS
+from tests.engines import KINDS, in_engine, noted, table_of, troubled_log
 
-PARAMS = {"r": 0.8, "alpha": 6.0, "a": 0.8, "b": 2.4}
+PARAMS: dict[str, Any] = {"r": 0.8, "alpha": 6.0, "a": 0.8, "b": 2.4}
 
 
 @pytest.fixture(scope="module")
@@ -62,20 +63,47 @@ def test_predictions_are_those_in_memory(draws: int | None, lazy: LazyHistories,
 
 
 def test_spend_is_that_in_memory(lazy: LazyHistories, memory: clv.Histories) -> None:
-    fit = clv.GammaGamma().from_params({"p": np.array([[6.0, 6.5]]), "q": 3.74, "v": 15.44})
+    draws: dict[str, Any] = {"p": np.array([[6.0, 6.5]]), "q": 3.74, "v": 15.44}
+    fit = clv.GammaGamma().from_params(draws)
     table = fit.expected_spend(lazy).to_pyarrow().to_pandas().set_index("customer_id")["mean"]
     expected = fit.expected_spend(memory)["mean"]
     pd.testing.assert_series_equal(table.loc[expected.index], expected, rtol=1e-12)
 
 
+@pytest.mark.filterwarnings("ignore::clvmodels.errors.FitWarning")  # of so few customers
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_log_with_all_kinds_of_trouble(kind: str, tmp_path: Path) -> None:
+    log = troubled_log()
+    options: dict[str, Any] = {"value": "amount", "resolution": "week", "time_zone": "Europe/Berlin"}
+    with noted():
+        there, here = clv.rfm_summary(in_engine(log, kind, tmp_path), **options), clv.rfm_summary(log, **options)
+    assert isinstance(there, LazyHistories)
+    orders, spend = (getattr(clv, name)().fit(there) for name in ("ParetoNBD", "GammaGamma"))
+    for fit in (orders, spend):
+        again = getattr(clv, fit.model.public_name)().fit(here)
+        np.testing.assert_array_equal(fit.theta, again.theta)
+        assert (fit.log_likelihood, fit.fingerprint) == (again.log_likelihood, again.fingerprint)
+    asked: list[tuple[Any, tuple[Any, ...]]] = [
+        (orders.expected_purchases, ("52 weeks",)),
+        (orders.probability_alive, ()),
+        (orders.probability_of_purchases, ("10 weeks", 1)),
+        (spend.expected_spend, ()),
+    ]
+    for ask, given in asked:
+        pd.testing.assert_frame_equal(
+            table_of(ask(there, *given)), ask(here, *given), rtol=1e-12, check_index_type=False
+        )
+
+
 def test_what_is_about_each_customer_needs_memory(lazy: LazyHistories) -> None:
-    fit = clv.BGNBD().from_params(PARAMS, unit="week")
+    fit: Any = clv.BGNBD().from_params(PARAMS, unit="week")
+    spend: Any = clv.GammaGamma().from_params({"p": 6.0, "q": 3.74, "v": 15.44})
     with pytest.raises(FitError, match=r"return_draws=True .* rfm\.collect\(\)"):
         fit.expected_purchases(lazy, 52, return_draws=True)
     with pytest.raises(FitError, match=r"process=True .* rfm\.collect\(\)"):
         fit.expected_purchases(lazy, 52, process=True)
     with pytest.raises(FitError, match=r"rfm\.collect\(\)"):
-        clv.GammaGamma().from_params({"p": 6.0, "q": 3.74, "v": 15.44}).expected_spend(lazy, return_draws=True)
+        spend.expected_spend(lazy, return_draws=True)
     with pytest.raises(FitError, match=r"segments of by=.* fit\(rfm\.collect\(\)"):
         clv.BGNBD().fit(lazy, method="nuts", by="segment")
 
@@ -169,8 +197,10 @@ def test_equity_on_a_grid(gridded: dict[float | None, LazyHistories]) -> None:
     orders = clv.BGNBD().from_params(PARAMS, unit="week")
     spend = clv.GammaGamma().from_params({"p": 6.0, "q": 3.74, "v": 15.44})
     terms = clv.Assumptions(discount_rate=0.15, margin=0.30)
-    exact, coarse = (clv.value(orders, spend, gridded[bound], terms) for bound in (None, 1e-6))
-    assert coarse.equity == pytest.approx(exact.equity, rel=1e-6)
+    usual = replace(gridded[None], grid=grid.Grid(gridded[None].outline.oldest / grid.STEPS, 1e-6))
+    exact, fine, coarse = (clv.value(orders, spend, rfm, terms) for rfm in (gridded[None], usual, gridded[1e-6]))
+    assert fine.equity == pytest.approx(exact.equity, rel=1e-6)
+    assert coarse.equity == pytest.approx(exact.equity, rel=1e-5)
     assert coarse.customers.rlv.sum().to_pyarrow().as_py() == pytest.approx(coarse.equity, rel=1e-12)
 
 

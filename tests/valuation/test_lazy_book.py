@@ -164,6 +164,8 @@ def test_other_assumptions(books: Any) -> None:
         assert changed.equity == pytest.approx(here.under(terms(name)).equity, rel=1e-12)
         assert table_of(changed.customers)["rlv"].sum() == pytest.approx(changed.equity, rel=1e-12)
     assert there.under(terms("by column")).ahead is there.ahead  # nothing is expected anew
+    cheaper = terms("costs", discount_rate=0.1)
+    assert there.under(cheaper).equity == pytest.approx(here.under(cheaper).equity, rel=1e-12)
 
 
 def test_a_book_in_memory_can_do_the_rest(books: Any) -> None:
