@@ -199,7 +199,7 @@ def test_equity_on_a_grid(gridded: dict[float | None, LazyHistories]) -> None:
     terms = clv.Assumptions(discount_rate=0.15, margin=0.30)
     usual = replace(gridded[None], grid=grid.Grid(gridded[None].outline.oldest / grid.STEPS, 1e-6))
     exact, fine, coarse = (clv.value(orders, spend, rfm, terms) for rfm in (gridded[None], usual, gridded[1e-6]))
-    assert fine.equity == pytest.approx(exact.equity, rel=1e-5)
+    assert fine.equity == pytest.approx(exact.equity, rel=1e-6)
     assert coarse.equity == pytest.approx(exact.equity, rel=1e-5)
     assert coarse.customers.rlv.sum().to_pyarrow().as_py() == pytest.approx(coarse.equity, rel=1e-12)
 
