@@ -24,17 +24,22 @@ def whole_file(path: Path) -> Iterator[Path]:
         If there is a folder at `path`, whatever it holds.
     """
     target = resolved(path)
+    _require_no_folder(target)
     with folders(target.parent):
         part = beside(target)
         try:
             yield part
-            if target.is_dir():
-                raise FileExistsError(EEXIST, "there is a folder of this name", str(target))
+            _require_no_folder(target)
             part.replace(target)
         finally:
             if part.is_dir():
                 rmtree(part)
             part.unlink(missing_ok=True)
+
+
+def _require_no_folder(target: Path) -> None:
+    if target.is_dir():
+        raise FileExistsError(EEXIST, "there is a folder of this name", str(target))
 
 
 @contextmanager

@@ -106,7 +106,8 @@ def require(got: object, kind: type, what: str, error: type[ClvError] = DataErro
     clvmodels.errors.DataError: a name is a text; got int
     """
     if not isinstance(got, kind):
-        raise error(f"{what}; got {type(got).__name__}")
+        fetched = "; what stays in an engine is fetched with .collect()" if hasattr(got, "collect") else ""
+        raise error(f"{what}; got {type(got).__name__}{fetched}")
 
 
 def on_axes(ax: Axes | None, *, title: str, x: str, y: str, grid: str = "y") -> Axes:

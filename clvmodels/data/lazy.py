@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     import ibis.expr.types as ir
     import pandas as pd
     import pyarrow as pa
+    import pyspark.sql
 
     from clvmodels.data.engine import Engine
     from clvmodels.data.report import DataReport
@@ -456,8 +457,8 @@ class LazyHistories:
         Parameters
         ----------
         table
-            A table with a column ``customer_id``: an Ibis table, or one in memory (pandas, polars, Arrow). What lies
-            elsewhere is sent to the engine.
+            A table with a column ``customer_id``: an Ibis table, a DataFrame of the same Spark, or one in memory
+            (pandas, polars, Arrow). What lies elsewhere is sent to the engine.
 
         Raises
         ------
@@ -509,12 +510,17 @@ class LazyHistories:
         """Return a table of attributes as one of the engine."""
         import pyarrow as pa
 
+        from clvmodels.data.engine import SparkEngine
         from clvmodels.data.tables import pandas_frame
 
         if hasattr(table, "to_pyarrow") and hasattr(table, "columns"):
             given = cast("ir.Table", table)
             require(["customer_id"], list(given.columns), what="the table")
             return given if self.engine.holds(given) else self.engine.send(given.to_pyarrow())
+        if hasattr(table, "sparkSession") and isinstance(self.engine, SparkEngine):
+            given = self.engine.open(cast("pyspark.sql.DataFrame", table))
+            require(["customer_id"], list(given.columns), what="the table")
+            return given
         frame = pandas_frame(table)
         frame = frame if "customer_id" in frame.columns else frame.reset_index(names="customer_id")
         return self.engine.send(pa.Table.from_pandas(frame, preserve_index=False))

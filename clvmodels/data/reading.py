@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, get_args
 
@@ -58,18 +58,26 @@ class Reading:
         if self.returns not in get_args(Returns):
             raise DataError(one_of("returns policy", self.returns, get_args(Returns)))
         names = (self.attributes,) if isinstance(self.attributes, str) else tuple(dict.fromkeys(self.attributes))
-        taken = [name for name in names if name in _RESERVED]
-        if taken:
-            raise DataError(
-                f"an attribute cannot be called {taken[0]!r}: histories have such a column; rename it in the log"
-            )
+        _require_free(names, _RESERVED)
         columns = Columns(self.customer_id, self.time, self.value, names)
-        return read_log(log, columns, time_format=self.time_format, time_zone=self.time_zone, storage=storage)
+        found = read_log(log, columns, time_format=self.time_format, time_zone=self.time_zone, storage=storage)
+        if found.large:  # engines do not tell upper and lower case apart
+            reserved = {name.lower() for name in _RESERVED}
+            _require_free(names, {name for name in names if name.lower() in reserved})
+        return found
 
     def plan(self, log: Log, start: Moment | None, end: Moment) -> Plan:
         """Return how a window of an opened log is to be summarised."""
         resolution = None if self.resolution is None else parse_unit(self.resolution)
         return Plan(log, Window(start, end, resolution, log.clock), parse_unit(self.unit), self.returns)
+
+
+def _require_free(names: Sequence[str], reserved: Collection[str]) -> None:
+    taken = [name for name in names if name in reserved]
+    if taken:
+        raise DataError(
+            f"an attribute cannot be called {taken[0]!r}: histories have such a column; rename it in the log"
+        )
 
 
 def end_of(log: Log, given: Day | None, name: str) -> Moment:

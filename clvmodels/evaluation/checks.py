@@ -19,6 +19,7 @@ from clvmodels.evaluation.dependence import dependence, with_known_spend
 from clvmodels.inference.estimator import SpendEstimator
 from clvmodels.inference.orders_fit import OrdersFit
 from clvmodels.inference.spend_fit import SpendFit
+from clvmodels.style import require
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -207,7 +208,7 @@ def checks(
     Raises
     ------
     DataError
-        If there are no customers, or `rlv` or `sales` is not known of all of them.
+        If the histories are not in memory, there are no customers, or `rlv` or `sales` is not known of all of them.
     AssumptionError
         If `sales` is given without `rlv`.
     UnitError
@@ -229,6 +230,7 @@ def checks(
     >>> found.figures["independence"][["pearson", "without_one"]].round(3).to_dict()
     {'pearson': 0.114, 'without_one': 0.057}
     """
+    require(histories, Histories, "histories in memory are expected here")
     if not len(histories):
         raise DataError("there are no customers to check")
     orders.require_unit(histories)

@@ -72,14 +72,18 @@ class Drawn:
     diagnostics: Diagnostics
 
 
-def split(histories: Histories, by: str) -> Segments:
+def split(histories: Histories | LazyHistories, by: str) -> Segments:
     """Return the segments that an attribute of the histories names.
 
     Raises
     ------
+    FitError
+        If the histories are not in memory.
     DataError
         If there is no such attribute, or it is missing for some customers.
     """
+    if isinstance(histories, LazyHistories):
+        raise FitError(f"segments of by={by!r} are fitted to histories in memory: fit(rfm.collect(), ..., by={by!r})")
     attributes = histories.attributes
     if by not in attributes.columns:
         raise DataError(one_of("attribute of the histories", by, [str(column) for column in attributes.columns]))

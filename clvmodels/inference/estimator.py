@@ -265,8 +265,6 @@ def _fit(
             f"segments differ in quantities, so that by={by!r} needs priors of {', '.join(default_priors(model))}, "
             f"not of {', '.join(model.names)}"
         )
-    if by is not None and isinstance(histories, LazyHistories):
-        raise FitError(f"segments of by={by!r} are fitted to histories in memory: fit(rfm.collect(), ..., by={by!r})")
     priors = None if by_likelihood else check_priors(model, priors)
     fit, effect = _on_grid(model, priors, histories, method, by, effort)
     if effect:
@@ -300,7 +298,7 @@ def _unit(model: Model, histories: Histories | LazyHistories) -> Unit | None:
 
 
 def _to_pymc(model: Model, priors: Priors | None, histories: Histories | LazyHistories, by: str | None) -> pm.Model:
-    segments = None if by is None else split(histories.collect(), by)
+    segments = None if by is None else split(histories, by)
     return pymc_model_of(model, check_priors(model, priors), histories, _unit(model, histories), segments)
 
 
@@ -356,7 +354,7 @@ def _by_posterior(
     by: str | None,
     effort: Effort,
 ) -> OrdersFit | SpendFit:
-    segments = None if by is None else split(histories.collect(), by)
+    segments = None if by is None else split(histories, by)
     drawn = draw(model, priors, histories, _unit(model, histories), segments, method=method, effort=effort)
     observations = observe(model, histories)
     theta = drawn.theta

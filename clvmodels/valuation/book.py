@@ -562,7 +562,8 @@ class Book:
         terms = self.terms
         return (
             f"<Customer equity {self.equity:,.2f}{' ' * bool(terms.currency)}{terms.currency} of "
-            f"{len(self.histories):,} customers: {self.orders.model.name} and {self.spend.model.name}, "
+            f"{round(self.summed(np.ones(len(self.histories)))):,} customers: "
+            f"{self.orders.model.name} and {self.spend.model.name}, "
             f"{', '.join(f'{rate:.4g}' for rate in terms.discount_rates)} a year "
             f"({terms.timing}), {terms.horizon or 'for ever'}>"
         )

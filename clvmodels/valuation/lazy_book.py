@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property, reduce
 from operator import add
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -93,6 +93,8 @@ class LazyBook:
             Names of attributes of the histories.
         order_value
             The attribute that holds Z of each customer; None: what the fit of spend says.
+        by_head
+            Average rates by column over customers, also those that are shares of sales, and so weigh with Z.
 
         Examples
         --------
@@ -109,9 +111,8 @@ class LazyBook:
         >>> book.cells_by(["segment"]).equity == book.equity
         True
         """
-        rates = self._rates()
-        segments = [rate.by for rate in rates.values() if isinstance(rate, BySegment)]
-        means = {name: rate for name, rate in rates.items() if isinstance(rate, ByColumn)}
+        segments = [rate.by for rate in self._rates.values() if isinstance(rate, BySegment)]
+        means = self._by_column
         columns = list(dict.fromkeys([*by, *segments]))
         plain = order_value is None and not means
         counted = self.histories.cells(columns) if plain else self._with_means(columns, means, order_value, by_head)
@@ -154,6 +155,7 @@ class LazyBook:
     @property
     def statement_lines(self) -> pd.DataFrame:
         """By line, as `Book.statement_lines`."""
+        self._require_sure_rates()
         return self.cells.statement_lines
 
     @property
@@ -178,6 +180,8 @@ class LazyBook:
         ------
         DataError
             If the histories have no such attribute, or it is missing for some customers.
+        AssumptionError
+            If intervals are shown, and a rate by column is not sure itself.
 
         Examples
         --------
@@ -198,6 +202,8 @@ class LazyBook:
         b              1.0   35.07
         total          2.0  115.99
         """
+        if intervals:
+            self._require_sure_rates()
         book = self.cells if by is None else self.cells_by((by,))
         return book.statement(by, intervals=intervals)
 
@@ -295,9 +301,8 @@ class LazyBook:
         number = int(np.ceil(share * len(self.histories)))
         rlv, cells = self._customers.select("rlv"), self.cells
         highest = rlv.order_by(rlv.rlv.desc()).limit(number)
-        size = sum(
-            cells.summed(np.abs(line.value(cells.future))) for line in cells.lines
-        )  # no line changes sign in a cell
+        # no line but the tax has two signs within a cell, and the tax makes values smaller
+        size = sum(cells.summed(np.abs(line.value(cells.future))) for line in cells.lines)
         total = highest.aggregate(equity=steady_sum(highest.rlv, size=size, rows=number))
         found = self.histories.engine.run(total)
         return number, float(found["equity"][0].as_py())
@@ -391,7 +396,7 @@ class LazyBook:
             calendar_years(self.terms, self.orders.unit),
         )
         names = {line.name for line in self.lines}
-        rates = {name: self.rate_of(table, name) for name in self._rates()}
+        rates = {name: self.rate_of(table, name) for name in self._rates}
         worth = {line.name: line.formula(future) for line in lines_of(rates, self.terms.tax) if line.name in names}
         return table.select(
             customer_id=table.id,
@@ -427,7 +432,9 @@ class LazyBook:
 
     # ------------------------------------------------------------------------------------------------ rates
 
+    @cached_property
     def _rates(self) -> dict[str, Rate]:
+        """The rates of the assumptions, by name: an engine can sum them, and those by column are in their range."""
         rates: dict[str, Rate] = {name: getattr(self.terms, name) for name in RATES}
         for formula in FORMULAS:
             for names in formula.factors.values():
@@ -437,7 +444,12 @@ class LazyBook:
                         f"{' and '.join(varying)} are both stated by column, and their product is a rate of "
                         f"{formula.name!r}: an engine cannot sum it by history; write rfm.collect()"
                     )
+        self._require_ranges({name: rate.column for name, rate in rates.items() if isinstance(rate, ByColumn)})
         return rates
+
+    @property
+    def _by_column(self) -> dict[str, ByColumn]:
+        return {name: rate for name, rate in self._rates.items() if isinstance(rate, ByColumn)}
 
     def rate_of(self, table: EngineTable, name: str) -> Any:  # noqa: ANN401 - a number or a column
         """Return a rate by its name: a number, or an expression by customer on a table of the histories.
@@ -457,18 +469,20 @@ class LazyBook:
         >>> book.rate_of(rfm.rows, "margin")
         0.3
         """
-        rate: Rate = getattr(self.terms, name)
+        rate = self._rates[name]
         if isinstance(rate, BySegment):
             seen = self.cells.histories.attributes[rate.by].drop_duplicates()
             rates = np.asarray(self.cells.rates[name])[seen.index]
             return self._attribute(table, name, rate.by).cases(*zip(seen.to_list(), rates.tolist(), strict=True))
         if not isinstance(rate, ByColumn):
             return rate
-        column = self._attribute(table, name, rate.column)
-        if not (column.type().is_numeric() or column.type().is_boolean()):
-            raise AssumptionError(f"{name}: the column {rate.column!r} does not hold numbers")
-        self._require_range(name, rate.column)
-        return (column.cast("float64") * rate.factor).clip(upper=RATES[name].high)
+        return (self._numbers(table, name, rate.column) * rate.factor).clip(upper=RATES[name].high)
+
+    def _numbers(self, table: EngineTable, name: str, column: str) -> EngineColumn:
+        values = self._attribute(table, name, column)
+        if not (values.type().is_numeric() or values.type().is_boolean()):
+            raise AssumptionError(f"{name}: the column {column!r} does not hold numbers")
+        return values.cast("float64")
 
     def _attribute(self, table: EngineTable, name: str, column: str) -> EngineColumn:
         try:
@@ -476,31 +490,40 @@ class LazyBook:
         except DataError as error:
             raise AssumptionError(f"{name}: {error}") from error
 
-    def _require_range(self, name: str, column: str) -> None:
-        """Refuse a column of rates that is missing or out of range for some customers."""
-        rows, bounds = self.histories.rows, RATES[name]
-        values = attribute_column(self.histories, rows, column).cast("float64")
-        good = ((values >= bounds.low) & (values <= bounds.high)).fill_null(False)
-        wrong = self.histories.engine.run(rows.aggregate(wrong=rows.count(where=~good)))["wrong"][0].as_py()
-        if wrong:
-            raise AssumptionError(
-                f"{name}: the column {column!r} is missing or outside of {bounds.low:g} to {bounds.high:g} for "
-                f"{wrong:,} customers"
-            )
+    def _require_ranges(self, columns: Mapping[str, str]) -> None:
+        """Refuse columns of rates that are missing or out of range for some customers."""
+        if not columns:
+            return
+        rows, wrong = self.histories.rows, {}
+        for name, column in columns.items():
+            values, bounds = self._numbers(rows, name, column), RATES[name]
+            wrong[name] = rows.count(where=~((values >= bounds.low) & (values <= bounds.high)).fill_null(False))
+        for name, number in self.histories.engine.run(rows.aggregate(**wrong)).to_pylist()[0].items():
+            if number:
+                raise AssumptionError(
+                    f"{name}: the column {columns[name]!r} is missing or outside of {RATES[name].low:g} to "
+                    f"{RATES[name].high:g} for {number:,} customers"
+                )
 
     def _require_sure_rates(self) -> None:
-        unsure = [
-            rate.column
-            for rate in self._rates().values()
-            if isinstance(rate, ByColumn) and f"{rate.column}_sd" in self.histories.names
-        ]
-        if unsure:
-            raise AssumptionError(f"draws of the rates in {unsure[0]!r} need histories in memory: write rfm.collect()")
+        unsure = [rate.column for rate in self._by_column.values() if f"{rate.column}_sd" in self.histories.names]
+        if unsure and self.has_draws:
+            raise AssumptionError(
+                f"draws of the rates in {unsure[0]!r} need histories in memory: write book.collect(), or ask for no "
+                "intervals"
+            )
+
+    def __getattr__(self, name: str) -> NoReturn:
+        """Say how to come by what a valuation in memory has."""
+        if not name.startswith("_") and name in {*dir(Book), *Book.__dataclass_fields__}:
+            raise AttributeError(
+                f"the customers of this valuation stay in their engine, and {name!r} needs them in memory; "
+                f"write book.collect().{name}"
+            )
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def __repr__(self) -> str:
-        return repr(self.cells).replace(
-            f"{len(self.cells.histories):,} customers", f"{len(self.histories):,} customers"
-        )
+        return repr(self.cells)
 
 
 def _mean(name: str) -> str:

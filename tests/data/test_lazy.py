@@ -213,6 +213,15 @@ def test_a_table_without_customers_is_refused(summarised: Any) -> None:
         summarised("parquet", "by day")[0].with_attributes(ibis.memtable(pa.table({"customer": [1]})))
 
 
+def test_an_attribute_with_the_name_of_a_column(tmp_path: Path) -> None:
+    """Engines do not tell upper and lower case apart; pandas does."""
+    log = clv.datasets.load_cdnow(sample=True).assign(Frequency=1)
+    how: dict[str, Any] = {"value": "amount", "resolution": "day", "attributes": ["Frequency"]}
+    assert clv.rfm_summary(log, **how).to_frame()["Frequency"].eq(1).all()
+    with pytest.raises(DataError, match="cannot be called 'Frequency': histories have such a column; rename it"):
+        clv.rfm_summary(in_engine(log, "parquet", tmp_path), **how)
+
+
 def test_an_attribute_that_is_none_is_named(summarised: Any) -> None:
     lazy, _ = summarised("parquet", "by day")
     with pytest.raises(

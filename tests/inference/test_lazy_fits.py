@@ -106,6 +106,8 @@ def test_what_is_about_each_customer_needs_memory(lazy: LazyHistories) -> None:
         spend.expected_spend(lazy, return_draws=True)
     with pytest.raises(FitError, match=r"segments of by=.* fit\(rfm\.collect\(\)"):
         clv.BGNBD().fit(lazy, method="nuts", by="segment")
+    with pytest.raises(FitError, match=r"segments of by=.* fit\(rfm\.collect\(\)"):
+        clv.BGNBD().to_pymc(lazy, by="segment")
 
 
 # ------------------------------------------------------------------------------------------------------------- grids

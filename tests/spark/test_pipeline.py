@@ -84,6 +84,31 @@ def test_predictions_are_tables_of_spark(spark: SparkSession) -> None:
     assert totals[0] == pytest.approx(totals[1], rel=1e-12)
 
 
+def test_movement_is_that_of_files(spark: SparkSession) -> None:
+    tables = []
+    for log in (spark.read.parquet(CDNOW), CDNOW):
+        fits = (
+            clv.BGNBD().from_params({"r": 0.243, "alpha": 4.414, "a": 0.793, "b": 2.426}, unit="week"),
+            clv.GammaGamma().from_params({"p": 6.25, "q": 3.74, "v": 15.44}),
+        )
+        ends = [clv.rfm_summary(log, observation_end=end, **OPTIONS) for end in ("1997-09-30", "1998-06-30")]
+        opening, closing = (clv.value(*fits, rfm, TERMS) for rfm in ends)
+        tables.append(clv.movement(opening, closing).total)
+    pd.testing.assert_series_equal(*tables, rtol=1e-9, atol=1e-6)
+
+
+def test_columns_come_from_a_frame_of_spark(spark: SparkSession) -> None:
+    frame = spark.read.parquet(CDNOW)
+    rfm = clv.rfm_summary(frame, **OPTIONS)
+    ids = frame.select("customer_id").distinct()
+    described = rfm.with_attributes(ids.selectExpr("customer_id", "customer_id % 3 AS third"))
+    cells = described.cells(["third"])
+    assert cells.weight.sum() == len(rfm)
+    assert set(cells.histories.attributes["third"]) == {0, 1, 2}
+    with pytest.raises(DataError, match="no column 'customer_id'"):
+        rfm.with_attributes(ids.selectExpr("customer_id AS customer"))
+
+
 def test_customers_are_written_as_a_folder(spark: SparkSession, tmp_path: Path) -> None:
     rfm = clv.rfm_summary(spark.read.parquet(CDNOW), **OPTIONS)
     orders = clv.BGNBD().from_params({"r": 0.243, "alpha": 4.414, "a": 0.793, "b": 2.426}, unit="week")

@@ -171,6 +171,15 @@ def test_other_assumptions(books: Any) -> None:
 def test_a_book_in_memory_can_do_the_rest(books: Any) -> None:
     there, here = books("parquet", "costs")
     pd.testing.assert_frame_equal(there.collect().customers, here.customers)
+    for name in ("rlv", "checks", "plot", "customer_intervals", "order_value"):
+        with pytest.raises(AttributeError, match=rf"stay in their engine.*write book\.collect\(\)\.{name}$"):
+            getattr(there, name)
+    with pytest.raises(AttributeError, match="'LazyBook' object has no attribute 'equities'"):
+        _ = there.equities
+    with pytest.raises(DataError, match=r"got LazyBook; what stays in an engine is fetched with \.collect"):
+        clv.plots.whale(there)
+    with pytest.raises(DataError, match=r"histories in memory are expected here; got LazyHistories; .*\.collect"):
+        clv.checks(there.orders, there.spend, there.histories)
 
 
 # ---------------------------------------------------------------------------------------------------------- refused
@@ -240,11 +249,14 @@ def test_draws_of_rates_need_memory(histories: Any) -> None:
     there, here = histories("parquet")
     more = pd.DataFrame({"customer_id": here.customer_id, "cost_sd": 0.1})
     book = clv.value(*fits(10), there.with_attributes(more), terms("gross", order_cost={"column": "cost"}))
-    for ask in (book.interval, book.draws):
+    for ask in (book.interval, book.draws, book.statement, lambda: book.statement_lines):
         with pytest.raises(
-            AssumptionError, match=r"draws of the rates in 'cost' need histories in memory: write rfm\.coll"
+            AssumptionError, match=r"draws of the rates in 'cost' need histories in memory: write book\.coll"
         ):
             ask()
+    assert "low" not in book.statement(intervals=False)
+    sure = clv.value(*fits(), book.histories, book.terms)
+    assert sure.statement().loc["total", "equity"] == sure.equity
 
 
 def test_an_interval_needs_draws(books: Any) -> None:
