@@ -143,6 +143,15 @@ def _gradient(model: TransactionModel, theta: Array) -> float:
     return worst
 
 
+def _sums(model: TransactionModel, theta: Array) -> float:
+    if model.history_sums is None:
+        return 0.0
+    histories = _grid(model, theta)
+    weight = np.linspace(1.0, 2.0, len(histories[0]))
+    terms = zip(model.history_sums(theta, weight, *histories), model.history_terms(theta, *histories), strict=True)
+    return max(_off(np.asarray(found), weight @ each, SMALL) for found, each in terms)
+
+
 def _curvature(model: TransactionModel, theta: Array) -> float:
     if model.count_curvature is None or model.history_curvature is None:
         return 0.0
@@ -333,6 +342,7 @@ LAWS: Final[Sequence[Law]] = (
     Law("starting points are inside the bounds, and the log-likelihood is finite there", _starts, 0.0),
     Law("all functions broadcast over draws and histories", _broadcasts, 1e-12),
     Law("the gradients are those of the log-likelihood", _gradient, 1e-5),
+    Law("the sums of terms, if there are any, are the sums of the terms", _sums, 1e-12),
     Law("the curvatures, if there are any, are those of the gradients", _curvature, 1e-6),
     Law("probabilities lie between zero and one", _probabilities, 1e-12),
     Law("silence makes it no more likely that a customer is alive", _silence, 1e-12),

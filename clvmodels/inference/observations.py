@@ -75,8 +75,10 @@ class Observations:
         """Return the log-likelihood of all customers and its gradient by theta, shape (parameters,)."""
 
         def block(rows: slice) -> tuple[float, Array]:
-            terms = model.history_terms(theta, *(column[rows] for column in self.columns))
-            return _weighted_sum(self.weight[rows], *terms)
+            weight, columns = self.weight[rows], [column[rows] for column in self.columns]
+            if model.history_sums is not None:
+                return model.history_sums(theta, weight, *columns)
+            return _weighted_sum(weight, *model.history_terms(theta, *columns))
 
         x, customers = self.histogram
         sums = [_weighted_sum(customers, *model.count_terms(theta, x))]

@@ -12,7 +12,6 @@ Journal of Research in Marketing 24(3).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from itertools import combinations_with_replacement
 from typing import Any, Final
 
 import numpy as np
@@ -33,6 +32,7 @@ __all__ = [
     "from_quantities",
     "future",
     "history_curvature",
+    "history_sums",
     "history_terms",
     "mean_purchase_rate",
     "p_alive",
@@ -122,6 +122,24 @@ def history_terms(theta: Array, x: Array, k: Array, t_x: Array, T: Array) -> tup
     return value, np.moveaxis(gradient, 0, -1)
 
 
+def history_sums(theta: Array, weight: Array, x: Array, k: Array, t_x: Array, T: Array) -> tuple[float, Array]:
+    """Return the weighted sums of `history_terms` and of its gradient, shape (4,)."""
+    r, alpha, a, b = theta
+    n, end, last, rest, log_end, silence = _of_histories(theta, x, k, t_x, T)
+    odds = bounded_odds(_log_odds(a, rest, n, silence))
+    value = float(np.einsum("i,i", weight, np.log1p(odds))) - float(np.einsum("i,i,i", weight, n, log_end))
+    odds += 1.0
+    alive = np.divide(weight, odds, out=odds)  # from here on, the shares of who is alive and who has left, times weight
+    left = weight - alive
+    by_r = dot(left, silence) - dot(weight, log_end)
+    by_a = left.sum() / a
+    by_b = -np.divide(left, rest, out=rest).sum()
+    alive /= end
+    left /= last
+    alive += left
+    return value, np.array([by_r, -dot(n, alive), by_a, by_b])
+
+
 def history_curvature(theta: Array, weight: Array, x: Array, k: Array, t_x: Array, T: Array) -> Array:
     """Return the weighted sum of the second derivatives of `history_terms`, shape (4, 4).
 
@@ -129,30 +147,41 @@ def history_curvature(theta: Array, weight: Array, x: Array, k: Array, t_x: Arra
     square of the difference d of the gradients of log B and log A.
     """
     r, alpha, a, b = theta
-    n, end, last, rest = r + x, 1.0 / (alpha + T), 1.0 / (alpha + t_x), _rest(b, k)
-    silence = np.log(last / end)
+    n, end, last, rest, _, silence = _of_histories(theta, x, k, t_x, T)
     alive, left = shares(bounded_odds(_log_odds(a, rest, n, silence)))
+    for divisor in (end, last, rest):
+        np.reciprocal(divisor, out=divisor)
     alive *= weight
     both = alive * left
     left *= weight
     matrix = np.empty((4, 4))
-    d = {0: silence, 1: n * (end - last), 3: -1.0 / rest}  # by a it is 1 / a, for everybody
-    for i, j in combinations_with_replacement(d, 2):
-        matrix[i, j] = np.einsum("i,i,i", both, d[i], d[j])
+    d = {0: silence, 1: n * (end - last), 3: -rest}  # by a it is 1 / a, for everybody
     for i, by_i in d.items():
-        matrix[i, 2] = matrix[2, i] = dot(both, by_i) / a
+        product = both * by_i
+        matrix[i, 2] = matrix[2, i] = product.sum() / a
+        for j in d:
+            matrix[i, j] = dot(product, d[j])
     matrix[2, 2] = (both.sum() - left.sum()) / a**2
-    matrix[3, 3] += np.einsum("i,i,i", left, d[3], d[3])
+    rest *= rest
+    matrix[3, 3] += dot(left, rest)
     alive *= end
     left *= last
     matrix[0, 1] -= alive.sum() + left.sum()
+    matrix[1, 0] = matrix[0, 1]
     alive *= end
     left *= last
     alive += left
     matrix[1, 1] += dot(n, alive)
-    lower = np.tril_indices(4)
-    matrix[lower] = matrix.T[lower]
     return matrix
+
+
+def _of_histories(theta: Array, x: Array, k: Array, t_x: Array, T: Array) -> tuple[Array, ...]:
+    """Return n = r + x, alpha + T, alpha + t_x, the rest of b, log(alpha + T), and log((alpha + T) / (alpha + t_x))."""
+    r, alpha, _, b = theta
+    n, end, last = r + x, alpha + T, alpha + t_x
+    log_end, silence = np.log(end), np.log(last)
+    np.subtract(log_end, silence, out=silence)
+    return n, end, last, _rest(b, k), log_end, silence
 
 
 def _rest(b: Array, k: Array) -> Array:

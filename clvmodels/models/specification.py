@@ -124,6 +124,9 @@ class Model:
         only, so that it takes numbers, arrays and symbols.
     to_quantities
         ``(parameters by name, year) -> quantities by name``: its inverse.
+    history_sums
+        ``(theta, weight, *columns) -> (value, gradient)``: weighted sums of `history_terms`, in fewer passes; None: they
+        are summed.
     count_curvature, history_curvature
         ``(theta, weight, x) -> matrix``, ``(theta, weight, *columns) -> matrix``: weighted sums of the second
         derivatives of the two parts, in closed form; None: they are differences of the gradient.
@@ -141,6 +144,7 @@ class Model:
     quantities: tuple[Quantity, ...]
     from_quantities: Callable[[Mapping[str, Any], float], dict[str, Any]]
     to_quantities: Callable[[Mapping[str, Any], float], dict[str, Any]]
+    history_sums: Callable[..., tuple[float, Array]] | None = field(default=None, kw_only=True)
     count_curvature: Callable[[Array, Array, Array], Array] | None = field(default=None, kw_only=True)
     history_curvature: Callable[..., Array] | None = field(default=None, kw_only=True)
 

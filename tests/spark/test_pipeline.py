@@ -93,7 +93,7 @@ def test_movement_is_that_of_files(spark: SparkSession) -> None:
         )
         ends = [clv.rfm_summary(log, observation_end=end, **OPTIONS) for end in ("1997-09-30", "1998-06-30")]
         opening, closing = (clv.value(*fits, rfm, TERMS) for rfm in ends)
-        tables.append(clv.movement(opening, closing).total)
+        tables.append(clv.movement(opening, closing).table["value"])
     pd.testing.assert_series_equal(*tables, rtol=1e-9, atol=1e-6)
 
 
