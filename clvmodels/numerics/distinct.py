@@ -22,7 +22,7 @@ Bits = NDArray[np.uint64]
 WORD: Final = 64
 GRIDS: Final = (1.0, 7.0, 24.0, 30.4375, 365.25)
 """Values are often whole multiples of one, or of a day or an hour counted in weeks, days, months or years."""
-LARGEST_STEP: Final = 2.0**16
+LARGEST_STEP: Final = 2.0**16 - 1.0
 PROBE: Final = 1_000
 ROWS_PER_BLOCK: Final = 1 << 16
 MULTIPLIERS: Final = (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB)
@@ -126,26 +126,35 @@ def distinct_rows(*columns: Array) -> DistinctRows:
 def _codes(column: Array) -> _Codes:
     """Return codes of a column: the multiples of a grid if all values lie on one, else the bits of the numbers."""
     for grid in GRIDS:
-        if _steps(column, grid, slice(PROBE)) >= 0:
-            steps = map_blocks(partial(_steps, column, grid), len(column), ROWS_PER_BLOCK)
-            if min(steps, default=0) >= 0:
-                bits = max(steps, default=0).bit_length()
-                return _Codes(partial(_on_grid, column, grid), bits, partial(_of_grid, grid))
+        if _steps(column[:PROBE], grid) is not None:
+            steps = np.empty(len(column), np.uint16)
+            if all(map_blocks(partial(_write_steps, steps, column, grid), len(column), ROWS_PER_BLOCK)):
+                bits = int(steps.max(initial=0)).bit_length()
+                return _Codes(partial(_on_grid, steps), bits, partial(_of_grid, grid))
     lowest, highest = (int(_ordered(np.array([end]))[0]) for end in (column.min(), column.max()))
     return _Codes(partial(_off_grid, column, lowest), (highest - lowest).bit_length())
 
 
-def _steps(column: Array, grid: float, rows: slice) -> int:
-    """Return the largest of the whole numbers which, divided by `grid`, are the values; -1 if there are none such."""
-    values = column[rows]
-    largest = float(values.max(initial=0.0)) * grid
-    if largest > LARGEST_STEP or values.min(initial=0.0) < 0.0:
-        return -1
-    return round(largest) if np.array_equal(np.rint(values * grid) / grid, values) else -1
+def _steps(values: Array, grid: float) -> Array | None:
+    """Return the whole numbers which, divided by `grid`, are the values; None if there are none such, or too large."""
+    if values.max(initial=0.0) > LARGEST_STEP / grid or values.min(initial=0.0) < 0.0:
+        return None
+    steps = values * grid
+    np.rint(steps, out=steps)
+    return steps if np.array_equal(steps / grid, values) else None
 
 
-def _on_grid(column: Array, grid: float, rows: slice | Index) -> Bits:
-    return np.rint(column[rows] * grid).astype(np.int64).view(np.uint64)
+def _write_steps(out: NDArray[np.uint16], column: Array, grid: float, rows: slice) -> bool:
+    """Write down the steps of some rows, and return whether there are any."""
+    steps = _steps(column[rows], grid)
+    if steps is None:
+        return False
+    out[rows] = steps
+    return True
+
+
+def _on_grid(steps: NDArray[np.uint16], rows: slice | Index) -> Bits:
+    return steps[rows].astype(np.uint64)
 
 
 def _of_grid(grid: float, codes: Bits) -> Array:
