@@ -61,8 +61,9 @@ layers: $(STAMP)  ## imports point downwards
 docs: $(STAMP)  ## the documentation, every page executed, in build/docs (a few minutes)
 	$(BIN)/sphinx-build -W --keep-going --fresh-env --jobs 2 --builder html docs build/docs
 
-bench: $(STAMP)  ## measure against the peers; writes benchmarks/README.md (about an hour)
+bench: $(STAMP)  ## measure against the peers; writes benchmarks/README.md (about two hours)
 	$(BIN)/python -m benchmarks.run --write
+	$(BIN)/python -m benchmarks.scaling --write
 
 lock:  ## resolve pyproject.toml anew and write requirements-dev.lock
 	bash .ci/lock

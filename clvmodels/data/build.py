@@ -106,7 +106,8 @@ def summarise(plan: Plan) -> tuple[LazyHistories, Facts, list[str]]:
         has_value=plan.log.has_value,
         all_known=facts.unvalued == 0,
     )
-    customers = plan.log.engine.keep(_with_histories(plan, customers), order_by="id")
+    in_order = "id" if plan.log.large else None  # what is collected is put in order then
+    customers = plan.log.engine.keep(_with_histories(plan, customers), order_by=in_order)
     tally = _tally(plan, customers)
     if not tally["customers"]:
         raise DataError(_nothing(plan, facts))
@@ -117,7 +118,7 @@ def summarise(plan: Plan) -> tuple[LazyHistories, Facts, list[str]]:
     if plan.log.columns.attributes:
         described, changing = first_values(plan.log, rows)
         joined = table.left_join(described, table.id == described.customer).drop("customer")
-        table, notes = plan.log.engine.keep(joined, order_by="id"), notes + changing
+        table, notes = plan.log.engine.keep(joined, order_by=in_order), notes + changing
     histories = LazyHistories(
         plan.log.engine,
         table,

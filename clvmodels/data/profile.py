@@ -81,49 +81,62 @@ def take_stock(log: Log, window: Window) -> Facts:
     DataError
         If the log is empty, no row has a customer and a time, or a value is infinite.
     """
+    kinds = _kinds(log, window)
+    found = _counted(log, kinds)
+    usable = sum(part.rows for kind, part in found.items() if kind not in ("no_id", "no_time"))
+    _refuse_empty(sum(part.rows for part in found.values()), usable=usable > 0)
+
+    def together(*kinds: str) -> Part:
+        parts = [found[kind] for kind in kinds if kind in found]
+        money = sum(part.money for part in parts) if log.has_value else float("nan")
+        return Part(sum(part.rows for part in parts), float(significant_digits(money)))
+
+    return Facts(
+        read=together(*found),
+        no_id=together("no_id"),
+        no_time=together("no_time"),
+        before=together("before"),
+        after=together("after", "late_refund"),
+        refunds=together("refund"),
+        unvalued=together("unvalued").rows,
+        late_refunds=together("late_refund").rows,
+    )
+
+
+def _kinds(log: Log, window: Window) -> dict[str, ir.BooleanValue]:
+    """Return the kinds of rows: each is of the first of which it fulfils the condition."""
+    import ibis
+
     rows = log.rows
-    has_id, usable = rows.id.notnull(), rows.id.notnull() & rows.t.notnull()
     before, after = window.before(rows.t), window.after(rows.t)
-    inside = usable & ~after if before is None else usable & ~after & ~before
-    groups: dict[str, Any] = {
-        "read": None,
-        "no_id": ~has_id,
-        "no_time": has_id & rows.t.isnull(),
-        "after": usable & after,
-        "before": None if before is None else usable & before,
-    }
+    kinds: dict[str, Any] = {"no_id": rows.id.isnull(), "no_time": rows.t.isnull()}
+    kinds |= {"late_refund": after & (rows.v < 0)} if log.has_value else {}
+    kinds |= {"after": after}
+    kinds |= {} if before is None else {"before": before}
+    kinds |= {"refund": rows.v < 0, "unvalued": rows.v.isnull()} if log.has_value else {}
+    return kinds | {"purchase": ibis.literal(True)}
+
+
+def _counted(log: Log, kinds: dict[str, ir.BooleanValue]) -> dict[str, Part]:
+    """Return rows and money by kind, of the kinds that there are.
+
+    Raises
+    ------
+    DataError
+        If a value is infinite.
+    """
+    import ibis
+
+    rows, names = log.rows, list(kinds)
+    kind = ibis.cases(*((condition, number) for number, condition in enumerate(kinds.values())))
+    wanted: dict[str, Any] = {"rows": rows.count()}
     if log.has_value:
-        groups["refunds"] = inside & (rows.v < 0)
-    wanted = _tallies(rows, groups, has_value=log.has_value)
-    if log.has_value:
-        wanted["unvalued"] = rows.count(where=inside & rows.v.isnull())
-        wanted["late_refunds"] = rows.count(where=usable & after & (rows.v < 0))
-        wanted["infinite"] = rows.count(where=rows.v.isinf())
-    answer = log.run(rows.aggregate(**wanted)).to_pylist()[0]
-    found = {name: answer[name] or 0 for name in answer}  # engines count nothing as NULL
-    _refuse_empty(found["read_rows"], usable=found["read_rows"] > found["no_id_rows"] + found["no_time_rows"])
-    if found.get("infinite"):
-        raise DataError(f"the value column {log.columns.value!r} is infinite in {count(found['infinite'], 'row')}")
-    parts = {name: Part(int(found[f"{name}_rows"]), _money(found, name)) for name in groups}
-    if before is None:
-        parts["before"] = Part(0, 0.0)
-    parts.setdefault("refunds", Part(0, 0.0))
-    return Facts(**parts, unvalued=found.get("unvalued", 0), late_refunds=found.get("late_refunds", 0))
-
-
-def _tallies(rows: ir.Table, groups: dict[str, Any], *, has_value: bool) -> dict[str, ir.Scalar]:
-    """Return row counts and sums of money by group."""
-    wanted: dict[str, ir.Scalar] = {f"{name}_rows": rows.count(where=where) for name, where in groups.items()}
-    if has_value:
-        wanted |= {f"{name}_money": rows.v.sum(where=where) for name, where in groups.items()}
-    return wanted
-
-
-def _money(found: dict[str, Any], name: str) -> float:
-    """Return a sum of money: NaN if there are no values, 0 if there are no rows."""
-    if f"{name}_money" not in found:
-        return float("nan")
-    return float(significant_digits(found[f"{name}_money"] or 0.0))
+        wanted |= {"money": rows.v.sum(), "infinite": rows.count(where=rows.v.isinf())}
+    found = log.run(rows.group_by(kind=kind).aggregate(**wanted)).to_pylist()
+    infinite = sum(one.get("infinite") or 0 for one in found)
+    if infinite:
+        raise DataError(f"the value column {log.columns.value!r} is infinite in {count(infinite, 'row')}")
+    return {names[one["kind"]]: Part(one["rows"], one.get("money") or 0.0) for one in found}
 
 
 def refuse_refunds(log: Log, window: Window) -> None:

@@ -124,14 +124,18 @@ def history_terms(theta: Array, x: Array, k: Array, t_x: Array, T: Array) -> tup
 
 def history_sums(theta: Array, weight: Array, x: Array, k: Array, t_x: Array, T: Array) -> tuple[float, Array]:
     """Return the weighted sums of `history_terms` and of its gradient, shape (4,)."""
-    r, alpha, a, b = theta
+    a = theta[2]
     n, end, last, rest, log_end, silence = _of_histories(theta, x, k, t_x, T)
-    odds = bounded_odds(_log_odds(a, rest, n, silence))
-    value = float(np.einsum("i,i", weight, np.log1p(odds))) - float(np.einsum("i,i,i", weight, n, log_end))
+    log_odds = _log_odds(a, rest, n, silence)
+    odds = bounded_odds(log_odds)
+    value = dot(weight, np.maximum(np.log1p(odds), log_odds, out=log_odds))
+    by_log_end = dot(weight, log_end)
+    n_log_end = np.multiply(n, log_end, out=log_end)
+    value -= dot(weight, n_log_end)
     odds += 1.0
     alive = np.divide(weight, odds, out=odds)  # from here on, the shares of who is alive and who has left, times weight
     left = weight - alive
-    by_r = dot(left, silence) - dot(weight, log_end)
+    by_r = dot(left, silence) - by_log_end
     by_a = left.sum() / a
     by_b = -np.divide(left, rest, out=rest).sum()
     alive /= end
@@ -146,7 +150,7 @@ def history_curvature(theta: Array, weight: Array, x: Array, k: Array, t_x: Arra
     Those of log(A + B) are the shares of A and B times those of their logs, plus the product of the shares times the
     square of the difference d of the gradients of log B and log A.
     """
-    r, alpha, a, b = theta
+    a = theta[2]
     n, end, last, rest, _, silence = _of_histories(theta, x, k, t_x, T)
     alive, left = shares(bounded_odds(_log_odds(a, rest, n, silence)))
     for divisor in (end, last, rest):
@@ -159,8 +163,8 @@ def history_curvature(theta: Array, weight: Array, x: Array, k: Array, t_x: Arra
     for i, by_i in d.items():
         product = both * by_i
         matrix[i, 2] = matrix[2, i] = product.sum() / a
-        for j in d:
-            matrix[i, j] = dot(product, d[j])
+        for j, by_j in d.items():
+            matrix[i, j] = dot(product, by_j)
     matrix[2, 2] = (both.sum() - left.sum()) / a**2
     rest *= rest
     matrix[3, 3] += dot(left, rest)

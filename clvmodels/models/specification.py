@@ -125,8 +125,8 @@ class Model:
     to_quantities
         ``(parameters by name, year) -> quantities by name``: its inverse.
     history_sums
-        ``(theta, weight, *columns) -> (value, gradient)``: weighted sums of `history_terms`, in fewer passes; None: they
-        are summed.
+        ``(theta, weight, *columns) -> (value, gradient)``: weighted sums of `history_terms`, in fewer passes; None:
+        the terms are summed.
     count_curvature, history_curvature
         ``(theta, weight, x) -> matrix``, ``(theta, weight, *columns) -> matrix``: weighted sums of the second
         derivatives of the two parts, in closed form; None: they are differences of the gradient.
