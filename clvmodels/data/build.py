@@ -106,8 +106,7 @@ def summarise(plan: Plan) -> tuple[LazyHistories, Facts, list[str]]:
         has_value=plan.log.has_value,
         all_known=facts.unvalued == 0,
     )
-    in_order = "id" if plan.log.large else None  # what is collected is put in order then
-    customers = plan.log.engine.keep(_with_histories(plan, customers), order_by=in_order)
+    customers = plan.log.engine.keep(_with_histories(plan, customers))
     tally = _tally(plan, customers)
     if not tally["customers"]:
         raise DataError(_nothing(plan, facts))
@@ -118,7 +117,7 @@ def summarise(plan: Plan) -> tuple[LazyHistories, Facts, list[str]]:
     if plan.log.columns.attributes:
         described, changing = first_values(plan.log, rows)
         joined = table.left_join(described, table.id == described.customer).drop("customer")
-        table, notes = plan.log.engine.keep(joined, order_by=in_order), notes + changing
+        table, notes = plan.log.engine.keep(joined), notes + changing
     histories = LazyHistories(
         plan.log.engine,
         table,

@@ -88,11 +88,8 @@ class Engine(Protocol):
     def run(self, expression: ir.Table) -> pa.Table:
         """Compute an expression and fetch its rows."""
 
-    def keep(self, expression: ir.Table, *, order_by: str | None = None) -> ir.Table:
-        """Compute an expression that is used repeatedly, and return it as a table of the engine.
-
-        An engine that keeps rows in an order keeps them in that of a column.
-        """
+    def keep(self, expression: ir.Table) -> ir.Table:
+        """Compute an expression that is used repeatedly, and return it as a table of the engine."""
 
     def send(self, table: pa.Table) -> ir.Table:
         """Return a small table as one of the engine."""
@@ -147,11 +144,10 @@ class PrivateEngine:
         """Compute an expression and fetch its rows."""
         return watched(self.connection, lambda: self.connection.sql(_sql(expression)).to_arrow_table())
 
-    def keep(self, expression: ir.Table, *, order_by: str | None = None) -> ir.Table:
+    def keep(self, expression: ir.Table) -> ir.Table:
         """Compute an expression and return it as a table."""
         name = self._name()
-        sql = _sql(expression if order_by is None else expression.order_by(order_by))
-        self._do(f"CREATE TABLE {name} AS {sql}")
+        self._do(f"CREATE TABLE {name} AS {_sql(expression)}")
         return self.table(name)
 
     def send(self, table: pa.Table) -> ir.Table:
@@ -221,7 +217,7 @@ class IbisEngine:
         with _silent():
             return expression.to_pyarrow()
 
-    def keep(self, expression: ir.Table, *, order_by: str | None = None) -> ir.Table:  # noqa: ARG002 - it has none
+    def keep(self, expression: ir.Table) -> ir.Table:
         """Compute an expression and return it as a temporary table, which goes when nothing refers to it any more."""
         with _silent():
             return expression.cache()
@@ -286,7 +282,7 @@ class SparkEngine:
         """Compute an expression and fetch its rows."""
         return _plain_times(self._frame(expression).toArrow())
 
-    def keep(self, expression: ir.Table, *, order_by: str | None = None) -> ir.Table:  # noqa: ARG002 - it has none
+    def keep(self, expression: ir.Table) -> ir.Table:
         """Return an expression as a table that is cached when it is first computed, until nothing refers to it."""
         frame = self._frame(expression).cache()
         table = self._view(frame)

@@ -487,7 +487,7 @@ class LazyHistories:
         columns = {f"a{len(self.names) + k}": described[name] for k, name in enumerate(names)}
         columns["joined"] = described.customer_id
         joined = self.rows.left_join(described, self._same_id(described)).select(self.rows, **columns)
-        found = self.engine.keep(joined, order_by="id")
+        found = self.engine.keep(joined)
         counts = self.engine.run(
             found.aggregate(rows=found.count(), missing=found.count(where=found.joined.isnull()))
         ).to_pylist()[0]

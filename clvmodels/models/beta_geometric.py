@@ -129,13 +129,12 @@ def history_sums(theta: Array, weight: Array, x: Array, k: Array, t_x: Array, T:
     log_odds = _log_odds(a, rest, n, silence)
     odds = bounded_odds(log_odds)
     value = dot(weight, np.maximum(np.log1p(odds), log_odds, out=log_odds))
-    by_log_end = dot(weight, log_end)
-    n_log_end = np.multiply(n, log_end, out=log_end)
-    value -= dot(weight, n_log_end)
+    ends = weight * log_end
+    value -= dot(ends, n)
     odds += 1.0
     alive = np.divide(weight, odds, out=odds)  # from here on, the shares of who is alive and who has left, times weight
     left = weight - alive
-    by_r = dot(left, silence) - by_log_end
+    by_r = dot(left, silence) - ends.sum()
     by_a = left.sum() / a
     by_b = -np.divide(left, rest, out=rest).sum()
     alive /= end

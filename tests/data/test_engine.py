@@ -92,7 +92,7 @@ def test_more_than_memory_and_disk_may_take(spills: Path) -> None:
     engine.connection.execute("SET memory_limit = '20MB'; SET max_temp_directory_size = '1MB'")
     engine.connection.execute("CREATE VIEW texts AS SELECT md5(range::VARCHAR) AS text FROM range(2_000_000)")
     with pytest.raises(DataError, match="than it may take: raise memory_gb, or name a spill_folder on a disk with mor"):
-        engine.keep(engine.table("texts"), order_by="text")
+        engine.keep(engine.table("texts").order_by("text"))
 
 
 def test_a_file_that_breaks_off_is_named(tmp_path: Path) -> None:
