@@ -82,7 +82,7 @@ def test_a_grid_is_the_same_in_any_unit(exact: tuple[LazyHistories, Histories]) 
 def test_sums_by_cell_do_not_depend_on_the_order_of_the_customers(exact: tuple[LazyHistories, Histories]) -> None:
     rfm, _ = exact
     for order in ("recency", "spend", "first"):
-        again = rfm.with_rows(rfm.engine.keep(rfm.rows, order_by=order), [])
+        again = rfm.with_rows(rfm.engine.keep(rfm.rows.order_by(order)), [])
         for name in ("distinct", "distinct_spend"):
             ours, theirs = (getattr(replace(one, grid=Grid(STEP, 1e-6)), name) for one in (again, rfm))
             np.testing.assert_array_equal(ours.rows, theirs.rows)
