@@ -513,14 +513,12 @@ class LazyHistories:
         from clvmodels.data.engine import SparkEngine
         from clvmodels.data.tables import pandas_frame
 
+        if hasattr(table, "sparkSession") and isinstance(self.engine, SparkEngine):
+            table = self.engine.open(cast("pyspark.sql.DataFrame", table))
         if hasattr(table, "to_pyarrow") and hasattr(table, "columns"):
             given = cast("ir.Table", table)
             require(["customer_id"], list(given.columns), what="the table")
             return given if self.engine.holds(given) else self.engine.send(given.to_pyarrow())
-        if hasattr(table, "sparkSession") and isinstance(self.engine, SparkEngine):
-            given = self.engine.open(cast("pyspark.sql.DataFrame", table))
-            require(["customer_id"], list(given.columns), what="the table")
-            return given
         frame = pandas_frame(table)
         frame = frame if "customer_id" in frame.columns else frame.reset_index(names="customer_id")
         return self.engine.send(pa.Table.from_pandas(frame, preserve_index=False))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, get_args
 
@@ -58,12 +58,11 @@ class Reading:
         if self.returns not in get_args(Returns):
             raise DataError(one_of("returns policy", self.returns, get_args(Returns)))
         names = (self.attributes,) if isinstance(self.attributes, str) else tuple(dict.fromkeys(self.attributes))
-        _require_free(names, _RESERVED)
+        _require_free(names, str)
         columns = Columns(self.customer_id, self.time, self.value, names)
         found = read_log(log, columns, time_format=self.time_format, time_zone=self.time_zone, storage=storage)
         if found.large:  # engines do not tell upper and lower case apart
-            reserved = {name.lower() for name in _RESERVED}
-            _require_free(names, {name for name in names if name.lower() in reserved})
+            _require_free(names, str.lower)
         return found
 
     def plan(self, log: Log, start: Moment | None, end: Moment) -> Plan:
@@ -72,8 +71,10 @@ class Reading:
         return Plan(log, Window(start, end, resolution, log.clock), parse_unit(self.unit), self.returns)
 
 
-def _require_free(names: Sequence[str], reserved: Collection[str]) -> None:
-    taken = [name for name in names if name in reserved]
+def _require_free(names: Sequence[str], read: Callable[[str], str]) -> None:
+    """Refuse attributes that have the name of a column of histories, as it is read."""
+    reserved = {read(name) for name in _RESERVED}
+    taken = [name for name in names if read(name) in reserved]
     if taken:
         raise DataError(
             f"an attribute cannot be called {taken[0]!r}: histories have such a column; rename it in the log"

@@ -88,6 +88,14 @@ def test_a_value_off_the_grid_behind_the_first_thousand_is_not_lost():
     assert column[-1] in distinct.rows
 
 
+@pytest.mark.parametrize("grid", [1.0, 7.0])
+def test_the_largest_steps_of_a_grid_are_told_apart(grid):
+    # Steps are kept in 16 bits, and what is larger must not begin again at zero.
+    steps = np.array([0.0, 1.0, 65_534.0, 65_535.0, 65_536.0, 65_537.0])
+    for column in (steps / grid, steps[:4] / grid, np.concatenate([np.zeros(70_000), steps]) / grid):
+        np.testing.assert_array_equal(distinct_rows(column).rows[:, 0], np.unique(column))
+
+
 def test_fingerprints_of_data_stay_what_they_were():
     # Saved fits are compared with data by them; these are of the version before the sort by bits.
     columns = histories(1_000, exact=False)
