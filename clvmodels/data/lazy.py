@@ -633,4 +633,4 @@ def _numbers(table: pa.Table, name: str) -> FloatArray:
 
 
 def _distinct(columns: Sequence[FloatArray], weight: FloatArray) -> DistinctRows:
-    return DistinctRows(np.asfortranarray(np.column_stack(columns)), weight, np.empty(0, np.int64))
+    return DistinctRows(np.asfortranarray(np.column_stack(columns)), weight)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from itertools import accumulate
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ __all__ = ["DistinctRows", "distinct_rows"]
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
 Bits = NDArray[np.uint64]
+Codes = NDArray[np.unsignedinteger[Any]]
 
 WORD: Final = 64
 GRIDS: Final = (1.0, 7.0, 24.0, 30.4375, 365.25)
@@ -38,13 +39,19 @@ class DistinctRows:
         The distinct rows, shape (distinct, columns), sorted by the first column, then the second, and so on.
     weight
         How often each occurs, shape (distinct,), as float.
-    order
-        The rows of the table in the order of the distinct rows, shape (n,).
+    find_order
+        Returns `order`; None where the table is not at hand.
     """
 
     rows: Array
     weight: Array
-    order: Index
+    find_order: Callable[[], Index] | None = None
+
+    @cached_property
+    def order(self) -> Index:
+        """The rows of the table in the order of the distinct rows, shape (n,)."""
+        assert self.find_order is not None
+        return self.find_order()
 
     @cached_property
     def index(self) -> Index:
@@ -86,24 +93,25 @@ class _Codes:
     Attributes
     ----------
     of
-        Those of some rows; a new array.
+        Those of some rows.
     bits
         All are below 2^bits.
     values
-        The values that have some codes; None: only the column knows.
+        The values that have some codes.
     """
 
-    of: Callable[[slice | Index], Bits]
+    of: Callable[[slice | Index], Codes]
     bits: int
-    values: Callable[[Bits], Array] | None = None
+    values: Callable[[Codes], Array]
 
 
 def distinct_rows(*columns: Array) -> DistinctRows:
     """Return the distinct rows of the table that `columns` (each of shape (n,), no NaN) form.
 
-    Each value is coded as a whole number, and the codes of a row, one after the other, are a string of bits. Rows are
-    sorted by as many leading bits as fit into a word beside their position; where that leaves rows side by side that
-    may differ, these are sorted by the bits that follow, until there are none.
+    Each value is coded as a whole number, and the codes of a row, one after the other, are a string of bits. Where all
+    of it fits into a word, these words are sorted. Where it does not, or to know where each row went, rows are sorted
+    by as many leading bits as fit into a word beside their position; where that leaves rows side by side that may
+    differ, these are sorted by the bits that follow, until there are none.
 
     Examples
     --------
@@ -112,15 +120,19 @@ def distinct_rows(*columns: Array) -> DistinctRows:
     """
     size = len(columns[0])
     codes = [_codes(column) for column in columns]
-    end = min(WORD - size.bit_length(), sum(code.bits for code in codes))
-    key = np.empty(size, np.uint64)
-    map_blocks(partial(_write, key, codes, end), size, ROWS_PER_BLOCK)
-    order, first = _sorted(key)
-    first = _refined(order, first, codes, end)
+    bits = sum(code.bits for code in codes)
+    if bits <= WORD:
+        key: Codes = np.empty(size, np.uint32 if 2 * bits <= WORD else np.uint64)
+        map_blocks(partial(_write, key, codes), size, ROWS_PER_BLOCK)
+        sort(key)
+        first = _starts(key)
+        read, find_order = partial(_read, codes, key), partial(_order, codes, size)
+    else:
+        order, first = _sorted_by_all(codes, size)
+        read, find_order = partial(_look_up, columns, order), partial(_known, order)
     rows = np.empty((len(first), len(columns)), order="F")
-    read = partial(_read, rows, columns, codes, end, key, order, first)
-    map_blocks(read, len(first), ROWS_PER_BLOCK)
-    return DistinctRows(rows, np.diff(first, append=size).astype(float), order)
+    map_blocks(partial(read, rows, first), len(first), ROWS_PER_BLOCK)
+    return DistinctRows(rows, np.diff(first, append=size).astype(float), find_order)
 
 
 def _codes(column: Array) -> _Codes:
@@ -132,7 +144,7 @@ def _codes(column: Array) -> _Codes:
                 bits = int(steps.max(initial=0)).bit_length()
                 return _Codes(partial(_on_grid, steps), bits, partial(_of_grid, grid))
     lowest, highest = (int(_ordered(np.array([end]))[0]) for end in (column.min(), column.max()))
-    return _Codes(partial(_off_grid, column, lowest), (highest - lowest).bit_length())
+    return _Codes(partial(_off_grid, column, lowest), (highest - lowest).bit_length(), partial(_of_bits, lowest))
 
 
 def _steps(values: Array, grid: float) -> Array | None:
@@ -153,16 +165,22 @@ def _write_steps(out: NDArray[np.uint16], column: Array, grid: float, rows: slic
     return True
 
 
-def _on_grid(steps: NDArray[np.uint16], rows: slice | Index) -> Bits:
-    return steps[rows].astype(np.uint64)
+def _on_grid(steps: NDArray[np.uint16], rows: slice | Index) -> Codes:
+    return steps[rows]
 
 
-def _of_grid(grid: float, codes: Bits) -> Array:
-    return codes.view(np.int64) / grid
+def _of_grid(grid: float, codes: Codes) -> Array:
+    return codes / grid
 
 
-def _off_grid(column: Array, lowest: int, rows: slice | Index) -> Bits:
+def _off_grid(column: Array, lowest: int, rows: slice | Index) -> Codes:
     return _ordered(column[rows]) - np.uint64(lowest)
+
+
+def _of_bits(lowest: int, codes: Codes) -> Array:
+    """Undo `_off_grid`."""
+    bits = (codes + np.uint64(lowest)).view(np.int64)
+    return (bits ^ (~(bits >> 63) | np.int64(-(2**63)))).view(np.float64)
 
 
 def _ordered(values: Array) -> Bits:
@@ -171,18 +189,89 @@ def _ordered(values: Array) -> Bits:
     return (bits ^ (bits >> 63 | np.int64(-(2**63)))).view(np.uint64)
 
 
-def _write(key: Bits, codes: Sequence[_Codes], end: int, rows: slice) -> None:
+def _write(key: Codes, codes: Sequence[_Codes], rows: slice) -> None:
+    """Write down whole strings of bits."""
+    part = key[rows]
+    part[:] = codes[0].of(rows)
+    for code in codes[1:]:
+        part <<= part.dtype.type(code.bits)
+        part |= code.of(rows)
+
+
+def _starts(key: Codes) -> Index:
+    """Return where in sorted keys each new one begins."""
+
+    def some(rows: slice) -> Index:
+        before = max(rows.start - 1, 0)
+        keys = key[before : rows.stop]
+        new = np.flatnonzero(keys[1:] != keys[:-1]) + (before + 1)
+        return new if rows.start else np.concatenate(([0], new))
+
+    return np.concatenate([np.zeros(0, np.int64), *map_blocks(some, len(key), ROWS_PER_BLOCK)])
+
+
+def _read(codes: Sequence[_Codes], key: Codes, out: Array, first: Index, block: slice) -> None:
+    """Write down some distinct rows, from their strings of bits."""
+    keys = key[first[block]]
+    for j, code in reversed(list(enumerate(codes))):
+        out[block, j] = code.values(keys & keys.dtype.type(2**code.bits - 1))
+        keys >>= keys.dtype.type(code.bits % WORD)
+
+
+def _look_up(columns: Sequence[Array], order: Index, out: Array, first: Index, block: slice) -> None:
+    """Write down some distinct rows, from the table."""
+    rows = order[first[block]]
+    for j, column in enumerate(columns):
+        np.add(column[rows], 0.0, out=out[block, j])  # -0.0 is 0.0
+
+
+def _known(order: Index) -> Index:
+    return order
+
+
+def _order(codes: Sequence[_Codes], size: int) -> Index:
+    return _sorted_by_all(codes, size)[0]
+
+
+def _sorted_by_all(codes: Sequence[_Codes], size: int) -> tuple[Index, Index]:
+    """Return the rows in the order of their strings of bits, and where in that order each new string begins."""
+    bits = sum(code.bits for code in codes)
+    done = min(WORD - size.bit_length(), bits)
+    key = np.empty(size, np.uint64)
+    map_blocks(partial(_write_bits, key, codes, done), size, ROWS_PER_BLOCK)
+    order, first = _sorted(key)
+    while done < bits:
+        sizes = np.diff(first, append=size)
+        several = sizes > 1
+        tied = np.flatnonzero(np.repeat(several, sizes))
+        if not len(tied):
+            break
+        group = np.repeat(np.arange(np.count_nonzero(several), dtype=np.uint64), sizes[several])
+        end = min(done + WORD - len(tied).bit_length() - int(group[-1]).bit_length(), bits)
+        rows = order[tied]
+        group <<= np.uint64(end - done)
+        group |= _bits(codes, done, end, rows)
+        positions, starts = _sorted(group)
+        order[tied] = rows[positions]
+        begins = np.zeros(size, np.bool_)
+        begins[first] = begins[tied[starts]] = True
+        first, done = np.flatnonzero(begins), end
+    return order, first
+
+
+def _write_bits(key: Bits, codes: Sequence[_Codes], end: int, rows: slice) -> None:
     key[rows] = _bits(codes, 0, end, rows)
 
 
 def _bits(codes: Sequence[_Codes], start: int, end: int, rows: slice | Index) -> Bits | int:
     """Return the bits from one position to another in the strings of bits of some rows."""
     bits: Bits | int = 0
-    for code, place in _places(codes):
+    places = accumulate((code.bits for code in codes), initial=0)
+    for code, place in zip(codes, places, strict=False):
         first, last = max(start - place, 0), min(end - place, code.bits)
         if first >= last:
             continue
-        part = code.of(rows)
+        part = code.of(rows).astype(np.uint64)
         if last < code.bits:
             part >>= np.uint64(code.bits - last)
         if first > 0:
@@ -192,12 +281,6 @@ def _bits(codes: Sequence[_Codes], start: int, end: int, rows: slice | Index) ->
             part |= bits
         bits = part
     return bits
-
-
-def _places(codes: Sequence[_Codes]) -> Iterator[tuple[_Codes, int]]:
-    """Yield where each code begins in the strings of bits."""
-    ends = accumulate((code.bits for code in codes), initial=0)
-    return zip(codes, ends, strict=False)
 
 
 def _sorted(key: Bits) -> tuple[Index, Index]:
@@ -213,56 +296,11 @@ def _sorted(key: Bits) -> tuple[Index, Index]:
         key[rows] <<= position
         key[rows] |= np.arange(rows.start, rows.stop, dtype=np.uint64)
 
-    def read(rows: slice) -> Index:
+    def split(rows: slice) -> None:
         np.bitwise_and(key[rows], mask, out=order[rows].view(np.uint64))
-        before = max(rows.start - 1, 0)
-        keys = key[before : rows.stop] >> position
-        new = np.flatnonzero(keys[1:] != keys[:-1]) + (before + 1)
-        return new if rows.start else np.concatenate(([0], new))
+        key[rows] >>= position
 
     map_blocks(append, size, ROWS_PER_BLOCK)
     sort(key)
-    return order, np.concatenate([np.zeros(0, np.int64), *map_blocks(read, size, ROWS_PER_BLOCK)])
-
-
-def _refined(order: Index, first: Index, codes: Sequence[_Codes], done: int) -> Index:
-    """Sort rows that are equal in the bits `done` by those that follow: `order` in place; return where each begins."""
-    bits = sum(code.bits for code in codes)
-    while done < bits:
-        sizes = np.diff(first, append=len(order))
-        several = sizes > 1
-        tied = np.flatnonzero(np.repeat(several, sizes))
-        if not len(tied):
-            break
-        group = np.repeat(np.arange(np.count_nonzero(several), dtype=np.uint64), sizes[several])
-        end = min(done + WORD - len(tied).bit_length() - int(group[-1]).bit_length(), bits)
-        rows = order[tied]
-        group <<= np.uint64(end - done)
-        group |= _bits(codes, done, end, rows)
-        positions, starts = _sorted(group)
-        order[tied] = rows[positions]
-        begins = np.zeros(len(order), np.bool_)
-        begins[first] = begins[tied[starts]] = True
-        first, done = np.flatnonzero(begins), end
-    return first
-
-
-def _read(
-    out: Array,
-    columns: Sequence[Array],
-    codes: Sequence[_Codes],
-    end: int,
-    key: Bits,
-    order: Index,
-    first: Index,
-    block: slice,
-) -> None:
-    """Write down some distinct rows: from the bits of their keys, or where these do not hold a column, from there."""
-    rows = first[block]
-    keys = key[rows] >> np.uint64(len(key).bit_length())
-    for j, (code, place) in enumerate(_places(codes)):
-        below = end - place - code.bits
-        if code.values is not None and below >= 0:
-            out[block, j] = code.values(keys >> np.uint64(below) & np.uint64(2**code.bits - 1))
-        else:
-            np.add(columns[j][order[rows]], 0.0, out=out[block, j])  # -0.0 is 0.0
+    map_blocks(split, size, ROWS_PER_BLOCK)
+    return order, _starts(key)

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,7 +72,7 @@ def dot(left: NDArray[np.float64], right: NDArray[np.float64]) -> float:
     return float(np.einsum("i,i", left, right))
 
 
-def sort(numbers: NDArray[np.uint64]) -> None:
+def sort(numbers: NDArray[np.unsignedinteger[Any]]) -> None:
     """Sort an array in place: it is divided at its median, the halves at theirs, and the quarters sorted in threads.
 
     Examples
