@@ -15,7 +15,7 @@ from clvmodels.numerics.threads import dot, map_blocks
 
 __all__ = ["Observations", "observe"]
 
-ROWS_PER_BLOCK = 1 << 15
+ROWS_PER_BLOCK = 1 << 16
 
 
 @dataclass(frozen=True)

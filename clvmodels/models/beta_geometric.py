@@ -163,7 +163,8 @@ def history_curvature(theta: Array, weight: Array, x: Array, k: Array, t_x: Arra
         product = both * by_i
         matrix[i, 2] = matrix[2, i] = product.sum() / a
         for j, by_j in d.items():
-            matrix[i, j] = dot(product, by_j)
+            if j >= i:
+                matrix[i, j] = matrix[j, i] = dot(product, by_j)
     matrix[2, 2] = (both.sum() - left.sum()) / a**2
     rest *= rest
     matrix[3, 3] += dot(left, rest)
