@@ -10,6 +10,7 @@ import sys
 import tempfile
 import warnings
 import weakref
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -118,10 +119,15 @@ class Engine(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class PrivateEngine:
-    """A DuckDB of our own; it lives as long as its tables are referred to."""
+    """A DuckDB of our own; it lives as long as its tables are referred to.
+
+    What it keeps goes when nothing refers to it any more: not at once, as a query may be running, but before the next.
+    """
 
     connection: duckdb.DuckDBPyConnection
     _numbers: Iterator[int] = field(default_factory=count)
+    _unused: deque[str] = field(default_factory=deque)
+    """What to drop, as SQL has it."""
 
     @classmethod
     def new(cls, storage: Storage) -> PrivateEngine:
@@ -142,30 +148,27 @@ class PrivateEngine:
 
     def run(self, expression: ir.Table) -> pa.Table:
         """Compute an expression and fetch its rows."""
+        self._drop_unused()
         return watched(self.connection, lambda: self.connection.sql(_sql(expression)).to_arrow_table())
 
     def keep(self, expression: ir.Table) -> ir.Table:
         """Compute an expression and return it as a table."""
-        name = self._name()
-        self._do(f"CREATE TABLE {name} AS {_sql(expression)}")
-        return self.table(name)
+        return self._new_table(_sql(expression))
 
     def send(self, table: pa.Table) -> ir.Table:
         """Return an Arrow table as one of the database."""
-        name = self._name()
-        self.connection.register("sent", table)
-        self.connection.execute(f"CREATE TABLE {name} AS SELECT * FROM sent")  # noqa: S608 - the name is ours
-        self.connection.unregister("sent")
-        return self.table(name)
+        return self._copied(table)
 
     def public(self, expression: ir.Table) -> ir.Table:
         """Return an expression as a view of a connection of Ibis."""
         import ibis
 
         name = f"{self._name()}_view"
-        self.connection.execute(f"CREATE VIEW {name} AS {_sql(expression)}")
+        self._do(f"CREATE VIEW {name} AS {_sql(expression)}")
         with _silent():
-            return ibis.duckdb.from_connection(self.connection).table(name)
+            view = ibis.duckdb.from_connection(self.connection).table(name)
+        self._drop_after(view, f"VIEW {name}", expression)
+        return view
 
     def write(self, expression: ir.Table, path: Path, *, order_by: str) -> None:
         """Write the rows to a Parquet file."""
@@ -183,14 +186,39 @@ class PrivateEngine:
             return expression
         if not isinstance(engine, PrivateEngine):
             raise _apart(engine, self)
+        return self._copied(engine.connection.sql(_sql(expression)).to_arrow_reader())
+
+    def _copied(self, rows: pa.Table | pa.RecordBatchReader) -> ir.Table:
+        self.connection.register("given", rows)
+        try:
+            return self._new_table("SELECT * FROM given")
+        finally:
+            self.connection.unregister("given")
+
+    def _new_table(self, query: str) -> ir.Table:
+        """Return the answer to a query as a table."""
         name = self._name()
-        self.connection.register("taken", engine.connection.sql(_sql(expression)).to_arrow_reader())
-        self._do(f"CREATE TABLE {name} AS SELECT * FROM taken")  # noqa: S608 - the name is ours
-        self.connection.unregister("taken")
-        return self.table(name)
+        self._do(f"CREATE TABLE {name} AS {query}")
+        table = self.table(name)
+        self._drop_after(table, f"TABLE {name}")
+        return table
 
     def _do(self, sql: str) -> None:
+        self._drop_unused()
         watched(self.connection, lambda: self.connection.execute(sql))
+
+    def _drop_after(self, table: ir.Table, what: str, *needed: ir.Table) -> None:
+        """Have something dropped when no expression is made of `table` any more; until then, hold what it needs."""
+        unused = self._unused
+
+        def end(*_: ir.Table) -> None:
+            unused.append(what)
+
+        weakref.finalize(table.op(), end, *needed).atexit = False
+
+    def _drop_unused(self) -> None:
+        while self._unused:
+            self.connection.execute(f"DROP {self._unused.popleft()}")
 
     def schema(self, name: str) -> pa.Schema:
         """Return the Arrow schema of a table or view."""

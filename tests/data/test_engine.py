@@ -208,6 +208,36 @@ def test_the_database_lives_as_long_as_its_tables(spills: Path, tmp_path: Path) 
     assert list(spills.iterdir()) == []
 
 
+def test_what_a_private_database_keeps_goes_with_what_is_made_of_it(tmp_path: Path) -> None:
+    rfm = rfm_summary(in_engine(simulated_log(2_000, seed=1, days=True), "parquet", tmp_path), value="amount")
+    assert isinstance(rfm, LazyHistories)
+    assert isinstance(rfm.engine, PrivateEngine)
+    connection = rfm.engine.connection
+    orders, spend = clv.BGNBD().fit(rfm), clv.GammaGamma().fit(rfm)
+
+    def kept() -> set[str]:
+        """Return tables and views, once a query has been run."""
+        gc.collect()
+        assert len(rfm.engine.run(rfm.rows)) == 2_000
+        return {name for (name,) in connection.sql("SHOW TABLES").fetchall()}
+
+    def customers(rate: float) -> Any:
+        return clv.value(orders, spend, rfm, clv.Assumptions(discount_rate=rate, margin=0.30)).customers
+
+    alone = kept()
+    table = customers(0.10)
+    beside = kept()
+    assert len(beside) > len(alone)
+    value = table.rlv.sum()
+    for rate in (0.15, 0.20):
+        assert customers(rate).rlv.sum().to_pyarrow().as_py() > 0.0
+    del table
+    assert kept() == beside  # an expression of the table is at hand
+    assert value.to_pyarrow().as_py() > 0.0
+    del value
+    assert kept() == alone
+
+
 def test_nothing_is_spilled_beyond_the_end(spills: Path, tmp_path: Path) -> None:
     file = in_engine(simulated_log(100, seed=1), "parquet", tmp_path)
     program = f"""
