@@ -25,8 +25,8 @@ WIDEST_PANEL: Final = 3.0
 LARGEST_FALL: Final = 8.0
 """The integrand may fall by this power of e within a panel."""
 NEGLIGIBLE: Final = 30.0
-VALUES_AT_A_TIME: Final = 1 << 14
-"""Of the integrand: small enough for the fast memory of a core."""
+VALUES_AT_A_TIME: Final = 1 << 15
+"""Of the integrand: few enough for the fast memory of a core, and so many that threads seldom wait for each other."""
 
 
 @dataclass(frozen=True)
