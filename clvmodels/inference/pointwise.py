@@ -60,7 +60,7 @@ def _by_customer(fit: Fit, histories: Histories) -> list[tuple[Array, DistinctRo
     parts = []
     for part in fit.parts(some):
         rows = slice(None) if part.rows is None else part.rows
-        distinct = distinct_rows(*(column[rows] for column in columns))
+        distinct = distinct_rows(*(column[rows] for column in columns), with_order=True)
         parts.append((_log_likelihood(fit, part.draws, distinct), distinct, rows))
     return parts
 

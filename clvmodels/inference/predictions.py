@@ -225,7 +225,7 @@ def over_blocks[R](
             return use(rows, model.p_alive(draws, x[rows, None], t_x[rows, None], T[rows, None]), np.empty(0))
 
         return map_blocks(block, len(x), size)
-    pairs = distinct_rows(x, T)
+    pairs = distinct_rows(x, T, with_order=True)
     ends = np.concatenate(([0], np.cumsum(pairs.weight))).astype(np.int64)
     counts, ages = np.ascontiguousarray(pairs.rows.T)
     results: list[R] = []
@@ -508,7 +508,8 @@ def distinct_of(part: Part, histories: Histories | LazyHistories) -> DistinctRow
     """Return the distinct histories of the customers of a part."""
     if part.rows is None or isinstance(histories, LazyHistories):
         return histories.distinct
-    return distinct_rows(*(_some(column, part) for column in (histories.frequency, histories.recency, histories.T)))
+    columns = (histories.frequency, histories.recency, histories.T)
+    return distinct_rows(*(_some(column, part) for column in columns), with_order=True)
 
 
 def _some(column: Array, part: Part) -> Array:

@@ -164,7 +164,7 @@ def _everywhere(given: Given, model: TransactionModel, theta: Array, x: Array, T
     """Return what `given` says of every customer under one theta, shape (n, outputs)."""
     if len(x) == 0:
         return np.zeros((0, 1))
-    pairs = distinct_rows(x, T)
+    pairs = distinct_rows(x, T, with_order=True)
     prepared = prepare(given, model, theta[None], *np.ascontiguousarray(pairs.rows.T))
     return take(np.concatenate(map_blocks(prepared.at, len(pairs.rows), PAIRS_PER_BLOCK))[:, 0], pairs.index)
 

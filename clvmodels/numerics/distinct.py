@@ -105,13 +105,20 @@ class _Codes:
     values: Callable[[Codes], Array]
 
 
-def distinct_rows(*columns: Array) -> DistinctRows:
+def distinct_rows(*columns: Array, with_order: bool = False) -> DistinctRows:
     """Return the distinct rows of the table that `columns` (each of shape (n,), no NaN) form.
 
     Each value is coded as a whole number, and the codes of a row, one after the other, are a string of bits. Where all
     of it fits into a word, these words are sorted. Where it does not, or to know where each row went, rows are sorted
     by as many leading bits as fit into a word beside their position; where that leaves rows side by side that may
     differ, these are sorted by the bits that follow, until there are none.
+
+    Parameters
+    ----------
+    columns
+        The columns of the table.
+    with_order
+        Whether `DistinctRows.order` will be needed: it is then found along the way.
 
     Examples
     --------
@@ -121,7 +128,7 @@ def distinct_rows(*columns: Array) -> DistinctRows:
     size = len(columns[0])
     codes = [_codes(column) for column in columns]
     bits = sum(code.bits for code in codes)
-    if bits <= WORD:
+    if bits <= WORD and not with_order:
         key: Codes = np.empty(size, np.uint32 if 2 * bits <= WORD else np.uint64)
         map_blocks(partial(_write, key, codes), size, ROWS_PER_BLOCK)
         sort(key)

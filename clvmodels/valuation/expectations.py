@@ -88,7 +88,7 @@ def _distinct(customers: Customers) -> tuple[DistinctRows, Array, dict[str, floa
     columns = [customers.x, customers.t_x, customers.T, customers.mean_spend]
     columns += [np.asarray(customers.rates[name]) for name in varying] + list(customers.spreads.values())
     columns += [np.arange(float(len(customers.x)))] if customers.spreads else []
-    distinct = distinct_rows(*columns, customers.group.astype(float))
+    distinct = distinct_rows(*columns, customers.group.astype(float), with_order=True)
     found = iter(np.ascontiguousarray(distinct.rows[:, 4:].T))
     rates = {**customers.rates, **{name: next(found) for name in varying}}
     spreads = {name: next(found) for name in customers.spreads}

@@ -47,11 +47,12 @@ def test_minus_zero_is_zero():
 ANY = st.floats(allow_nan=False, width=64) | st.sampled_from([0.0, -0.0, 1.0, 1.0 + 2**-52, 5e-324, np.inf, -np.inf])
 
 
-@given(st.lists(st.tuples(ANY, SMALL, ANY, ANY), min_size=1, max_size=40), st.integers(1, 3))
-def test_distinct_rows_of_any_numbers_are_those_of_numpy(rows, times):
-    # Four columns of 64 bits do not fit into a word: rows are sorted in several passes.
-    table = np.array(rows * times)
-    distinct = distinct_rows(*table.T)
+@given(st.lists(st.tuples(ANY, SMALL, ANY, ANY), min_size=1, max_size=40), st.integers(1, 3), st.data())
+def test_distinct_rows_of_any_numbers_are_those_of_numpy(rows, times, data):
+    # Four columns of 64 bits do not fit into a word, and are sorted in several passes; one is a word.
+    columns = data.draw(st.sampled_from([1, 4]))
+    table = np.array(rows * times)[:, -columns:]
+    distinct = distinct_rows(*table.T, with_order=data.draw(st.booleans()))
     expected, counts = np.unique(table + 0.0, axis=0, return_counts=True)
     np.testing.assert_array_equal(distinct.rows, expected)
     np.testing.assert_array_equal(distinct.weight, counts)
@@ -67,10 +68,11 @@ def histories(size, exact):
     return np.concatenate([x, x[:100]]), np.concatenate([t_x, t_x[:100]]), np.concatenate([T, T[:100]])
 
 
+@pytest.mark.parametrize("with_order", [False, True])
 @pytest.mark.parametrize("exact", [False, True])
-def test_distinct_rows_of_many_blocks_are_those_of_numpy(exact):
+def test_distinct_rows_of_many_blocks_are_those_of_numpy(exact, with_order):
     columns = histories(200_000, exact)
-    distinct = distinct_rows(*columns)
+    distinct = distinct_rows(*columns, with_order=with_order)
     order = np.lexsort(columns[::-1])
     np.testing.assert_array_equal(distinct.order, order)
     table = np.column_stack(columns)[order]
