@@ -62,7 +62,14 @@ PROBLEMS: tuple[Problem, ...] = (
     Problem("map-bg-1e6", "Posterior mode of BG/NBD, 1,000,000 customers", "call", "map_bg_nbd", "bg-1e6"),
     Problem("pareto-cdnow", "Fit Pareto/NBD, CDNOW sample (2,357)", "call", "fit_pareto_nbd", "cdnow-sample", runs=9),
     Problem("pareto-1e5", "Fit Pareto/NBD, 100,000 customers", "call", "fit_pareto_nbd", "pareto-1e5", runs=2),
-    Problem("expected-1e6", "Expected purchases, 1,000,000 histories at hand", "call", "expected_purchases", "bg-1e6"),
+    Problem(
+        "expected-1e6",
+        "Expected purchases, 1,000,000 histories at hand",
+        "call",
+        "expected_purchases",
+        "bg-1e6",
+        runs=9,
+    ),
     Problem("expected-1e7", "Expected purchases, 10,000,000 histories at hand", "call", "expected_purchases", "bg-1e7"),
     Problem(
         "customers-1e6",
