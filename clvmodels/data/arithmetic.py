@@ -14,9 +14,8 @@ if TYPE_CHECKING:
 __all__ = ["elapsed", "rounded", "steady_sum"]
 
 _DIGITS: Final = 12
-_LARGEST_POWER: Final = 22
-"""Of ten, that is exact as a floating-point number."""
-_LARGEST: Final = 1e300
+_SMALLEST, _LARGEST = 1e-11, 1e34
+"""Within these, the power of ten by which a number is rounded is exact as a floating-point number."""
 _MICROSECONDS_A_DAY: Final = 86_400_000_000
 _LEAST: Final = 1e-200
 """Sums that are smaller need not be told from zero."""
@@ -28,18 +27,15 @@ def rounded(column: ir.FloatingValue) -> ir.FloatingValue:
     """Return a column of sums rounded to 12 significant digits.
 
     A sum differs in its last digits with the order in which the threads of an engine added; rounded, it does not. As
-    `clvmodels.numerics.rounding.significant_digits`; numbers of which the power of ten is not exact stay as they are.
+    `clvmodels.numerics.rounding.significant_digits`; smaller and larger numbers stay as they are.
     """
     import ibis
 
-    size = ibis.least(ibis.ifelse(column == 0.0, 1.0, column.abs()), _LARGEST)
-    power = _DIGITS - 1 - size.log10().floor()
-    exact = (power.abs() <= _LARGEST_POWER).fill_null(False)
-    scale = ibis.literal(10.0) ** ibis.ifelse(exact, power.abs(), 0).cast("float64")
-    number = ibis.ifelse(exact, column, 0.0)
-    up = (number * scale + 0.5).floor().cast("float64") / scale
-    down = (number / scale + 0.5).floor().cast("float64") * scale
-    return ibis.ifelse(exact, ibis.ifelse(power >= 0, up, down), column)
+    size = column.abs()
+    number = ibis.ifelse((size >= _SMALLEST) & (size < _LARGEST), column, None)
+    power = (_DIGITS - 1 - number.abs().log10().floor()).cast("float64")
+    up, down = (ibis.literal(10.0) ** ibis.greatest(exponent, 0.0) for exponent in (power, -power))  # one of them is 1
+    return ibis.coalesce((number * up / down + 0.5).floor().cast("float64") * down / up, column)
 
 
 def steady_sum(column: ir.FloatingValue, *, size: float, rows: int) -> ir.FloatingScalar:

@@ -167,7 +167,7 @@ class PrivateEngine:
         self._do(f"CREATE VIEW {name} AS {_sql(expression)}")
         with _silent():
             view = ibis.duckdb.from_connection(self.connection).table(name)
-        self._drop_after(view, f"VIEW {name}", expression)
+        self._drop_after(view, f"VIEW IF EXISTS {name}", expression)
         return view
 
     def write(self, expression: ir.Table, path: Path, *, order_by: str) -> None:
@@ -200,7 +200,7 @@ class PrivateEngine:
         name = self._name()
         self._do(f"CREATE TABLE {name} AS {query}")
         table = self.table(name)
-        self._drop_after(table, f"TABLE {name}")
+        self._drop_after(table, f"TABLE IF EXISTS {name}")
         return table
 
     def _do(self, sql: str) -> None:
