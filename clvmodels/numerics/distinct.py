@@ -129,7 +129,7 @@ def distinct_rows(*columns: Array, with_order: bool = False) -> DistinctRows:
     codes = [_codes(column) for column in columns]
     bits = sum(code.bits for code in codes)
     if bits <= WORD and not with_order:
-        key: Codes = np.empty(size, np.uint32 if 2 * bits <= WORD else np.uint64)
+        key: Codes = np.empty(size, np.uint32 if bits <= WORD // 2 else np.uint64)
         map_blocks(partial(_write, key, codes), size, ROWS_PER_BLOCK)
         sort(key)
         first = _starts(key)
@@ -222,7 +222,7 @@ def _read(codes: Sequence[_Codes], key: Codes, out: Array, first: Index, block: 
     keys = key[first[block]]
     for j, code in reversed(list(enumerate(codes))):
         out[block, j] = code.values(keys & keys.dtype.type(2**code.bits - 1))
-        keys >>= keys.dtype.type(code.bits % WORD)
+        keys >>= keys.dtype.type(code.bits)
 
 
 def _look_up(columns: Sequence[Array], order: Index, out: Array, first: Index, block: slice) -> None:

@@ -81,6 +81,8 @@ def test_rounded_as_in_python(engine: PrivateEngine) -> None:
     rng = np.random.default_rng(2)
     values = rng.normal(size=5_000) * 10.0 ** rng.integers(-20, 20, 5_000)
     values[:6] = [0.0, 1e300, -1e-300, 999_999_999_999.5, 0.1 + 0.2, 2.0**60]
+    values[6:12] = [1e-11, 1.23456789012345e-11, 9.87654321098765e-12, -9.87654321098765e33, 1.23456789012345e34, -0.0]
+    values[12:15] = [np.nan, np.inf, -np.inf]
     table = engine.send(pa.table({"n": np.arange(5_000), "v": values}))
     found = engine.run(table.select("n", rounded=rounded(table.v)).order_by("n"))["rounded"].to_numpy()
     np.testing.assert_array_equal(found, significant_digits(values))

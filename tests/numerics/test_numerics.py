@@ -49,8 +49,8 @@ ANY = st.floats(allow_nan=False, width=64) | st.sampled_from([0.0, -0.0, 1.0, 1.
 
 @given(st.lists(st.tuples(ANY, SMALL, ANY, ANY), min_size=1, max_size=40), st.integers(1, 3), st.data())
 def test_distinct_rows_of_any_numbers_are_those_of_numpy(rows, times, data):
-    # Four columns of 64 bits do not fit into a word, and are sorted in several passes; one is a word.
-    columns = data.draw(st.sampled_from([1, 4]))
+    # Several columns of 64 bits do not fit into a word, and are sorted in several passes; one is a word.
+    columns = data.draw(st.sampled_from([1, 2, 4]))
     table = np.array(rows * times)[:, -columns:]
     distinct = distinct_rows(*table.T, with_order=data.draw(st.booleans()))
     expected, counts = np.unique(table + 0.0, axis=0, return_counts=True)
