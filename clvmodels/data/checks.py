@@ -59,7 +59,7 @@ def check_histories(
     ids
         Customer ids, for the messages.
     numbers
-        The four arrays, each of shape (n,).
+        The arrays, each of shape (n,); the monetary value may be missing.
     time_since_last
         If given, the name of the column that stands in for recency: the time since the last purchase.
 
@@ -68,13 +68,15 @@ def check_histories(
     DataError
         At the first rule that is broken, with the number of customers, examples and a remedy.
     """
-    x, recency, age, spend = (numbers[name] for name in ("frequency", "recency", "T", "monetary_value"))
-    if time_since_last is None and all(_over_blocks(_is_clean, x, recency, age, spend)):
+    x, recency, age = (numbers[name] for name in ("frequency", "recency", "T"))
+    value = {name: numbers[name] for name in numbers.keys() & {"monetary_value"}}
+    if time_since_last is None and all(_over_blocks(_is_clean, x, recency, age, *value.values())):
         return dict(numbers)
     last = "recency" if time_since_last is None else time_since_last
     for name, array in (("frequency", x), ("T", age), (last, recency)):
         _check_plain(ids, name, array)
-    _refuse("monetary_value is infinite", np.isinf, ids, {"monetary_value": spend}, "leave it missing")
+    if value:
+        _refuse("monetary_value is infinite", np.isinf, ids, value, "leave it missing")
     advice = "it counts repeat purchase occasions"
     _refuse("frequency is no whole number", lambda x: x != np.rint(x), ids, {"frequency": x}, advice)
     if time_since_last is not None:
@@ -88,21 +90,21 @@ def check_histories(
         rounded = (x == 0) & np.isclose(recency, age, rtol=1e-2, atol=0)
         recency = np.where(rounded, 0.0, np.maximum(age - recency, 0.0))
     recency = _check_recency(ids, x, recency, age)
-    if _count(_no_spend, x, spend):
-        spend = np.where(_no_spend(x, spend), np.nan, spend)
-    return {"frequency": x, "recency": recency, "T": age, "monetary_value": spend}
+    checked = {"frequency": x, "recency": recency, "T": age}
+    return checked | {name: np.where(_no_spend(x, spend), np.nan, spend) for name, spend in value.items()}
 
 
-def _is_clean(x: FloatArray, recency: FloatArray, age: FloatArray, spend: FloatArray) -> bool:
+def _is_clean(x: FloatArray, recency: FloatArray, age: FloatArray, *value: FloatArray) -> bool:
     """Whether some customers, and not none, break no rule; most tables are clean, and need no further look."""
-    once = x == 0
     return (
-        all(array.min() >= 0.0 and array.max() < np.inf for array in (x, recency, age))
+        x.min() >= 0.0
+        and x.max() < np.inf
         and np.array_equal(x, np.rint(x))
-        and np.array_equal(once, recency == 0)
+        and np.array_equal(x == 0, recency == 0)
+        and recency.min() >= 0.0
         and bool((recency <= age).all())
-        and not bool(np.isinf(spend).any())
-        and not bool(_no_spend(x, spend).any())
+        and age.max() < np.inf
+        and not any(bool(np.isinf(spend).any() or _no_spend(x, spend).any()) for spend in value)
     )
 
 

@@ -79,8 +79,7 @@ class Histories:
         object.__setattr__(self, "customer_id", self.customer_id.rename("customer_id"))
         for name in _NUMBERS:
             given = np.asarray(getattr(self, name), dtype=np.float64)
-            own = given.flags.owndata and not given.flags.writeable  # nobody else can write to it
-            array = given if own else given.copy()
+            array = given if _is_closed(given) else given.copy()
             array.flags.writeable = False
             object.__setattr__(self, name, array)
             if array.shape != (len(self),):
@@ -345,6 +344,13 @@ class Histories:
 
     def __repr__(self) -> str:
         return "\n".join(self._lines())
+
+
+def _is_closed(array: FloatArray) -> bool:
+    """Whether nobody can write to the memory of an array."""
+    holder: object = array if array.base is None else array.base
+    owned = isinstance(holder, np.ndarray) and holder.flags.owndata and not holder.flags.writeable
+    return owned and not array.flags.writeable
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from clvmodels.data.checks import check_histories, check_ids, warn_about
 from clvmodels.data.columns import count, examples, require, shown
 from clvmodels.data.histories import FloatArray, Histories
 from clvmodels.errors import DataError
+from clvmodels.numerics.threads import floats
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -53,6 +54,7 @@ def read_histories(table: object, *, names: Names, unit: Unit, observation_end: 
     columns = _take_apart(frame, names)
     numbers = check_histories(columns.ids, columns.numbers, time_since_last=names.time_since_last)
     warn_about(numbers, unit)
+    numbers.setdefault("monetary_value", np.broadcast_to(_closed(np.array(np.nan)), len(columns.ids)))
     return Histories(
         customer_id=columns.ids,
         attributes=columns.attributes,
@@ -115,7 +117,6 @@ def _take_apart(frame: pd.DataFrame, names: Names) -> _Columns:
     ids = pd.Index(frame[names.customer_id])
     check_ids(ids)
     numbers = {name: _numbers(frame[column], ids) for name, column in wanted.items()}
-    numbers.setdefault("monetary_value", _closed(np.full(len(frame), np.nan)))
     used = {names.customer_id, *wanted.values(), *({} if last is None else {names.recency})}
     rest = frame[[column for column in frame.columns if column not in used]]
     return _Columns(ids, numbers, rest.set_axis(ids.rename("customer_id")))
@@ -131,10 +132,8 @@ def _numbers(column: pd.Series[Any], ids: pd.Index[Any]) -> FloatArray:
     """Return a column as floats, missing values as NaN."""
     import pandas as pd
 
-    if column.dtype == np.float64:
-        return column.to_numpy()  # the table's own memory: `Histories` copies it
     if isinstance(column.dtype, np.dtype) and column.dtype.kind in "iuf":
-        return _closed(column.to_numpy(dtype=np.float64))
+        return _closed(floats(column.to_numpy()))
     numeric = pd.api.types.is_numeric_dtype(column.dtype) and not pd.api.types.is_bool_dtype(column.dtype)
     if numeric or pd.api.types.infer_dtype(column) in {"decimal", "integer", "floating", "mixed-integer-float"}:
         return column.to_numpy(dtype=np.float64, na_value=np.nan)

@@ -13,7 +13,23 @@ import numpy as np
 
 from clvmodels.models.specification import Array
 
-__all__ = ["CLOSE", "FARTHEST", "NEARLY", "Objective", "Optimum", "bfgs", "climb", "finish", "finite", "simplex"]
+__all__ = [
+    "CLOSE",
+    "FARTHEST",
+    "NEARLY",
+    "Expansion",
+    "Objective",
+    "Optimum",
+    "approach",
+    "bfgs",
+    "climb",
+    "finish",
+    "finite",
+    "simplex",
+]
+
+type Expansion = tuple[float, Array, Array]
+"""A value, the gradient, and the matrix of second derivatives."""
 
 STEP: Final = 1e-5
 """Of the differences."""
@@ -26,11 +42,11 @@ FLAT: Final = 1e-8
 STEEP: Final = 1e-6
 """A gradient per customer above this: not converged."""
 NEARLY, CLOSE = 5e-5, 1e-7
-"""Where the gradient per customer is below these, we go from BFGS to Newton steps: on all customers, on few."""
+"""Where the gradient per customer is below these, BFGS ends: on a sample or where Newton steps are dear, on few."""
 WALL: Final = 1e10
 """What a line search sees where the function is not finite, so that it turns back; a customer's value is far below."""
-LAST: Final = 1e-7
-"""The Newton step from a gradient per customer below this is the last one: it leaves less than rounding does."""
+LEFT: Final = 1e-7
+"""A Newton step that leaves no more than this of a parameter is the last one."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +65,8 @@ class Optimum:
         Of the function.
     evaluations
         How often it was computed.
+    settled
+        Whether a last Newton step, which leaves next to nothing, led here from where the gradient was computed.
     """
 
     psi: Array
@@ -56,15 +74,16 @@ class Optimum:
     gradient: Array
     value: float
     evaluations: int
+    settled: bool = False
 
     @property
     def converged(self) -> bool:
         """Whether the gradient vanishes."""
-        return bool(np.all(np.isfinite(self.gradient)) and np.abs(self.gradient).max() < STEEP)
+        return self.settled or bool(np.abs(self.gradient).max() < STEEP)
 
 
 class Objective:
-    """Minus a function and its gradient, per customer; remembers the last point, counts the others.
+    """Minus a function and its derivatives, per customer; remembers the last point, counts the others.
 
     Parameters
     ----------
@@ -72,18 +91,20 @@ class Objective:
         ``psi -> (value, gradient)``, to be maximised.
     customers
         What it is divided by, so that tolerances do not depend on the size of the data.
-    curvature
-        ``(psi, gradient) -> second derivatives``, or None where there is no closed form: differences of the gradient.
+    expansion
+        ``psi -> (value, gradient, second derivatives)``, or None where there is no closed form: differences of the
+        gradient.
     """
 
     def __init__(
         self,
         function: Callable[[Array], tuple[float, Array]],
         customers: float,
-        curvature: Callable[[Array, Array], Array | None] = lambda *_: None,
+        expansion: Callable[[Array], Expansion | None] = lambda _: None,
     ) -> None:
-        self.function, self.customers, self.curvature, self.evaluations = function, customers, curvature, 0
+        self.function, self.customers, self.expansion, self.evaluations = function, customers, expansion, 0
         self.last: tuple[Array, float, Array] | None = None
+        self.expanded: tuple[Array, Expansion] | None = None
 
     def __call__(self, psi: Array) -> tuple[float, Array]:
         """Return minus the value and the gradient, per customer."""
@@ -94,14 +115,25 @@ class Objective:
             self.last = psi.copy(), -value / self.customers, -gradient / self.customers
         return self.last[1:]
 
-    def hessian(self, psi: Array) -> Array:
-        """Return the matrix of second derivatives; from differences of the gradient it is good to about 1e-5."""
-        here = self(psi)[1]
-        curvature = self.curvature(psi, -here * self.customers)
-        if curvature is not None:
-            return -curvature / self.customers
-        matrix = np.array([(self(psi + shift)[1] - here) / STEP for shift in STEP * np.eye(len(psi))])
-        return np.asarray(0.5 * (matrix + matrix.T))
+    def expand(self, psi: Array) -> Expansion:
+        """Return the same and the matrix of second derivatives; that of differences is good to about 1e-5."""
+        if self.expanded is None or not np.array_equal(psi, self.expanded[0]):
+            self.expanded = psi.copy(), self._in_closed_form(psi) or self._by_differences(psi)
+        return self.expanded[1]
+
+    def _in_closed_form(self, psi: Array) -> Expansion | None:
+        with np.errstate(all="ignore"):
+            found = self.expansion(psi)
+        if found is None:
+            return None
+        self.evaluations += 1
+        value, gradient, curvature = found
+        return -value / self.customers, -gradient / self.customers, -curvature / self.customers
+
+    def _by_differences(self, psi: Array) -> Expansion:
+        value, gradient = self(psi)
+        matrix = np.array([(self(psi + shift)[1] - gradient) / STEP for shift in STEP * np.eye(len(psi))])
+        return value, gradient, 0.5 * (matrix + matrix.T)
 
 
 def climb(objective: Objective, start: Array) -> Optimum:
@@ -123,7 +155,7 @@ def bfgs(objective: Objective, start: Array, *, hessian: Array | None = None, en
         good = np.isfinite(value) and np.isfinite(gradient).all()
         return (value, gradient) if good else (WALL, np.zeros_like(psi))
 
-    values, vectors = np.linalg.eigh(objective.hessian(start) if hessian is None else hessian)
+    values, vectors = np.linalg.eigh(objective.expand(start)[2] if hessian is None else hessian)
     inverse = (vectors / np.maximum(np.abs(values), LEAST_CURVATURE)) @ vectors.T
     options: Any = {"gtol": enough, "maxiter": 300, "hess_inv0": 0.5 * (inverse + inverse.T)}
     return np.asarray(minimize(walled, start, jac=True, method="BFGS", options=options).x)
@@ -151,22 +183,37 @@ def _inverse(hessian: Array) -> Array | None:
     return np.asarray(0.5 * (inverse + inverse.T))
 
 
-def finish(objective: Objective, psi: Array) -> Optimum:
-    """Polish by chord Newton steps, which a good start needs few of."""
-    psi = np.clip(psi, -FARTHEST, FARTHEST)
+def approach(objective: Objective, psi: Array, hessian: Array) -> Array:
+    """Return a point near the maximum: a step with the curvature of a similar objective, or BFGS if that misses it."""
     value, gradient = objective(psi)
-    hessian = objective.hessian(psi)
     inverse = _inverse(hessian)
+    if inverse is not None:
+        near = psi - inverse @ gradient
+        new_value, new_gradient, _ = objective.expand(near)
+        if new_value <= value and np.abs(new_gradient).max() < NEARLY:
+            return near
+    return bfgs(objective, psi, hessian=hessian, enough=NEARLY)
+
+
+def finish(objective: Objective, psi: Array) -> Optimum:
+    """Polish by chord Newton steps, which a good start needs few of.
+
+    A step leaves about its length times the distance to where the curvature was taken: at first its length squared.
+    """
+    psi = centre = np.clip(psi, -FARTHEST, FARTHEST)
+    value, gradient, hessian = objective.expand(psi)
+    inverse, settled = _inverse(hessian), False
     for _ in range(8):
         if inverse is None:
             break
-        candidate = psi - inverse @ gradient
-        if np.abs(gradient).max() < LAST:
-            psi = candidate
+        step = -inverse @ gradient
+        length = np.abs(step).max()
+        if length * (length + np.abs(psi - centre).max()) < LEFT:
+            psi, value, settled = psi + step, value + 0.5 * float(gradient @ step), True
             break
-        new_value, new_gradient = objective(candidate)
+        new_value, new_gradient = objective(psi + step)
         if not np.abs(new_gradient).max() < np.abs(gradient).max() or new_value > value + 1e-12:
             break
-        psi, value, gradient = candidate, new_value, new_gradient
+        psi, value, gradient = psi + step, new_value, new_gradient
     customers = objective.customers
-    return Optimum(psi, hessian * customers, -gradient, -value * customers, objective.evaluations)
+    return Optimum(psi, hessian * customers, -gradient, -value * customers, objective.evaluations, settled)

@@ -36,23 +36,23 @@ def grid_effect(model: Model, histories: Histories | LazyHistories, theta: Array
     if isinstance(histories, Histories):
         return 0.0
     observed = observe(model, histories)
-    inside = model.lower + (theta - model.lower) / model.units(time=observed.time, money=observed.money)
     if isinstance(model, TransactionModel):
-        return _effect_of_times(model, observed, histories.spread, inside)
-    return _effect_of_spend(model, observed, histories.spread_of_spend, inside)
+        return _effect_of_times(model, observed, histories.spread, theta)
+    return _effect_of_spend(model, observed, histories.spread_of_spend, theta)
 
 
 def _effect_of_times(model: Model, observed: Observations, spread: Array, theta: Array) -> float:
     some = np.any(spread != 0.0, axis=1)
     if not some.any():
         return 0.0
+    step = STEP * observed.time
     x, t_x, T = (column[some] for column in observed.columns)
-    t_x = np.where(x > 0, np.maximum(t_x, STEP), t_x)
-    T = np.maximum(T, t_x + 2.0 * STEP)  # differences keep recency below T
+    t_x = np.where(x > 0, np.maximum(t_x, step), t_x)
+    T = np.maximum(T, t_x + 2.0 * step)  # differences keep recency below T
 
     def at(recency: float, age: float) -> Array:
-        moved = np.where(x > 0, t_x + recency * STEP, t_x)
-        return model.history_terms(theta, x, moved, T + age * STEP)[0]
+        moved = np.where(x > 0, t_x + recency * step, t_x)
+        return model.history_terms(theta, x, moved, T + age * step)[0]
 
     centre = at(0, 0)
     second = np.column_stack(
@@ -62,7 +62,7 @@ def _effect_of_times(model: Model, observed: Observations, spread: Array, theta:
             at(0, 1) - 2.0 * centre + at(0, -1),
         ]
     )
-    change = (second * spread[some]).sum(axis=1) / (STEP * observed.time) ** 2
+    change = (second * spread[some]).sum(axis=1) / step**2
     return 0.5 * dot(observed.weight[some], change)
 
 

@@ -95,7 +95,7 @@ def _data_in_words(model: Model, observations: Observations) -> str:
     x, weight = observations.columns[0], observations.weight
     words = f"The data: {observations.customers:,.0f} customers, largest x {x.max():,.0f}"
     if isinstance(model, TransactionModel):
-        T = observations.columns[2] * observations.time
+        T = observations.columns[2]
         once = weight[x == 0].sum() / weight.sum()
         words += f", {once:.0%} with x = 0, T from {T.min():.4g} to {T.max():.4g}"
         return words + ". A longer observation or more customers help; so does a model with fewer parameters."

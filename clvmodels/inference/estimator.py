@@ -312,7 +312,7 @@ def _by_likelihood(
     covariance = _covariance(optimum)
     psi = optimum.psi[None, None, :]
     if method == "laplace" and diagnostics.status == "converged":
-        psi, diagnostics = _reweighted(model, observations, optimum, covariance, effort)
+        psi, diagnostics = _reweighted(model, observations, optimum, covariance, units, effort)
     elif method == "laplace":
         raise FitError(
             "the likelihood is flat at its maximum, so that there is no normal approximation to draw from; "
@@ -323,7 +323,7 @@ def _by_likelihood(
         theta=model.lower + np.exp(psi) * units,
         method=method,
         unit=_unit(model, histories),
-        log_likelihood=observations.in_units_of_data(optimum.value),
+        log_likelihood=optimum.value,
         estimate=model.lower + np.exp(optimum.psi) * units,
         covariance=covariance,
         customers=int(observations.customers),
@@ -333,13 +333,13 @@ def _by_likelihood(
 
 
 def _reweighted(
-    model: Model, observations: Observations, optimum: Optimum, covariance: Array, effort: Effort
+    model: Model, observations: Observations, optimum: Optimum, covariance: Array, units: Array, effort: Effort
 ) -> tuple[Array, Diagnostics]:
     """Return draws of psi around the maximum, weighted by the likelihood, shape (1, draws, parameters)."""
     from clvmodels.inference.sampling import Mode, laplace
 
     def log_likelihood(psi: Array) -> float:
-        return observations.log_likelihood(model, model.lower + np.exp(psi))[0]
+        return observations.log_likelihood(model, model.lower + np.exp(psi) * units)[0]
 
     centre = Mode(optimum.psi, np.asarray(np.linalg.cholesky(covariance)), optimum.value, clean=True)
     sampled = laplace(log_likelihood, centre, draws=effort.draws, seed=effort.seed)
@@ -360,9 +360,7 @@ def _by_posterior(
     theta = drawn.theta
     flat = theta.reshape(-1, theta.shape[-1])
     estimate = flat.mean(axis=0)
-    scale = model.units(time=observations.time, money=observations.money)
-    inside = model.lower + (estimate - model.lower) / scale
-    log_likelihood = observations.in_units_of_data(observations.log_likelihood(model, inside)[0])
+    log_likelihood = observations.log_likelihood(model, estimate)[0]
     return build(
         model,
         theta=theta,

@@ -153,15 +153,17 @@ def _sums(model: TransactionModel, theta: Array) -> float:
 
 
 def _curvature(model: TransactionModel, theta: Array) -> float:
-    if model.count_curvature is None or model.history_curvature is None:
+    if model.count_curvature is None or model.history_expansion is None:
         return 0.0
     x, t_x, T = (column[1:] for column in _grid(model, theta))
     weight = np.linspace(1.0, 2.0, len(x))
+    *sums, curvature = model.history_expansion(theta, weight, x, t_x, T)
+    each = zip(sums, model.history_terms(theta, x, t_x, T), strict=True)
+    worst = max(_off(np.asarray(found), weight @ terms, SMALL) for found, terms in each)
     parts = (
         (model.count_terms, model.count_curvature(theta, weight, x), (x,)),
-        (model.history_terms, model.history_curvature(theta, weight, x, t_x, T), (x, t_x, T)),
+        (model.history_terms, curvature, (x, t_x, T)),
     )
-    worst = 0.0
     for terms, found, columns in parts:
         for k, shift in enumerate(10.0 * STEP * np.diag(theta)):
             above, below = (weight @ terms(theta + sign * shift, *columns)[1] for sign in (1.0, -1.0))

@@ -53,12 +53,12 @@ class Table:
 
 
 def tabulate(groups: Sequence[Observations]) -> Table:
-    """Return the observations of one or more groups of customers as one table, in the units of the data."""
+    """Return the observations of one or more groups of customers as one table."""
     histograms = [group.histogram for group in groups]
     return Table(
         counts=np.concatenate([counts for counts, _ in histograms]),
         customers=np.concatenate([customers for _, customers in histograms]),
-        columns=np.concatenate([np.stack(group.in_data_units()) for group in groups], axis=1),
+        columns=np.concatenate([np.stack(group.columns) for group in groups], axis=1),
         weight=np.concatenate([group.weight for group in groups]),
         count_starts=np.cumsum([0, *(len(counts) for counts, _ in histograms)]),
         starts=np.cumsum([0, *(len(group.weight) for group in groups)]),

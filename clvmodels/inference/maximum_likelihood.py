@@ -1,7 +1,7 @@
 """Maximum likelihood on the log scale of the parameters, in units where the mean age (mean spend) is one.
 
-The best of several starts is improved by BFGS, on a sample of the customers if there are
-many, then on all of them, and finished by Newton steps, whose Hessian (in closed form, or differences of the exact
+The best of several starts is improved by BFGS, on a sample of the customers if there are many, whose curvature then
+gives a step on all of them, and finished by Newton steps, whose Hessian (in closed form, or differences of the exact
 gradient) also gives the standard errors. What does not converge is tried from the other starts and by Nelder & Mead's
 method; what then still is not a clean maximum is diagnosed in words.
 """
@@ -10,7 +10,19 @@ from __future__ import annotations
 
 import numpy as np
 
-from clvmodels.inference.ascent import FARTHEST, NEARLY, Objective, Optimum, bfgs, finish, finite, simplex
+from clvmodels.inference.ascent import (
+    CLOSE,
+    FARTHEST,
+    NEARLY,
+    Expansion,
+    Objective,
+    Optimum,
+    approach,
+    bfgs,
+    finish,
+    finite,
+    simplex,
+)
 from clvmodels.inference.observations import Observations
 from clvmodels.models.specification import Array, Model
 
@@ -22,37 +34,40 @@ FAR = 9.0
 
 
 def _objective(model: Model, observations: Observations) -> Objective:
-    """Return the log-likelihood as a function of psi = log(theta - lower)."""
+    """Return the log-likelihood as a function of psi = log((theta - lower) / units)."""
+    units = model.units(time=observations.time, money=observations.money)
 
     def grown(psi: Array) -> Array:
-        return np.asarray(np.exp(np.clip(psi, -FARTHEST, FARTHEST)))
+        return np.asarray(np.exp(np.clip(psi, -FARTHEST, FARTHEST)) * units)
 
     def log_likelihood(psi: Array) -> tuple[float, Array]:
         growth = grown(psi)
         value, gradient = observations.log_likelihood(model, model.lower + growth)
         return value, gradient * growth
 
-    def curvature(psi: Array, gradient: Array) -> Array | None:
+    def expansion(psi: Array) -> Expansion | None:
         growth = grown(psi)
-        by_theta = observations.curvature(model, model.lower + growth)
-        if by_theta is None:
+        found = observations.expansion(model, model.lower + growth)
+        if found is None:
             return None
-        return np.asarray(by_theta * np.outer(growth, growth) + np.diag(gradient))
+        value, gradient, by_theta = found
+        gradient = gradient * growth
+        return value, gradient, by_theta * np.outer(growth, growth) + np.diag(gradient)
 
-    return Objective(log_likelihood, observations.customers, curvature)
+    return Objective(log_likelihood, observations.customers, expansion)
 
 
 def maximise(model: Model, observations: Observations) -> Optimum:
     """Return the maximum of the likelihood of `model` given `observations`."""
     everything = _objective(model, observations)
     few = observations.customers <= 4 * SAMPLE
-    first = everything if few else _objective(model, observations.sample(SAMPLE))
+    first, enough = (everything, CLOSE) if few else (_objective(model, observations.sample(SAMPLE)), NEARLY)
     starts = np.log(np.asarray(model.starts) - model.lower)
     starts = starts[np.argsort([finite(first(start)[0]) for start in starts])]
     best: Optimum | None = None
     for attempt in range(len(starts) + 1):
-        psi = bfgs(first, starts[attempt]) if attempt < len(starts) else simplex(first, starts[0])
-        psi = psi if few else bfgs(everything, psi, hessian=first.hessian(psi), enough=NEARLY)
+        psi = bfgs(first, starts[attempt], enough=enough) if attempt < len(starts) else simplex(first, starts[0])
+        psi = psi if few else approach(everything, psi, first.expand(psi)[2])
         optimum = finish(everything, psi)
         best = optimum if best is None or not best.value >= optimum.value else best
         if optimum.converged:

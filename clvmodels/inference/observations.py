@@ -1,4 +1,4 @@
-"""What a likelihood sees of the histories: columns of numbers with weights, scaled so that units do not matter."""
+"""What a likelihood sees of the histories: columns of numbers with weights, and the scale of time and money in them."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from clvmodels.data.histories import Histories
 from clvmodels.data.lazy import LazyHistories
 from clvmodels.errors import FitError
 from clvmodels.models.specification import Array, Model, TransactionModel
+from clvmodels.numerics.distinct import run_starts
 from clvmodels.numerics.threads import dot, map_blocks
 
 __all__ = ["Observations", "observe"]
@@ -31,9 +32,8 @@ class Observations:
     fingerprint
         Of the data; equal for equal data in any order.
     time, money
-        The columns of time (money) were divided by this.
-    densities
-        How many densities of time (money) the likelihood multiplies: each shifts its log by that of the scale.
+        Mean age (mean spend) of a customer: parameters are sought in these units, so that those of the data do not
+        matter.
     """
 
     columns: tuple[Array, ...]
@@ -41,9 +41,8 @@ class Observations:
     fingerprint: str
     time: float = 1.0
     money: float = 1.0
-    densities: float = 0.0
 
-    @property
+    @cached_property
     def customers(self) -> float:
         """Number of customers."""
         return float(self.weight.sum())
@@ -52,17 +51,8 @@ class Observations:
     def histogram(self) -> tuple[Array, Array]:
         """The distinct x, and the number of customers with each; the columns are sorted by x."""
         x = self.columns[0]
-        first = np.flatnonzero(np.diff(x, prepend=-1.0))
+        first = run_starts(x)
         return x[first], np.add.reduceat(self.weight, first)
-
-    def in_units_of_data(self, log_likelihood: float) -> float:
-        """Return the log-likelihood of the data as they were before scaling."""
-        return log_likelihood - self.densities * float(np.log(self.time * self.money))
-
-    def in_data_units(self) -> tuple[Array, ...]:
-        """Return the columns as they were before scaling."""
-        x, *others = self.columns
-        return (x, *(column * (self.time * self.money) for column in others))
 
     def sample(self, size: int) -> Observations:
         """Return about `size` customers: every k-th of them, in the order of their histories."""
@@ -86,18 +76,19 @@ class Observations:
         values, gradients = zip(*sums, strict=True)
         return sum(values), np.sum(gradients, axis=0)
 
-    def curvature(self, model: Model, theta: Array) -> Array | None:
-        """Return the second derivatives of the log-likelihood by theta, or None if the model has no closed form."""
-        by_count, by_history = model.count_curvature, model.history_curvature
+    def expansion(self, model: Model, theta: Array) -> tuple[float, Array, Array] | None:
+        """Return the same and the second derivatives by theta, in one pass; None if the model has no closed form."""
+        by_count, by_history = model.count_curvature, model.history_expansion
         if by_count is None or by_history is None:
             return None
 
-        def block(rows: slice) -> Array:
+        def block(rows: slice) -> tuple[float, Array, Array]:
             return by_history(theta, self.weight[rows], *(column[rows] for column in self.columns))
 
         x, customers = self.histogram
-        parts = [by_count(theta, customers, x), *map_blocks(block, len(self.weight), ROWS_PER_BLOCK)]
-        return np.asarray(np.sum(parts, axis=0))
+        counts = (*_weighted_sum(customers, *model.count_terms(theta, x)), by_count(theta, customers, x))
+        values, gradients, matrices = zip(counts, *map_blocks(block, len(self.weight), ROWS_PER_BLOCK), strict=True)
+        return sum(values), np.sum(gradients, axis=0), np.sum(matrices, axis=0)
 
 
 def _weighted_sum(weight: Array, value: Array, gradient: Array) -> tuple[float, Array]:
@@ -105,7 +96,7 @@ def _weighted_sum(weight: Array, value: Array, gradient: Array) -> tuple[float, 
 
 
 def observe(model: Model, histories: Histories | LazyHistories) -> Observations:
-    """Return what `model` sees of `histories`, time divided by the mean age and money by the mean spend.
+    """Return what `model` sees of `histories`.
 
     Raises
     ------
@@ -123,13 +114,7 @@ def _transactions(model: Model, histories: Histories | LazyHistories) -> Observa
     if not np.any(x > 0):
         raise FitError(f"{model.name} needs repeat purchases, and none of the {len(histories):,} customers has one")
     time = dot(distinct.weight, T) / float(distinct.weight.sum())
-    return Observations(
-        (x, t_x / time, T / time),
-        distinct.weight,
-        distinct.fingerprint,
-        time=time,
-        densities=dot(distinct.weight, x),
-    )
+    return Observations((x, t_x, T), distinct.weight, distinct.fingerprint, time=time)
 
 
 def _spend(model: Model, histories: Histories | LazyHistories) -> Observations:
@@ -143,4 +128,4 @@ def _spend(model: Model, histories: Histories | LazyHistories) -> Observations:
         )
     x, spend = distinct.rows.T
     money = dot(distinct.weight, spend) / customers
-    return Observations((x, spend / money), distinct.weight, distinct.fingerprint, money=money, densities=customers)
+    return Observations((x, spend), distinct.weight, distinct.fingerprint, money=money)

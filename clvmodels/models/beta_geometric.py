@@ -31,7 +31,7 @@ __all__ = [
     "expected_purchases",
     "from_quantities",
     "future",
-    "history_curvature",
+    "history_expansion",
     "history_sums",
     "history_terms",
     "mean_purchase_rate",
@@ -126,15 +126,11 @@ def history_sums(theta: Array, weight: Array, x: Array, k: Array, t_x: Array, T:
     """Return the weighted sums of `history_terms` and of its gradient, shape (4,)."""
     a = theta[2]
     n, end, last, rest, log_end, silence = _of_histories(theta, x, k, t_x, T)
-    log_odds = _log_odds(a, rest, n, silence)
-    odds = bounded_odds(log_odds)
-    value = dot(weight, np.maximum(np.log1p(odds), log_odds, out=log_odds))
-    ends = weight * log_end
-    value -= dot(ends, n)
+    value, odds = _summed_value(weight, a, n, rest, log_end, silence)
     odds += 1.0
     alive = np.divide(weight, odds, out=odds)  # from here on, the shares of who is alive and who has left, times weight
     left = weight - alive
-    by_r = dot(left, silence) - ends.sum()
+    by_r = dot(left, silence) - log_end.sum()
     by_a = left.sum() / a
     by_b = -np.divide(left, rest, out=rest).sum()
     alive /= end
@@ -143,40 +139,46 @@ def history_sums(theta: Array, weight: Array, x: Array, k: Array, t_x: Array, T:
     return value, np.array([by_r, -dot(n, alive), by_a, by_b])
 
 
-def history_curvature(theta: Array, weight: Array, x: Array, k: Array, t_x: Array, T: Array) -> Array:
-    """Return the weighted sum of the second derivatives of `history_terms`, shape (4, 4).
+def history_expansion(
+    theta: Array, weight: Array, x: Array, k: Array, t_x: Array, T: Array
+) -> tuple[float, Array, Array]:
+    """Return the weighted sums of `history_terms`, of its gradient, and of the second derivatives, shape (4, 4).
 
     Those of log(A + B) are the shares of A and B times those of their logs, plus the product of the shares times the
     square of the difference d of the gradients of log B and log A.
     """
     a = theta[2]
-    n, end, last, rest, _, silence = _of_histories(theta, x, k, t_x, T)
-    alive, left = shares(bounded_odds(_log_odds(a, rest, n, silence)))
+    n, end, last, rest, log_end, silence = _of_histories(theta, x, k, t_x, T)
+    value, odds = _summed_value(weight, a, n, rest, log_end, silence)
     for divisor in (end, last, rest):
         np.reciprocal(divisor, out=divisor)
-    alive *= weight
-    both = alive * left
-    left *= weight
-    matrix = np.empty((4, 4))
-    d = {0: silence, 1: n * (end - last), 3: -rest}  # by a it is 1 / a, for everybody
-    for i, by_i in d.items():
-        product = both * by_i
-        matrix[i, 2] = matrix[2, i] = product.sum() / a
-        for j, by_j in d.items():
-            if j >= i:
-                matrix[i, j] = matrix[j, i] = dot(product, by_j)
+    odds += 1.0
+    chance = np.reciprocal(odds, out=odds)
+    alive = weight * chance
+    left = weight - alive
+    both = np.multiply(left, chance, out=chance)
+    gradient = np.array([dot(left, silence) - log_end.sum(), 0.0, left.sum() / a, -dot(left, rest)])
+    matrix = np.zeros((4, 4))
     matrix[2, 2] = (both.sum() - left.sum()) / a**2
-    rest *= rest
-    matrix[3, 3] += dot(left, rest)
+    matrix[3, 3] = np.einsum("i,i,i", left, rest, rest)
     alive *= end
     left *= last
-    matrix[0, 1] -= alive.sum() + left.sum()
-    matrix[1, 0] = matrix[0, 1]
+    matrix[0, 1] = -(alive.sum() + left.sum())
+    gradient[1] = -(dot(n, alive) + dot(n, left))
     alive *= end
     left *= last
     alive += left
-    matrix[1, 1] += dot(n, alive)
-    return matrix
+    matrix[1, 1] = dot(n, alive)
+    end -= last
+    end *= n
+    d = {0: silence, 1: end, 3: np.negative(rest, out=rest)}  # by a it is 1 / a, for everybody
+    for i, by_i in d.items():
+        product = np.multiply(both, by_i, out=left)
+        matrix[min(i, 2), max(i, 2)] = product.sum() / a
+        for j, by_j in d.items():
+            if j >= i:
+                matrix[i, j] += dot(product, by_j)
+    return value, gradient, np.triu(matrix) + np.triu(matrix, 1).T
 
 
 def _of_histories(theta: Array, x: Array, k: Array, t_x: Array, T: Array) -> tuple[Array, ...]:
@@ -186,6 +188,17 @@ def _of_histories(theta: Array, x: Array, k: Array, t_x: Array, T: Array) -> tup
     log_end, silence = np.log(end), np.log(last)
     np.subtract(log_end, silence, out=silence)
     return n, end, last, _rest(b, k), log_end, silence
+
+
+def _summed_value(
+    weight: Array, a: Array, n: Array, rest: Array, log_end: Array, silence: Array
+) -> tuple[float, Array]:
+    """Return the weighted sum of `history_terms`, and the odds of having left; weights go into `log_end`."""
+    log_odds = _log_odds(a, rest, n, silence)
+    odds = bounded_odds(log_odds)
+    value = dot(weight, np.maximum(np.log1p(odds), log_odds, out=log_odds))
+    log_end *= weight
+    return value - dot(log_end, n), odds
 
 
 def _rest(b: Array, k: Array) -> Array:

@@ -127,9 +127,11 @@ class Model:
     history_sums
         ``(theta, weight, *columns) -> (value, gradient)``: weighted sums of `history_terms`, in fewer passes; None:
         the terms are summed.
-    count_curvature, history_curvature
-        ``(theta, weight, x) -> matrix``, ``(theta, weight, *columns) -> matrix``: weighted sums of the second
-        derivatives of the two parts, in closed form; None: they are differences of the gradient.
+    count_curvature
+        ``(theta, weight, x) -> matrix``: weighted sum of the second derivatives of `count_terms`.
+    history_expansion
+        ``(theta, weight, *columns) -> (value, gradient, matrix)``: weighted sums of `history_terms` and of its second
+        derivatives. Where one of the two is None, second derivatives are differences of the gradient.
     """
 
     key: str
@@ -146,7 +148,7 @@ class Model:
     to_quantities: Callable[[Mapping[str, Any], float], dict[str, Any]]
     history_sums: Callable[..., tuple[float, Array]] | None = field(default=None, kw_only=True)
     count_curvature: Callable[[Array, Array, Array], Array] | None = field(default=None, kw_only=True)
-    history_curvature: Callable[..., Array] | None = field(default=None, kw_only=True)
+    history_expansion: Callable[..., tuple[float, Array, Array]] | None = field(default=None, kw_only=True)
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from itertools import accumulate
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from clvmodels.numerics.threads import map_blocks, sort
 
-__all__ = ["DistinctRows", "distinct_rows"]
+__all__ = ["DistinctRows", "distinct_rows", "run_starts"]
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
@@ -93,7 +93,7 @@ class _Codes:
     Attributes
     ----------
     of
-        Those of some rows.
+        Those of some rows; `_NoCodeError` if a value has none.
     bits
         All are below 2^bits.
     values
@@ -125,55 +125,69 @@ def distinct_rows(*columns: Array, with_order: bool = False) -> DistinctRows:
     >>> distinct_rows(np.array([2.0, 1.0, 2.0])).weight
     array([1., 2.])
     """
+    candidates = [_candidates(number, column) for number, column in enumerate(columns)]
+    codes = [next(candidate) for candidate in candidates]
+    while True:
+        try:
+            return _distinct(columns, codes, with_order=with_order)
+        except _NoCodeError as found:
+            codes[found.column] = next(candidates[found.column])
+
+
+def _distinct(columns: Sequence[Array], codes: Sequence[_Codes], *, with_order: bool) -> DistinctRows:
+    """Return the distinct rows of a table by the codes of its columns."""
     size = len(columns[0])
-    codes = [_codes(column) for column in columns]
     bits = sum(code.bits for code in codes)
     if bits <= WORD and not with_order:
         key: Codes = np.empty(size, np.uint32 if bits <= WORD // 2 else np.uint64)
         map_blocks(partial(_write, key, codes), size, ROWS_PER_BLOCK)
         sort(key)
-        first = _starts(key)
+        first = run_starts(key)
         read, find_order = partial(_read, codes, key), partial(_order, codes, size)
     else:
         order, first = _sorted_by_all(codes, size)
         read, find_order = partial(_look_up, columns, order), partial(_known, order)
     rows = np.empty((len(first), len(columns)), order="F")
     map_blocks(partial(read, rows, first), len(first), ROWS_PER_BLOCK)
-    return DistinctRows(rows, np.diff(first, append=size).astype(float), find_order)
+    weight = np.empty(len(first))
+    np.subtract(first[1:], first[:-1], out=weight[:-1])
+    weight[-1:] = size - first[-1:]
+    return DistinctRows(rows, weight, find_order)
 
 
-def _codes(column: Array) -> _Codes:
-    """Return codes of a column: the multiples of a grid if all values lie on one, else the bits of the numbers."""
+class _NoCodeError(Exception):
+    """A value of a column lies on no grid, although those looked at did."""
+
+    def __init__(self, column: int) -> None:
+        super().__init__(column)
+        self.column = column
+
+
+def _candidates(number: int, column: Array) -> Iterator[_Codes]:
+    """Yield codes of a column: the multiples of a grid that all values seem to lie on; at last, the bits of them."""
+    highest = max(map_blocks(lambda rows: column[rows].max(), len(column), ROWS_PER_BLOCK), default=0.0)
+    some = column[:: max(len(column) // PROBE, 1)]
     for grid in GRIDS:
-        if _steps(column[:PROBE], grid) is not None:
-            steps = np.empty(len(column), np.uint16)
-            if all(map_blocks(partial(_write_steps, steps, column, grid), len(column), ROWS_PER_BLOCK)):
-                bits = int(steps.max(initial=0)).bit_length()
-                return _Codes(partial(_on_grid, steps), bits, partial(_of_grid, grid))
-    lowest, highest = (int(_ordered(np.array([end]))[0]) for end in (column.min(), column.max()))
-    return _Codes(partial(_off_grid, column, lowest), (highest - lowest).bit_length(), partial(_of_bits, lowest))
+        if 0.0 <= highest <= LARGEST_STEP / grid and _steps(grid, some) is not None:
+            bits = int(np.rint(highest * grid)).bit_length()
+            yield _Codes(partial(_on_grid, number, column, grid), bits, partial(_of_grid, grid))
+    first, last = (int(_ordered(np.array([end]))[0]) for end in (column.min(), column.max()))
+    yield _Codes(partial(_off_grid, column, first), (last - first).bit_length(), partial(_of_bits, first))
 
 
-def _steps(values: Array, grid: float) -> Array | None:
-    """Return the whole numbers which, divided by `grid`, are the values; None if there are none such, or too large."""
-    if values.max(initial=0.0) > LARGEST_STEP / grid or values.min(initial=0.0) < 0.0:
-        return None
-    steps = values * grid
-    np.rint(steps, out=steps)
-    return steps if np.array_equal(steps / grid, values) else None
+def _steps(grid: float, values: Array) -> NDArray[np.uint16] | None:
+    """Return the whole numbers which, divided by `grid`, are the values; None if there are none such."""
+    multiples = values * grid
+    with np.errstate(invalid="ignore"):  # what is negative becomes another number, which is then found to differ
+        steps = np.rint(multiples, out=multiples).astype(np.uint16)
+    return steps if np.array_equal(np.divide(steps, grid, out=multiples), values) else None
 
 
-def _write_steps(out: NDArray[np.uint16], column: Array, grid: float, rows: slice) -> bool:
-    """Write down the steps of some rows, and return whether there are any."""
-    steps = _steps(column[rows], grid)
+def _on_grid(number: int, column: Array, grid: float, rows: slice | Index) -> Codes:
+    steps = _steps(grid, column[rows])
     if steps is None:
-        return False
-    out[rows] = steps
-    return True
-
-
-def _on_grid(steps: NDArray[np.uint16], rows: slice | Index) -> Codes:
-    return steps[rows]
+        raise _NoCodeError(number)
+    return steps
 
 
 def _of_grid(grid: float, codes: Codes) -> Array:
@@ -205,16 +219,22 @@ def _write(key: Codes, codes: Sequence[_Codes], rows: slice) -> None:
         part |= code.of(rows)
 
 
-def _starts(key: Codes) -> Index:
-    """Return where in sorted keys each new one begins."""
+def run_starts(values: NDArray[Any]) -> Index:
+    """Return where in a sorted array each new value begins.
+
+    Examples
+    --------
+    >>> run_starts(np.array([0.0, 0.0, 2.0]))
+    array([0, 2])
+    """
 
     def some(rows: slice) -> Index:
         before = max(rows.start - 1, 0)
-        keys = key[before : rows.stop]
-        new = np.flatnonzero(keys[1:] != keys[:-1]) + (before + 1)
+        part = values[before : rows.stop]
+        new = np.flatnonzero(part[1:] != part[:-1]) + (before + 1)
         return new if rows.start else np.concatenate(([0], new))
 
-    return np.concatenate([np.zeros(0, np.int64), *map_blocks(some, len(key), ROWS_PER_BLOCK)])
+    return np.concatenate([np.zeros(0, np.int64), *map_blocks(some, len(values), ROWS_PER_BLOCK)])
 
 
 def _read(codes: Sequence[_Codes], key: Codes, out: Array, first: Index, block: slice) -> None:
@@ -310,4 +330,4 @@ def _sorted(key: Bits) -> tuple[Index, Index]:
     map_blocks(append, size, ROWS_PER_BLOCK)
     sort(key)
     map_blocks(split, size, ROWS_PER_BLOCK)
-    return order, _starts(key)
+    return order, run_starts(key)

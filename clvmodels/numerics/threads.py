@@ -16,13 +16,13 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["dot", "map_blocks", "sort", "take"]
+__all__ = ["dot", "floats", "map_blocks", "sort", "take"]
 
 PARTS: Final = 4
 """In how many parts a long array is sorted."""
 SORTED_AT_A_TIME: Final = 1 << 17
 """A shorter one is sorted as it is."""
-TAKEN_AT_A_TIME: Final = 1 << 16
+COPIED_AT_A_TIME: Final = 1 << 16
 
 
 @cache
@@ -72,6 +72,19 @@ def dot(left: NDArray[np.float64], right: NDArray[np.float64]) -> float:
     return float(np.einsum("i,i", left, right))
 
 
+def floats(values: NDArray[Any]) -> NDArray[np.float64]:
+    """Return a copy of a vector of numbers as floats.
+
+    Examples
+    --------
+    >>> floats(np.array([1, 2]))
+    array([1., 2.])
+    """
+    out = np.empty(len(values))
+    map_blocks(lambda rows: np.copyto(out[rows], values[rows]), len(values), COPIED_AT_A_TIME)
+    return out
+
+
 def sort(numbers: NDArray[np.unsignedinteger[Any]]) -> None:
     """Sort an array in place: it is divided at its median, the halves at theirs, and the quarters sorted in threads.
 
@@ -109,5 +122,5 @@ def take(values: NDArray[np.float64], rows: NDArray[np.int64]) -> NDArray[np.flo
     def some(block: slice) -> None:
         np.take(values, rows[block], axis=0, out=out[block], mode="clip")  # other modes copy `out` once more
 
-    map_blocks(some, len(rows), TAKEN_AT_A_TIME)
+    map_blocks(some, len(rows), COPIED_AT_A_TIME)
     return out

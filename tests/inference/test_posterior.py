@@ -78,10 +78,7 @@ def test_the_likelihood_of_the_pymc_model_is_ours(key, rfm):
     theta = model.theta(model.example)
     node = LogLikelihood(model)(theta[None, :], *vars(tabulate([observe(model, rfm)])).values())
     assert node[0].eval(mode="FAST_COMPILE") == pytest.approx(node[0].eval(), rel=1e-13)
-    observations = observe(model, rfm)
-    scaled = model.lower + (theta - model.lower) / model.units(time=observations.time, money=observations.money)
-    expected = observations.in_units_of_data(observations.log_likelihood(model, scaled)[0])
-    assert node[0].eval() == pytest.approx(expected, rel=1e-12)
+    assert node[0].eval() == pytest.approx(observe(model, rfm).log_likelihood(model, theta)[0], rel=1e-12)
 
 
 def test_the_posterior_agrees_with_maximum_likelihood(rfm, sampled):
@@ -261,7 +258,7 @@ def test_arviz_gets_what_it_needs(rfm, sampled):
 def test_models_are_compared(rfm, sampled):
     fits = {"BG/NBD": sampled}
     for name in ("MBGNBD", "ParetoNBD"):
-        fit = getattr(clv, name)().fit(rfm, method="nuts", seed=1, progress=False)
+        fit = getattr(clv, name)().fit(rfm, method="nuts", seed=3, progress=False)
         fits[fit.model.name] = fit
     loos = {name: fit.loo(rfm) for name, fit in fits.items()}
     assert all(float(loo.pareto_k.max()) < 0.7 for loo in loos.values())

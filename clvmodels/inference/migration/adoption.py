@@ -183,12 +183,11 @@ def _with_data(given: OrdersFit | SpendFit, seen: Histories, diagnostics: Diagno
     """Return the fit with the log-likelihood at its point estimate, and the slope that is left there."""
     model = given.model
     observations = observe(model, seen)
-    growth = (given.estimate - model.lower) / model.units(time=observations.time, money=observations.money)
-    value, gradient = observations.log_likelihood(model, model.lower + growth)
-    slope = float(np.abs(gradient * growth).max() / observations.customers)
+    value, gradient = observations.log_likelihood(model, given.estimate)
+    slope = float(np.abs(gradient * (given.estimate - model.lower)).max() / observations.customers)
     return replace(
         given,
-        log_likelihood=observations.in_units_of_data(value),
+        log_likelihood=value,
         customers=int(observations.customers),
         fingerprint=observations.fingerprint,
         diagnostics=replace(diagnostics, gradient=slope),
