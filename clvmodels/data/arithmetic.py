@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import math
 from typing import TYPE_CHECKING, Final
 
@@ -66,24 +65,11 @@ def _multiples(column: ir.FloatingValue, quantum: float) -> ir.FloatingValue:
 
 
 def elapsed(
-    start: ir.TimestampValue, end: ir.TimestampValue | dt.datetime, unit: Unit, *, whole_days: bool
+    start: ir.TimestampValue | ir.DateValue, end: ir.TimestampValue | ir.DateValue, unit: Unit
 ) -> ir.FloatingValue:
-    """Return the time between two columns of dates, or until a date, in a unit.
-
-    Parameters
-    ----------
-    start, end
-        The dates.
-    unit
-        The unit.
-    whole_days
-        Whether all dates are days; engines then count these.
-    """
-    import ibis
-
-    until = ibis.literal(end) if isinstance(end, dt.datetime) else end
-    if whole_days:
-        microseconds = until.date().delta(start.date(), unit="day") * _MICROSECONDS_A_DAY
+    """Return the time between two dates in a unit; where they are days, engines count these."""
+    if start.type().is_date():
+        microseconds = end.delta(start, unit="day") * _MICROSECONDS_A_DAY
     else:
-        microseconds = until.delta(start, unit="microsecond")
+        microseconds = end.delta(start, unit="microsecond")
     return microseconds.cast("float64") / (_MICROSECONDS_A_DAY * DAYS[unit])

@@ -148,15 +148,14 @@ def _with_histories(plan: Plan, customers: ir.Table) -> ir.Table:
     """Return customers with their histories as `LazyHistories` has them, and what `_tally` needs."""
     import ibis
 
-    whole_days = plan.window.resolution not in (None, "hour")
     frequency = (customers.orders - 1).cast("float64")
     columns: dict[str, ir.Column] = {
         "id": customers.id,
         "frequency": frequency,
-        "recency": elapsed(customers["first"], customers["last"], plan.unit, whole_days=whole_days),
-        "age": elapsed(customers["first"], plan.window.closing, plan.unit, whole_days=whole_days),
+        "recency": elapsed(customers["first"], customers["last"], plan.unit),
+        "age": elapsed(customers["first"], plan.window.date(plan.window.closing), plan.unit),
         "spend": ibis.null("float64"),
-        "first": customers["first"],
+        "first": customers["first"].cast("timestamp"),
     }
     if plan.log.has_value:
         columns |= _spend(customers, frequency)
@@ -321,7 +320,8 @@ def build_holdout(train: Histories, facts: Facts, *, training: Plan, whole: Plan
     rows = whole.rows(refunds=refunds)
     if not (refunds and whole.returns == "net"):  # what refunds may belong to need not be read
         rows = rows.filter(training.window.after(rows.t))
-    table = whole.log.run(_occasions_from(whole.occasions(rows, refunds=refunds), begin, has_value=whole.log.has_value))
+    occasions = whole.occasions(rows, refunds=refunds)
+    table = whole.log.run(_occasions_from(occasions, whole.window.date(begin), has_value=whole.log.has_value))
     ids = pd.Index(table["id"].to_pandas())
     place = ids.get_indexer(train.customer_id) if len(table) else np.full(len(train), -1)
     orders = _aligned(column(table, "orders"), place, 0.0)
@@ -341,11 +341,9 @@ def build_holdout(train: Histories, facts: Facts, *, training: Plan, whole: Plan
     )
 
 
-def _occasions_from(occasions: ir.Table, begin: dt.datetime, *, has_value: bool) -> ir.Table:
+def _occasions_from(occasions: ir.Table, begin: ir.Scalar, *, has_value: bool) -> ir.Table:
     """Return occasions and revenue by customer, from a date on."""
-    import ibis
-
-    late = occasions.filter(occasions.kept & (occasions.w >= ibis.literal(begin)))
+    late = occasions.filter(occasions.kept & (occasions.w >= begin))
     values = {"total": late.v.sum(), "known": late.v.count()} if has_value else {}
     return late.group_by("id").aggregate(orders=late.count(), **values)
 

@@ -627,9 +627,13 @@ def write_parquet(engine: Engine, expression: ir.Table, path: str | Path) -> Non
 
 
 def _numbers(table: pa.Table, name: str) -> FloatArray:
-    """Return a numeric column as floats; NULL becomes NaN."""
-    numbers: FloatArray = table[name].cast("float64").to_numpy()
-    return numbers.astype(np.float64, copy=False)
+    """Return a numeric column as floats, closed to writing; NULL becomes NaN."""
+    numbers, start = np.empty(len(table)), 0
+    for chunk in table[name].cast("float64").chunks:
+        numbers[start : start + len(chunk)] = chunk.to_numpy(zero_copy_only=False)
+        start += len(chunk)
+    numbers.flags.writeable = False
+    return numbers
 
 
 def _distinct(columns: Sequence[FloatArray], weight: FloatArray) -> DistinctRows:

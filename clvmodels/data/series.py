@@ -200,8 +200,6 @@ class _Counter:
 
     def in_holdout(self) -> tuple[dict[int, int], int, int]:
         """Return purchase occasions of the customers of training by period, late joiners, and their occasions."""
-        import ibis
-
         if not self.duration:
             return {}, 0, 0
         if self.facts.late_refunds and self.whole.returns == "raise":
@@ -211,7 +209,9 @@ class _Counter:
         if not (refunds and self.whole.returns == "net"):  # what refunds may belong to need not be read
             rows = rows.filter(self.training.window.after(rows.t))
         occasions = self.whole.occasions(rows, refunds=refunds)
-        late = occasions.filter(occasions.kept & (occasions.w >= ibis.literal(self.training.window.next_date)))
+        late = occasions.filter(
+            occasions.kept & (occasions.w >= self.training.window.date(self.training.window.next_date))
+        )
         known = self._training_occasions().select("id").distinct()
         strangers = late.anti_join(known, "id")
         tally = strangers.aggregate(customers=strangers.id.nunique(), purchases=strangers.count())
@@ -228,7 +228,7 @@ class _Counter:
         """Return the number of rows by the period that their date w lies in."""
         import ibis
 
-        since = table.w.delta(ibis.literal(self.begin), unit="microsecond")
+        since = table.w.cast("timestamp").delta(ibis.literal(self.begin), unit="microsecond")
         number = (since / float(self.length)).floor().cast("int64") + 1
         if self.last > 0:
             number = ibis.least(number, self.last)

@@ -12,6 +12,8 @@ from glob import glob
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+import numpy as np
+
 from clvmodels.data.columns import count, examples, require
 from clvmodels.data.engine import IbisEngine, PrivateEngine, SparkEngine, Storage
 from clvmodels.errors import DataError, one_of
@@ -145,7 +147,8 @@ def _from_pandas(frame: pd.DataFrame, columns: Columns) -> pa.Table:
     arrays = {}
     for name in columns.names:
         try:
-            arrays[name] = pa.array(frame[name], from_pandas=True)
+            as_they_are = name == columns.value and frame[name].dtype == np.float64  # NaN is found in the engine
+            arrays[name] = pa.array(frame[name], from_pandas=not as_they_are)
         except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
             raise DataError(f"column {name!r} mixes kinds of values that have no common type: {error}") from error
     return pa.table(arrays)

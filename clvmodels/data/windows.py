@@ -97,11 +97,24 @@ class Window:
         before = self.before(inside.t)
         return inside if before is None else inside.filter(~before)
 
-    def dates(self, t: ir.TimestampValue) -> ir.TimestampValue:
-        """Return the dates of occasions: instants in UTC, or starts of merging windows in local time."""
+    @property
+    def whole_days(self) -> bool:
+        """Whether occasions are dated by days."""
+        return self.resolution not in (None, "hour")
+
+    def dates(self, t: ir.TimestampValue) -> ir.TimestampValue | ir.DateValue:
+        """Return the dates of occasions: instants in UTC, or starts of merging windows in local time, days as DATE."""
         if self.resolution is None:
             return self.clock.instants(t)
-        return self.clock.local_times(t).truncate(_CODES[self.resolution])
+        local = self.clock.local_times(t)
+        start = local if self.resolution == "day" else local.truncate(_CODES[self.resolution])
+        return start.date() if self.whole_days else start
+
+    def date(self, start: dt.datetime) -> ir.TimestampScalar | ir.DateScalar:
+        """Return one of `dates`, to compare them with."""
+        import ibis
+
+        return ibis.literal(start.date() if self.whole_days else start)
 
     @property
     def closing(self) -> dt.datetime:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import math
 
+import ibis
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -98,9 +99,9 @@ def test_elapsed_time_is_that_of_python(unit: Unit, engine: PrivateEngine) -> No
     end = start + rng.integers(0, 10**15, 200).astype("timedelta64[us]")
     last = dt.datetime(2060, 1, 1)
     table = engine.send(pa.table({"start": start, "end": end}))
-    exact = elapsed(table.start, table.end, unit, whole_days=False)
-    until = elapsed(table.start, last, unit, whole_days=False)
-    days = elapsed(table.start.truncate("D"), table.end.truncate("D"), unit, whole_days=True)
+    exact = elapsed(table.start, table.end, unit)
+    until = elapsed(table.start, ibis.literal(last), unit)
+    days = elapsed(table.start.date(), table.end.date(), unit)
     found = engine.run(table.select("start", "end", exact=exact, until=until, days=days))
     length = dt.timedelta(days=DAYS[unit]) / dt.timedelta(microseconds=1)
     for row in found.to_pylist():

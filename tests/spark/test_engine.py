@@ -148,9 +148,9 @@ def test_dates_and_elapsed_times(log: Pair) -> None:
             later=t.t >= ibis.literal(first),
             earlier=t.t < ibis.literal(last),
             moved=t.t + ibis.interval(seconds=-3600),
-            exact=elapsed(t.t, end, "week", whole_days=False),
-            days=elapsed(t.t.truncate("D"), end, "day", whole_days=True),
-            between=elapsed(t.t, t.t.max().over(ibis.window(group_by=t.id)), "hour", whole_days=False),
+            exact=elapsed(t.t, ibis.literal(end), "week"),
+            days=elapsed(t.t.date(), ibis.literal(end.date()), "day"),
+            between=elapsed(t.t, t.t.max().over(ibis.window(group_by=t.id)), "hour"),
         )
 
     found = {row["n"]: row for row in log.same(times)}
@@ -378,5 +378,5 @@ def test_days_are_whole_across_the_change_to_summer_time(berlin: SparkSession, k
     assert found["local"].to_pylist() == shown
     assert found["t"].to_pylist() == [clock.to_instant(time) if instants else time for time in shown]
     assert found["day"].to_pylist() == [time.replace(hour=0, minute=0) for time in shown]
-    whole = engine.run(table.aggregate(days=elapsed(local.truncate("D").min(), local.max(), "day", whole_days=True)))
+    whole = engine.run(table.aggregate(days=elapsed(local.date().min(), local.date().max(), "day")))
     assert whole.to_pydict() == {"days": [2.0]}
