@@ -177,8 +177,8 @@ def _candidates(number: int, column: Array) -> Iterator[_Codes]:
 
 def _steps(grid: float, values: Array) -> NDArray[np.uint16] | None:
     """Return the whole numbers which, divided by `grid`, are the values; None if there are none such."""
-    multiples = values * grid
-    with np.errstate(invalid="ignore"):  # what is negative becomes another number, which is then found to differ
+    with np.errstate(over="ignore", invalid="ignore"):  # what is out of range becomes a number that is found to differ
+        multiples = values * grid
         steps = np.rint(multiples, out=multiples).astype(np.uint16)
     return steps if np.array_equal(np.divide(steps, grid, out=multiples), values) else None
 
