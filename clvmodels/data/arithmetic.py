@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 __all__ = ["elapsed", "rounded", "steady_sum"]
 
 _DIGITS: Final = 12
-_SMALLEST, _LARGEST = 1e-11, 1e34
-"""Within these, the power of ten by which a number is rounded is exact as a floating-point number."""
+_SMALLEST, _LARGEST = 1e-11, 1e15
+"""Within these, the power of ten by which a number is rounded is exact, and a unit more than a rounding error."""
 _MICROSECONDS_A_DAY: Final = 86_400_000_000
 _LEAST: Final = 1e-200
 """Sums that are smaller need not be told from zero."""
@@ -22,19 +22,27 @@ _BITS: Final = 51
 """Of a floating-point number, less two: one in hand as sizes are rounded, one as sums are of either sign."""
 
 
-def rounded(column: ir.FloatingValue) -> ir.FloatingValue:
-    """Return a column of sums rounded to 12 significant digits.
+def rounded(column: ir.FloatingValue, *, size: ir.FloatingValue | None = None) -> ir.FloatingValue:
+    """Return a column of sums rounded to 12 significant digits, or to whole numbers if these are more than 12 digits.
 
     A sum differs in its last digits with the order in which the threads of an engine added; rounded, it does not. As
-    `clvmodels.numerics.rounding.significant_digits`; smaller and larger numbers stay as they are.
+    `clvmodels.numerics.rounding.significant_digits` up to 1e12; numbers below 1e-11 or from 1e15 on stay as they are.
+
+    Parameters
+    ----------
+    column
+        The sums.
+    size
+        Sums that are no smaller, such as totals of which `column` is a part: their last digit is rounded to. The powers
+        of ten, which take longest, are then computed once for both.
     """
     import ibis
 
-    size = column.abs()
-    number = ibis.ifelse((size >= _SMALLEST) & (size < _LARGEST), column, None)
-    power = (_DIGITS - 1 - number.abs().log10().floor()).cast("float64")
-    up, down = (ibis.literal(10.0) ** ibis.greatest(exponent, 0.0) for exponent in (power, -power))  # one of them is 1
-    return ibis.coalesce((number * up / down + 0.5).floor().cast("float64") * down / up, column)
+    size = (column if size is None else size).abs()
+    usual = (size >= _SMALLEST) & (size < _LARGEST)
+    number, size = ibis.ifelse(usual, column, None), ibis.ifelse(usual, size, None)
+    scale = ibis.literal(10.0) ** ibis.greatest(_DIGITS - 1 - size.log10().floor(), 0).cast("float64")
+    return ibis.coalesce((number * scale + 0.5).floor().cast("float64") / scale, column)
 
 
 def steady_sum(column: ir.FloatingValue, *, size: float, rows: int) -> ir.FloatingScalar:

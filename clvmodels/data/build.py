@@ -166,7 +166,7 @@ def _spend(table: ir.Table, frequency: ir.FloatingColumn) -> dict[str, ir.Floati
     """Return the value of the first occasion and the mean value of the repeat occasions, NULL where unknown."""
     import ibis
 
-    total, first_value, repeats = rounded(table.total), rounded(table.first_value), frequency
+    total, first_value, repeats = rounded(table.total), rounded(table.first_value, size=table.total), frequency
     if "known" in table.columns:
         starts = (table.first_known == table["first"]).fill_null(False)
         first_value = ibis.ifelse(starts, first_value, None)

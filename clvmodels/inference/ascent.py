@@ -60,13 +60,13 @@ class Optimum:
     hessian
         Of minus the function.
     gradient
-        Of the function, per customer.
+        Of the function, per customer, where it was computed last.
     value
         Of the function.
     evaluations
         How often it was computed.
     settled
-        Whether a last Newton step, which leaves next to nothing, led here from where the gradient was computed.
+        Whether a last Newton step, which leaves next to nothing, led here from there.
     """
 
     psi: Array

@@ -32,7 +32,7 @@ class Diagnostics:
     message
         The same in a sentence, with what in the data may have caused it.
     gradient
-        Largest derivative of the mean log-likelihood by a log parameter.
+        Largest derivative of the mean log-likelihood by a log parameter, before the last step.
     evaluations
         How often the likelihood of all customers was computed.
     r_hat, ess

@@ -86,7 +86,27 @@ def test_rounded_as_in_python(engine: PrivateEngine) -> None:
     values[12:15] = [np.nan, np.inf, -np.inf]
     table = engine.send(pa.table({"n": np.arange(5_000), "v": values}))
     found = engine.run(table.select("n", rounded=rounded(table.v)).order_by("n"))["rounded"].to_numpy()
-    np.testing.assert_array_equal(found, significant_digits(values))
+    size = np.abs(values)
+    expected = np.where((size >= 1e-11) & (size < 1e12), significant_digits(values), values)
+    with np.errstate(invalid="ignore"):
+        expected = np.where((size >= 1e12) & (size < 1e15), np.floor(values + 0.5), expected)
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_parts_are_rounded_like_their_totals(engine: PrivateEngine) -> None:
+    rng = np.random.default_rng(3)
+    total = 10.0 ** rng.uniform(0.0, 11.0, 2_000)
+    part = total * rng.uniform(0.0, 1.0, 2_000)
+    cents = np.minimum(np.round(part, 2), total)
+    table = engine.send(pa.table({"n": np.arange(2_000), "v": part, "c": cents, "total": total}))
+    both = table.select("n", v=rounded(table.v, size=table.total), c=rounded(table.c, size=table.total)).order_by("n")
+    found = engine.run(both)
+    np.testing.assert_allclose(found["v"].to_numpy(), part, rtol=0.0, atol=5.1e-12 * total.max())
+    assert (np.abs(found["v"].to_numpy() - part) <= 5.1e-12 * total).all()
+    small = total < 1e9  # money in cents stays what it is
+    np.testing.assert_array_equal(found["c"].to_numpy()[small], cents[small])
+    nothing = engine.send(pa.table({"v": [0.0, None, 3.0], "total": [0.0, 2.0, None]}))
+    assert engine.run(nothing.select(v=rounded(nothing.v, size=nothing.total)))["v"].to_pylist() == [0.0, None, 3.0]
 
 
 # ----------------------------------------------------------------------------------------------------- elapsed time

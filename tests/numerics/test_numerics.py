@@ -60,6 +60,17 @@ def test_distinct_rows_of_any_numbers_are_those_of_numpy(rows, times, data):
     np.testing.assert_array_equal(table[distinct.order], np.repeat(expected, counts, axis=0))
 
 
+@pytest.mark.parametrize("hidden", [1.0 / 7.0, 0.1, -3.0, 1e300])
+def test_a_value_that_lies_on_no_grid_is_found_among_many_that_do(hidden):
+    column = np.arange(100_003.0) % 900.0
+    column[50_002] = hidden
+    for others in ([], [np.arange(100_003.0) % 7.0]):
+        distinct = distinct_rows(column, *others)
+        expected, counts = np.unique(np.column_stack([column, *others]), axis=0, return_counts=True)
+        np.testing.assert_array_equal(distinct.rows, expected)
+        np.testing.assert_array_equal(distinct.weight, counts)
+
+
 def histories(size, exact):
     generator = np.random.default_rng(8)
     x = generator.poisson(1.0, size).astype(float)
