@@ -155,7 +155,8 @@ def bfgs(objective: Objective, start: Array, *, hessian: Array | None = None, en
         good = np.isfinite(value) and np.isfinite(gradient).all()
         return (value, gradient) if good else (WALL, np.zeros_like(psi))
 
-    values, vectors = np.linalg.eigh(objective.expand(start)[2] if hessian is None else hessian)
+    known = objective.expand(start)[2] if hessian is None else hessian
+    values, vectors = np.linalg.eigh(known if np.isfinite(known).all() else np.eye(len(start)))
     inverse = (vectors / np.maximum(np.abs(values), LEAST_CURVATURE)) @ vectors.T
     options: Any = {"gtol": enough, "maxiter": 300, "hess_inv0": 0.5 * (inverse + inverse.T)}
     return np.asarray(minimize(walled, start, jac=True, method="BFGS", options=options).x)

@@ -58,7 +58,8 @@ def expanded(psi):
 def test_the_last_step_is_one_that_leaves_next_to_nothing(away, expansion):
     objective = Objective(peak, 1.0, expansion)
     found = finish(objective, TOP + away * np.array([1.0, -1.0]))
-    assert found.converged and found.settled
+    assert found.converged
+    assert found.settled
     np.testing.assert_allclose(found.psi, TOP, rtol=0.0, atol=1e-7)
     assert found.value == pytest.approx(-2.0, abs=1e-12)
     if expansion is expanded and away <= 1e-4:
