@@ -42,7 +42,7 @@ FLAT: Final = 1e-8
 STEEP: Final = 1e-6
 """A gradient per customer above this: not converged."""
 NEARLY, CLOSE = 5e-5, 1e-7
-"""Where the gradient per customer is below these, BFGS ends: on a sample or where Newton steps are dear, on few."""
+"""BFGS ends where the gradient per customer is below these: of many customers and a sample of them, of few."""
 WALL: Final = 1e10
 """What a line search sees where the function is not finite, so that it turns back; a customer's value is far below."""
 LEFT: Final = 1e-7
@@ -118,12 +118,12 @@ class Objective:
     def expand(self, psi: Array) -> Expansion:
         """Return the same and the matrix of second derivatives; that of differences is good to about 1e-5."""
         if self.expanded is None or not np.array_equal(psi, self.expanded[0]):
-            self.expanded = psi.copy(), self._in_closed_form(psi) or self._by_differences(psi)
+            with np.errstate(all="ignore"):  # as above
+                self.expanded = psi.copy(), self._in_closed_form(psi) or self._by_differences(psi)
         return self.expanded[1]
 
     def _in_closed_form(self, psi: Array) -> Expansion | None:
-        with np.errstate(all="ignore"):
-            found = self.expansion(psi)
+        found = self.expansion(psi)
         if found is None:
             return None
         self.evaluations += 1
@@ -188,7 +188,7 @@ def approach(objective: Objective, psi: Array, hessian: Array) -> Array:
     """Return a point near the maximum: a step with the curvature of a similar objective, or BFGS if that misses it."""
     value, gradient = objective(psi)
     inverse = _inverse(hessian)
-    if inverse is not None:
+    if inverse is not None and np.isfinite(gradient).all():
         near = psi - inverse @ gradient
         new_value, new_gradient, _ = objective.expand(near)
         if new_value <= value and np.abs(new_gradient).max() < NEARLY:

@@ -144,12 +144,14 @@ def _gradient(model: TransactionModel, theta: Array) -> float:
 
 
 def _sums(model: TransactionModel, theta: Array) -> float:
-    if model.history_sums is None:
-        return 0.0
     histories = _grid(model, theta)
     weight = np.linspace(1.0, 2.0, len(histories[0]))
-    terms = zip(model.history_sums(theta, weight, *histories), model.history_terms(theta, *histories), strict=True)
-    return max(_off(np.asarray(found), weight @ each, SMALL) for found, each in terms)
+    worst = 0.0
+    for sums in (model.history_sums, model.history_expansion):
+        if sums is not None:
+            found = zip(sums(theta, weight, *histories)[:2], model.history_terms(theta, *histories), strict=True)
+            worst = max(worst, *(_off(np.asarray(sum_), weight @ each, SMALL) for sum_, each in found))
+    return worst
 
 
 def _curvature(model: TransactionModel, theta: Array) -> float:
@@ -157,13 +159,11 @@ def _curvature(model: TransactionModel, theta: Array) -> float:
         return 0.0
     x, t_x, T = (column[1:] for column in _grid(model, theta))
     weight = np.linspace(1.0, 2.0, len(x))
-    *sums, curvature = model.history_expansion(theta, weight, x, t_x, T)
-    each = zip(sums, model.history_terms(theta, x, t_x, T), strict=True)
-    worst = max(_off(np.asarray(found), weight @ terms, SMALL) for found, terms in each)
     parts = (
         (model.count_terms, model.count_curvature(theta, weight, x), (x,)),
-        (model.history_terms, curvature, (x, t_x, T)),
+        (model.history_terms, model.history_expansion(theta, weight, x, t_x, T)[2], (x, t_x, T)),
     )
+    worst = 0.0
     for terms, found, columns in parts:
         for k, shift in enumerate(10.0 * STEP * np.diag(theta)):
             above, below = (weight @ terms(theta + sign * shift, *columns)[1] for sign in (1.0, -1.0))

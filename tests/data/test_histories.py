@@ -239,6 +239,11 @@ class TestUsing:
             before = rfm.T.copy()
             np.add(array, 1, out=array)
             np.testing.assert_array_equal(rfm.T, before)
+        closed = ages.view()
+        closed.flags.writeable = False  # its memory is still open
+        rfm, before = dataclasses.replace(rfm, T=closed), closed.copy()
+        ages[0] = 0.0
+        np.testing.assert_array_equal(rfm.T, before)
 
     def test_round_trip(self) -> None:
         rfm = read(table())
