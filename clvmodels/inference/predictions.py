@@ -150,8 +150,7 @@ def order_answers(
         def tell(rows: Rows, alive: Array, future: Array) -> Array | None:
             return use(rows, question.answer(alive, future))
 
-        x, t_x, T = distinct.rows.T
-        return over_blocks(model, part.draws, (x, t_x, T), question.given, tell, memory=memory)
+        return over_blocks(model, part.draws, distinct, question.given, tell, memory=memory)
 
     index = None if isinstance(histories, LazyHistories) else distinct.index
     return Answers(len(distinct.rows), len(part.draws), distinct.weight, index, blocks)
@@ -192,7 +191,7 @@ def spend_answers(model: SpendModel, part: Part, histories: Histories) -> Answer
 def over_blocks[R](
     model: TransactionModel,
     draws: Array,
-    columns: Sequence[Array],
+    distinct: DistinctRows,
     given: Given | None,
     use: Callable[[Rows, Array, Array], R],
     *,
@@ -205,8 +204,8 @@ def over_blocks[R](
     ----------
     model, draws
         The model and its parameters, shape (draws, parameters).
-    columns
-        x, t_x and T of the rows.
+    distinct
+        The rows: x, t_x and T, and what else tells them apart.
     given
         What has to be known of customers who are alive; None if nothing.
     use
@@ -217,7 +216,7 @@ def over_blocks[R](
     width
         How many numbers `use` makes of a row; None: as many as there are draws.
     """
-    x, t_x, T = columns
+    x, t_x, T = distinct.rows[:, :3].T
     size = max(NUMBERS_PER_BLOCK // (width or len(draws)), 1)
     if given is None:
 
@@ -225,7 +224,7 @@ def over_blocks[R](
             return use(rows, model.p_alive(draws, x[rows, None], t_x[rows, None], T[rows, None]), np.empty(0))
 
         return map_blocks(block, len(x), size)
-    pairs = distinct_rows(x, T, with_order=True)
+    pairs = distinct.by(0, 2)
     ends = np.concatenate(([0], np.cumsum(pairs.weight))).astype(np.int64)
     counts, ages = np.ascontiguousarray(pairs.rows.T)
     results: list[R] = []

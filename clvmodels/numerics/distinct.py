@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, partial
 from itertools import accumulate
 from typing import Any, Final
@@ -46,6 +46,19 @@ class DistinctRows:
     rows: Array
     weight: Array
     find_order: Callable[[], Index] | None = None
+    _by: dict[tuple[int, ...], DistinctRows] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def by(self, *columns: int) -> DistinctRows:
+        """Return the distinct rows of some columns of `rows`, by their numbers, with their order; kept once found.
+
+        Examples
+        --------
+        >>> distinct_rows(np.array([1.0, 1.0]), np.array([2.0, 3.0])).by(0).rows
+        array([[1.]])
+        """
+        if columns not in self._by:
+            self._by[columns] = distinct_rows(*(self.rows[:, column] for column in columns), with_order=True)
+        return self._by[columns]
 
     @cached_property
     def order(self) -> Index:

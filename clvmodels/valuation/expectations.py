@@ -53,7 +53,7 @@ def _expected(basis: Basis, customers: Customers, groups: int) -> Uncertainty:
     weights = distinct.weight
     if customers.weight is not None:
         weights = np.bincount(distinct.index, customers.weight).astype(float)
-    x, t_x, T, mean_spend = np.ascontiguousarray(distinct.rows[:, :4].T)
+    x, _, T, mean_spend = np.ascontiguousarray(distinct.rows[:, :4].T)
     table = np.empty((len(x), len(CUSTOMER_COLUMNS)))
     kinds = (discounting, growing) if basis.terms.growth else (discounting,)
     weightings = [kind(basis.terms, unit) for kind in kinds]
@@ -73,7 +73,7 @@ def _expected(basis: Basis, customers: Customers, groups: int) -> Uncertainty:
         return np.einsum("i,kij->kj", weight, values), by_group
 
     given = residuals(orders.model, customers.orders, x, T, weightings)
-    found = over_blocks(orders.model, customers.orders, (x, t_x, T), given, use, memory=MEMORY, width=customers.draws)
+    found = over_blocks(orders.model, customers.orders, distinct, given, use, memory=MEMORY, width=customers.draws)
     sums, by_group = (np.sum(some, axis=0) for some in zip(*found, strict=True))
     return Uncertainty(sums, table[distinct.index], by_group)
 
