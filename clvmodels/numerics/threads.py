@@ -16,7 +16,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["dot", "floats", "map_blocks", "sort", "take"]
+__all__ = ["copy_to", "dot", "map_blocks", "sort", "take"]
 
 PARTS: Final = 4
 """In how many parts a long array is sorted."""
@@ -72,17 +72,17 @@ def dot(left: NDArray[np.float64], right: NDArray[np.float64]) -> float:
     return float(np.einsum("i,i", left, right))
 
 
-def floats(values: NDArray[Any]) -> NDArray[np.float64]:
-    """Return a copy of a vector of numbers as floats.
+def copy_to(out: NDArray[np.float64], values: NDArray[Any]) -> None:
+    """Copy a vector of numbers, as floats, to one that is there.
 
     Examples
     --------
-    >>> floats(np.array([1, 2]))
+    >>> out = np.zeros(2)
+    >>> copy_to(out, np.array([1, 2]))
+    >>> out
     array([1., 2.])
     """
-    out = np.empty(len(values))
     map_blocks(lambda rows: np.copyto(out[rows], values[rows]), len(values), COPIED_AT_A_TIME)
-    return out
 
 
 def sort(numbers: NDArray[np.unsignedinteger[Any]]) -> None:
