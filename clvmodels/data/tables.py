@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
+import numpy.typing as npt
 
 from clvmodels.data.checks import check_histories, check_ids, warn_about
 from clvmodels.data.columns import count, examples, require, shown
@@ -116,9 +117,9 @@ def _take_apart(frame: pd.DataFrame, names: Names) -> _Columns:
         raise DataError(f"the table of histories has more than one column {examples(twice)}")
     ids = pd.Index(frame[names.customer_id])
     check_ids(ids)
-    block = np.empty((len(wanted), len(ids)))  # one piece of memory is found again sooner than several
+    block = np.empty((len(wanted), len(ids)))  # in one piece, as the next table then finds the memory of this one again
     for row, column in zip(block, wanted.values(), strict=True):
-        _write_numbers(row, frame[column], ids)
+        copy_to(row, _numbers(frame[column], ids))
     numbers = dict(zip(wanted, _closed(block), strict=True))
     used = {names.customer_id, *wanted.values(), *({} if last is None else {names.recency})}
     rest = frame[[column for column in frame.columns if column not in used]]
@@ -131,15 +132,15 @@ def _closed(array: FloatArray) -> FloatArray:
     return array
 
 
-def _write_numbers(out: FloatArray, column: pd.Series[Any], ids: pd.Index[Any]) -> None:
-    """Write down a column as floats, missing values as NaN."""
+def _numbers(column: pd.Series[Any], ids: pd.Index[Any]) -> npt.NDArray[Any]:
+    """Return the numbers of a column, missing values as NaN."""
     import pandas as pd
 
     if isinstance(column.dtype, np.dtype) and column.dtype.kind in "iuf":
-        return copy_to(out, column.to_numpy())
+        return column.to_numpy()
     numeric = pd.api.types.is_numeric_dtype(column.dtype) and not pd.api.types.is_bool_dtype(column.dtype)
     if numeric or pd.api.types.infer_dtype(column) in {"decimal", "integer", "floating", "mixed-integer-float"}:
-        return copy_to(out, column.to_numpy(dtype=np.float64, na_value=np.nan))
+        return column.to_numpy(dtype=np.float64, na_value=np.nan)
     seen = ", ".join(f"{shown(id_)} ({shown(value)})" for id_, value in zip(ids[:3], column.iloc[:3], strict=True))
     advice = f"; {_RECENCY_ADVICE}" if pd.api.types.is_datetime64_any_dtype(column.dtype) else ""
     raise DataError(
