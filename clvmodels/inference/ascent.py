@@ -14,9 +14,7 @@ import numpy as np
 from clvmodels.models.specification import Array
 
 __all__ = [
-    "CLOSE",
     "FARTHEST",
-    "NEARLY",
     "Expansion",
     "Objective",
     "Optimum",
@@ -136,9 +134,20 @@ class Objective:
         return value, gradient, 0.5 * (matrix + matrix.T)
 
 
-def climb(objective: Objective, start: Array) -> Optimum:
-    """Return the maximum near `start`."""
-    return finish(objective, bfgs(objective, start))
+def climb(objective: Objective, start: Array, sample: Objective | None = None) -> Optimum:
+    """Return the maximum near `start`.
+
+    Parameters
+    ----------
+    objective, start
+        The function, and where to begin.
+    sample
+        The same function of a sample of many customers: its maximum and curvature lead near that of all of them.
+    """
+    if sample is None:
+        return finish(objective, bfgs(objective, start))
+    psi = bfgs(sample, start, enough=NEARLY)
+    return finish(objective, approach(objective, psi, sample.expand(psi)[2]))
 
 
 def finite(value: float) -> float:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Literal
 from uuid import uuid4
 
@@ -21,6 +22,7 @@ from clvmodels.units import Unit
 if TYPE_CHECKING:
     import pymc as pm
 
+    from clvmodels.inference.likelihood import Table
     from clvmodels.inference.posterior import Target
 
 __all__ = ["BayesMethod", "Drawn", "Effort", "Sampler", "Segments", "draw", "pymc_model_of", "split"]
@@ -115,10 +117,16 @@ def pymc_model_of(
 ) -> pm.Model:
     """Return the PyMC model of some histories."""
     from clvmodels.inference.likelihood import tabulate
+
+    return _build(model, priors, unit, segments)(tabulate(_observed(model, histories, segments)))
+
+
+def _build(model: Model, priors: Priors, unit: Unit | None, segments: Segments | None) -> Callable[[Table], pm.Model]:
+    """Return what builds the PyMC model of a table of histories."""
     from clvmodels.inference.posterior import pymc_model
 
-    table = tabulate(_observed(model, histories, segments))
-    return pymc_model(model, priors, table, unit, () if segments is None else segments.names)
+    names = () if segments is None else segments.names
+    return partial(pymc_model, model, priors, unit=unit, segments=names)
 
 
 def draw(
@@ -133,11 +141,14 @@ def draw(
 ) -> Drawn:
     """Sample the posterior, or find its mode."""
     from clvmodels.inference import sampling
+    from clvmodels.inference.likelihood import tabulate
     from clvmodels.inference.posterior import Target
 
-    built = pymc_model_of(model, priors, histories, unit, segments)
-    target = Target(built, _recipe(model, priors, unit, segments), jacobian=method != "map")
-    centre = sampling.mode(target)
+    observed = _observed(model, histories, segments)
+    few = [group.sample() for group in observed]
+    build, recipe = _build(model, priors, unit, segments), _recipe(model, priors, unit, segments)
+    target = Target(build, tabulate(observed), recipe, jacobian=method != "map")
+    centre = sampling.mode(target, None if few == observed else replace(target, table=tabulate(few)))
     seed = effort.seed
     if method == "map":
         sampled = sampling.Sampled(centre.u[None, None, :])

@@ -27,7 +27,8 @@ from clvmodels.models.specification import Array, Model
 
 __all__ = ["LogLikelihood", "Table", "tabulate"]
 
-Index = np.ndarray[tuple[int, ...], np.dtype[np.int64]]
+Index = np.ndarray[tuple[int, ...], np.dtype[np.int32]]
+"""As PyMC keeps whole numbers; a function compiled for these need not be compiled for others."""
 
 
 @dataclass(frozen=True)
@@ -51,17 +52,33 @@ class Table:
     count_starts: Index
     starts: Index
 
+    @property
+    def named(self) -> dict[str, Array | Index]:
+        """The arrays by their names in a PyMC model, in the order that `LogLikelihood` takes them in."""
+        return {
+            "distinct_x": self.counts,
+            "customers_with_x": self.customers,
+            "distinct_histories": self.columns,
+            "customers_with_history": self.weight,
+            "first_x_of_group": self.count_starts,
+            "first_history_of_group": self.starts,
+        }
+
 
 def tabulate(groups: Sequence[Observations]) -> Table:
     """Return the observations of one or more groups of customers as one table."""
     histograms = [group.histogram for group in groups]
+    starts = np.cumsum([0, *(len(group.weight) for group in groups)], dtype=np.int32)
+    columns = np.empty((len(groups[0].columns), starts[-1]))
+    for k, column in enumerate(columns):
+        np.concatenate([group.columns[k] for group in groups], out=column)
     return Table(
         counts=np.concatenate([counts for counts, _ in histograms]),
         customers=np.concatenate([customers for _, customers in histograms]),
-        columns=np.concatenate([np.stack(group.columns) for group in groups], axis=1),
+        columns=columns,
         weight=np.concatenate([group.weight for group in groups]),
-        count_starts=np.cumsum([0, *(len(counts) for counts, _ in histograms)]),
-        starts=np.cumsum([0, *(len(group.weight) for group in groups)]),
+        count_starts=np.cumsum([0, *(len(counts) for counts, _ in histograms)], dtype=np.int32),
+        starts=starts,
     )
 
 

@@ -10,25 +10,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from clvmodels.inference.ascent import (
-    CLOSE,
-    FARTHEST,
-    NEARLY,
-    Expansion,
-    Objective,
-    Optimum,
-    approach,
-    bfgs,
-    finish,
-    finite,
-    simplex,
-)
+from clvmodels.inference.ascent import FARTHEST, Expansion, Objective, Optimum, climb, finite, simplex
 from clvmodels.inference.observations import Observations
 from clvmodels.models.specification import Array, Model
 
 __all__ = ["FAR", "maximise"]
 
-SAMPLE = 5_000
 FAR = 9.0
 """A parameter beyond exp(+-9) in internal units has gone to its boundary."""
 
@@ -60,15 +47,15 @@ def _objective(model: Model, observations: Observations) -> Objective:
 def maximise(model: Model, observations: Observations) -> Optimum:
     """Return the maximum of the likelihood of `model` given `observations`."""
     everything = _objective(model, observations)
-    few = observations.customers <= 4 * SAMPLE
-    first, enough = (everything, CLOSE) if few else (_objective(model, observations.sample(SAMPLE)), NEARLY)
+    few = observations.sample()
+    sample = None if few is observations else _objective(model, few)
+    first = everything if sample is None else sample
     starts = np.log(np.asarray(model.starts) - model.lower)
     starts = starts[np.argsort([finite(first(start)[0]) for start in starts])]
     best: Optimum | None = None
     for attempt in range(len(starts) + 1):
-        psi = bfgs(first, starts[attempt], enough=enough) if attempt < len(starts) else simplex(first, starts[0])
-        psi = psi if few else approach(everything, psi, first.expand(psi)[2])
-        optimum = finish(everything, psi)
+        start = starts[attempt] if attempt < len(starts) else simplex(first, starts[0])
+        optimum = climb(everything, start, sample)
         best = optimum if best is None or not best.value >= optimum.value else best
         if optimum.converged:
             break

@@ -17,9 +17,11 @@ from clvmodels.numerics.threads import dot, map_blocks
 __all__ = ["Observations", "observe"]
 
 ROWS_PER_BLOCK = 1 << 16
+SAMPLE, FEW = 5_000, 4
+"""Customers in a sample; up to so many times as many are few."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Observations:
     """Distinct histories and how many customers have each.
 
@@ -54,12 +56,14 @@ class Observations:
         first = run_starts(x)
         return x[first], np.add.reduceat(self.weight, first)
 
-    def sample(self, size: int) -> Observations:
-        """Return about `size` customers: every k-th of them, in the order of their histories."""
+    def sample(self) -> Observations:
+        """Return every k-th of many customers, in the order of their histories, in place of k; few as they are."""
+        if self.customers <= FEW * SAMPLE:
+            return self
+        step = self.customers // SAMPLE
         last = np.cumsum(self.weight)
-        step = max(int(last[-1] // size), 1)
-        chosen, weight = np.unique(np.searchsorted(last, np.arange(step, last[-1] + 1, step)), return_counts=True)
-        return replace(self, columns=tuple(column[chosen] for column in self.columns), weight=weight.astype(float))
+        chosen, times = np.unique(np.searchsorted(last, np.arange(step, last[-1] + 1, step)), return_counts=True)
+        return replace(self, columns=tuple(column[chosen] for column in self.columns), weight=np.asarray(step * times))
 
     def log_likelihood(self, model: Model, theta: Array) -> tuple[float, Array]:
         """Return the log-likelihood of all customers and its gradient by theta, shape (parameters,)."""

@@ -50,17 +50,7 @@ def pymc_model(model: Model, priors: Priors, table: Table, unit: Unit | None, se
     """
     year = DAYS["year"] / DAYS[unit] if unit is not None else 1.0
     with pm.Model(coords={"segment": list(segments)} if segments else None) as built:
-        data = [
-            pm.Data(name, array)
-            for name, array in (
-                ("distinct_x", table.counts),
-                ("customers_with_x", table.customers),
-                ("distinct_histories", table.columns),
-                ("customers_with_history", table.weight),
-                ("first_x_of_group", table.count_starts),
-                ("first_history_of_group", table.starts),
-            )
-        ]
+        data = [pm.Data(name, array) for name, array in table.named.items()]
         params = _params(model, priors, year, pooled=bool(segments))
         theta: Variable = pt.stack([params[name] for name in model.names], axis=-1)
         theta = theta if segments else theta[None, :]
@@ -94,8 +84,11 @@ def _by_segment(quantity: Quantity, centre: Variable) -> Variable:
     return pm.Deterministic(f"{quantity.name}_of_segment", value, dims="segment")
 
 
-_COMPILED: Final[dict[tuple[object, ...], tuple[Callable[..., Any], list[str]]]] = {}
-"""Functions of u and of the data by what they were compiled from, so that the next fit of a kind need not compile."""
+_COMPILED: Final[dict[tuple[object, ...], tuple[Callable[..., Any], dict[str, Any]]]] = {}
+"""Functions of u and of data by what they were compiled from, so that the next fit of a kind need not compile, with the
+names of the data; and their values, if they are none of the histories'."""
+_STARTS: Final[dict[Hashable, dict[str, Array]]] = {}
+"""Where PyMC starts, by recipe."""
 
 
 @dataclass(frozen=True)
@@ -104,47 +97,60 @@ class Target:
 
     Attributes
     ----------
-    built
-        The PyMC model.
+    build
+        Returns the PyMC model of some histories.
+    table
+        The histories.
     recipe
-        What the model was built from but for its data; models of one recipe share compiled functions.
+        What the model is built from but for the histories; models of one recipe share compiled functions.
     jacobian
         Whether the density is that of u (for sampling) or of the variables themselves (for their mode).
     """
 
-    built: pm.Model
+    build: Callable[[Table], pm.Model]
+    table: Table
     recipe: Hashable
     jacobian: bool = True
+
+    @cached_property
+    def built(self) -> pm.Model:
+        """The PyMC model; what has been compiled for others of the same recipe does without."""
+        return self.build(self.table)
 
     @property
     def customers(self) -> float:
         """Number of customers."""
-        return float(self.built["customers_with_history"].get_value(borrow=True).sum())
+        return float(self.table.weight.sum())
 
-    @cached_property
+    @property
     def start(self) -> Array:
         """Where PyMC would start, shape (size,)."""
-        return np.concatenate([np.ravel(value) for value in self.built.initial_point().values()])
+        return np.concatenate([np.ravel(value) for value in self._initial_point.values()])
+
+    @property
+    def _initial_point(self) -> dict[str, Array]:
+        if self.recipe not in _STARTS:
+            _STARTS[self.recipe] = self.built.initial_point()
+        return _STARTS[self.recipe]
 
     def point(self, u: Array) -> dict[str, Array]:
         """Return u as PyMC knows it: arrays by the names of the unconstrained variables."""
         point: dict[str, Array] = {}
-        for name, value in self.built.initial_point().items():
+        for name, value in self._initial_point.items():
             size = np.size(value)
             point[name], u = u[:size].reshape(np.shape(value)), u[size:]
         return point
 
     def _compiled(self, kind: str, outputs: Callable[[], list[Variable]]) -> tuple[Callable[..., Any], list[Array]]:
         """Return a function of u and of the data, for compiled callers, and the data."""
-        key = (self.recipe, self.jacobian, kind)
+        key, histories = (self.recipe, self.jacobian, kind), self.table.named
         if key not in _COMPILED:
-            point, values = self.built.initial_point(), self.built.continuous_value_vars
-            graphs, joined = join_nonshared_inputs(point, outputs(), values)
+            graphs, joined = join_nonshared_inputs(self._initial_point, outputs(), self.built.continuous_value_vars)
             function = compile_graph([joined], graphs, mode="NUMBA", on_unused_input="ignore")
-            _COMPILED[key] = function.vm.jit_fn, [shared.name for shared in function.get_shared()]
-        function, names = _COMPILED[key]
-        known = {**self.built.named_vars, **self.built.dim_lengths}
-        return function, [known[name].get_value(borrow=True) for name in names]
+            shared = {one.name: None if one.name in histories else one.get_value() for one in function.get_shared()}
+            _COMPILED[key] = function.vm.jit_fn, shared
+        function, data = _COMPILED[key]
+        return function, [histories.get(name, value) for name, value in data.items()]
 
     def _density(self) -> list[Variable]:
         log_density = self.built.logp(jacobian=self.jacobian)
@@ -165,7 +171,7 @@ class Target:
         function, data = self._compiled("density", self._density)
         key = (self.recipe, self.jacobian, "whitened")
         if key not in _COMPILED:
-            _COMPILED[key] = njit(_in_whitened_coordinates(function), nogil=True), []
+            _COMPILED[key] = njit(_in_whitened_coordinates(function), nogil=True), {}
         whitened, _ = _COMPILED[key]
         return lambda z: whitened(z, centre, factor, *data)
 

@@ -65,10 +65,10 @@ class Sampled:
     pareto_k: float = np.nan
 
 
-def mode(target: Target) -> Mode:
-    """Climb from PyMC's starting point."""
-    objective = Objective(target.density, target.customers)
-    optimum = climb(objective, target.start)
+def mode(target: Target, sample: Target | None = None) -> Mode:
+    """Climb from PyMC's starting point, with the help of the density of a sample of many customers, if there is one."""
+    start, few = target.start, None if sample is None else Objective(sample.density, target.customers)
+    optimum = climb(Objective(target.density, target.customers), start, few)
     values, vectors = np.linalg.eigh(optimum.hessian)
     clean = bool(values[0] > 0.0) and optimum.converged
     sd = np.minimum(1.0 / np.sqrt(np.maximum(values, LONGEST_SD**-2)), LONGEST_SD)

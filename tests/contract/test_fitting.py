@@ -158,7 +158,7 @@ def test_a_fit_comes_back_from_its_file(model, rfm, fitted, tmp_path):
 
 
 def test_many_customers_give_the_same_fit_as_the_search_without_a_sample(model, rfm, fitted, monkeypatch):
-    monkeypatch.setattr("clvmodels.inference.maximum_likelihood.SAMPLE", 1_000)
+    monkeypatch.setattr("clvmodels.inference.observations.SAMPLE", 1_000)
     sampled = OrdersEstimator(model).fit(rfm)
     np.testing.assert_allclose(sampled.estimate, fitted[model.key].estimate, rtol=1e-6)
 

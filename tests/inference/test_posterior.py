@@ -11,6 +11,7 @@ from pymc_extras.prior import Prior
 
 import clvmodels as clv
 from clvmodels.errors import DataError, FitError, FitWarning, ParameterError
+from clvmodels.inference import observations, posterior
 from clvmodels.inference.likelihood import LogLikelihood, tabulate
 from clvmodels.inference.observations import observe
 from clvmodels.models.compiled import KERNELS
@@ -127,6 +128,33 @@ def test_pymcs_own_sampler_agrees(rfm, sampled):
     error = sampled.draws.std(axis=0) / np.sqrt(60.0)
     assert (np.abs(fit.draws.mean(axis=0) - sampled.draws.mean(axis=0)) < 4.0 * error).all()
     assert set(fit.stats) == {"diverging", "n_steps", "step_size", "lp"}
+
+
+@pytest.mark.parametrize("key", MODELS)
+def test_a_sample_of_many_customers_leads_to_the_same_mode(key, rfm, monkeypatch):
+    estimator, customers, density = getattr(clv, MODELS[key].public_name)(), [], posterior.Target.density
+    monkeypatch.setattr(
+        posterior.Target, "density", lambda *args: customers.append(args[0].customers) or density(*args)
+    )
+    expected = estimator.fit(rfm, method="map")
+    everybody, evaluations = customers[0], len(customers)
+    customers.clear()
+    monkeypatch.setattr(observations, "SAMPLE", 200)
+    found = estimator.fit(rfm, method="map")
+    assert customers[0] < everybody
+    assert customers.count(everybody) < evaluations
+    assert found.diagnostics == expected.diagnostics
+    np.testing.assert_allclose(found.estimate, expected.estimate, rtol=2e-6)
+
+
+def test_what_a_fit_has_compiled_serves_the_next(rfm, monkeypatch):
+    monkeypatch.setattr(observations, "SAMPLE", 200)
+    monkeypatch.setattr(posterior, "_COMPILED", {})
+    clv.BGNBD().fit(rfm, method="map")
+    monkeypatch.setattr(posterior, "pymc_model", lambda *_, **__: pytest.fail("a PyMC model is built"))
+    clv.BGNBD().fit(rfm.select(rfm.customer_id[:500]), method="map")
+    for function, _ in posterior._COMPILED.values():
+        assert len(function.signatures) == 1
 
 
 def test_priors_pull_where_the_data_say_little(rfm):
