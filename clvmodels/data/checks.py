@@ -23,7 +23,7 @@ __all__ = ["check_histories", "check_ids", "warn_about"]
 _Rule = Callable[..., npt.NDArray[np.bool_]]
 """Which of some customers break it, by columns of their numbers."""
 
-_ROWS_PER_BLOCK = 1 << 16
+_ROWS_PER_BLOCK = 1 << 17
 _TOLERANCE = 1e-9
 _FEW_CUSTOMERS = 20  # a smaller table is somebody's examples rather than a customer base
 _FEW_GAPS = 5  # so many gaps of one day and none of zero do not happen by chance

@@ -16,7 +16,7 @@ from clvmodels.numerics.threads import dot, map_blocks
 
 __all__ = ["Observations", "observe"]
 
-ROWS_PER_BLOCK = 1 << 16
+ROWS_PER_BLOCK = 1 << 17
 SAMPLE, FEW = 5_000, 4
 """Customers in a sample; up to so many times as many are few."""
 
@@ -57,7 +57,7 @@ class Observations:
         return x[first], np.add.reduceat(self.weight, first)
 
     def sample(self) -> Observations:
-        """Return every k-th of many customers, in the order of their histories, in place of k; few as they are."""
+        """Return every k-th of many customers, in the order of their histories, each in place of k; of few, all."""
         if self.customers <= FEW * SAMPLE:
             return self
         step = self.customers // SAMPLE

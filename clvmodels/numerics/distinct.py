@@ -23,9 +23,9 @@ Codes = NDArray[np.unsignedinteger[Any]]
 WORD: Final = 64
 GRIDS: Final = (1.0, 7.0, 24.0, 30.4375, 365.25)
 """Values are often whole multiples of one, or of a day or an hour counted in weeks, days, months or years."""
-LARGEST_STEP: Final = 2.0**16 - 1.0
+LARGEST_STEP: Final = 2.0**31 - 1.0
 PROBE: Final = 1_000
-ROWS_PER_BLOCK: Final = 1 << 16
+ROWS_PER_BLOCK: Final = 1 << 17
 MULTIPLIERS: Final = (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB)
 
 
@@ -188,12 +188,16 @@ def _candidates(number: int, column: Array) -> Iterator[_Codes]:
     yield _Codes(partial(_off_grid, column, first), (last - first).bit_length(), partial(_of_bits, first))
 
 
-def _steps(grid: float, values: Array) -> NDArray[np.uint16] | None:
-    """Return the whole numbers which, divided by `grid`, are the values; None if there are none such."""
-    with np.errstate(over="ignore", invalid="ignore"):  # what is out of range becomes a number that is found to differ
+def _steps(grid: float, values: Array) -> NDArray[np.uint32] | None:
+    """Return the whole numbers which, divided by `grid`, are the values; None if there are none such.
+
+    The values are at most ``LARGEST_STEP / grid``.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):  # far below zero
         multiples = values * grid
-        steps = np.rint(multiples, out=multiples).astype(np.uint16)
-    return steps if np.array_equal(np.divide(steps, grid, out=multiples), values) else None
+        steps = np.rint(multiples, out=multiples).astype(np.int32)
+    exact = np.array_equal(np.divide(multiples, grid, out=multiples), values)
+    return steps.view(np.uint32) if exact and steps.min(initial=0) >= 0 else None
 
 
 def _on_grid(number: int, column: Array, grid: float, rows: slice | Index) -> Codes:

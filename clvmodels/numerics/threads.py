@@ -1,7 +1,8 @@
 """Work on long arrays in blocks, in threads: numpy releases the interpreter lock.
 
 Blocks do not depend on the number of threads, and results are put together in order, so that they are the same to the
-last digit on any machine.
+last digit on any machine. An operation on a block should take 20 microseconds or more: handing the lock from thread to
+thread takes several.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["copy_to", "dot", "map_blocks", "sort", "take"]
+__all__ = ["blocks", "copy_to", "dot", "map_blocks", "sort", "take"]
 
 PARTS: Final = 4
 """In how many parts a long array is sorted."""
@@ -30,17 +31,31 @@ def _pool() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="clvmodels")
 
 
-def map_blocks[R](function: Callable[[slice], R], size: int, block: int) -> list[R]:
-    """Return ``function(rows)`` for the consecutive slices of at most `block` rows that cover `size` rows.
+def blocks(size: int, most: int) -> list[slice]:
+    """Return an even number of consecutive slices of the same length, at most `most`, that cover `size` rows; or one.
+
+    Examples
+    --------
+    >>> blocks(7, 3)
+    [slice(0, 1, None), slice(1, 3, None), slice(3, 5, None), slice(5, 7, None)]
+    """
+    number = -(-size // most)
+    number = min(number + number % 2, size) if number > 1 else number
+    ends = [size * k // number for k in range(1, number + 1)]
+    return [slice(start, end) for start, end in zip([0, *ends], ends, strict=False)]
+
+
+def map_blocks[R](function: Callable[[slice], R], size: int, most: int) -> list[R]:
+    """Return ``function(rows)`` for the `blocks` of `size` rows, of at most `most` each.
 
     The calling thread takes its part of them, so that `function` may work in blocks itself.
 
     Examples
     --------
     >>> map_blocks(lambda rows: rows.stop - rows.start, 5, 2)
-    [2, 2, 1]
+    [1, 1, 1, 2]
     """
-    slices = [slice(start, min(start + block, size)) for start in range(0, size, block)]
+    slices = blocks(size, most)
     results: dict[int, R] = {}
     numbers = iter(range(len(slices)))  # shared: each number is taken once
 

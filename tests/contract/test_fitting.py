@@ -11,6 +11,7 @@ import clvmodels as clv
 from clvmodels.inference.estimator import OrdersEstimator, SpendEstimator
 from clvmodels.inference.observations import observe
 from clvmodels.models.registry import SPEND_MODELS
+from clvmodels.numerics.threads import blocks
 from tests.contract.conftest import as_histories
 
 
@@ -174,8 +175,8 @@ def test_a_fit_is_immutable(fitted, model):
 
 
 def test_the_result_does_not_depend_on_the_number_of_threads(model, rfm, fitted, monkeypatch):
-    def one_thread(function, size, block):
-        return [function(slice(start, min(start + block, size))) for start in range(0, size, block)]
+    def one_thread(function, size, most):
+        return [function(rows) for rows in blocks(size, most)]
 
     monkeypatch.setattr("clvmodels.inference.observations.map_blocks", one_thread)
     monkeypatch.setattr("clvmodels.models.derived.map_blocks", one_thread)

@@ -243,9 +243,14 @@ def test_many_z_of_one_law_agree_with_each_by_itself(n, a, size):
             np.testing.assert_allclose(ours[:, k], theirs, rtol=2e-9, atol=1e-300)
 
 
-def test_blocks_come_back_in_order():
-    assert map_blocks(lambda rows: (rows.start, rows.stop), 10, 4) == [(0, 4), (4, 8), (8, 10)]
-    assert map_blocks(lambda rows: rows, 0, 4) == []
+@pytest.mark.parametrize("size", [0, 1, 2, 3, 4, 7, 10, 1_000])
+@pytest.mark.parametrize("most", [1, 2, 3, 4, 999, 1_000])
+def test_blocks_come_back_in_order(size, most):
+    found = map_blocks(lambda rows: np.arange(size)[rows], size, most)
+    np.testing.assert_array_equal(np.concatenate([[], *found]), np.arange(size))
+    lengths = [len(block) for block in found]
+    assert len(found) < 2 or len(found) % 2 == 0 or most == 1
+    assert not found or 1 <= min(lengths) <= max(lengths) <= min(most, min(lengths) + 1)
 
 
 def test_powers_that_underflow_are_zero_without_a_warning():
