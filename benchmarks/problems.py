@@ -38,7 +38,7 @@ class Problem:
     only
         Contestants that take part in an ordinary run; the others do with ``--all``.
     runs
-        How often the task is timed.
+        How often the task is timed; a short one is timed more often.
     limit
         Seconds a contestant may take in all.
     """

@@ -16,7 +16,7 @@ from clvmodels.numerics.threads import dot, map_blocks
 
 __all__ = ["Observations", "observe"]
 
-ROWS_PER_BLOCK = 1 << 17
+ROWS_PER_BLOCK = 5 << 14
 SAMPLE, FEW = 5_000, 4
 """Customers in a sample; up to so many times as many are few."""
 
