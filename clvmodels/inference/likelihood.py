@@ -28,7 +28,7 @@ from clvmodels.models.specification import Array, Model
 __all__ = ["LogLikelihood", "Table", "tabulate"]
 
 Index = np.ndarray[tuple[int, ...], np.dtype[np.int32]]
-"""As PyMC keeps whole numbers; a function compiled for these need not be compiled for others."""
+"""As PyMC keeps whole numbers: what is compiled of its model takes these."""
 
 
 @dataclass(frozen=True)

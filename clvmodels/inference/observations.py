@@ -17,6 +17,7 @@ from clvmodels.numerics.threads import dot, map_blocks
 __all__ = ["Observations", "observe"]
 
 ROWS_PER_BLOCK = 5 << 14
+"""Fewer make threads wait for each other, more leave the processor's cache."""
 SAMPLE, FEW = 5_000, 4
 """Customers in a sample; up to so many times as many are few."""
 

@@ -67,8 +67,8 @@ class Sampled:
 
 def mode(target: Target, sample: Target | None = None) -> Mode:
     """Climb from PyMC's starting point, with the help of the density of a sample of many customers, if there is one."""
-    start, few = target.start, None if sample is None else Objective(sample.density, target.customers)
-    optimum = climb(Objective(target.density, target.customers), start, few)
+    few = None if sample is None else Objective(sample.density, target.customers)
+    optimum = climb(Objective(target.density, target.customers), (sample or target).start, few)
     values, vectors = np.linalg.eigh(optimum.hessian)
     clean = bool(values[0] > 0.0) and optimum.converged
     sd = np.minimum(1.0 / np.sqrt(np.maximum(values, LONGEST_SD**-2)), LONGEST_SD)

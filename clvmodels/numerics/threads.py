@@ -32,7 +32,9 @@ def _pool() -> ThreadPoolExecutor:
 
 
 def blocks(size: int, most: int) -> list[slice]:
-    """Return an even number of consecutive slices of the same length, at most `most`, that cover `size` rows; or one.
+    """Return consecutive slices of the same length (to a row), at most `most`, that cover `size` rows.
+
+    One, or an even number of them where there are rows enough, so that two cores are done at once.
 
     Examples
     --------

@@ -148,9 +148,9 @@ class TestRefusing:
     )
     def test_one_customer_among_very_many(self, case: str) -> None:
         columns, message = REFUSED[case]
-        frame = pd.concat([table()] * 30_000, ignore_index=True).assign(customer_id=np.arange(90_000).astype(str))
+        frame = pd.concat([table()] * 60_000, ignore_index=True).assign(customer_id=np.arange(180_000).astype(str))
         bad = table(**columns)
-        with pytest.raises(DataError, match=message.replace("of 3", "of 90,003")):
+        with pytest.raises(DataError, match=message.replace("of 3", "of 180,003")):
             read(pd.concat([frame, bad], ignore_index=True))
 
     def test_columns(self) -> None:

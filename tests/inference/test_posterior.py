@@ -147,6 +147,14 @@ def test_a_sample_of_many_customers_leads_to_the_same_mode(key, rfm, monkeypatch
     np.testing.assert_allclose(found.estimate, expected.estimate, rtol=2e-6)
 
 
+def test_a_table_holds_what_the_pymc_model_holds(rfm):
+    built = clv.BGNBD().to_pymc(rfm)
+    for name, array in tabulate([observe(MODELS["bg_nbd"], rfm)]).named.items():
+        held = built[name].get_value()
+        assert (held.dtype, held.flags.c_contiguous) == (array.dtype, array.flags.c_contiguous)
+        np.testing.assert_array_equal(held, array)
+
+
 def test_what_a_fit_has_compiled_serves_the_next(rfm, monkeypatch):
     monkeypatch.setattr(observations, "SAMPLE", 200)
     monkeypatch.setattr(posterior, "_COMPILED", {})

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clvmodels.numerics.beta_mixture import mean_powers
-from clvmodels.numerics.distinct import distinct_rows
+from clvmodels.numerics.distinct import ROWS_PER_BLOCK, distinct_rows
 from clvmodels.numerics.interpolate import by_age, spans
 from clvmodels.numerics.power_integral import log_power_integral, power_integral
 from clvmodels.numerics.quadrature import TimeGrid, Weighting, log_integral_of_peak
@@ -66,9 +66,9 @@ def test_distinct_rows_of_any_numbers_are_those_of_numpy(rows, times, data):
 
 @pytest.mark.parametrize("hidden", [1.0 / 7.0, 0.1, -3.0, 1e300])
 def test_a_value_that_lies_on_no_grid_is_found_among_many_that_do(hidden):
-    column = np.arange(100_003.0) % 900.0
-    column[50_002] = hidden
-    for others in ([], [np.arange(100_003.0) % 7.0]):
+    column = np.arange(2.0 * ROWS_PER_BLOCK) % 900.0
+    column[ROWS_PER_BLOCK + 50_002] = hidden
+    for others in ([], [np.arange(2.0 * ROWS_PER_BLOCK) % 7.0]):
         distinct = distinct_rows(column, *others)
         expected, counts = np.unique(np.column_stack([column, *others]), axis=0, return_counts=True)
         np.testing.assert_array_equal(distinct.rows, expected)
@@ -86,7 +86,7 @@ def histories(size, exact):
 @pytest.mark.parametrize("with_order", [False, True])
 @pytest.mark.parametrize("exact", [False, True])
 def test_distinct_rows_of_many_blocks_are_those_of_numpy(exact, with_order):
-    columns = histories(200_000, exact)
+    columns = histories(3 * ROWS_PER_BLOCK, exact)
     distinct = distinct_rows(*columns, with_order=with_order)
     order = np.lexsort(columns[::-1])
     np.testing.assert_array_equal(distinct.order, order)
@@ -107,10 +107,14 @@ def test_a_value_off_the_grid_behind_the_first_thousand_is_not_lost():
 
 @pytest.mark.parametrize("grid", [1.0, 7.0])
 def test_the_largest_steps_of_a_grid_are_told_apart(grid):
-    # Steps are kept in 16 bits, and what is larger must not begin again at zero.
-    steps = np.array([0.0, 1.0, 65_534.0, 65_535.0, 65_536.0, 65_537.0])
-    for column in (steps / grid, steps[:4] / grid, np.concatenate([np.zeros(70_000), steps]) / grid):
-        np.testing.assert_array_equal(distinct_rows(column).rows[:, 0], np.unique(column))
+    # Steps are kept in 31 bits, and what is larger must not begin again at zero.
+    steps = 2.0**31 + np.array([-(2.0**31), 1.0 - 2.0**31, -2.0, -1.0, 0.0, 1.0, 2.0**31, 2.0**31 + 1.0])
+    for column in (steps / grid, steps[:4] / grid, np.concatenate([np.zeros(2 * ROWS_PER_BLOCK), steps]) / grid):
+        for others in ([], [np.arange(len(column)) % 2.0]):
+            for with_order in (False, True):
+                distinct = distinct_rows(column, *others, with_order=with_order)
+                expected = np.unique(np.column_stack([column, *others]), axis=0)
+                np.testing.assert_array_equal(distinct.rows, expected)
 
 
 def test_fingerprints_of_data_stay_what_they_were():

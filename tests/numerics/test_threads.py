@@ -43,6 +43,7 @@ def test_long_arrays_are_sorted_and_taken_from_in_threads(size):
 def test_results_do_not_depend_on_the_number_of_threads(monkeypatch):
     truth = clv.ParetoNBD().from_params({"r": 0.553, "alpha": 10.578, "s": 0.606, "beta": 11.669}, unit="week")
     rfm = truth.simulate(100_000, "78 weeks", seed=1)
+    monkeypatch.setattr("clvmodels.inference.observations.ROWS_PER_BLOCK", 10_000)
     found = []
     for cores in (1, 2, 5):
         monkeypatch.setattr(os, "cpu_count", lambda cores=cores: cores)
