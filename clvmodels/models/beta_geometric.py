@@ -204,7 +204,7 @@ def _summed_value(
 def _rest(b: Array, k: Array) -> Array:
     """Return b + k - 1, infinite where k = 0: who has had no opportunity to leave has not left."""
     rest = np.asarray(b + k - 1.0)
-    rest[np.broadcast_to(k, rest.shape) <= 0.0] = np.inf
+    np.copyto(rest, np.inf, where=k <= 0.0)
     return rest
 
 
