@@ -1,6 +1,9 @@
-"""The maximum of a smooth function of several variables: BFGS, then Newton steps.
+"""The maximum of a smooth function of several variables: BFGS, then Newton steps; where these miss, a trust region.
 
-Source: Nocedal & Wright (2006), Numerical Optimization, ch. 3 and 6.
+What is left is told in units of the function itself, which for a log-likelihood do not depend on how the parameters are
+written, nor on how well the data know them.
+
+Source: Nocedal & Wright (2006), Numerical Optimization, ch. 3, 4 and 6.
 """
 
 from __future__ import annotations
@@ -14,7 +17,9 @@ import numpy as np
 from clvmodels.models.specification import Array
 
 __all__ = [
+    "FAR",
     "FARTHEST",
+    "FLAT",
     "Expansion",
     "Objective",
     "Optimum",
@@ -29,22 +34,29 @@ __all__ = [
 type Expansion = tuple[float, Array, Array]
 """A value, the gradient, and the matrix of second derivatives."""
 
-STEP: Final = 1e-5
+STEP: Final = 3e-5
 """Of the differences."""
+FAR: Final = 9.0
+"""What has gone beyond exp(+-9) is on its way to zero or infinity."""
 FARTHEST: Final = 30.0
 """Beyond exp(+-30) nothing changes any more."""
 LEAST_CURVATURE: Final = 1e-2
 """A start's curvature is taken to be at least this, so that the first step is not too long."""
 FLAT: Final = 1e-8
 """An eigenvalue of the Hessian, per customer, below this: the data do not identify a direction."""
-STEEP: Final = 1e-6
-"""A gradient per customer above this: not converged."""
 NEARLY, CLOSE = 5e-5, 1e-7
-"""BFGS ends where the gradient per customer is below these: of many customers and a sample of them, of few."""
+"""BFGS ends where the gradient per customer is below these: of a sample of many customers, of all of few."""
+NEAR: Final = 1e-8
+"""The same for a trust region; below it, rounding decides whether a value is higher."""
+LITTLE, LITTLE_AFAR = 1e-6, 1e-2
+"""A function that a further step would raise by no more than this is at its maximum; far out, where ever longer steps
+gain ever less, is as near to it as matters."""
 WALL: Final = 1e10
 """What a line search sees where the function is not finite, so that it turns back; a customer's value is far below."""
 LEFT: Final = 1e-7
 """A Newton step that leaves no more than this of a parameter is the last one."""
+SLOW: Final = 0.1
+"""A chord step that leaves more of the gradient than this asks for the curvature where it led."""
 
 
 @dataclass(frozen=True)
@@ -63,8 +75,8 @@ class Optimum:
         Of the function.
     evaluations
         How often it was computed.
-    settled
-        Whether a last Newton step, which leaves next to nothing, led here from there.
+    left
+        By how much one more step would raise the function.
     """
 
     psi: Array
@@ -72,12 +84,23 @@ class Optimum:
     gradient: Array
     value: float
     evaluations: int
-    settled: bool = False
+    left: float
+
+    @property
+    def largest_sd(self) -> float:
+        """The largest standard error that the curvature gives; infinite where there is no maximum."""
+        inverse = _inverse(self.hessian)
+        return np.inf if inverse is None else float(np.sqrt(np.diag(inverse).max()))
+
+    @property
+    def far(self) -> bool:
+        """Whether the maximum is on its way to zero or infinity."""
+        return bool(np.abs(self.psi).max() > FAR)
 
     @property
     def converged(self) -> bool:
-        """Whether the gradient vanishes."""
-        return self.settled or bool(np.abs(self.gradient).max() < STEEP)
+        """Whether there is nothing left to climb."""
+        return self.left < (LITTLE_AFAR if self.far else LITTLE)
 
 
 class Objective:
@@ -114,7 +137,7 @@ class Objective:
         return self.last[1:]
 
     def expand(self, psi: Array) -> Expansion:
-        """Return the same and the matrix of second derivatives; that of differences is good to about 1e-5."""
+        """Return the same and the matrix of second derivatives; that of differences is good to about 1e-9."""
         if self.expanded is None or not np.array_equal(psi, self.expanded[0]):
             with np.errstate(all="ignore"):  # as above
                 self.expanded = psi.copy(), self._in_closed_form(psi) or self._by_differences(psi)
@@ -130,7 +153,8 @@ class Objective:
 
     def _by_differences(self, psi: Array) -> Expansion:
         value, gradient = self(psi)
-        matrix = np.array([(self(psi + shift)[1] - gradient) / STEP for shift in STEP * np.eye(len(psi))])
+        shifts = STEP * np.eye(len(psi))
+        matrix = np.array([self(psi + shift)[1] - self(psi - shift)[1] for shift in shifts]) / (2.0 * STEP)
         return value, gradient, 0.5 * (matrix + matrix.T)
 
 
@@ -142,12 +166,18 @@ def climb(objective: Objective, start: Array, sample: Objective | None = None) -
     objective, start
         The function, and where to begin.
     sample
-        The same function of a sample of many customers: its maximum and curvature lead near that of all of them.
+        The same function of a sample of many customers: its maximum and curvature lead near that of all of them, unless
+        it knows so little that it has none.
     """
-    if sample is None:
-        return finish(objective, bfgs(objective, start))
-    psi = bfgs(sample, start, enough=NEARLY)
-    return finish(objective, approach(objective, psi, sample.expand(psi)[2]))
+    quick: Optimum | None = None
+    if sample is not None:
+        psi = bfgs(sample, start, enough=NEARLY)
+        if np.abs(psi).max() < FAR:
+            quick = finish(objective, approach(objective, psi, sample.expand(psi)[2]))
+        if quick is not None and quick.converged and not quick.far:
+            return quick
+    found = finish(objective, bfgs(objective, start))
+    return found if quick is None or not quick.value > found.value else quick
 
 
 def finite(value: float) -> float:
@@ -155,20 +185,30 @@ def finite(value: float) -> float:
     return value if np.isfinite(value) else np.inf
 
 
-def bfgs(objective: Objective, start: Array, *, hessian: Array | None = None, enough: float = CLOSE) -> Array:
-    """Return where BFGS ends that starts with the curvature at `start`, or that of a similar objective."""
-    from scipy.optimize import minimize
+def _walled(objective: Objective) -> Callable[[Array], tuple[float, Array]]:
+    """Return the same function with a wall around where it is finite."""
 
     def walled(psi: Array) -> tuple[float, Array]:
         value, gradient = objective(psi)
         good = np.isfinite(value) and np.isfinite(gradient).all()
         return (value, gradient) if good else (WALL, np.zeros_like(psi))
 
-    known = objective.expand(start)[2] if hessian is None else hessian
-    values, vectors = np.linalg.eigh(known if np.isfinite(known).all() else np.eye(len(start)))
+    return walled
+
+
+def _known(hessian: Array) -> Array:
+    """Return a matrix of second derivatives, or another where there are none."""
+    return hessian if np.isfinite(hessian).all() else np.eye(len(hessian))
+
+
+def bfgs(objective: Objective, start: Array, *, enough: float = CLOSE) -> Array:
+    """Return where BFGS ends that starts with the curvature at `start`."""
+    from scipy.optimize import minimize
+
+    values, vectors = np.linalg.eigh(_known(objective.expand(start)[2]))
     inverse = (vectors / np.maximum(np.abs(values), LEAST_CURVATURE)) @ vectors.T
     options: Any = {"gtol": enough, "maxiter": 300, "hess_inv0": 0.5 * (inverse + inverse.T)}
-    return np.asarray(minimize(walled, start, jac=True, method="BFGS", options=options).x)
+    return np.asarray(minimize(_walled(objective), start, jac=True, method="BFGS", options=options).x)
 
 
 def simplex(objective: Objective, start: Array) -> Array:
@@ -194,36 +234,67 @@ def _inverse(hessian: Array) -> Array | None:
 
 
 def approach(objective: Objective, psi: Array, hessian: Array) -> Array:
-    """Return a point near the maximum: a step with the curvature of a similar objective, or BFGS if that misses it."""
+    """Return a point nearer to the maximum, by a step with the curvature of a similar objective; `psi` if it misses."""
     value, gradient = objective(psi)
     inverse = _inverse(hessian)
-    if inverse is not None and np.isfinite(gradient).all():
-        near = psi - inverse @ gradient
-        new_value, new_gradient, _ = objective.expand(near)
-        if new_value <= value and np.abs(new_gradient).max() < NEARLY:
-            return near
-    return bfgs(objective, psi, hessian=hessian, enough=NEARLY)
+    if inverse is None or not np.isfinite(gradient).all():
+        return psi
+    near = psi - inverse @ gradient
+    return near if objective.expand(near)[0] <= value else psi
 
 
 def finish(objective: Objective, psi: Array) -> Optimum:
-    """Polish by chord Newton steps, which a good start needs few of.
+    """Return the maximum near a point that is near to it: by Newton steps, or from where they end by a trust region."""
+    optimum = _polish(objective, np.clip(psi, -FARTHEST, FARTHEST))
+    return optimum if optimum.converged else _polish(objective, _trust(objective, optimum.psi))
+
+
+def _trust(objective: Objective, psi: Array) -> Array:
+    """Return where Newton steps end that are no longer than they have proved good, and that saddles do not stop."""
+    from scipy.optimize import minimize
+
+    def hessian(at: Array) -> Array:
+        return _known(objective.expand(at)[2])
+
+    options: Any = {"gtol": NEAR, "maxiter": 200, "initial_trust_radius": 0.5, "max_trust_radius": 4.0}
+    found = minimize(_walled(objective), psi, jac=True, hess=hessian, method="trust-exact", options=options)
+    return np.clip(found.x, -FARTHEST, FARTHEST)
+
+
+def _polish(objective: Objective, psi: Array) -> Optimum:
+    """Take chord Newton steps, and the curvature anew where they do not gain much.
 
     A step leaves about its length times the distance to where the curvature was taken: at first its length squared.
     """
-    psi = centre = np.clip(psi, -FARTHEST, FARTHEST)
+    centre = psi
     value, gradient, hessian = objective.expand(psi)
-    inverse, settled = _inverse(hessian), False
-    for _ in range(8):
+    inverse = _inverse(hessian)
+    left = _left(gradient, hessian)
+    for _ in range(12):
         if inverse is None:
             break
         step = -inverse @ gradient
         length = np.abs(step).max()
         if length * (length + np.abs(psi - centre).max()) < LEFT:
-            psi, value, settled = psi + step, value + 0.5 * float(gradient @ step), True
+            psi, value, left = psi + step, value + 0.5 * float(gradient @ step), 0.0
             break
         new_value, new_gradient = objective(psi + step)
-        if not np.abs(new_gradient).max() < np.abs(gradient).max() or new_value > value + 1e-12:
+        gained = np.abs(new_gradient).max() / np.abs(gradient).max()
+        if not gained < 1.0 or new_value > value + 1e-12:
             break
         psi, value, gradient = psi + step, new_value, new_gradient
+        if gained > SLOW:
+            centre = psi
+            value, gradient, hessian = objective.expand(psi)
+            inverse = _inverse(hessian)
+        left = _left(gradient, hessian)
     customers = objective.customers
-    return Optimum(psi, hessian * customers, -gradient, -value * customers, objective.evaluations, settled)
+    return Optimum(psi, hessian * customers, -gradient, -value * customers, objective.evaluations, left * customers)
+
+
+def _left(gradient: Array, hessian: Array) -> float:
+    """Return by how much a Newton step would change the value; infinite where that cannot be told."""
+    if not (np.isfinite(gradient).all() and np.isfinite(hessian).all()):
+        return np.inf
+    values, vectors = np.linalg.eigh(hessian)
+    return float(0.5 * np.sum((vectors.T @ gradient) ** 2 / np.maximum(np.abs(values), FLAT)))

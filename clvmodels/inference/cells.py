@@ -13,6 +13,7 @@ import numpy as np
 
 from clvmodels.data.histories import Histories
 from clvmodels.data.lazy import LazyHistories
+from clvmodels.errors import FitError
 from clvmodels.inference.observations import Observations, observe
 from clvmodels.models.specification import Array, Model, TransactionModel
 from clvmodels.numerics.threads import dot
@@ -20,7 +21,7 @@ from clvmodels.numerics.threads import dot
 __all__ = ["finer", "grid_effect"]
 
 STEP: Final = 1e-3
-"""Of second differences, in time as a share of the mean age, or in the logarithm of money."""
+"""Of second differences, as a share of a time, or in the logarithm of money."""
 
 
 def grid_effect(model: Model, histories: Histories | LazyHistories, theta: Array) -> float:
@@ -41,29 +42,37 @@ def grid_effect(model: Model, histories: Histories | LazyHistories, theta: Array
     return _effect_of_spend(model, observed, histories.spread_of_spend, theta)
 
 
-def _effect_of_times(model: Model, observed: Observations, spread: Array, theta: Array) -> float:
+def _effect_of_times(model: TransactionModel, observed: Observations, spread: Array, theta: Array) -> float:
     some = np.any(spread != 0.0, axis=1)
     if not some.any():
         return 0.0
-    step = STEP * observed.time
     x, t_x, T = (column[some] for column in observed.columns)
-    t_x = np.where(x > 0, np.maximum(t_x, step), t_x)
-    T = np.maximum(T, t_x + 2.0 * step)  # differences keep recency below T
+    bought = x > 0
+    by_recency, by_age = _steps(model, observed.time, theta, x, t_x), _steps(model, observed.time, theta, x, T)
+    t_x = np.where(bought, np.maximum(t_x, by_recency), t_x)
+    T = np.maximum(T, t_x + 1.25 * (by_recency + by_age))  # differences keep recency below T
 
     def at(recency: float, age: float) -> Array:
-        moved = np.where(x > 0, t_x + recency * step, t_x)
-        return model.history_terms(theta, x, moved, T + age * step)[0]
+        return model.history_terms(theta, x, np.where(bought, t_x + recency * by_recency, t_x), T + age * by_age)[0]
 
     centre = at(0, 0)
     second = np.column_stack(
         [
-            at(1, 0) - 2.0 * centre + at(-1, 0),
-            (at(1, 1) - at(1, -1) - at(-1, 1) + at(-1, -1)) / 2.0,
-            at(0, 1) - 2.0 * centre + at(0, -1),
+            (at(1, 0) - 2.0 * centre + at(-1, 0)) / by_recency**2,
+            (at(1, 1) - at(1, -1) - at(-1, 1) + at(-1, -1)) / (2.0 * by_recency * by_age),
+            (at(0, 1) - 2.0 * centre + at(0, -1)) / by_age**2,
         ]
     )
-    change = (second * spread[some]).sum(axis=1) / step**2
-    return 0.5 * dot(observed.weight[some], change)
+    return 0.5 * dot(observed.weight[some], (second * spread[some]).sum(axis=1))
+
+
+def _steps(model: TransactionModel, mean_age: float, theta: Array, x: Array, time: Array) -> Array:
+    """Return steps in which a likelihood hardly bends: it depends on times beside those that are parameters.
+
+    The more purchases, the faster it bends.
+    """
+    scales = [value for parameter, value in zip(model.parameters, theta, strict=True) if parameter.dimension == "time"]
+    return np.asarray(STEP * (min(scales, default=mean_age) + time) / np.sqrt(1.0 + x))
 
 
 def _effect_of_spend(model: Model, observed: Observations, spread: Array, theta: Array) -> float:
@@ -76,10 +85,21 @@ def _effect_of_spend(model: Model, observed: Observations, spread: Array, theta:
 
 
 def finer(histories: Histories | LazyHistories, effect: float) -> Histories | LazyHistories | None:
-    """Return the histories on a grid fine enough for its bound, or None if it is fine enough already."""
+    """Return the histories on a grid fine enough for its bound, or None if it is fine enough already.
+
+    Raises
+    ------
+    FitError
+        If the effect of the grid is no number.
+    """
     if isinstance(histories, Histories) or histories.grid is None:
         return None
     grid, bound = histories.grid, histories.grid.bound * len(histories)
     if abs(effect) <= bound:
         return None
+    if not np.isfinite(effect):
+        raise FitError(
+            "what the grid of times does to the log-likelihood cannot be told at these parameters; count exact "
+            "histories: rfm_summary(..., grid=None)"
+        )
     return replace(histories, grid=replace(grid, step=grid.step * min(0.7 * (bound / abs(effect)) ** 0.5, 0.5)))

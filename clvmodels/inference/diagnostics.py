@@ -7,8 +7,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from clvmodels.inference.ascent import FLAT, Optimum
-from clvmodels.inference.maximum_likelihood import FAR
+from clvmodels.inference.ascent import FAR, FLAT, Optimum
 from clvmodels.inference.observations import Observations
 from clvmodels.models.specification import Array, Model, TransactionModel
 
@@ -78,7 +77,8 @@ def diagnose(model: Model, observations: Observations, optimum: Optimum) -> Diag
             f"{', '.join(directions)}: the data show no sign of that kind of variety among customers",
         )
     elif not optimum.converged:
-        status, what = "not converged", f"the slope of the log-likelihood is still {size:.1e} a customer"
+        slope = f"the slope of the log-likelihood is still {size:.1e} a customer"
+        status, what = "not converged", f"{slope}, and a step would raise it by {optimum.left:.2g}"
     elif eigenvalues[0] < FLAT:
         status, what = "not identified", f"the data leave open a combination of {_involved(model, vectors[:, 0])}"
     else:

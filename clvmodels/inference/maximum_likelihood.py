@@ -2,8 +2,9 @@
 
 The best of several starts is improved by BFGS, on a sample of the customers if there are many, whose curvature then
 gives a step on all of them, and finished by Newton steps, whose Hessian (in closed form, or differences of the exact
-gradient) also gives the standard errors. What does not converge is tried from the other starts and by Nelder & Mead's
-method; what then still is not a clean maximum is diagnosed in words.
+gradient) also gives the standard errors. Data that say little about a parameter may have several maxima, so that the
+other starts are tried as well; what does not converge, also by Nelder & Mead's method. What then still is not a clean
+maximum is diagnosed in words.
 """
 
 from __future__ import annotations
@@ -14,10 +15,10 @@ from clvmodels.inference.ascent import FARTHEST, Expansion, Objective, Optimum, 
 from clvmodels.inference.observations import Observations
 from clvmodels.models.specification import Array, Model
 
-__all__ = ["FAR", "maximise"]
+__all__ = ["maximise"]
 
-FAR = 9.0
-"""A parameter beyond exp(+-9) in internal units has gone to its boundary."""
+VAGUE = 0.587
+"""A log parameter with a larger standard error has a 95 % interval that spans more than a factor of ten."""
 
 
 def _objective(model: Model, observations: Observations) -> Objective:
@@ -49,15 +50,17 @@ def maximise(model: Model, observations: Observations) -> Optimum:
     everything = _objective(model, observations)
     few = observations.sample()
     sample = None if few is observations else _objective(model, few)
-    first = everything if sample is None else sample
+    ranked = everything if sample is None else sample
     starts = np.log(np.asarray(model.starts) - model.lower)
-    starts = starts[np.argsort([finite(first(start)[0]) for start in starts])]
-    best: Optimum | None = None
-    for attempt in range(len(starts) + 1):
-        start = starts[attempt] if attempt < len(starts) else simplex(first, starts[0])
-        optimum = climb(everything, start, sample)
-        best = optimum if best is None or not best.value >= optimum.value else best
-        if optimum.converged:
-            break
-    assert best is not None
+    starts = starts[np.argsort([finite(ranked(start)[0]) for start in starts])]
+    best = climb(everything, starts[0], sample)
+    if best.converged and best.largest_sd < VAGUE:
+        return best
+    best = max([best, *(climb(everything, start) for start in starts[1:])], key=_height)
+    if not best.converged:
+        best = max(best, climb(everything, simplex(everything, starts[0])), key=_height)
     return best
+
+
+def _height(optimum: Optimum) -> float:
+    return -finite(-optimum.value)

@@ -250,7 +250,7 @@ def draw_traits(theta: Array, x: Array, k: Array, T: Array, generator: np.random
     r, alpha, a, b = np.moveaxis(theta, -1, 0)
     shape = np.broadcast(r, x, T).shape
     rate = generator.gamma(np.broadcast_to(r + x, shape)) / (alpha + T)
-    with np.errstate(divide="ignore"):
+    with np.errstate(divide="ignore", over="ignore"):  # who hardly ever leaves
         log_stay = np.log1p(-generator.beta(np.broadcast_to(a, shape), b + k))
         last = np.ceil(generator.standard_exponential(shape) / -log_stay)
     return Traits(rate, np.full(shape, np.inf), np.maximum(last, 1.0))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from clvmodels.inference.ascent import Objective, approach, bfgs, climb, finish
+from clvmodels.inference.ascent import Objective, Optimum, approach, bfgs, climb, finish
 
 
 @pytest.mark.parametrize("beyond", [np.nan, -np.inf])
@@ -59,7 +61,7 @@ def test_the_last_step_is_one_that_leaves_next_to_nothing(away, expansion):
     objective = Objective(peak, 1.0, expansion)
     found = finish(objective, TOP + away * np.array([1.0, -1.0]))
     assert found.converged
-    assert found.settled
+    assert found.left == 0.0
     np.testing.assert_allclose(found.psi, TOP, rtol=0.0, atol=1e-7)
     assert found.value == pytest.approx(-2.0, abs=1e-12)
     if expansion is expanded and away <= 1e-4:
@@ -69,6 +71,54 @@ def test_the_last_step_is_one_that_leaves_next_to_nothing(away, expansion):
 @pytest.mark.parametrize("curvature", [1.0, 0.01, -1.0, np.nan], ids=["like", "too flat", "wrong sign", "unknown"])
 def test_a_curvature_that_leads_astray_is_not_followed(curvature):
     objective = Objective(peak, 1.0, expanded)
-    near = approach(objective, TOP + 0.01, np.diag([curvature, 1.0]))
-    np.testing.assert_allclose(near, TOP, rtol=0.0, atol=1e-4)
-    assert np.abs(objective(near)[1]).max() < 1e-4
+    begin = TOP + 0.01
+    near = approach(objective, begin, np.diag([curvature, 1.0]))
+    assert objective(near)[0] <= objective(begin)[0]
+    np.testing.assert_allclose(near, TOP if curvature == 1.0 else begin, rtol=0.0, atol=1e-6)
+    np.testing.assert_allclose(finish(objective, near).psi, TOP, rtol=0.0, atol=1e-7)
+
+
+CUSTOMERS = 1e6
+
+
+def crest(psi):
+    """A crest along v = u / 2, which rises by some 1e-7 a customer to its top at u = 3."""
+    u, v = psi
+    across = v - u / 2.0
+    value = -(across**2) - 1e-7 * (np.cosh(u - 3.0) - 1.0)
+    return CUSTOMERS * value, CUSTOMERS * np.array([across - 1e-7 * np.sinh(u - 3.0), -2.0 * across])
+
+
+@pytest.mark.parametrize("begin", [-1.0, 1.0, 2.5, 5.0])
+def test_a_nearly_level_crest_is_climbed_to_its_top(begin):
+    """The slope is about 1e-6 a customer: of a million, that is not nothing."""
+    found = finish(Objective(crest, CUSTOMERS), np.array([begin, begin / 2.0 + 0.1]))
+    assert found.converged
+    np.testing.assert_allclose(found.psi, [3.0, 1.5], rtol=0.0, atol=1e-3)
+    assert found.value == pytest.approx(0.0, abs=1e-6)
+
+
+def test_what_is_left_is_told_in_units_of_the_function():
+    """Half the square of the slope over the curvature, of all customers."""
+    start = TOP + 1e-9
+    few, many = (finish(Objective(lambda psi, n=n: (n * peak(psi)[0], n * peak(psi)[1]), n), start) for n in (1.0, 1e6))
+    assert few.converged
+    assert many.converged
+    far = Optimum(np.array([0.0]), np.array([[1.0]]), np.array([1e-3]), 0.0, 1, left=1e-3)
+    assert not far.converged
+    assert replace(far, psi=np.array([10.0])).converged  # where all steps are long, and gain little
+
+
+def test_a_sample_that_has_no_maximum_does_not_mislead():
+    """All have their maximum at 0.3 and -0.2, the sample at infinity."""
+
+    def rising(psi):
+        return float(-np.exp(-psi).sum()), np.exp(-psi)
+
+    def all_(psi):
+        value, gradient = peak(psi)
+        return 100.0 * value, 100.0 * gradient
+
+    found = climb(Objective(all_, 100.0), np.zeros(2), Objective(rising, 1.0))
+    assert found.converged
+    np.testing.assert_allclose(found.psi, TOP, rtol=0.0, atol=1e-6)

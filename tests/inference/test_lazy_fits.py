@@ -13,7 +13,8 @@ import pytest
 import clvmodels as clv
 from clvmodels.data import LazyHistories, grid
 from clvmodels.errors import FitError
-from clvmodels.inference.cells import grid_effect
+from clvmodels.inference.cells import _effect_of_times, finer, grid_effect
+from clvmodels.inference.observations import Observations
 from clvmodels.models.registry import TRANSACTION_MODELS
 from tests.engines import KINDS, in_engine, noted, table_of, troubled_log
 
@@ -153,6 +154,44 @@ def test_the_effect_of_a_grid_is_what_it_says(model: str, gridded: dict[float | 
     moved = exact.log_likelihood - _log_likelihood(there, gridded[1e-2])
     assert effect == pytest.approx(moved, rel=0.05)
     assert abs(effect) > 1e-3  # so that there is something to see
+
+
+@pytest.mark.parametrize("scale", [1e-3, 0.02, 1.0, 50.0])
+@pytest.mark.parametrize("model", list(TRANSACTION_MODELS))
+def test_the_effect_of_cells_is_right_whatever_the_scale_of_time(model: str, scale: float) -> None:
+    """Two customers a cell, on both sides of its mean; most bends just after a first purchase."""
+    known, rng = TRANSACTION_MODELS[model], np.random.default_rng(1)
+    time_like = {one.name for one in known.parameters if one.dimension == "time"}
+    theta = known.theta({name: scale if name in time_like else value for name, value in known.example.items()})
+    x, t_x = rng.integers(1, 30, 5_000).astype(float), scale * rng.lognormal(0.0, 2.0, 5_000)
+    T = t_x + rng.uniform(0.1, 78.0, x.size)
+    apart = 0.003 * (scale + t_x) / np.sqrt(x)
+
+    def value(side: float) -> Any:
+        return known.history_terms(theta, x, t_x + side * apart, T + side * apart)[0]
+
+    seen = Observations((x, t_x, T), np.full(x.size, 2.0), "", time=float(T.mean()))
+    effect = _effect_of_times(known, seen, np.tile(apart**2, (3, 1)).T, theta)
+    assert effect == pytest.approx(float(np.sum(value(1.0) + value(-1.0) - 2.0 * value(0.0))), rel=1e-3)
+
+
+@pytest.mark.parametrize("model", list(TRANSACTION_MODELS))
+def test_purchases_just_before_the_end_have_an_effect(model: str) -> None:
+    """Differences must not move the last purchase beyond the age, not even by rounding."""
+    rng = np.random.default_rng(0)
+    T = rng.uniform(1.0, 78.0, 20_000)
+    x, t_x = rng.integers(0, 30, T.size).astype(float), T * (1.0 - 10.0 ** rng.uniform(-18.0, -1.0, T.size))
+    t_x[x == 0] = 0.0
+    known = TRANSACTION_MODELS[model]
+    seen = Observations((x, t_x, T), np.ones(T.size), "", time=float(T.mean()))
+    spread = np.tile([1e-6, 0.0, 1e-6], (T.size, 1))
+    assert np.isfinite(_effect_of_times(known, seen, spread, known.theta(known.example)))
+
+
+def test_an_effect_that_is_no_number_is_refused(gridded: dict[float | None, LazyHistories]) -> None:
+    coarse = replace(gridded[None], grid=grid.Grid(step=5.0, bound=1e-6))
+    with pytest.raises(FitError, match="grid=None"):
+        finer(coarse, np.nan)
 
 
 def _log_likelihood(fit: Any, histories: LazyHistories) -> float:

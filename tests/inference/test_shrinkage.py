@@ -261,7 +261,7 @@ def test_where_one_way_up_fails_another_is_tried(monkeypatch: pytest.MonkeyPatch
 
     def stays(objective: Objective, start: np.ndarray) -> Optimum:
         value, gradient = objective(start)
-        return Optimum(start, np.eye(2), -gradient, -value, 1)
+        return Optimum(start, np.eye(2), -gradient, -value, 1, left=np.inf)
 
     monkeypatch.setattr(shrinkage, "climb", stays)
     found = gamma_poisson(events, exposure)

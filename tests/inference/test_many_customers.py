@@ -1,0 +1,62 @@
+"""Fits of more customers than a sample has end where fits of few do, whatever the sample says of them.
+
+Of 5,000 customers of whom few ever leave, or leave much at once, hardly any shows how: the likelihood of a sample then
+has its maximum elsewhere, or none, and that of all is nearly level there.
+"""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pytest
+from scipy.optimize import minimize
+
+import clvmodels as clv
+from clvmodels.errors import FitWarning
+from clvmodels.inference import observations
+from clvmodels.inference.observations import observe
+
+CUSTOMERS = 30_000
+HARD = [
+    ("BGNBD", {"r": 0.3, "alpha": 4.0, "a": 100.0, "b": 300.0}, 0),
+    ("BGNBD", {"r": 0.3, "alpha": 4.0, "a": 100.0, "b": 300.0}, 3),
+    ("BGNBD", {"r": 0.3, "alpha": 4.0, "a": 0.005, "b": 0.5}, 1),
+    ("MBGNBD", {"r": 0.3, "alpha": 4.0, "a": 0.001, "b": 0.1}, 2),
+    ("MBGNBD", {"r": 0.3, "alpha": 4.0, "a": 0.01, "b": 1.0}, 3),
+    ("ParetoNBD", {"r": 0.5, "alpha": 10.0, "s": 20.0, "beta": 600.0}, 0),
+]
+
+
+@pytest.mark.parametrize(("name", "truth", "seed"), HARD, ids=[f"{name} {seed}" for name, _, seed in HARD])
+@pytest.mark.parametrize("method", ["mle", "map"])
+def test_a_sample_leads_to_the_maximum_of_all(name, truth, seed, method, monkeypatch):
+    model = getattr(clv, name)()
+    rfm = model.from_params(truth, unit="week").simulate(CUSTOMERS, "78 weeks", seed=seed)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FitWarning)  # a maximum at infinity is told, by both
+        quick = model.fit(rfm, method=method)
+        monkeypatch.setattr(observations, "FEW", CUSTOMERS)
+        slow = model.fit(rfm, method=method)
+    assert quick.diagnostics.status == slow.diagnostics.status
+    assert quick.log_likelihood == pytest.approx(slow.log_likelihood, abs=1e-4)
+    if quick.diagnostics.status == "converged":
+        np.testing.assert_allclose(quick.estimate, slow.estimate, rtol=1e-3)
+
+
+@pytest.mark.parametrize(("name", "truth", "seed"), HARD, ids=[f"{name} {seed}" for name, _, seed in HARD])
+def test_no_other_method_climbs_higher(name, truth, seed):
+    """Nelder & Mead's method, from the estimate and from the truth."""
+    model = getattr(clv, name)()
+    rfm = model.from_params(truth, unit="week").simulate(CUSTOMERS, "78 weeks", seed=seed)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FitWarning)
+        fit = model.fit(rfm)
+    seen = observe(fit.model, rfm)
+
+    def minus(psi):
+        return -seen.log_likelihood(fit.model, np.exp(psi))[0]
+
+    for start in (fit.estimate, np.array(list(truth.values()))):
+        other = minimize(minus, np.log(start), method="Nelder-Mead", options={"xatol": 1e-5, "fatol": 1e-6})
+        assert -other.fun < fit.log_likelihood + 1e-4
