@@ -24,12 +24,18 @@ __all__ = ["app", "main"]
 
 _INTERRUPTED: Final = 130
 _WRONG: Final = 2
+_NO_ROOM: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _NARROWEST: Final = 80
 """On a narrower terminal lines break anywhere, so that no number loses a digit."""
 # typer carries a click of its own from 0.22 on; the family of its errors is found from the one it gives away.
 _ParseError: Final[type[Exception]] = next(
     kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException"
 )
+
+# What is taken for a closing: by itself, right after the option, and after another closing.
+_NOTHING: Final = re.compile(r"(?!)")
+_NO_OPTION: Final = re.compile(r"(?!-).*", re.DOTALL)
+_LIKE_A_DAY: Final = re.compile(r"\d[\d.,/-]*")
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, rich_markup_mode="markdown", pretty_exceptions_enable=False
@@ -192,7 +198,7 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def _clvmodels(
-    version: Annotated[
+    version: Annotated[  # noqa: ARG001 - its callback shows it
         bool, typer.Option("--version", help="Show the version.", is_eager=True, callback=_version)
     ] = False,
 ) -> None:
@@ -201,6 +207,9 @@ def _clvmodels(
     Begin with `clvmodels summarize LOG`, which shows what a purchase log holds, and go on to `clvmodels value LOG
     --value COLUMN --assumptions FILE`, which shows what the customers are worth.
     """
+    from clvmodels.report.created import time_of_report
+
+    time_of_report()  # NumPy reads SOURCE_DATE_EPOCH too, as it is imported, and what is no time ends in a traceback
 
 
 @app.command(epilog="Example:  clvmodels summarize log.csv --value amount --resolution day --out histories.parquet")
@@ -228,7 +237,7 @@ def summarize(
 
     window = observation_start, observation_end
     if out is not None:
-        files.require_table(out)
+        files.require_table(out, log)
     with steps(2, quiet=quiet) as step:
         step("reading the log")
         with gathered_notes() as notes:
@@ -319,9 +328,10 @@ def value(
     from clvmodels.report.notes import gathered_notes
     from clvmodels.report.progress import steps
     from clvmodels.report.valuation import value_all
-    from clvmodels.valuation.assumptions import Assumptions
+    from clvmodels.valuation.assumptions import Assumptions, toml_of
 
-    terms = Assumptions.from_file(assumptions)
+    stated = toml_of(assumptions)
+    terms = Assumptions.from_toml(stated, source=str(assumptions))
     window = observation_start, observation_end
     models, spend_ = transaction_models(model), spend_model(spend)
     output.require_out(out, output.VALUE_FILES)
@@ -334,9 +344,7 @@ def value(
             valuation = value_all(fits, fit_spend(histories, spend_, step), histories, terms, step)
         step("writing")
         names = (
-            []
-            if out is None
-            else output.write_valuation(valuation, out, source=log, assumptions=assumptions, notes=notes)
+            [] if out is None else output.write_valuation(valuation, out, source=log, assumptions=stated, notes=notes)
         )
     _print(terminal.histories_report(histories, log), terminal.equity_report(valuation))
     _print(terminal.notes_report(notes), terminal.written_report(out, names))
@@ -385,7 +393,8 @@ def report(
     from clvmodels.report.labels import parse_language
     from clvmodels.report.notes import gathered_notes
     from clvmodels.report.progress import steps
-    from clvmodels.valuation.assumptions import Assumptions
+    from clvmodels.valuation.assumptions import Assumptions, toml_of
+    from clvmodels.valuation.audit import Content
     from clvmodels.valuation.relationship import COLUMNS
 
     files = {
@@ -396,8 +405,9 @@ def report(
         "referrals": referrals_ledger,
     }
     given = {name: path for name, path in files.items() if path is not None}
-    inputs: dict[str, str | Path] = {"log": log, "assumptions": assumptions, **given}
-    terms, words = Assumptions.from_file(assumptions), parse_language(language)
+    stated = toml_of(assumptions)
+    inputs: dict[str, str | Path | Content] = {"log": log, "assumptions": Content(assumptions.name, stated), **given}
+    terms, words = Assumptions.from_toml(stated, source=str(assumptions)), parse_language(language)
     days, models, spend_ = parse_closings(closings), transaction_models(model), spend_model(spend)
     output.require_report(out)
     kept = [name for name in dict.fromkeys([*terms.columns, *([] if by is None else [by])]) if name not in COLUMNS]
@@ -458,25 +468,34 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     except ClvError as error:
         code = _fail(str(error))
     except OSError as error:
-        if error.filename is None and error.errno != errno.ENOSPC:
+        if error.filename is None and error.errno not in _NO_ROOM:
             raise
         code = _fail(f"{error.strerror}{'' if error.filename is None else f': {str(error.filename)!r}'}")
     sys.exit(code if isinstance(code, int) else 0)
 
 
 def _spread(arguments: Sequence[str]) -> Iterator[str]:
-    """Yield the arguments, with ``--closings DAY DAY`` as an option for each day."""
-    closings = False
+    """Yield the arguments, with ``--closings DAY DAY`` as an option for each day.
+
+    What stands next to it, and then whatever looks like a day, is one: if it is not, the error says what days are.
+
+    Examples
+    --------
+    >>> list(_spread(["--closings", "1997-09-30", "30.6.1998", "log.csv"]))
+    ['--closings', '1997-09-30', '--closings', '30.6.1998', 'log.csv']
+    """
+    taken = _NOTHING
     for argument in arguments:
-        day = re.fullmatch(r"\d{4}-\d\d-\d\d", argument) is not None
-        if closings and day:
+        option, _, first = argument.partition("=")
+        if option == "--closings":
+            taken = _LIKE_A_DAY if first else _NO_OPTION
+            yield from (option, first) if first else ()
+        elif taken.fullmatch(argument):
+            taken = _LIKE_A_DAY
             yield from ("--closings", argument)
-            continue
-        if argument != "--closings":
-            closings = False
+        else:
+            taken = _NOTHING
             yield argument
-            continue
-        closings = True
 
 
 def _misread(error: Any) -> int:  # noqa: ANN401 - the class has another name from one typer to the next

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
+from urllib.parse import unquote
 from uuid import uuid4
 
 from clvmodels.data.watching import watched
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     import pyspark.sql
     from ibis.backends import BaseBackend
     from ibis.backends.pyspark import Backend
+    from ibis.expr.operations import DatabaseTable
 
 __all__ = ["Engine", "EngineColumn", "EngineTable", "IbisEngine", "PrivateEngine", "SparkEngine", "Storage"]
 
@@ -236,25 +238,30 @@ class PrivateEngine:
 
 @dataclass(frozen=True, eq=False)
 class IbisEngine:
-    """The engine that an Ibis table lies in: a database or a warehouse."""
+    """The engine that an Ibis table lies in: a database or a warehouse.
+
+    What it keeps and what is sent to it are temporary tables, which go when nothing refers to them any more.
+    """
 
     backend: BaseBackend
 
     def run(self, expression: ir.Table) -> pa.Table:
         """Compute an expression and fetch its rows."""
+        self._drop_unused()
         with _silent():
             return expression.to_pyarrow()
 
     def keep(self, expression: ir.Table) -> ir.Table:
-        """Compute an expression and return it as a temporary table, which goes when nothing refers to it any more."""
-        with _silent():
-            return expression.cache()
+        """Compute an expression and return it as a temporary table, which may be large and so goes at once."""
+        table = self._new_table(expression)
+        weakref.finalize(table.op(), self._drop, *_place(table)).atexit = False
+        return table
 
     def send(self, table: pa.Table) -> ir.Table:
-        """Return an Arrow table as one of the engine; it travels with the expressions it is part of."""
-        import ibis
-
-        return ibis.memtable(table)
+        """Return an Arrow table as a temporary one, which goes before the next query: an answer may still be read."""
+        sent = self._new_table(table)
+        weakref.finalize(sent.op(), _unused(self.backend).append, _place(sent)).atexit = False
+        return sent
 
     def public(self, expression: ir.Table) -> ir.Table:
         """Return the expression, which the user can run."""
@@ -262,6 +269,7 @@ class IbisEngine:
 
     def write(self, expression: ir.Table, path: Path, *, order_by: str) -> None:
         """Write the rows to a Parquet file."""
+        self._drop_unused()
         with _silent():
             expression.order_by(order_by).to_parquet(path)
 
@@ -274,6 +282,26 @@ class IbisEngine:
         if not (isinstance(engine, IbisEngine) and engine.backend is self.backend):
             raise _apart(engine, self)
         return expression
+
+    def _new_table(self, rows: ir.Table | pa.Table) -> ir.Table:
+        """Return rows as a temporary table."""
+        self._drop_unused()
+        name = _new_name()
+        with _silent():
+            try:
+                return self.backend.create_table(name, rows, temp=True)
+            except Exception:
+                self._drop(name)  # some engines make the table first, and then fail to fill it
+                raise
+
+    def _drop_unused(self) -> None:
+        unused = _unused(self.backend)
+        while unused:
+            self._drop(*unused.popleft())
+
+    def _drop(self, name: str, database: tuple[str, str] | None = None) -> None:
+        with _silent():
+            self.backend.drop_table(name, database=database, force=True)
 
 
 @dataclass(frozen=True, eq=False)
@@ -299,7 +327,7 @@ class SparkEngine:
 
     def open(self, frame: pyspark.sql.DataFrame) -> ir.Table:
         """Return a DataFrame of the session as a table."""
-        name = self._name()
+        name = _new_name()
         frame.createGlobalTempView(name)
         try:
             return self._view(self.backend.raw_sql(f"SELECT * FROM global_temp.{name}"))  # noqa: S608 - the name is ours
@@ -314,7 +342,11 @@ class SparkEngine:
         """Return an expression as a table that is cached when it is first computed, until nothing refers to it."""
         frame = self._frame(expression).cache()
         table = self._view(frame)
-        weakref.finalize(table.op(), frame.unpersist).atexit = False  # the session may have ended by then
+
+        def end(_: ir.Table) -> None:  # which is there until now: to find the cache, Spark may read the query again
+            frame.unpersist()
+
+        weakref.finalize(table.op(), end, expression).atexit = False  # the session may have ended by then
         return table
 
     def send(self, table: pa.Table) -> ir.Table:
@@ -328,7 +360,7 @@ class SparkEngine:
 
     def write(self, expression: ir.Table, path: Path, *, order_by: str) -> None:  # noqa: ARG002 - a folder has none
         """Write the rows to a folder of Parquet files."""
-        self._frame(expression).write.parquet(path.as_uri())
+        self._frame(expression).write.parquet(unquote(path.as_uri()))  # Hadoop takes the letters as they are
 
     def holds(self, table: ir.Table) -> bool:
         """Whether a table lies in this session."""
@@ -348,16 +380,23 @@ class SparkEngine:
         return session
 
     def _frame(self, expression: ir.Table) -> pyspark.sql.DataFrame:
+        self._drop_unused()
         frame: pyspark.sql.DataFrame = self.backend.raw_sql(self.backend.compile(expression))
         return frame
 
     def _view(self, frame: pyspark.sql.DataFrame) -> ir.Table:
-        name = self._name()
+        """Return a frame as a temporary view, which goes before a query when nothing refers to it any more."""
+        self._drop_unused()
+        name = _new_name()
         frame.createTempView(name)
-        return self.backend.table(name)
+        view = self.backend.table(name)
+        weakref.finalize(view.op(), _unused(self.backend).append, name).atexit = False
+        return view
 
-    def _name(self) -> str:
-        return f"clvmodels_{uuid4().hex}"
+    def _drop_unused(self) -> None:
+        unused = _unused(self.backend)
+        while unused:
+            self._session.catalog.dropTempView(unused.popleft())
 
 
 def _apart(one: Engine, other: Engine) -> DataError:
@@ -378,6 +417,31 @@ def _plain_times(table: pa.Table) -> pa.Table:
         if pa.types.is_timestamp(column.type):
             table = table.set_column(k, column.name, table[k].cast(pa.timestamp("us")))
     return table
+
+
+def _new_name() -> str:
+    return f"clvmodels_{uuid4().hex}"
+
+
+def _place(table: ir.Table) -> tuple[str, tuple[str, str] | None]:
+    """Return the name of a table, and where it is if that is known."""
+    named: DatabaseTable = table.op()
+    catalog, database = named.namespace.catalog, named.namespace.database
+    return named.name, None if database is None else (catalog, database)
+
+
+_UNUSED: Final[dict[int, deque[Any]]] = {}
+
+
+def _unused(backend: BaseBackend) -> deque[Any]:
+    """Return the list of what can be dropped from a backend; all engines of it share it.
+
+    Backends are equal if they are connected in the same way, even to two databases in memory: so it goes by identity.
+    """
+    if id(backend) not in _UNUSED:
+        _UNUSED[id(backend)] = deque()
+        weakref.finalize(backend, _UNUSED.pop, id(backend)).atexit = False
+    return _UNUSED[id(backend)]
 
 
 def _backend(table: ir.Table) -> BaseBackend:

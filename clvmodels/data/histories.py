@@ -261,7 +261,7 @@ class Histories:
         Raises
         ------
         DataError
-            If a customer is missing or there twice, or the histories have such a column already.
+            If there are no ids, a customer is missing or there twice, or the histories have such a column already.
 
         Examples
         --------
@@ -274,10 +274,9 @@ class Histories:
         """
         import pandas as pd
 
-        from clvmodels.data.tables import pandas_frame
+        from clvmodels.data.tables import described
 
-        frame = pandas_frame(table)
-        frame = frame.set_index("customer_id") if "customer_id" in frame.columns else frame
+        frame = described(table).set_index("customer_id")
         taken = [name for name in frame.columns if name in {*_NUMBERS, *self.attributes.columns}]
         if taken:
             raise DataError(f"the histories have a column {examples(taken)} already; rename it, or leave it out")

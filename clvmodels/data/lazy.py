@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from clvmodels.data.engine import Engine
     from clvmodels.data.report import DataReport
 
-__all__ = ["Cells", "LazyHistories", "attribute_column"]
+__all__ = ["Cells", "LazyHistories", "attribute_column", "require_histories"]
 
 _PUBLIC: Final = {
     "customer_id": "id",
@@ -44,6 +44,8 @@ _PUBLIC: Final = {
     "first_value": "first_value",
 }
 """Names of columns that users see, and those in the engine, where upper and lower case may be the same."""
+_ALSO: Final = ("first", "first_value")
+"""Those of them that histories in memory have as attributes."""
 
 
 class Cells(NamedTuple):
@@ -242,7 +244,9 @@ class LazyHistories:
         keys = np.column_stack([_numbers(found, name) for name in ("x", "t_x", "T")])
         place = np.cumsum(np.any(np.diff(keys, axis=0, prepend=keys[:1]) != 0.0, axis=1))
         x, t_x, T = self.distinct.rows.T
-        attributes = {name: found[f"by{k}"].to_pandas() for k, name in enumerate(by)}
+        attributes: dict[str, Any] = {name: found[f"by{k}"].to_pandas() for k, name in enumerate(by)}
+        if "first_purchase" in attributes:
+            attributes["first_purchase"] = self._first_purchases(found[f"by{by.index('first_purchase')}"])
         attributes |= {name: pd.Series(_numbers(found, f"mean{k}")) for k, name in enumerate(means)}
         index = pd.RangeIndex(len(place))
         histories = Histories(
@@ -257,6 +261,13 @@ class LazyHistories:
             report=self.report,
         )
         return Cells(histories, _numbers(found, "customers"), place)
+
+    def _first_purchases(self, column: pa.ChunkedArray) -> pd.DatetimeIndex:
+        """Return first purchases as they are in memory: in their zone, if they have one."""
+        import pandas as pd
+
+        first = pd.DatetimeIndex(column.to_numpy().astype("datetime64[us]"))
+        return first if self.zone is None else first.tz_localize("UTC").tz_convert(self.zone)
 
     def collect(self) -> Histories:
         """Return the histories in memory.
@@ -277,10 +288,7 @@ class LazyHistories:
 
         found = self.engine.run(self.rows.order_by("id"))
         ids: pd.Index[Any] = pd.Index(found["id"].to_pandas(), name="customer_id")
-        first = pd.DatetimeIndex(found["first"].to_numpy().astype("datetime64[us]"))
-        described: dict[str, Any] = {
-            "first_purchase": first if self.zone is None else first.tz_localize("UTC").tz_convert(self.zone)
-        }
+        described: dict[str, Any] = {"first_purchase": self._first_purchases(found["first"])}
         if "first_value" in found.column_names:
             described["first_value"] = _numbers(found, "first_value")
         attributes = pd.DataFrame(described, index=ids)
@@ -463,7 +471,7 @@ class LazyHistories:
         Raises
         ------
         DataError
-            If a customer is missing or there twice, or the histories have such a column already.
+            If there are no ids, a customer is missing or there twice, or the histories have such a column already.
 
         Examples
         --------
@@ -478,15 +486,15 @@ class LazyHistories:
         >>> rfm.with_attributes(channels).names
         ('segment', 'channel')
         """
-        described = self._sent(table)
-        names = [name for name in described.columns if name != "customer_id"]
+        sent = self._sent(table)
+        names = [name for name in sent.columns if name != "customer_id"]
         own = {name.lower() for name in (*_PUBLIC, *self.names)}  # engines do not tell upper and lower case apart
         taken = [name for name in names if name.lower() in own]
         if taken:
             raise DataError(f"the histories have a column {examples(taken)} already; rename it, or leave it out")
-        columns = {f"a{len(self.names) + k}": described[name] for k, name in enumerate(names)}
-        columns["joined"] = described.customer_id
-        joined = self.rows.left_join(described, self._same_id(described)).select(self.rows, **columns)
+        columns = {f"a{len(self.names) + k}": sent[name] for k, name in enumerate(names)}
+        columns["joined"] = sent.customer_id
+        joined = self.rows.left_join(sent, self._same_id(sent)).select(self.rows, **columns)
         found = self.engine.keep(joined)
         counts = self.engine.run(
             found.aggregate(rows=found.count(), missing=found.count(where=found.joined.isnull()))
@@ -497,21 +505,21 @@ class LazyHistories:
             raise DataError(f"the table has customers more than once: {counts['rows'] - len(self):,} rows too many")
         return replace(self, rows=found.drop("joined"), names=(*self.names, *names))
 
-    def _same_id(self, described: ir.Table) -> ir.BooleanValue:
+    def _same_id(self, sent: ir.Table) -> ir.BooleanValue:
         """Return whether rows of the histories and of another table are of one customer."""
-        ours, theirs = self.rows.id.type(), described.customer_id.type()
+        ours, theirs = self.rows.id.type(), sent.customer_id.type()
         if ours.is_string() != theirs.is_string() or ours.is_numeric() != theirs.is_numeric():
             raise DataError(
                 f"the customer ids of the table are {theirs}, and those of the histories {ours}; convert them to {ours}"
             )
-        return self.rows.id == described.customer_id
+        return self.rows.id == sent.customer_id
 
     def _sent(self, table: object) -> ir.Table:
         """Return a table of attributes as one of the engine."""
         import pyarrow as pa
 
         from clvmodels.data.engine import SparkEngine
-        from clvmodels.data.tables import pandas_frame
+        from clvmodels.data.tables import described
 
         if hasattr(table, "sparkSession") and isinstance(self.engine, SparkEngine):
             table = self.engine.open(cast("pyspark.sql.DataFrame", table))
@@ -519,9 +527,7 @@ class LazyHistories:
             given = cast("ir.Table", table)
             require(["customer_id"], list(given.columns), what="the table")
             return given if self.engine.holds(given) else self.engine.send(given.to_pyarrow())
-        frame = pandas_frame(table)
-        frame = frame if "customer_id" in frame.columns else frame.reset_index(names="customer_id")
-        return self.engine.send(pa.Table.from_pandas(frame, preserve_index=False))
+        return self.engine.send(pa.Table.from_pandas(described(table), preserve_index=False))
 
     def write(self, path: str | Path) -> None:
         """Write the table of histories to a Parquet file, whole or not at all; engines of a cluster write a folder.
@@ -595,6 +601,29 @@ class LazyHistories:
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
 
+def require_histories(given: object) -> None:
+    """Refuse what is not histories, such as the log that they are made of.
+
+    Raises
+    ------
+    DataError
+        Which says how histories are made.
+
+    Examples
+    --------
+    >>> require_histories([1, 2])
+    Traceback (most recent call last):
+        ...
+    clvmodels.errors.DataError: histories are wanted, got list; write rfm_summary(log, ...) of a log, one row a
+    purchase, or Histories.from_frame(table, unit=...) of frequency, recency and T
+    """
+    if not isinstance(given, Histories | LazyHistories):
+        raise DataError(
+            f"histories are wanted, got {type(given).__name__}; write rfm_summary(log, ...) of a log, one row a "
+            "purchase, or Histories.from_frame(table, unit=...) of frequency, recency and T"
+        )
+
+
 def attribute_column(histories: LazyHistories, table: ir.Table, name: str) -> ir.Column:
     """Return the column of an attribute.
 
@@ -603,6 +632,8 @@ def attribute_column(histories: LazyHistories, table: ir.Table, name: str) -> ir
     DataError
         If the histories have no such attribute.
     """
+    if _PUBLIC.get(name) in _ALSO and _PUBLIC[name] in table.columns:
+        return table[_PUBLIC[name]]
     if name not in histories.names:
         known = one_of("column of the customers", name, histories.names)
         raise DataError(f"{known}; keep columns of the log with rfm_summary(..., attributes=[{name!r}])")

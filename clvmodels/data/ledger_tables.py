@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from glob import glob
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import numpy as np
 
 from clvmodels.data.columns import count, examples, require
+from clvmodels.data.scans import CSV, PARQUET, csv_columns, files_of, parquet_columns, scan_csv
 from clvmodels.data.sources import Columns, open_log
 from clvmodels.data.times import parsed, read_times
+from clvmodels.data.watching import reason
 from clvmodels.data.zones import parse_zone
 from clvmodels.errors import DataError
 
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
     from clvmodels.data.sources import Source
 
 __all__ = ["FORMS", "Form", "positions", "read_ledger"]
-
-_CSV: Final = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".txt")
 
 
 @dataclass(frozen=True)
@@ -107,10 +106,7 @@ def read_ledger(table: object, form: Form, *, time_format: str | None = None) ->
     import pandas as pd
 
     opened = _opened(table, form)
-    present = _names(opened)
-    if present:
-        require(form.columns, present, what="the table")
-    names = (*form.columns, *(("channel",) if form.labelled and "channel" in present else ()))
+    names = _wanted(form, _names(opened))
     source = open_log(opened, Columns("customer_id", "time" if form.dated else "customer_id", None, names))
     rows, zone, findings = _dated(source, time_format) if form.dated else (source.table, None, [])
     found = source.engine.run(rows)
@@ -130,7 +126,7 @@ def _opened(table: object, form: Form) -> object:
     """Return a table that can be read more than once; CSV as a table of text."""
     if isinstance(table, str | os.PathLike):
         path = Path(cast("str", table)).expanduser()
-        return _text(path) if path.name.lower().endswith(_CSV) else path
+        return _text(path, form) if path.name.lower().endswith(CSV) else path
     if hasattr(table, "read_all"):  # an Arrow reader
         return table.read_all()
     if hasattr(table, "__arrow_c_stream__") and not _names(table):
@@ -140,15 +136,24 @@ def _opened(table: object, form: Form) -> object:
     return table if form.money is None else _with_text(table, form.money)
 
 
-def _text(path: Path) -> pa.Table:
+def _text(path: Path, form: Form) -> pa.Table:
     """Return CSV files as a table of text."""
     import duckdb
 
+    files = files_of(path)
     try:
         with duckdb.connect() as connection:
-            return connection.read_csv(str(path), all_varchar=True, header=True).to_arrow_table()
+            names = _wanted(form, csv_columns(connection, files))
+            return scan_csv(connection, files, names, text=names).to_arrow_table()
     except duckdb.Error as error:
-        raise DataError(f"cannot read {str(path)!r}: {str(error).strip().splitlines()[0]}") from error
+        raise DataError(f"cannot read {str(path)!r}: {reason(error)}") from error
+
+
+def _wanted(form: Form, present: Sequence[str]) -> tuple[str, ...]:
+    """Return the columns of a ledger that are read of those present; if these are not known, the ones it must have."""
+    if present:
+        require(form.columns, present, what="the table")
+    return (*form.columns, *(("channel",) if form.labelled and "channel" in present else ()))
 
 
 def _with_text(table: object, name: str) -> object:
@@ -163,11 +168,7 @@ def _with_text(table: object, name: str) -> object:
 def _names(table: object) -> list[str]:
     """Return the names of the columns of any table, as far as it tells them."""
     if isinstance(table, Path):
-        from pyarrow.parquet import read_schema
-
-        files = sorted(glob(str(table), recursive=True))  # noqa: PTH207 - a pattern may be absolute
-        parquet = bool(files) and files[0].endswith((".parquet", ".pq"))
-        return list(read_schema(files[0]).names) if parquet else []
+        return parquet_columns(files_of(table)) if table.name.lower().endswith(PARQUET) else []
     if hasattr(table, "collect_schema"):  # polars
         return list(table.collect_schema().names())
     if hasattr(table, "schema") and hasattr(table.schema, "names"):  # Arrow

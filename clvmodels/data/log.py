@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from clvmodels.data.engine import Storage
+from clvmodels.data.engine import IbisEngine, PrivateEngine, Storage
 from clvmodels.data.sources import Columns, open_log
 from clvmodels.data.times import clock_of, parsed, read_times
 from clvmodels.errors import DataError
@@ -71,7 +71,7 @@ def read_log(log: object, columns: Columns, *, time_format: str | None, time_zon
     """
     source = open_log(log, columns, storage)
     reading = read_times(source, columns.time, time_format)
-    needed = {"id": source.table[columns.customer_id], "t": reading.times}
+    needed = {"id": _known(source, source.table[columns.customer_id]), "t": reading.times}
     if columns.value is not None:
         needed["v"] = _values(source, columns.value)
     needed |= {attribute(i): source.table[name] for i, name in enumerate(columns.attributes)}
@@ -82,11 +82,37 @@ def read_log(log: object, columns: Columns, *, time_format: str | None, time_zon
 
 def _values(source: Source, value: str) -> ir.FloatingValue:
     """Return the value column as floats, what is not a number as missing."""
-    import ibis
-
     column = source.table[value]
     kind = column.type()
     if not kind.is_numeric() or kind.is_boolean():
         raise DataError(f"the value column {value!r} is not numeric but {kind}; convert it to numbers first")
-    values = column.cast("float64")
-    return ibis.ifelse(values.isnan(), None, values) if kind.is_floating() else values
+    return _known(source, column).cast("float64")
+
+
+def _known(source: Source, column: ir.Value) -> ir.Value:
+    """Return a column with what is not a number as missing."""
+    import ibis
+
+    if not column.type().is_floating():
+        return column
+    return ibis.ifelse(_is_number(source, column), column, None)
+
+
+def _is_number(source: Source, column: ir.FloatingValue) -> ir.BooleanValue:
+    """Return whether values are numbers, infinite ones among them.
+
+    The statistics of a Parquet file leave out what is not a number, and DuckDB concludes from them that ``isnan`` of
+    the column is never true. It concludes nothing about ``isfinite``.
+    """
+    import ibis
+
+    engine = source.engine
+    if not (isinstance(engine, PrivateEngine) or (isinstance(engine, IbisEngine) and engine.backend.name == "duckdb")):
+        return ~column.isnan()
+
+    @ibis.udf.scalar.builtin(signature=(("float64",), "boolean"))  # type: ignore[untyped-decorator]
+    def isfinite(value: float) -> None:
+        """Name the function of DuckDB."""
+
+    finite: ir.BooleanValue = isfinite(column)
+    return finite | column.isinf()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 from dataclasses import dataclass
+from numbers import Real
 from typing import TYPE_CHECKING, cast
 
 from clvmodels.errors import DataError
@@ -14,10 +15,11 @@ if TYPE_CHECKING:
 
     from clvmodels.data.zones import Clock
 
-__all__ = ["Moment", "read_moment"]
+__all__ = ["Moment", "at_the_edge", "read_moment", "read_time"]
 
 _TICK = dt.timedelta(microseconds=1)
-_TIME_OF_DAY = re.compile(r"\d{1,2}:\d{2}")
+_ISO = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d(:?\d\d)?)?)?", re.ASCII)
+"""The texts that are read; whether 05.06.2024 is in May or in June nobody can tell."""
 
 
 @dataclass(frozen=True)
@@ -54,26 +56,57 @@ def read_moment(given: object, name: str, clock: Clock) -> Moment:
     Raises
     ------
     DataError
-        If it cannot be read, is missing, or has a zone although the log has none.
+        If it cannot be read, is missing, has a zone although the log has none, or lies at the edge of the calendar.
     """
-    import pandas as pd
-
-    if isinstance(given, bool | int | float):
-        raise DataError(
-            f'{name} is a date such as "2024-01-31" or an instant such as "2024-01-31 18:00", got {given!r}'
-        )
-    try:
-        time = pd.Timestamp(cast("str | dt.date", given))
-    except (ValueError, TypeError) as error:
-        raise DataError(f'cannot read {name} {given!r}; write a date such as "2024-01-31"') from error
-    if pd.isna(time):
-        raise DataError(f"{name} is missing ({given!r})")
+    time = read_time(given, name)
     if time.tzinfo is not None:
         if clock.zone is None:
             raise DataError(f"{name} {given!r} has a time zone, but the times of the log have none; give time_zone=...")
         time = time.tz_convert(clock.zone).tz_localize(None)
-    instant = isinstance(given, str) and _TIME_OF_DAY.search(given) is not None
+    if at_the_edge(time):
+        raise DataError(f'{name} {given!r} is at the edge of the calendar; write a day of the log such as "2024-06-30"')
+    instant = isinstance(given, str) and ":" in given
     return Moment(_plain(time), whole_day=time == time.normalize() and not instant)
+
+
+def read_time(given: object, name: str) -> pd.Timestamp:
+    """Return a date, a datetime, a timestamp or an ISO 8601 text as a timestamp.
+
+    Raises
+    ------
+    DataError
+        If it is none of these, or missing.
+
+    Examples
+    --------
+    >>> read_time("2024-06-05 12:00", "observation_end")
+    Timestamp('2024-06-05 12:00:00')
+    >>> read_time("05.06.2024", "observation_end")
+    Traceback (most recent call last):
+        ...
+    clvmodels.errors.DataError: cannot read observation_end '05.06.2024'; write a date such as "2024-06-30"
+    """
+    import pandas as pd
+
+    if isinstance(given, Real):
+        raise DataError(
+            f'{name} is a date such as "2024-01-31" or an instant such as "2024-01-31 18:00", got {given!r}'
+        )
+    unreadable = f'cannot read {name} {given!r}; write a date such as "2024-06-30"'
+    if isinstance(given, str) and not _ISO.fullmatch(given):
+        raise DataError(unreadable)
+    try:
+        time = pd.Timestamp(cast("str | dt.date", given))
+    except (ValueError, TypeError) as error:
+        raise DataError(unreadable) from error
+    if pd.isna(time):
+        raise DataError(f"{name} is missing ({given!r})")
+    return time
+
+
+def at_the_edge(time: dt.datetime) -> bool:
+    """Return whether a time is of the first or last year of the calendar, where a day or a zone further is no date."""
+    return time.year in (dt.MINYEAR, dt.MAXYEAR)
 
 
 def _plain(time: pd.Timestamp) -> dt.datetime:

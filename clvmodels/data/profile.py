@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from clvmodels.data.columns import count
+from clvmodels.data.moments import at_the_edge
 from clvmodels.data.report import Part
 from clvmodels.errors import DataError
 from clvmodels.numerics.rounding import significant_digits
@@ -51,7 +53,7 @@ class Facts:
 
 
 def last_time(log: Log) -> dt.datetime:
-    """Return the local time of the last transaction.
+    """Return the local time of the last transaction, or the time itself at the edge of the calendar.
 
     Raises
     ------
@@ -63,7 +65,7 @@ def last_time(log: Log) -> dt.datetime:
     found = log.run(rows.aggregate(rows=rows.count(), last=rows.t.max(where=usable))).to_pylist()[0]
     _refuse_empty(found["rows"], usable=found["last"] is not None)
     last: dt.datetime = found["last"]
-    return log.clock.to_local(last) if log.clock.in_utc else last
+    return log.clock.to_local(last) if log.clock.in_utc and not at_the_edge(last) else last
 
 
 def _refuse_empty(rows: int, *, usable: bool) -> None:
@@ -131,7 +133,7 @@ def _counted(log: Log, kinds: dict[str, ir.BooleanValue]) -> dict[str, Part]:
     kind = ibis.cases(*((condition, number) for number, condition in enumerate(kinds.values())))
     wanted: dict[str, Any] = {"rows": rows.count()}
     if log.has_value:
-        wanted |= {"money": rows.v.sum(), "infinite": rows.count(where=rows.v.isinf())}
+        wanted |= {"money": rows.v.sum(), "infinite": rows.count(where=rows.v.abs() == math.inf)}
     found = log.run(rows.group_by(kind=kind).aggregate(**wanted)).to_pylist()
     infinite = sum(one.get("infinite") or 0 for one in found)
     if infinite:

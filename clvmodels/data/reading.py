@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, get_args
 from clvmodels.data.build import Plan, Returns
 from clvmodels.data.engine import Storage
 from clvmodels.data.log import Log, read_log
-from clvmodels.data.moments import Moment, read_moment
+from clvmodels.data.moments import Moment, at_the_edge, read_moment
 from clvmodels.data.profile import last_time
 from clvmodels.data.sources import Columns
 from clvmodels.data.windows import Window
@@ -82,5 +82,19 @@ def _require_free(names: Sequence[str], read: Callable[[str], str]) -> None:
 
 
 def end_of(log: Log, given: Day | None, name: str) -> Moment:
-    """Return the end of a window; by default the day of the last transaction."""
-    return read_moment(last_time(log).date() if given is None else given, name, log.clock)
+    """Return the end of a window; by default the day of the last transaction.
+
+    Raises
+    ------
+    DataError
+        If it cannot be read, or the last transaction is of a date that stands for none, such as 9999-12-31.
+    """
+    if given is not None:
+        return read_moment(given, name, log.clock)
+    last = last_time(log)
+    if at_the_edge(last):
+        raise DataError(
+            f"the last transaction of the log is of {last.date()}, which stands for no date; write {name}=..., the last"
+            " day of the log that is one: rows after it are left out"
+        )
+    return read_moment(last.date(), name, log.clock)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from glob import glob
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -16,6 +15,8 @@ import numpy as np
 
 from clvmodels.data.columns import count, examples, require
 from clvmodels.data.engine import IbisEngine, PrivateEngine, SparkEngine, Storage
+from clvmodels.data.scans import CSV, PARQUET, files_of, quoted, scan_csv, scan_parquet
+from clvmodels.data.watching import reason
 from clvmodels.errors import DataError, one_of
 
 if TYPE_CHECKING:
@@ -31,8 +32,6 @@ if TYPE_CHECKING:
 __all__ = ["Columns", "Source", "open_log"]
 
 _LOG = "transactions"
-_CSV = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".txt")
-_PARQUET = (".parquet", ".pq")
 _MEMORY_GB = 3.0
 """What the aggregation of Parquet files takes if nothing is said: more makes it hardly faster."""
 
@@ -164,7 +163,7 @@ def _from_arrow(data: pa.Table | pa.RecordBatchReader, columns: Columns, storage
     zone = _zone_of(data.schema.field(columns.time).type)
     if isinstance(data, pa.RecordBatchReader):
         engine.connection.register("stream", data)
-        names = ", ".join(map(_quoted, columns.names))
+        names = ", ".join(map(quoted, columns.names))
         engine.connection.execute(f"CREATE TABLE {_LOG} AS SELECT {names} FROM stream")  # noqa: S608
     else:
         engine.connection.register(_LOG, pa.table({name: _plain(data[name]) for name in columns.names}))
@@ -186,8 +185,8 @@ def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
     return column
 
 
-def _zone_of(kind: pa.DataType) -> str | None:
-    """Return the time zone of an Arrow type, if it is one of times with a zone."""
+def _zone_of(kind: pa.DataType | None) -> str | None:
+    """Return the time zone of an Arrow type, if it is known and one of times with a zone."""
     zone: str | None = getattr(kind, "tz", None)
     return zone
 
@@ -227,7 +226,7 @@ def _from_spark(frame: pyspark.sql.DataFrame, columns: Columns) -> Source:
 def _from_relation(relation: duckdb.DuckDBPyRelation, columns: Columns, storage: Storage) -> Source:
     """Stream a DuckDB relation into the private database: its own connection stays as it is."""
     require(columns.names, list(relation.columns), what="the log")
-    needed = relation.select(*map(_quoted, columns.names))
+    needed = relation.select(*map(quoted, columns.names))
     return _from_arrow(needed.to_arrow_reader(), columns, storage)
 
 
@@ -236,11 +235,9 @@ def _from_relation(relation: duckdb.DuckDBPyRelation, columns: Columns, storage:
 
 def _from_path(path: Path, columns: Columns, storage: Storage) -> Source:
     """Return files as a source: Parquet is scanned where it lies, CSV is read once into the private database."""
-    files = sorted(glob(str(path), recursive=True))  # noqa: PTH207 - a pattern may be absolute
-    if not files:
-        raise DataError(f"there is no file {str(path)!r}")
+    files = files_of(path)
     name = path.name.lower()
-    kinds = _CSV + _PARQUET
+    kinds = CSV + PARQUET
     if not name.endswith(kinds) or Path(files[0]).is_dir():
         hint = f"; for a folder write {str(path / '*.parquet')!r}" if Path(files[0]).is_dir() else ""
         ending = "".join(path.suffixes[-2:]) or path.name
@@ -248,31 +245,25 @@ def _from_path(path: Path, columns: Columns, storage: Storage) -> Source:
     import duckdb
 
     try:
-        if name.endswith(_PARQUET):
+        if name.endswith(PARQUET):
             return _from_parquet(files, columns, PrivateEngine.new(storage.at_most(_MEMORY_GB)))
         return _from_csv(files, columns, PrivateEngine.new(storage))
     except duckdb.Error as error:
-        reason = str(error).strip().splitlines()[0]
-        raise DataError(f"cannot read {str(path)!r}: {reason}") from error
+        raise DataError(f"cannot read {str(path)!r}: {reason(error)}") from error
 
 
 def _from_parquet(files: Sequence[str], columns: Columns, engine: PrivateEngine) -> Source:
-    from pyarrow.parquet import read_schema
-
-    engine.connection.from_parquet(list(files)).create_view(_LOG)
-    require(columns.names, engine.schema(_LOG).names, what="the log")
-    zone = _zone_of(read_schema(files[0]).field(columns.time).type)  # the engine keeps the instants, not the zone
-    return Source(engine.table(_LOG).select(*columns.names), engine, zone, large=True)
+    rows, types = scan_parquet(engine.connection, files, columns.names)
+    rows.create_view(_LOG)
+    zone = _zone_of(types.get(columns.time))  # the engine keeps the instants, not the zone
+    return Source(engine.table(_LOG), engine, zone, large=True)
 
 
 def _from_csv(files: Sequence[str], columns: Columns, engine: PrivateEngine) -> Source:
     """Read CSV with ids, times and values as text, so that nothing is guessed about them."""
     connection = engine.connection
-    names = connection.read_csv(list(files)).columns  # type: ignore[arg-type] # several are allowed
-    require(columns.names, names, what="the log")
     text = [columns.customer_id, columns.time, *([] if columns.value is None else [columns.value])]
-    rows = connection.read_csv(list(files), dtype=dict.fromkeys(text, "VARCHAR"))  # type: ignore[arg-type]
-    rows.select(*map(_quoted, columns.names)).create(_LOG)
+    scan_csv(connection, files, columns.names, text=text).create(_LOG)
     _whole_ids(connection, columns.customer_id)
     if columns.value is not None:
         _numeric_values(connection, columns.value)
@@ -281,7 +272,7 @@ def _from_csv(files: Sequence[str], columns: Columns, engine: PrivateEngine) -> 
 
 def _whole_ids(connection: duckdb.DuckDBPyConnection, customer_id: str) -> None:
     """Make ids whole numbers if all of them are written as such; one leading zero keeps them text."""
-    name = _quoted(customer_id)
+    name = quoted(customer_id)
     query = f"SELECT bool_and(regexp_full_match({name}, '0|-?[1-9][0-9]{{0,17}}')) FROM {_LOG}"  # noqa: S608
     if connection.execute(query).fetchall()[0][0]:
         connection.execute(f"ALTER TABLE {_LOG} ALTER {name} TYPE BIGINT")
@@ -289,7 +280,7 @@ def _whole_ids(connection: duckdb.DuckDBPyConnection, customer_id: str) -> None:
 
 def _numeric_values(connection: duckdb.DuckDBPyConnection, value: str) -> None:
     """Make the values numbers, or say which are none."""
-    name = _quoted(value)
+    name = quoted(value)
     wrong = f"FROM {_LOG} WHERE {name} IS NOT NULL AND try_cast({name} AS DOUBLE) IS NULL"
     number = connection.execute(f"SELECT count(*) {wrong}").fetchall()[0][0]
     if number:
@@ -297,9 +288,3 @@ def _numeric_values(connection: duckdb.DuckDBPyConnection, value: str) -> None:
         told = examples(row[0] for row in seen)
         raise DataError(f"the value column {value!r} is not numeric: {count(number, 'row')} such as {told}")
     connection.execute(f"ALTER TABLE {_LOG} ALTER {name} TYPE DOUBLE")
-
-
-def _quoted(name: str) -> str:
-    """Return a name as a quoted SQL identifier."""
-    escaped = name.replace('"', '""')
-    return f'"{escaped}"'

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from clvmodels.data.checks import check_histories, check_ids, warn_about
 from clvmodels.data.columns import count, examples, require, shown
 from clvmodels.data.histories import FloatArray, Histories
+from clvmodels.data.moments import read_time
 from clvmodels.errors import DataError
 from clvmodels.numerics.threads import copy_to
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from clvmodels.units import Unit
 
-__all__ = ["Names", "pandas_frame", "read_histories"]
+__all__ = ["Names", "described", "pandas_frame", "read_histories"]
 
 _RECENCY_ADVICE = (
     "recency is the age at the last purchase, counted from the first one; a column with the time since the last"
@@ -49,8 +50,6 @@ class _Columns(NamedTuple):
 
 def read_histories(table: object, *, names: Names, unit: Unit, observation_end: str | pd.Timestamp | None) -> Histories:
     """Read, check and label the histories; `Histories.from_frame` says what is refused."""
-    import pandas as pd
-
     frame = _with_ids(pandas_frame(table), names.customer_id)
     columns = _take_apart(frame, names)
     numbers = check_histories(columns.ids, columns.numbers, time_since_last=names.time_since_last)
@@ -60,7 +59,7 @@ def read_histories(table: object, *, names: Names, unit: Unit, observation_end: 
         customer_id=columns.ids,
         attributes=columns.attributes,
         unit=unit,
-        observation_end=None if observation_end is None else pd.Timestamp(observation_end),
+        observation_end=None if observation_end is None else read_time(observation_end, "observation_end"),
         report=None,
         **cast("dict[str, Any]", numbers),
     )
@@ -88,17 +87,34 @@ def pandas_frame(table: object) -> pd.DataFrame:
     raise DataError(f"histories are read from a pandas, polars or Arrow table, got {type(table).__name__}")
 
 
+def described(table: object) -> pd.DataFrame:
+    """Return a table of attributes as pandas, with the ids as the column ``customer_id``.
+
+    Raises
+    ------
+    DataError
+        If it is no table, or has no ids.
+    """
+    frame = _with_ids(pandas_frame(table), "customer_id")
+    require(["customer_id"], [str(column) for column in frame.columns], what="the table")
+    return frame
+
+
 def _with_ids(frame: pd.DataFrame, customer_id: str) -> pd.DataFrame:
     """Return the frame with the customer ids as a column, taken from the index if they are there."""
-    import pandas as pd
-
     if customer_id in frame.columns:
         return frame
     index = frame.index
-    named = index.name == customer_id
-    if named or (customer_id == "customer_id" and index.nlevels == 1 and not isinstance(index, pd.RangeIndex)):
+    if index.name == customer_id or (customer_id == "customer_id" and index.nlevels == 1 and not _positions(index)):
         return frame.assign(**{customer_id: index.to_numpy() if index.dtype == object else index})
     return frame
+
+
+def _positions(index: pd.Index[Any]) -> bool:
+    """Whether an index is the one that pandas makes by itself, which holds no ids."""
+    import pandas as pd
+
+    return isinstance(index, pd.RangeIndex) and index.name is None and (index.start, index.step) == (0, 1)
 
 
 def _take_apart(frame: pd.DataFrame, names: Names) -> _Columns:

@@ -10,6 +10,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from clvmodels.data.columns import count, examples
+from clvmodels.data.engine import IbisEngine, SparkEngine
+from clvmodels.data.formats import read_in_spark
 from clvmodels.data.zones import Clock, parse_zone
 from clvmodels.errors import DataError
 
@@ -70,7 +72,7 @@ def read_times(source: Source, time: str, time_format: str | None = None) -> Rea
     if time_format is not None:
         return _formatted(source, time, time_format)
     if kind.is_timestamp() or kind.is_date():
-        return Reading(column.cast(_MICROSECONDS), source.time_zone)
+        return Reading(_in_utc(source, _cut(column)), source.time_zone)
     if kind.is_string():
         return _iso(source, time)
     advice = ' (say time_format="%Y%m%d" if 19970101 is a date)' if kind.is_integer() else ""
@@ -136,8 +138,40 @@ def _iso(source: Source, time: str) -> Reading:
             f" {found['all'] - found['aware']:,} without; write all of them in one way"
         )
     if found["aware"]:
-        return Reading(text.try_cast(_INSTANTS).cast(_MICROSECONDS), "UTC", found["all"])
+        return Reading(_in_utc(source, text.try_cast(_INSTANTS)), "UTC", found["all"])
     return Reading(text.try_cast(_MICROSECONDS), None, found["all"])
+
+
+def _cut(times: ir.TimestampValue | ir.DateValue) -> ir.TimestampValue:
+    """Return times to the microsecond, never rounded up: the last nanosecond of a day is of that day."""
+    import ibis
+
+    kind = times.type()
+    if kind.is_date():
+        return times.cast(_MICROSECONDS)
+    nearest = times.cast(kind.copy(scale=6))
+    if (kind.scale or 0) <= 6:
+        return nearest
+    return ibis.ifelse(nearest.cast(kind) > times, nearest - ibis.interval(microseconds=1), nearest)
+
+
+def _in_utc(source: Source, times: ir.TimestampValue) -> ir.TimestampValue:
+    """Return instants as times in UTC without a zone; times without one as they are.
+
+    A cast drops the zone in UTC, except in a DuckDB of the user's, where it does so in the zone of the session.
+    """
+    import ibis
+
+    engine = source.engine
+    if times.type().timezone is None or not (isinstance(engine, IbisEngine) and engine.backend.name == "duckdb"):
+        return times.cast(_MICROSECONDS)
+
+    @ibis.udf.scalar.builtin(signature=(("string", _INSTANTS), _MICROSECONDS))  # type: ignore[untyped-decorator]
+    def timezone(zone: str, instants: ir.TimestampValue) -> None:
+        """Name the function of DuckDB that shows instants as times of a zone."""
+
+    in_utc: ir.TimestampValue = timezone("UTC", times)
+    return in_utc
 
 
 def _formatted(source: Source, time: str, time_format: str) -> Reading:
@@ -149,7 +183,9 @@ def _formatted(source: Source, time: str, time_format: str) -> Reading:
         raise DataError("time_format takes no zone (%z, %Z); convert the column to timestamps with a zone first")
     text = _text(source, time)
     texts = source.engine.run(source.table.aggregate(texts=text.count())).to_pylist()[0]["texts"]
-    return Reading(text.as_timestamp(time_format).cast(_MICROSECONDS), None, texts, time_format)
+    in_spark = isinstance(source.engine, SparkEngine)
+    times = read_in_spark(text, time_format) if in_spark else text.as_timestamp(time_format)
+    return Reading(times.cast(_MICROSECONDS), None, texts, time_format)
 
 
 def _misformatted(source: Source, time: str, time_format: str, error: Exception) -> DataError:

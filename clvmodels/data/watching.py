@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any, Final
 
 from clvmodels.errors import DataError
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     import duckdb
     from rich.console import Console
 
-__all__ = ["Tell", "telling", "watched"]
+__all__ = ["Tell", "reason", "telling", "watched"]
 
 Tell = Callable[[float], None]
 """Called with how much of a query is done, in per cent."""
@@ -44,7 +45,7 @@ def watched[R](connection: duckdb.DuckDBPyConnection, query: Callable[[], R]) ->
     Raises
     ------
     DataError
-        If memory and spill folder are too small, or a file cannot be read or written.
+        If memory and spill folder are too small, a file cannot be read or written, or values do not go into a type.
     """
     with _errors(), ThreadPoolExecutor(1) as pool:
         running = pool.submit(query)
@@ -66,14 +67,23 @@ def _errors() -> Iterator[None]:
     except duckdb.OutOfMemoryException as error:
         raise DataError(
             "DuckDB needs more than it may take: raise memory_gb, or name a spill_folder on a disk with more room "
-            f"({_first_line(error)})"
+            f"({reason(error)})"
         ) from error
-    except (duckdb.IOException, duckdb.InvalidInputException) as error:
-        raise DataError(_first_line(error)) from error
+    except (duckdb.IOException, duckdb.InvalidInputException, duckdb.ConversionException) as error:
+        raise DataError(reason(error)) from error
 
 
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0]
+def reason(error: duckdb.Error) -> str:
+    """Return what an error of DuckDB says: its first line, and of a CSV file why the line named there is wrong.
+
+    Between the two is the line itself, and after them there is advice in terms of DuckDB.
+    """
+    first, *others = str(error).strip().splitlines()
+    if "CSV Error" not in first and "sniffing" not in first:
+        return first
+    why = takewhile(lambda line: line.strip() and not line.startswith(("Possible", "The search space")), others)
+    told = [line for line in why if not line.startswith("Original Line")]
+    return ": ".join([first.removesuffix("."), *told[-1:]])
 
 
 def _show(connection: duckdb.DuckDBPyConnection, running: Future[Any]) -> None:

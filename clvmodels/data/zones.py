@@ -114,13 +114,13 @@ class Clock:
         return instant.replace(tzinfo=UTC).astimezone(self.zone).utcoffset() or timedelta()
 
     def _first_offset(self, changes: list[_Change]) -> timedelta:
-        return changes[0].before if changes else self._offset(self.span[0])
+        return changes[0].before if changes else self._offset(min(max(self.span[0], _SPAN[0]), _SPAN[1]))
 
     def _changes(self) -> list[_Change]:
         """Return the changes of offset within the span of the column, a day beyond either end included."""
         if isinstance(self.zone, timezone):
             return []
-        day, stop = max(self.span[0] - _DAY, _SPAN[0]), min(self.span[1] + _DAY, _SPAN[1])
+        day, stop = max(self.span[0], _SPAN[0] + _DAY) - _DAY, min(self.span[1], _SPAN[1] - _DAY) + _DAY
         changes = []
         while day < stop:
             before, after = self._offset(day), self._offset(day + _DAY)

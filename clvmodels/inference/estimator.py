@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, cast, get_args
 import numpy as np
 
 from clvmodels.data.histories import Histories
-from clvmodels.data.lazy import LazyHistories
+from clvmodels.data.lazy import LazyHistories, require_histories
 from clvmodels.errors import FitError, FitWarning, ParameterError, one_of
 from clvmodels.inference.ascent import Optimum
 from clvmodels.inference.bayes import BayesMethod, Effort, Sampler, draw, pymc_model_of, split
@@ -251,6 +251,7 @@ def _fit(
     by: str | None,
     effort: Effort,
 ) -> OrdersFit | SpendFit:
+    require_histories(histories)
     if method not in get_args(FitMethod):
         raise FitError(one_of("method", method, get_args(FitMethod)))
     if effort.sampler not in get_args(Sampler):

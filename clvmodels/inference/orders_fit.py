@@ -9,7 +9,7 @@ import numpy as np
 
 from clvmodels.data.engine import EngineTable
 from clvmodels.data.histories import Histories
-from clvmodels.data.lazy import LazyHistories
+from clvmodels.data.lazy import LazyHistories, require_histories
 from clvmodels.errors import FitError, UnitError
 from clvmodels.inference import predictions, simulation
 from clvmodels.inference.fit import Fit
@@ -61,6 +61,7 @@ class OrdersFit(Fit):
             ...
         clvmodels.errors.UnitError: this fit counts time in weeks and the histories in days; write rfm.in_unit("week")
         """
+        require_histories(histories)
         if histories.unit != self.unit:
             raise UnitError(
                 f"this fit counts time in {self.unit}s and the histories in {histories.unit}s; "

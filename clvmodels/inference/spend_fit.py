@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal, overload
 
 from clvmodels.data.engine import EngineTable
 from clvmodels.data.histories import Histories
-from clvmodels.data.lazy import LazyHistories
+from clvmodels.data.lazy import LazyHistories, require_histories
 from clvmodels.errors import FitError
 from clvmodels.inference import predictions
 from clvmodels.inference.fit import Fit
@@ -81,6 +81,7 @@ class SpendFit(Fit):
         A            24.66
         B            35.22
         """
+        require_histories(histories)
         if isinstance(histories, LazyHistories):
             if return_draws:
                 raise FitError("draws of each customer need histories in memory: write rfm.collect()")

@@ -195,8 +195,10 @@ def _sums(kind: Kind, columns: list[Array]) -> Array:
     beyond = np.log1p(everything.n + everything.a + everything.b)
     lowest = np.minimum(-np.log1p(everything.z) - beyond - STRAIGHT / (1.0 + everything.a), peak)
     highest = np.maximum(beyond + STRAIGHT / (1.0 + everything.b), peak)
-    low = np.maximum(everything.fallen(np.maximum(peak - 7.0 * width, lowest), top), lowest)
-    high = np.minimum(everything.fallen(np.minimum(peak + 7.0 * width, highest), top), highest)
+    left, right = np.maximum(peak - 7.0 * width, lowest), np.minimum(peak + 7.0 * width, highest)
+    # Where a is so small that the slope is all rounding, its sign is too: never back towards the peak.
+    low = np.clip(everything.fallen(left, top), lowest, left)
+    high = np.clip(everything.fallen(right, top), right, highest)
     nodes = np.ceil((high - low) / step / NODES_ROUNDED_TO + 1e-9).astype(int)[:, 0] * NODES_ROUNDED_TO
     means = np.empty((2, len(peak)))
     for count in np.unique(nodes):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -18,15 +17,17 @@ from clvmodels.inference.orders_fit import OrdersFit
 from clvmodels.inference.spend_fit import SpendFit
 from clvmodels.models.specification import SpendModel, TransactionModel
 from clvmodels.report.content import EquityReport
+from clvmodels.report.created import time_of_report
 from clvmodels.report.fitting import fit_all
 from clvmodels.report.progress import Step
 from clvmodels.valuation.assumptions import Assumptions
-from clvmodels.valuation.audit import audit
+from clvmodels.valuation.audit import Content, audit
 from clvmodels.valuation.book import value
 from clvmodels.valuation.contribution import contribution
 from clvmodels.valuation.movement import movement
 from clvmodels.valuation.reconciliation import reconciliation
 from clvmodels.valuation.relationship import rates
+from clvmodels.valuation.statement import segments_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -59,7 +60,7 @@ class Closing:
     draws
         Draws of the parameters at the last closing, from Laplace's approximation; 0: none, and no intervals.
     inputs
-        The files, for the audit trail.
+        The files, or what has been read of them, for the audit trail.
     """
 
     source: str
@@ -71,7 +72,7 @@ class Closing:
     ledgers: Ledgers | None
     by: str | None
     draws: int
-    inputs: Mapping[str, str | Path]
+    inputs: Mapping[str, str | Path | Content]
 
 
 def parse_closings(days: Sequence[str]) -> tuple[str, ...]:
@@ -85,7 +86,9 @@ def parse_closings(days: Sequence[str]) -> tuple[str, ...]:
     try:
         found = [dt.date.fromisoformat(day) for day in days]
     except ValueError as error:
-        raise DataError(f"a closing is a date such as 1997-09-30: {error}") from error
+        raise DataError(
+            f"a closing is a date such as 1997-09-30, and several stand apart: 1997-09-30 1998-06-30 ({error})"
+        ) from error
     if not found or any(later <= earlier for earlier, later in pairwise(found)):
         raise DataError(f"closings are dates that rise, such as 1997-09-30 1998-06-30; got {' '.join(days) or 'none'}")
     return tuple(day.isoformat() for day in found)
@@ -101,6 +104,8 @@ def equity_report(asked: Closing, step: Step) -> EquityReport:
     ]
     year = asked.terms.year
     histories = [_with_rates(one, activity, year) for one, activity in zip(histories, activities, strict=True)]
+    if asked.by is not None:  # what cannot be reported is refused before anything is fitted
+        segments_of(histories[-1], asked.by)
     best = fit_all(histories[-1], asked.models, step)[0].model
     books = []
     for day, one in zip(asked.days, histories, strict=True):
@@ -120,15 +125,8 @@ def equity_report(asked: Closing, step: Step) -> EquityReport:
         contributed=contribution(books[-1], activities[-1]),
         notes=tuple(ledger_notes),
         audit=audit(dict(zip(asked.days, books, strict=True)), asked.inputs, [SEED] if asked.draws else []),
-        created=_now().isoformat(),
+        created=time_of_report().isoformat(),
     )
-
-
-def _now() -> dt.datetime:
-    """Return the time, to the second; that of the environment's SOURCE_DATE_EPOCH if reports are to be reproduced."""
-    epoch = os.environ.get("SOURCE_DATE_EPOCH")
-    now = dt.datetime.now(dt.UTC) if epoch is None else dt.datetime.fromtimestamp(int(epoch), dt.UTC)
-    return now.replace(microsecond=0)
 
 
 def _with_rates(histories: Histories, activity: pd.DataFrame | None, year: str) -> Histories:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import stat
+import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from clvmodels.data.lazy import LazyHistories
+from clvmodels.data.scans import named
 from clvmodels.errors import ClvError, one_of
 from clvmodels.files import beside, folders, resolved, whole_file
 
@@ -41,23 +44,32 @@ class OutputError(ClvError):
     """A result cannot be written where it was asked for."""
 
 
-def require_table(path: Path) -> None:
-    """Refuse, before any work is done, a table that could not be written.
+def require_table(path: Path, source: str) -> None:
+    """Refuse, before any work is done, a table that could not be written, or would replace what it is made of.
+
+    Parameters
+    ----------
+    path
+        The table.
+    source
+        The file that it is made of, or a pattern of several.
 
     Raises
     ------
     OutputError
-        If the ending is no table's, or the place is not one to write to.
+        If the ending is no table's, the place is not one to write to, or the path leads to one of the files.
     """
     if path.suffix.lower() not in TABLES:
         raise OutputError(f"cannot write {str(path)!r}: {one_of('kind of table', path.suffix or path.name, TABLES)}")
     if path.is_dir():
         raise OutputError(f"cannot write {str(path)!r}: it is a folder; name a file, such as histories.parquet")
+    if path.exists() and any(path.samefile(one) for one in named(Path(source))):
+        raise OutputError(f"cannot write {str(path)!r}: the log is read from it; name another file")
     _require_place(path)
 
 
 def require_folder(path: Path, names: Sequence[str], mark: str) -> None:
-    """Refuse, before any work is done, a folder that must not be replaced.
+    """Refuse, before any work is done, a folder that must not or cannot be replaced.
 
     Parameters
     ----------
@@ -71,7 +83,7 @@ def require_folder(path: Path, names: Sequence[str], mark: str) -> None:
     Raises
     ------
     OutputError
-        If there is a file of that name, or a folder that holds anything else.
+        If there is a file of that name, or a folder that holds anything else or cannot be moved away.
     """
     if not path.exists():
         _require_place(path)
@@ -86,6 +98,7 @@ def require_folder(path: Path, names: Sequence[str], mark: str) -> None:
             f"will not replace the folder {str(path)!r}: it holds what this command did not write ({seen});"
             " name a new or empty folder, or one that an earlier run of this command has written"
         )
+    _require_movable(resolved(path))
 
 
 def _is_ours(mark: Path) -> bool:
@@ -104,6 +117,17 @@ def _require_place(path: Path) -> None:
         raise OutputError(f"cannot write {str(path)!r}: {str(place)!r} is not a folder that can be written to")
 
 
+def _require_movable(folder: Path) -> None:
+    """Refuse a folder whose place another one cannot take, however well it can be written to."""
+    why = f"{str(folder.parent)!r} cannot be written to"
+    if folder.is_mount():
+        why = "it is a mount point"
+    elif os.access(folder.parent, os.W_OK | os.X_OK):
+        return
+    inside = str(folder / "results")
+    raise OutputError(f"cannot replace {str(folder)!r}: {why}; name a folder in it, such as {inside!r}")
+
+
 @contextmanager
 def whole_folder(path: Path, names: Sequence[str], mark: str) -> Iterator[Path]:
     """Yield a new folder to write to; it takes the place of `path` if the block ends well, and else leaves no trace.
@@ -116,11 +140,23 @@ def whole_folder(path: Path, names: Sequence[str], mark: str) -> Iterator[Path]:
         part = beside(target)
         part.mkdir()
         try:
+            _open_alike(part, target)
             yield part
             require_folder(target, names, mark)
             _exchange(part, target)
         finally:
             shutil.rmtree(part, ignore_errors=True)
+
+
+def _open_alike(part: Path, target: Path) -> None:
+    """Let those in who may enter the folder that `part` is to replace, and nobody else; its owner may write to both."""
+    if not target.exists():
+        return
+    before = target.stat()
+    if sys.platform != "win32":
+        with suppress(PermissionError):  # of a group that we do not belong to
+            os.chown(part, -1, before.st_gid)
+    part.chmod(stat.S_IMODE(before.st_mode) | stat.S_IRWXU)
 
 
 def _exchange(part: Path, target: Path) -> None:

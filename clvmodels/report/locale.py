@@ -41,6 +41,17 @@ class Locale:
         """Return what a thing is called."""
         return label(key, self.language)
 
+    def item(self, key: str) -> str:
+        """Return what an item of a reconciliation is called; what was left out has its reason after a colon.
+
+        Examples
+        --------
+        >>> Locale("de", "").item("left out: without time"), Locale("de", "").item("ledger")
+        ('Nicht enthalten: ohne Zeitpunkt', 'Hauptbuch')
+        """
+        _, colon, reason = key.partition(": ")
+        return self.label("left_out").format(self.label(reason)) if colon else self.label(key)
+
     def number(self, value: float, digits: int = 0, *, sign: bool = False) -> str:
         """Return a number with its thousands grouped; with its sign, if asked for, unless it is rounded to zero.
 

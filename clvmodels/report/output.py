@@ -71,7 +71,7 @@ def write_fits(orders: OrdersFit, spend: SpendFit | None, folder: Path) -> list[
 
 
 def write_valuation(
-    valuation: Valuation, folder: Path, *, source: str, assumptions: Path, notes: Sequence[str]
+    valuation: Valuation, folder: Path, *, source: str, assumptions: bytes, notes: Sequence[str]
 ) -> list[str]:
     """Write a valuation to a folder, whole or not at all, and return the names of its files.
 
@@ -84,13 +84,12 @@ def write_valuation(
     source
         What the log was.
     assumptions
-        The file of the assumptions, which is copied.
+        The content of the file of the assumptions, as it was read: the file may have changed since.
     notes
         What the package warned of.
     """
     book = valuation.book
     record = equity_record(valuation, source=source, notes=notes)
-    terms = assumptions.read_bytes()
     with whole_folder(folder, VALUE_FILES, _ORDERS) as part:
         if isinstance(book, LazyBook):
             book.write_customers(part / _CUSTOMERS)
@@ -99,7 +98,7 @@ def write_valuation(
         book.orders.save(part / _ORDERS)
         book.spend.save(part / _SPEND)
         (part / _EQUITY).write_text(json.dumps(record, indent=1, allow_nan=False, ensure_ascii=False), encoding="utf-8")
-        (part / _ASSUMPTIONS).write_bytes(terms)
+        (part / _ASSUMPTIONS).write_bytes(assumptions)
     return list(VALUE_FILES)
 
 

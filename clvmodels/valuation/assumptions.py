@@ -15,7 +15,7 @@ from clvmodels.units import Unit, duration, read_duration
 from clvmodels.valuation.checks import require_number
 from clvmodels.valuation.rates import Rate, column_of, in_plain_data, numbers, read_rate
 
-__all__ = ["RATES", "Assumptions", "Bounds", "Timing"]
+__all__ = ["RATES", "Assumptions", "Bounds", "Timing", "toml_of"]
 
 Timing = Literal["continuous", "mid-month", "end-month", "mid-year", "end-year"]
 
@@ -147,7 +147,8 @@ class Assumptions:
             object.__setattr__(self, name, read_rate(name, getattr(self, name)))
             for number in numbers(getattr(self, name)):
                 require_number(name, number, bounds.meaning, low=bounds.low, high=bounds.high)
-        require_number("growth", self.growth, "a share a year; 2 % a year is 0.02", low=-1.0, high=_PLAUSIBLE_RATE)
+        meaning = "a share a year; 2 % a year is 0.02"
+        require_number("growth", self.growth, meaning, low=-1.0, high=_PLAUSIBLE_RATE, above=True)
         require_number("tax", self.tax, "a share; 30 % is 0.30", low=0.0, high=1.0)
         if self.timing not in get_args(Timing):
             raise AssumptionError(one_of("timing", self.timing, get_args(Timing)))
@@ -173,14 +174,31 @@ class Assumptions:
         >>> terms.discount_rate, terms.margin, terms.year
         (0.15, 0.3, '52 weeks')
         """
+        return cls.from_toml(toml_of(path), source=str(path))
+
+    @classmethod
+    def from_toml(cls, content: bytes, *, source: str = "the text") -> Self:
+        r"""Return the assumptions in the content of a TOML file; `source` is what errors call it.
+
+        Raises
+        ------
+        AssumptionError
+            As of `from_file`.
+
+        Examples
+        --------
+        >>> Assumptions.from_toml(b"discount_rate = 0.15; margin = 0.30", source="terms.toml")
+        Traceback (most recent call last):
+            ...
+        clvmodels.errors.AssumptionError: terms.toml is not valid TOML: Expected newline or end of document after ...
+        >>> Assumptions.from_toml(b"discount_rate = 0.15\nmargin = 0.30").margin
+        0.3
+        """
         try:
-            content = tomllib.loads(Path(path).read_text(encoding="utf-8"))
-        except OSError as error:
-            reason = error.strerror or str(error)
-            raise AssumptionError(f"cannot read the assumptions in {str(path)!r}: {reason}") from error
+            found = tomllib.loads(content.decode("utf-8"))
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise AssumptionError(f"{path} is not valid TOML: {error}") from error
-        return cls.from_mapping(content)
+            raise AssumptionError(f"{source} is not valid TOML: {error}") from error
+        return cls.from_mapping(found)
 
     @classmethod
     def from_mapping(cls, content: Mapping[str, Any]) -> Self:
@@ -309,6 +327,21 @@ class Assumptions:
         0.0198
         """
         return math.log1p(self.growth) / self.year_in(unit)
+
+
+def toml_of(path: str | PathLike[str]) -> bytes:
+    """Return the content of a file of assumptions.
+
+    Raises
+    ------
+    AssumptionError
+        If it cannot be read.
+    """
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise AssumptionError(f"cannot read the assumptions in {str(path)!r}: {reason}") from error
 
 
 def _require_duration(name: str, value: object) -> None:

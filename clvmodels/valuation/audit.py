@@ -6,23 +6,30 @@ import hashlib
 import json
 import platform
 from collections.abc import Mapping, Sequence
-from glob import glob
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
+from clvmodels.data.scans import named
 from clvmodels.inference.orders_fit import OrdersFit
 from clvmodels.inference.spend_fit import SpendFit
 from clvmodels.valuation.book import Book
 
-__all__ = ["audit", "hash_of_files"]
+__all__ = ["Content", "audit", "hash_of_files"]
 
 _RESTS_ON: Final = ("clvmodels", "numpy", "scipy", "pandas", "duckdb")
 _BYTES_AT_A_TIME: Final = 1 << 24
 
 
+class Content(NamedTuple):
+    """What was read of a file, which may have changed since."""
+
+    file: str
+    content: bytes
+
+
 def hash_of_files(pattern: str | Path) -> str:
-    """Return the SHA-256 of the content of files, in the order of their names; of a text that names none, of itself.
+    """Return the SHA-256 of the content of the files that are read, in order; of a text that names none, of itself.
 
     Examples
     --------
@@ -30,7 +37,7 @@ def hash_of_files(pattern: str | Path) -> str:
     'e34cb9e3'
     """
     digest = hashlib.sha256()
-    paths = sorted(glob(str(pattern)))  # noqa: PTH207 - it may be absolute
+    paths = named(Path(pattern))
     if not paths:
         digest.update(str(pattern).encode())
     for path in paths:
@@ -55,7 +62,15 @@ def _fit(fit: OrdersFit | SpendFit) -> dict[str, Any]:
     }
 
 
-def audit(books: Mapping[str, Book], inputs: Mapping[str, str | Path], seeds: Sequence[int] = ()) -> dict[str, Any]:
+def _input(given: str | Path | Content) -> dict[str, str]:
+    if isinstance(given, Content):
+        return {"file": given.file, "sha256": hashlib.sha256(given.content).hexdigest()}
+    return {"file": Path(given).name, "sha256": hash_of_files(given)}
+
+
+def audit(
+    books: Mapping[str, Book], inputs: Mapping[str, str | Path | Content], seeds: Sequence[int] = ()
+) -> dict[str, Any]:
     """Return hashes of the inputs, the histories, the fits and the assumptions of each closing, and the versions.
 
     Parameters
@@ -63,7 +78,7 @@ def audit(books: Mapping[str, Book], inputs: Mapping[str, str | Path], seeds: Se
     books
         By closing.
     inputs
-        Files by what they are: the log, ledgers, assumptions.
+        Files by what they are, the log, ledgers, assumptions; or what has been read of them.
     seeds
         Of what was drawn at random.
 
@@ -84,7 +99,7 @@ def audit(books: Mapping[str, Book], inputs: Mapping[str, str | Path], seeds: Se
         for closing, book in books.items()
     }
     return {
-        "inputs": {name: {"file": Path(path).name, "sha256": hash_of_files(path)} for name, path in inputs.items()},
+        "inputs": {name: _input(given) for name, given in inputs.items()},
         "closings": closings,
         "seeds": list(seeds),
         "versions": {name: version(name) for name in _RESTS_ON} | {"python": platform.python_version()},

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clvmodels.data.arithmetic import steady_sum
+from clvmodels.data.columns import count
 from clvmodels.data.engine import EngineColumn, EngineTable
 from clvmodels.data.lazy import Cells, LazyHistories, attribute_column, write_parquet
 from clvmodels.errors import AssumptionError, DataError
@@ -204,7 +205,12 @@ class LazyBook:
         """
         if intervals:
             self._require_sure_rates()
-        book = self.cells if by is None else self.cells_by((by,))
+        if by is None:
+            return self.cells.statement(intervals=intervals)
+        book = self.cells_by((by,))
+        missing = book.summed(np.asarray(book.histories.attributes[by].isna(), np.float64))
+        if missing:  # the ids of cells are not those of customers
+            raise DataError(f"{by} is not known of {count(int(missing), 'customer')}")
         return book.statement(by, intervals=intervals)
 
     def interval(self, probability: float = 0.9) -> Interval:
@@ -518,7 +524,7 @@ class LazyBook:
         if not name.startswith("_") and name in {*dir(Book), *Book.__dataclass_fields__}:
             raise AttributeError(
                 f"the customers of this valuation stay in their engine, and {name!r} needs them in memory; "
-                f"write book.collect().{name}"
+                f"write book.collect().{name}, or give book.collect() to the function that asks for it"
             )
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 

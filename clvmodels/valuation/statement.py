@@ -17,6 +17,7 @@ from clvmodels.valuation.lines import DRIVERS
 if TYPE_CHECKING:
     import pandas as pd
 
+    from clvmodels.data.histories import Histories
     from clvmodels.valuation.book import Book
 
 __all__ = ["TOTAL", "WITHIN", "by_line", "segments_of", "statement"]
@@ -28,17 +29,16 @@ WITHIN: Final = (1, 3, 5, 10)
 """Years within which the share of equity is shown."""
 
 
-def segments_of(book: Book, by: str | pd.Series[Any]) -> pd.Series[Any]:
-    """Return the segment of each customer, in the order of the book.
+def segments_of(histories: Histories, by: str | pd.Series[Any]) -> pd.Series[Any]:
+    """Return the segment of each customer, in the order of the histories; times as text, as they are labels here.
 
     Raises
     ------
     DataError
-        If there is no such column, or it is missing for some customers.
+        If there is no such column, it is missing for some customers, or a segment has the name of the sum of all.
     """
     import pandas as pd
 
-    histories = book.histories
     if isinstance(by, pd.Series):
         segments = by.reindex(histories.customer_id)
     elif by in histories.attributes.columns:
@@ -53,22 +53,28 @@ def segments_of(book: Book, by: str | pd.Series[Any]) -> pd.Series[Any]:
     if missing.any():
         without = histories.customer_id[missing]
         raise DataError(f"{by if isinstance(by, str) else 'the segment'} is not known of {examples(without)}")
-    return segments.set_axis(histories.customer_id)
+    if (segments == TOTAL).any():
+        raise DataError(
+            f"the segment {TOTAL!r} has the name of the row that sums all segments; "
+            f"rename it, for example to {TOTAL.capitalize()!r}"
+        )
+    texts = segments.astype(str) if segments.dtype.kind in "mM" else segments
+    return texts.set_axis(histories.customer_id)
 
 
 def statement(book: Book, by: str | pd.Series[Any] | None, *, intervals: bool) -> pd.DataFrame:
     """Return the customer-equity statement; `Book.statement` says more."""
     import pandas as pd
 
-    segments = pd.Series(TOTAL, book.histories.customer_id) if by is None else segments_of(book, by)
-    columns = _columns(book)
-    table = pd.DataFrame(columns, index=book.histories.customer_id).groupby(np.asarray(segments), sort=True).sum()
+    segments = pd.Series(TOTAL, book.histories.customer_id) if by is None else segments_of(book.histories, by)
+    codes, names = pd.factorize(np.asarray(segments), sort=True)
+    table = pd.DataFrame(_columns(book)).groupby(codes).sum().set_axis(names)
     if by is not None:
         table.loc[TOTAL] = table.sum()
     table = table.rename_axis(by if isinstance(by, str) else "segment")
     beside: dict[str, Any] = {"per_head": table["equity"] / table["customers"]}
     if intervals:
-        beside |= _ends(book, segments, [str(name) for name in table.index], whole=by is None)
+        beside |= _ends(book, np.asarray(codes, np.int64), whole=by is None)
     shares = {f"share_{years}": table.pop(f"share_{years}") / table["equity"] for years in WITHIN}
     if not book.acquisition_cost.any():
         return table.assign(**beside, **shares)
@@ -112,12 +118,11 @@ def _columns(book: Book) -> dict[str, NDArray[np.float64]]:
     return columns if book.weight is None else {name: book.weight * values for name, values in columns.items()}
 
 
-def _ends(book: Book, segments: pd.Series[Any], names: list[str], *, whole: bool) -> dict[str, list[float]]:
-    """Return the ends of the 90 % interval of equity, of each segment and of all."""
+def _ends(book: Book, codes: Index, *, whole: bool) -> dict[str, list[float]]:
+    """Return the ends of the 90 % interval of equity, of each segment and of all; `codes`: whose segment is which."""
     if whole:
         interval = book.interval(0.9)
         return {"low": [interval.low], "high": [interval.high]}
-    numbers = np.asarray(segments.astype(str).map({name: k for k, name in enumerate(names[:-1])}), np.int64)
-    drawn = book.drawn_by(numbers)
+    drawn = book.drawn_by(codes)
     low, high = np.quantile(np.vstack([drawn, drawn.sum(axis=0)]), [0.05, 0.95], axis=1)
     return {"low": low.tolist(), "high": high.tolist()}

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pyarrow.parquet as pq
@@ -43,7 +44,14 @@ def failing_with(error: BaseException) -> Callable[..., None]:
 
 
 @pytest.mark.parametrize(
-    ("error", "code"), [(KeyboardInterrupt(), 130), (OSError(28, "No space left on device"), 2)], ids=["ctrl-c", "full"]
+    ("error", "code"),
+    [
+        (KeyboardInterrupt(), 130),
+        (OSError(errno.ENOSPC, "No space left on device"), 2),
+        (OSError(errno.EFBIG, "File too large"), 2),
+        (OSError(errno.EDQUOT, "Disk quota exceeded"), 2),
+    ],
+    ids=["ctrl-c", "full", "too large", "quota"],
 )
 @pytest.mark.parametrize("writer", ["LazyBook.write_customers", "equity_record"])
 def test_a_failure_while_writing_leaves_no_trace(
@@ -79,6 +87,20 @@ def test_an_earlier_result_is_replaced(run: Run, given: tuple[object, ...], tmp_
     assert run(*given).code == 0
     assert "clvmodels equity" in equity.read_text(encoding="utf-8")
     assert [entry.name for entry in (tmp_path / "place").iterdir()] == ["out"]
+
+
+def test_the_assumptions_written_are_those_that_were_used(
+    run: Run, given: tuple[object, ...], terms: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    used, record = terms.read_bytes(), output.equity_record
+
+    def edited_meanwhile(*some: Any, **options: Any) -> dict[str, Any]:
+        terms.write_text("margin = 1.0", encoding="utf-8")
+        return record(*some, **options)
+
+    monkeypatch.setattr(output, "equity_record", edited_meanwhile)
+    assert run(*given).code == 0
+    assert (tmp_path / "place" / "out" / "assumptions.toml").read_bytes() == used
 
 
 def test_the_fits_do_not_replace_a_valuation(run: Run, given: tuple[object, ...], log: Path, tmp_path: Path) -> None:

@@ -28,6 +28,14 @@ def refuse(run: Run, *arguments: object, words: str) -> None:
     assert len(result.err.splitlines()) == 1
 
 
+def test_a_log_is_not_overwritten(run: Run, tmp_path: Path) -> None:
+    log = write(tmp_path / "log.csv", "customer_id,date\na,2024-01-05\na,2024-02-05\nb,2024-02-05\n")
+    before = log.read_bytes()
+    refuse(run, "summarize", log, "--out", log, words="the log is read from it")
+    refuse(run, "summarize", tmp_path / "*.csv", "--out", log, words="the log is read from it")
+    assert log.read_bytes() == before
+
+
 @pytest.mark.parametrize("command", ["summarize", "fit"])
 def test_a_missing_log(run: Run, command: str) -> None:
     refuse(run, command, "missing.csv", words="there is no file 'missing.csv'")
@@ -44,6 +52,8 @@ def test_a_missing_log(run: Run, command: str) -> None:
         (["--returns", "nett"], "did you mean 'net'?"),
         (["--time-zone", "Mars/Olympus"], "unknown time zone 'Mars/Olympus'"),
         (["--observation-end", "tomorrow"], "cannot read observation_end 'tomorrow'"),
+        (["--observation-end", "05.06.1998"], 'write a date such as "2024-06-30"'),
+        (["--observation-start", "1997"], "cannot read observation_start '1997'"),
         (["--observation-end", "1990-01-01"], "no purchase is left"),
         (["--observation-start", "1999-01-01"], "observation_start"),
         (["--out", "table.xlsx"], "use one of '.parquet', '.csv'"),

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import openpyxl  # type: ignore[import-untyped]
@@ -96,6 +99,10 @@ def test_bad_ledgers_are_refused_with_a_list_and_nothing_is_written(run: Run, co
     [
         (("--closings", "2023-12-31", "2022-12-31"), "dates that rise"),
         (("--closings", "2023-13-31"), "month must be in 1..12"),
+        (("--closings", "31.12.2023"), "a closing is a date such as 1997-09-30"),
+        (("--closings", "2022-12-31", "31.12.2023"), "'31.12.2023'"),
+        (("--closings", "2022-12-31,2023-12-31"), "several stand apart"),
+        (("--closings=2023-12-31", "2022-12-31"), "dates that rise"),
         (("--language", "fr"), "unknown language 'fr'"),
         (("--by", "region"), "region"),
     ],
@@ -104,12 +111,24 @@ def test_what_cannot_be_is_refused(
     run: Run, company: Path, tmp_path: Path, change: tuple[str, ...], words: str
 ) -> None:
     given = arguments(company, tmp_path / "report", "--draws", 0)
-    place = given.index(change[0]) if change[0] in given else len(given)
-    end = place + (3 if change[0] == "--closings" else 2)
+    option = change[0].partition("=")[0]
+    place = given.index(option) if option in given else len(given)
+    end = place + (3 if option == "--closings" else 2)
     result = run(*given[:place], *change, *given[end:])
     assert result.code == 2
     assert words in result.err, result.err
     assert not (tmp_path / "report").exists()
+
+
+@pytest.mark.parametrize("epoch", ["abc", "1e9", "9" * 20])
+def test_a_time_of_the_report_that_is_none_is_refused(epoch: str, company: Path, tmp_path: Path) -> None:
+    """In a process of its own: NumPy fails for it as it is imported."""
+    command = [Path(sys.executable).with_name("clvmodels"), *map(str, arguments(company, tmp_path / "report"))]
+    environment = os.environ | {"SOURCE_DATE_EPOCH": epoch}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.endswith(f"whole seconds since 1970, such as 1767225600; got {epoch!r}\n")
+    assert len(done.stderr.splitlines()) == 1
 
 
 def test_a_single_closing_without_ledgers(run: Run, company: Path, tmp_path: Path) -> None:

@@ -42,6 +42,12 @@ def test_they_stay_with_a_selection(rfm: Histories, table: pd.DataFrame) -> None
     assert rfm.with_attributes(table).select([2]).attributes["rate"].to_dict() == {2: 0.2}
 
 
+@pytest.mark.parametrize("index", [pd.RangeIndex(4, name="id"), pd.RangeIndex(1, 5), pd.Index([3, 2, 1, 0])])
+def test_an_index_that_somebody_made_holds_ids(index: Any, rfm: Histories) -> None:
+    wider = rfm.with_attributes(pd.DataFrame({"rate": range(4)}, index))
+    assert wider.attributes["rate"].to_list() == [index.get_loc(customer) for customer in rfm.customer_id]
+
+
 def test_histories_of_a_log_keep_their_own() -> None:
     log = pd.DataFrame({"customer_id": ["b", "a"], "date": ["2024-01-01", "2024-01-02"]})
     histories = rfm_summary(log, observation_end="2024-02-01")
@@ -57,9 +63,14 @@ def test_histories_of_a_log_keep_their_own() -> None:
         (lambda table: table.iloc[1:], "lacks 1 customer of these histories: 1"),
         (lambda table: table.assign(segment=1, T=2), "have a column 'segment', 'T' already"),
         (lambda table: pd.concat([table, table.iloc[:2]]), "has 2 customers more than once: 1, 2"),
-        (lambda table: table.drop(columns="customer_id").iloc[:1], "lacks 3 customers"),
+        (
+            lambda table: table.drop(columns="customer_id"),
+            "the table has no column 'customer_id'; its columns are 'rate'",
+        ),
+        (lambda table: table.rename(columns={"customer_id": "Customer_ID"}), r"\(did you mean 'Customer_ID'\?\)"),
+        (lambda table: pl.from_pandas(table).rename({"customer_id": "id"}), "the table has no column 'customer_id'"),
     ],
-    ids=["missing", "taken", "twice", "no ids"],
+    ids=["missing", "taken", "twice", "no ids", "ids of another name", "polars"],
 )
 def test_what_does_not_fit_is_refused(change: Any, message: str, rfm: Histories, table: pd.DataFrame) -> None:
     with pytest.raises(DataError, match=message):

@@ -213,6 +213,13 @@ def test_a_table_without_customers_is_refused(summarised: Any) -> None:
         summarised("parquet", "by day")[0].with_attributes(ibis.memtable(pa.table({"customer": [1]})))
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_rows_are_not_taken_for_customers(kind: str, summarised: Any, more: pd.DataFrame) -> None:
+    other = more.rename(columns={"customer_id": "Customer_ID"}).reset_index(drop=True)
+    with pytest.raises(DataError, match=r"the table has no column 'customer_id' \(did you mean 'Customer_ID'\?\)"):
+        summarised(kind, "by day")[0].with_attributes(other)
+
+
 def test_an_attribute_with_the_name_of_a_column(tmp_path: Path) -> None:
     """Engines do not tell upper and lower case apart; pandas does."""
     log = clv.datasets.load_cdnow(sample=True).assign(Frequency=1)

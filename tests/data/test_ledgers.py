@@ -308,7 +308,7 @@ class TestRefusing:
             "referrals: a customer has referred himself in 1 row (2), for example '00012'",
             "returns: customer_id names 2 customers unknown to the histories, in 2 rows, for example '99', '98'",
         ]
-        assert sum(finding.startswith("service: cannot read") for finding in findings) == 1
+        assert sum(finding.startswith("service: there is no file") for finding in findings) == 1
 
     def test_text_is_refused_in_files_as_in_tables(self, tmp_path: Path) -> None:
         table = pd.DataFrame({"customer_id": ["1", "2", "", "4"], "cost": ["12.50", "1.200,00", "7", "€ 9"]})

@@ -8,14 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import ibis
 import numpy as np
 import pandas as pd
 import polars as pl
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from clvmodels.data import Histories, rfm_summary
-from clvmodels.errors import DataError
+from clvmodels.errors import DataError, DataWarning
 
 OPTIONS: dict[str, Any] = {"value": "amount", "unit": "day", "observation_end": "2024-03-31", "attributes": ["segment"]}
 
@@ -221,3 +223,61 @@ def test_empty_logs(log: pd.DataFrame, tmp_path: Path) -> None:
     file.write_text("customer_id,date\n")
     with pytest.raises(DataError, match="the log is empty"):
         rfm_summary(file)
+
+
+def in_memory(rows: pa.Table, folder: Path) -> Any:  # noqa: ARG001 - as those of the others
+    return rows
+
+
+def as_parquet(rows: pa.Table, folder: Path) -> Any:
+    """Return the path of a file whose statistics leave out what is not a number."""
+    pq.write_table(rows, folder / "log.parquet")
+    return folder / "log.parquet"
+
+
+def as_parquet_of_ones_own(rows: pa.Table, folder: Path) -> Any:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the engine warns of itself
+        return ibis.duckdb.connect().read_parquet(as_parquet(rows, folder))
+
+
+PLACES = pytest.mark.parametrize("place", [in_memory, as_parquet, as_parquet_of_ones_own])
+DAYS = [dt.datetime(2024, month, 1) for month in range(1, 8)]
+
+
+@PLACES
+@pytest.mark.parametrize(
+    ("amounts", "money"),
+    [
+        ([10.0, 20.0, 30.0, 15.0, np.nan, 8.0, 12.0], 95.0),
+        ([5.0, 5.0, 5.0, 5.0, np.nan, 5.0, 5.0], 30.0),  # one constant besides
+        ([10.0, 20.0, None, 15.0, np.nan, 8.0, 12.0], 65.0),
+    ],
+)
+def test_values_that_are_no_numbers_are_missing(place: Any, amounts: list[float], money: float, tmp_path: Path) -> None:
+    rows = pa.table({"customer_id": [1, 1, 1, 2, 2, 3, 3], "date": DAYS, "amount": pa.array(amounts)})
+    with pytest.warns(DataWarning, match="without 'amount'"):
+        rfm = rfm_summary(place(rows, tmp_path), value="amount", resolution="day").collect()
+    assert rfm.report is not None
+    assert rfm.report.money_read == rfm.report.money_used == money
+    assert rfm.report.rows_without_value == pd.isna(amounts).sum()
+    assert np.isnan(rfm.monetary_value).tolist() == [False, True, False]
+
+
+@PLACES
+def test_ids_that_are_no_numbers_are_missing(place: Any, tmp_path: Path) -> None:
+    ids = pa.array([1.0, 1.0, 1.0, np.nan, np.nan, 3.0, None])
+    rows = pa.table({"customer_id": ids, "date": DAYS, "amount": [10.0] * 7})
+    with pytest.warns(DataWarning, match="3 rows dropped: no 'customer_id'"):
+        rfm = rfm_summary(place(rows, tmp_path), value="amount", resolution="day").collect()
+    assert list(rfm.customer_id) == [1.0, 3.0]
+    assert rfm.report is not None
+    assert rfm.report.dropped["without customer id"] == (3, 30.0)
+
+
+@PLACES
+def test_infinite_values_are_refused(place: Any, tmp_path: Path) -> None:
+    amounts = [10.0, np.inf, 30.0, -np.inf, np.nan, 8.0, 12.0]
+    rows = pa.table({"customer_id": [1] * 7, "date": DAYS, "amount": amounts})
+    with pytest.raises(DataError, match="'amount' is infinite in 2 rows"):
+        rfm_summary(place(rows, tmp_path), value="amount")

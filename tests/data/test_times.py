@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import duckdb
 import ibis
 import numpy as np
 import pandas as pd
@@ -19,6 +20,7 @@ from clvmodels.data import rfm_summary, rfm_train_test_split
 from clvmodels.data.sources import Columns, open_log
 from clvmodels.data.zones import Clock, parse_zone
 from clvmodels.errors import DataError
+from tests.engines import in_engine
 
 
 def log(times: Any, customers: Any = None) -> pd.DataFrame:
@@ -100,6 +102,41 @@ class TestText:
         assert list(rfm_summary(table, unit="day").collect().recency) == [4]
 
 
+WINDOW: dict[str, Any] = {"observation_start": "2023-01-01", "observation_end": "2024-03-31"}
+
+
+class TestTheEdgesOfTheCalendar:
+    """Dates that stand for none: no end yet, or a missing one."""
+
+    FIRST, LAST = dt.datetime(1, 1, 1), dt.datetime(9999, 12, 31, 23, 30)
+
+    @pytest.mark.parametrize("of_the_column", [None, "UTC", "America/New_York"])
+    @pytest.mark.parametrize("time_zone", [None, "Asia/Tokyo", "America/New_York"])
+    def test_they_lie_before_and_after_a_window(self, of_the_column: str | None, time_zone: str | None) -> None:
+        times = pa.array([self.FIRST, dt.datetime(2024, 1, 1), self.LAST], pa.timestamp("us", of_the_column))
+        rows = pa.table({"customer_id": ["a", "b", "c"], "date": times})
+        rfm = rfm_summary(rows, time_zone=time_zone, **WINDOW)
+        assert rfm.report is not None
+        assert {reason: part.rows for reason, part in rfm.report.dropped.items()} == {
+            "before the start of observation": 1,
+            "after the end of observation": 1,
+        }
+
+    @pytest.mark.parametrize("zone", [None, "UTC", "Asia/Tokyo"])
+    def test_they_end_no_window(self, zone: str | None) -> None:
+        times = pa.array([dt.datetime(2024, 1, 1), self.LAST], pa.timestamp("us", zone))
+        rows = pa.table({"customer_id": ["a", "b"], "date": times})
+        with pytest.raises(
+            DataError, match=r"is of 9999-12-31, which stands for no date; write observation_end=\.\.\."
+        ):
+            rfm_summary(rows)
+        with pytest.raises(DataError, match="write test_end="):
+            rfm_train_test_split(rows, train_end="2024-01-01")
+        for name, day in (("observation_start", "0001-01-01"), ("observation_end", "9999-12-31")):
+            with pytest.raises(DataError, match=f"{name} '{day}' is at the edge of the calendar"):
+                rfm_summary(rows, **(WINDOW | {name: day}))
+
+
 class TestZones:
     BERLIN = ZoneInfo("Europe/Berlin")
 
@@ -165,6 +202,30 @@ class TestZones:
         assert list(rfm.frequency) == [0]
         assert rfm.report is not None
         assert rfm.report.time_zone == "Europe/Berlin"
+
+    @pytest.mark.parametrize("column", ["instant", "text"])
+    def test_instants_do_not_move_with_the_session(self, column: str, tmp_path: Path) -> None:
+        texts = ["2024-10-27T00:30:00Z", "2024-10-27T01:30:00Z"]  # the clocks of Berlin show 2:30 at both
+        frame = pd.DataFrame({"customer_id": "a", "instant": pd.to_datetime(texts), "text": texts})
+        table = in_engine(frame, "ibis", tmp_path)
+        expected = rfm_summary(table, time=column, unit="hour").to_frame()
+        assert expected["recency"].tolist() == [1.0]
+        assert expected["first_purchase"].iloc[0] == pd.Timestamp("2024-10-27 00:30", tz="UTC")
+        backend = ibis.get_backend(table)
+        backend.raw_sql("SET TimeZone = 'Europe/Berlin'")
+        pd.testing.assert_frame_equal(rfm_summary(table, time=column, unit="hour").to_frame(), expected)
+        assert backend.raw_sql("SELECT current_setting('TimeZone')").fetchall() == [("Europe/Berlin",)]
+
+    @pytest.mark.parametrize("kind", ["pandas", "parquet", "ibis", "relation"])
+    def test_the_last_nanosecond_of_a_day_is_of_that_day(self, kind: str, tmp_path: Path) -> None:
+        times = pd.to_datetime(["2024-01-01", "2024-06-30 23:59:59.999999999"], format="ISO8601").astype(
+            "datetime64[ns]"
+        )
+        frame = log(times)
+        rows: Any = frame if kind == "pandas" else in_engine(frame, "ibis" if kind == "ibis" else "parquet", tmp_path)
+        rows = duckdb.from_parquet(str(rows)) if kind == "relation" else rows
+        rfm = rfm_summary(rows, resolution="day", observation_end="2024-06-30").collect()
+        assert list(rfm.frequency) == [1]
 
     def test_what_is_no_zone(self) -> None:
         times = pd.to_datetime(["2024-01-01"])

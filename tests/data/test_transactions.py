@@ -46,13 +46,22 @@ class TestEnds:
         assert list(holdout.frequency) == [1]
 
     @pytest.mark.parametrize(
-        "end", ["2024-01-31", dt.date(2024, 1, 31), dt.datetime(2024, 1, 31), pd.Timestamp("2024-01-31"), "31 Jan 2024"]
-    )
+        "end",
+        ["2024-01-31", dt.date(2024, 1, 31), dt.datetime(2024, 1, 31), pd.Timestamp("2024-01-31"),
+         np.datetime64("2024-01-31")],
+    )  # fmt: skip
     def test_ways_to_write_a_day(self, end: Any) -> None:
         rfm = summary(log(("a", "2024-01-01"), ("a", "2024-01-31 23:59:59.999999")), observation_end=end)
         assert list(rfm.frequency) == [1]
         assert list(rfm.T) == [31]
         assert rfm.observation_end == pd.Timestamp("2024-01-31")
+
+    @pytest.mark.parametrize("end", ["2024-01-31T12:00", "2024-01-31 12:00:00", "2024-01-31T13:00:00.0+01:00"])
+    def test_ways_to_write_an_instant(self, end: str) -> None:
+        frame = log(("a", "2024-01-01"), ("a", "2024-01-31 12:00"), ("a", "2024-01-31 12:00:00.000001"))
+        rfm = summary(frame, observation_end=end, time_zone="UTC")
+        assert list(rfm.frequency) == [1]
+        assert list(rfm.T) == [30.5]
 
     def test_an_instant_counts_itself(self) -> None:
         frame = log(("a", "2024-01-01"), ("a", "2024-01-31 12:00"), ("a", "2024-01-31 12:00:00.000001"))
@@ -96,7 +105,12 @@ class TestEnds:
         with pytest.raises(DataError, match="lies after the end"):
             summary(log(("a", "2024-01-01")), observation_start="2025-01-01")
 
-    @pytest.mark.parametrize("end", ["soon", 19970930, True, pd.NaT, "2024-13-01"])
+    # What is not ISO 8601 may mean several days: 05.06.2024 is in May here, and in June there.
+    @pytest.mark.parametrize(
+        "end",
+        ["soon", "now", "today", 19970930, np.int64(19970930), True, pd.NaT, "2024-13-01", "05.06.2024", "30.06.2024",
+         "06/05/2024", "31 Jan 2024", "2024", "2024-06", "20240630", "2024-W23", "2024-06-30 12", "", "NaT"],
+    )  # fmt: skip
     def test_ends_that_cannot_be_read(self, end: Any) -> None:
         with pytest.raises(DataError, match="observation_end"):
             summary(log(("a", "2024-01-01")), observation_end=end)

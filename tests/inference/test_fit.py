@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 import clvmodels as clv
-from clvmodels.errors import FitError, ParameterError, UnitError
+from clvmodels.errors import DataError, FitError, ParameterError, UnitError
 
 BG = {"r": 0.243, "alpha": 4.414, "a": 0.793, "b": 2.426}
 TABLE = pd.DataFrame({"customer_id": ["A", "B"], "frequency": [2, 0], "recency": [30.43, 0], "T": [38.86, 38.86]})
@@ -135,3 +135,12 @@ def test_information_criteria():
     fitted = clv.BGNBD().fit(fit)
     assert fitted.aic == pytest.approx(8 - 2 * fitted.log_likelihood)
     assert fitted.bic == pytest.approx(4 * np.log(5000) - 2 * fitted.log_likelihood)
+
+
+@pytest.mark.parametrize("given", [pd.DataFrame({"customer_id": [1], "date": ["2024-01-01"]}), [1, 2], None])
+def test_what_is_no_histories_is_refused(given):
+    fit = clv.BGNBD().from_params({"r": 0.243, "alpha": 4.414, "a": 0.793, "b": 2.426}, unit="week")
+    spend = clv.GammaGamma().from_params({"p": 6.25, "q": 3.74, "v": 15.44}).expected_spend
+    for ask in (clv.BGNBD().fit, lambda it: clv.BGNBD().fit(it, method="map"), fit.probability_alive, spend):
+        with pytest.raises(DataError, match=r"rfm_summary\(log"):
+            ask(given)

@@ -265,3 +265,12 @@ def test_powers_that_underflow_are_zero_without_a_warning():
     one = [mean_powers(n[0], z[0, k : k + 1], a[0], b[0])[0][0] for k in range(59)]
     np.testing.assert_allclose(many[0], one, rtol=1e-9)
     assert 0.0 <= many[0, -1] < 1e-300
+
+
+@pytest.mark.parametrize("a", [1e-9, 3e-12, 9.357622968840175e-14, 1e-15])
+@pytest.mark.parametrize("z", [1e-7, 0.1, 50.0])
+def test_powers_of_customers_of_whom_hardly_one_leaves(a, z):
+    n, b = 407.1687965643272, 255.2029535
+    with mpmath.workdps(40):
+        truth = [float(mpmath.hyp2f1(m, a, mpmath.mpf(a) + b, -mpmath.mpf(z))) for m in (n, n + 1)]
+    np.testing.assert_allclose(np.ravel(mean_powers(n, z, a, b)), truth, rtol=1e-11)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import stat
+import sys
 from pathlib import Path
 
 import pandas as pd
@@ -106,6 +109,40 @@ def test_the_earlier_folder_comes_back_if_the_new_one_cannot_take_its_place(
     assert names(tmp_path) == ["out"]
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no such modes")
+@pytest.mark.parametrize("mode", [0o700, 0o2770, 0o755])
+def test_whoever_may_enter_a_folder_may_enter_what_replaces_it(tmp_path: Path, mode: int) -> None:
+    folder = ours(tmp_path / "out")
+    folder.chmod(mode)
+    with whole_folder(folder, NAMES, MARK) as part:
+        assert stat.S_IMODE(part.stat().st_mode) == mode
+    assert stat.S_IMODE(folder.stat().st_mode) == mode
+
+
+@pytest.mark.skipif(sys.platform == "win32" or os.getuid() != 0, reason="only root gives folders away")
+def test_a_folder_stays_that_of_its_group(tmp_path: Path) -> None:
+    folder = ours(tmp_path / "out")
+    os.chown(folder, -1, 4711)
+    with whole_folder(folder, NAMES, MARK) as part:
+        (part / MARK).touch()
+    assert folder.stat().st_gid == 4711
+
+
+def test_a_folder_that_cannot_be_moved_is_refused_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = ours(tmp_path / "out")
+    (tmp_path / "link").symlink_to(folder)
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "is_mount", lambda path: path == folder)
+        for path in (folder, tmp_path / "link"):
+            with pytest.raises(
+                OutputError, match=r"out': it is a mount point; name a folder in it, such as '.*out.res"
+            ):
+                require_folder(path, NAMES, MARK)
+    monkeypatch.setattr(os, "access", lambda path, _: path != tmp_path)
+    with pytest.raises(OutputError, match=f"'{tmp_path}' cannot be written to"):
+        require_folder(folder, NAMES, MARK)
+
+
 @pytest.mark.parametrize(
     ("name", "text"),
     [
@@ -131,14 +168,24 @@ def test_a_long_list_of_files_is_cut(tmp_path: Path) -> None:
 
 def test_a_table_needs_an_ending_and_a_place(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match=r"unknown kind of table '\.xlsx'"):
-        require_table(tmp_path / "a.xlsx")
+        require_table(tmp_path / "a.xlsx", "log.csv")
     (tmp_path / "folder.csv").mkdir()
     with pytest.raises(OutputError, match="it is a folder"):
-        require_table(tmp_path / "folder.csv")
+        require_table(tmp_path / "folder.csv", "log.csv")
     (tmp_path / "file").touch()
     with pytest.raises(OutputError, match="not a folder that can be written to"):
-        require_table(tmp_path / "file" / "a.csv")
-    require_table(tmp_path / "new" / "A.Parquet")
+        require_table(tmp_path / "file" / "a.csv", "log.csv")
+    require_table(tmp_path / "new" / "A.Parquet", "log.csv")
+
+
+def test_a_table_does_not_replace_what_it_is_made_of(tmp_path: Path) -> None:
+    for name in ("log[1].csv", "log2.csv", "other.csv"):
+        (tmp_path / name).touch()
+    (tmp_path / "link.csv").symlink_to(tmp_path / "log2.csv")
+    for name, source in (("log[1].csv", "log[1].csv"), ("log2.csv", "log*.csv"), ("link.csv", "log2.csv")):
+        with pytest.raises(OutputError, match="the log is read from it; name another file"):
+            require_table(tmp_path / name, str(tmp_path / source))
+    require_table(tmp_path / "other.csv", str(tmp_path / "log*.csv"))
 
 
 def test_tables_keep_ids_and_missing_numbers(tmp_path: Path) -> None:

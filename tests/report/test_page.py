@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import openpyxl  # type: ignore[import-untyped]
 import pandas as pd
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
@@ -24,6 +25,7 @@ from clvmodels.report.locale import NBSP, Locale
 from clvmodels.report.page import write_page
 from clvmodels.report.page.charts import Axis
 from clvmodels.report.page.levers import NODES, WEIGHTS, Levers, levers_of, rate_grid
+from clvmodels.report.workbook import write_workbook
 from clvmodels.valuation.audit import audit
 from clvmodels.valuation.book import Book
 from clvmodels.valuation.contribution import contribution
@@ -280,6 +282,17 @@ def test_what_is_unexplained_is_flagged(report: EquityReport, english: Written, 
     assert page.count(f'<p class="flag" role="alert">-12.30{NBSP}EUR of the ledger are unexplained') == 2
     assert '<tr class="sum wrong">' in page
     assert "nothing is unexplained" not in page
+
+
+def test_what_was_left_out_is_said_as_in_the_workbook(report: EquityReport, tmp_path: Path) -> None:
+    items = report.reconciliation.copy()
+    items.loc["left out: after the end of observation", "money"] = 5.0
+    later = replace(report, reconciliation=items)
+    write_workbook(later, tmp_path / "equity.xlsx", "de")
+    sheet = openpyxl.load_workbook(tmp_path / "equity.xlsx")[label("reconciliation", "de")]
+    said = "Nicht enthalten: nach Ende der Beobachtung"
+    assert Cells(html(later, tmp_path, "de")).row("reconciliation", said) == ["5,00"]
+    assert said in [row[0] for row in sheet.iter_rows(values_only=True)]
 
 
 def test_one_closing_has_no_movement_and_no_segments(report: EquityReport, tmp_path: Path) -> None:

@@ -462,6 +462,26 @@ def test_segments_beyond_the_largest_are_one(
     assert found.value("Contribution to date", "Residual value less statement", 1) == "OK"
 
 
+@pytest.mark.parametrize(
+    "segments", [("All others", "Web"), tuple(pd.to_datetime(["2024-01-01", "2024-02-01"]))], ids=["others", "days"]
+)
+def test_segments_may_be_called_as_they_like(
+    customers: tuple[clv.Histories, ...], tmp_path: Path, segments: tuple[Any, ...]
+) -> None:
+    draws: dict[str, Any] = {"r": np.array([[0.54, 0.55, 0.56]]), "alpha": 10.578, "s": 0.606, "beta": 11.669}
+    some = pd.Series(segments)[np.arange(len(customers[0])) % 2].set_axis(customers[0].customer_id)
+    histories = customers[0].with_attributes(pd.DataFrame({"some": some}))
+    orders = clv.ParetoNBD().from_params(draws, unit="week")
+    report = report_of((clv.value(orders, SPEND, histories, ONE_RATE_EACH),), by="some")
+    write_workbook(report, tmp_path / "equity.xlsx", "en")
+    found, truth = Sheets.read(tmp_path / "equity.xlsx"), report.book.statement("some")
+    for name in ("equity", "low", "high"):
+        row = [found.value("Statement", label(name, "en"), column) for column in (5, 6, 3)]
+        np.testing.assert_allclose(row, truth[name], rtol=1e-12)
+    sales = [found.value("Contribution to date", "Sales", column) for column in (2, 3, 1)]
+    np.testing.assert_allclose(sales, report.contribution.loc["sales"], rtol=1e-12)
+
+
 # ------------------------------------------------------------------------------------------------------ customers
 
 

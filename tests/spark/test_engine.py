@@ -327,6 +327,22 @@ def test_a_kept_table_is_cached_until_nothing_refers_to_it(log: Pair) -> None:
     assert cached().size() == 0
 
 
+def test_views_go_when_nothing_refers_to_them_any_more(log: Pair) -> None:
+    def views() -> int:
+        gc.collect()
+        log.spark.run(log.tables[0].limit(1))
+        return len(log.spark.backend._session.catalog.listTables())
+
+    before = views()
+    table, other = log.tables[0], log.spark.send(pa.table({"id": [1, 2]}))
+    kept = log.spark.keep(table.semi_join(other, "id"))
+    del other
+    assert views() == before + 2
+    assert log.spark.run(kept.aggregate(rows=kept.count())).to_pydict() == {"rows": [6]}
+    del kept
+    assert views() == before
+
+
 def test_a_table_of_many_rows_is_sent(log: Pair) -> None:
     many = pa.table({"x": pa.array(np.arange(100_000)), "d": pa.array(np.arange(100_000) / 7)})
     sent = log.spark.send(many)
@@ -335,8 +351,9 @@ def test_a_table_of_many_rows_is_sent(log: Pair) -> None:
 
 
 def test_parquet_is_written(log: Pair, tmp_path: Path) -> None:
-    log.spark.write(log.tables[0].select("id", "t", "v"), tmp_path / "log.parquet", order_by="id")
-    read = pq.read_table(tmp_path / "log.parquet")
+    log.spark.write(log.tables[0].select("id", "t", "v"), tmp_path / "my log ü#100%25", order_by="id")
+    assert [path.name for path in tmp_path.iterdir()] == ["my log ü#100%25"]
+    read = pq.read_table(tmp_path / "my log ü#100%25")
     assert read.schema.field("t").type in {pa.timestamp("us"), pa.timestamp("us", "UTC")}
     assert sorted(map(repr, read["id"].to_pylist())) == sorted(map(repr, IDS))
     assert sorted(map(repr, read["v"].to_pylist())) == sorted(map(repr, VALUES))

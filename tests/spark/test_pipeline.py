@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 CDNOW = str(clv.datasets.path("cdnow.parquet"))
 FITS, EQUITIES = 1e-10, 1e-9
+NAN, INF = float("nan"), float("inf")
 
 
 def check(found: Differences) -> None:
@@ -120,6 +122,54 @@ def test_customers_are_written_as_a_folder(spark: SparkSession, tmp_path: Path) 
     assert written["rlv"].sum() == pytest.approx(book.equity, rel=1e-12)
     with pytest.raises(FileExistsError):
         book.write_customers(tmp_path / "customers.parquet")
+
+
+def test_infinite_values_and_those_that_are_no_numbers(spark: SparkSession) -> None:
+    def log(ids: list[float | None], amounts: list[float | None]) -> Any:
+        dates = [dt.datetime(2024, 1, 1)] * len(ids)
+        return spark.createDataFrame(pa.table({"customer_id": ids, "date": dates, "amount": amounts}))
+
+    with pytest.warns(DataWarning):
+        rfm = clv.rfm_summary(log([1.0, 2.0, 3.0, NAN, None], [2.0, NAN, None, 4.0, 5.0]), value="amount")
+    assert rfm.report is not None
+    assert rfm.report.dropped["without customer id"] == (2, 9.0)
+    assert (rfm.report.money_used, rfm.report.rows_without_value) == (2.0, 2)
+    with pytest.raises(DataError, match="'amount' is infinite in 2 rows"):
+        clv.rfm_summary(log([1.0, 1.0, 2.0], [INF, -INF, 3.0]), value="amount")
+
+
+@pytest.mark.parametrize(
+    ("time_format", "texts"),
+    [
+        ("%m/%d/%Y %H:%M", ["12/6/2023 8:26", "01/16/2024 18:05"]),
+        ("%d.%m.%Y", ["17.7.2023", "05.12.2023"]),
+        ("%d.%m.%y", ["17.7.68", "5.12.69", "5.12.99", "29.2.96", "1.1.00"]),
+        ("%Y-%m-%dT%H:%M:%S.%f", ["2023-07-17T08:05:03.25", "2023-07-18T08:05:03.123456"]),
+        ("%Y/%m/%d at %H h", ["2023/7/17 at 8 h", "2024/12/31 at 23 h"]),
+        ("%I:%M %p, %b %d, %Y", ["8:05 PM, Jul 7, 2023", "12:00 AM, DEC 31, 2023"]),
+        ("%d-%B-%Y o'clock", ["7-July-2023 o'clock", "31-December-2023 o'clock"]),
+        ("%Y%m%d%H%M%S", ["20230717080503", "20231231235959"]),
+        ("%Y-%j", ["2023-7", "2023-365"]),
+        ("%Y%% %m", ["2023% 7", "2023% 12"]),
+    ],
+)
+def test_a_format_of_time_means_what_it_means_elsewhere(
+    spark: SparkSession, time_format: str, texts: list[str]
+) -> None:
+    table = pa.table({"customer_id": range(len(texts)), "date": texts})
+    here, there = (
+        clv.rfm_summary(log, time_format=time_format, unit="hour").to_frame()
+        for log in (table, spark.createDataFrame(table))
+    )
+    pd.testing.assert_frame_equal(there, here, check_dtype=False)
+
+
+def test_formats_of_time_that_spark_cannot_read(spark: SparkSession) -> None:
+    log = spark.createDataFrame(pa.table({"customer_id": [1], "date": ["Monday 17.7.2023"]}))
+    with pytest.raises(DataError, match=r"has %A, which Spark cannot read; cut that from the text, or make timestamps"):
+        clv.rfm_summary(log, time_format="%A %d.%m.%Y")
+    with pytest.raises(DataError, match=r"1 row that time_format '%d.%m.%Y' does not fit, for example 'Monday 17"):
+        clv.rfm_summary(log, time_format="%d.%m.%Y")
 
 
 def test_days_are_those_of_the_sessions_time_zone(spark: SparkSession) -> None:

@@ -21,6 +21,7 @@ GOOD = {"discount_rate": 0.15, "margin": 0.30}
         ({"margin": True}, "got True"),
         ({"order_cost": -1}, "order_cost must be a number from 0 up"),
         ({"maintenance_cost": math.inf}, "got inf"),
+        ({"growth": -1}, "growth must be a number above -1 to 2"),
         ({"timing": "mid-yaer"}, "did you mean 'mid-year'"),
         ({"year": 52}, "year is a duration with its unit"),
         ({"year": "52 weaks"}, "did you mean"),

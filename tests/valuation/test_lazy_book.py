@@ -172,7 +172,7 @@ def test_a_book_in_memory_can_do_the_rest(books: Any) -> None:
     there, here = books("parquet", "costs")
     pd.testing.assert_frame_equal(there.collect().customers, here.customers)
     for name in ("rlv", "checks", "plot", "customer_intervals", "order_value"):
-        with pytest.raises(AttributeError, match=rf"stay in their engine.*write book\.collect\(\)\.{name}$"):
+        with pytest.raises(AttributeError, match=rf"stay in their engine.*write book\.collect\(\)\.{name}, or"):
             getattr(there, name)
     with pytest.raises(AttributeError, match="'LazyBook' object has no attribute 'equities'"):
         _ = there.equities
@@ -218,16 +218,38 @@ def test_rates_that_are_not_known_of_all_are_refused(changed: dict[str, Any], me
             getattr(book, what)
 
 
+@pytest.mark.parametrize("by", ["first_purchase", "first_value"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_first_orders_are_segments_too(kind: str, by: str, tmp_path: Path) -> None:
+    log = simulated_log(50, seed=1)
+    log["date"] = log["date"].dt.tz_localize("UTC").dt.tz_convert("Europe/Berlin")
+    logs = (in_engine(log, kind, tmp_path), log)
+    histories = (clv.rfm_summary(one, value="amount", time_zone="Europe/Berlin") for one in logs)
+    there, here = (clv.value(*fits(), rfm, terms("gross")).statement(by) for rfm in histories)
+    assert list(map(str, there.index)) == list(map(str, here.index))
+    np.testing.assert_allclose(there["equity"], here["equity"], rtol=1e-9)
+
+
+def test_what_needs_customers_in_memory_says_so(histories: Any) -> None:
+    book = clv.value(*fits(), histories("parquet")[0], terms("gross"))
+    with pytest.raises(AttributeError, match=r"book.collect\(\).rlv, or give book.collect\(\) to the function that"):
+        clv.scenarios(book, {"thin": {"margin": 0.1}})
+
+
 def test_a_segment_that_is_missing_is_refused(histories: Any) -> None:
     there, here = histories("parquet")
     more = pd.DataFrame(
         {"customer_id": here.customer_id, "group": ["x", None] * (len(here) // 2) + ["x"] * (len(here) % 2)}
     )
     book = clv.value(*fits(), there.with_attributes(more), terms("gross"))
-    with pytest.raises(DataError, match="group is not known of "):
+    known = f"group is not known of {len(here) // 2} customers"
+    with pytest.raises(DataError, match=f"{known}$"):  # its cells have no ids
         book.statement("group")
     with pytest.raises(DataError, match=r"'groop'.*\(did you mean 'group'"):
         book.statement("groop")
+    book = clv.value(*fits(), there.with_attributes(more.fillna("total")), terms("gross"))
+    with pytest.raises(DataError, match="rename it"):
+        book.statement("group")
 
 
 @pytest.mark.parametrize(
@@ -240,9 +262,11 @@ def test_segments_of_any_type(values: Any, histories: Any) -> None:
     )
     names = [str(value) for value in more["group"].astype(str).unique()]
     rates = terms("gross", order_cost={"by": "group", "rates": dict(zip(names, [0.5, 1.5], strict=True))})
-    ours, theirs = (clv.value(*fits(), rfm.with_attributes(more), rates) for rfm in (there, here))
+    ours, theirs = (clv.value(*fits(10), rfm.with_attributes(more), rates) for rfm in (there, here))
     assert ours.equity == pytest.approx(theirs.equity, rel=1e-12)
     assert table_of(ours.customers)["rlv"].sum() == pytest.approx(ours.equity, rel=1e-12)
+    pd.testing.assert_frame_equal(ours.statement("group"), theirs.statement("group"), rtol=1e-10)
+    assert ours.statement("group").index.astype(str).tolist() == [*sorted(names), "total"]
 
 
 def test_draws_of_rates_need_memory(histories: Any) -> None:

@@ -137,6 +137,14 @@ def test_bad_rates_are_refused_with_advice(book, rfm):
         book.statement(few)
 
 
+def test_no_segment_has_the_name_of_the_sum(book, rfm):
+    for segments in (["total", "web"], pd.Categorical(["total", "web"])):
+        by = pd.Series(segments, rfm.customer_id[:2]).reindex(rfm.customer_id).ffill()
+        for intervals in (True, False):
+            with pytest.raises(DataError, match=r"the segment 'total' has the name of the row that sums.* to 'Total'"):
+                book.statement(by, intervals=intervals)
+
+
 def test_a_share_scaled_stays_a_share(book, rfm):
     sure = rfm.with_attributes(pd.DataFrame({"all": np.linspace(0.9, 1.0, len(rfm))}, rfm.customer_id))
     dear = clv.value(book.orders, book.spend, sure, book.terms.changed({"margin": {"column": "all"}}))
@@ -199,6 +207,10 @@ def test_draws_go_through_every_line(rfm):
     table = book.statement("segment")
     assert (table["low"] < table["high"]).all()
     assert table.loc["total", "low"] == pytest.approx(book.interval(0.9).low, rel=1e-9)
+    days = pd.Series(pd.to_datetime(["2024-02-01", "2024-01-01"]), ["B", "A"])
+    by_day = book.statement(days[rfm.attributes["segment"]].set_axis(rfm.customer_id))
+    assert by_day.index.tolist() == ["2024-01-01", "2024-02-01", "total"]
+    np.testing.assert_array_equal(by_day, table)
     process = book.draws(process=True, seed=1)
     assert np.isfinite(process).all()
 

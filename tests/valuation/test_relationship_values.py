@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,7 +11,7 @@ import pytest
 import clvmodels as clv
 from clvmodels.errors import AssumptionError, DataError
 from clvmodels.valuation.acquisition import acquisition, payback_years
-from clvmodels.valuation.audit import audit, hash_of_files
+from clvmodels.valuation.audit import Content, audit, hash_of_files
 from clvmodels.valuation.contribution import contribution, contribution_statement
 from clvmodels.valuation.reconciliation import reconciliation
 from clvmodels.valuation.unprofitable import causes, levers, unprofitable
@@ -156,6 +158,7 @@ def test_the_audit_trail_tells_inputs_apart(book, tmp_path):
     file = tmp_path / "log.csv"
     file.write_text("a")
     first = audit({"2025-03-01": book}, {"log": file})
+    assert audit({"2025-03-01": book}, {"log": Content(file.name, file.read_bytes())}) == first
     assert audit({"2025-03-01": book}, {"log": file}) == first
     assert first["closings"]["2025-03-01"]["equity"] == book.equity
     file.write_text("b")
@@ -164,3 +167,8 @@ def test_the_audit_trail_tells_inputs_apart(book, tmp_path):
     assert other["closings"]["2025-03-01"]["assumptions"] != first["closings"]["2025-03-01"]["assumptions"]
     (tmp_path / "more.csv").write_text("c")
     assert hash_of_files(tmp_path / "*.csv") != hash_of_files(file)
+    (tmp_path / "_unfinished.csv").write_text("not read")
+    (tmp_path / "[ab].csv").write_text("read by its own name")
+    assert hash_of_files(tmp_path / "[ab].csv") == sha256(b"read by its own name").hexdigest()
+    both = sorted(one for one in tmp_path.glob("*.csv") if not one.name.startswith("_"))
+    assert hash_of_files(tmp_path / "*.csv") == sha256(b"".join(one.read_bytes() for one in both)).hexdigest()

@@ -24,7 +24,6 @@ _MOST_SEGMENTS: Final = 40
 """Segments shown; beyond that, those with the largest equity."""
 
 _COUNTS: Final = ("customers", "living_customers", "discounted_orders", "living_years")
-_LEFT_OUT: Final = "left out: "
 
 Format = Callable[[float], str]
 
@@ -172,19 +171,13 @@ def reconciliation(report: EquityReport, locale: Locale) -> Html:
     wrong = bool(flag(report, locale))
     kinds = {"ledger": "sum", UNEXPLAINED: "sum wrong" if wrong else "sum"}
     body = [
-        Row([name(_item_label(str(key), locale)), number(locale.money(value, 2))], kinds.get(str(key), ""))
+        Row([name(locale.item(str(key))), number(locale.money(value, 2))], kinds.get(str(key), ""))
         for key, value in money.items()
     ]
     title = locale.label("reconciliation")
     said = flag(report, locale) or tag("p", locale.label("explained"), {"class": "remark"})
     unit = [locale.label("item"), locale.currency or locale.label("amount")]
     return section("reconciliation", locale, [said, table(title, head(unit), body)])
-
-
-def _item_label(item: str, locale: Locale) -> str:
-    if not item.startswith(_LEFT_OUT):
-        return locale.label(item)
-    return locale.label("left_out").format(item.removeprefix(_LEFT_OUT))
 
 
 def assumptions(report: EquityReport, locale: Locale) -> Html:

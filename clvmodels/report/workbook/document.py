@@ -129,10 +129,11 @@ class _Writer:
         for name in SHEETS:
             if name != "assumptions":
                 self._title(name)
-        groups = None if by is None else Groups.of(segments_of(book, by)).largest(book.rlv, MOST_SEGMENTS, self.others)
+        every = None if by is None else Groups.of(segments_of(book.histories, by))
+        groups = None if every is None else every.largest(book.rlv, MOST_SEGMENTS, self.others)
         intervals = report.statement[["low", "high"]] if book.has_draws else None
-        if groups is not None and intervals is not None:
-            intervals = intervals.set_axis([str(name) for name in intervals.index]).reindex([*groups.names, TOTAL])
+        if every is not None and groups is not None and intervals is not None:
+            intervals = intervals.set_axis([*every.names, TOTAL]).reindex([*groups.names, TOTAL])
         columns = by_customer(book)
         statement = write_statement(pages["statement"], book, groups, columns, cells, language, intervals)
         checks = self._checked(statement, columns, cells)
@@ -176,7 +177,7 @@ class _Writer:
     def _contribution(self, statement: StatementCells) -> pd.DataFrame:
         """Return the contribution statement with the segments of the statement."""
         table = self.report.contribution
-        if self.others not in statement.groups:
+        if len(statement.groups) == len(table.columns) - 1:
             return table
         table = table.set_axis([str(name) for name in table.columns], axis=1)
         shown = table[[*statement.groups[:-1], TOTAL]]

@@ -7,6 +7,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
 from clvmodels.report.labels import Language, label
+from clvmodels.report.locale import Locale
 from clvmodels.report.workbook.page import CHART_ROWS, Page
 from clvmodels.report.workbook.style import ACCENT, FALL, RISE, Live, Look, axis, cell
 from clvmodels.valuation.contribution import CONTRIBUTIONS
@@ -228,9 +229,10 @@ def write_reconciliation(page: Page, table: pd.DataFrame, language: Language) ->
     page.header([label("item", language), label("money_amount", language)], freeze=True)
     first = page.row
     money = dict(zip(map(str, table.index), table.iloc[:, 0].tolist(), strict=True))
+    locale = Locale(language, "")
     items = [key for key in money if key not in ("ledger", UNEXPLAINED)]
     for key in items:
-        page.line([_item(key, language), money[key]], [Look(indent=1), _MONEY])
+        page.line([locale.item(key), money[key]], [Look(indent=1), _MONEY])
     total = Live(f"=SUM({cell(first, 1)}:{cell(page.row - 1, 1)})", money["ledger"] - money[UNEXPLAINED])
     _, explained = page.line([label("explained_sales", language), total], [Look(bold=True, top=True), _BOLD])
     _, ledger = page.line([label("ledger", language), money["ledger"]], [Look(bold=True), Look("money", bold=True)])
@@ -241,9 +243,3 @@ def write_reconciliation(page: Page, table: pd.DataFrame, language: Language) ->
     found = page.check(page.row, 1, ledger, explained)
     page.row += 1
     return found
-
-
-def _item(key: str, language: Language) -> str:
-    """Return the name of an item; what was left out has its reason after a colon."""
-    what, colon, reason = key.partition(": ")
-    return label(what.replace(" ", "_"), language).format(label(reason, language)) if colon else label(key, language)

@@ -1,0 +1,267 @@
+"""Files of a log or a ledger: which ones a path names, and how DuckDB reads several of them as one table.
+
+DuckDB takes names, order and types of the columns from the first file and fits the others to it, without a word where
+it rounds. So files are read together only if they have these in common; otherwise they meet by name, in a type for all.
+"""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
+from fnmatch import fnmatchcase
+from functools import reduce
+from glob import escape, glob
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from clvmodels.data.columns import require
+from clvmodels.errors import DataError
+
+if TYPE_CHECKING:
+    import duckdb
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+__all__ = [
+    "CSV",
+    "PARQUET",
+    "csv_columns",
+    "files_of",
+    "named",
+    "parquet_columns",
+    "quoted",
+    "scan_csv",
+    "scan_parquet",
+]
+
+CSV: Final = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".txt")
+PARQUET: Final = (".parquet", ".pq")
+
+type _Types = Mapping[str, pa.DataType]
+
+
+def quoted(name: str) -> str:
+    """Return a name as a quoted SQL identifier.
+
+    Examples
+    --------
+    >>> quoted("the date")
+    '"the date"'
+    """
+    escaped = name.replace('"', '""')
+    return f'"{escaped}"'
+
+
+# ---------------------------------------------------------------------------------------------------------- names
+
+
+def files_of(path: Path) -> list[str]:
+    """Return the files that a path names (`named`).
+
+    Raises
+    ------
+    DataError
+        If there is none.
+    """
+    files = named(path)
+    if not files:
+        raise DataError(f"there is no file {str(path)!r}")
+    return files
+
+
+def named(path: Path) -> list[str]:
+    """Return the files that a path names, in order: the one of just this name, or else those that it is a pattern of.
+
+    As Spark has it, what begins with ``_`` or ``.`` is no data, such as what an interrupted job has left in
+    ``_temporary``, unless the pattern says so itself.
+    """
+    text = str(path)
+    own = glob(escape(text))  # noqa: PTH207 - a path may be absolute
+    return sorted(own or [file for file in glob(text, recursive=True) if not _hidden(file, path)])  # noqa: PTH207
+
+
+def _hidden(file: str, pattern: Path) -> bool:
+    """Whether a file, or a folder that it is in, has a name that says it is no data, and the pattern does not."""
+    said = [part for part in pattern.parts if part.startswith(("_", "."))]
+    parts = [part for part in Path(file).parts if part.startswith(("_", "."))]
+    return any(not any(fnmatchcase(part, one) for one in said) for part in parts)
+
+
+def _names(files: Sequence[str]) -> list[str]:
+    """Return names of files such that DuckDB does not take them for patterns."""
+    return [escape(file) for file in files]
+
+
+def _alike[K: Hashable](files: Sequence[str], trait: Callable[[str], K]) -> list[list[str]]:
+    """Return files in groups of those that have a trait in common."""
+    groups: dict[K, list[str]] = {}
+    for file in files:
+        groups.setdefault(trait(file), []).append(file)
+    return list(groups.values())
+
+
+def _what(group: Sequence[str], files: Sequence[str]) -> str:
+    """Return what a message calls a group of files."""
+    return "the log" if len(files) == 1 else f"the file {group[0]!r}"
+
+
+def _unreadable(file: str, error: Exception) -> DataError:
+    return DataError(f"cannot read {file!r}: {str(error).strip().splitlines()[0]}")
+
+
+def _together(parts: Sequence[duckdb.DuckDBPyRelation]) -> duckdb.DuckDBPyRelation:
+    return reduce(lambda rows, more: rows.union(more), parts)
+
+
+# ------------------------------------------------------------------------------------------------------------ CSV
+
+
+def scan_csv(
+    connection: duckdb.DuckDBPyConnection, files: Sequence[str], names: Sequence[str], *, text: Collection[str]
+) -> duckdb.DuckDBPyRelation:
+    """Return columns of CSV files, some of them as the text that is written there.
+
+    Raises
+    ------
+    DataError
+        If a file does not have a column.
+    """
+    parts = []
+    for group in _alike(files, _header):
+        require(names, _csv(connection, group).columns, what=_what(group, files))
+        parts.append(_csv(connection, group, text).select(*map(quoted, names)))
+    return _together(parts)
+
+
+def csv_columns(connection: duckdb.DuckDBPyConnection, files: Sequence[str]) -> list[str]:
+    """Return the names of the columns that any of the CSV files has."""
+    names = [name for group in _alike(files, _header) for name in _csv(connection, group).columns]
+    return list(dict.fromkeys(names))
+
+
+def _csv(
+    connection: duckdb.DuckDBPyConnection, files: Sequence[str], text: Collection[str] = ()
+) -> duckdb.DuckDBPyRelation:
+    """Return CSV files with the same header.
+
+    The quote is stated: DuckDB would look for it in the first 20,480 rows, and do without if there is none by then.
+    """
+    types = dict.fromkeys(text, "VARCHAR")
+    return connection.read_csv(_names(files), header=True, quotechar='"', dtype=types or None)  # type: ignore[arg-type] # several are allowed
+
+
+def _header(file: str) -> str:
+    """Return the first line of a CSV file that is not empty."""
+    open_text = gzip.open if file.lower().endswith(".gz") else open
+    try:
+        with open_text(file, "rt", encoding="utf-8-sig", errors="replace") as lines:
+            return next((line.rstrip("\n") for line in lines if line.strip()), "")
+    except (OSError, EOFError, zlib.error) as error:
+        raise _unreadable(file, error) from error
+
+
+# -------------------------------------------------------------------------------------------------------- Parquet
+
+
+def scan_parquet(
+    connection: duckdb.DuckDBPyConnection, files: Sequence[str], names: Sequence[str]
+) -> tuple[duckdb.DuckDBPyRelation, dict[str, pa.DataType]]:
+    """Return columns of Parquet files, numbers in a type that holds those of all files; and what types have values.
+
+    Raises
+    ------
+    DataError
+        If a file cannot be read or does not have a column, or has it in a type that does not go with another's.
+    """
+    types = _types(files)
+    kinds = {name: _kinds(name, types) for name in names}
+    casts = {name: _cast(name, found) for name, found in kinds.items()}
+    parts = []
+    for group in _alike(list(types), lambda file: tuple(types[file].get(name) for name in names)):
+        rows = connection.from_parquet(_names(group))
+        require(names, rows.columns, what=_what(group, files))
+        own = types[group[0]]
+        chosen = [_column(name, own[name], casts[name], known=bool(kinds[name])) for name in names]
+        parts.append(rows.project(", ".join(chosen)))
+    return _together(parts), {name: next(iter(found)) for name, found in kinds.items() if found}
+
+
+def parquet_columns(files: Sequence[str]) -> list[str]:
+    """Return the names of the columns that any of the Parquet files has."""
+    return list(dict.fromkeys(name for columns in _types(files).values() for name in columns))
+
+
+def _types(files: Sequence[str]) -> dict[str, _Types]:
+    """Return the types of the columns of Parquet files, by file; of those that have rows, if there are any.
+
+    What wrote a file without rows had no values that could tell it the types.
+    """
+    footers = {file: _footer(file) for file in files}
+    filled = [file for file, footer in footers.items() if footer.num_rows]
+    schemas = {file: footers[file].schema.to_arrow_schema() for file in filled or files}
+    return {file: dict(zip(schema.names, schema.types, strict=True)) for file, schema in schemas.items()}
+
+
+def _footer(file: str) -> pq.FileMetaData:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        return pq.read_metadata(file)
+    except (pa.ArrowException, OSError) as error:
+        raise _unreadable(file, error) from error
+
+
+def _kinds(name: str, types: Mapping[str, _Types]) -> dict[pa.DataType, str]:
+    """Return the types that a column has, with the first file of each; that of no value at all is none."""
+    import pyarrow as pa
+
+    kinds: dict[pa.DataType, str] = {}
+    for file, columns in types.items():
+        if name in columns and not pa.types.is_null(columns[name]):
+            kinds.setdefault(columns[name], file)
+    return kinds
+
+
+def _cast(name: str, kinds: Mapping[pa.DataType, str]) -> str | None:
+    """Return the SQL type for numbers of several types; None if a column can stay as it is."""
+    import pyarrow as pa
+
+    if len(kinds) < 2:
+        return None
+    one, *others = kinds
+    for other in others:
+        if _family(other) != _family(one):
+            raise DataError(
+                f"column {name!r} is {one} in {kinds[one]!r} and {other} in {kinds[other]!r}; write it with the same"
+                " type into all files"
+            )
+    if _family(one) != "number":
+        return None
+    return "BIGINT" if all(map(pa.types.is_integer, kinds)) else "DOUBLE"
+
+
+def _family(kind: pa.DataType) -> str:
+    """Return what types have in common that can stand in one column without loss."""
+    import pyarrow as pa
+
+    types = pa.types
+    if types.is_dictionary(kind):
+        return _family(kind.value_type)
+    if types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind):
+        return "number"
+    if types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind):
+        return "text"
+    if types.is_timestamp(kind):
+        return f"time in {kind.tz}"
+    return "date" if types.is_date(kind) else str(kind)
+
+
+def _column(name: str, kind: pa.DataType, cast: str | None, *, known: bool) -> str:
+    """Return a column of a group of files as SQL; one without a type of its own takes that of other files, if known."""
+    import pyarrow as pa
+
+    if known and pa.types.is_null(kind):
+        return f"NULL AS {quoted(name)}"
+    return quoted(name) if cast is None else f"CAST({quoted(name)} AS {cast}) AS {quoted(name)}"
