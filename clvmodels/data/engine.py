@@ -32,7 +32,16 @@ if TYPE_CHECKING:
     from ibis.backends.pyspark import Backend
     from ibis.expr.operations import DatabaseTable
 
-__all__ = ["Engine", "EngineColumn", "EngineTable", "IbisEngine", "PrivateEngine", "SparkEngine", "Storage"]
+__all__ = [
+    "Engine",
+    "EngineColumn",
+    "EngineTable",
+    "IbisEngine",
+    "PrivateEngine",
+    "SparkEngine",
+    "Storage",
+    "in_duckdb",
+]
 
 type EngineTable = ir.Table
 """An Ibis table: an expression that an engine computes when it is asked to."""
@@ -397,6 +406,11 @@ class SparkEngine:
         unused = _unused(self.backend)
         while unused:
             self._session.catalog.dropTempView(unused.popleft())
+
+
+def in_duckdb(engine: Engine) -> bool:
+    """Whether an engine is DuckDB, our own or a user's."""
+    return isinstance(engine, PrivateEngine) or (isinstance(engine, IbisEngine) and engine.backend.name == "duckdb")
 
 
 def _apart(one: Engine, other: Engine) -> DataError:

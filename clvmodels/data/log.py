@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from clvmodels.data.engine import IbisEngine, PrivateEngine, Storage
+from clvmodels.data.engine import Storage, in_duckdb
 from clvmodels.data.sources import Columns, open_log
 from clvmodels.data.times import clock_of, parsed, read_times
 from clvmodels.errors import DataError
@@ -106,8 +106,7 @@ def _is_number(source: Source, column: ir.FloatingValue) -> ir.BooleanValue:
     """
     import ibis
 
-    engine = source.engine
-    if not (isinstance(engine, PrivateEngine) or (isinstance(engine, IbisEngine) and engine.backend.name == "duckdb")):
+    if not in_duckdb(source.engine):
         return ~column.isnan()
 
     @ibis.udf.scalar.builtin(signature=(("float64",), "boolean"))  # type: ignore[untyped-decorator]

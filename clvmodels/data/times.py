@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from clvmodels.data.columns import count, examples
-from clvmodels.data.engine import IbisEngine, SparkEngine
+from clvmodels.data.engine import PrivateEngine, SparkEngine, in_duckdb
 from clvmodels.data.formats import read_in_spark
 from clvmodels.data.zones import Clock, parse_zone
 from clvmodels.errors import DataError
@@ -158,12 +158,12 @@ def _cut(times: ir.TimestampValue | ir.DateValue) -> ir.TimestampValue:
 def _in_utc(source: Source, times: ir.TimestampValue) -> ir.TimestampValue:
     """Return instants as times in UTC without a zone; times without one as they are.
 
-    A cast drops the zone in UTC, except in a DuckDB of the user's, where it does so in the zone of the session.
+    A cast drops the zone in UTC, except in a DuckDB of the user's, where it does so in the zone of the session; that
+    of our own is UTC.
     """
     import ibis
 
-    engine = source.engine
-    if times.type().timezone is None or not (isinstance(engine, IbisEngine) and engine.backend.name == "duckdb"):
+    if times.type().timezone is None or not in_duckdb(source.engine) or isinstance(source.engine, PrivateEngine):
         return times.cast(_MICROSECONDS)
 
     @ibis.udf.scalar.builtin(signature=(("string", _INSTANTS), _MICROSECONDS))  # type: ignore[untyped-decorator]

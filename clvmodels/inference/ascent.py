@@ -53,7 +53,7 @@ LITTLE, LITTLE_AFAR = 1e-6, 1e-2
 gain ever less, is as near to it as matters."""
 WALL: Final = 1e10
 """What a line search sees where the function is not finite, so that it turns back; a customer's value is far below."""
-LEFT: Final = 1e-7
+LAST: Final = 1e-7
 """A Newton step that leaves no more than this of a parameter is the last one."""
 SLOW: Final = 0.1
 """A chord step that leaves more of the gradient than this asks for the curvature where it led."""
@@ -169,15 +169,19 @@ def climb(objective: Objective, start: Array, sample: Objective | None = None) -
         The same function of a sample of many customers: its maximum and curvature lead near that of all of them, unless
         it knows so little that it has none.
     """
-    quick: Optimum | None = None
-    if sample is not None:
-        psi = bfgs(sample, start, enough=NEARLY)
-        if np.abs(psi).max() < FAR:
-            quick = finish(objective, approach(objective, psi, sample.expand(psi)[2]))
-        if quick is not None and quick.converged and not quick.far:
-            return quick
+    quick = None if sample is None else _by_sample(objective, sample, start)
+    if quick is not None and quick.converged and not quick.far:
+        return quick
     found = finish(objective, bfgs(objective, start))
     return found if quick is None or not quick.value > found.value else quick
+
+
+def _by_sample(objective: Objective, sample: Objective, start: Array) -> Optimum | None:
+    """Return the maximum near that of a sample; None if the sample has none."""
+    psi = bfgs(sample, start, enough=NEARLY)
+    if np.abs(psi).max() > FAR:
+        return None
+    return finish(objective, approach(objective, psi, sample.expand(psi)[2]))
 
 
 def finite(value: float) -> float:
@@ -275,7 +279,7 @@ def _polish(objective: Objective, psi: Array) -> Optimum:
             break
         step = -inverse @ gradient
         length = np.abs(step).max()
-        if length * (length + np.abs(psi - centre).max()) < LEFT:
+        if length * (length + np.abs(psi - centre).max()) < LAST:
             psi, value, left = psi + step, value + 0.5 * float(gradient @ step), 0.0
             break
         new_value, new_gradient = objective(psi + step)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from clvmodels.inference.ascent import Objective, Optimum, approach, bfgs, climb, finish
+from clvmodels.inference.ascent import Objective, Optimum, _left, approach, bfgs, climb, finish
 
 
 @pytest.mark.parametrize("beyond", [np.nan, -np.inf])
@@ -98,27 +98,40 @@ def test_a_nearly_level_crest_is_climbed_to_its_top(begin):
     assert found.value == pytest.approx(0.0, abs=1e-6)
 
 
-def test_what_is_left_is_told_in_units_of_the_function():
-    """Half the square of the slope over the curvature, of all customers."""
-    start = TOP + 1e-9
-    few, many = (finish(Objective(lambda psi, n=n: (n * peak(psi)[0], n * peak(psi)[1]), n), start) for n in (1.0, 1e6))
-    assert few.converged
-    assert many.converged
-    far = Optimum(np.array([0.0]), np.array([[1.0]]), np.array([1e-3]), 0.0, 1, left=1e-3)
-    assert not far.converged
-    assert replace(far, psi=np.array([10.0])).converged  # where all steps are long, and gain little
+def test_what_is_left_is_what_a_step_would_gain():
+    """Of a parabola, all of it: half the square of the slope over the curvature, of all customers."""
+    curvature, top = np.array([[2.0, 0.5], [0.5, 1.0]]), np.array([1.0, -1.0])
+    away = np.array([0.3, 0.1])
+    assert _left(curvature @ away, curvature) == pytest.approx(0.5 * away @ curvature @ away, rel=1e-12)
+
+    def endless(psi):
+        return float(CUSTOMERS * 1e-7 * psi.sum()), np.full(2, CUSTOMERS * 1e-7)
+
+    assert not finish(Objective(endless, CUSTOMERS), top).converged  # although the slope is that of nearly nothing
+    near = Optimum(np.array([0.0]), np.array([[1.0]]), np.array([1e-3]), 0.0, 1, left=1e-3)
+    assert not near.converged
+    assert replace(near, psi=np.array([10.0])).converged  # where all steps are long, and gain little
+
+
+def hill(psi):
+    """A bell: beyond a distance of one from its top it bends the other way, and far from it is level."""
+    value = 100.0 * np.exp(-0.5 * np.sum((psi - TOP) ** 2))
+    return float(value), -value * (psi - TOP)
+
+
+@pytest.mark.parametrize("away", [0.5, 1.5, 3.0])
+def test_where_newton_steps_lead_astray_shorter_ones_climb(away):
+    found = finish(Objective(hill, 100.0), TOP + np.array([away, 0.1]))
+    assert found.converged
+    np.testing.assert_allclose(found.psi, TOP, rtol=0.0, atol=1e-6)
 
 
 def test_a_sample_that_has_no_maximum_does_not_mislead():
-    """All have their maximum at 0.3 and -0.2, the sample at infinity."""
+    """All have their maximum at 0.3 and -0.2, and are level far from it; the sample has its own at infinity."""
 
     def rising(psi):
         return float(-np.exp(-psi).sum()), np.exp(-psi)
 
-    def all_(psi):
-        value, gradient = peak(psi)
-        return 100.0 * value, 100.0 * gradient
-
-    found = climb(Objective(all_, 100.0), np.zeros(2), Objective(rising, 1.0))
+    found = climb(Objective(hill, 100.0), np.zeros(2), Objective(rising, 1.0))
     assert found.converged
     np.testing.assert_allclose(found.psi, TOP, rtol=0.0, atol=1e-6)
