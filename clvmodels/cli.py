@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import re
 import sys
 from collections.abc import Iterator, Sequence
@@ -451,6 +452,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     arguments
         What stands behind the name of the command; that of the process by default.
     """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a letter that a terminal does not have must not end a run
     try:
         code = app(
             list(_spread(sys.argv[1:] if arguments is None else arguments)),

@@ -12,6 +12,7 @@ import numpy as np
 
 from clvmodels.data.arithmetic import elapsed, rounded
 from clvmodels.data.attributes import first_values
+from clvmodels.data.checks import silence
 from clvmodels.data.columns import count
 from clvmodels.data.histories import FloatArray, Histories
 from clvmodels.data.holdout import Holdout
@@ -111,7 +112,7 @@ def summarise(plan: Plan) -> tuple[LazyHistories, Facts, list[str]]:
     if not tally["customers"]:
         raise DataError(_nothing(plan, facts))
     report = _report(plan, facts, tally)
-    notes = _notes(plan, facts, report)
+    notes = _notes(plan, facts, report) + silence(tally["gap"], tally["span"], report.occasions, plan.unit)
     some = customers.filter(customers.orders > 0)
     table = some.drop(*(name for name in _TALLIED if name in some.columns))
     if plan.log.columns.attributes:
@@ -134,6 +135,7 @@ def _tally(plan: Plan, customers: ir.Table) -> dict[str, float]:
     """Return sums over the customers of the window; those without a purchase count in the fates of refunds alone."""
     some = customers.orders > 0
     wanted: dict[str, Any] = {"customers": customers.count(where=some), "orders": customers.orders.sum()}
+    wanted |= {"gap": (customers.age - customers.recency).min(where=some), "span": customers.age.max(where=some)}
     if plan.log.has_value:
         wanted["total"] = customers.total.sum(where=some)
     if "gone" in customers.columns:

@@ -18,7 +18,7 @@ from clvmodels.units import DAYS, Unit
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["check_histories", "check_ids", "warn_about"]
+__all__ = ["check_histories", "check_ids", "silence", "warn_about"]
 
 _Rule = Callable[..., npt.NDArray[np.bool_]]
 """Which of some customers break it, by columns of their numbers."""
@@ -27,6 +27,7 @@ _ROWS_PER_BLOCK = 1 << 17
 _TOLERANCE = 1e-9
 _FEW_CUSTOMERS = 20  # a smaller table is somebody's examples rather than a customer base
 _FEW_GAPS = 5  # so many gaps of one day and none of zero do not happen by chance
+_LONG, _SEVERAL = 0.1, 200  # of so many purchases by chance, none falls into the last tenth of the time once in 1e9 logs
 
 
 def check_ids(ids: pd.Index[Any]) -> None:
@@ -190,7 +191,7 @@ def warn_about(numbers: Mapping[str, FloatArray], unit: Unit) -> None:
     Warns
     -----
     DataWarning
-        No one-time buyers; T measured to a day after the end of the data; repeat purchases at age zero.
+        No one-time buyers; T measured to a day after the end of the data, or long after; repeat purchases at age zero.
     """
     x, recency, age = numbers["frequency"], numbers["recency"], numbers["T"]
     notes = []
@@ -199,11 +200,7 @@ def warn_about(numbers: Mapping[str, FloatArray], unit: Unit) -> None:
             "every customer has a repeat purchase: the models need the one-time buyers too, and fitted without them"
             " they predict about twice the purchases that come; do not drop customers with frequency 0"
         )
-    if _a_day_late(recency, age, unit):
-        notes.append(
-            "no customer's last purchase is less than a day before the end of T, and many are exactly one day before:"
-            " T seems to be measured to a day after the end of the data; measure it to the last day observed"
-        )
+    notes += _at_the_end(x, recency, age, unit)
     at_birth = _count(_at_birth, x, recency)
     if at_birth:
         notes.append(
@@ -214,11 +211,47 @@ def warn_about(numbers: Mapping[str, FloatArray], unit: Unit) -> None:
         warnings.warn(note, DataWarning, stacklevel=4)
 
 
-def _a_day_late(recency: FloatArray, age: FloatArray, unit: Unit) -> bool:
-    """Whether times on a grid of days all end at least one day before the end, and several exactly one."""
+def _at_the_end(x: FloatArray, recency: FloatArray, age: FloatArray, unit: Unit) -> list[str]:
+    """Return what is to be said if nobody bought on the last day."""
     day = (1 - 1e-6) / DAYS[unit]
-    if _any(lambda recency, age: recency > age - day, recency, age):
-        return False
-    days = (age - recency) * DAYS[unit]
+    if not len(x) or _any(lambda recency, age: recency > age - day, recency, age):
+        return []
+    gaps = age - recency
+    long = silence(float(gaps.min()), float(age.max()), int(x.sum()) + len(x), unit)
+    return long or _a_day_late(gaps * DAYS[unit])
+
+
+def _a_day_late(days: FloatArray) -> list[str]:
+    """Return a note if times on a grid of days all end at least one day before the end, and several exactly one."""
     on_grid = bool((np.abs(days - np.rint(days)) < 1e-6).all())
-    return on_grid and int((np.abs(days - 1) < 1e-6).sum()) >= _FEW_GAPS
+    if not on_grid or int((np.abs(days - 1) < 1e-6).sum()) < _FEW_GAPS:
+        return []
+    return [
+        "no customer's last purchase is less than a day before the end of T, and many are exactly one day before:"
+        " T seems to be measured to a day after the end of the data; measure it to the last day observed"
+    ]
+
+
+def silence(gap: float, span: float, purchases: int, unit: Unit) -> list[str]:
+    """Return a note if nobody bought in the last tenth of the time, although there are purchases enough.
+
+    Parameters
+    ----------
+    gap, span
+        Time from the last purchase of all to the end of observation, and from the first customer's first purchase.
+    purchases
+        How many there are.
+    unit
+        The unit of `gap` and `span`.
+
+    Examples
+    --------
+    >>> silence(gap=52.0, span=104.0, purchases=1_000, unit="week")
+    ['nobody bought in the last 52 of 104 weeks observed: to the models all customers seem to have left; if the data ...
+    """
+    if gap <= _LONG * span or purchases < _SEVERAL:
+        return []
+    return [
+        f"nobody bought in the last {gap:.4g} of {span:.4g} {unit}s observed: to the models all customers seem to have"
+        " left; if the data end earlier, end the observation with them"
+    ]

@@ -74,7 +74,7 @@ def read_log(log: object, columns: Columns, *, time_format: str | None, time_zon
     needed = {"id": _known(source, source.table[columns.customer_id]), "t": reading.times}
     if columns.value is not None:
         needed["v"] = _values(source, columns.value)
-    needed |= {attribute(i): source.table[name] for i, name in enumerate(columns.attributes)}
+    needed |= {attribute(i): _known(source, source.table[name]) for i, name in enumerate(columns.attributes)}
     rows = parsed(source, columns.time, reading, source.table.select(**needed))
     clock = clock_of(reading, rows, source.engine, time_zone)
     return Log(rows, source.engine, clock, columns, source.large)

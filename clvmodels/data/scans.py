@@ -37,6 +37,7 @@ __all__ = [
 
 CSV: Final = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".txt")
 PARQUET: Final = (".parquet", ".pq")
+SEPARATORS: Final = ",;\t|"
 
 type _Types = Mapping[str, pa.DataType]
 
@@ -146,9 +147,20 @@ def _csv(
     """Return CSV files with the same header.
 
     The quote is stated: DuckDB would look for it in the first 20,480 rows, and do without if there is none by then.
+
+    Raises
+    ------
+    DataError
+        If DuckDB finds no separator that divides these rows into as many fields as the header.
     """
     types = dict.fromkeys(text, "VARCHAR")
-    return connection.read_csv(_names(files), header=True, quotechar='"', dtype=types or None)  # type: ignore[arg-type] # several are allowed
+    rows = connection.read_csv(_names(files), header=True, quotechar='"', dtype=types or None)  # type: ignore[arg-type] # several are allowed
+    if len(rows.columns) == 1 and any(mark in rows.columns[0] for mark in SEPARATORS):
+        raise DataError(
+            f"the header of {files[0]!r} names several columns, {rows.columns[0]!r}, but a row near the beginning has"
+            " more fields or fewer; give every row all fields, and put text with separators in quotes"
+        )
+    return rows
 
 
 def _header(file: str) -> str:

@@ -195,7 +195,7 @@ class Assumptions:
         0.3
         """
         try:
-            found = tomllib.loads(content.decode("utf-8"))
+            found = tomllib.loads(content.decode("utf-8-sig"))
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise AssumptionError(f"{source} is not valid TOML: {error}") from error
         return cls.from_mapping(found)

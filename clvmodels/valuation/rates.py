@@ -61,14 +61,22 @@ class BySegment:
     by
         The column of the histories' attributes that names the segments.
     rates
-        The rate of each segment, by its name.
+        The rate of each segment, by its name as text: ``"1"`` for 1, ``"True"`` for True.
+
+    Examples
+    --------
+    >>> read_rate("margin", {"by": "tier", "rates": {1: 0.3, 2: 0.25}}).rates["1"]
+    0.3
     """
 
     by: str
     rates: Mapping[str, float]
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "rates", MappingProxyType(dict(self.rates)))
+        named = {str(name): rate for name, rate in self.rates.items()}
+        if len(named) < len(self.rates):
+            raise AssumptionError(f"two rates are given for one {self.by}: {dict(self.rates)!r}")
+        object.__setattr__(self, "rates", MappingProxyType(named))
 
 
 Rate = float | ByColumn | BySegment

@@ -194,6 +194,14 @@ def test_a_process_of_its_own_from_log_to_equity(log: Path, terms: Path, tmp_pat
     assert f"{rlv.sum():,.0f}" in done.stdout
 
 
+def test_a_terminal_that_knows_few_letters(log: Path) -> None:
+    command = [Path(sys.executable).with_name("clvmodels"), "summarize", log, "--quiet"]
+    environment = os.environ | {"PYTHONIOENCODING": "ascii"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "? 2,357 customers" in done.stdout
+
+
 def test_the_command_starts_without_the_heavy_packages() -> None:
     heavy = {"pandas", "numpy", "numba", "scipy", "ibis", "duckdb", "pyarrow", "pymc"}
     code = f"import sys, clvmodels.cli; print(sorted({heavy!r} & set(sys.modules)))"

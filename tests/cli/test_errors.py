@@ -72,6 +72,7 @@ def test_options_that_do_not_fit_the_log(run: Run, log: Path, options: list[str]
         ("date.csv", HEAD + "a,2024-01-05,3\na,someday,4\n", "'someday'"),
         ("day.csv", HEAD + "a,2024-01-05,3\na,2024-02-31,4\n", "'2024-02-31'"),
         ("value.csv", HEAD + "a,2024-01-05,3\na,2024-02-01,three\n", "not numeric"),
+        ("short.csv", HEAD + "a,2024-01-05,3\na,2024-02-01\n", "a row near the beginning has more fields or fewer"),
         ("broken.parquet", "x", "broken.parquet"),
         ("log.xlsx", "x", "unknown kind of file '.xlsx'"),
     ],

@@ -216,6 +216,16 @@ class TestWarning:
             read(frame.rename_axis("customer_id"), unit="day", customer_id="customer_id")
         assert len(found) == (1 if many == 1 else 0)  # nobody bought once only; nothing of a day too late
 
+    @pytest.mark.parametrize(("most", "end", "told"), [(3, 20.0, 1), (2, 20.0, 0), (3, 10.0, 0)])
+    def test_an_age_long_after_the_end_of_the_data(self, most: int, end: float, told: int) -> None:
+        frame = pd.DataFrame({"customer_id": range(67), "frequency": 2.0, "recency": 9.0, "T": end})
+        frame.loc[0, ["frequency", "recency"]] = 0.0  # somebody bought once only
+        frame.loc[1, "frequency"] = most  # 200 purchases of all customers, or 199
+        with warnings.catch_warnings(record=True) as found:
+            warnings.simplefilter("always")
+            read(frame, unit="week")
+        assert [str(one.message)[:51] for one in found] == ["nobody bought in the last 11 of 20 weeks observed: "] * told
+
     def test_repeat_purchases_at_age_zero(self) -> None:
         with pytest.warns(DataWarning, match="1 customer with repeat purchases but recency 0"):
             read(table(recency=[0.0, 0.0, 10.0]))

@@ -276,6 +276,14 @@ def test_ids_that_are_no_numbers_are_missing(place: Any, tmp_path: Path) -> None
 
 
 @PLACES
+def test_attributes_that_are_no_numbers_are_missing(place: Any, tmp_path: Path) -> None:
+    ages = pa.array([np.nan, 7.0, np.nan, np.nan, None, 3.0, 3.0])
+    rows = pa.table({"customer_id": [1, 1, 1, 2, 2, 3, 3], "date": DAYS, "age": ages})
+    rfm = rfm_summary(place(rows, tmp_path), resolution="day", attributes=["age"]).collect()
+    np.testing.assert_array_equal(rfm.attributes["age"], [7.0, np.nan, 3.0])
+
+
+@PLACES
 def test_infinite_values_are_refused(place: Any, tmp_path: Path) -> None:
     amounts = [10.0, np.inf, 30.0, -np.inf, np.nan, 8.0, 12.0]
     rows = pa.table({"customer_id": [1] * 7, "date": DAYS, "amount": amounts})

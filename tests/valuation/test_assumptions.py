@@ -65,6 +65,12 @@ def test_a_bad_file_is_refused(tmp_path, content, message):
         clv.Assumptions.from_file(path)
 
 
+def test_a_file_of_an_editor_that_marks_its_encoding(tmp_path):
+    path = tmp_path / "terms.toml"
+    path.write_text('discount_rate = 0.15\nmargin = 0.30\ncurrency = "€"\n', encoding="utf-8-sig")
+    assert clv.Assumptions.from_file(path).currency == "€"
+
+
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(AssumptionError, match=r"nothing\.toml': No such file"):
         clv.Assumptions.from_file(tmp_path / "nothing.toml")

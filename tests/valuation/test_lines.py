@@ -118,6 +118,17 @@ def test_rates_by_segment_and_column(book, orders, spend, rfm):
     )
 
 
+@pytest.mark.parametrize("names", [(1, 2), (True, False), (1.5, 2.0)])
+def test_segments_that_are_no_text(names, orders, spend, rfm):
+    rates = dict(zip(names, (0.3, 0.45), strict=True))
+    segments = pd.DataFrame({"tier": [names[k % 2] for k in range(len(rfm))]}, index=rfm.customer_id)
+    book = valued(orders, spend, rfm.with_attributes(segments), margin={"by": "tier", "rates": rates})
+    by_text = {"by": "tier", "rates": {str(name): rate for name, rate in rates.items()}}
+    assert book.under(book.terms.changed({"margin": by_text})).equity == book.equity
+    with pytest.raises(AssumptionError, match="two rates are given for one tier"):
+        valued(orders, spend, rfm, margin={"by": "tier", "rates": rates | {str(names[0]): 0.2}})
+
+
 def test_bad_rates_are_refused_with_advice(book, rfm):
     for change, message in (
         ({"margin": {"column": "marge"}}, "rfm_summary"),
