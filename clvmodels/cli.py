@@ -395,7 +395,7 @@ def report(
     from clvmodels.report.notes import gathered_notes
     from clvmodels.report.progress import steps
     from clvmodels.valuation.assumptions import Assumptions, toml_of
-    from clvmodels.valuation.audit import Content
+    from clvmodels.valuation.audit import Content, Seen, seen
     from clvmodels.valuation.relationship import COLUMNS
 
     files = {
@@ -407,7 +407,8 @@ def report(
     }
     given = {name: path for name, path in files.items() if path is not None}
     stated = toml_of(assumptions)
-    inputs: dict[str, str | Path | Content] = {"log": log, "assumptions": Content(assumptions.name, stated), **given}
+    inputs: dict[str, Seen | Content] = {"log": seen(log), "assumptions": Content(assumptions.name, stated)}
+    inputs |= {name: seen(path) for name, path in given.items()}
     terms, words = Assumptions.from_toml(stated, source=str(assumptions)), parse_language(language)
     days, models, spend_ = parse_closings(closings), transaction_models(model), spend_model(spend)
     output.require_report(out)

@@ -27,7 +27,7 @@ _ROWS_PER_BLOCK = 1 << 17
 _TOLERANCE = 1e-9
 _FEW_CUSTOMERS = 20  # a smaller table is somebody's examples rather than a customer base
 _FEW_GAPS = 5  # so many gaps of one day and none of zero do not happen by chance
-_LONG, _SEVERAL = 0.1, 200  # of so many purchases by chance, none falls into the last tenth of the time once in 1e9 logs
+_LONG, _SEVERAL = 0.1, 200  # the last tenth of the time misses 200 purchases at random once in 1e9 logs
 
 
 def check_ids(ids: pd.Index[Any]) -> None:
@@ -226,10 +226,11 @@ def _a_day_late(days: FloatArray) -> list[str]:
     on_grid = bool((np.abs(days - np.rint(days)) < 1e-6).all())
     if not on_grid or int((np.abs(days - 1) < 1e-6).sum()) < _FEW_GAPS:
         return []
-    return [
+    note = (
         "no customer's last purchase is less than a day before the end of T, and many are exactly one day before:"
         " T seems to be measured to a day after the end of the data; measure it to the last day observed"
-    ]
+    )
+    return [note]
 
 
 def silence(gap: float, span: float, purchases: int, unit: Unit) -> list[str]:
@@ -251,7 +252,8 @@ def silence(gap: float, span: float, purchases: int, unit: Unit) -> list[str]:
     """
     if gap <= _LONG * span or purchases < _SEVERAL:
         return []
-    return [
+    note = (
         f"nobody bought in the last {gap:.4g} of {span:.4g} {unit}s observed: to the models all customers seem to have"
         " left; if the data end earlier, end the observation with them"
-    ]
+    )
+    return [note]

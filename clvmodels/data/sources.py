@@ -220,7 +220,8 @@ def _from_spark(frame: pyspark.sql.DataFrame, columns: Columns) -> Source:
     instants = isinstance(frame.schema[columns.time].dataType, TimestampType)
     zone = session.conf.get("spark.sql.session.timeZone") if instants else None
     engine = SparkEngine.new(session)
-    return Source(engine.open(frame.select(*columns.names)), engine, zone, large=True)
+    named = ["`" + name.replace("`", "``") + "`" for name in columns.names]  # a dot alone would be a field of a struct
+    return Source(engine.open(frame.select(*named)), engine, zone, large=True)
 
 
 def _from_relation(relation: duckdb.DuckDBPyRelation, columns: Columns, storage: Storage) -> Source:

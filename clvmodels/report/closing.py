@@ -6,7 +6,6 @@ import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from clvmodels.data.histories import Histories
@@ -21,7 +20,7 @@ from clvmodels.report.created import time_of_report
 from clvmodels.report.fitting import fit_all
 from clvmodels.report.progress import Step
 from clvmodels.valuation.assumptions import Assumptions
-from clvmodels.valuation.audit import Content, audit
+from clvmodels.valuation.audit import Content, Seen, audit
 from clvmodels.valuation.book import value
 from clvmodels.valuation.contribution import contribution
 from clvmodels.valuation.movement import movement
@@ -60,7 +59,7 @@ class Closing:
     draws
         Draws of the parameters at the last closing, from Laplace's approximation; 0: none, and no intervals.
     inputs
-        The files, or what has been read of them, for the audit trail.
+        The files as they were before, or what has been read of them, for the audit trail.
     """
 
     source: str
@@ -72,7 +71,7 @@ class Closing:
     ledgers: Ledgers | None
     by: str | None
     draws: int
-    inputs: Mapping[str, str | Path | Content]
+    inputs: Mapping[str, Seen | Content]
 
 
 def parse_closings(days: Sequence[str]) -> tuple[str, ...]:

@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from clvmodels.data.scans import named
+from clvmodels.errors import DataError
 from clvmodels.inference.orders_fit import OrdersFit
 from clvmodels.inference.spend_fit import SpendFit
 from clvmodels.valuation.book import Book
 
-__all__ = ["Content", "audit", "hash_of_files"]
+__all__ = ["Content", "Seen", "audit", "hash_of_files", "seen"]
 
 _RESTS_ON: Final = ("clvmodels", "numpy", "scipy", "pandas", "duckdb")
 _BYTES_AT_A_TIME: Final = 1 << 24
@@ -28,6 +29,30 @@ class Content(NamedTuple):
     content: bytes
 
 
+class Seen(NamedTuple):
+    """Files as they were before they were read.
+
+    Attributes
+    ----------
+    files
+        Their path or pattern.
+    stamps
+        Name, size and time of the last change of each.
+    """
+
+    files: str | Path
+    stamps: tuple[tuple[str, int, int], ...]
+
+
+def seen(files: str | Path) -> Seen:
+    """Return files as they are now, to be hashed when all has been read."""
+    paths = _named(files)
+    states = [Path(path).stat() for path in paths]
+    return Seen(
+        files, tuple((path, state.st_size, state.st_mtime_ns) for path, state in zip(paths, states, strict=True))
+    )
+
+
 def hash_of_files(pattern: str | Path) -> str:
     """Return the SHA-256 of the content of the files that are read, in order; of a text that names none, of itself.
 
@@ -37,7 +62,7 @@ def hash_of_files(pattern: str | Path) -> str:
     'e34cb9e3'
     """
     digest = hashlib.sha256()
-    paths = named(Path(pattern))
+    paths = _named(pattern)
     if not paths:
         digest.update(str(pattern).encode())
     for path in paths:
@@ -45,6 +70,10 @@ def hash_of_files(pattern: str | Path) -> str:
             while block := file.read(_BYTES_AT_A_TIME):
                 digest.update(block)
     return digest.hexdigest()
+
+
+def _named(files: str | Path) -> list[str]:
+    return named(Path(files).expanduser())
 
 
 def _hash_of(content: object) -> str:
@@ -62,15 +91,16 @@ def _fit(fit: OrdersFit | SpendFit) -> dict[str, Any]:
     }
 
 
-def _input(given: str | Path | Content) -> dict[str, str]:
+def _input(given: Seen | Content) -> dict[str, str]:
     if isinstance(given, Content):
         return {"file": given.file, "sha256": hashlib.sha256(given.content).hexdigest()}
-    return {"file": Path(given).name, "sha256": hash_of_files(given)}
+    found = {"file": Path(given.files).name, "sha256": hash_of_files(given.files)}
+    if seen(given.files) != given:
+        raise DataError(f"{str(given.files)!r} has changed while it was read; run again when it is complete")
+    return found
 
 
-def audit(
-    books: Mapping[str, Book], inputs: Mapping[str, str | Path | Content], seeds: Sequence[int] = ()
-) -> dict[str, Any]:
+def audit(books: Mapping[str, Book], inputs: Mapping[str, Seen | Content], seeds: Sequence[int] = ()) -> dict[str, Any]:
     """Return hashes of the inputs, the histories, the fits and the assumptions of each closing, and the versions.
 
     Parameters
@@ -78,7 +108,7 @@ def audit(
     books
         By closing.
     inputs
-        Files by what they are, the log, ledgers, assumptions; or what has been read of them.
+        Files by what they are, the log, ledgers, assumptions: as they were before, or what has been read of them.
     seeds
         Of what was drawn at random.
 
@@ -86,6 +116,11 @@ def audit(
     -------
     dict
         Plain data for JSON; the same for the same inputs.
+
+    Raises
+    ------
+    DataError
+        If a file has changed since it was seen: what was read is then unknown.
     """
     closings = {
         closing: {

@@ -26,7 +26,7 @@ from clvmodels.report.page import write_page
 from clvmodels.report.page.charts import Axis
 from clvmodels.report.page.levers import NODES, WEIGHTS, Levers, levers_of, rate_grid
 from clvmodels.report.workbook import write_workbook
-from clvmodels.valuation.audit import audit
+from clvmodels.valuation.audit import audit, seen
 from clvmodels.valuation.book import Book
 from clvmodels.valuation.contribution import contribution
 from clvmodels.valuation.movement import movement
@@ -97,7 +97,7 @@ def reported(books: tuple[Book, ...], by: str | None = "segment") -> EquityRepor
         reconciliation=reconciliation(books[-1].histories),
         contributed=contribution(books[-1]),
         notes=("a <b>note</b>",),
-        audit=audit(dict(zip(DAYS[-len(books) :], books, strict=True)), {"log": "orders.parquet"}, [1]),
+        audit=audit(dict(zip(DAYS[-len(books) :], books, strict=True)), {"log": seen("orders.parquet")}, [1]),
         created="2025-01-02T03:04:05+00:00",
     )
 

@@ -187,3 +187,19 @@ def test_days_are_those_of_the_sessions_time_zone(spark: SparkSession) -> None:
 def test_a_column_that_is_missing(spark: SparkSession) -> None:
     with pytest.raises(DataError, match=r"no column 'day'; its columns are"):
         clv.rfm_summary(spark.sql("SELECT 1 AS customer_id, current_timestamp() AS date"), time="day")
+
+
+def test_columns_may_be_called_anything(spark: SparkSession) -> None:
+    names = {"customer_id": "cust.id", "time": "the`date", "value": "amount in €"}
+    dates = [dt.datetime(2024, month, day) for month, day in ((1, 1), (2, 1), (1, 5), (3, 1), (1, 9))]
+    columns = [[1, 1, 2, 2, 3], dates, [1.0, 2.0, 3.0, 4.0, 5.0], ["a", "a", "b", "b", "a"]]
+    table = pa.table(dict(zip([*names.values(), "a segment.x"], columns, strict=True)))
+    orders = clv.BGNBD().from_params({"r": 0.243, "alpha": 4.414, "a": 0.793, "b": 2.426}, unit="week")
+    spend = clv.GammaGamma().from_params({"p": 6.25, "q": 3.74, "v": 15.44})
+    statements = []
+    for log in (table, spark.createDataFrame(table)):
+        rfm = clv.rfm_summary(log, **names, resolution="day", attributes=["a segment.x"])
+        book = clv.value(orders, spend, rfm, TERMS)
+        statements.append(book.statement("a segment.x"))
+        assert book.customers is not None
+    pd.testing.assert_frame_equal(*statements, check_dtype=False)

@@ -11,7 +11,7 @@ import pytest
 import clvmodels as clv
 from clvmodels.errors import AssumptionError, DataError
 from clvmodels.valuation.acquisition import acquisition, payback_years
-from clvmodels.valuation.audit import Content, audit, hash_of_files
+from clvmodels.valuation.audit import Content, audit, hash_of_files, seen
 from clvmodels.valuation.contribution import contribution, contribution_statement
 from clvmodels.valuation.reconciliation import reconciliation
 from clvmodels.valuation.unprofitable import causes, levers, unprofitable
@@ -157,13 +157,16 @@ def test_with_draws_the_probability_of_loss_decides(rfm, book):
 def test_the_audit_trail_tells_inputs_apart(book, tmp_path):
     file = tmp_path / "log.csv"
     file.write_text("a")
-    first = audit({"2025-03-01": book}, {"log": file})
+    before = seen(file)
+    first = audit({"2025-03-01": book}, {"log": before})
     assert audit({"2025-03-01": book}, {"log": Content(file.name, file.read_bytes())}) == first
-    assert audit({"2025-03-01": book}, {"log": file}) == first
+    assert audit({"2025-03-01": book}, {"log": seen(str(file))}) == first
     assert first["closings"]["2025-03-01"]["equity"] == book.equity
-    file.write_text("b")
-    assert audit({"2025-03-01": book}, {"log": file})["inputs"] != first["inputs"]
-    other = audit({"2025-03-01": book.under(book.terms.changed({"margin": 0.41}))}, {"log": file})
+    file.write_text("bc")
+    with pytest.raises(DataError, match=r"log\.csv' has changed while it was read"):
+        audit({"2025-03-01": book}, {"log": before})
+    assert audit({"2025-03-01": book}, {"log": seen(file)})["inputs"] != first["inputs"]
+    other = audit({"2025-03-01": book.under(book.terms.changed({"margin": 0.41}))}, {"log": seen(file)})
     assert other["closings"]["2025-03-01"]["assumptions"] != first["closings"]["2025-03-01"]["assumptions"]
     (tmp_path / "more.csv").write_text("c")
     assert hash_of_files(tmp_path / "*.csv") != hash_of_files(file)
