@@ -32,6 +32,8 @@ NO_MORE: Final = 1e-9
 """Customers differ if their counts vary by this share more than by chance (Tarone's score, which is then positive)."""
 STARTS: Final = (1e-2, 1e4)
 """Between these the concentration of the population is looked for first."""
+STEP: Final = 1e-5
+"""Of differences by the population's parameters."""
 LEAST_CURVATURE: Final = 0.1
 """Of the log-likelihood: where the data say less, draws of the population vary as if they said this much."""
 
@@ -74,7 +76,10 @@ class Shrunk:
         Of the counts, at the parameters.
     mean, sd
         Mean and standard deviation of each customer's posterior, given the parameters; shape (customers,). If pooled,
-        sd is the standard error of the one rate.
+        sd is zero.
+    common_sd
+        Standard deviation of the mean that comes with the population's: it is common to all customers, and does not
+        average out; shape (customers,). If pooled, the standard error of the one rate.
     """
 
     parameters: Mapping[str, float]
@@ -83,6 +88,7 @@ class Shrunk:
     log_likelihood: float
     mean: Array = field(repr=False)
     sd: Array = field(repr=False)
+    common_sd: Array = field(repr=False)
     _family: _Family = field(repr=False)
     _seen: tuple[Array, Array] = field(repr=False)
     _psi: Array = field(repr=False)
@@ -113,7 +119,7 @@ class Shrunk:
         (3, 4)
         """
         events, exposure = self._seen
-        if not self.sd.any():
+        if not (self.sd.any() or self.common_sd.any()):
             return np.tile(self.mean, (size, 1))
         if self.pooled:
             one = self._family.draw(generator, np.full((size, 1), events.sum()), np.full((size, 1), exposure.sum()))
@@ -329,7 +335,8 @@ def _one_rate(family: _Family, events: Array, rest: Array, rate: float, sd: floa
         pooled=True,
         log_likelihood=log_likelihood,
         mean=np.full(len(events), rate),
-        sd=np.full(len(events), sd),
+        sd=np.zeros(len(events)),
+        common_sd=np.full(len(events), sd),
         _family=family,
         _seen=(events, rest),
         _psi=np.empty(0),
@@ -353,6 +360,7 @@ def _fitted(
     u, v = family.posterior(optimum.psi, events, rest)
     mean, sd = family.moments(u, v)
     values, vectors = np.linalg.eigh(optimum.hessian)
+    root = vectors / np.sqrt(np.maximum(values, LEAST_CURVATURE))
     nobody = family.posterior(optimum.psi, np.zeros(()), np.zeros(()))
     return Shrunk(
         parameters=family.parameters(optimum.psi),
@@ -361,8 +369,16 @@ def _fitted(
         log_likelihood=float(optimum.value),
         mean=mean,
         sd=sd,
+        common_sd=_slope(family, optimum.psi, events, rest) * math.hypot(*root[0]),
         _family=family,
         _seen=(events, rest),
         _psi=optimum.psi,
-        _root=vectors / np.sqrt(np.maximum(values, LEAST_CURVATURE)),
+        _root=root,
     )
+
+
+def _slope(family: _Family, psi: Array, events: Array, rest: Array) -> Array:
+    """Return how much each customer's mean rises with the first of `psi`, the mean of the population."""
+    step = np.array([STEP, 0.0])
+    up, down = (family.posterior(shifted, events, rest) for shifted in (psi + step, psi - step))
+    return np.asarray((family.moments(*up)[0] - family.moments(*down)[0]) / (2.0 * STEP))

@@ -7,7 +7,7 @@ Source: Gupta, Lehmann & Stuart (2004), JMR 41(1); Wiesel, Skiera & Villanueva (
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -84,8 +84,8 @@ def acquisition(book: Book, customers: Sequence[float]) -> Acquisition:
 
     Notes
     -----
-    A cohort is discounted from the middle of its year. New customers are like those of the books at the start of
-    their relationship, and their values do not grow from cohort to cohort.
+    A cohort is discounted from the middle of its year, whatever the timing of what its customers bring. New customers
+    are like those of the books at the start of their relationship, and their values do not grow from cohort to cohort.
     """
     import pandas as pd
 
@@ -96,7 +96,7 @@ def acquisition(book: Book, customers: Sequence[float]) -> Acquisition:
         )
     new, unit = book.new_customer, book.orders.unit
     middle = book.terms.year_in(unit) * np.arange(0.5, len(numbers))
-    discounted = numbers * discount_factor(book.terms, unit, middle)
+    discounted = numbers * discount_factor(replace(book.terms, timing="continuous"), unit, middle)
     table = pd.DataFrame(
         {
             "customers": numbers,
@@ -119,8 +119,6 @@ def payback_years(book: Book) -> float:
     open_ = new.acquisition_cost - new.first_order
     if open_ <= 0.0:
         return 0.0
-    if new.repeat <= open_:
-        return float("inf")
     years = np.arange(1, STEPS * LONGEST + 1) / STEPS
     brought = total(at_mean_rates(book.lines, book.weight), future_of_new_customer(book, years.tolist()))
     reached = np.flatnonzero(brought >= open_)

@@ -18,11 +18,14 @@ from clvmodels.inference.spend_fit import SpendFit
 from clvmodels.numerics.threads import dot
 from clvmodels.valuation.ahead import Ahead, ahead
 from clvmodels.valuation.assumptions import Assumptions
+from clvmodels.valuation.concentration import whole_customers
 from clvmodels.valuation.discounting import calendar_years, discounting, growing
 from clvmodels.valuation.expectations import expected
 from clvmodels.valuation.futures import realised
 from clvmodels.valuation.lines import (
+    COMMON,
     DRIVERS,
+    OWN,
     Future,
     Line,
     lines_of,
@@ -287,7 +290,7 @@ class Book:
         >>> customers, round(equity, 2)
         (1, 158.09)
         """
-        number = int(np.ceil(share * len(self.rlv)))
+        number = whole_customers(share, len(self.rlv))
         highest = np.partition(self.rlv, len(self.rlv) - number)[len(self.rlv) - number :]
         return number, float(highest.sum())
 
@@ -470,8 +473,8 @@ class Book:
     @property
     def _basis(self) -> Basis:
         names = tuple(line.name for line in self.lines)
-        spreads = spreads_of(self.terms, self.histories)
-        return Basis(self.orders, self.spend, self.terms, names, self.rates, spreads, self.weight)
+        own, common = (spreads_of(self.terms, self.histories, ending) for ending in (OWN, COMMON))
+        return Basis(self.orders, self.spend, self.terms, names, self.rates, own, common, self.weight)
 
     def _uncertainty(self, process: bool, seed: int | None) -> Uncertainty:
         """Return the draws of this valuation, computed when they are first asked for."""

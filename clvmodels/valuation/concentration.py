@@ -18,7 +18,17 @@ from clvmodels.errors import DataError
 from clvmodels.numerics.special import log_gamma_ratio
 from clvmodels.valuation.checks import require_finite, require_number
 
-__all__ = ["Lorenz", "WhaleCurve", "gini", "lorenz", "top_share", "true_gini", "true_top_share", "whale_curve"]
+__all__ = [
+    "Lorenz",
+    "WhaleCurve",
+    "gini",
+    "lorenz",
+    "top_share",
+    "true_gini",
+    "true_top_share",
+    "whale_curve",
+    "whole_customers",
+]
 
 Array = NDArray[np.float64]
 
@@ -149,6 +159,17 @@ def gini(values: ArrayLike) -> float:
     return float((2.0 * np.arange(n) - (n - 1)) @ ascending) / (n * total)
 
 
+def whole_customers(share: float, customers: int) -> int:
+    """Return how many customers a share of them is: half a customer is one, and some are at least one.
+
+    Examples
+    --------
+    >>> whole_customers(0.07, 100), whole_customers(0.2, 2), whole_customers(0.2, 0)
+    (7, 1, 0)
+    """
+    return min(customers, max(1, math.floor(share * customers + 0.5)))
+
+
 def top_share(values: ArrayLike, share: float, by: ArrayLike | None = None) -> float:
     """Return the share of the value that the top customers hold.
 
@@ -183,7 +204,7 @@ def top_share(values: ArrayLike, share: float, by: ArrayLike | None = None) -> f
     if rank.shape != value.shape:
         raise DataError(f"by ranks each customer once: got {len(rank):,} ranks of {len(value):,} customers")
     total = _positive(float(value.sum()))
-    count = max(1, math.floor(share * len(value) + 0.5))
+    count = whole_customers(share, len(value))
     edge = np.partition(rank, len(rank) - count)[len(rank) - count]
     above, tied = rank > edge, rank == edge
     held = value[above].sum() + (count - np.count_nonzero(above)) * value[tied].mean()

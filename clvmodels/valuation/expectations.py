@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -18,6 +20,7 @@ from clvmodels.valuation.uncertainty import (
     Basis,
     Customers,
     Uncertainty,
+    common_noise,
     customers_of,
     drawn_rates,
     joined,
@@ -42,14 +45,16 @@ def expected(basis: Basis, histories: Histories, group: Index | None = None) -> 
     """
     group = np.zeros(len(histories), np.int64) if group is None else group
     groups = int(group.max(initial=0)) + 1
-    found = [(one.rows, _expected(basis, one, groups)) for one in customers_of(basis, histories, group)]
+    noise = common_noise(basis, np.random.default_rng(SEED_OF_RATES))
+    found = [(one.rows, _expected(basis, one, groups, noise)) for one in customers_of(basis, histories, group)]
     return joined(found, len(histories), len(basis.names), groups)
 
 
-def _expected(basis: Basis, customers: Customers, groups: int) -> Uncertainty:
+def _expected(basis: Basis, customers: Customers, groups: int, noise: Mapping[str, Array]) -> Uncertainty:
     """Return the draws of customers who share the parameters of both fits."""
     orders, spend, unit = basis.orders, basis.spend, basis.orders.unit
-    distinct, group, rates, spreads = _distinct(customers)
+    distinct, some = _distinct(customers)
+    noise = {name: numbers[: customers.draws] for name, numbers in noise.items()}
     weights = distinct.weight
     if customers.weight is not None:
         weights = np.bincount(distinct.index, customers.weight).astype(float)
@@ -65,10 +70,11 @@ def _expected(basis: Basis, customers: Customers, groups: int) -> Uncertainty:
         Z = spend.model.expected_spend(customers.spend, x[rows, None], mean_spend[rows, None])
         shape = (len(D), customers.draws)
         first = rows.start if isinstance(rows, slice) else int(rows[0])
-        drawn = drawn_rates(rates, spreads, (rows, None), shape, np.random.default_rng([SEED_OF_RATES, first]))
+        generator = np.random.default_rng([SEED_OF_RATES, int(customers.rows[0]), first])
+        drawn = drawn_rates(some, (rows, None), noise, shape, generator)
         values = basis.values(drawn, Future(D, L, Z, G, K), shape)
         rlv, weight = values.sum(axis=0), weights[rows]
-        by_group = _by_group(groups, group[rows], weight, rlv)
+        by_group = _by_group(groups, some.group[rows], weight, rlv)
         table[rows] = summary_of(rlv)
         return np.einsum("i,kij->kj", weight, values), by_group
 
@@ -78,27 +84,30 @@ def _expected(basis: Basis, customers: Customers, groups: int) -> Uncertainty:
     return Uncertainty(sums, table[distinct.index], by_group)
 
 
-def _distinct(customers: Customers) -> tuple[DistinctRows, Array, dict[str, float | Array], dict[str, Array]]:
-    """Return the distinct customers, their groups, rates and spreads; who has a rate that is not sure is one of a kind.
+def _distinct(customers: Customers) -> tuple[DistinctRows, Customers]:
+    """Return the distinct customers, and their groups and rates; who has a rate that is not sure is one of a kind.
 
     Groups come after all that tells such customers apart, so that these stand in the same order whatever the groups,
     and the same rates are drawn for them.
     """
     varying = [name for name, rate in customers.rates.items() if isinstance(rate, np.ndarray)]
+    unsure = customers.own or customers.common
     columns = [customers.x, customers.t_x, customers.T, customers.mean_spend]
-    columns += [np.asarray(customers.rates[name]) for name in varying] + list(customers.spreads.values())
-    columns += [np.arange(float(len(customers.x)))] if customers.spreads else []
+    columns += [np.asarray(customers.rates[name]) for name in varying]
+    columns += [*customers.own.values(), *customers.common.values()]
+    columns += [np.arange(float(len(customers.x)))] if unsure else []
     distinct = distinct_rows(*columns, customers.group.astype(float), with_order=True)
     found = iter(np.ascontiguousarray(distinct.rows[:, 4:].T))
     rates = {**customers.rates, **{name: next(found) for name in varying}}
-    spreads = {name: next(found) for name in customers.spreads}
-    return distinct, np.ascontiguousarray(distinct.rows[:, -1]), rates, spreads
+    own, common = ({name: next(found) for name in some} for some in (customers.own, customers.common))
+    group = np.ascontiguousarray(distinct.rows[:, -1]).astype(np.int64)
+    return distinct, replace(customers, rates=rates, own=own, common=common, group=group)
 
 
-def _by_group(groups: int, group: Array, weight: Array, rlv: Array) -> Array:
+def _by_group(groups: int, group: Index, weight: Array, rlv: Array) -> Array:
     """Return weighted sums of values of shape (customers, draws) by group, shape (groups, draws)."""
     sums = np.zeros((groups, rlv.shape[1]))
     for one in np.unique(group):
         some = group == one
-        sums[int(one)] = np.einsum("i,ij->j", weight[some], rlv[some])
+        sums[one] = np.einsum("i,ij->j", weight[some], rlv[some])
     return sums

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
@@ -13,7 +14,9 @@ from clvmodels.data.histories import Histories
 from clvmodels.models.derived import expected_purchases
 from clvmodels.models.specification import Traits
 from clvmodels.numerics.threads import map_blocks
-from clvmodels.valuation.discounting import calendar_years, discounted_years, discounting, growing
+from clvmodels.units import Unit
+from clvmodels.valuation.assumptions import Assumptions
+from clvmodels.valuation.discounting import calendar_years, discount_factor, discounted_years, discounting, growing
 from clvmodels.valuation.lines import Future
 from clvmodels.valuation.uncertainty import (
     CUSTOMER_COLUMNS,
@@ -21,6 +24,7 @@ from clvmodels.valuation.uncertainty import (
     Basis,
     Customers,
     Uncertainty,
+    common_noise,
     customers_of,
     drawn_rates,
     joined,
@@ -33,8 +37,8 @@ Array = NDArray[np.float64]
 Index = NDArray[np.int64]
 
 THINNED_FROM: Final = 0.1
-"""Purchases discounted to less than this share are simulated the more rarely the less they weigh, each for so many: the
-mean is exact, and the variance from the moments of purchases too large by 1 % at most."""
+"""Purchases whose money weighs less than this share of today's are simulated the more rarely the less they weigh, each
+for so many: the mean is exact, and the variance from the moments of purchases too large by 1 % at most."""
 CERTAIN: Final = 1e15
 """Who would leave after more purchases than these does not."""
 NUMBERS_AT_A_TIME: Final = 1 << 23
@@ -47,12 +51,15 @@ ROWS_PER_BLOCK: Final = 256
 def realised(basis: Basis, histories: Histories, seed: int | None) -> Uncertainty:
     """Return what the customers really do in one future simulated under each pair of draws of the parameters."""
     some = list(customers_of(basis, histories, np.zeros(len(histories), np.int64)))
-    seeds = np.random.SeedSequence(seed).spawn(len(some))
-    found = [(one.rows, _realised(basis, one, seed)) for one, seed in zip(some, seeds, strict=True)]
+    *seeds, last = np.random.SeedSequence(seed).spawn(len(some) + 1)
+    noise = common_noise(basis, np.random.default_rng(last))
+    found = [(one.rows, _realised(basis, one, noise, seed)) for one, seed in zip(some, seeds, strict=True)]
     return joined(found, len(histories), len(basis.names), 1)
 
 
-def _realised(basis: Basis, customers: Customers, seed: np.random.SeedSequence) -> Uncertainty:
+def _realised(
+    basis: Basis, customers: Customers, noise: Mapping[str, Array], seed: np.random.SeedSequence
+) -> Uncertainty:
     """Return the draws of customers who share the parameters of both fits."""
     draws = customers.draws if customers.draws > 1 else LARGEST_NUMBER_OF_DRAWS
     sums = np.zeros((len(basis.names), draws))
@@ -65,7 +72,8 @@ def _realised(basis: Basis, customers: Customers, seed: np.random.SeedSequence) 
             future = _one_future(basis, customers, some, draw.start, np.random.default_rng(sequence))
             shape = (some.stop - some.start,)
             generator = np.random.default_rng(sequence.spawn(1)[0])
-            rates = drawn_rates(customers.rates, customers.spreads, some, shape, generator)
+            common = {name: float(numbers[draw.start]) for name, numbers in noise.items()}
+            rates = drawn_rates(customers, some, common, shape, generator)
             values = basis.values(rates, future, shape)
             rlv[draw.start] = values.sum(axis=0)
             sums[:, draw.start] += values.sum(axis=1)
@@ -83,10 +91,8 @@ def _slices(basis: Basis, customers: Customers, draws: int) -> list[slice]:
     model, unit, terms = basis.orders.model, basis.orders.unit, basis.terms
     x, T = customers.x, customers.T
     alive = model.p_alive(customers.estimate, x, customers.t_x, T)
-    delta = terms.force_of_interest(unit)
-    ahead = 1.0 / delta if delta > 0.0 else np.inf
-    time = min(terms.horizon_in(unit), (1.0 - np.log(THINNED_FROM)) * ahead)
-    bought = alive * expected_purchases(model, customers.estimate, x, T, time)
+    time = _Thinning.of(terms, unit).integral(np.asarray(_end(terms, unit)))
+    bought = alive * expected_purchases(model, customers.estimate, x, T, float(time))
     size = np.cumsum(np.maximum(bought / EVENTS_AT_A_TIME, draws / NUMBERS_AT_A_TIME))
     cuts = np.flatnonzero(np.diff(np.floor(size))) + 1
     return [slice(first, last) for first, last in pairwise([0, *cuts.tolist(), len(x)])]
@@ -99,14 +105,19 @@ def _one_future(basis: Basis, customers: Customers, some: slice, draw: int, gene
     x, t_x, T, mean_spend = (column[some] for column in (customers.x, customers.t_x, customers.T, customers.mean_spend))
     alive = generator.random(len(x)) < orders.model.p_alive(theta, x, t_x, T)
     traits = orders.model.draw_traits(theta, x, T, generator)
-    discount = discounting(basis.terms, orders.unit)
-    left, bought = _purchases(traits, np.where(alive, discount.end, 0.0), _Thinning.of(basis), generator)
+    terms, unit = basis.terms, orders.unit
+    left, bought = _purchases(traits, np.where(alive, _end(terms, unit), 0.0), _Thinning.of(terms, unit), generator)
     worth = spend.model.draw_orders(other, x, mean_spend, bought.customer, generator)
-    grown = growing(basis.terms, orders.unit).factor(bought.time) * bought.weight * worth
-    discounted = discount.factor(bought.time) * bought.weight
+    grown = growing(terms, unit).factor(bought.time) * bought.weight * worth
+    discounted = discounting(terms, unit).factor(bought.time) * bought.weight
     D, sales = (np.bincount(bought.customer, values, len(x)).astype(float) for values in (discounted, grown))
-    L, K = discounted_years(basis.terms, orders.unit, left), calendar_years(basis.terms, orders.unit)
+    L, K = discounted_years(terms, unit, left), calendar_years(terms, unit)
     return Future(D, L, np.divide(sales, D, out=np.zeros(len(x)), where=D > 0.0), D, K)
+
+
+def _end(terms: Assumptions, unit: Unit) -> float:
+    """Return when neither purchases nor their growing money weigh anything any more, or the horizon."""
+    return max(discounting(terms, unit).end, growing(terms, unit).end)
 
 
 @dataclass(frozen=True)
@@ -116,17 +127,22 @@ class _Thinning:
     Attributes
     ----------
     start, delta
-        The time, and the force of interest.
+        The time, and the rate at which the weight of money falls from then on; zero if it does not.
     """
 
     start: float
     delta: float
 
     @classmethod
-    def of(cls, basis: Basis) -> _Thinning:
-        """Return the thinning that suits the discount rate."""
-        delta = basis.terms.force_of_interest(basis.orders.unit)
-        return cls(-np.log(THINNED_FROM) / delta if delta > 0.0 else np.inf, delta)
+    def of(cls, terms: Assumptions, unit: Unit) -> _Thinning:
+        """Return the thinning that suits what falls most slowly, from when discount rates change no more."""
+        growth = max(terms.force_of_growth(unit), 0.0)
+        delta = terms.force_of_interest(unit) - growth
+        if delta <= 0.0:
+            return cls(np.inf, 0.0)
+        settled = terms.year_in(unit) * (len(terms.discount_rates) - 1)
+        weight = growth * settled + np.log(discount_factor(terms, unit, np.asarray(settled)))
+        return cls(settled + max(weight - np.log(THINNED_FROM), 0.0) / delta, delta)
 
     def kept(self, time: Array) -> Array:
         """Return the share kept at `time`."""

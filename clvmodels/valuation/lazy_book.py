@@ -28,8 +28,9 @@ from clvmodels.inference.spend_fit import SpendFit
 from clvmodels.valuation.ahead import Ahead
 from clvmodels.valuation.assumptions import RATES, Assumptions
 from clvmodels.valuation.book import DISCOUNTING, HORIZONS, Book, order_values, value
+from clvmodels.valuation.concentration import whole_customers
 from clvmodels.valuation.discounting import calendar_years
-from clvmodels.valuation.lines import FORMULAS, Future, Line, lines_of
+from clvmodels.valuation.lines import COMMON, FORMULAS, OWN, Future, Line, lines_of
 from clvmodels.valuation.new_customer import NewCustomer
 from clvmodels.valuation.rates import ByColumn, BySegment, Rate
 from clvmodels.valuation.uncertainty import Interval
@@ -304,7 +305,7 @@ class LazyBook:
         >>> number, round(equity, 2)
         (1, 80.91)
         """
-        number = int(np.ceil(share * len(self.histories)))
+        number = whole_customers(share, len(self.histories))
         rlv, cells = self._customers.select("rlv"), self.cells
         highest = rlv.order_by(rlv.rlv.desc()).limit(number)
         # no line but the tax has two signs within a cell, and the tax makes values smaller
@@ -512,7 +513,11 @@ class LazyBook:
                 )
 
     def _require_sure_rates(self) -> None:
-        unsure = [rate.column for rate in self._by_column.values() if f"{rate.column}_sd" in self.histories.names]
+        unsure = [
+            rate.column
+            for rate in self._by_column.values()
+            if not {rate.column + OWN, rate.column + COMMON}.isdisjoint(self.histories.names)
+        ]
         if unsure and self.has_draws:
             raise AssumptionError(
                 f"draws of the rates in {unsure[0]!r} need histories in memory: write book.collect(), or ask for no "

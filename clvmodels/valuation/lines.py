@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from clvmodels.data.columns import count, shown
+from clvmodels.errors import AssumptionError
 from clvmodels.valuation.assumptions import RATES, Assumptions
 from clvmodels.valuation.rates import ByColumn, of_customers
 
@@ -23,8 +25,10 @@ if TYPE_CHECKING:
     from clvmodels.data.histories import Histories
 
 __all__ = [
+    "COMMON",
     "DRIVERS",
     "FORMULAS",
+    "OWN",
     "Driver",
     "Formula",
     "Future",
@@ -36,6 +40,11 @@ __all__ = [
     "that_count",
     "total",
 ]
+
+OWN: Final = "_sd"
+COMMON: Final = "_common_sd"
+"""What columns with the standard deviations of a rate have in their names after that of the rate: of what each customer
+has by himself, and of what all have in common."""
 
 Array = NDArray[np.float64]
 Driver = Literal["sales", "orders", "living years", "calendar years"]
@@ -164,21 +173,43 @@ def rates_of(terms: Assumptions, histories: Histories) -> dict[str, float | Arra
     }
 
 
-def spreads_of(terms: Assumptions, histories: Histories) -> dict[str, Array]:
-    """Return how sure the rates by column are: the standard deviations that stand in a column ``<column>_sd``.
+def spreads_of(terms: Assumptions, histories: Histories, ending: str) -> dict[str, Array]:
+    """Return how sure the rates by column are, as standard deviations: of each customer's own, or common to all.
+
+    Parameters
+    ----------
+    terms, histories
+        The assumptions, and the customers with their columns.
+    ending
+        What the name of the column with the standard deviations has more than that of the rates: `OWN` or `COMMON`.
 
     Raises
     ------
     AssumptionError
-        If a standard deviation is missing or negative.
+        If a standard deviation is missing or negative, or larger than that of any share with this mean.
     """
     found: dict[str, Array] = {}
-    for name in RATES:
+    for name, bounds in RATES.items():
         rate = getattr(terms, name)
-        if isinstance(rate, ByColumn) and f"{rate.column}_sd" in histories.attributes.columns:
-            spread = ByColumn(f"{rate.column}_sd", rate.factor)
-            found[name] = np.asarray(of_customers(name, spread, histories, 0.0, np.inf))
+        if isinstance(rate, ByColumn) and rate.column + ending in histories.attributes.columns:
+            stated = np.asarray(of_customers(name, ByColumn(rate.column + ending), histories, 0.0, np.inf))
+            if bounds.high == 1.0:
+                _require_of_share(name, rate.column, stated, histories)
+            found[name] = stated * rate.factor
     return found
+
+
+def _require_of_share(name: str, column: str, sd: Array, histories: Histories) -> None:
+    """Refuse standard deviations that no share has: it varies most if it is either 0 or 1."""
+    mean = np.asarray(of_customers(name, ByColumn(column), histories, 0.0, 1.0))
+    wrong = (sd > 0.0) & (mean > 0.0) & (mean < 1.0) & (sd**2 >= mean * (1.0 - mean))
+    if wrong.any():
+        first = int(np.flatnonzero(wrong)[0])
+        most = np.sqrt(mean[first] * (1.0 - mean[first]))
+        raise AssumptionError(
+            f"{name}: a share of {mean[first]:g} has a standard deviation below {most:.3g}, but that of customer "
+            f"{shown(histories.customer_id[first])} is {sd[first]:g} ({count(int(wrong.sum()), 'such customer')})"
+        )
 
 
 def lines_of(rate: Mapping[str, float | Array], tax: float) -> tuple[Line, ...]:

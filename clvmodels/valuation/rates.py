@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from clvmodels.data.columns import shown
 from clvmodels.errors import AssumptionError, one_of
 
 if TYPE_CHECKING:
@@ -163,7 +164,7 @@ def of_customers(name: str, rate: Rate, histories: Histories, low: float, high: 
         first = int(np.flatnonzero(wrong)[0])
         raise AssumptionError(
             f"{name}: the column {rate.column!r} is missing or outside of {low:g} to {high:g} for {wrong.sum():,} "
-            f"customers, for example {histories.customer_id[first]!r} ({array[first]:g})"
+            f"customers, for example {shown(histories.customer_id[first])} ({array[first]:g})"
         )
     return np.minimum(array * rate.factor, high)
 

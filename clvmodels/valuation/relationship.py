@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 from clvmodels.data.columns import examples
 from clvmodels.data.histories import Histories
 from clvmodels.errors import DataError
-from clvmodels.inference.shrinkage import beta_binomial, gamma_poisson
+from clvmodels.inference.shrinkage import Shrunk, beta_binomial, gamma_poisson
 from clvmodels.numerics.threads import dot
 from clvmodels.units import DAYS, duration
+from clvmodels.valuation.lines import COMMON, OWN
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,9 +25,11 @@ Array = NDArray[np.float64]
 COLUMNS: Final = (
     "returns_per_order",
     "returns_per_order_sd",
+    "returns_per_order_common_sd",
     "return_share",
     "contacts_per_order",
     "contacts_per_order_sd",
+    "contacts_per_order_common_sd",
     "campaigns_per_year",
     "referrals_per_year",
     "acquisition_cost",
@@ -63,11 +66,12 @@ def rates(histories: Histories, activity: pd.DataFrame, *, year: str = "365.25 d
         By customer id, in the order of the histories, each rate shrunk to the population; without the columns of
         ledgers that were not given:
 
-        - ``returns_per_order``, ``returns_per_order_sd``: share of orders returned (beta-binomial), and the standard
-          deviation of its posterior;
+        - ``returns_per_order``, ``returns_per_order_sd``, ``returns_per_order_common_sd``: share of orders returned
+          (beta-binomial), the standard deviation of its posterior, and that which all customers have in common;
         - ``return_share``: share of sales value returned: that of all customers, in proportion to the customer's
           returns per order, so that the value returned by all is met; at most 1;
-        - ``contacts_per_order``, ``contacts_per_order_sd``: service contacts an order (gamma-Poisson);
+        - ``contacts_per_order``, ``contacts_per_order_sd``, ``contacts_per_order_common_sd``: service contacts an order
+          (gamma-Poisson);
         - ``campaigns_per_year``: contacts of campaigns a year on the books: the share of campaigns that reach the
           customer (beta-binomial, as campaigns are sent on certain days and not at random), times campaigns a year;
         - ``referrals_per_year``: customers recommended a year on the books. Customers who have left recommend nobody,
@@ -97,16 +101,20 @@ def rates(histories: Histories, activity: pd.DataFrame, *, year: str = "365.25 d
     columns: dict[str, Array] = {}
     if "returned_orders" in counted:
         returned = beta_binomial(counted["returned_orders"], orders)
-        columns |= {"returns_per_order": returned.mean, "returns_per_order_sd": returned.sd}
+        columns |= _with_sd("returns_per_order", returned)
         columns["return_share"] = _return_share(histories, counted["returned_value"], returned.mean)
     if "service_contacts" in counted:
         contacts = gamma_poisson(counted["service_contacts"], orders)
-        columns |= {"contacts_per_order": contacts.mean, "contacts_per_order_sd": contacts.sd}
+        columns |= _with_sd("contacts_per_order", contacts)
     if "campaign_contacts" in counted:
         columns["campaigns_per_year"] = _campaigns(counted["campaign_contacts"], counted["campaign_days"], years)
     if "referrals" in counted:
         columns["referrals_per_year"] = gamma_poisson(counted["referrals"], years).mean
     return pd.DataFrame(columns, index=histories.customer_id)
+
+
+def _with_sd(name: str, rate: Shrunk) -> dict[str, Array]:
+    return {name: rate.mean, name + OWN: rate.sd, name + COMMON: rate.common_sd}
 
 
 def _aligned(histories: Histories, activity: pd.DataFrame) -> dict[str, Array]:

@@ -6,12 +6,13 @@ Memory is bounded: customers are taken in blocks, and draws are summarised withi
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import special
 
 from clvmodels.data.histories import Histories
 from clvmodels.inference.orders_fit import OrdersFit
@@ -27,6 +28,7 @@ __all__ = [
     "Customers",
     "Interval",
     "Uncertainty",
+    "common_noise",
     "customers_of",
     "drawn_rates",
     "joined",
@@ -38,6 +40,8 @@ Index = NDArray[np.int64]
 
 LARGEST_NUMBER_OF_DRAWS: Final = 1_000
 """Of more draws, so many at even distances are used: the error of an interval's ends is then 2 % of its width."""
+LEAST_CERTAINTY: Final = 1e-3
+"""A share that varies as if less was known than this is either 0 or 1."""
 CUSTOMER_COLUMNS: Final = ("rlv_sd", "rlv_q05", "rlv_q50", "rlv_q95", "probability_of_loss")
 
 
@@ -130,8 +134,9 @@ class Customers:
         Point estimate of the model of transactions.
     x, t_x, T, mean_spend
         Their histories; mean spend is -1 where it is not known.
-    rates, spreads
-        The rates by name, one number or shape (customers,), and the standard deviations of some.
+    rates, own, common
+        The rates by name, one number or shape (customers,), and the standard deviations of some: of each customer's
+        own, and common to all.
     group
         The number of the group that each belongs to.
     weight
@@ -147,7 +152,8 @@ class Customers:
     T: Array
     mean_spend: Array
     rates: Mapping[str, float | Array]
-    spreads: Mapping[str, Array]
+    own: Mapping[str, Array]
+    common: Mapping[str, Array]
     group: Index
     weight: Array | None = None
 
@@ -169,8 +175,9 @@ class Basis:
         The assumptions.
     names
         Of the lines.
-    rates, spreads
-        The rates by name, one number or shape (customers,), and the standard deviations of some.
+    rates, own, common
+        The rates by name, one number or shape (customers,), and the standard deviations of some: of each customer's
+        own, and common to all.
     weight
         How many customers each history stands for, shape (histories,); None: one.
     """
@@ -180,7 +187,8 @@ class Basis:
     terms: Assumptions
     names: tuple[str, ...]
     rates: Mapping[str, float | Array]
-    spreads: Mapping[str, Array]
+    own: Mapping[str, Array]
+    common: Mapping[str, Array]
     weight: Array | None = None
 
     def values(self, rates: Mapping[str, float | Array], future: Future, shape: tuple[int, ...]) -> Array:
@@ -207,7 +215,8 @@ def customers_of(basis: Basis, histories: Histories, group: Index) -> Iterator[C
                     histories.T[rows],
                     np.where(np.isnan(mean_spend), -1.0, mean_spend),
                     {name: _at(rate, rows) for name, rate in basis.rates.items()},
-                    {name: spread[rows] for name, spread in basis.spreads.items()},
+                    {name: sd[rows] for name, sd in basis.own.items()},
+                    {name: sd[rows] for name, sd in basis.common.items()},
                     group[rows],
                     None if basis.weight is None else basis.weight[rows],
                 )
@@ -218,34 +227,96 @@ def _at(rate: float | Array, rows: Index | slice | tuple[Index | slice, None]) -
     return rate[rows] if isinstance(rate, np.ndarray) else rate
 
 
+def common_noise(basis: Basis, generator: np.random.Generator) -> dict[str, Array]:
+    """Return what the rates that all customers are equally unsure of deviate by under each draw, in standard units."""
+    return {name: generator.standard_normal(LARGEST_NUMBER_OF_DRAWS) for name in RATES if name in basis.common}
+
+
 def drawn_rates(
-    rates: Mapping[str, float | Array],
-    spreads: Mapping[str, Array],
+    customers: Customers,
     which: Index | slice | tuple[Index | slice, None],
+    noise: Mapping[str, Array | float],
     shape: tuple[int, ...],
     generator: np.random.Generator,
 ) -> dict[str, float | Array]:
-    """Return the rates of some customers, those that are not sure drawn from gamma distributions within their bounds.
+    """Return the rates of some customers, those that are not sure drawn at random.
+
+    What is common to all moves the mean of each customer, by a lognormal factor or, of a share, in its log odds; what
+    is his own is drawn around it, from a gamma or, of a share, a beta distribution. The means of the draws are those
+    that are stated (of shares with something in common, nearly).
 
     Parameters
     ----------
-    rates, spreads
-        The rates by name, one number or shape (customers,), and the standard deviations of some.
+    customers
+        Who they are among.
     which
-        Picks the customers: ``rates[which]`` broadcasts with `shape`.
+        Picks them: ``rates[which]`` broadcasts with `shape`.
+    noise
+        Of `common_noise`: one number, or shape (draws,).
     shape
         Of what is drawn.
     generator
-        Of the draws.
+        Of what is the customers' own.
     """
-    drawn = {name: _at(rate, which) for name, rate in rates.items()}
-    for name, spread in spreads.items():
-        mean, sd = np.asarray(drawn[name]), spread[which]
-        unsure = (sd > 0.0) & (mean > 0.0)
-        certainty = np.where(unsure, mean / np.where(unsure, sd, 1.0), 1.0) ** 2
-        noise = generator.standard_gamma(np.broadcast_to(certainty, shape)) / certainty
-        drawn[name] = np.minimum(np.where(unsure, mean * noise, mean), RATES[name].high)
+    drawn = {name: _at(rate, which) for name, rate in customers.rates.items()}
+    for name, bounds in RATES.items():  # in this order: the same numbers are drawn in every process
+        own, common = customers.own.get(name), customers.common.get(name)
+        if own is None and common is None:
+            continue
+        law = SHARE if bounds.high == 1.0 else NUMBER
+        stated = np.asarray(drawn[name])
+        sure = (stated <= 0.0) | (stated >= bounds.high)
+        mean = np.where(sure, 0.5, stated)
+        level = mean if common is None else law.moved(mean, common[which], noise[name])
+        if own is not None:
+            sd = own[which]
+            around = law.around(level, mean, np.where(sd > 0.0, sd, 0.5 * mean), shape, generator)
+            level = np.where(sd > 0.0, around, level)
+        drawn[name] = np.where(sure, stated, level)
     return drawn
+
+
+@dataclass(frozen=True)
+class _Law:
+    """How rates of a kind vary.
+
+    Attributes
+    ----------
+    moved
+        ``(mean, sd, noise)``: the mean moved by what is common to all.
+    around
+        ``(level, mean, sd, shape, generator)``: draws around a level, as certain as ones with this mean and sd.
+    """
+
+    moved: Callable[[Array, Array, Array | float], Array]
+    around: Callable[[Array, Array, Array, tuple[int, ...], np.random.Generator], Array]
+
+
+def _scaled(mean: Array, sd: Array, noise: Array | float) -> Array:
+    """Return lognormal draws with this mean and standard deviation."""
+    variance = np.log1p((sd / mean) ** 2)
+    return np.asarray(mean * np.exp(np.sqrt(variance) * noise - 0.5 * variance))
+
+
+def _around_number(
+    level: Array, mean: Array, sd: Array, shape: tuple[int, ...], generator: np.random.Generator
+) -> Array:
+    certainty = (mean / sd) ** 2
+    return np.asarray(level * generator.standard_gamma(np.broadcast_to(certainty, shape)) / certainty)
+
+
+def _around_share(
+    level: Array, mean: Array, sd: Array, shape: tuple[int, ...], generator: np.random.Generator
+) -> Array:
+    certainty = np.maximum(mean * (1.0 - mean) / sd**2 - 1.0, LEAST_CERTAINTY)
+    a, b = (np.maximum(part * certainty, LEAST_CERTAINTY) for part in (level, 1.0 - level))
+    return generator.beta(np.broadcast_to(a, shape), b)
+
+
+NUMBER: Final = _Law(_scaled, _around_number)
+SHARE: Final = _Law(
+    lambda mean, sd, noise: special.expit(special.logit(mean) + sd / (mean * (1.0 - mean)) * noise), _around_share
+)
 
 
 def _paired(orders: Array, spend: Array) -> tuple[Array, Array]:

@@ -151,14 +151,15 @@ def test_customers_who_differ_by_chance_only_have_one_rate(fit: Shrunk, likeliho
     draws = fit.draw(np.random.default_rng(1), 20_000)
     assert np.ptp(draws, axis=1).max() == 0.0  # the one rate of all
     assert draws[:, 0].mean() == pytest.approx(fit.mean[0], rel=0.02)
-    assert draws[:, 0].std() == pytest.approx(fit.sd[0], rel=0.03)
+    assert draws[:, 0].std() == pytest.approx(fit.common_sd[0], rel=0.03)
+    np.testing.assert_array_equal(fit.sd, 0.0)
 
 
 @pytest.mark.parametrize("fit", [gamma_poisson([0, 0], [1.0, 2.0]), beta_binomial([0, 0], [1, 2])])
 def test_no_event_at_all_is_a_rate_of_zero(fit: Shrunk) -> None:
     assert fit.pooled
     assert fit.log_likelihood == 0.0
-    np.testing.assert_array_equal([fit.mean, fit.sd], 0.0)
+    np.testing.assert_array_equal([fit.mean, fit.sd, fit.common_sd], 0.0)
     np.testing.assert_array_equal(fit.draw(np.random.default_rng(1), 3), np.zeros((3, 2)))
 
 
@@ -193,6 +194,25 @@ def test_the_mean_over_customers_varies_with_the_population() -> None:
         draws = fit.draw(generator, 300).mean(axis=1)
         scores.append((true.mean() - draws.mean()) / draws.std())
     assert np.std(scores) == pytest.approx(1.0, abs=0.25)
+
+
+@pytest.mark.parametrize("spread", [0.0, 0.3, 2.0])
+@pytest.mark.parametrize("kind", ["events", "shares"])
+def test_what_is_common_to_all_does_not_average_out(kind: str, spread: float) -> None:
+    """Each customer's own deviations and the common one together are those of the draws, of one and of the sum."""
+    generator = np.random.default_rng(3)
+    trials = generator.integers(1, 6, 400)
+    if kind == "events":
+        true = 0.1 * generator.gamma(1 / spread, spread, 400) if spread else np.full(400, 0.1)
+        fit = gamma_poisson(generator.poisson(true * trials), trials)
+    else:
+        true = generator.beta(0.2 / spread, 0.8 / spread, 400) if spread else np.full(400, 0.2)
+        fit = beta_binomial(generator.binomial(trials, true), trials)
+    draws = fit.draw(generator, 4_000)
+    whole = np.sqrt((fit.sd**2).sum() + fit.common_sd.sum() ** 2)
+    assert draws.sum(axis=1).std() == pytest.approx(whole, rel=0.15)
+    each = np.sqrt(fit.sd**2 + fit.common_sd**2)
+    assert np.mean(draws.std(axis=0)) == pytest.approx(each.mean(), rel=0.1)
 
 
 # --------------------------------------------------------------------------------------------- robustness and speed

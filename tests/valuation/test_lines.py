@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -11,6 +12,7 @@ from scipy.integrate import quad
 
 import clvmodels as clv
 from clvmodels.errors import AssumptionError, DataError
+from clvmodels.inference.shrinkage import gamma_poisson
 from clvmodels.valuation.assumptions import RATES
 from clvmodels.valuation.discounting import annuity, discount_factor
 
@@ -236,8 +238,7 @@ def test_what_is_not_sure_of_a_rate_is_in_the_draws(rfm):
     """Returns an order with a standard deviation: all else known, its part of the draws is sd x cost x orders."""
     sd = np.linspace(0.05, 0.15, len(rfm))
     unsure = pd.DataFrame({"back": 0.2, "back_sd": sd}, rfm.customer_id)
-    same = {name: np.full((1, 1_000), value) for name, value in ORDERS.items()}
-    fits = clv.BGNBD().from_params(same, unit="week"), clv.GammaGamma().from_params(SPEND)
+    fits = without_uncertainty_else()
     changes = {"returns_per_order": {"column": "back"}, "return_cost": 5.0, "word_of_mouth_cost": 0.0, "tax": 0.2}
     book = valued(*fits, rfm.with_attributes(unsure), **changes)
     plain = valued(*fits, rfm.with_attributes(unsure[["back"]]), **changes)
@@ -253,6 +254,84 @@ def test_what_is_not_sure_of_a_rate_is_in_the_draws(rfm):
     assert (whole["low"], whole["high"]) == pytest.approx((book.interval(0.9).low, book.interval(0.9).high), rel=1e-9)
     really = book.draws(process=True, seed=1)
     assert really.mean() == pytest.approx(book.equity, abs=4.0 * really.std() / np.sqrt(1_000))
+
+
+def without_uncertainty_else():
+    same = {name: np.full((1, 1_000), value) for name, value in ORDERS.items()}
+    return clv.BGNBD().from_params(same, unit="week"), clv.GammaGamma().from_params(SPEND)
+
+
+@pytest.mark.parametrize("process", [False, True])
+def test_what_is_common_to_all_rates_does_not_average_out(rfm, process):
+    own, common = 0.02, 0.03
+    unsure = pd.DataFrame({"back": 0.2, "back_sd": own, "back_common_sd": common}, rfm.customer_id)
+    fits = without_uncertainty_else()
+    rates = {"return_cost": 5.0, "word_of_mouth_cost": 0.0}
+    book = valued(*fits, rfm.with_attributes(unsure), returns_per_order={"column": "back"}, **rates)
+    names = [line.name for line in book.lines]
+    draws = book._uncertainty(process=process, seed=1).lines[names.index("returns")]
+    D = book.future.D
+    exact = 5.0 * np.sqrt((own * D) @ (own * D) + (common * D.sum()) ** 2)
+    assert abs(draws.mean() - book.statement_lines.loc["returns", "value"]) < 4 * draws.std() / np.sqrt(1_000)
+    if not process:
+        assert draws.std() == pytest.approx(exact, rel=0.08)
+        both = 5.0 * np.hypot(own, common) * D
+        np.testing.assert_allclose(book.customers["rlv_sd"], both, rtol=0.2, atol=1e-9)
+    assert draws.std() > 0.9 * exact
+
+
+def test_one_rate_of_all_is_as_sure_as_its_events(rfm):
+    """40 contacts say a rate to 16 %, however many the customers are."""
+    count = np.zeros(len(rfm))
+    count[::10] = 1.0
+    rate = gamma_poisson(count, np.ones(len(rfm)))
+    assert rate.pooled
+    columns = {"asked": rate.mean, "asked_sd": rate.sd, "asked_common_sd": rate.common_sd}
+    unsure = rfm.with_attributes(pd.DataFrame(columns, rfm.customer_id))
+    book = valued(*without_uncertainty_else(), unsure, contacts_per_order={"column": "asked"}, contacts_per_year=0.0)
+    service = book.drawn_lines()[[line.name for line in book.lines].index("service")]
+    assert service.std() / -service.mean() == pytest.approx(40**-0.5, rel=0.08)
+
+
+def test_shares_stay_shares_with_the_mean_that_is_stated(rfm):
+    some = np.arange(len(rfm)) % 4
+    unsure = {"m": np.array([0.95, 0.3, 1.0, 0.5])[some], "m_sd": np.array([0.1, 0.05, 0.2, 0.0])[some]}
+    fits = without_uncertainty_else()
+    nothing = dict.fromkeys(set(FULL) - {"margin"}, 0.0)
+    book = valued(*fits, rfm.with_attributes(pd.DataFrame(unsure, rfm.customer_id)), margin={"column": "m"}, **nothing)
+    sales = book.rlv / unsure["m"]
+    sd = np.where(unsure["m"] < 1.0, unsure["m_sd"], 0.0) * sales
+    np.testing.assert_allclose(book.customers["rlv_sd"], sd, rtol=0.3, atol=1e-9)
+    assert book.customers["rlv_sd"].sum() == pytest.approx(sd.sum(), rel=0.02)
+    assert (book.customers["rlv_q95"] <= sales * (1.0 + 1e-12)).all()
+    assert abs(book.draws().mean() - book.equity) < 4 * np.sqrt((sd**2).sum() / 1_000)
+    common = pd.DataFrame({"m": 0.3, "m_common_sd": 0.05}, rfm.customer_id)
+    shared = valued(*fits, rfm.with_attributes(common), margin={"column": "m"}, **nothing)
+    assert shared.interval().sd / shared.equity == pytest.approx(0.05 / 0.3, rel=0.08)
+    assert shared.interval().mean == pytest.approx(shared.equity, rel=0.02)
+
+
+def test_no_share_varies_more_than_between_none_and_all(rfm):
+    unsure = rfm.with_attributes(pd.DataFrame({"m": 0.9, "m_sd": 0.4}, rfm.customer_id))
+    book = valued(*without_uncertainty_else(), unsure, margin={"column": "m"})
+    message = r"margin: a share of 0.9 has a standard deviation below 0.3, but that of customer \d+ is 0.4 \(400 such"
+    with pytest.raises(AssumptionError, match=message):
+        book.draws()
+    wide = rfm.with_attributes(pd.DataFrame({"m": 0.9, "m_sd": 0.29}, rfm.customer_id))
+    tried = clv.tornado(valued(*without_uncertainty_else(), wide, margin={"column": "m"}), by=0.1)
+    assert np.isfinite(tried.loc["margin", ["low", "high"]].astype(float)).all()
+
+
+def test_segments_draw_their_own_rates(rfm):
+    """The same posterior for two segments: what is not sure of the rates averages out as without segments."""
+    unsure = pd.DataFrame({"back": 0.5, "back_sd": 0.5}, rfm.customer_id)
+    orders, spend = without_uncertainty_else()
+    changes = {"returns_per_order": {"column": "back"}, "return_cost": 5.0, "word_of_mouth_cost": 0.0}
+    apart = replace(orders, by="segment", segments=("A", "B"), segment_theta=np.stack([orders.theta] * 2))
+    whole, parts = (valued(fit, spend, rfm.with_attributes(unsure), **changes) for fit in (orders, apart))
+    assert parts.interval().sd == pytest.approx(whole.interval().sd, rel=0.1)
+    by_segment = parts.drawn_by(np.where(rfm.attributes["segment"] == "A", 1, 0))
+    assert np.corrcoef(by_segment)[0, 1] == pytest.approx(0.0, abs=0.15)
 
 
 @pytest.mark.parametrize("wrong", [np.nan, -0.1, "unknown"])

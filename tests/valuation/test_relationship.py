@@ -124,7 +124,8 @@ def small(**columns: list[float]) -> tuple[clv.Histories, pd.DataFrame]:
 
 def test_ledgers_that_were_not_given_have_no_column() -> None:
     histories, activity = small(service_contacts=[0.0, 4.0, 0.0])
-    assert list(rates(histories, activity).columns) == ["contacts_per_order", "contacts_per_order_sd"]
+    names = ["contacts_per_order", "contacts_per_order_sd", "contacts_per_order_common_sd"]
+    assert list(rates(histories, activity).columns) == names
     histories, activity = small()
     assert rates(histories, activity).shape == (3, 0)
 

@@ -105,7 +105,9 @@ def test_sales_tie_to_the_ledger(rfm, log):
         reconciliation(clv.Histories.from_frame(rfm.to_frame().reset_index(), unit="week"))
 
 
-def test_an_acquisition_plan(book):
+@pytest.mark.parametrize("timing", ["continuous", "mid-month", "end-month", "mid-year", "end-year"])
+def test_an_acquisition_plan(book, timing):
+    book = book.under(book.terms.changed({"timing": timing}))
     plan = acquisition(book, [100, 200])
     new = book.new_customer
     by_hand = (100 / 1.1**0.5 + 200 / 1.1**1.5) * (new.post_acquisition_value - 7.0)
@@ -120,10 +122,12 @@ def test_an_acquisition_plan(book):
 def test_pay_back(book):
     new = book.new_customer
     assert payback_years(book.under(book.terms.changed({"acquisition_cost": 0.5 * new.first_order}))) == 0.0
-    dear = book.under(book.terms.changed({"acquisition_cost": 1.01 * new.post_acquisition_value}))
+    dear = book.under(book.terms.changed({"acquisition_cost": 2.0 * new.post_acquisition_value}))
     assert payback_years(dear) == np.inf
     years = payback_years(book.under(book.terms.changed({"acquisition_cost": new.first_order + 0.5 * new.repeat})))
     whole = round(12 * years) / 12
+    more = book.under(book.terms.changed({"acquisition_cost": 1.01 * new.post_acquisition_value}))
+    assert 0.0 < payback_years(more) < np.inf  # campaigns go on when he has left, and cost some of it again
     horizon = book.under(book.terms.changed({"horizon": f"{365 * whole} days"})).new_customer
     assert horizon.repeat == pytest.approx(0.5 * new.repeat, rel=0.05)
 

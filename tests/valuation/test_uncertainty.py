@@ -236,6 +236,31 @@ def test_draws_are_computed_once(fits, rfm, monkeypatch):
     np.testing.assert_array_equal(book.draws(process=True), simulated)
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"discount_rate": 0.1, "growth": 0.08},  # money falls much more slowly than discount factors
+        {"discount_rate": 0.1, "growth": 0.095},  # and reaches further than they do
+        {"discount_rate": [0.0] * 15 + [0.25]},  # nothing falls for long, and then fast
+        {"discount_rate": [0.01] * 5 + [0.3], "growth": 0.05},  # money rises at first
+        {"discount_rate": 0.05, "growth": 0.2, "horizon": "15 years"},  # and for ever
+        {"discount_rate": 0.1, "growth": -0.1},
+    ],
+)
+def test_no_weight_of_money_is_thinned_too_early(rfm, monkeypatch, changes):
+    """Customers who stay for decades and buy once a year: all purchases simulated say the same of mean and variance."""
+    orders = clv.ParetoNBD().from_params({"r": 50.0, "alpha": 2600.0, "s": 50.0, "beta": 1e5}, unit="week")
+    spend = clv.GammaGamma().from_params({"p": 2.0, "q": 500.0, "v": 6000.0})
+    only = {"order_cost": 0.0, "maintenance_cost": 0.0} | changes
+    thinned = book_of(orders, spend, rfm, **only).draws(process=True, seed=1)
+    book = book_of(orders, spend, rfm, **only)
+    monkeypatch.setattr(futures, "THINNED_FROM", 1e-9)
+    every = book.draws(process=True, seed=2)
+    for draws in (thinned, every):
+        assert abs(draws.mean() - book.equity) < 4 * draws.std() / np.sqrt(1000)
+    assert thinned.std() == pytest.approx(every.std(), rel=0.12)  # 3.5 standard errors
+
+
 @pytest.mark.parametrize("delta", [0.0, 0.02])
 def test_thinned_purchases_keep_the_discounted_sum(delta):
     """Immortal, mortal, leaving after 3 purchases, and both: the mean and nearly the variance of the plain process."""
