@@ -58,8 +58,8 @@ class Assumptions:
     """The assumptions of a valuation.
 
     Those in money or a share may be one number, ``{"by": "segment", "rates": {...}}`` or ``{"column": "..."}``, a
-    column of the customers. Where there are also columns of that name and ``_sd`` (of what each customer has by himself)
-    or ``_common_sd`` (of what all have in common), intervals allow for it.
+    column of the customers. Where there are also columns of that name and ``_sd`` (of what each customer has by
+    himself) or ``_common_sd`` (of what all have in common), intervals allow for it.
 
     Attributes
     ----------
