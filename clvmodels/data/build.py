@@ -1,6 +1,6 @@
 """Aggregated customers as purchase histories, with the report of how they came about."""
 
-# ruff: noqa: PD004 - isnull and notnull are what Ibis has
+# ruff: noqa: PD003, PD004 - isnull and notnull are what Ibis has
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from clvmodels.data.attributes import first_values
 from clvmodels.data.checks import silence
 from clvmodels.data.columns import count
 from clvmodels.data.histories import FloatArray, Histories
-from clvmodels.data.holdout import Holdout
+from clvmodels.data.holdout import Holdout, estimated_revenue
 from clvmodels.data.lazy import LazyHistories
 from clvmodels.data.occasions import FATES, by_customer, column, netted_occasions, plain_occasions
 from clvmodels.data.profile import Facts, refuse_refunds, take_stock
@@ -298,8 +298,8 @@ def _notes(plan: Plan, facts: Facts, report: DataReport) -> list[str]:
 # -------------------------------------------------------------------------------------------------------- holdout
 
 
-def build_holdout(train: Histories, facts: Facts, *, training: Plan, whole: Plan) -> Holdout:
-    """Return what came after a training window.
+def build_holdout(train: Histories, facts: Facts, *, training: Plan, whole: Plan) -> tuple[Holdout, list[str]]:
+    """Return what came after a training window, and notes to warn with.
 
     Parameters
     ----------
@@ -326,21 +326,21 @@ def build_holdout(train: Histories, facts: Facts, *, training: Plan, whole: Plan
     table = whole.log.run(_occasions_from(occasions, whole.window.date(begin), has_value=whole.log.has_value))
     ids = pd.Index(table["id"].to_pandas())
     place = ids.get_indexer(train.customer_id) if len(table) else np.full(len(train), -1)
-    orders = _aligned(column(table, "orders"), place, 0.0)
-    revenue, mean = _revenue(table, place, has_value=whole.log.has_value)
+    orders, revenue, mean = _in_holdout(table, has_value=whole.log.has_value)
     joined = np.ones(len(table), dtype=bool)
     joined[place[place >= 0]] = False
-    return Holdout(
+    holdout = Holdout(
         histories=train,
-        frequency=orders,
-        revenue=revenue,
-        monetary_value=mean,
+        frequency=_aligned(orders, place, 0.0),
+        revenue=_aligned(revenue, place, 0.0 if whole.log.has_value else np.nan),
+        monetary_value=_aligned(mean, place, np.nan),
         duration=float(whole.in_unit(np.asarray(training.window.closing, "datetime64[us]"), whole.window.closing)),
         start=training.window.label(training.window.end),
         end=whole.window.label(whole.window.end),
         late_joiners=int(joined.sum()),
-        late_revenue=float(np.nansum(column(table, "total")[joined])) if whole.log.has_value else 0.0,
+        late_revenue=float(estimated_revenue(orders[joined], revenue[joined]).sum()) if whole.log.has_value else 0.0,
     )
+    return holdout, _unvalued(training, whole)
 
 
 def _occasions_from(occasions: ir.Table, begin: ir.Scalar, *, has_value: bool) -> ir.Table:
@@ -350,14 +350,27 @@ def _occasions_from(occasions: ir.Table, begin: ir.Scalar, *, has_value: bool) -
     return late.group_by("id").aggregate(orders=late.count(), **values)
 
 
-def _revenue(table: pa.Table, place: npt.NDArray[np.intp], *, has_value: bool) -> tuple[FloatArray, FloatArray]:
-    """Return revenue and mean value of an occasion by customer; of purchases of unknown value there is neither."""
-    nothing = np.full(len(place), np.nan)
+def _in_holdout(table: pa.Table, *, has_value: bool) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return occasions, revenue and mean value of an occasion by customer who bought, as `Holdout` has them."""
+    orders = column(table, "orders")
     if not has_value:
-        return nothing, nothing
-    orders, known = _aligned(column(table, "orders"), place, 0.0), _aligned(column(table, "known"), place, 0.0)
-    revenue = np.where((orders > 0) & (known == 0), np.nan, _aligned(column(table, "total"), place, 0.0))
-    return revenue, np.divide(revenue, known, out=nothing, where=known > 0)
+        return orders, np.full(len(orders), np.nan), np.full(len(orders), np.nan)
+    total, known = column(table, "total"), column(table, "known")
+    known = np.where(known > 0, known, np.nan)
+    return orders, total * (orders / known), total / known
+
+
+def _unvalued(training: Plan, whole: Plan) -> list[str]:
+    """Return a note if values are missing after a training window."""
+    if not whole.log.has_value:
+        return []
+    rows = whole.window.rows(whole.log.rows)
+    late = rows.filter(training.window.after(rows.t))
+    number = whole.log.run(late.aggregate(rows=late.count(where=late.v.isnull()))).to_pylist()[0]["rows"]
+    if not number:
+        return []
+    what = f"{count(number, 'purchase')} without {whole.log.columns.value!r} in the holdout"
+    return [f"{what}: left out of every mean, and in revenue each counts with the mean of the others"]
 
 
 def _aligned(values: FloatArray, place: npt.NDArray[np.intp], otherwise: float) -> FloatArray:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from clvmodels.data.histories import FloatArray, Histories
     from clvmodels.units import Unit
 
-__all__ = ["Holdout"]
+__all__ = ["Holdout", "estimated_revenue"]
 
 _NUMBERS = ("frequency", "revenue", "monetary_value")
 
@@ -31,15 +31,16 @@ class Holdout:
     frequency
         Purchase occasions in (train_end, test_end], shape (n,).
     revenue
-        Their total value: 0 where there is no purchase, NaN where no value is known, shape (n,).
+        Their total value: 0 where there is no purchase, NaN where no value is known, shape (n,). Occasions of unknown
+        value count with the mean of the customer's others: the sum of these alone would be too low.
     monetary_value
-        Mean value of an occasion; NaN where there is none, shape (n,).
+        Mean value of an occasion of known value; NaN where there is none, shape (n,).
     duration
         Length of the window, in the unit of the histories, on the clock of the training histories' T.
     start, end
         The ends of the window: it begins after `start`; both as in `Histories.observation_end`.
     late_joiners, late_revenue
-        Customers without a training history who bought in the window, and their revenue.
+        Customers without a training history who bought in the window, and their `estimated_revenue` together.
     """
 
     histories: Histories
@@ -101,10 +102,38 @@ class Holdout:
             f"{count(len(self), 'customer')}, {buyers:,} of them bought in the {self.duration:.4g} {self.unit}s"
             f" after {self.start}, until {self.end}: {count(int(self.frequency.sum()), 'purchase occasion')}"
         )
-        revenue = np.nansum(self.revenue)
+        revenue = estimated_revenue(self.frequency, self.revenue).sum()
         has_money = bool(np.isfinite(self.monetary_value).any())
         text += f", revenue {revenue:,.2f}" if has_money else ", no spend"
         if self.late_joiners:
             text += f"\nfirst bought after the training window: {count(self.late_joiners, 'customer')}"
             text += f" (revenue {self.late_revenue:,.2f})" if has_money else ""
         return text
+
+
+def estimated_revenue(frequency: FloatArray, revenue: FloatArray) -> FloatArray:
+    """Return revenue by customer, estimated where the value of no purchase is known.
+
+    To leave out who bought for an unknown value, and keep who bought nothing, would make all forecasts look too high.
+    So each occasion of such a customer counts with the mean of an occasion of the others. The total is right on average
+    if values are missing by chance, and do not depend on how often a customer buys.
+
+    Parameters
+    ----------
+    frequency, revenue
+        As of `Holdout`, shape (n,).
+
+    Returns
+    -------
+    ndarray
+        Shape (n,); NaN where there are purchases, but none of known value to go by.
+
+    Examples
+    --------
+    >>> estimated_revenue(np.array([0.0, 2.0, 2.0, 1.0]), np.array([0.0, 70.0, 50.0, np.nan]))
+    array([ 0., 70., 50., 30.])
+    """
+    known = np.isfinite(revenue)
+    occasions = frequency[known].sum()
+    mean = revenue[known].sum() / occasions if occasions > 0 else np.nan
+    return np.where(known, revenue, frequency * mean)

@@ -52,9 +52,9 @@ class Series:
         Length of a period, in the unit of the histories.
     number
         Of each period: 0 is the last one of training, 1 the first one after it; shape (periods,).
-    end
-        When each period ends, counted from the end of training on the clock of the histories' T, in their unit;
-        shape (periods,). All are multiples of `period`, save the last one of a holdout that is not.
+    cut
+        By how much the last period is shorter than `period`, in the unit of the histories; below zero if a change of
+        the clocks makes it longer.
     date
         The same as dates: the last date of each period; with exact times the instant at which it ends.
     purchases
@@ -68,12 +68,19 @@ class Series:
     histories: Histories
     period: float
     number: FloatArray
-    end: FloatArray
+    cut: float
     date: pd.DatetimeIndex
     purchases: FloatArray
     first_purchase: float
     late_joiners: int
     late_purchases: int
+
+    @property
+    def end(self) -> FloatArray:
+        """When each period ends, from the end of training on the clock of T, in its unit; shape (periods,)."""
+        end = self.number * self.period
+        end[-1] -= self.cut
+        return end
 
     @property
     def cumulative(self) -> FloatArray:
@@ -138,16 +145,16 @@ def _series(counter: _Counter, histories: Histories) -> Series:
     first = min(born)
     number = np.arange(first, last + 1)
     repeats = [orders.get(k, 0) - born.get(k, 0) if k <= 0 else later.get(k, 0) for k in number.tolist()]
+    cut = last * counter.length - counter.duration
     elapsed = number * counter.length
-    if last > 0:
-        elapsed[-1] = counter.duration
+    elapsed[-1] -= cut
     dates = np.datetime64(training.window.closing, "us") + elapsed.astype("timedelta64[us]")
     in_unit = _DAY * DAYS[training.unit]
     return Series(
         histories=histories,
         period=counter.length / in_unit,
         number=number.astype(np.float64),
-        end=elapsed / in_unit,
+        cut=cut / in_unit,
         date=training.window.labels(dates),
         purchases=np.array(repeats, dtype=np.float64),
         first_purchase=-float(histories.T.max()),

@@ -192,6 +192,11 @@ def rfm_train_test_split(
     UnitError
         If `unit` or `resolution` is no unit.
 
+    Warns
+    -----
+    DataWarning
+        As in `rfm_summary`, of the training window; and if purchases of the holdout lack a value.
+
     Examples
     --------
     >>> import pandas as pd
@@ -219,7 +224,8 @@ def split(reading: Reading, log: Log, train: Moment, test: Moment) -> tuple[Hist
     _ = training.window.next_date  # refuse a window counted twice before anything is read
     histories, facts, notes = build_histories(training)
     whole = replace(training, window=replace(training.window, end=test))
-    return histories, build_holdout(histories, facts, training=training, whole=whole), notes
+    holdout, more = build_holdout(histories, facts, training=training, whole=whole)
+    return histories, holdout, [*notes, *more]
 
 
 def _warn(notes: Sequence[str]) -> None:

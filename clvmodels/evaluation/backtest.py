@@ -167,7 +167,8 @@ def backtest(
         - ``top_decile_lift``: purchases of the top tenth of customers, relative to the average;
         - ``gini``: how well customers are ranked by purchases, 1 as if foreseen, 0 as if at random;
         - ``revenue``, ``revenue_predicted``, ``revenue_over_actual``; ``top_20_revenue``: the share of revenue that
-          the top 20 % of customers make.
+          the top 20 % of customers by predicted revenue make. Purchases of unknown value count with the mean of the
+          customer's others in the holdout or, if there is none, of all customers'.
 
     Raises
     ------
@@ -176,6 +177,8 @@ def backtest(
 
     Warns
     -----
+    DataWarning
+        As for `rfm_train_test_split`.
     FitWarning
         If the parameters of a model move between cut-offs by more than chance explains.
 

@@ -31,15 +31,16 @@ class Forecast:
         Expected purchases; NaN of a rule that only ranks customers.
     revenue
         Their expected value; NaN where nothing is known of values.
-    ranking
-        The greater, the better the customer is thought to be: expected revenue, or purchases without any.
+    purchases_ranking, revenue_ranking
+        The greater, the more the customer is thought to buy, or to spend; finite, of a rule that only ranks too.
     distributions
         The predictive distributions of the numbers of purchases; None if only one number is foretold.
     """
 
     purchases: Array
     revenue: Array
-    ranking: Array
+    purchases_ranking: Array
+    revenue_ranking: Array
     distributions: Distributions | None = None
 
 
@@ -51,7 +52,7 @@ def of_fit(orders: OrdersFit, spend: SpendFit | None, holdout: Holdout) -> Forec
     if spend is not None:
         revenue = purchases * spend.expected_spend(histories)["mean"].to_numpy()
     scored = distributions(orders, histories, t, holdout.frequency)
-    return Forecast(purchases, revenue, revenue if spend is not None else purchases, scored)
+    return Forecast(purchases, revenue, purchases, revenue if spend is not None else purchases, scored)
 
 
 def naive_forecasts(holdout: Holdout, last_period: Array) -> dict[str, Forecast]:
@@ -68,8 +69,9 @@ def naive_forecasts(holdout: Holdout, last_period: Array) -> dict[str, Forecast]
     -----
     ``history rate``: customers go on at the rate of repeat purchases that they have had, x / T. ``last period``: they
     do again what they did in the last window. ``zero``: nobody buys again. Each order has the mean value of the
-    customer's orders so far, the first one included. ``past spend`` ranks customers by the sum of their orders so far,
-    as many lists of key customers do, and foretells no number.
+    customer's orders so far, the first one included; of all customers' orders, where none of his has a known value.
+    ``past spend`` ranks customers by the sum of their orders so far, as many lists of key customers do, and foretells
+    no number; it is one ranking for purchases and for revenue.
     """
     histories = holdout.histories
     x, T = histories.frequency, histories.T
@@ -77,24 +79,32 @@ def naive_forecasts(holdout: Holdout, last_period: Array) -> dict[str, Forecast]
     total, mean = _past(holdout)
     foretold = {"history rate": rate * holdout.duration, "last period": last_period, "zero": np.zeros(len(x))}
     nothing = np.full(len(x), np.nan)
-    by_name = {name: Forecast(some, some * mean, _first(some * mean, some)) for name, some in foretold.items()}
-    by_name["past spend"] = Forecast(nothing, nothing, _first(total, x + 1.0))
+    by_name = {name: _at_mean_value(some, mean) for name, some in foretold.items()}
+    spent = _first(total, x + 1.0)
+    by_name["past spend"] = Forecast(nothing, nothing, spent, spent)
     return {name: by_name[name] for name in NAIVE}
 
 
+def _at_mean_value(purchases: Array, mean: Array) -> Forecast:
+    """Return a forecast of purchases, each of the customer's mean value; of none the revenue is 0, though it be NaN."""
+    revenue = np.multiply(purchases, mean, out=np.zeros(len(purchases)), where=purchases > 0.0)
+    return Forecast(purchases, revenue, purchases, _first(revenue, purchases))
+
+
 def _past(holdout: Holdout) -> tuple[Array, Array]:
-    """Return the value of all orders so far, and the mean value of one; NaN where nothing is known."""
+    """Return the value of all orders so far, and the mean value of one; NaN if no value of any customer is known."""
     histories = holdout.histories
-    if "first_value" not in histories.attributes or not histories.has_spend:
-        nothing = np.full(len(histories), np.nan)
-        return nothing, nothing
-    first = histories.attributes["first_value"].to_numpy(dtype=float)
+    first = histories.attributes.reindex(columns=["first_value"]).to_numpy(dtype=float)[:, 0]
     values = np.stack([first, histories.monetary_value])
     orders = np.where(np.isnan(values), 0.0, [np.ones(len(histories)), histories.frequency])
+    if not orders.any():
+        nothing = np.full(len(histories), np.nan)
+        return nothing, nothing
     total, known = np.nansum(values * orders, axis=0), orders.sum(axis=0)
-    return total, np.divide(total, known, out=np.zeros(len(total)), where=known > 0)
+    usual = np.full(len(total), total.sum() / known.sum())
+    return total, np.divide(total, known, out=usual, where=known > 0)
 
 
 def _first(values: Array, otherwise: Array) -> Array:
-    """Return the values, or others where none of them is known."""
-    return otherwise if np.isnan(values).all() else np.nan_to_num(values)
+    """Return the values if they are known, or others."""
+    return values if np.isfinite(values).all() else otherwise

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from clvmodels.data.holdout import estimated_revenue
 from clvmodels.evaluation.gains import gains, gini
 from clvmodels.evaluation.reliability import reliability
 
@@ -65,21 +66,20 @@ def _calibration_error(forecast: Forecast, holdout: Holdout) -> float:
     return float(np.average((bins["expected"] - bins["actual"]).abs(), weights=bins["customers"]))
 
 
-def _captured(share: float, outcome: str) -> Score:
-    """Return the part of an outcome that the top share of customers by the forecast's ranking make."""
-
-    def score(forecast: Forecast, holdout: Holdout) -> float:
-        made = np.nan_to_num(getattr(holdout, outcome))
-        if not made.sum() > 0.0:
-            return np.nan
-        curve = gains(forecast.ranking, made)
-        return float(np.interp(share, curve["share_of_customers"], curve["share"]))
-
-    return score
+def _captured(share: float, ranking: Array, made: Array) -> float:
+    """Return the part of an outcome that the top share of customers by a ranking make."""
+    if not made.sum() > 0.0:
+        return np.nan
+    curve = gains(ranking, made)
+    return float(np.interp(share, curve["share_of_customers"], curve["share"]))
 
 
 def _top_decile_lift(forecast: Forecast, holdout: Holdout) -> float:
-    return _captured(0.1, "frequency")(forecast, holdout) / 0.1
+    return _captured(0.1, forecast.purchases_ranking, holdout.frequency) / 0.1
+
+
+def _top_20_revenue(forecast: Forecast, holdout: Holdout) -> float:
+    return _captured(0.2, forecast.revenue_ranking, _revenue(holdout))
 
 
 def _gini(forecast: Forecast, holdout: Holdout) -> float:
@@ -87,20 +87,20 @@ def _gini(forecast: Forecast, holdout: Holdout) -> float:
     actual = holdout.frequency
     if np.ptp(actual) == 0.0:  # nobody can be told from anybody
         return np.nan
-    return gini(forecast.ranking, actual) / gini(actual, actual)
+    return gini(forecast.purchases_ranking, actual) / gini(actual, actual)
+
+
+def _revenue(holdout: Holdout) -> Array:
+    """Return what customers spent on all their orders, as forecasts are of all, whether their value is known or not."""
+    return estimated_revenue(holdout.frequency, holdout.revenue)
 
 
 def _ratio(of: Callable[[Forecast], Array], to: Callable[[Holdout], Array]) -> Score:
     def score(forecast: Forecast, holdout: Holdout) -> float:
-        actual = _total(to(holdout))
-        return float(of(forecast).sum()) / actual if actual > 0.0 else np.nan
+        actual = to(holdout).sum()
+        return float(of(forecast).sum() / actual) if actual > 0.0 else np.nan
 
     return score
-
-
-def _total(values: Array) -> float:
-    """Return the sum of what is known; NaN if nothing is."""
-    return float(np.nansum(values)) if np.isfinite(values).any() else np.nan
 
 
 SCORES: Final[dict[str, Score]] = {
@@ -117,9 +117,9 @@ SCORES: Final[dict[str, Score]] = {
     "coverage_stated": _of_distributions(lambda said, _: said.within),
     "top_decile_lift": _top_decile_lift,
     "gini": _gini,
-    "revenue": lambda _, holdout: _total(holdout.revenue),
+    "revenue": lambda _, holdout: float(_revenue(holdout).sum()),
     "revenue_predicted": lambda forecast, _: float(forecast.revenue.sum()),
-    "revenue_over_actual": _ratio(lambda forecast: forecast.revenue, lambda holdout: holdout.revenue),
-    "top_20_revenue": _captured(0.2, "revenue"),
+    "revenue_over_actual": _ratio(lambda forecast: forecast.revenue, _revenue),
+    "top_20_revenue": _top_20_revenue,
 }
 """``(forecast, holdout) -> number``, in the order of the table's columns."""

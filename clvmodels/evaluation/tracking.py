@@ -282,7 +282,7 @@ def _moments(model: TransactionModel, part: Part, T: Array, series: Series) -> _
     offset = np.clip(T - born * series.period, 0.0, series.period)
     scale = scale_of(model, part.draws)
     ages = condensed(offset, born, int(born.max(initial=0)) + 1, low=0.0, high=series.period, scale=scale)
-    life = _Life(ages, series.number, series.end, series.period)
+    life = _Life(ages, series.number, series.cut, series.period)
     shape = (len(series.number), len(part.draws))
     cumulative, squares, squares_until = np.empty(shape), np.zeros(shape[0]), np.zeros(shape[0])
     some = max(NUMBERS_AT_A_TIME // life.points, 1)
@@ -304,19 +304,19 @@ class _Life:
     ----------
     ages
         Offsets of customers within their first period, condensed by the period.
-    number, end, period
+    number, cut, period
         As of `Series`.
     """
 
     ages: Ages
     number: Array
-    end: Array
+    cut: float
     period: float
 
     @property
     def points(self) -> int:
         """How many ages there are."""
-        return int(len(self.ages.weights) + self.number[-1] + 1) * len(self.ages.nodes)
+        return int(2 * len(self.ages.weights) + self.number[-1]) * len(self.ages.nodes)
 
     def sums(self, model: TransactionModel, draws: Array) -> Array:
         """Return sums over customers at the end of each period, shape (3, periods, draws).
@@ -324,16 +324,14 @@ class _Life:
         Of E[X], of the square of its growth in the period, and of its square.
         """
         cells, nodes = self.ages.weights.shape
-        lives = cells + int(self.number[-1])
-        last = self.number * self.period - self.end  # by how much a period is cut short: only the last one
-        whole = (np.arange(lives)[:, None] * self.period + self.ages.nodes).ravel()
-        cut = whole[-cells * nodes :] - last[-1]
-        values = purchases_at(model, draws, np.concatenate((whole, cut)) if last[-1] else whole)
-        values = values.reshape(-1, nodes, len(draws))
+        last = int(self.number[-1])
+        whole = np.arange(cells + last)[:, None] * self.period + self.ages.nodes
+        reached = np.concatenate((whole, whole[last:] - self.cut))  # at the end of the last period, which may be cut
+        values = purchases_at(model, draws, reached.ravel()).reshape(-1, nodes, len(draws))
         result = np.zeros((3, len(self.number), len(draws)))
         for row, k in enumerate(self.number.astype(np.int64)):
             oldest = max(cells + k, 0)
-            now = values[max(k, 0) : oldest] if not last[row] else values[lives:]
+            now = values[max(k, 0) : oldest] if k < last else values[cells + last :]
             before = np.zeros_like(now)
             known = values[max(k - 1, 0) : max(oldest - 1, 0)]
             before[len(now) - len(known) :] = known

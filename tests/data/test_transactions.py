@@ -409,10 +409,30 @@ class TestSplit:
         assert holdout.duration == 30
 
     def test_purchases_of_unknown_value(self) -> None:
-        frame = log((1, "2024-01-01", 1.0), (1, "2024-02-02", np.nan), (2, "2024-01-01", 1.0))
-        _, holdout = rfm_train_test_split(frame, value="amount", train_end="2024-01-31")
-        np.testing.assert_array_equal(holdout.frequency, [1, 0])
-        np.testing.assert_array_equal(holdout.revenue, [np.nan, 0])
+        frame = log(
+            (1, "2024-01-01", 1.0), (1, "2024-02-02", np.nan), (2, "2024-01-01", 1.0), (3, "2024-01-01", 1.0),
+            (3, "2024-02-02", 20.0), (3, "2024-02-03", np.nan), (3, "2024-02-04", 30.0), (4, "2024-02-02", np.nan),
+            (5, "2024-02-02", 40.0), (5, "2024-03-31", np.nan),
+        )  # fmt: skip
+        options: dict[str, Any] = {"value": "amount", "train_end": "2024-01-31", "test_end": "2024-02-29"}
+        with pytest.warns(DataWarning, match="3 purchases without 'amount' in the holdout") as caught:
+            _, holdout = rfm_train_test_split(frame, **options)
+        assert [one.filename for one in caught] == [__file__]
+        np.testing.assert_array_equal(holdout.frequency, [1, 0, 3])
+        np.testing.assert_array_equal(holdout.revenue, [np.nan, 0, 75])
+        np.testing.assert_array_equal(holdout.monetary_value, [np.nan, np.nan, 25])
+        assert (holdout.late_joiners, holdout.late_revenue) == (2, 80)
+        assert "revenue 100.00" in str(holdout)  # 4 occasions of 25 on average
+        with pytest.warns(DataWarning, match="1 purchase without 'amount' in the holdout"):
+            _, holdout = rfm_train_test_split(frame[frame["customer_id"].isin([1, 2])], **options)
+        assert "no spend" in str(holdout)
+        assert (holdout.late_joiners, holdout.late_revenue) == (0, 0)
+
+    def test_purchases_of_unknown_value_in_training_are_told_once(self) -> None:
+        frame = log((1, "2024-01-01", np.nan), (1, "2024-01-02", 5.0), (1, "2024-02-02", 5.0))
+        with pytest.warns(DataWarning) as caught:
+            rfm_train_test_split(frame, value="amount", train_end="2024-01-31")
+        assert [str(one.message) for one in caught] == ["1 purchase without 'amount': left out of every mean"]
 
     def test_windows_that_make_no_sense(self) -> None:
         with pytest.raises(DataError, match="the holdout window is empty"):

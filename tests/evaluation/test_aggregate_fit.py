@@ -83,7 +83,7 @@ def test_the_band_holds_what_the_model_makes() -> None:
     frame = {
         "customer_id": np.arange(300),
         "frequency": x[0],
-        "recency": np.where(x[0] > 0, 1e-9, 0.0),
+        "recency": np.where(x[0] > 0, 60 - births, 0.0),
         "T": 60 - births,
     }
     table = frequency_fit(published("BG/NBD"), clv.Histories.from_frame(pd.DataFrame(frame), unit="week"), most=3)

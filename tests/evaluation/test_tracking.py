@@ -19,6 +19,7 @@ from clvmodels.evaluation.tracking import expected_by_period, purchases_at, trac
 from clvmodels.inference.estimator import OrdersEstimator
 from clvmodels.inference.orders_fit import OrdersFit
 from clvmodels.models.registry import TRANSACTION_MODELS
+from clvmodels.units import DAYS, Unit
 from tests.evaluation.stories import CDNOW, purchases
 
 WINDOWS: dict[str, Any] = {"resolution": "day", "train_end": "1997-09-30", "test_end": "1998-06-30"}
@@ -57,8 +58,9 @@ def made(T: np.ndarray, end: np.ndarray, period: float) -> Series:
     table = pd.DataFrame({"customer_id": np.arange(len(T)), "frequency": 0.0, "recency": 0.0, "T": T})
     histories = clv.Histories.from_frame(table, unit="week")
     number = np.ceil(end / period)
+    cut = number[-1] * period - end[-1]
     dates = pd.DatetimeIndex(["2024-01-01"] * len(end))
-    return Series(histories, period, number, end, dates, np.zeros(len(end)), -T.max(), 0, 0)
+    return Series(histories, period, number, cut, dates, np.zeros(len(end)), -T.max(), 0, 0)
 
 
 def by_formula(name: str, t: np.ndarray) -> np.ndarray:
@@ -102,6 +104,38 @@ def test_sums_over_exact_ages(name: str, scale: float, period: float) -> None:
         assert found[row] == pytest.approx(expected, rel=1e-10)
 
 
+def log_of_days(customers: int, last: int, seed: int) -> pd.DataFrame:
+    """Return a log of customers who come within 60 days and buy some, by day."""
+    rng = np.random.default_rng(seed)
+    born = rng.integers(0, 60, customers)
+    days = np.concatenate((born, (born + rng.exponential(80.0, customers)).astype(int)))
+    table = pd.DataFrame({"customer_id": np.tile(np.arange(customers), 2), "day": days})
+    table = table[table["day"] <= last]
+    return table.assign(date=pd.Timestamp("2024-01-01") + pd.to_timedelta(table["day"], unit="D"))
+
+
+@pytest.mark.parametrize("unit", DAYS)
+@pytest.mark.parametrize("period", ["day", "3 days", "week", "10 days", "month", "50 days", "year"])
+def test_sums_over_customers_in_any_unit_and_period(unit: Unit, period: str) -> None:
+    # A holdout longer than training, whose last period is cut short unless it is of days.
+    log = log_of_days(80, 230, seed=5)
+    fit = ESTIMATORS["BG/NBD"].from_params(CDNOW["BG/NBD"] | {"alpha": 4.414 * 7 / DAYS[unit]}, unit=unit)
+    windows: dict[str, Any] = {"resolution": "day", "train_end": "2024-03-20", "test_end": "2024-08-18"}
+    table = track(fit, log, unit=unit, period=period, **windows).table
+    in_days = track(ESTIMATORS["BG/NBD"].from_params(CDNOW["BG/NBD"] | {"alpha": 4.414 * 7}, unit="day"), log,
+                    unit="day", period=period, **windows).table  # fmt: skip
+    born = log.groupby("customer_id")["day"].min()
+    born = born[born <= 79]  # 20 March
+    ends = table["end"] * DAYS[unit]
+    for end, expected in zip(ends, table["cumulative_expected"], strict=True):
+        ages = (end + born.min() - born).clip(lower=0.0).to_numpy() / 7.0
+        assert expected == pytest.approx(by_formula("BG/NBD", ages).sum(), rel=1e-8, abs=1e-8)
+    assert ends.iloc[-1] == pytest.approx(230 - born.min())
+    np.testing.assert_allclose(table["expected"].cumsum(), table["cumulative_expected"], rtol=1e-10)
+    for name in ("lower", "upper", "cumulative_lower", "cumulative_upper"):
+        np.testing.assert_allclose(table[name], in_days[name], atol=1.0)
+
+
 def variance(params: dict[str, float], start: float, end: float) -> float:
     """Variance of the purchases of a new customer between two ages under Pareto/NBD, given by hand.
 
@@ -118,6 +152,7 @@ def variance(params: dict[str, float], start: float, end: float) -> float:
     return float(rate * mean + rate_square * square - (rate * mean) ** 2)
 
 
+@pytest.mark.filterwarnings("ignore:nobody bought")  # customers whose purchases do not matter have none
 def test_variances_of_pareto_nbd() -> None:
     T, end = np.full(1_000, 5.5), np.array([-5.0, -4.0, -3.0, -2.0, -1.0, 0.0, 1.0, 2.0])
     expected = expected_by_period(published("Pareto/NBD"), made(T, end, 1.0))
