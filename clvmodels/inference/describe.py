@@ -8,7 +8,7 @@ import numpy as np
 
 from clvmodels.models.derived import survival
 from clvmodels.models.specification import SpendModel, TransactionModel
-from clvmodels.units import DAYS
+from clvmodels.units import DAYS, Unit
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 __all__ = ["in_words", "median_lifetime", "summary"]
 
 NORMAL_975 = 1.959963984540054
+LONGEST_YEARS = 1_000.0
+"""What takes longer does not matter."""
 
 
 def summary(fit: Fit) -> pd.DataFrame:
@@ -38,18 +40,23 @@ def summary(fit: Fit) -> pd.DataFrame:
     return pd.DataFrame(table, index=pd.Index(fit.model.names, name="parameter"))
 
 
-def median_lifetime(model: TransactionModel, theta: np.ndarray) -> float:
-    """Return the time by which half of the customers just acquired have left; infinite beyond 1e6 units."""
+def median_lifetime(model: TransactionModel, theta: np.ndarray, unit: Unit) -> float:
+    """Return the time, in `unit`, by which half of those just acquired have left; infinite beyond 1,000 years."""
     nothing = np.zeros(1)
-    born = float(model.p_alive(theta, nothing, nothing, nothing)[0])
-    if born <= 0.5:
-        return 0.0
-    low, high = 0.0, 1e6
+    born = model.p_alive(theta, nothing, nothing, nothing)
+
+    def most_stay(t: float) -> bool:
+        return bool((born * survival(model, theta, nothing, nothing, t))[0] > 0.5)
+
+    low, high = 0.0, LONGEST_YEARS * DAYS["year"] / DAYS[unit]
+    if not most_stay(low):
+        return low
+    if most_stay(high):
+        return np.inf
     for _ in range(60):
-        middle = 0.5 * (low + high) if low > 0 else high / 2.0
-        alive = born * float(survival(model, theta, nothing, nothing, middle)[0])
-        low, high = (middle, high) if alive > 0.5 else (low, middle)
-    return np.inf if low > 0.99e6 else high
+        middle = 0.5 * (low + high)
+        low, high = (middle, high) if most_stay(middle) else (low, middle)
+    return high
 
 
 def in_words(fit: Fit) -> str:
@@ -69,7 +76,7 @@ def _orders(fit: Fit, model: TransactionModel) -> str:
     first_year = float((born * model.expected_purchases(theta, nothing, nothing, np.asarray(year)))[0])
     rate = float(model.mean_purchase_rate(theta))
     variety = model.to_quantities(fit.params, year).get("purchase_rate_cv")
-    lifetime = median_lifetime(model, theta)
+    lifetime = median_lifetime(model, theta, unit)
     leaving = "More than half of new customers never leave within any time that matters."
     if np.isfinite(lifetime):
         in_years = "" if unit == "year" else f" ({lifetime / year:.2g} years)"

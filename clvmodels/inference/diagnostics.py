@@ -35,7 +35,8 @@ class Diagnostics:
     evaluations
         How often the likelihood of all customers was computed.
     r_hat, ess
-        Of draws from chains: the largest R-hat, and the smallest effective sample size, of any parameter.
+        Of draws from chains: the largest R-hat, and the smallest effective sample size, of any parameter; None where
+        one chain, or fewer than four draws of each, do not tell.
     divergences
         Number of draws at which the sampler's steps went astray.
     pareto_k
@@ -107,20 +108,32 @@ def diagnose_chains(u: Array, divergences: int) -> Diagnostics:
     from arviz_stats.base import array_stats  # type: ignore[attr-defined]
 
     by_variable = np.moveaxis(u, -1, 0)
-    r_hat = max(float(array_stats.rhat(one)) for one in by_variable)
+    with np.errstate(divide="ignore", invalid="ignore"):  # what stands still has no R-hat
+        r_hat = _known(np.max([array_stats.rhat(one) for one in by_variable]))
     kinds: tuple[dict[str, Any], ...] = ({"method": "bulk"}, {"method": "tail", "prob": (0.05, 0.95)})
-    ess = min(float(array_stats.ess(one, **kind)) for one in by_variable for kind in kinds)
-    figures = f"R-hat at most {r_hat:.3f}, at least {ess:,.0f} effective draws, {divergences} divergences"
+    ess = _known(np.min([array_stats.ess(one, **kind) for one in by_variable for kind in kinds]))
+    agreement = "R-hat unknown" if r_hat is None else f"R-hat at most {r_hat:.3f}"
+    number = "an unknown number of" if ess is None else f"at least {ess:,.0f}"
+    figures = f"{agreement}, {number} effective draws, {divergences} divergences"
     faults = []
-    if not r_hat <= LARGEST_R_HAT:
+    if len(u) < 2:
+        faults.append("one chain cannot be checked against another: ask for chains=4")
+    elif r_hat is None:
+        faults.append("the draws do not tell whether the chains agree: ask for more (draws=...)")
+    elif r_hat > LARGEST_R_HAT:
         faults.append("the chains disagree: tune longer (tune=1000), or state tighter priors")
-    if not ess >= LEAST_ESS:
+    if ess is None or ess < LEAST_ESS:
         faults.append("too few effective draws for intervals: ask for more (draws=...)")
     if divergences:
         faults.append("steps went astray: tune longer, state tighter priors, or take a model with fewer parameters")
     message = f"{figures}: {'; '.join(faults)}." if faults else f"{figures}: good to use."
     status: Status = "not converged" if faults else "converged"
     return Diagnostics(status, message, r_hat=r_hat, ess=ess, divergences=divergences)
+
+
+def _known(figure: Any) -> float | None:  # noqa: ANN401 - a scalar of NumPy
+    """Return a figure, or None for NaN, by which ArviZ says that the draws do not tell."""
+    return None if np.isnan(figure) else float(figure)
 
 
 def diagnose_weights(pareto_k: float) -> Diagnostics:

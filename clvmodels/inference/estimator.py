@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from numbers import Integral
 from typing import TYPE_CHECKING, cast, get_args
 
 import numpy as np
@@ -129,7 +130,8 @@ class Estimator[M: Model, F: OrdersFit | SpendFit]:
         Raises
         ------
         FitError
-            If the data hold nothing to fit, or `method` or `sampler` is unknown or does not go with the rest.
+            If the data hold nothing to fit, `method` or `sampler` is unknown or does not go with the rest, or `draws`,
+            `tune` or `chains` is no whole number, or too small for a method that draws.
         ParameterError
             If PyMC does not take a prior.
         DataError
@@ -256,6 +258,8 @@ def _fit(
         raise FitError(one_of("method", method, get_args(FitMethod)))
     if effort.sampler not in get_args(Sampler):
         raise FitError(one_of("sampler", effort.sampler, get_args(Sampler)))
+    if method not in ("mle", "map"):
+        _require_effort(effort)
     by_likelihood = method == "mle" or (method == "laplace" and priors is None)
     if by_likelihood and by is not None:
         raise FitError(f'method="{method}" knows no population of segments; use method="nuts" with by="{by}"')
@@ -273,6 +277,14 @@ def _fit(
     if fit.diagnostics.status != "converged":
         warnings.warn(f"{model.name}: {fit.diagnostics.message}", FitWarning, stacklevel=3)
     return fit
+
+
+def _require_effort(effort: Effort) -> None:
+    """Raise FitError unless there is something to draw: two draws, since one has no spread, of a tuned chain."""
+    for name, least in (("draws", 2), ("tune", 1), ("chains", 1)):
+        got = getattr(effort, name)
+        if isinstance(got, bool) or not isinstance(got, Integral) or got < least:
+            raise FitError(f"{name} is a whole number from {least} up, got {got!r}; leave it out for the default")
 
 
 def _on_grid(

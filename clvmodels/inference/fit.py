@@ -296,7 +296,7 @@ class Fit:
         Raises
         ------
         FitError
-            If the fit has no draws.
+            If the fit has no draws, or fewer than 25.
 
         Examples
         --------

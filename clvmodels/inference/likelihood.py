@@ -112,7 +112,11 @@ class LogLikelihood(Op):
 
 
 def summed(model: Model) -> Callable[..., tuple[Array, Array]]:
-    """Return a compiled function that sums a model's log-likelihood over the groups."""
+    """Return a compiled function that sums a model's log-likelihood over the groups.
+
+    Where the sum, or its gradient, is not finite, it says minus infinity and no slope: a sampler turns back there, and
+    chain rules, which multiply by zero, stay clear of NaN.
+    """
     if model.key not in KERNELS:
         return _summed_in_python(model)
     kernel = KERNELS[model.key]
@@ -122,10 +126,19 @@ def summed(model: Model) -> Callable[..., tuple[Array, Array]]:
         for group in range(theta.shape[0]):
             some, rows = slice(count_starts[group], count_starts[group + 1]), slice(starts[group], starts[group + 1])
             kernel(theta[group], counts[some], customers[some], columns[:, rows], weight[rows], out[group])
-        return np.asarray(out[:, 0].sum()), out[:, 1:].copy()
+        return _total(out)
 
     function: Callable[..., tuple[Array, Array]] = njit(log_likelihood, nogil=True, error_model="numpy")
     return function
+
+
+@njit(nogil=True, error_model="numpy")
+def _total(out: Array) -> tuple[Array, Array]:
+    """Return the value of all groups, and the gradient by group, of values and gradients by group."""
+    value, gradient = out[:, 0].sum(), out[:, 1:].copy()
+    if np.isfinite(value) and np.isfinite(gradient).all():
+        return np.asarray(value), gradient
+    return np.asarray(-np.inf), np.zeros_like(gradient)
 
 
 def _summed_in_python(model: Model) -> Callable[..., tuple[Array, Array]]:
@@ -149,7 +162,7 @@ def _summed_in_python(model: Model) -> Callable[..., tuple[Array, Array]]:
     def log_likelihood(theta, counts, customers, columns, weight, count_starts, starts):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
         with objmode(out="float64[:, ::1]"):
             out = ask(theta, counts, customers, columns, weight, count_starts, starts)
-        return np.asarray(out[:, 0].sum()), out[:, 1:].copy()
+        return _total(out)
 
     function: Callable[..., tuple[Array, Array]] = njit(log_likelihood)
     return function

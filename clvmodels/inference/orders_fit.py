@@ -10,7 +10,7 @@ import numpy as np
 from clvmodels.data.engine import EngineTable
 from clvmodels.data.histories import Histories
 from clvmodels.data.lazy import LazyHistories, require_histories
-from clvmodels.errors import FitError, UnitError
+from clvmodels.errors import UnitError
 from clvmodels.inference import predictions, simulation
 from clvmodels.inference.fit import Fit
 from clvmodels.models.specification import TransactionModel
@@ -363,9 +363,7 @@ class OrdersFit(Fit):
         >>> fit.probability_of_purchases(rfm, "52 weeks", 0, return_draws=True).sizes["customer_id"]
         10
         """
-        if n != int(n) or n < 0:
-            raise FitError(f"n is a number of purchases, 0, 1, 2, ..., got {n!r}")
-        question = predictions.probability_of_purchases(self.model, self.time(t), float(n))
+        question = predictions.probability_of_purchases(self.model, self.time(t), n)
         return predictions.asked(self, histories, question, memory_gb).told(
             "probability_of_purchases", return_draws=return_draws
         )
@@ -405,6 +403,13 @@ class OrdersFit(Fit):
         n
             Number of repeat purchases.
 
+        Raises
+        ------
+        UnitError
+            If `t` is no duration.
+        FitError
+            If `n` is not a whole number from zero up.
+
         Examples
         --------
         >>> import clvmodels as clv
@@ -412,7 +417,7 @@ class OrdersFit(Fit):
         >>> [round(fit.probability_of_purchases_new("52 weeks", n), 3) for n in (0, 1, 2)]
         [0.538, 0.205, 0.091]
         """
-        question, nothing = predictions.probability_of_purchases(self.model, self.time(t), float(n)), np.zeros((1, 1))
+        question, nothing = predictions.probability_of_purchases(self.model, self.time(t), n), np.zeros((1, 1))
         alive = self.model.p_alive(self.draws, nothing, nothing, nothing)
         future = alive if question.given is None else question.given(self.draws, nothing[0], nothing[0])
         return float(question.answer(alive, future).mean())

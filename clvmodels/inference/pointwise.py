@@ -13,7 +13,7 @@ import numpy as np
 
 from clvmodels.data.histories import Histories
 from clvmodels.errors import FitError
-from clvmodels.inference.priors import create_variable
+from clvmodels.inference.priors import draw_priors
 from clvmodels.models.specification import Array
 from clvmodels.numerics.distinct import DistinctRows, distinct_rows
 from clvmodels.numerics.threads import map_blocks
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 __all__ = ["loo", "to_datatree"]
 
 NUMBERS_PER_BLOCK: Final = 1 << 20
+LEAST_DRAWS: Final = 25
+"""Whose largest fifth, five of them, tells of the tail of the weights."""
 PRIOR_DRAWS: Final = 500
 GIGABYTE: Final = 1e9
 
@@ -68,15 +70,18 @@ def _by_customer(fit: Fit, histories: Histories) -> list[tuple[Array, DistinctRo
 def loo(fit: OrdersFit | SpendFit, histories: Histories) -> ELPDData:
     """Return the expected log predictive density of each customer, left out; `Fit.loo` says more."""
     import xarray as xr
-    from arviz_stats.base import array_stats  # type: ignore[attr-defined]
     from arviz_stats.utils import ELPDDataLOO
 
-    if len(fit.draws) < 2:
-        raise FitError('leave-one-out needs draws; fit with method="nuts" or "laplace"')
+    if len(fit.draws) < LEAST_DRAWS:
+        raise FitError(
+            f'leave-one-out needs draws, {LEAST_DRAWS} or more, got {len(fit.draws)}; fit with method="nuts" or '
+            '"laplace", which draw 1,000 and more unless told otherwise'
+        )
     some, _ = _usable(fit, histories)
     elpd, pareto_k, effective = (np.empty(len(some)) for _ in range(3))
+    efficiency = _relative_efficiency(fit)
     for values, distinct, rows in _by_customer(fit, histories):
-        three = np.array([array_stats.loo(one.reshape(fit.theta.shape[:2])) for one in values])
+        three = np.array([_left_out(one, efficiency) for one in values])
         elpd[rows], pareto_k[rows], effective[rows] = three[distinct.index].T
     good = min(1.0 - 1.0 / np.log10(len(fit.draws)), 0.7)
     coords = {"customer_id": some.customer_id.to_numpy()}
@@ -92,6 +97,33 @@ def loo(fit: OrdersFit | SpendFit, histories: Histories) -> ELPDData:
         elpd_i=xr.DataArray(elpd, coords, dims="customer_id"),
         pareto_k=xr.DataArray(pareto_k, coords, dims="customer_id"),
     )
+
+
+def _relative_efficiency(fit: Fit) -> float:
+    """Return the effective number of draws by their number, averaged over all that ArviZ gets, as ``az.loo`` does."""
+    from arviz_stats.base import array_stats  # type: ignore[attr-defined]
+
+    chains, draws = fit.theta.shape[:2]
+    if chains == 1:
+        return 1.0
+    effective = [
+        np.ravel(array_stats.ess(values, chain_axis=0, draw_axis=1, method="mean"))
+        for values in _posterior(fit).values()
+    ]
+    return float(np.concatenate(effective).mean() / (chains * draws))
+
+
+def _left_out(log_likelihood: Array, efficiency: float) -> tuple[float, float, float]:
+    """Return the log density of a history left out, Pareto k, and its share of the effective number of parameters.
+
+    A history that is as likely under all draws, such as that of a customer of age zero, says nothing about them.
+    """
+    from arviz_stats.base import array_stats  # type: ignore[attr-defined]
+
+    if np.ptp(log_likelihood) == 0.0:
+        return float(log_likelihood[0]), -np.inf, 0.0
+    elpd, pareto_k, effective = array_stats.loo(log_likelihood[None, :], r_eff=efficiency)
+    return float(elpd), float(pareto_k), float(effective)
 
 
 def to_datatree(fit: OrdersFit | SpendFit, histories: Histories, memory_gb: float) -> xr.DataTree:
@@ -140,13 +172,14 @@ def _year(fit: Fit) -> float:
 
 
 def _prior(fit: Fit) -> dict[str, Array]:
-    """Return draws of what was believed before; none for maximum likelihood or an object of the user's own."""
-    import pymc as pm
+    """Return draws of what was believed before; none for maximum likelihood, or for priors that cannot be drawn from.
 
+    Those are objects of the user's own, of which the fit holds no more than what they are called, and flat ones.
+    """
     if not fit.priors or any("object" in prior for prior in fit.priors.values()):
         return {}
-    with pm.Model():
-        variables = {name: create_variable(name, prior) for name, prior in fit.priors.items()}
-        drawn = pm.draw(list(variables.values()), PRIOR_DRAWS, random_seed=1, mode="FAST_COMPILE")
-    values = {name: np.asarray(one)[None, :] for name, one in zip(variables, drawn, strict=True)}
-    return values if set(values) == set(fit.model.names) else values | fit.model.from_quantities(values, _year(fit))
+    try:
+        drawn = draw_priors(fit.model, fit.priors, _year(fit), draws=PRIOR_DRAWS, seed=1)
+    except FitError:
+        return {}
+    return {name: values[None, :] for name, values in drawn.items()}

@@ -20,7 +20,7 @@ from pymc.pytensorf import compile as compile_graph
 from pymc.pytensorf import gradient, join_nonshared_inputs
 
 from clvmodels.inference.likelihood import LogLikelihood, Table
-from clvmodels.inference.priors import Priors, create_variable
+from clvmodels.inference.priors import Priors, create_variables
 from clvmodels.models.specification import Array, Model, Quantity
 from clvmodels.units import DAYS, Unit
 
@@ -56,14 +56,14 @@ def pymc_model(model: Model, priors: Priors, table: Table, unit: Unit | None, se
         theta = theta if segments else theta[None, :]
         outputs: Variable = LogLikelihood(model)(theta, *data)
         pm.Potential(
-            "log_likelihood", pm.math.switch(pm.math.ge((theta - model.lower).min(), 0.0), outputs[0], -np.inf)
+            "log_likelihood", pm.math.switch(pm.math.gt((theta - model.lower).min(), 0.0), outputs[0], -np.inf)
         )
     return built
 
 
 def _params(model: Model, priors: Priors, year: float, *, pooled: bool) -> dict[str, Any]:
     """Create the variables of the context's model, and return the parameters by name."""
-    variables = {name: create_variable(name, prior) for name, prior in priors.items()}
+    variables = create_variables(priors)
     if set(variables) == set(model.names):
         return variables
     if pooled:

@@ -134,10 +134,18 @@ def probability_alive(model: TransactionModel, t: float) -> Question:
 
 
 def probability_of_purchases(model: TransactionModel, t: float, n: float) -> Question:
-    """Ask for P(X(T, T + t] = n)."""
+    """Ask for P(X(T, T + t] = n).
+
+    Raises
+    ------
+    FitError
+        If `n` is not a whole number from zero up.
+    """
+    if not float(n).is_integer() or n < 0:
+        raise FitError(f"n is a number of purchases, 0, 1, 2, ..., got {n!r}")
     if t == 0.0:
         return Question(None, lambda alive, _: np.full(alive.shape, float(n == 0)))
-    return Question(pmf(model, t, n), lambda alive, future: alive * future[..., 0] + (1.0 - alive) * (n == 0))
+    return Question(pmf(model, t, float(n)), lambda alive, future: alive * future[..., 0] + (1.0 - alive) * (n == 0))
 
 
 def order_answers(

@@ -14,7 +14,7 @@ import numpy as np
 
 from clvmodels.data.histories import Histories
 from clvmodels.inference.predictions import Part
-from clvmodels.inference.priors import Priors, check_priors, create_variable
+from clvmodels.inference.priors import Priors, check_priors, draw_priors
 from clvmodels.inference.simulation import future_counts
 from clvmodels.models.specification import Array, Model, TransactionModel
 from clvmodels.units import DAYS, Unit
@@ -83,15 +83,16 @@ def prior_draws(model: Model, priors: Priors | None, unit: Unit | None, *, draws
     -------
     Array
         Shape (draws, parameters).
-    """
-    import pymc as pm
 
-    with pm.Model():
-        variables = {name: create_variable(name, prior) for name, prior in check_priors(model, priors).items()}
-        drawn = pm.draw(list(variables.values()), draws, random_seed=seed, mode="FAST_COMPILE")
-    values = {name: np.asarray(one) for name, one in zip(variables, drawn, strict=True)}
-    if set(values) != set(model.names):
-        values = model.from_quantities(values, 1.0 if unit is None else DAYS["year"] / DAYS[unit])
+    Raises
+    ------
+    ParameterError
+        If PyMC does not take a prior.
+    FitError
+        If a prior is none to draw from.
+    """
+    year = 1.0 if unit is None else DAYS["year"] / DAYS[unit]
+    values = draw_priors(model, check_priors(model, priors), year, draws=draws, seed=seed)
     return np.stack([values[name] for name in model.names], axis=-1)
 
 

@@ -5,20 +5,26 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from copy import deepcopy
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
-from clvmodels.errors import ParameterError, one_of
-from clvmodels.models.specification import Model
+import numpy as np
+
+from clvmodels.errors import FitError, ParameterError, one_of
+from clvmodels.models.specification import Array, Model
 
 __all__ = [
     "Priors",
     "VariableFactory",
     "check_priors",
-    "create_variable",
+    "create_variables",
     "default_priors",
+    "draw_priors",
     "in_plain_data",
     "is_plain",
 ]
+
+
+EXAMPLE: Final = '{"dist": "LogNormal", "mu": 0.0, "sigma": 1.0}'
 
 
 class VariableFactory(Protocol):
@@ -42,13 +48,19 @@ def check_priors(model: Model, priors: Priors | None) -> Priors:
     Raises
     ------
     ParameterError
-        If a name is neither a quantity nor a parameter, or some parameters have a prior and others none.
+        If a name is neither a quantity nor a parameter, some parameters have a prior and others none, or something is
+        neither plain data nor a prior object.
     """
     given = dict(priors or {})
     defaults = default_priors(model)
-    for name in given:
+    for name, prior in given.items():
         if name not in defaults and name not in model.names:
             raise ParameterError(f"{model.name}: {one_of('quantity for a prior', name, [*defaults, *model.names])}")
+        if not isinstance(prior, Mapping) and not hasattr(prior, "create_variable"):
+            raise ParameterError(
+                f"the prior of {name} is plain data such as {EXAMPLE}, or an object such as pymc_extras.prior.Prior, "
+                f"got {prior!r}"
+            )
     own = [name for name in given if name in model.names]
     if not own:
         return {**defaults, **given}
@@ -60,33 +72,124 @@ def check_priors(model: Model, priors: Priors | None) -> Priors:
     return given
 
 
-def create_variable(name: str, prior: VariableFactory | Mapping[str, object]) -> Any:  # noqa: ANN401
-    """Create the random variable of a prior in the PyMC model of the context; the prior itself is not changed.
+def create_variables(priors: Priors) -> dict[str, Any]:
+    """Create the random variables of priors in the PyMC model of the context; the priors themselves are not changed.
 
     The parameters of a prior may be priors themselves: they become variables called ``name_parameter``.
 
     Raises
     ------
     ParameterError
-        If plain data name no distribution of PyMC, or arguments that it does not have.
+        If plain data name no continuous distribution of PyMC, or arguments that it does not have, or a prior is not
+        about one number, or has no density where PyMC starts.
     """
-    if not isinstance(prior, Mapping):
-        return deepcopy(prior).create_variable(name)
+    import pymc as pm
+
+    variables: dict[str, Any] = {}
+    owners: list[str] = []
+    model = pm.modelcontext(None)
+    for name, prior in priors.items():
+        variables[name] = _create_variable(name, prior)
+        owners += [name] * (len(model.basic_RVs) - len(owners))
+    for name, log_density in zip(owners, _initial_log_densities(model), strict=True):
+        if not np.isfinite(log_density):
+            raise ParameterError(
+                f"the prior of {name} has no density at its own centre, got {_written(priors[name])}; see that its "
+                "parameters are finite numbers in the range of the distribution, such as a sigma above zero"
+            )
+    return variables
+
+
+def _initial_log_densities(model: Any) -> list[Any]:  # noqa: ANN401 - a model of PyMC
+    """Return the log density of each random variable of a PyMC model where PyMC starts."""
+    densities = model.compile_fn(
+        model.logp(model.basic_RVs, jacobian=False, sum=False), inputs=model.value_vars, mode="FAST_COMPILE"
+    )
+    return list(densities(model.initial_point()))
+
+
+def _create_variable(name: str, prior: VariableFactory | Mapping[str, object]) -> Any:  # noqa: ANN401
+    """Create the random variable of a prior: one number from a continuum."""
+    from pytensor.tensor.type import float_dtypes
+
+    variable = _from_plain_data(name, prior) if isinstance(prior, Mapping) else deepcopy(prior).create_variable(name)
+    if getattr(variable, "ndim", None) != 0 or variable.dtype not in float_dtypes:
+        raise ParameterError(
+            f"the prior of {name} is about one number, from a continuum: TensorType(float64, shape=()), got "
+            f"{getattr(variable, 'type', variable)} from {_written(prior)}"
+        )
+    return variable
+
+
+def _from_plain_data(name: str, prior: Mapping[str, object]) -> Any:  # noqa: ANN401
     import pymc as pm
 
     arguments = _arguments(prior)
+    wrong = f"the prior of {name} is like {EXAMPLE}, got {dict(prior)!r}"
     distribution: Any = getattr(pm, str(prior.get("dist")), None)
+    if not hasattr(distribution, "dist") or issubclass(distribution, pm.Discrete):
+        raise ParameterError(f"{wrong}: PyMC has no continuous distribution {prior.get('dist')!r}")
     try:
         return distribution(
             name,
             **{
-                key: create_variable(f"{name}_{key}", value) if isinstance(value, Mapping) else value
+                key: _create_variable(f"{name}_{key}", value) if isinstance(value, Mapping) else value
                 for key, value in arguments.items()
             },
         )
     except (TypeError, ValueError, NotImplementedError) as error:
-        example = '{"dist": "LogNormal", "mu": 0.0, "sigma": 1.0}'
-        raise ParameterError(f"the prior of {name} is like {example}, got {dict(prior)!r}: {error}") from error
+        raise ParameterError(f"{wrong}: {error}") from error
+
+
+def _written(prior: VariableFactory | Mapping[str, object]) -> str:
+    return repr(dict(prior) if isinstance(prior, Mapping) else prior)
+
+
+def draw_priors(model: Model, priors: Priors, year: float, *, draws: int, seed: int) -> dict[str, Array]:
+    """Draw what priors are about, and the parameters that follow from it.
+
+    Parameters
+    ----------
+    model, priors
+        The model, and a prior for each of its quantities, or for each of its parameters.
+    year
+        The length of a year in the unit of time.
+    draws, seed
+        How many, and the seed that reproduces them.
+
+    Returns
+    -------
+    dict
+        Arrays of shape (draws,) by name.
+
+    Raises
+    ------
+    FitError
+        If a prior is none to draw from, as one that is flat for ever.
+    """
+    import pymc as pm
+
+    with pm.Model():
+        variables = create_variables(priors)
+        try:
+            drawn = pm.draw(list(variables.values()), draws, random_seed=seed, mode="FAST_COMPILE")
+        except NotImplementedError as error:
+            names = ", ".join(name for name, variable in variables.items() if not _can_be_drawn(variable))
+            raise FitError(
+                f"the prior of {names} cannot be drawn from ({error}); state one that sums to one, such as {EXAMPLE}"
+            ) from error
+    values = {name: np.asarray(one) for name, one in zip(variables, drawn, strict=True)}
+    return values if set(values) == set(model.names) else values | model.from_quantities(values, year)
+
+
+def _can_be_drawn(variable: Any) -> bool:  # noqa: ANN401
+    import pymc as pm
+
+    try:
+        pm.draw(variable, mode="FAST_COMPILE")
+    except NotImplementedError:
+        return False
+    return True
 
 
 def _arguments(prior: Mapping[str, object]) -> dict[str, Any]:

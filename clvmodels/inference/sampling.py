@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from clvmodels.errors import FitError
+from clvmodels.errors import FitError, ParameterError
 from clvmodels.inference.ascent import Objective, climb
 from clvmodels.inference.posterior import Target
 from clvmodels.models.specification import Array
@@ -47,7 +47,7 @@ class Mode:
     log_density
         Its value there.
     clean
-        Whether the gradient vanishes and the curvature is positive.
+        Whether the density is known there, its gradient vanishes and the curvature is positive.
     """
 
     u: Array
@@ -66,11 +66,24 @@ class Sampled:
 
 
 def mode(target: Target, sample: Target | None = None) -> Mode:
-    """Climb from PyMC's starting point, with the help of the density of a sample of many customers, if there is one."""
+    """Climb from PyMC's starting point, with the help of the density of a sample of many customers, if there is one.
+
+    Raises
+    ------
+    ParameterError
+        If there is no density to climb where the priors start.
+    """
+    everybody, start = Objective(target.density, target.customers), (sample or target).start
     few = None if sample is None else Objective(sample.density, target.customers)
-    optimum = climb(Objective(target.density, target.customers), (sample or target).start, few)
+    if not np.isfinite((few or everybody)(start)[0]):
+        centre = ", ".join(f"{name} {np.round(value, 4).tolist()}" for name, value in target.point(start).items())
+        raise ParameterError(
+            f"the model has no density at the centre of the priors ({centre}); state priors whose centres a model can "
+            "have: shares between zero and one, everything else above zero"
+        )
+    optimum = climb(everybody, start, few)
     values, vectors = np.linalg.eigh(optimum.hessian)
-    clean = bool(values[0] > 0.0) and optimum.converged
+    clean = bool(np.isfinite(optimum.value) and values[0] > 0.0) and optimum.converged
     sd = np.minimum(1.0 / np.sqrt(np.maximum(values, LONGEST_SD**-2)), LONGEST_SD)
     return Mode(optimum.psi, vectors * sd, optimum.value, clean)
 
@@ -192,15 +205,21 @@ def advi(target: Target, start: Mode, *, seed: int | None, progress: bool) -> Mo
     """Fit a normal distribution with full covariance by automatic differentiation variational inference."""
     import pymc as pm
 
-    with target.built:
-        approximation = pm.fit(
-            ADVI_STEPS,
-            method="fullrank_advi",
-            start=target.point(start.u),
-            obj_optimizer=pm.adam(learning_rate=ADVI_RATE),
-            random_seed=seed,
-            progressbar=progress,
-        )
+    try:
+        with target.built:
+            approximation = pm.fit(
+                ADVI_STEPS,
+                method="fullrank_advi",
+                start=target.point(start.u),
+                obj_optimizer=pm.adam(learning_rate=ADVI_RATE),
+                random_seed=seed,
+                progressbar=progress,
+            )
+    except FloatingPointError as error:
+        raise FitError(
+            f"the variational approximation ran to where the density is not a number, from seed={seed}; try another "
+            'seed, or use method="nuts" or method="laplace"'
+        ) from error
     places = approximation.groups[0].ordering
     order = np.concatenate([np.r_[places[value.name][1]] for value in target.built.continuous_value_vars])
     centre = approximation.mean.eval()[order]

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
+import math
+from collections.abc import Mapping
 from dataclasses import asdict
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeGuard, get_args
 
 import numpy as np
 
 from clvmodels.errors import FitError, one_of
 from clvmodels.files import whole_file
-from clvmodels.inference.diagnostics import Diagnostics
+from clvmodels.inference.diagnostics import Diagnostics, Status
 from clvmodels.models.registry import MODELS
-from clvmodels.models.specification import Array, TransactionModel
+from clvmodels.models.specification import Array, Model, TransactionModel
 from clvmodels.units import parse_unit
 
 if TYPE_CHECKING:
@@ -26,6 +28,8 @@ __all__ = ["load", "save"]
 
 FORMAT: Final = "clvmodels fit"
 VERSION: Final = 2
+INFINITE: Final = {"Infinity": math.inf, "-Infinity": -math.inf}
+"""JSON has no number for these; NaN, a number that is not known, is null."""
 
 
 def save(fit: Fit, path: str | PathLike[str]) -> None:
@@ -39,71 +43,148 @@ def save(fit: Fit, path: str | PathLike[str]) -> None:
         "method": fit.method,
         "estimate": fit.estimate.tolist(),
         "theta": fit.theta.tolist(),
-        "covariance": _null_for_nan(fit.covariance),
-        "log_likelihood": _null_for_nan(np.asarray(fit.log_likelihood)),
+        "covariance": fit.covariance.tolist(),
+        "log_likelihood": float(fit.log_likelihood),
         "customers": fit.customers,
         "fingerprint": fit.fingerprint,
         "diagnostics": asdict(fit.diagnostics),
-        "priors": {name: dict(prior) for name, prior in fit.priors.items()},
+        "priors": fit.priors,
         "stats": {name: values.tolist() for name, values in fit.stats.items()},
         "by": fit.by,
         "segments": list(fit.segments),
         "segment_theta": fit.segment_theta.tolist(),
     }
     with whole_file(Path(path)) as part:
-        part.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+        part.write_text(json.dumps(_in_json(content), indent=1, allow_nan=False) + "\n", encoding="utf-8")
 
 
-def _null_for_nan(values: Array) -> object:
-    cells = values.astype(object)
-    cells[np.isnan(values)] = None
-    return cells.tolist()
+def _in_json(value: Any) -> Any:  # noqa: ANN401 - whatever JSON holds
+    """Return the same with null for NaN and words for infinity."""
+    if isinstance(value, Mapping):
+        return {name: _in_json(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_in_json(one) for one in value]
+    if not isinstance(value, float) or math.isfinite(value):
+        return value
+    return None if math.isnan(value) else next(word for word, infinity in INFINITE.items() if infinity == value)
+
+
+def _from_json(value: Any) -> Any:  # noqa: ANN401 - as above
+    """Return the same with infinity for its words; what null means depends on the place."""
+    if isinstance(value, dict):
+        return {name: _from_json(one) for name, one in value.items()}
+    if isinstance(value, list):
+        return [_from_json(one) for one in value]
+    return INFINITE.get(value, value) if isinstance(value, str) else value
 
 
 def load(path: str | PathLike[str]) -> OrdersFit | SpendFit:
     """Read a fit."""
     try:
         content = json.loads(Path(path).read_text(encoding="utf-8"))
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (RecursionError, ValueError) as error:
         raise FitError(f"{path} is not a fit saved by this package: {error}") from error
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise FitError(f'{path} is not a fit saved by this package; write one with fit.save("orders.json")')
     version = content.get("version")
-    if isinstance(version, int) and version > VERSION:
+    if _is_whole(version) and version > VERSION:
         raise FitError(f"{path} was written by a later version (format {version}, known {VERSION}); update clvmodels")
     key = content.get("model")
-    if key not in MODELS:
+    if not isinstance(key, str) or key not in MODELS:
         hint = "clv.models.register(MY_MODEL) makes a model of your own known before its fits are loaded"
         raise FitError(f"{path}: {one_of('model', key, MODELS)}; {hint}")
     try:
         return _rebuild(content)
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
         raise FitError(f"{path} is damaged ({type(error).__name__}: {error}); fit and save again") from error
 
 
 def _rebuild(content: dict[str, Any]) -> OrdersFit | SpendFit:
     from clvmodels.inference.estimator import build
 
+    _require_words(content)
     model = MODELS[content["model"]]
     if content["parameters"] != list(model.names):
         raise ValueError(f"parameters {content['parameters']}, but {model.name} has {list(model.names)}")
-    theta = np.array(content["theta"], dtype=float)
-    if theta.ndim != 3 or not np.all(theta > model.lower):
-        raise ValueError(f"theta is no array (chain, draw, parameter) of numbers above {model.lower.tolist()}")
+    theta = _parameters(model, content, "theta", axes=3)
     return build(
         model,
         theta=theta,
         method=content["method"],
         unit=parse_unit(content["unit"]) if isinstance(model, TransactionModel) else None,
-        log_likelihood=np.nan if content["log_likelihood"] is None else content["log_likelihood"],
-        estimate=np.array(content["estimate"], dtype=float),
-        covariance=np.array(content["covariance"], dtype=float),
+        log_likelihood=float(_numbers(content["log_likelihood"], "log_likelihood", ())),
+        estimate=_parameters(model, content, "estimate", axes=1),
+        covariance=_numbers(content["covariance"], "covariance", (len(model.names),) * 2),
         customers=content["customers"],
         fingerprint=content["fingerprint"],
-        diagnostics=Diagnostics(**content["diagnostics"]),
-        priors=content["priors"],
-        stats={name: np.array(values) for name, values in content["stats"].items()},
+        diagnostics=_diagnostics(content["diagnostics"]),
+        priors={name: dict(prior) for name, prior in _from_json(content["priors"]).items()},
+        stats={name: _stat(values, name, theta.shape[:2]) for name, values in content["stats"].items()},
         by=content["by"],
         segments=tuple(content["segments"]),
-        segment_theta=np.array(content["segment_theta"], dtype=float) if content["segments"] else None,
+        segment_theta=_segment_theta(model, content, theta),
     )
+
+
+def _is_whole(value: object) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _require_words(content: dict[str, Any]) -> None:
+    """Raise ValueError unless what is neither an array nor a table is of its kind."""
+    from clvmodels.inference.fit import FitMethod
+
+    methods = (*get_args(FitMethod), "given")
+    by, segments = content["by"], content["segments"]
+    for name, wanted, good in (
+        ("version", "a whole number from 1 up", _is_whole(content["version"]) and content["version"] > 0),
+        ("method", f"one of {', '.join(methods)}", content["method"] in methods),
+        ("customers", "a number of customers", _is_whole(content["customers"]) and content["customers"] >= 0),
+        ("fingerprint", "text", isinstance(content["fingerprint"], str)),
+        ("segments", "a list of names", isinstance(segments, list) and all(isinstance(one, str) for one in segments)),
+        ("by", "the name of an attribute where there are segments", isinstance(by, str) if segments else by is None),
+    ):
+        if not good:
+            raise ValueError(f"{name} is {wanted}, got {content[name]!r}")
+
+
+def _numbers(values: object, name: str, shape: tuple[int, ...] | None = None) -> Array:
+    """Return numbers, NaN where the file has null; raise ValueError unless they have the shape, if one is known."""
+    array = np.array(_from_json(values), dtype=float)
+    if shape is not None and array.shape != shape:
+        raise ValueError(f"{name} has the shape {shape}, got {array.shape}")
+    return array
+
+
+def _parameters(model: Model, content: dict[str, Any], name: str, *, axes: int) -> Array:
+    """Return parameters, in the last of some axes; raise ValueError unless they are some, and in their range."""
+    theta = _numbers(content[name], name)
+    if theta.ndim != axes or theta.shape[-1] != len(model.names) or not theta.size:
+        raise ValueError(f"{name} has {axes} axes, the last of {len(model.names)} parameters, got {theta.shape}")
+    if not np.all(np.isfinite(theta) & (theta > model.lower)):
+        raise ValueError(f"{name} is not of finite numbers above {model.lower.tolist()}")
+    return theta
+
+
+def _segment_theta(model: Model, content: dict[str, Any], theta: Array) -> Array | None:
+    """Return the parameters of the segments, as many draws of each as of the population; None without segments."""
+    segments = content["segments"]
+    if not segments and content["segment_theta"] == []:
+        return None
+    found = _parameters(model, content, "segment_theta", axes=4)
+    if found.shape != (len(segments), *theta.shape):
+        raise ValueError(f"segment_theta has the shape {(len(segments), *theta.shape)}, got {found.shape}")
+    return found
+
+
+def _stat(values: object, name: str, shape: tuple[int, ...]) -> Array:
+    """Return what the sampler says of each draw: true or false, whole numbers, or numbers."""
+    array = np.array(_from_json(values))
+    return array if array.shape == shape and array.dtype.kind in "biu" else _numbers(values, name, shape)
+
+
+def _diagnostics(content: dict[str, Any]) -> Diagnostics:
+    found = Diagnostics(**_from_json(content))
+    if found.status not in get_args(Status) or not isinstance(found.message, str):
+        raise ValueError(f"diagnostics of status {found.status!r} with the message {found.message!r}")
+    return found

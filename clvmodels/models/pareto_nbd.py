@@ -41,10 +41,13 @@ QUANTITIES: Final = (
 
 
 def from_quantities(quantities: Mapping[str, Any], year: float) -> dict[str, Any]:
-    """Return r, alpha, s, beta; the loss is 1 - (beta / (beta + year))^s."""
+    """Return r, alpha, s, beta; the loss is 1 - (beta / (beta + year))^s.
+
+    In the share w = beta / (beta + year): its inverse overflows, and then beta has no gradient, where s is small.
+    """
     r, s = quantities["purchase_rate_cv"] ** -2.0, quantities["dropout_rate_cv"] ** -2.0
-    beta = year / ((1.0 - quantities["first_year_loss"]) ** (-1.0 / s) - 1.0)
-    return {"r": r, "alpha": r / quantities["purchase_rate"] * year, "s": s, "beta": beta}
+    w = (1.0 - quantities["first_year_loss"]) ** (1.0 / s)
+    return {"r": r, "alpha": r / quantities["purchase_rate"] * year, "s": s, "beta": year * w / (1.0 - w)}
 
 
 def to_quantities(params: Mapping[str, Any], year: float) -> dict[str, Any]:

@@ -203,7 +203,7 @@ def spenders(spend_model):
     owner = np.repeat(np.arange(10_000), x)
     nothing = np.zeros(10_000)
     values = spend_model.draw_orders(theta, nothing, nothing, owner, generator)
-    table = {"frequency": x, "recency": 1.0, "T": 2.0, "monetary_value": np.bincount(owner, values) / x}
+    table = {"frequency": x, "recency": 2.0, "T": 2.0, "monetary_value": np.bincount(owner, values) / x}
     with pytest.warns(clv.errors.DataWarning, match="every customer has a repeat"):
         return clv.Histories.from_frame(pd.DataFrame(table).rename_axis("customer_id"), unit="week")
 

@@ -8,6 +8,7 @@ import pytest
 
 import clvmodels as clv
 from clvmodels.errors import DataError, FitError, ParameterError, UnitError
+from clvmodels.units import DAYS
 
 BG = {"r": 0.243, "alpha": 4.414, "a": 0.793, "b": 2.426}
 TABLE = pd.DataFrame({"customer_id": ["A", "B"], "frequency": [2, 0], "recency": [30.43, 0], "T": [38.86, 38.86]})
@@ -91,11 +92,23 @@ def test_a_median_lifetime_is_that_of_the_simulated_customers():
     from clvmodels.inference.describe import median_lifetime
 
     fit = clv.ParetoNBD().from_params({"r": 0.553, "alpha": 10.578, "s": 0.606, "beta": 11.669}, unit="week")
-    median = median_lifetime(fit.model, fit.estimate)
+    median = median_lifetime(fit.model, fit.estimate, fit.unit)
     assert median == pytest.approx(11.669 * (2 ** (1 / 0.606) - 1), rel=1e-9)
     assert fit.simulate(40_000, median, seed=2).attributes["alive"].mean() == pytest.approx(0.5, abs=0.01)
     nobody_leaves = {"r": 1, "alpha": 1, "a": 1e-3, "b": 1e3}
     assert "never leave" in clv.BGNBD().from_params(nobody_leaves, unit="week").describe()
+
+
+@pytest.mark.parametrize("unit", ["hour", "day", "week", "month", "year"])
+def test_a_median_lifetime_does_not_depend_on_the_unit(unit):
+    from clvmodels.inference.describe import median_lifetime
+
+    weeks = 7.0 / DAYS[unit]
+    fit = clv.ParetoNBD().from_params({"r": 0.5, "alpha": 10 * weeks, "s": 0.1, "beta": 10 * weeks}, unit=unit)
+    assert median_lifetime(fit.model, fit.estimate, unit) == pytest.approx(10 * (2**10 - 1) * weeks, rel=1e-9)
+    assert "Half of new customers have left after" in fit.describe()
+    for_ever = clv.ParetoNBD().from_params({"r": 0.5, "alpha": 10 * weeks, "s": 0.07, "beta": 10 * weeks}, unit=unit)
+    assert "never leave" in for_ever.describe()
 
 
 @pytest.mark.parametrize(

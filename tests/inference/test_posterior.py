@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import arviz as az
 import numpy as np
 import pandas as pd
@@ -12,6 +14,7 @@ from pymc_extras.prior import Prior
 import clvmodels as clv
 from clvmodels.errors import DataError, FitError, FitWarning, ParameterError
 from clvmodels.inference import observations, posterior
+from clvmodels.inference.diagnostics import diagnose_chains
 from clvmodels.inference.likelihood import LogLikelihood, tabulate
 from clvmodels.inference.observations import observe
 from clvmodels.models.compiled import KERNELS
@@ -29,6 +32,12 @@ EXTREME = {
 def rfm():
     log = clv.datasets.load_cdnow(sample=True)
     return clv.rfm_summary(log, value="amount", unit="week", resolution="day", observation_end="1997-09-30")
+
+
+@pytest.fixture(scope="module")
+def few():
+    """300 customers, of whom Pareto/NBD learns little about leaving."""
+    return clv.BGNBD().from_params({"r": 0.5, "alpha": 6, "a": 0.8, "b": 2.5}, unit="week").simulate(300, 39, seed=3)
 
 
 @pytest.fixture(scope="module")
@@ -118,6 +127,75 @@ def test_variational_inference_agrees_with_the_sampler(rfm, sampled):
     fit = clv.BGNBD().fit(rfm, method="advi", draws=4_000, seed=3, progress=False)
     assert fit.diagnostics.pareto_k < 0.7
     np.testing.assert_allclose(fit.draws.mean(axis=0), sampled.draws.mean(axis=0), rtol=0.05)
+
+
+def test_variational_inference_takes_the_tails_of_rates_of_leaving(few):
+    fit = clv.ParetoNBD().fit(few, method="advi", draws=200, seed=4, progress=False)
+    assert fit.diagnostics.status == "converged"
+
+
+def test_a_variational_approximation_that_runs_away_is_told_with_advice(few, monkeypatch):
+    def strays(*_, **__):
+        raise FloatingPointError("NaN occurred in optimization.")
+
+    monkeypatch.setattr(pm, "fit", strays)
+    with pytest.raises(FitError, match=r'seed=7; try another seed, or use method="nuts"'):
+        clv.BGNBD().fit(few, method="advi", seed=7, progress=False)
+
+
+@pytest.mark.parametrize("cv", [0.2, 1.5, 12.0, 25.0, 40.0])
+def test_the_gradient_is_finite_wherever_rates_of_leaving_differ(few, cv):
+    built = clv.ParetoNBD().to_pymc(few)
+    point = built.initial_point() | {"dropout_rate_cv_log__": np.log(cv)}
+    value, gradient = float(built.compile_logp()(point)), built.compile_dlogp()(point)
+    assert np.isfinite(gradient).all()
+    assert np.isfinite(value) == (cv < 30.0)
+
+
+@pytest.mark.parametrize("mode", [None, "FAST_COMPILE"])
+@pytest.mark.parametrize("model", [*MODELS.values(), replace(MODELS["bg_nbd"], key="own")], ids=lambda one: one.key)
+def test_a_likelihood_that_is_not_finite_has_no_slope(model, rfm, mode):
+    table = tabulate([observe(model, rfm)]).named.values()
+    for theta in (np.zeros(len(model.names)), np.full(len(model.names), np.nan)):
+        value, gradient = (one.eval(mode=mode) for one in LogLikelihood(model)(theta[None, :], *table))
+        assert value == -np.inf
+        np.testing.assert_array_equal(gradient, np.zeros((1, len(model.names))))
+
+
+@pytest.mark.parametrize("method", ["nuts", "laplace", "advi"])
+@pytest.mark.parametrize(
+    "wrong", [{"draws": 0}, {"draws": 1}, {"draws": -5}, {"draws": 100.0}, {"tune": 0}, {"chains": 0}, {"chains": True}]
+)
+def test_effort_that_draws_nothing_is_refused(few, method, wrong):
+    name = next(iter(wrong))
+    for model in (clv.BGNBD(), clv.BGNBD(priors={})):
+        with pytest.raises(FitError, match=f"{name} is a whole number from . up, got "):
+            model.fit(few, method=method, seed=1, progress=False, **wrong)
+
+
+def test_the_least_effort_is_fitted_and_kept(few, tmp_path):
+    with pytest.warns(FitWarning, match="do not tell whether the chains agree: ask for more"):
+        fit = clv.BGNBD().fit(few, method="nuts", draws=2, tune=1, chains=2, seed=1, progress=False)
+    assert (fit.diagnostics.r_hat, fit.diagnostics.ess) == (None, None)
+    fit.save(tmp_path / "fit.json")
+    assert clv.Fit.load(tmp_path / "fit.json").diagnostics == fit.diagnostics
+
+
+def test_one_chain_is_not_said_to_disagree(few, tmp_path):
+    with pytest.warns(FitWarning, match="one chain cannot be checked against another: ask for chains=4"):
+        fit = clv.BGNBD().fit(few, method="nuts", draws=1_000, chains=1, seed=1, progress=False)
+    assert "disagree" not in fit.diagnostics.message
+    assert fit.diagnostics.r_hat is None
+    assert fit.diagnostics.ess > 100
+    fit.save(tmp_path / "fit.json")
+    assert clv.Fit.load(tmp_path / "fit.json").diagnostics == fit.diagnostics
+
+
+def test_a_chain_that_stands_still_is_no_agreement():
+    """One of two variables does not move: its R-hat is not a number, whatever that of the other."""
+    moving = np.random.default_rng(1).standard_normal((4, 500, 1))
+    diagnostics = diagnose_chains(np.concatenate([moving, np.zeros_like(moving)], axis=-1), 0)
+    assert diagnostics.status == "not converged"
 
 
 @pytest.mark.filterwarnings("ignore::FutureWarning")
@@ -275,9 +353,9 @@ def test_arviz_gets_what_it_needs(rfm, sampled):
     assert {"posterior", "sample_stats", "prior", "observed_data", "log_likelihood"} <= set(tree.children)
     table = az.summary(tree, var_names=["r", "dropout"])
     assert float(table.loc["r", "mean"]) == pytest.approx(sampled.params["r"], rel=0.01)
-    theirs, ours = az.loo(tree), sampled.loo(rfm)
-    assert ours.elpd == pytest.approx(theirs.elpd, rel=1e-6)
-    assert ours.se == pytest.approx(theirs.se, rel=1e-6)
+    theirs, ours = az.loo(tree, pointwise=True), sampled.loo(rfm)
+    for name in ("elpd", "se", "p", "elpd_i", "pareto_k", "good_k"):
+        np.testing.assert_allclose(getattr(ours, name), getattr(theirs, name), rtol=1e-9, atol=1e-9, err_msg=name)
     assert float(ours.pareto_k.max()) < 0.7
     values = tree["log_likelihood"]["history"]
     assert values.dims == ("chain", "draw", "customer_id")
@@ -289,6 +367,25 @@ def test_arviz_gets_what_it_needs(rfm, sampled):
     assert "prior" not in best.to_datatree(rfm).children
     with pytest.raises(FitError, match="needs draws"):
         best.loo(rfm)
+
+
+def test_leaving_one_out_needs_enough_draws(few):
+    fit = clv.BGNBD().fit(few, method="laplace", draws=25, seed=1)
+    assert fit.loo(few).n_samples == 25
+    for step in (2, 3, 13):
+        with pytest.raises(FitError, match="needs draws, 25 or more, got"):
+            fit.thinned(step).loo(few)
+
+
+def test_a_customer_of_age_zero_can_be_left_out(few):
+    """The likelihood of no time is one, whatever the parameters."""
+    table = few.to_frame().reset_index()[["customer_id", "frequency", "recency", "T"]]
+    table.loc[5, ["frequency", "recency", "T"]] = 0
+    rfm = clv.Histories.from_frame(table, unit="week")
+    loo = clv.BGNBD().fit(rfm, method="laplace", draws=200, seed=1).loo(rfm)
+    assert float(loo.elpd_i[5]) == 0.0
+    assert np.isfinite(loo.elpd)
+    assert not loo.warning
 
 
 def test_models_are_compared(rfm, sampled):
@@ -359,6 +456,7 @@ def test_small_segments_borrow_strength(segments, tmp_path):
     tree = fit.to_datatree(segments)
     assert tree["posterior"]["r_of_segment"].dims == ("chain", "draw", "segment")
     assert fit.loo(segments).n_data_points == len(segments)
+    assert fit.loo(segments).elpd == pytest.approx(az.loo(tree).elpd, rel=1e-9)
 
 
 def _renamed(histories):

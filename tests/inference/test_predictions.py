@@ -176,8 +176,11 @@ def test_the_unit_of_histories_is_checked(fit, rfm):
 
 
 def test_a_number_of_purchases_is_a_whole_number(fit, rfm):
-    with pytest.raises(FitError, match="n is a number of purchases"):
-        fit.probability_of_purchases(rfm, 26, 1.5)
+    for n in (1.5, -1, np.nan, np.inf):
+        with pytest.raises(FitError, match="n is a number of purchases"):
+            fit.probability_of_purchases(rfm, 26, n)
+        with pytest.raises(FitError, match="n is a number of purchases"):
+            fit.probability_of_purchases_new(26, n)
 
 
 # ------------------------------------------------------------------------------------------------- new customers
