@@ -11,7 +11,7 @@ import pytest
 from scipy.integrate import quad
 
 import clvmodels as clv
-from clvmodels.errors import AssumptionError, DataError
+from clvmodels.errors import AssumptionError, DataError, DataWarning
 from clvmodels.inference.shrinkage import gamma_poisson
 from clvmodels.valuation.assumptions import RATES
 from clvmodels.valuation.discounting import annuity, discount_factor
@@ -322,16 +322,25 @@ def test_no_share_varies_more_than_between_none_and_all(rfm):
     assert np.isfinite(tried.loc["margin", ["low", "high"]].astype(float)).all()
 
 
-def test_segments_draw_their_own_rates(rfm):
-    """The same posterior for two segments: what is not sure of the rates averages out as without segments."""
-    unsure = pd.DataFrame({"back": 0.5, "back_sd": 0.5}, rfm.customer_id)
+def test_segments_draw_their_own_rates():
+    """Four segments of the same customers: what is not sure of their rates averages out as without segments."""
+    names = ("A", "B", "C", "D")
+    table = {"customer_id": range(40), "frequency": np.tile(np.arange(1, 11), 4), "T": 39.0, "monetary_value": 30.0}
+    table |= {
+        "recency": np.tile(np.linspace(20, 38, 10), 4),
+        "segment": np.repeat(names, 10),
+        "back": 0.5,
+        "back_sd": 0.5,
+    }
+    with pytest.warns(DataWarning, match="every customer has a repeat purchase"):
+        alike = clv.Histories.from_frame(pd.DataFrame(table), unit="week")
     orders, spend = without_uncertainty_else()
+    apart = replace(orders, by="segment", segments=names, segment_theta=np.stack([orders.theta] * 4))
     changes = {"returns_per_order": {"column": "back"}, "return_cost": 5.0, "word_of_mouth_cost": 0.0}
-    apart = replace(orders, by="segment", segments=("A", "B"), segment_theta=np.stack([orders.theta] * 2))
-    whole, parts = (valued(fit, spend, rfm.with_attributes(unsure), **changes) for fit in (orders, apart))
+    whole, parts = (valued(fit, spend, alike, **changes) for fit in (orders, apart))
     assert parts.interval().sd == pytest.approx(whole.interval().sd, rel=0.1)
-    by_segment = parts.drawn_by(np.where(rfm.attributes["segment"] == "A", 1, 0))
-    assert np.corrcoef(by_segment)[0, 1] == pytest.approx(0.0, abs=0.15)
+    by_segment = np.corrcoef(parts.drawn_by(np.repeat(np.arange(4), 10)))
+    np.testing.assert_allclose(by_segment, np.eye(4), atol=0.15)
 
 
 @pytest.mark.parametrize("wrong", [np.nan, -0.1, "unknown"])
