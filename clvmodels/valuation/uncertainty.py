@@ -228,8 +228,12 @@ def _at(rate: float | Array, rows: Index | slice | tuple[Index | slice, None]) -
 
 
 def common_noise(basis: Basis, generator: np.random.Generator) -> dict[str, Array]:
-    """Return what the rates that all customers are equally unsure of deviate by under each draw, in standard units."""
-    return {name: generator.standard_normal(LARGEST_NUMBER_OF_DRAWS) for name in RATES if name in basis.common}
+    """Return by how much what all customers have in common of a rate deviates under each draw, in standard units.
+
+    Each rate has its own numbers, whichever others are unsure, so that valuations can be compared.
+    """
+    noise = generator.standard_normal((len(RATES), LARGEST_NUMBER_OF_DRAWS))
+    return {name: numbers for name, numbers in zip(RATES, noise, strict=True) if name in basis.common}
 
 
 def drawn_rates(
