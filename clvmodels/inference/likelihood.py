@@ -1,6 +1,6 @@
 """A model's log-likelihood as a PyTensor operation, with its gradient.
 
-It is evaluated by the model's compiled kernel; a model without one, such as a user's own, is asked in Python.
+It is evaluated by the model's compiled twins; a model without them, such as a user's own, is asked in Python.
 """
 
 from __future__ import annotations
@@ -22,8 +22,9 @@ from pytensor.link.numba.dispatch.basic import register_funcify_and_cache_key
 
 from clvmodels.inference.observations import Observations
 from clvmodels.models import compiled
-from clvmodels.models.compiled import KERNELS
-from clvmodels.models.specification import Array, Model
+from clvmodels.models.compiled import SUMS
+from clvmodels.models.specification import Array, Model, TransactionModel
+from clvmodels.numerics import elementary
 
 __all__ = ["LogLikelihood", "Table", "tabulate"]
 
@@ -117,25 +118,46 @@ def summed(model: Model) -> Callable[..., tuple[Array, Array]]:
     Where the sum, or its gradient, is not finite, it says minus infinity and no slope: a sampler turns back there, and
     chain rules, which multiply by zero, stay clear of NaN.
     """
-    if model.key not in KERNELS:
+    if not _has_twins(model):
         return _summed_in_python(model)
-    kernel = KERNELS[model.key]
+    by_count, by_history = SUMS[model.count_terms], SUMS[model.history_terms]
+    take = _three if isinstance(model, TransactionModel) else _two
 
     def log_likelihood(theta, counts, customers, columns, weight, count_starts, starts):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
-        out = np.zeros((theta.shape[0], theta.shape[1] + 1))
-        for group in range(theta.shape[0]):
+        total, gradient = 0.0, np.zeros_like(theta)
+        for group in range(len(theta)):
             some, rows = slice(count_starts[group], count_starts[group + 1]), slice(starts[group], starts[group + 1])
-            kernel(theta[group], counts[some], customers[some], columns[:, rows], weight[rows], out[group])
-        return _total(out)
+            value, slope = by_count(theta[group], customers[some], counts[some])
+            total += value
+            gradient[group] += slope
+            value, slope = by_history(theta[group], weight[rows], *take(columns, rows))
+            total += value
+            gradient[group] += slope
+        return _finite(total, gradient)
 
     function: Callable[..., tuple[Array, Array]] = njit(log_likelihood, nogil=True, error_model="numpy")
     return function
 
 
+def _has_twins(model: Model) -> bool:
+    return model.count_terms in SUMS and model.history_terms in SUMS
+
+
+@njit(nogil=True)
+def _two(columns: Array, rows: slice) -> tuple[Array, Array]:
+    """Return two columns of some rows."""
+    return columns[0, rows], columns[1, rows]
+
+
+@njit(nogil=True)
+def _three(columns: Array, rows: slice) -> tuple[Array, Array, Array]:
+    """Return three columns of some rows."""
+    return columns[0, rows], columns[1, rows], columns[2, rows]
+
+
 @njit(nogil=True, error_model="numpy")
-def _total(out: Array) -> tuple[Array, Array]:
-    """Return the value of all groups, and the gradient by group, of values and gradients by group."""
-    value, gradient = out[:, 0].sum(), out[:, 1:].copy()
+def _finite(value: float, gradient: Array) -> tuple[Array, Array]:
+    """Return value and gradient, or what stands for those that are not finite."""
     if np.isfinite(value) and np.isfinite(gradient).all():
         return np.asarray(value), gradient
     return np.asarray(-np.inf), np.zeros_like(gradient)
@@ -162,7 +184,7 @@ def _summed_in_python(model: Model) -> Callable[..., tuple[Array, Array]]:
     def log_likelihood(theta, counts, customers, columns, weight, count_starts, starts):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
         with objmode(out="float64[:, ::1]"):
             out = ask(theta, counts, customers, columns, weight, count_starts, starts)
-        return _total(out)
+        return _finite(out[:, 0].sum(), out[:, 1:].copy())
 
     function: Callable[..., tuple[Array, Array]] = njit(log_likelihood)
     return function
@@ -171,7 +193,7 @@ def _summed_in_python(model: Model) -> Callable[..., tuple[Array, Array]]:
 @register_funcify_and_cache_key(LogLikelihood)  # type: ignore[untyped-decorator]
 def _numba(op: LogLikelihood, **_: object) -> tuple[Callable[..., tuple[Array, Array]], str | None]:
     """Return the compiled function, and its name in PyTensor's cache on disk: other source, other name; or no name."""
-    if op.model.key not in KERNELS:
+    if not _has_twins(op.model):
         return summed(op.model), None
-    source = sum(zlib.crc32(Path(file).read_bytes()) for file in (compiled.__file__, __file__))
+    source = sum(zlib.crc32(Path(file).read_bytes()) for file in (elementary.__file__, compiled.__file__, __file__))
     return summed(op.model), f"clvmodels {op.model.key} {source}"

@@ -10,9 +10,11 @@ import numpy as np
 from clvmodels.data.histories import Histories
 from clvmodels.data.lazy import LazyHistories
 from clvmodels.errors import FitError
+from clvmodels.inference.sums import history_expansion, history_sums, weighted_sum
 from clvmodels.models.specification import Array, Model, TransactionModel
 from clvmodels.numerics.distinct import run_starts
 from clvmodels.numerics.threads import dot, map_blocks
+from clvmodels.numerics.twins import MANY
 
 __all__ = ["Observations", "observe"]
 
@@ -37,6 +39,8 @@ class Observations:
     time, money
         Mean age (mean spend) of a customer: parameters are sought in these units, so that those of the data do not
         matter.
+    sampled_from
+        Number of distinct histories from which these are sampled; 0 if they are all.
     """
 
     columns: tuple[Array, ...]
@@ -44,6 +48,12 @@ class Observations:
     fingerprint: str
     time: float = 1.0
     money: float = 1.0
+    sampled_from: int = 0
+
+    @property
+    def many(self) -> bool:
+        """Whether these are many distinct histories, or some of many."""
+        return max(len(self.weight), self.sampled_from) >= MANY
 
     @cached_property
     def customers(self) -> float:
@@ -64,26 +74,25 @@ class Observations:
         step = self.customers // SAMPLE
         last = np.cumsum(self.weight)
         chosen, times = np.unique(np.searchsorted(last, np.arange(step, last[-1] + 1, step)), return_counts=True)
-        return replace(self, columns=tuple(column[chosen] for column in self.columns), weight=np.asarray(step * times))
+        columns, weight = tuple(column[chosen] for column in self.columns), np.asarray(step * times)
+        return replace(self, columns=columns, weight=weight, sampled_from=len(self.weight))
 
     def log_likelihood(self, model: Model, theta: Array) -> tuple[float, Array]:
         """Return the log-likelihood of all customers and its gradient by theta, shape (parameters,)."""
+        of_histories = history_sums(model, many=self.many)
 
         def block(rows: slice) -> tuple[float, Array]:
-            weight, columns = self.weight[rows], [column[rows] for column in self.columns]
-            if model.history_sums is not None:
-                return model.history_sums(theta, weight, *columns)
-            return _weighted_sum(weight, *model.history_terms(theta, *columns))
+            return of_histories(theta, self.weight[rows], *(column[rows] for column in self.columns))
 
         x, customers = self.histogram
-        sums = [_weighted_sum(customers, *model.count_terms(theta, x))]
+        sums = [weighted_sum(customers, *model.count_terms(theta, x))]
         sums += map_blocks(block, len(self.weight), ROWS_PER_BLOCK)
         values, gradients = zip(*sums, strict=True)
         return sum(values), np.sum(gradients, axis=0)
 
     def expansion(self, model: Model, theta: Array) -> tuple[float, Array, Array] | None:
         """Return the same and the second derivatives by theta, in one pass; None if the model has no closed form."""
-        by_count, by_history = model.count_curvature, model.history_expansion
+        by_count, by_history = model.count_curvature, history_expansion(model, many=self.many)
         if by_count is None or by_history is None:
             return None
 
@@ -91,13 +100,9 @@ class Observations:
             return by_history(theta, self.weight[rows], *(column[rows] for column in self.columns))
 
         x, customers = self.histogram
-        counts = (*_weighted_sum(customers, *model.count_terms(theta, x)), by_count(theta, customers, x))
+        counts = (*weighted_sum(customers, *model.count_terms(theta, x)), by_count(theta, customers, x))
         values, gradients, matrices = zip(counts, *map_blocks(block, len(self.weight), ROWS_PER_BLOCK), strict=True)
         return sum(values), np.sum(gradients, axis=0), np.sum(matrices, axis=0)
-
-
-def _weighted_sum(weight: Array, value: Array, gradient: Array) -> tuple[float, Array]:
-    return dot(weight, value), np.einsum("i,ij->j", weight, gradient)
 
 
 def observe(model: Model, histories: Histories | LazyHistories) -> Observations:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clvmodels.numerics.threads import map_blocks, sort
+from clvmodels.numerics.twins import at_hand
 
 __all__ = ["DistinctRows", "distinct_rows", "run_starts"]
 
@@ -19,6 +20,7 @@ Array = NDArray[np.float64]
 Index = NDArray[np.int64]
 Bits = NDArray[np.uint64]
 Codes = NDArray[np.unsignedinteger[Any]]
+Steps = NDArray[np.uint32]
 
 WORD: Final = 64
 GRIDS: Final = (1.0, 7.0, 24.0, 30.4375, 365.25)
@@ -26,7 +28,7 @@ GRIDS: Final = (1.0, 7.0, 24.0, 30.4375, 365.25)
 LARGEST_STEP: Final = 2.0**31 - 1.0
 PROBE: Final = 1_000
 ROWS_PER_BLOCK: Final = 1 << 17
-MULTIPLIERS: Final = (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB)
+MULTIPLIERS: Final = np.array([0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB], np.uint64)
 
 
 @dataclass(frozen=True)
@@ -82,21 +84,30 @@ class DistinctRows:
     @cached_property
     def fingerprint(self) -> str:
         """The number of rows and the sum of their hashes (finaliser of splitmix64; Steele, Lea & Flood 2014)."""
-        total = sum(map_blocks(self._hash, len(self.rows), ROWS_PER_BLOCK)) % 2**WORD
+        hashes = _hashes
+        if at_hand(len(self.rows)):
+            from clvmodels.numerics.compiled_rows import hashes
+
+        def some(block: slice) -> int:
+            return int(hashes(self.rows[block].T, self.weight[block], MULTIPLIERS))
+
+        total = sum(map_blocks(some, len(self.rows), ROWS_PER_BLOCK)) % 2**WORD
         return f"{int(self.weight.sum())}-{total:016x}"
 
-    def _hash(self, block: slice) -> int:
-        h = np.zeros(len(self.weight[block]), np.uint64)
-        part = np.empty_like(h)
-        for j, column in enumerate(self.rows[block].T):
-            h += np.multiply(column.view(np.uint64), np.uint64(MULTIPLIERS[j % len(MULTIPLIERS)]), out=part)
-        for shift, multiplier in ((30, MULTIPLIERS[1]), (27, MULTIPLIERS[2])):
-            h ^= np.right_shift(h, np.uint64(shift), out=part)
-            h *= np.uint64(multiplier)
-        h ^= np.right_shift(h, np.uint64(31), out=part)
-        part[:] = self.weight[block]
-        h *= part
-        return int(h.sum(dtype=np.uint64))
+
+def _hashes(columns: Array, weight: Array, multipliers: Bits) -> np.uint64:
+    """Return the weighted sum of the hashes of some rows, columns of shape (columns, n)."""
+    h = np.zeros(len(weight), np.uint64)
+    part = np.empty_like(h)
+    for j, column in enumerate(columns):
+        h += np.multiply(column.view(np.uint64), multipliers[j % len(multipliers)], out=part)
+    for shift, multiplier in ((30, multipliers[1]), (27, multipliers[2])):
+        h ^= np.right_shift(h, np.uint64(shift), out=part)
+        h *= multiplier
+    h ^= np.right_shift(h, np.uint64(31), out=part)
+    part[:] = weight
+    h *= part
+    return np.uint64(h.sum(dtype=np.uint64))
 
 
 @dataclass(frozen=True)
@@ -110,12 +121,12 @@ class _Codes:
     bits
         All are below 2^bits.
     values
-        The values that have some codes.
+        Writes down the values that have some codes.
     """
 
     of: Callable[[slice | Index], Codes]
     bits: int
-    values: Callable[[Codes], Array]
+    values: Callable[[Codes, Array], None]
 
 
 def distinct_rows(*columns: Array, with_order: bool = False) -> DistinctRows:
@@ -180,15 +191,18 @@ def _candidates(number: int, column: Array) -> Iterator[_Codes]:
     """Yield codes of a column: the multiples of a grid that all values seem to lie on; at last, the bits of them."""
     highest = max(map_blocks(lambda rows: column[rows].max(), len(column), ROWS_PER_BLOCK), default=0.0)
     some = column[:: max(len(column) // PROBE, 1)]
+    steps: Callable[[float, Array], Steps | None] = _steps
+    if at_hand(len(column)):
+        from clvmodels.numerics.compiled_rows import steps
     for grid in GRIDS:
-        if 0.0 <= highest <= LARGEST_STEP / grid and _steps(grid, some) is not None:
+        if 0.0 <= highest <= LARGEST_STEP / grid and steps(grid, some) is not None:
             bits = int(np.rint(highest * grid)).bit_length()
-            yield _Codes(partial(_on_grid, number, column, grid), bits, partial(_of_grid, grid))
+            yield _Codes(partial(_on_grid, steps, number, column, grid), bits, partial(_of_grid, grid))
     first, last = (int(_ordered(np.array([end]))[0]) for end in (column.min(), column.max()))
     yield _Codes(partial(_off_grid, column, first), (last - first).bit_length(), partial(_of_bits, first))
 
 
-def _steps(grid: float, values: Array) -> NDArray[np.uint32] | None:
+def _steps(grid: float, values: Array) -> Steps | None:
     """Return the whole numbers which, divided by `grid`, are the values; None if there are none such.
 
     The values are at most ``LARGEST_STEP / grid``.
@@ -200,25 +214,27 @@ def _steps(grid: float, values: Array) -> NDArray[np.uint32] | None:
     return steps.view(np.uint32) if exact and steps.min(initial=0) >= 0 else None
 
 
-def _on_grid(number: int, column: Array, grid: float, rows: slice | Index) -> Codes:
-    steps = _steps(grid, column[rows])
-    if steps is None:
+def _on_grid(
+    steps: Callable[[float, Array], Steps | None], number: int, column: Array, grid: float, rows: slice | Index
+) -> Codes:
+    found = steps(grid, column[rows])
+    if found is None:
         raise _NoCodeError(number)
-    return steps
+    return found
 
 
-def _of_grid(grid: float, codes: Codes) -> Array:
-    return codes / grid
+def _of_grid(grid: float, codes: Codes, out: Array) -> None:
+    np.divide(codes, grid, out=out)
 
 
 def _off_grid(column: Array, lowest: int, rows: slice | Index) -> Codes:
     return _ordered(column[rows]) - np.uint64(lowest)
 
 
-def _of_bits(lowest: int, codes: Codes) -> Array:
+def _of_bits(lowest: int, codes: Codes, out: Array) -> None:
     """Undo `_off_grid`."""
     bits = (codes + np.uint64(lowest)).view(np.int64)
-    return (bits ^ (~(bits >> 63) | np.int64(-(2**63)))).view(np.float64)
+    np.bitwise_xor(bits, ~(bits >> 63) | np.int64(-(2**63)), out=out.view(np.int64))
 
 
 def _ordered(values: Array) -> Bits:
@@ -258,7 +274,7 @@ def _read(codes: Sequence[_Codes], key: Codes, out: Array, first: Index, block: 
     """Write down some distinct rows, from their strings of bits."""
     keys = key[first[block]]
     for j, code in reversed(list(enumerate(codes))):
-        out[block, j] = code.values(keys & keys.dtype.type(2**code.bits - 1))
+        code.values(keys & keys.dtype.type(2**code.bits - 1), out[block, j])
         keys >>= keys.dtype.type(code.bits)
 
 

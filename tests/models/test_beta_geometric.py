@@ -1,4 +1,4 @@
-"""Sums over customers: those of the terms, also where the odds of having left overflow, and the exact curvature."""
+"""Sums over customers, also compiled: those of the terms, where the odds of having left overflow too; the curvature."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from clvmodels.models import MODELS
+from clvmodels.models.compiled import EXPANSIONS, SUMS
 
 X = np.array([0.0, 1.0, 3.0, 200.0, 5_000.0, 20_000.0])
 LAST = np.array([0.0, 1e-6, 30.0, 1.0, 2.0, 100.0])
@@ -20,9 +21,7 @@ def test_sums_of_terms(name: str, theta: tuple[float, ...]) -> None:
     weight = np.array([5.0, 1.0, 2.0, 1.0, 3.0, 7.0])
     terms, gradients = model.history_terms(parameters, X, LAST, AGE)
     size = weight @ np.abs(gradients)
-    assert model.history_sums is not None
-    assert model.history_expansion is not None
-    for sums in (model.history_sums, model.history_expansion):
+    for sums in (model.history_expansion, EXPANSIONS[model.history_expansion], SUMS[model.history_terms]):
         value, gradient, *_ = sums(parameters, weight, X, LAST, AGE)
         assert np.isfinite(value)
         assert value == pytest.approx(weight @ terms, rel=1e-13)
@@ -44,9 +43,9 @@ def test_curvature(name: str, more: int, theta: tuple[float, ...]) -> None:
         return total
 
     model = MODELS[name]
-    assert model.history_expansion is not None
-    found = model.history_expansion(np.array(theta), weight, *np.array(histories).T)[2]
+    columns = np.ascontiguousarray(np.array(histories).T)
     with mp.workdps(40):
         orders = np.eye(4, dtype=int)
         exact = [[float(mp.diff(log_likelihood, theta, tuple(i + j))) for j in orders] for i in orders]
-    np.testing.assert_allclose(found, exact, rtol=1e-10)
+    for expansion in (model.history_expansion, EXPANSIONS[model.history_expansion]):
+        np.testing.assert_allclose(expansion(np.array(theta), weight, *columns)[2], exact, rtol=1e-10)
