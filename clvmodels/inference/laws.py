@@ -144,12 +144,14 @@ def _gradient(model: TransactionModel, theta: Array) -> float:
 
 
 def _sums(model: TransactionModel, theta: Array) -> float:
-    if model.history_expansion is None:
-        return 0.0
     histories = _grid(model, theta)
     weight = np.linspace(1.0, 2.0, len(histories[0]))
-    sums, terms = model.history_expansion(theta, weight, *histories)[:2], model.history_terms(theta, *histories)
-    return max(_off(np.asarray(sum_), weight @ each, SMALL) for sum_, each in zip(sums, terms, strict=True))
+    worst = 0.0
+    for sums in (model.history_sums, model.history_expansion):
+        if sums is not None:
+            found = zip(sums(theta, weight, *histories)[:2], model.history_terms(theta, *histories), strict=True)
+            worst = max(worst, *(_off(np.asarray(sum_), weight @ each, SMALL) for sum_, each in found))
+    return worst
 
 
 def _curvature(model: TransactionModel, theta: Array) -> float:

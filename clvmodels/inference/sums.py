@@ -33,6 +33,8 @@ def history_sums(model: Model, *, many: bool) -> Sums:
 
         if model.history_terms in SUMS:
             return SUMS[model.history_terms]
+    if model.history_sums is not None:
+        return model.history_sums
     return lambda theta, weight, *columns: weighted_sum(weight, *model.history_terms(theta, *columns))
 
 

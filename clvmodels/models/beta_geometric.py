@@ -32,6 +32,7 @@ __all__ = [
     "from_quantities",
     "future",
     "history_expansion",
+    "history_sums",
     "history_terms",
     "mean_purchase_rate",
     "p_alive",
@@ -121,6 +122,23 @@ def history_terms(theta: Array, x: Array, k: Array, t_x: Array, T: Array) -> tup
     return value, np.moveaxis(gradient, 0, -1)
 
 
+def history_sums(theta: Array, weight: Array, x: Array, k: Array, t_x: Array, T: Array) -> tuple[float, Array]:
+    """Return the weighted sums of `history_terms` and of its gradient, shape (4,)."""
+    a = theta[2]
+    n, end, last, rest, log_end, silence = _of_histories(theta, x, k, t_x, T)
+    value, odds = _summed_value(weight, a, n, rest, log_end, silence)
+    odds += 1.0
+    alive = np.divide(weight, odds, out=odds)  # from here on, the shares of who is alive and who has left, times weight
+    left = weight - alive
+    by_r = dot(left, silence) - log_end.sum()
+    by_a = left.sum() / a
+    by_b = -np.divide(left, rest, out=rest).sum()
+    alive /= end
+    left /= last
+    alive += left
+    return value, np.array([by_r, -dot(n, alive), by_a, by_b])
+
+
 def history_expansion(
     theta: Array, weight: Array, x: Array, k: Array, t_x: Array, T: Array
 ) -> tuple[float, Array, Array]:
@@ -129,20 +147,58 @@ def history_expansion(
     Those of log(A + B) are the shares of A and B times those of their logs, plus the product of the shares times the
     square of the difference d of the gradients of log B and log A.
     """
-    r, alpha, a, b = theta
-    value, gradient = history_terms(theta, x, k, t_x, T)
-    n, end, last, rest = r + x, alpha + T, alpha + t_x, _rest(b, k)
-    silence = np.log(end / last)
-    alive, left = shares(bounded_odds(_log_odds(a, rest, n, silence)))
-    d = np.stack([silence, n / end - n / last, np.full_like(silence, 1.0 / a), -1.0 / rest])
-    matrix = np.einsum("ih,jh->ij", weight * alive * left * d, d)
-    alive *= weight
-    left *= weight
-    matrix[[0, 1], [1, 0]] -= np.sum(alive / end + left / last)
-    matrix[1, 1] += np.sum(n * (alive / end**2 + left / last**2))
-    matrix[2, 2] -= left.sum() / a**2
-    matrix[3, 3] += np.sum(left / rest**2)
-    return dot(weight, value), np.einsum("h,hi->i", weight, gradient), matrix
+    a = theta[2]
+    n, end, last, rest, log_end, silence = _of_histories(theta, x, k, t_x, T)
+    value, odds = _summed_value(weight, a, n, rest, log_end, silence)
+    for divisor in (end, last, rest):
+        np.reciprocal(divisor, out=divisor)
+    odds += 1.0
+    chance = np.reciprocal(odds, out=odds)
+    alive = weight * chance
+    left = weight - alive
+    both = np.multiply(left, chance, out=chance)
+    gradient = np.array([dot(left, silence) - log_end.sum(), 0.0, left.sum() / a, -dot(left, rest)])
+    matrix = np.zeros((4, 4))
+    matrix[2, 2] = (both.sum() - left.sum()) / a**2
+    matrix[3, 3] = np.einsum("i,i,i", left, rest, rest)
+    alive *= end
+    left *= last
+    matrix[0, 1] = -(alive.sum() + left.sum())
+    gradient[1] = -(dot(n, alive) + dot(n, left))
+    alive *= end
+    left *= last
+    alive += left
+    matrix[1, 1] = dot(n, alive)
+    end -= last
+    end *= n
+    d = {0: silence, 1: end, 3: np.negative(rest, out=rest)}  # by a it is 1 / a, for everybody
+    for i, by_i in d.items():
+        product = np.multiply(both, by_i, out=left)
+        matrix[min(i, 2), max(i, 2)] = product.sum() / a
+        for j, by_j in d.items():
+            if j >= i:
+                matrix[i, j] += dot(product, by_j)
+    return value, gradient, np.triu(matrix) + np.triu(matrix, 1).T
+
+
+def _of_histories(theta: Array, x: Array, k: Array, t_x: Array, T: Array) -> tuple[Array, ...]:
+    """Return n = r + x, alpha + T, alpha + t_x, the rest of b, log(alpha + T), and log((alpha + T) / (alpha + t_x))."""
+    r, alpha, _, b = theta
+    n, end, last = r + x, alpha + T, alpha + t_x
+    log_end, silence = np.log(end), np.log(last)
+    np.subtract(log_end, silence, out=silence)
+    return n, end, last, _rest(b, k), log_end, silence
+
+
+def _summed_value(
+    weight: Array, a: Array, n: Array, rest: Array, log_end: Array, silence: Array
+) -> tuple[float, Array]:
+    """Return the weighted sum of `history_terms`, and the odds of having left; weights go into `log_end`."""
+    log_odds = _log_odds(a, rest, n, silence)
+    odds = bounded_odds(log_odds)
+    value = dot(weight, np.maximum(np.log1p(odds), log_odds, out=log_odds))
+    log_end *= weight
+    return value - dot(log_end, n), odds
 
 
 def _rest(b: Array, k: Array) -> Array:

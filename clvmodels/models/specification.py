@@ -124,6 +124,9 @@ class Model:
         only, so that it takes numbers, arrays and symbols.
     to_quantities
         ``(parameters by name, year) -> quantities by name``: its inverse.
+    history_sums
+        ``(theta, weight, *columns) -> (value, gradient)``: weighted sums of `history_terms`, in fewer passes; None:
+        the terms are summed.
     count_curvature
         ``(theta, weight, x) -> matrix``: weighted sum of the second derivatives of `count_terms`.
     history_expansion
@@ -143,6 +146,7 @@ class Model:
     quantities: tuple[Quantity, ...]
     from_quantities: Callable[[Mapping[str, Any], float], dict[str, Any]]
     to_quantities: Callable[[Mapping[str, Any], float], dict[str, Any]]
+    history_sums: Callable[..., tuple[float, Array]] | None = field(default=None, kw_only=True)
     count_curvature: Callable[[Array, Array, Array], Array] | None = field(default=None, kw_only=True)
     history_expansion: Callable[..., tuple[float, Array, Array]] | None = field(default=None, kw_only=True)
 

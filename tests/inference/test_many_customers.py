@@ -101,7 +101,7 @@ def test_a_model_with_other_terms_is_not_summed_by_the_twin(monkeypatch):
     def doubled(*arguments):
         return tuple(2.0 * one for one in orders.model.history_terms(*arguments))
 
-    other = replace(orders.model, history_terms=doubled, history_expansion=None)
+    other = replace(orders.model, history_terms=doubled, history_sums=None, history_expansion=None)
     counts = seen.histogram[1] @ orders.model.count_terms(theta, seen.histogram[0])[0]
     value, twice = (seen.log_likelihood(model, theta)[0] for model in (orders.model, other))
     assert twice - counts == pytest.approx(2.0 * (value - counts), rel=1e-12)

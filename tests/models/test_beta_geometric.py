@@ -21,7 +21,10 @@ def test_sums_of_terms(name: str, theta: tuple[float, ...]) -> None:
     weight = np.array([5.0, 1.0, 2.0, 1.0, 3.0, 7.0])
     terms, gradients = model.history_terms(parameters, X, LAST, AGE)
     size = weight @ np.abs(gradients)
-    for sums in (model.history_expansion, EXPANSIONS[model.history_expansion], SUMS[model.history_terms]):
+    assert model.history_sums is not None
+    assert model.history_expansion is not None
+    twins = SUMS[model.history_terms], EXPANSIONS[model.history_expansion]
+    for sums in (model.history_sums, model.history_expansion, *twins):
         value, gradient, *_ = sums(parameters, weight, X, LAST, AGE)
         assert np.isfinite(value)
         assert value == pytest.approx(weight @ terms, rel=1e-13)
@@ -43,6 +46,7 @@ def test_curvature(name: str, more: int, theta: tuple[float, ...]) -> None:
         return total
 
     model = MODELS[name]
+    assert model.history_expansion is not None
     columns = np.ascontiguousarray(np.array(histories).T)
     with mp.workdps(40):
         orders = np.eye(4, dtype=int)

@@ -172,16 +172,11 @@ def _bent(theta, *columns):
     return value, gradient, 0.5 * curvature
 
 
-def _flattened(theta, *columns):
-    value, gradient, curvature = BG_NBD.history_expansion(theta, *columns)
-    return value, 0.0 * gradient, curvature
-
-
 WRONG = {
     "starting points": {"starts": ((0.3, 0.2, 0.8),)},
     "broadcast": {"p_alive": lambda *columns: np.sum(BG_NBD.p_alive(*columns), keepdims=True)},
     "gradients are those": {"history_terms": _shifted(BG_NBD.history_terms, 0.0, 1e-3)},
-    "sums of terms": {"history_expansion": _flattened},
+    "sums of terms": {"history_sums": lambda *columns: (BG_NBD.history_sums(*columns)[0], np.zeros(4))},
     "curvatures": {"history_expansion": _bent},
     "between zero and one": {"p_alive": lambda *columns: 1.1 * BG_NBD.p_alive(*columns)},
     "silence": {"p_alive": lambda theta, x, t_x, T: 1.0 - 0.5 * BG_NBD.p_alive(theta, x, t_x, T)},
