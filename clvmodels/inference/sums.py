@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 
-from clvmodels.models.specification import Array, Model
+from clvmodels.models.specification import Array, Expansion, Model, Sums
 from clvmodels.numerics.threads import dot
 
-__all__ = ["Expansion", "Sums", "history_expansion", "history_sums", "weighted_sum"]
-
-type Sums = Callable[..., tuple[float, Array]]
-"""``(theta, weight, *columns) -> (value, gradient)``, the gradient of shape (parameters,)."""
-type Expansion = Callable[..., tuple[float, Array, Array]]
-"""``(theta, weight, *columns) -> (value, gradient, second derivatives)``."""
+__all__ = ["history_expansion", "history_sums", "weighted_sum"]
 
 
 def history_sums(model: Model, *, many: bool) -> Sums:

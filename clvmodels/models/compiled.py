@@ -9,7 +9,6 @@ are the sums. Formulas and sources are in the models' own files, and contract te
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Final
 
 import numpy as np
@@ -19,19 +18,15 @@ from clvmodels.models.bg_nbd import BG_NBD
 from clvmodels.models.gamma_gamma import GAMMA_GAMMA
 from clvmodels.models.mbg_nbd import MBG_NBD
 from clvmodels.models.pareto_nbd import PARETO_NBD
-from clvmodels.models.specification import Array
+from clvmodels.models.specification import Array, Expansion, Sums
 from clvmodels.numerics.elementary import compiled, exp, log, log1p
 from clvmodels.numerics.power_integral import LARGEST_FALL, NEGLIGIBLE, NODES, WEIGHTS, WIDEST_PANEL
 from clvmodels.numerics.special import STIRLING_FROM
 
-__all__ = ["EXPANSIONS", "SUMS", "Expansion", "Sums"]
+__all__ = ["EXPANSIONS", "SUMS"]
 
 Index = NDArray[np.int64]
 
-type Sums = Callable[..., tuple[float, Array]]
-"""``(theta, weight, *columns) -> (value, gradient)``."""
-type Expansion = Callable[..., tuple[float, Array, Array]]
-"""``(theta, weight, *columns) -> (value, gradient, second derivatives)``."""
 
 type Factor = tuple[float, float, float]
 """A base, the power of it, and by how much a purchase raises that."""

@@ -15,10 +15,14 @@ from numpy.typing import NDArray
 
 from clvmodels.errors import ParameterError, one_of
 
-__all__ = ["Array", "Model", "Parameter", "Quantity", "SpendModel", "Traits", "TransactionModel"]
+__all__ = ["Array", "Expansion", "Model", "Parameter", "Quantity", "SpendModel", "Sums", "Traits", "TransactionModel"]
 
 Array = NDArray[np.float64]
 Dimension = Literal["none", "time", "money"]
+type Sums = Callable[..., tuple[float, Array]]
+"""``(theta, weight, *columns) -> (value, gradient)``, sums over customers; the gradient has shape (parameters,)."""
+type Expansion = Callable[..., tuple[float, Array, Array]]
+"""``(theta, weight, *columns) -> (value, gradient, second derivatives)``."""
 
 
 @dataclass(frozen=True)
@@ -146,9 +150,9 @@ class Model:
     quantities: tuple[Quantity, ...]
     from_quantities: Callable[[Mapping[str, Any], float], dict[str, Any]]
     to_quantities: Callable[[Mapping[str, Any], float], dict[str, Any]]
-    history_sums: Callable[..., tuple[float, Array]] | None = field(default=None, kw_only=True)
+    history_sums: Sums | None = field(default=None, kw_only=True)
     count_curvature: Callable[[Array, Array, Array], Array] | None = field(default=None, kw_only=True)
-    history_expansion: Callable[..., tuple[float, Array, Array]] | None = field(default=None, kw_only=True)
+    history_expansion: Expansion | None = field(default=None, kw_only=True)
 
     @property
     def names(self) -> tuple[str, ...]:

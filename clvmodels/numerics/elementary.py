@@ -36,7 +36,7 @@ BIAS: Final = 1023
 SMALLEST: Final = 2.0**-1022
 """A smaller number has fewer digits, and zero none."""
 LARGEST: Final = 708.0
-"""Beyond, up or down, exp is that of this: what it is the exponential of is not negligible beside 1, or it is."""
+"""exp of what lies beyond, up or down, is that of this: doubles end not far from there."""
 
 
 def compiled[F: Callable[..., object]](*, reordered: bool = False) -> Callable[[F], F]:
