@@ -668,4 +668,5 @@ def _numbers(table: pa.Table, name: str) -> FloatArray:
 
 
 def _distinct(columns: Sequence[FloatArray], weight: FloatArray) -> DistinctRows:
-    return DistinctRows(np.asfortranarray(np.column_stack(columns)), weight)
+    """Return what was fetched as distinct rows, writeable as those in memory, for which sums are compiled."""
+    return DistinctRows(np.asfortranarray(np.column_stack(columns)), weight.copy())

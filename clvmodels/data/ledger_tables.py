@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from clvmodels.data.columns import count, examples, require
-from clvmodels.data.scans import CSV, PARQUET, csv_columns, files_of, parquet_columns, scan_csv
+from clvmodels.data.scans import CSV, PARQUET, csv_columns, files_of, parquet_columns, paths_of, scan_csv, told
 from clvmodels.data.sources import Columns, open_log
 from clvmodels.data.times import parsed, read_times
 from clvmodels.data.watching import reason
@@ -85,8 +84,8 @@ def read_ledger(table: object, form: Form, *, time_format: str | None = None) ->
     Parameters
     ----------
     table
-        As a purchase log: a table in memory, a DuckDB relation, an Ibis table, or the path of CSV or Parquet files. CSV
-        is read as text, so that nothing is guessed about ids and amounts.
+        As a purchase log: a table in memory, a DuckDB relation, an Ibis table, or the path or paths of CSV or Parquet
+        files. CSV is read as text, so that nothing is guessed about ids and amounts.
     form
         The columns it has; others are not read.
     time_format
@@ -124,9 +123,9 @@ def read_ledger(table: object, form: Form, *, time_format: str | None = None) ->
 
 def _opened(table: object, form: Form) -> object:
     """Return a table that can be read more than once; CSV as a table of text."""
-    if isinstance(table, str | os.PathLike):
-        path = Path(cast("str", table)).expanduser()
-        return _text(path, form) if path.name.lower().endswith(CSV) else path
+    paths = paths_of(table)
+    if paths:
+        return _text(paths, form) if all(path.name.lower().endswith(CSV) for path in paths) else paths
     if hasattr(table, "read_all"):  # an Arrow reader
         return table.read_all()
     if hasattr(table, "__arrow_c_stream__") and not _names(table):
@@ -136,17 +135,17 @@ def _opened(table: object, form: Form) -> object:
     return table if form.money is None else _with_text(table, form.money)
 
 
-def _text(path: Path, form: Form) -> pa.Table:
+def _text(paths: Sequence[Path], form: Form) -> pa.Table:
     """Return CSV files as a table of text."""
     import duckdb
 
-    files = files_of(path)
+    files = files_of(paths)
     try:
         with duckdb.connect() as connection:
             names = _wanted(form, csv_columns(connection, files))
             return scan_csv(connection, files, names, text=names).to_arrow_table()
     except duckdb.Error as error:
-        raise DataError(f"cannot read {str(path)!r}: {reason(error)}") from error
+        raise DataError(f"cannot read {told(paths)}: {reason(error)}") from error
 
 
 def _wanted(form: Form, present: Sequence[str]) -> tuple[str, ...]:
@@ -167,8 +166,9 @@ def _with_text(table: object, name: str) -> object:
 
 def _names(table: object) -> list[str]:
     """Return the names of the columns of any table, as far as it tells them."""
-    if isinstance(table, Path):
-        return parquet_columns(files_of(table)) if table.name.lower().endswith(PARQUET) else []
+    paths = paths_of(table)
+    if paths:
+        return parquet_columns(files_of(paths)) if all(path.name.lower().endswith(PARQUET) for path in paths) else []
     if hasattr(table, "collect_schema"):  # polars
         return list(table.collect_schema().names())
     if hasattr(table, "schema") and hasattr(table.schema, "names"):  # Arrow

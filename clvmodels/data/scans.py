@@ -7,8 +7,9 @@ it rounds. So files are read together only if they have these in common; otherwi
 from __future__ import annotations
 
 import gzip
+import os
 import zlib
-from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from functools import reduce
 from glob import escape, glob
@@ -30,9 +31,11 @@ __all__ = [
     "files_of",
     "named",
     "parquet_columns",
+    "paths_of",
     "quoted",
     "scan_csv",
     "scan_parquet",
+    "told",
 ]
 
 CSV: Final = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".txt")
@@ -57,18 +60,45 @@ def quoted(name: str) -> str:
 # ---------------------------------------------------------------------------------------------------------- names
 
 
-def files_of(path: Path) -> list[str]:
-    """Return the files that a path names (`named`).
+def paths_of(given: object) -> list[Path]:
+    """Return the path or the paths that a user gave; none, if it is something else.
+
+    Examples
+    --------
+    >>> paths_of("orders.parquet"), paths_of({"customer_id": [1]})
+    ([...Path('orders.parquet')], [])
+    """
+    several = given if isinstance(given, list | tuple) else [given]
+    paths = [Path(one).expanduser() for one in several if isinstance(one, str | os.PathLike)]
+    return paths if len(paths) == len(several) else []
+
+
+def files_of(paths: Iterable[Path]) -> list[str]:
+    """Return the files that paths name (`named`), each once.
 
     Raises
     ------
     DataError
-        If there is none.
+        If a path names none.
     """
-    files = named(path)
-    if not files:
-        raise DataError(f"there is no file {str(path)!r}")
-    return files
+    files: dict[str, None] = {}
+    for path in paths:
+        found = named(path)
+        if not found:
+            raise DataError(f"there is no file {str(path)!r}")
+        files |= dict.fromkeys(found)
+    return list(files)
+
+
+def told(paths: Sequence[Path]) -> str:
+    """Return paths for a message: the first of several.
+
+    Examples
+    --------
+    >>> told([Path("a.csv"), Path("b.csv"), Path("c.csv")])
+    "'a.csv' and 2 more"
+    """
+    return repr(str(paths[0])) + (f" and {len(paths) - 1} more" if len(paths) > 1 else "")
 
 
 def named(path: Path) -> list[str]:

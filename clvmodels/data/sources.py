@@ -5,7 +5,6 @@ Tables in memory and files go through a private DuckDB; an Ibis table and a Spar
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,7 @@ import numpy as np
 
 from clvmodels.data.columns import count, examples, require
 from clvmodels.data.engine import IbisEngine, PrivateEngine, SparkEngine, Storage
-from clvmodels.data.scans import CSV, PARQUET, files_of, quoted, scan_csv, scan_parquet
+from clvmodels.data.scans import CSV, PARQUET, files_of, paths_of, quoted, scan_csv, scan_parquet, told
 from clvmodels.data.watching import reason
 from clvmodels.errors import DataError, one_of
 
@@ -81,7 +80,7 @@ def open_log(log: object, columns: Columns, storage: Storage = Storage()) -> Sou
     ----------
     log
         A pandas, polars or Arrow table, an Arrow reader, a DuckDB relation, an Ibis table, a Spark DataFrame, or the
-        path of CSV or Parquet files (``*`` allowed).
+        path or the paths of CSV or Parquet files (``*`` allowed).
     columns
         The columns needed; others are not read.
     storage
@@ -92,8 +91,9 @@ def open_log(log: object, columns: Columns, storage: Storage = Storage()) -> Sou
     DataError
         If the log is of another kind, a file is missing or unreadable, or a column is missing.
     """
-    if isinstance(log, str | os.PathLike):
-        return _from_path(Path(log).expanduser(), columns, storage)
+    paths = paths_of(log)
+    if paths:
+        return _from_paths(paths, columns, storage)
     if _comes_from(log, "ibis"):
         return _from_ibis(cast("ir.Table", log), columns)
     if _comes_from(log, "pyspark"):
@@ -129,7 +129,7 @@ def _arrow(log: object, columns: Columns) -> pa.Table | pa.RecordBatchReader:
         return pa.RecordBatchReader.from_stream(log)
     raise DataError(
         "a purchase log is a pandas, polars or Arrow table, a DuckDB relation, an Ibis table, a Spark DataFrame, or the"
-        f" path of CSV or Parquet files; got {type(log).__name__}"
+        f" path or the paths of CSV or Parquet files; got {type(log).__name__}"
     )
 
 
@@ -234,23 +234,31 @@ def _from_relation(relation: duckdb.DuckDBPyRelation, columns: Columns, storage:
 # ---------------------------------------------------------------------------------------------------------- files
 
 
-def _from_path(path: Path, columns: Columns, storage: Storage) -> Source:
+def _from_paths(paths: Sequence[Path], columns: Columns, storage: Storage) -> Source:
     """Return files as a source: Parquet is scanned where it lies, CSV is read once into the private database."""
-    files = files_of(path)
-    name = path.name.lower()
-    kinds = CSV + PARQUET
-    if not name.endswith(kinds) or Path(files[0]).is_dir():
-        hint = f"; for a folder write {str(path / '*.parquet')!r}" if Path(files[0]).is_dir() else ""
-        ending = "".join(path.suffixes[-2:]) or path.name
-        raise DataError(f"cannot read {str(path)!r}: {one_of('kind of file', ending, kinds)}{hint}")
+    files = files_of(paths)
+    kinds = {_kind(path) for path in paths}
+    if len(kinds) > 1:
+        raise DataError(f"the files of a log are CSV or Parquet, but not both: {told(paths)}")
     import duckdb
 
     try:
-        if name.endswith(PARQUET):
+        if kinds == {PARQUET}:
             return _from_parquet(files, columns, PrivateEngine.new(storage.at_most(_MEMORY_GB)))
         return _from_csv(files, columns, PrivateEngine.new(storage))
     except duckdb.Error as error:
-        raise DataError(f"cannot read {str(path)!r}: {reason(error)}") from error
+        raise DataError(f"cannot read {told(paths)}: {reason(error)}") from error
+
+
+def _kind(path: Path) -> tuple[str, ...]:
+    """Return how names of files of the kind of these may end."""
+    folder = any(Path(file).is_dir() for file in files_of([path]))
+    for kind in (CSV, PARQUET):
+        if path.name.lower().endswith(kind) and not folder:
+            return kind
+    hint = f"; for a folder write {str(path / '*.parquet')!r}" if folder else ""
+    ending = "".join(path.suffixes[-2:]) or path.name
+    raise DataError(f"cannot read {str(path)!r}: {one_of('kind of file', ending, CSV + PARQUET)}{hint}")
 
 
 def _from_parquet(files: Sequence[str], columns: Columns, engine: PrivateEngine) -> Source:

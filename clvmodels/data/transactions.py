@@ -50,9 +50,9 @@ def rfm_summary(
     ----------
     log
         One row a purchase (or order line): a pandas, polars or Arrow table, a DuckDB relation, an Ibis table, a Spark
-        DataFrame, or the path of CSV or Parquet files, ``*`` allowed. Files and tables are aggregated out of core by
-        DuckDB, an Ibis table and a Spark DataFrame where they lie. In CSV files, ids that are all whole numbers become
-        numbers; one leading zero keeps them text.
+        DataFrame, or the path of CSV or Parquet files, ``*`` allowed, or a list of such paths. Files and tables are
+        aggregated out of core by DuckDB, an Ibis table and a Spark DataFrame where they lie. In CSV files, ids that are
+        all whole numbers become numbers; one leading zero keeps them text.
     customer_id, time, value
         Names of the columns. Without `value` there is no spend. A value of exactly zero (a free order, a voucher) is a
         purchase, as in the published CDNOW figures; a missing one is a purchase of unknown value, left out of every

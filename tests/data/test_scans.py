@@ -71,7 +71,8 @@ class TestNames:
             file = tmp_path / f"{stem}.{kind}"
             ledger.to_parquet(file) if kind == "parquet" else ledger.to_csv(file, index=False)
         assert list(Ledgers.read(returns=tmp_path / f"r[1].{kind}").returns.customer_id) == ["r[1]"]
-        assert sorted(Ledgers.read(returns=tmp_path / f"*.{kind}").returns.customer_id) == ["r1", "r[1]"]
+        for given in (tmp_path / f"*.{kind}", [tmp_path / f"{stem}.{kind}" for stem in ("r1", "r[1]")]):
+            assert sorted(Ledgers.read(returns=given).returns.customer_id) == ["r1", "r[1]"]
 
     def test_what_is_hidden(self, tmp_path: Path) -> None:
         for place in ("a", "_temporary/0", ".old", "b/_x", "_y"):
@@ -79,12 +80,12 @@ class TestNames:
             (tmp_path / "_data" / place / "part.csv").touch()
             (tmp_path / "_data" / place / "_part.csv").touch()
         folder = tmp_path / "_data"
-        assert files_of(folder / "**" / "*.csv") == [str(folder / "a" / "part.csv")]
-        assert files_of(folder / "a" / "_*.csv") == [str(folder / "a" / "_part.csv")]
-        assert files_of(folder / "_t*" / "*" / "*.csv") == [str(folder / "_temporary" / "0" / "part.csv")]
-        assert files_of(folder / "_y" / "_part.csv") == [str(folder / "_y" / "_part.csv")]
+        assert files_of([folder / "**" / "*.csv"]) == [str(folder / "a" / "part.csv")]
+        assert files_of([folder / "a" / "_*.csv"]) == [str(folder / "a" / "_part.csv")]
+        assert files_of([folder / "_t*" / "*" / "*.csv"]) == [str(folder / "_temporary" / "0" / "part.csv")]
+        assert files_of([folder / "_y" / "_part.csv"]) == [str(folder / "_y" / "_part.csv")]
         with pytest.raises(DataError, match="there is no file"):
-            files_of(folder / "b" / "**" / "*.csv")
+            files_of([folder / "b" / "**" / "*.csv"])
 
 
 class TestParquet:

@@ -112,7 +112,9 @@ def test_many_files(kind: str, log: pd.DataFrame, expected: Histories, tmp_path:
         rows = log.drop(columns="unused").iloc[part::2]
         file = tmp_path / f"part{part}.{kind}"
         rows.to_parquet(file) if kind == "parquet" else rows.to_csv(file, index=False)
-    pd.testing.assert_frame_equal(rfm_summary(tmp_path / f"*.{kind}", **OPTIONS).to_frame(), expected.to_frame())
+    both = [tmp_path / f"part1.{kind}", str(tmp_path / f"part*.{kind}")]  # no file counts twice
+    for given in (tmp_path / f"*.{kind}", both, tuple(both)):
+        pd.testing.assert_frame_equal(rfm_summary(given, **OPTIONS).to_frame(), expected.to_frame())
 
 
 def test_whole_numbers_in_csv_become_numbers(tmp_path: Path) -> None:
@@ -177,6 +179,14 @@ def test_what_is_no_log(tmp_path: Path, log: pd.DataFrame) -> None:
         rfm_summary(tmp_path / "log.xlsx")
     with pytest.raises(DataError, match=r"for a folder write .*\*\.parquet"):
         rfm_summary(tmp_path)
+    (tmp_path / "a.csv").write_text("")
+    (tmp_path / "b.parquet").write_text("")
+    with pytest.raises(DataError, match=r"CSV or Parquet, but not both: .*a\.csv' and 1 more"):
+        rfm_summary([tmp_path / "a.csv", tmp_path / "b.parquet"])
+    with pytest.raises(DataError, match="there is no file"):
+        rfm_summary([tmp_path / "a.csv", tmp_path / "none.csv"])
+    with pytest.raises(DataError, match="got list"):
+        rfm_summary([])
     with pytest.raises(DataError, match="got dict"):
         rfm_summary({"customer_id": [1]})
     (tmp_path / "broken.parquet").write_text("this is no Parquet file")
