@@ -12,10 +12,11 @@ from clvmodels.errors import DataError
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow as pa
 
     from clvmodels.data.zones import Clock
 
-__all__ = ["Moment", "at_the_edge", "read_moment", "read_time"]
+__all__ = ["Moment", "at_the_edge", "fetched", "read_moment", "read_time"]
 
 _TICK = dt.timedelta(microseconds=1)
 _ISO = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d(:?\d\d)?)?)?", re.ASCII)
@@ -107,6 +108,15 @@ def read_time(given: object, name: str) -> pd.Timestamp:
 def at_the_edge(time: dt.datetime) -> bool:
     """Return whether a time is of the first or last year of the calendar, where a day or a zone further is no date."""
     return time.year in (dt.MINYEAR, dt.MAXYEAR)
+
+
+def fetched(time: pa.TimestampScalar) -> dt.datetime | None:
+    """Return a time from an engine, None if missing; infinity, and what else is beyond the calendar, as its edge."""
+    try:
+        found: dt.datetime | None = time.as_py()
+    except OverflowError:
+        return dt.datetime.max if time.value > 0 else dt.datetime.min  # noqa: DTZ901 - as others, without a zone
+    return found
 
 
 def _plain(time: pd.Timestamp) -> dt.datetime:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from clvmodels.data.columns import count
-from clvmodels.data.moments import at_the_edge
+from clvmodels.data.engine import in_duckdb
+from clvmodels.data.moments import at_the_edge, fetched
 from clvmodels.data.report import Part
 from clvmodels.errors import DataError
 from clvmodels.numerics.rounding import significant_digits
@@ -62,9 +63,10 @@ def last_time(log: Log) -> dt.datetime:
     """
     rows = log.rows
     usable = rows.id.notnull() & rows.t.notnull()
-    found = log.run(rows.aggregate(rows=rows.count(), last=rows.t.max(where=usable))).to_pylist()[0]
-    _refuse_empty(found["rows"], usable=found["last"] is not None)
-    last: dt.datetime = found["last"]
+    found = log.run(rows.aggregate(rows=rows.count(), last=rows.t.max(where=usable)))
+    last = fetched(found["last"][0])
+    _refuse_empty(found["rows"][0].as_py(), usable=last is not None)
+    assert last is not None
     return log.clock.to_local(last) if log.clock.in_utc and not at_the_edge(last) else last
 
 
@@ -81,7 +83,7 @@ def take_stock(log: Log, window: Window) -> Facts:
     Raises
     ------
     DataError
-        If the log is empty, no row has a customer and a time, or a value is infinite.
+        If the log is empty, no row has a customer and a time, a value is infinite, or a time minus infinity.
     """
     kinds = _kinds(log, window)
     found = _counted(log, kinds)
@@ -125,7 +127,7 @@ def _counted(log: Log, kinds: dict[str, ir.BooleanValue]) -> dict[str, Part]:
     Raises
     ------
     DataError
-        If a value is infinite.
+        If a value is infinite, or a time minus infinity.
     """
     import ibis
 
@@ -134,7 +136,16 @@ def _counted(log: Log, kinds: dict[str, ir.BooleanValue]) -> dict[str, Part]:
     wanted: dict[str, Any] = {"rows": rows.count()}
     if log.has_value:
         wanted |= {"money": rows.v.sum(), "infinite": rows.count(where=rows.v.abs() == math.inf)}
+    if in_duckdb(log.engine):
+        first = ibis.literal("0001-01-01", rows.t.type()) - ibis.interval(days=1)  # in any zone
+        wanted |= {"early": rows.count(where=rows.t < first)}
     found = log.run(rows.group_by(kind=kind).aggregate(**wanted)).to_pylist()
+    early = sum(one.get("early") or 0 for one in found)
+    if early:
+        raise DataError(
+            f"the time column {log.columns.time!r} is before the year 1 (or minus infinity) in {count(early, 'row')};"
+            " leave these rows out, or give them a time"
+        )
     infinite = sum(one.get("infinite") or 0 for one in found)
     if infinite:
         raise DataError(f"the value column {log.columns.value!r} is infinite in {count(infinite, 'row')}")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from clvmodels.data.columns import count, examples
 from clvmodels.data.engine import PrivateEngine, SparkEngine, in_duckdb
 from clvmodels.data.formats import read_in_spark
+from clvmodels.data.moments import fetched
 from clvmodels.data.zones import Clock, parse_zone
 from clvmodels.errors import DataError
 
@@ -118,8 +119,9 @@ def clock_of(reading: Reading, rows: ir.Table, engine: Engine, time_zone: str | 
     if name is None:
         return Clock()
     clock = Clock(parse_zone(name), in_utc=reading.own_zone is not None)
-    found = engine.run(rows.aggregate(low=rows.t.min(), high=rows.t.max())).to_pylist()[0]
-    return clock if found["low"] is None else replace(clock, span=(found["low"], found["high"]))
+    found = engine.run(rows.aggregate(low=rows.t.min(), high=rows.t.max()))
+    low, high = fetched(found["low"][0]), fetched(found["high"][0])
+    return clock if low is None or high is None else replace(clock, span=(low, high))
 
 
 def _iso(source: Source, time: str) -> Reading:

@@ -136,6 +136,22 @@ class TestTheEdgesOfTheCalendar:
             with pytest.raises(DataError, match=f"{name} '{day}' is at the edge of the calendar"):
                 rfm_summary(rows, **(WINDOW | {name: day}))
 
+    @pytest.mark.parametrize("kind", ["date", "timestamp", "timestamptz"])
+    def test_infinite_times_of_duckdb(self, kind: str) -> None:
+        with duckdb.connect() as connection:
+            values = "(VALUES ('a', '2024-01-01'), ('b', '2024-01-05'), ('c', 'infinity'), ('d', '-infinity'))"
+            table = f"CREATE TABLE log AS SELECT id AS customer_id, time::{kind} AS date FROM {values} AS v(id, time)"
+            connection.execute(table)
+            late, early = (connection.sql(f"FROM log WHERE customer_id <> '{one}'") for one in "dc")
+            with pytest.raises(DataError, match=r"which stands for no date; write observation_end=\.\.\."):
+                rfm_summary(late)
+            rfm = rfm_summary(late, observation_end="2024-03-31")
+            assert list(rfm.customer_id) == ["a", "b"]
+            assert rfm.report is not None
+            assert rfm.report.dropped["after the end of observation"].rows == 1
+            with pytest.raises(DataError, match=r"'date' is before the year 1 \(or minus infinity\) in 1 row;"):
+                rfm_summary(early)
+
 
 class TestZones:
     BERLIN = ZoneInfo("Europe/Berlin")
