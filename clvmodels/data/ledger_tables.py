@@ -10,7 +10,17 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from clvmodels.data.columns import count, examples, require
-from clvmodels.data.scans import CSV, PARQUET, csv_columns, files_of, parquet_columns, paths_of, scan_csv, told
+from clvmodels.data.scans import (
+    CSV,
+    PARQUET,
+    csv_columns,
+    files_of,
+    kinds_of,
+    parquet_columns,
+    paths_of,
+    scan_csv,
+    told,
+)
 from clvmodels.data.sources import Columns, open_log
 from clvmodels.data.times import parsed, read_times
 from clvmodels.data.watching import reason
@@ -125,7 +135,7 @@ def _opened(table: object, form: Form) -> object:
     """Return a table that can be read more than once; CSV as a table of text."""
     paths = paths_of(table)
     if paths:
-        return _text(paths, form) if all(path.name.lower().endswith(CSV) for path in paths) else paths
+        return _text(paths, form) if kinds_of(paths) == {CSV} else paths
     if hasattr(table, "read_all"):  # an Arrow reader
         return table.read_all()
     if hasattr(table, "__arrow_c_stream__") and not _names(table):
@@ -168,7 +178,7 @@ def _names(table: object) -> list[str]:
     """Return the names of the columns of any table, as far as it tells them."""
     paths = paths_of(table)
     if paths:
-        return parquet_columns(files_of(paths)) if all(path.name.lower().endswith(PARQUET) for path in paths) else []
+        return parquet_columns(files_of(paths)) if kinds_of(paths) == {PARQUET} else []
     if hasattr(table, "collect_schema"):  # polars
         return list(table.collect_schema().names())
     if hasattr(table, "schema") and hasattr(table.schema, "names"):  # Arrow

@@ -29,6 +29,7 @@ __all__ = [
     "PARQUET",
     "csv_columns",
     "files_of",
+    "kinds_of",
     "named",
     "parquet_columns",
     "paths_of",
@@ -71,6 +72,17 @@ def paths_of(given: object) -> list[Path]:
     several = given if isinstance(given, list | tuple) else [given]
     paths = [Path(one).expanduser() for one in several if isinstance(one, str | os.PathLike)]
     return paths if len(paths) == len(several) else []
+
+
+def kinds_of(paths: Iterable[Path]) -> set[tuple[str, ...]]:
+    """Return what kinds of files paths are of by their names, `CSV` and `PARQUET`; others are of the kind ``()``.
+
+    Examples
+    --------
+    >>> kinds_of([Path("a.parquet"), Path("b.PQ")]) == {PARQUET}
+    True
+    """
+    return {next((kind for kind in (CSV, PARQUET) if path.name.lower().endswith(kind)), ()) for path in paths}
 
 
 def files_of(paths: Iterable[Path]) -> list[str]:

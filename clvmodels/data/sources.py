@@ -14,7 +14,7 @@ import numpy as np
 
 from clvmodels.data.columns import count, examples, require
 from clvmodels.data.engine import IbisEngine, PrivateEngine, SparkEngine, Storage
-from clvmodels.data.scans import CSV, PARQUET, files_of, paths_of, quoted, scan_csv, scan_parquet, told
+from clvmodels.data.scans import CSV, PARQUET, files_of, kinds_of, paths_of, quoted, scan_csv, scan_parquet, told
 from clvmodels.data.watching import reason
 from clvmodels.errors import DataError, one_of
 
@@ -237,7 +237,9 @@ def _from_relation(relation: duckdb.DuckDBPyRelation, columns: Columns, storage:
 def _from_paths(paths: Sequence[Path], columns: Columns, storage: Storage) -> Source:
     """Return files as a source: Parquet is scanned where it lies, CSV is read once into the private database."""
     files = files_of(paths)
-    kinds = {_kind(path) for path in paths}
+    for path in paths:
+        _refuse_unreadable(path)
+    kinds = kinds_of(paths)
     if len(kinds) > 1:
         raise DataError(f"the files of a log are CSV or Parquet, but not both: {told(paths)}")
     import duckdb
@@ -250,15 +252,13 @@ def _from_paths(paths: Sequence[Path], columns: Columns, storage: Storage) -> So
         raise DataError(f"cannot read {told(paths)}: {reason(error)}") from error
 
 
-def _kind(path: Path) -> tuple[str, ...]:
-    """Return how names of files of the kind of these may end."""
+def _refuse_unreadable(path: Path) -> None:
+    """Refuse a folder, and files of a kind that is not read."""
     folder = any(Path(file).is_dir() for file in files_of([path]))
-    for kind in (CSV, PARQUET):
-        if path.name.lower().endswith(kind) and not folder:
-            return kind
-    hint = f"; for a folder write {str(path / '*.parquet')!r}" if folder else ""
-    ending = "".join(path.suffixes[-2:]) or path.name
-    raise DataError(f"cannot read {str(path)!r}: {one_of('kind of file', ending, CSV + PARQUET)}{hint}")
+    if kinds_of([path]) == {()} or folder:
+        hint = f"; for a folder write {str(path / '*.parquet')!r}" if folder else ""
+        ending = "".join(path.suffixes[-2:]) or path.name
+        raise DataError(f"cannot read {str(path)!r}: {one_of('kind of file', ending, CSV + PARQUET)}{hint}")
 
 
 def _from_parquet(files: Sequence[str], columns: Columns, engine: PrivateEngine) -> Source:

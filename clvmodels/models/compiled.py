@@ -27,7 +27,6 @@ __all__ = ["EXPANSIONS", "SUMS"]
 
 Index = NDArray[np.int64]
 
-
 type Factor = tuple[float, float, float]
 """A base, the power of it, and by how much a purchase raises that."""
 
