@@ -1,8 +1,8 @@
 """When compiled twins of functions are used: where there are many rows.
 
-Loading the compiler takes half a second of a process, and compiling for the first time on a machine a few more. Many
-rows repay it. It depends on nothing but their number, so that the same data give the same digits whatever has been run
-before; a twin whose results have the same bits may wait until the compiler is there anyway.
+Loading the compiler takes half a second of a process, and compiling for the first time on a machine a few more, which
+few rows never repay. Where digits differ, it depends on nothing but the number of rows, so that the same data give the
+same digits whatever has been run before; a twin whose results have the same bits waits until the compiler is there.
 """
 
 from __future__ import annotations
