@@ -20,7 +20,13 @@ from scipy import special
 from clvmodels.models.counts import PURCHASE_RATE, PURCHASE_RATE_CV, log_negative_binomial
 from clvmodels.models.specification import Array, Quantity, Traits
 from clvmodels.numerics.beta_mixture import mean_powers, mean_purchases
-from clvmodels.numerics.special import bounded_odds, log_gamma_ratio, shares
+from clvmodels.numerics.special import (
+    bounded_odds,
+    digamma_difference,
+    log_gamma_ratio,
+    shares,
+    trigamma_difference,
+)
 from clvmodels.numerics.threads import dot
 
 __all__ = [
@@ -72,51 +78,48 @@ def to_quantities(params: Mapping[str, Any], year: float) -> dict[str, Any]:
 
 
 def count_terms(theta: Array, x: Array, k: Array) -> tuple[Array, Array]:
-    """Return log of Gamma(r+x)/Gamma(r) alpha^r B(a, b+k)/B(a, b), and its gradient."""
+    """Return log of Gamma(r+x)/Gamma(r) alpha^-x B(a, b+k)/B(a, b), and its gradient."""
     r, alpha, a, b = np.moveaxis(theta, -1, 0)
-    value = log_gamma_ratio(r, x) + r * np.log(alpha) + log_gamma_ratio(b, k) - log_gamma_ratio(a + b, k)
+    value = log_gamma_ratio(r, x) - x * np.log(alpha) + log_gamma_ratio(b, k) - log_gamma_ratio(a + b, k)
     gradient = np.empty((4, *value.shape))
-    gradient[0] = special.digamma(r + x) - special.digamma(r) + np.log(alpha)
-    gradient[1] = r / alpha
-    gradient[2] = special.digamma(a + b) - special.digamma(a + b + k)
-    gradient[3] = gradient[2] + special.digamma(b + k) - special.digamma(b)
+    gradient[0] = digamma_difference(r, x)
+    gradient[1] = -x / alpha
+    gradient[2] = -digamma_difference(a + b, k)
+    gradient[3] = gradient[2] + digamma_difference(b, k)
     return value, np.moveaxis(gradient, 0, -1)
 
 
 def count_curvature(theta: Array, weight: Array, x: Array, k: Array) -> Array:
     """Return the weighted sum of the second derivatives of `count_terms`, shape (4, 4)."""
     r, alpha, a, b = theta
-    total = weight.sum()
-    both = dot(weight, special.polygamma(1, a + b) - special.polygamma(1, a + b + k))
-    stayed = dot(weight, special.polygamma(1, b + k) - special.polygamma(1, b))
     matrix = np.zeros((4, 4))
-    matrix[0, 0] = dot(weight, special.polygamma(1, r + x) - special.polygamma(1, r))
-    matrix[0, 1] = matrix[1, 0] = total / alpha
-    matrix[1, 1] = -total * r / alpha**2
-    matrix[2:, 2:] = both
-    matrix[3, 3] += stayed
+    matrix[0, 0] = dot(weight, trigamma_difference(r, x))
+    matrix[1, 1] = dot(weight, x) / alpha**2
+    matrix[2:, 2:] = -dot(weight, trigamma_difference(a + b, k))
+    matrix[3, 3] += dot(weight, trigamma_difference(b, k))
     return matrix
 
 
 def history_terms(theta: Array, x: Array, k: Array, t_x: Array, T: Array) -> tuple[Array, Array]:
-    """Log of (alpha+T)^-(r+x) + a/(b+k-1) (alpha+t_x)^-(r+x), the second term for k > 0 only, and its gradient."""
+    """Return log of (1+T/alpha)^-(r+x) (1 + odds), and its gradient.
+
+    The odds of having left are a/(b+k-1) ((alpha+T)/(alpha+t_x))^(r+x) for k > 0, and zero otherwise.
+    """
     r, alpha, a, b = np.moveaxis(theta, -1, 0)
-    n, end, rest = r + x, alpha + T, _rest(b, k)
-    growth = end / (alpha + t_x)
-    silence, log_end = np.log(growth), np.log(end)
+    n, last, silent, rest = r + x, alpha + t_x, T - t_x, _rest(b, k)
+    growth, silence = np.log1p(T / alpha), np.log1p(silent / last)
     log_odds = _log_odds(a, rest, n, silence)
     odds = bounded_odds(log_odds)
     value = np.log1p(odds)
     np.maximum(value, log_odds, out=value)
-    value -= n * log_end
-    alive, left = shares(odds)
-    gradient = np.empty((4, *alive.shape))
+    value -= n * growth
+    left = shares(odds)[1]
+    gradient = np.empty((4, *left.shape))
     np.multiply(left, silence, out=gradient[0])
-    gradient[0] -= log_end
-    np.multiply(left, growth, out=gradient[1])
-    gradient[1] += alive
-    gradient[1] *= n
-    gradient[1] /= -end
+    gradient[0] -= growth
+    np.multiply(left, -silent / last, out=gradient[1])
+    gradient[1] += T / alpha
+    gradient[1] *= n / (alpha + T)
     np.divide(left, a, out=gradient[2])
     np.divide(left, -rest, out=gradient[3])
     return value, np.moveaxis(gradient, 0, -1)
@@ -124,19 +127,21 @@ def history_terms(theta: Array, x: Array, k: Array, t_x: Array, T: Array) -> tup
 
 def history_sums(theta: Array, weight: Array, x: Array, k: Array, t_x: Array, T: Array) -> tuple[float, Array]:
     """Return the weighted sums of `history_terms` and of its gradient, shape (4,)."""
-    a = theta[2]
-    n, end, last, rest, log_end, silence = _of_histories(theta, x, k, t_x, T)
-    value, odds = _summed_value(weight, a, n, rest, log_end, silence)
-    odds += 1.0
-    alive = np.divide(weight, odds, out=odds)  # from here on, the shares of who is alive and who has left, times weight
-    left = weight - alive
-    by_r = dot(left, silence) - log_end.sum()
+    alpha, a = theta[1:3]
+    n, last, silent, rest, growth, silence = _of_histories(theta, x, k, t_x, T)
+    value, odds = _summed_value(weight, a, n, rest, growth, silence)
+    left = np.divide(odds, odds + 1.0, out=odds)  # from here on, the shares of who has left, times weight
+    left *= weight
+    by_r = dot(left, silence) - growth.sum()
     by_a = left.sum() / a
     by_b = -np.divide(left, rest, out=rest).sum()
-    alive /= end
+    left *= silent
     left /= last
-    alive += left
-    return value, np.array([by_r, -dot(n, alive), by_a, by_b])
+    by_alpha = weight * T
+    by_alpha /= alpha
+    by_alpha -= left
+    by_alpha /= alpha + T
+    return value, np.array([by_r, dot(n, by_alpha), by_a, by_b])
 
 
 def history_expansion(
@@ -144,34 +149,37 @@ def history_expansion(
 ) -> tuple[float, Array, Array]:
     """Return the weighted sums of `history_terms`, of its gradient, and of the second derivatives, shape (4, 4).
 
-    Those of log(A + B) are the shares of A and B times those of their logs, plus the product of the shares times the
-    square of the difference d of the gradients of log B and log A.
+    Those of log(1 + odds) are the share of who has left times those of the log odds, plus the product of both shares
+    times the square of the gradient d of the log odds.
     """
-    a = theta[2]
-    n, end, last, rest, log_end, silence = _of_histories(theta, x, k, t_x, T)
-    value, odds = _summed_value(weight, a, n, rest, log_end, silence)
-    for divisor in (end, last, rest):
-        np.reciprocal(divisor, out=divisor)
-    odds += 1.0
-    chance = np.reciprocal(odds, out=odds)
-    alive = weight * chance
-    left = weight - alive
+    alpha, a = theta[1:3]
+    n, last, silent, rest, growth, silence = _of_histories(theta, x, k, t_x, T)
+    value, odds = _summed_value(weight, a, n, rest, growth, silence)
+    per_end, per_last, per_rest = np.reciprocal(alpha + T), np.reciprocal(last, out=last), np.reciprocal(rest, out=rest)
+    waited = np.multiply(silent, per_last, out=silent)
+    waited *= per_end
+    chance = np.reciprocal(odds + 1.0)
+    left = np.multiply(odds, chance, out=odds)
+    left *= weight
     both = np.multiply(left, chance, out=chance)
-    gradient = np.array([dot(left, silence) - log_end.sum(), 0.0, left.sum() / a, -dot(left, rest)])
+    aged = weight * T
+    aged *= per_end
+    aged /= alpha
     matrix = np.zeros((4, 4))
+    gradient = np.array([dot(left, silence) - growth.sum(), 0.0, left.sum() / a, -dot(left, per_rest)])
     matrix[2, 2] = (both.sum() - left.sum()) / a**2
-    matrix[3, 3] = np.einsum("i,i,i", left, rest, rest)
-    alive *= end
-    left *= last
-    matrix[0, 1] = -(alive.sum() + left.sum())
-    gradient[1] = -(dot(n, alive) + dot(n, left))
-    alive *= end
-    left *= last
-    alive += left
-    matrix[1, 1] = dot(n, alive)
-    end -= last
-    end *= n
-    d = {0: silence, 1: end, 3: np.negative(rest, out=rest)}  # by a it is 1 / a, for everybody
+    matrix[3, 3] = np.einsum("i,i,i", left, per_rest, per_rest)
+    left *= waited
+    matrix[0, 1] = aged.sum() - left.sum()
+    gradient[1] = dot(n, aged) - dot(n, left)
+    per_last += per_end
+    left *= per_last
+    per_end += 1.0 / alpha
+    aged *= per_end
+    left -= aged
+    matrix[1, 1] = dot(n, left)
+    waited *= n
+    d = {0: silence, 1: np.negative(waited, out=waited), 3: np.negative(per_rest, out=per_rest)}  # by a it is 1 / a
     for i, by_i in d.items():
         product = np.multiply(both, by_i, out=left)
         matrix[min(i, 2), max(i, 2)] = product.sum() / a
@@ -182,28 +190,27 @@ def history_expansion(
 
 
 def _of_histories(theta: Array, x: Array, k: Array, t_x: Array, T: Array) -> tuple[Array, ...]:
-    """Return n = r + x, alpha + T, alpha + t_x, the rest of b, log(alpha + T), and log((alpha + T) / (alpha + t_x))."""
+    """Return r + x, alpha + t_x, T - t_x, the rest of b, and logs of 1 + T/alpha and of (alpha + T) / (alpha + t_x)."""
     r, alpha, _, b = theta
-    n, end, last = r + x, alpha + T, alpha + t_x
-    log_end, silence = np.log(end), np.log(last)
-    np.subtract(log_end, silence, out=silence)
-    return n, end, last, _rest(b, k), log_end, silence
+    last, silent = alpha + t_x, T - t_x
+    growth, silence = T / alpha, silent / last
+    return r + x, last, silent, _rest(b, k), np.log1p(growth, out=growth), np.log1p(silence, out=silence)
 
 
 def _summed_value(
-    weight: Array, a: Array, n: Array, rest: Array, log_end: Array, silence: Array
+    weight: Array, a: Array, n: Array, rest: Array, growth: Array, silence: Array
 ) -> tuple[float, Array]:
-    """Return the weighted sum of `history_terms`, and the odds of having left; weights go into `log_end`."""
+    """Return the weighted sum of `history_terms`, and the odds of having left; weights go into `growth`."""
     log_odds = _log_odds(a, rest, n, silence)
     odds = bounded_odds(log_odds)
     value = dot(weight, np.maximum(np.log1p(odds), log_odds, out=log_odds))
-    log_end *= weight
-    return value - dot(log_end, n), odds
+    growth *= weight
+    return value - dot(growth, n), odds
 
 
 def _rest(b: Array, k: Array) -> Array:
     """Return b + k - 1, infinite where k = 0: who has had no opportunity to leave has not left."""
-    rest = np.asarray(b + k - 1.0)
+    rest = np.asarray(b + (k - 1.0))  # in this order: b may be next to nothing
     np.copyto(rest, np.inf, where=k <= 0.0)
     return rest
 
@@ -216,7 +223,7 @@ def _log_odds(a: Array, rest: Array, n: Array, silence: Array) -> Array:
 def p_alive(theta: Array, x: Array, k: Array, t_x: Array, T: Array) -> Array:
     """Return P(alive at T | x, t_x, T) = 1 / (1 + a/(b+k-1) ((alpha+T)/(alpha+t_x))^(r+x)); 1 where k = 0."""
     r, alpha, a, b = np.moveaxis(theta, -1, 0)
-    log_odds = _log_odds(a, _rest(b, k), r + x, np.log((alpha + T) / (alpha + t_x)))
+    log_odds = _log_odds(a, _rest(b, k), r + x, np.log1p((T - t_x) / (alpha + t_x)))
     return shares(bounded_odds(log_odds))[0]
 
 
@@ -238,8 +245,8 @@ def pmf(theta: Array, x: Array, k: Array, T: Array, t: Array, n: Array) -> Array
     r, alpha, a, b = np.moveaxis(theta, -1, 0)
     shape, beta, share = r + x, b + k, t / (alpha + T + t)
     any_ = np.maximum(n, 1.0)
-    log_survivor = special.betaln(a, beta + n) - special.betaln(a, beta)
-    log_leaver = special.betaln(a + 1.0, beta + any_ - 1.0) - special.betaln(a, beta)
+    log_survivor = log_gamma_ratio(beta, n) - log_gamma_ratio(a + beta, n)
+    log_leaver = log_gamma_ratio(beta, any_ - 1.0) - log_gamma_ratio(a + beta + 1.0, any_ - 1.0) - np.log1p(beta / a)
     stays = np.exp(log_survivor + log_negative_binomial(n, shape, alpha + T, t))
     leaves = np.exp(log_leaver) * special.betainc(any_, shape, share)
     return np.asarray(stays + np.where(np.asarray(n) > 0, leaves, 0.0))

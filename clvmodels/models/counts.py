@@ -8,6 +8,7 @@ import numpy as np
 from scipy import special
 
 from clvmodels.models.specification import Array, Quantity
+from clvmodels.numerics.special import log_gamma_ratio
 
 __all__ = ["PURCHASE_RATE", "PURCHASE_RATE_CV", "log_negative_binomial"]
 
@@ -24,5 +25,5 @@ PURCHASE_RATE_CV: Final = Quantity(
 def log_negative_binomial(n: Array, shape: Array, rate: Array, t: Array) -> Array:
     """Return log P(n Poisson events in time t) when the rate of events is Gamma(shape, rate). Broadcasts."""
     none = -shape * np.log1p(t / rate)
-    events = special.xlogy(n, t / (rate + t)) - np.log(shape + n) - special.betaln(shape, n + 1.0)
+    events = special.xlogy(n, t / (rate + t)) + log_gamma_ratio(shape, n) - special.gammaln(n + 1.0)
     return np.asarray(none + events)

@@ -14,12 +14,21 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special
 
 from clvmodels.models.specification import Array, Parameter, Quantity, SpendModel
-from clvmodels.numerics.special import log_gamma_ratio
+from clvmodels.numerics.special import (
+    STIRLING_FROM,
+    digamma_difference,
+    digamma_remainder,
+    log1p_remainder,
+    log_beta,
+    stirling_remainder,
+)
 
-__all__ = ["GAMMA_GAMMA"]
+__all__ = ["CONCENTRATED_FROM", "GAMMA_GAMMA"]
+
+CONCENTRATED_FROM: Final = 100.0
+"""Logs that cancel are smaller than some hundred below this, and lose no digit that matters."""
 
 QUANTITIES: Final = (
     Quantity("mean_spend", "mean value of an order, over customers", ("LogNormal", {"mu": 4.0, "sigma": 2.5})),
@@ -53,33 +62,59 @@ def to_quantities(params: Mapping[str, Any], year: float) -> dict[str, Any]:  # 
 
 
 def count_terms(theta: Array, x: Array) -> tuple[Array, Array]:
-    """Return log of Gamma(px+q) / (Gamma(px) Gamma(q)) v^q (note 025, equation 1a), and its gradient."""
-    p, q, v = np.moveaxis(theta, -1, 0)
+    """Return -log B(px, q) (note 025, equation 1a), and its gradient.
+
+    Of `_concentrated` values without n log((n+q)/n) + q log((n+q)/q), n = px, which `history_terms` has.
+    """
+    p, q, _ = np.moveaxis(theta, -1, 0)
     n = p * x
-    value = log_gamma_ratio(n, q) - special.gammaln(q) + q * np.log(v)
-    by_sum = special.digamma(n + q)
-    gradient = np.empty((3, *value.shape))
-    gradient[0] = x * (by_sum - special.digamma(n))
-    gradient[1] = by_sum - special.digamma(q) + np.log(v)
-    gradient[2] = q / v
+    value = -log_beta(n, q)
+    gradient = np.zeros((3, *value.shape))
+    gradient[0], gradient[1] = x * digamma_difference(n, q), digamma_difference(q, n)
+    large = _concentrated(n, q)
+    if large.any():
+        n, q = np.where(large, n, STIRLING_FROM), np.where(large, q, STIRLING_FROM)
+        remainder = stirling_remainder(n + q) - stirling_remainder(n) - stirling_remainder(q)
+        stirling = 0.5 * np.log(n / (2.0 * np.pi) / (1.0 + n / q)) + remainder
+        both, by_n, by_q = (digamma_remainder(z) for z in (n + q, n, q))
+        value = np.where(large, stirling, value)
+        gradient[0] = np.where(large, x * (both - by_n), gradient[0])
+        gradient[1] = np.where(large, both - by_q, gradient[1])
     return value, np.moveaxis(gradient, 0, -1)
 
 
 def history_terms(theta: Array, x: Array, mean_spend: Array) -> tuple[Array, Array]:
-    """Return log of (x zbar / (v + x zbar))^(px) (v + x zbar)^-q / zbar, and its gradient.
+    """Return log of (x zbar / (v + x zbar))^(px) (v / (v + x zbar))^q / zbar, and its gradient.
 
-    The powers of order px stand together, as their logs are large and nearly cancel.
+    Of `_concentrated` values times ((px+q)/(px))^(px) ((px+q)/q)^q: the share that customers have spent of v + x zbar is
+    next to px/(px+q), and the powers of both nearly cancel. They are n log(1 + y) with small y that cancel to first
+    order (Loader 2000, Fast and accurate computation of binomial probabilities).
     """
     p, q, v = np.moveaxis(theta, -1, 0)
-    spent = x * mean_spend
-    total = v + spent
-    log_share, log_total = -np.log1p(v / spent), np.log(total)
-    value = p * x * log_share - q * log_total - np.log(mean_spend)
-    gradient = np.empty((3, *value.shape))
-    gradient[0] = x * log_share
-    gradient[1] = -log_total
-    gradient[2] = -(p * x + q) / total
-    return value, np.moveaxis(gradient, 0, -1)
+    n, spent = p * x, x * mean_spend
+    ratio = v / spent
+    gradient = np.empty((3, *(n + ratio).shape))
+    log_share, log_rest, by_v = gradient
+    np.negative(np.log1p(ratio, out=log_share), out=log_share)
+    np.negative(np.log1p(spent / v, out=log_rest), out=log_rest)
+    np.divide(q - n * ratio, 1.0 + ratio, out=by_v)  # times v, the excess of what they spent
+    value = n * log_share + q * log_rest
+    if np.any(q >= CONCENTRATED_FROM):
+        large = _concentrated(n, q)
+        by_n, by_q = by_v / n, -by_v / q
+        of_n = log1p_remainder(by_n, log_share + np.log1p(q / n))
+        of_q = log1p_remainder(by_q, log_rest + np.log1p(n / q))
+        value = np.where(large, n * of_n + q * of_q, value)
+        log_share[...] = np.where(large, by_n + of_n, log_share)
+        log_rest[...] = np.where(large, by_q + of_q, log_rest)
+    log_share *= x
+    by_v /= v
+    return value - np.log(mean_spend), np.moveaxis(gradient, 0, -1)
+
+
+def _concentrated(n: Array, q: Array) -> NDArray[np.bool_]:
+    """Return where both arguments of the beta function are large: its log, and those of the powers, nearly cancel."""
+    return np.asarray(np.minimum(n, q) >= CONCENTRATED_FROM)
 
 
 def expected_spend(theta: Array, x: Array, mean_spend: Array) -> Array:

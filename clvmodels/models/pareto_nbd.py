@@ -19,7 +19,7 @@ from clvmodels.models.counts import PURCHASE_RATE, PURCHASE_RATE_CV, log_negativ
 from clvmodels.models.specification import Array, Parameter, Quantity, Traits, TransactionModel
 from clvmodels.numerics.power_integral import log_power_integral, power_integral
 from clvmodels.numerics.quadrature import log_integral_of_peak
-from clvmodels.numerics.special import bounded_odds, log_gamma_ratio, shares
+from clvmodels.numerics.special import bounded_odds, digamma_difference, log_gamma_ratio, shares
 
 __all__ = ["PARETO_NBD"]
 
@@ -61,42 +61,54 @@ def to_quantities(params: Mapping[str, Any], year: float) -> dict[str, Any]:
 
 
 def count_terms(theta: Array, x: Array) -> tuple[Array, Array]:
-    """Return log of Gamma(r+x)/Gamma(r) alpha^r beta^s, and its gradient."""
-    r, alpha, s, beta = np.moveaxis(theta, -1, 0)
-    value = log_gamma_ratio(r, x) + r * np.log(alpha) + s * np.log(beta)
-    gradient = np.empty((4, *value.shape))
-    gradient[0] = special.digamma(r + x) - special.digamma(r) + np.log(alpha)
-    gradient[1] = r / alpha
-    gradient[2] = np.log(beta)
-    gradient[3] = s / beta
+    """Return log of Gamma(r+x)/Gamma(r) alpha^-x, and its gradient."""
+    r, alpha = theta[..., 0], theta[..., 1]
+    value = log_gamma_ratio(r, x) - x * np.log(alpha)
+    gradient = np.zeros((4, *value.shape))
+    gradient[0] = digamma_difference(r, x)
+    gradient[1] = -x / alpha
     return value, np.moveaxis(gradient, 0, -1)
 
 
 def history_terms(theta: Array, x: Array, t_x: Array, T: Array) -> tuple[Array, Array]:
     """Return the part of the log-likelihood that depends on t_x and T, and its gradient.
 
-    Log of alive + left, alive = (alpha+T)^-(r+x) (beta+T)^-s, left = s int_{t_x}^T (alpha+t)^-(r+x) (beta+t)^-(s+1) dt.
+    Log of alive (1 + odds), with alive = (1+T/alpha)^-(r+x) (1+T/beta)^-s, and `_log_odds` those of having left.
     """
     r, alpha, s, beta = np.moveaxis(theta, -1, 0)
-    n, end, log_end, log_beta_end = r + x, alpha + T, np.log(alpha + T), np.log(beta + T)
-    log_alive = -n * log_end - s * log_beta_end
-    left = power_integral(n, s + 1.0, alpha, beta, t_x, T - t_x)
-    log_odds = left.log + np.log(s) - log_alive
+    n, silent = r + x, T - t_x
+    growth, beta_growth = np.log1p(T / alpha), np.log1p(T / beta)
+    silence, beta_silence = np.log1p(silent / (alpha + t_x)), np.log1p(silent / (beta + t_x))
+    left = power_integral(n, s + 1.0, alpha, beta, t_x, silent)
+    log_odds = _log_odds(left.log, n * silence, s * beta_silence, s / (beta + t_x))
     odds = bounded_odds(log_odds)
-    rest, share = shares(odds)
+    share = shares(odds)[1]
     gradient = np.empty((4, *share.shape))
-    gradient[0] = share * left.by_n - rest * log_end
-    gradient[1] = share * left.by_alpha - rest * n / end
-    gradient[2] = share * (left.by_k + 1.0 / s) - rest * log_beta_end
-    gradient[3] = share * left.by_beta - rest * s / (beta + T)
-    return log_alive + np.maximum(np.log1p(odds), log_odds), np.moveaxis(gradient, 0, -1)
+    gradient[0] = share * (silence + left.by_n) - growth
+    gradient[1] = share * (left.by_alpha - n * silent / (alpha + t_x) / (alpha + T)) + n * (T / alpha) / (alpha + T)
+    gradient[2] = share * (beta_silence + left.by_k + 1.0 / s) - beta_growth
+    by_rate = left.by_beta - (1.0 + s * silent / (beta + T)) / (beta + t_x)
+    gradient[3] = share * by_rate + s * (T / beta) / (beta + T)
+    value = np.maximum(np.log1p(odds), log_odds) - n * growth - s * beta_growth
+    return value, np.moveaxis(gradient, 0, -1)
+
+
+def _log_odds(log_integral: Array, purchases: Array, leaving: Array, rate: Array) -> Array:
+    """Return the log of the odds of having left.
+
+    They are s/(beta+t_x) int_{t_x}^T ((alpha+T)/(alpha+t))^(r+x) (beta+T)^s / (beta+t)^(s+1) dt; here all powers
+    are relative to t_x.
+    """
+    return np.asarray(log_integral + np.log(rate) + purchases + leaving)
 
 
 def p_alive(theta: Array, x: Array, t_x: Array, T: Array) -> Array:
-    """Return P(alive at T | x, t_x, T): the share of the first term of the likelihood in both."""
+    """Return P(alive at T | x, t_x, T): one minus the share of those who have left."""
     r, alpha, s, beta = np.moveaxis(theta, -1, 0)
-    log_left = log_power_integral(r + x, s + 1.0, alpha, beta, t_x, T - t_x) + np.log(s)
-    return shares(bounded_odds(log_left + (r + x) * np.log(alpha + T) + s * np.log(beta + T)))[0]
+    n, silent = r + x, T - t_x
+    log_integral = log_power_integral(n, s + 1.0, alpha, beta, t_x, silent)
+    purchases, leaving = n * np.log1p(silent / (alpha + t_x)), s * np.log1p(silent / (beta + t_x))
+    return shares(bounded_odds(_log_odds(log_integral, purchases, leaving, s / (beta + t_x))))[0]
 
 
 def future(theta: Array, x: Array, T: Array, t: Array) -> tuple[Array, Array]:

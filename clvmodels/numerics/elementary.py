@@ -18,7 +18,7 @@ from typing import Any, Final, cast
 from numba import njit, types
 from numba.extending import intrinsic
 
-__all__ = ["compiled", "exp", "log", "log1p"]
+__all__ = ["compiled", "exp", "expm1", "log", "log1p", "log_of_sum"]
 
 LOG_2_HIGH: Final = float.fromhex("0x1.62e42fefa3800p-1")
 LOG_2_LOW: Final = float.fromhex("0x1.ef35793c76730p-45")
@@ -110,7 +110,13 @@ def log(x: float) -> float:
 def log1p(x: float) -> float:
     """Return log(1 + x) for x >= 0, also where 1 + x has lost digits of x."""
     more = 1.0 + x
-    return log(more) + (x - (more - 1.0)) / more
+    return log_of_sum(x, more, 1.0 / more)
+
+
+@compiled()
+def log_of_sum(x: float, more: float, per_more: float) -> float:
+    """Return log(1 + x) for x >= 0, given 1 + x as it was rounded, and its reciprocal."""
+    return log(more) + (x - (more - 1.0)) * per_more
 
 
 @compiled()
@@ -119,6 +125,20 @@ def exp(x: float) -> float:
 
     x = k log 2 + f with f between -log(2)/2 and log(2)/2.
     """
+    p, power = _reduced(x)
+    return power + power * p
+
+
+@compiled()
+def expm1(x: float) -> float:
+    """Return exp(x) - 1 for x >= 0, also where it is small; of what is beyond 708, that of 708."""
+    p, power = _reduced(x)
+    return power * p + (power - 1.0)
+
+
+@compiled()
+def _reduced(x: float) -> tuple[float, float]:
+    """Return exp(f) - 1 and 2^k for x = k log 2 + f."""
     x = min(x, LARGEST)
     x = max(x, -LARGEST)
     shifted = x * PER_LOG_2 + SHIFT
@@ -126,9 +146,8 @@ def exp(x: float) -> float:
     f = (x - k * LOG_2_HIGH) - k * LOG_2_LOW
     f2 = f * f
     f4 = f2 * f2
-    low = 1.0 + f + f2 * (1 / 2 + f * (1 / 6))
+    low = f + f2 * (1 / 2 + f * (1 / 6))
     middle = 1 / 24 + f * (1 / 120) + f2 * (1 / 720 + f * (1 / 5040))
     high = 1 / 40320 + f * (1 / 362880) + f2 * (1 / 3628800 + f * (1 / 39916800))
     high += f4 * (1 / 479001600 + f * (1 / 6227020800))
-    value = low + f4 * (middle + f4 * high)
-    return value * _number((_bits(shifted) + (BIAS - SHIFT_BITS)) << MANTISSA)
+    return low + f4 * (middle + f4 * high), _number((_bits(shifted) + (BIAS - SHIFT_BITS)) << MANTISSA)

@@ -1,4 +1,6 @@
-"""The integral of two falling powers: log int_{t_x}^{T} (alpha + t)^-n (beta + t)^-k dt, with its gradient.
+"""The integral of two falling powers, relative to where it starts, with its gradient:
+
+    log int_{t_x}^{T} ((alpha + t) / (alpha + t_x))^-n ((beta + t) / (beta + t_x))^-k dt.
 
 The Pareto/NBD likelihood is this integral (Fader & Hardie 2005, "A note on deriving the Pareto/NBD model", their
 A_0 before it is turned into Gaussian hypergeometric functions). In u = log((m + t) / (m + t_x)), m the smaller of
@@ -33,7 +35,7 @@ VALUES_AT_A_TIME: Final = 1 << 15
 class PowerIntegral:
     """Log of the integral and its derivatives, arrays of one shape.
 
-    Where the interval is empty, the log is -inf and the derivatives are those of the integrand at its start.
+    Where the interval is empty, the log is -inf and the derivatives are zero.
     """
 
     log: Array
@@ -44,14 +46,14 @@ class PowerIntegral:
 
 
 def log_power_integral(n: Array, k: Array, alpha: Array, beta: Array, start: Array, length: Array) -> Array:
-    """Return log of int_start^{start+length} (alpha+t)^-n (beta+t)^-k dt. Broadcasts.
+    """Return log of int_0^length (1 + u/(alpha+start))^-n (1 + u/(beta+start))^-k du. Broadcasts.
 
     Requires n, k, alpha, beta > 0 and start, length >= 0.
     """
     n, k, alpha, beta, start, length = np.broadcast_arrays(n, k, alpha, beta, start, length)
     columns = _columns(n, k, alpha, beta, start)
     (integral,) = _by_panels(_integral, 1, *columns, np.ravel(length))
-    return _log(integral, *columns).reshape(n.shape)
+    return _log(integral, columns[2]).reshape(n.shape)
 
 
 def power_integral(n: Array, k: Array, alpha: Array, beta: Array, start: Array, length: Array) -> PowerIntegral:
@@ -60,9 +62,9 @@ def power_integral(n: Array, k: Array, alpha: Array, beta: Array, start: Array, 
     columns = near_power, far_power, near, far = _columns(n, k, alpha, beta, start)
     integral, *means = _by_panels(_integral_and_means, 5, *columns, np.ravel(length))
     swap = np.ravel(beta < alpha)
-    by_n, by_k = _swapped(swap, -np.log(near) - means[0], -np.log(far) - means[1])
-    by_alpha, by_beta = _swapped(swap, -near_power / near * means[2], -far_power / far * means[3])
-    parts = (_log(integral, *columns), by_n, by_alpha, by_k, by_beta)
+    by_n, by_k = _swapped(swap, -means[0], -means[1])
+    by_alpha, by_beta = _swapped(swap, near_power / near * means[2], far_power / far * means[3])
+    parts = (_log(integral, near), by_n, by_alpha, by_k, by_beta)
     return PowerIntegral(*(part.reshape(n.shape) for part in parts))
 
 
@@ -73,10 +75,10 @@ def _columns(n: Array, k: Array, alpha: Array, beta: Array, start: Array) -> tup
     return *_swapped(swap, np.ravel(n), np.ravel(k)), near, far
 
 
-def _log(integral: Array, near_power: Array, far_power: Array, near: Array, far: Array) -> Array:
+def _log(integral: Array, near: Array) -> Array:
     """Return the log of the integral over t from that of `_integral` over u."""
     with np.errstate(divide="ignore"):
-        return np.asarray(np.log(integral) + (1.0 - near_power) * np.log(near) - far_power * np.log(far))
+        return np.asarray(np.log(integral) + np.log(near))
 
 
 def _swapped(swap: NDArray[np.bool_], first: Array, second: Array) -> tuple[Array, Array]:
@@ -146,7 +148,7 @@ class _Nodes:
     place
         Of the nodes, as a share of the width; shape (nodes, 1).
     near, far, log_far
-        The two factors relative to their start, and the log of the second.
+        By how much the two factors have grown, as a share of their start, and the log of the second factor's growth.
     terms
         The integrand times the share of each node.
     """
@@ -168,8 +170,6 @@ def _nodes(panels: int, width: Array, near_power: Array, far_power: Array, ratio
     terms -= far_power * log_far
     np.exp(terms, out=terms)
     terms *= np.tile(WEIGHTS, panels)[:, None] / (2.0 * panels)
-    near += 1.0
-    far += 1.0
     return _Nodes(place, near, far, log_far, terms)
 
 
@@ -181,13 +181,12 @@ def _integral(panels: int, width: Array, near_power: Array, far_power: Array, ra
 def _integral_and_means(
     panels: int, width: Array, near_power: Array, far_power: Array, ratio: Array
 ) -> tuple[Array, ...]:
-    """Return the integral, and means under it: of u, of the log of the far factor, of the reciprocals of both."""
+    """Return the integral, and means under it: of u, of the log of the far factor, and of (t - t_x) over each base."""
     nodes = _nodes(panels, width, near_power, far_power, ratio)
     total = nodes.terms.sum(axis=0)
     sums = (
         width * np.einsum("ji,j->i", nodes.terms, nodes.place[:, 0]),
         np.einsum("ji,ji->i", nodes.terms, nodes.log_far),
-        np.divide(nodes.terms, nodes.near, out=nodes.near).sum(axis=0),
-        np.divide(nodes.terms, nodes.far, out=nodes.far).sum(axis=0),
+        *(np.einsum("ji,ji->i", nodes.terms, growth / (1.0 + growth)) for growth in (nodes.near, nodes.far)),
     )
-    return width * total, *(some / total for some in sums)
+    return width * total, *(part / total for part in sums)

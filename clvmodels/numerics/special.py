@@ -1,6 +1,6 @@
 """Special functions, accurate where the textbook forms cancel or overflow.
 
-Source: Stirling's series, DLMF 5.11.1.
+Source: Stirling's series and its derivatives, DLMF 5.11.1, 5.11.2 and 5.15.8.
 """
 
 from __future__ import annotations
@@ -11,28 +11,113 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-__all__ = ["bounded_odds", "log_beta", "log_gamma_ratio", "shares"]
+__all__ = [
+    "bounded_odds",
+    "digamma_difference",
+    "digamma_remainder",
+    "log1p_remainder",
+    "log_beta",
+    "log_gamma_ratio",
+    "shares",
+    "stirling_remainder",
+    "trigamma_difference",
+]
 
 Array = NDArray[np.float64]
 
 STIRLING_FROM: Final = 12.0
 """Stirling's series with the terms used here is exact to rounding from this argument on."""
+SERIES_BELOW: Final = 0.3
+SERIES_TERMS: Final = 10
+"""Of the series of artanh(s) / s in s^2 < 0.032, for arguments below: what is left out is rounding."""
 LARGEST_LOG_ODDS: Final = 708.0
 """Odds beyond exp(708) are beyond the range of doubles; a share is then as small as a double can say."""
 
 
-def _stirling_remainder(z: Array) -> Array:
-    """Return log Gamma(z) - [(z - 1/2) log z - z + log(2 pi)/2] for z >= 12 (DLMF 5.11.1)."""
+def stirling_remainder(z: Array) -> Array:
+    """Return log Gamma(z) - [(z - 1/2) log z - z + log(2 pi)/2] for z >= 12 (DLMF 5.11.1).
+
+    Examples
+    --------
+    >>> round(float(stirling_remainder(np.array(12.0))), 9)
+    0.006942841
+    """
     q = 1.0 / (z * z)
     return (1 / 12 - q * (1 / 360 - q * (1 / 1260 - q * (1 / 1680 - q * (1 / 1188 - q * 691 / 360360))))) / z
+
+
+def digamma_remainder(z: Array) -> Array:
+    """Return digamma(z) - log(z) for z >= 12 (DLMF 5.11.2).
+
+    Examples
+    --------
+    >>> round(float(digamma_remainder(np.array(12.0))), 9)
+    -0.042244935
+    """
+    q = 1.0 / (z * z)
+    series = q * (1 / 12 - q * (1 / 120 - q * (1 / 252 - q * (1 / 240 - q * (1 / 132 - q * 691 / 32760)))))
+    return np.asarray(-0.5 / z - series)
+
+
+def _trigamma_remainder(z: Array) -> Array:
+    """Return trigamma(z) - 1 / z for z >= 12 (DLMF 5.15.8)."""
+    q = 1.0 / (z * z)
+    series = 1 / 6 - q * (1 / 30 - q * (1 / 42 - q * (1 / 30 - q * (5 / 66 - q * 691 / 2730))))
+    return np.asarray(q * (0.5 + series / z))
 
 
 def log_gamma_ratio(z: Array, d: Array) -> Array:
     """Return log[Gamma(z + d) / Gamma(z)] for z > 0, d >= 0, without the cancellation of two large terms."""
     large = np.maximum(z, STIRLING_FROM)
     series = (large - 0.5) * np.log1p(d / large) + d * (np.log(large + d) - 1.0)
-    series += _stirling_remainder(large + d) - _stirling_remainder(large)
+    series += stirling_remainder(large + d) - stirling_remainder(large)
     return np.where(z < STIRLING_FROM, special.gammaln(z + d) - special.gammaln(z), series)
+
+
+def digamma_difference(z: Array, d: Array) -> Array:
+    """Return digamma(z + d) - digamma(z) for z > 0, d >= 0, with the digits that a difference of the two would lose.
+
+    Examples
+    --------
+    >>> digamma_difference(np.array([2.0, 1e14]), np.array([1.0, 3.0]))
+    array([5.e-01, 3.e-14])
+    """
+    large = np.maximum(z, STIRLING_FROM)
+    series = np.log1p(d / large) + (digamma_remainder(large + d) - digamma_remainder(large))
+    return np.where(z < STIRLING_FROM, special.digamma(z + d) - special.digamma(z), series)
+
+
+def trigamma_difference(z: Array, d: Array) -> Array:
+    """Return trigamma(z + d) - trigamma(z) for z > 0, d >= 0, with the digits that a difference of the two would lose.
+
+    Examples
+    --------
+    >>> trigamma_difference(np.array([2.0, 1e14]), np.array([1.0, 3.0]))
+    array([-2.5e-01, -3.0e-28])
+    """
+    large = np.maximum(z, STIRLING_FROM)
+    series = (_trigamma_remainder(large + d) - _trigamma_remainder(large)) - d / large / (large + d)
+    return np.where(z < STIRLING_FROM, special.polygamma(1, z + d) - special.polygamma(1, z), series)
+
+
+def log1p_remainder(y: Array, log_sum: Array) -> Array:
+    """Return log(1 + y) - y for y > -1, also where the two nearly cancel: by the series of artanh(y / (2 + y)).
+
+    Where they do not, it takes log(1 + y) as it is given.
+
+    Examples
+    --------
+    >>> y = np.array([-1e-8, 1e-8, 1.0])
+    >>> log1p_remainder(y, np.log1p(y)).round(20)
+    array([-5.00000000e-17, -5.00000000e-17, -3.06852819e-01])
+    """
+    small = np.clip(y, -SERIES_BELOW, SERIES_BELOW)
+    s = small / (2.0 + small)
+    square = s * s
+    series = np.zeros_like(s)
+    for power in range(2 * SERIES_TERMS + 1, 1, -2):
+        series = square * (1.0 / power + series)
+    return np.asarray(np.where(small == y, s * (2.0 * series - small), log_sum - y))
 
 
 def log_beta(a: Array, b: Array) -> Array:
