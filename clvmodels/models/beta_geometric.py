@@ -113,13 +113,13 @@ def history_terms(theta: Array, x: Array, k: Array, t_x: Array, T: Array) -> tup
     value = np.log1p(odds)
     np.maximum(value, log_odds, out=value)
     value -= n * growth
-    left = shares(odds)[1]
+    alive, left = shares(odds)
     gradient = np.empty((4, *left.shape))
     np.multiply(left, silence, out=gradient[0])
     gradient[0] -= growth
-    np.multiply(left, -silent / last, out=gradient[1])
-    gradient[1] += T / alpha
-    gradient[1] *= n / (alpha + T)
+    np.multiply(alive, silent / (alpha + T), out=gradient[1])
+    gradient[1] += t_x / alpha
+    gradient[1] *= n / last
     np.divide(left, a, out=gradient[2])
     np.divide(left, -rest, out=gradient[3])
     return value, np.moveaxis(gradient, 0, -1)
@@ -130,17 +130,18 @@ def history_sums(theta: Array, weight: Array, x: Array, k: Array, t_x: Array, T:
     alpha, a = theta[1:3]
     n, last, silent, rest, growth, silence = _of_histories(theta, x, k, t_x, T)
     value, odds = _summed_value(weight, a, n, rest, growth, silence)
-    left = np.divide(odds, odds + 1.0, out=odds)  # from here on, the shares of who has left, times weight
-    left *= weight
+    alive = np.reciprocal(odds + 1.0)  # from here on, the shares of who is alive and who has left, times weight
+    alive *= weight
+    left = np.multiply(alive, odds, out=odds)
     by_r = dot(left, silence) - growth.sum()
     by_a = left.sum() / a
     by_b = -np.divide(left, rest, out=rest).sum()
-    left *= silent
-    left /= last
-    by_alpha = weight * T
+    alive *= silent
+    alive /= alpha + T
+    by_alpha = weight * t_x
     by_alpha /= alpha
-    by_alpha -= left
-    by_alpha /= alpha + T
+    by_alpha += alive
+    by_alpha /= last
     return value, np.array([by_r, dot(n, by_alpha), by_a, by_b])
 
 
@@ -159,9 +160,14 @@ def history_expansion(
     waited = np.multiply(silent, per_last, out=silent)
     waited *= per_end
     chance = np.reciprocal(odds + 1.0)
-    left = np.multiply(odds, chance, out=odds)
-    left *= weight
+    alive = weight * chance
+    left = np.multiply(odds, alive, out=odds)
     both = np.multiply(left, chance, out=chance)
+    alive *= waited
+    rate = weight * t_x
+    rate /= alpha
+    rate *= per_last
+    rate += alive
     aged = weight * T
     aged *= per_end
     aged /= alpha
@@ -169,9 +175,9 @@ def history_expansion(
     gradient = np.array([dot(left, silence) - growth.sum(), 0.0, left.sum() / a, -dot(left, per_rest)])
     matrix[2, 2] = (both.sum() - left.sum()) / a**2
     matrix[3, 3] = np.einsum("i,i,i", left, per_rest, per_rest)
+    matrix[0, 1] = rate.sum()
+    gradient[1] = dot(n, rate)
     left *= waited
-    matrix[0, 1] = aged.sum() - left.sum()
-    gradient[1] = dot(n, aged) - dot(n, left)
     per_last += per_end
     left *= per_last
     per_end += 1.0 / alpha

@@ -15,13 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clvmodels.models.bg_nbd import BG_NBD
-from clvmodels.models.gamma_gamma import CONCENTRATED_FROM, GAMMA_GAMMA
+from clvmodels.models.gamma_gamma import GAMMA_GAMMA
 from clvmodels.models.mbg_nbd import MBG_NBD
 from clvmodels.models.pareto_nbd import PARETO_NBD
 from clvmodels.models.specification import Array, Expansion, Sums
 from clvmodels.numerics.elementary import compiled, exp, expm1, log, log1p, log_of_sum
 from clvmodels.numerics.power_integral import LARGEST_FALL, NEGLIGIBLE, NODES, WEIGHTS, WIDEST_PANEL
-from clvmodels.numerics.special import SERIES_BELOW, SERIES_TERMS, STIRLING_FROM
+from clvmodels.numerics.special import CONCENTRATED_FROM, SERIES_BELOW, SERIES_TERMS, STIRLING_FROM
 
 __all__ = ["EXPANSIONS", "SUMS"]
 
@@ -156,8 +156,8 @@ def _equally_often(per_alpha: float, n: float, log_ratio: float, weight: Array, 
     log_sum = growths = lefts = left_silence = rate = squares = spreads = 0.0
     by_r = by_alpha = by_r_r = by_r_alpha = by_alpha_alpha = 0.0
     for i in range(len(weight)):
-        w, age = weight[i], T[i] * per_alpha
-        end, last = 1.0 + age, 1.0 + t_x[i] * per_alpha
+        w, age, recency = weight[i], T[i] * per_alpha, t_x[i] * per_alpha
+        end, last = 1.0 + age, 1.0 + recency
         per_product = 1.0 / (end * last)
         per_end, per_last = last * per_product, end * per_product
         silent = (T[i] - t_x[i]) * per_alpha * per_last
@@ -166,14 +166,15 @@ def _equally_often(per_alpha: float, n: float, log_ratio: float, weight: Array, 
         odds = exp(log_odds)
         both = 1.0 + odds
         log_both, stay = log(both), 1.0 / both
-        left = w * odds * stay
+        alive = w * stay
+        left = alive * odds
         spread = left * stay
         waited, aged = silent * per_end, w * age * per_end
         log_sum += w * max(log_odds, log_both)
         growths += w * growth
         lefts += left
         left_silence += left * silence
-        rate += aged - left * waited
+        rate += w * recency * per_last + alive * waited
         squares += left * waited * (per_end + per_last) - aged * (1.0 + per_end)
         spreads += spread
         by_r += spread * silence
@@ -336,13 +337,14 @@ def _pareto_part(
         log_odds = log_integral + n * silence + s * beta_silence
         odds = exp(log_odds)
         both = 1.0 + odds
-        left = w * odds / both
+        alive = w / both
+        left = alive * odds
         value += w * (max(log_odds, log(both)) - n * growth - s * beta_growth)
         by_r += left * (silence - mean * per_total) - w * growth
-        by_alpha += n * (left * per_start * (waited * per_total - silent * per_end) + w * age * per_end)
+        by_alpha += n * per_start * (left * waited * per_total + w * t_x[i] * per_alpha + alive * silent * per_end)
         by_s += left * (beta_silence - beta_mean * per_total + per_s) - w * beta_growth
-        left_beta = (s + 1.0) * beta_waited * per_total - 1.0 - s * silent * per_beta_end
-        by_beta += left * per_beta_start * left_beta + w * s * beta_age * per_beta_end
+        by_left, by_all = (s + 1.0) * beta_waited * per_total - 1.0, w * t_x[i] * per_beta + alive * silent * per_beta_end
+        by_beta += per_beta_start * (left * by_left + s * by_all)
     return value, by_r, by_alpha, by_s, by_beta
 
 

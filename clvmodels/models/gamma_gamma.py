@@ -17,18 +17,16 @@ from numpy.typing import NDArray
 
 from clvmodels.models.specification import Array, Parameter, Quantity, SpendModel
 from clvmodels.numerics.special import (
+    CONCENTRATED_FROM,
     STIRLING_FROM,
     digamma_difference,
     digamma_remainder,
     log1p_remainder,
     log_beta,
-    stirling_remainder,
+    log_beta_peak,
 )
 
-__all__ = ["CONCENTRATED_FROM", "GAMMA_GAMMA"]
-
-CONCENTRATED_FROM: Final = 100.0
-"""Logs that cancel are smaller than some hundred below this, and lose no digit that matters."""
+__all__ = ["GAMMA_GAMMA"]
 
 QUANTITIES: Final = (
     Quantity("mean_spend", "mean value of an order, over customers", ("LogNormal", {"mu": 4.0, "sigma": 2.5})),
@@ -73,13 +71,11 @@ def count_terms(theta: Array, x: Array) -> tuple[Array, Array]:
     gradient[0], gradient[1] = x * digamma_difference(n, q), digamma_difference(q, n)
     large = _concentrated(n, q)
     if large.any():
+        value = np.where(large, log_beta_peak(n, q), value)
         n, q = np.where(large, n, STIRLING_FROM), np.where(large, q, STIRLING_FROM)
-        remainder = stirling_remainder(n + q) - stirling_remainder(n) - stirling_remainder(q)
-        stirling = 0.5 * np.log(n / (2.0 * np.pi) / (1.0 + n / q)) + remainder
-        both, by_n, by_q = (digamma_remainder(z) for z in (n + q, n, q))
-        value = np.where(large, stirling, value)
-        gradient[0] = np.where(large, x * (both - by_n), gradient[0])
-        gradient[1] = np.where(large, both - by_q, gradient[1])
+        both = digamma_remainder(n + q)
+        gradient[0] = np.where(large, x * (both - digamma_remainder(n)), gradient[0])
+        gradient[1] = np.where(large, both - digamma_remainder(q), gradient[1])
     return value, np.moveaxis(gradient, 0, -1)
 
 
@@ -93,8 +89,8 @@ def history_terms(theta: Array, x: Array, mean_spend: Array) -> tuple[Array, Arr
     p, q, v = np.moveaxis(theta, -1, 0)
     n, spent = p * x, x * mean_spend
     ratio = v / spent
-    gradient = np.empty((3, *(n + ratio).shape))
-    log_share, log_rest, by_v = gradient
+    gradient = np.empty((3, *np.shape(n + ratio)))
+    log_share, log_rest, by_v = (gradient[k, ...] for k in range(3))
     np.negative(np.log1p(ratio, out=log_share), out=log_share)
     np.negative(np.log1p(spent / v, out=log_rest), out=log_rest)
     np.divide(q - n * ratio, 1.0 + ratio, out=by_v)  # times v, the excess of what they spent

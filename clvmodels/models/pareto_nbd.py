@@ -82,13 +82,13 @@ def history_terms(theta: Array, x: Array, t_x: Array, T: Array) -> tuple[Array, 
     left = power_integral(n, s + 1.0, alpha, beta, t_x, silent)
     log_odds = _log_odds(left.log, n * silence, s * beta_silence, s / (beta + t_x))
     odds = bounded_odds(log_odds)
-    share = shares(odds)[1]
+    rest, share = shares(odds)
     gradient = np.empty((4, *share.shape))
     gradient[0] = share * (silence + left.by_n) - growth
-    gradient[1] = share * (left.by_alpha - n * silent / (alpha + t_x) / (alpha + T)) + n * (T / alpha) / (alpha + T)
+    gradient[1] = share * left.by_alpha + n / (alpha + t_x) * (t_x / alpha + rest * silent / (alpha + T))
     gradient[2] = share * (beta_silence + left.by_k + 1.0 / s) - beta_growth
-    by_rate = left.by_beta - (1.0 + s * silent / (beta + T)) / (beta + t_x)
-    gradient[3] = share * by_rate + s * (T / beta) / (beta + T)
+    by_beta = s * (t_x / beta + rest * silent / (beta + T)) - share
+    gradient[3] = share * left.by_beta + by_beta / (beta + t_x)
     value = np.maximum(np.log1p(odds), log_odds) - n * growth - s * beta_growth
     return value, np.moveaxis(gradient, 0, -1)
 

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clvmodels.numerics.interpolate import angles, to_coefficients
-from clvmodels.numerics.special import log_beta
+from clvmodels.numerics.special import log_beta_peak
 
 __all__ = ["mean_powers", "mean_purchases"]
 
@@ -31,6 +31,8 @@ WIDEST_STEP: Final = 0.3
 """Step of the trapezoidal rule in y; the error is about exp(-pi^2 / step) for a wide integrand."""
 STEP_PER_WIDTH: Final = 0.45
 """Step as a multiple of the standard deviation of a narrow peak."""
+CLOSE, LARGEST_NUMBER_OF_STEPS = 0.3, 12
+"""A Newton step to the peak that is shorter than this share of its width is the last one."""
 NEGLIGIBLE: Final = 28.0
 """What has fallen by this power of e is left out."""
 STRAIGHT: Final = 26.0
@@ -51,7 +53,11 @@ TOLERANCE: Final = 1e-10
 
 @dataclass(frozen=True)
 class _Integrand:
-    """Integrands of one kind in y, one a row; the parameters have shape (rows, 1), y has shape (rows, points)."""
+    """Integrands of one kind, one a row; the parameters have shape (rows, 1), y has shape (rows, points).
+
+    y counts the log odds from those of the mean, a / b, and the density is relative to its peak, which is there: so the
+    integrands stay exact where a and b are so large that hardly anything but their mean counts.
+    """
 
     kind: Kind
     n: Array
@@ -59,35 +65,45 @@ class _Integrand:
     a: Array
     b: Array
 
+    def odds(self, y: Array) -> Array:
+        """Return p / (1 - p)."""
+        return np.asarray(self.a / self.b * np.exp(y))
+
     def log(self, y: Array) -> Array:
         """Return the log of the integrand."""
-        odds = np.exp(y)
+        odds = self.odds(y)
         growth = self.n * np.log1p(self.z * odds / (1.0 + odds))
-        log_density = self.a * y - (self.a + self.b) * np.log1p(odds)
+        small, place = np.minimum(self.a, self.b), np.where(self.a > self.b, -y, y)
+        log_density = small * place - (self.a + self.b) * np.log1p(small / (self.a + self.b) * np.expm1(place))
         if self.kind == "powers":
             return np.asarray(log_density - growth)
         return np.asarray(log_density + np.log(-np.expm1(-growth) * (1.0 + odds) / odds))
 
     def slope(self, y: Array) -> Array:
         """Return the derivative of the log of the integrand, which decreases in y."""
-        odds = np.exp(y)
+        odds = self.odds(y)
         p, rest = odds / (1.0 + odds), 1.0 / (1.0 + odds)
         share = p * self.z / (1.0 + p * self.z)
+        of_density = -self.a * np.expm1(y) * rest
         if self.kind == "powers":
-            return np.asarray(rest * (self.a - self.n * share) - self.b * p)
-        return np.asarray(rest * (self.a - 1.0 + self.n * share / np.expm1(self.n * np.log1p(p * self.z))) - self.b * p)
+            return np.asarray(of_density - rest * self.n * share)
+        return np.asarray(of_density + rest * (self.n * share / np.expm1(self.n * np.log1p(p * self.z)) - 1.0))
 
     def peak(self) -> Array:
         """Return where the integrand is largest, to a fraction of its width: bisection, then Newton's method."""
-        low = np.log(self.a / (self.b + self.n + 1.0)) - np.log1p(self.z) - np.log1p(self.n) - 2.0
-        high = np.log(self.a / self.b) + 2.0
+        low = np.log(self.b / (self.b + self.n + 1.0)) - np.log1p(self.z) - np.log1p(self.n) - 2.0
+        high = np.full(low.shape, 2.0)
         for _ in range(8):
             middle = 0.5 * (low + high)
             rising = self.slope(middle) > 0.0
             low, high = np.where(rising, middle, low), np.where(rising, high, middle)
         y = 0.5 * (low + high)
-        for _ in range(3):
-            y = np.clip(y + self.slope(y) * self.width(y) ** 2, low, high)
+        for _ in range(LARGEST_NUMBER_OF_STEPS):
+            width = self.width(y)
+            step = self.slope(y) * width**2
+            y = np.clip(y + step, low, high)
+            if np.all(np.abs(step) < CLOSE * width):
+                break
         return y
 
     def width(self, y: Array) -> Array:
@@ -193,8 +209,9 @@ def _sums(kind: Kind, columns: list[Array]) -> Array:
     top, width = everything.log(peak), everything.width(peak)
     step = np.minimum(WIDEST_STEP, STEP_PER_WIDTH * width)
     beyond = np.log1p(everything.n + everything.a + everything.b)
-    lowest = np.minimum(-np.log1p(everything.z) - beyond - STRAIGHT / (1.0 + everything.a), peak)
-    highest = np.maximum(beyond + STRAIGHT / (1.0 + everything.b), peak)
+    centre = np.log(everything.a) - np.log(everything.b)
+    lowest = np.minimum(-np.log1p(everything.z) - beyond - STRAIGHT / (1.0 + everything.a) - centre, peak)
+    highest = np.maximum(beyond + STRAIGHT / (1.0 + everything.b) - centre, peak)
     left, right = np.maximum(peak - 7.0 * width, lowest), np.minimum(peak + 7.0 * width, highest)
     # Where a is so small that the slope is all rounding, its sign is too: never back towards the peak.
     low = np.clip(everything.fallen(left, top), lowest, left)
@@ -212,10 +229,10 @@ def _sums(kind: Kind, columns: list[Array]) -> Array:
 
 def _trapezoid(integrand: _Integrand, y: Array, top: Array, step: Array) -> Array:
     """Sum the terms on an equidistant grid, and the geometric series that they continue in on both sides."""
-    odds = np.exp(y)
+    odds = integrand.odds(y)
     terms = np.exp(integrand.log(y) - top)
     terms[:, :1] /= -np.expm1(-integrand.a * step)
     terms[:, -1:] /= -np.expm1(-integrand.b * step)
-    scale = np.exp(top - log_beta(integrand.a, integrand.b)) * step
+    scale = np.exp(top + log_beta_peak(integrand.a, integrand.b)) * step
     tilted = terms * (1.0 + odds) / (1.0 + odds * (1.0 + integrand.z))
     return np.asarray(scale[:, 0] * np.stack([terms.sum(axis=1), tilted.sum(axis=1)]))

@@ -1,7 +1,7 @@
 """A smooth function of (x, T), under one or many draws of the parameters, from its values at few points.
 
 For one x the future of a customer who is alive is an analytic function of T, his age, whose singularities lie at
-T = -scale and beyond. In log(T + scale) it is analytic in the strip of half-width pi, so that a Chebyshev interpolant
+T = -scale and beyond. In log(1 + T / scale) it is analytic in the strip of half-width pi, so that a Chebyshev interpolant
 converges geometrically, the faster the narrower the range of ages: 8 to 32 points are good to about 1e-11. The
 points are the same for all draws. Each interpolant is checked by the size of its last coefficients; one that fails is
 computed from more points, and at last replaced by direct evaluation. Source: Trefethen (2013), Approximation Theory
@@ -160,7 +160,7 @@ def spans(x: Array, points: int) -> list[slice]:
 
 def _levels(T: Array, starts: Index, scale: float) -> Index:
     """Return which of `POINTS` each x should do with: the Bernstein ellipse that touches the edges of the strip."""
-    half = 0.5 * (np.log(T[starts[1:] - 1] + scale) - np.log(T[starts[:-1]] + scale))
+    half = 0.5 * (np.log1p(T[starts[1:] - 1] / scale) - np.log1p(T[starts[:-1]] / scale))
     height = np.pi / np.maximum(half, 1e-3)
     enough = 3.0 + WANTED / np.log(height + np.sqrt(1.0 + height**2))
     return np.asarray(np.minimum(np.searchsorted(POINTS, enough), len(POINTS) - 1))
@@ -219,13 +219,13 @@ def to_coefficients(points: int) -> Array:
 
 def _nodes(low: Array, high: Array, scale: float, points: int) -> Array:
     """Return the ages to evaluate at between those of each group, shape (groups, points)."""
-    start, end = np.log(low + scale)[:, None], np.log(high + scale)[:, None]
-    return np.asarray(np.exp(0.5 * (start + end) + 0.5 * (end - start) * np.cos(angles(points))) - scale)
+    start, end = np.log1p(low / scale)[:, None], np.log1p(high / scale)[:, None]
+    return np.asarray(scale * np.expm1(0.5 * (start + end) + 0.5 * (end - start) * np.cos(angles(points))))
 
 
 def _position(T: Array, low: float, high: float, scale: float) -> Array:
-    start, end = np.log(low + scale), np.log(high + scale)
-    return np.asarray((2.0 * np.log(T + scale) - start - end) / (end - start))
+    start, end = np.log1p(low / scale), np.log1p(high / scale)
+    return np.asarray((2.0 * np.log1p(T / scale) - start - end) / (end - start))
 
 
 def _polynomials(position: Array, points: int) -> Array:

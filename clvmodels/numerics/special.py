@@ -17,6 +17,7 @@ __all__ = [
     "digamma_remainder",
     "log1p_remainder",
     "log_beta",
+    "log_beta_peak",
     "log_gamma_ratio",
     "shares",
     "stirling_remainder",
@@ -27,6 +28,9 @@ Array = NDArray[np.float64]
 
 STIRLING_FROM: Final = 12.0
 """Stirling's series with the terms used here is exact to rounding from this argument on."""
+CONCENTRATED_FROM: Final = 100.0
+"""Of both arguments of a beta function: its log nearly cancels with those of powers next to its peak. Below, these are
+smaller than some hundred, and lose no digit that matters."""
 SERIES_BELOW: Final = 0.3
 SERIES_TERMS: Final = 10
 """Of the series of artanh(s) / s in s^2 < 0.032, for arguments below: what is left out is rounding."""
@@ -124,6 +128,25 @@ def log_beta(a: Array, b: Array) -> Array:
     """Return log B(a, b) for a, b > 0."""
     small, large = np.minimum(a, b), np.maximum(a, b)
     return np.asarray(special.gammaln(small) - log_gamma_ratio(large, small))
+
+
+def log_beta_peak(a: Array, b: Array) -> Array:
+    """Return log of (a/(a+b))^a (b/(a+b))^b / B(a, b), the peak of the density of the log odds of a Beta(a, b) share.
+
+    Examples
+    --------
+    >>> log_beta_peak(np.array([1.0, 1e14]), np.array([1.0, 1e14])).round(6)
+    array([-1.386294, 14.852582])
+    """
+    small, large = np.minimum(a, b), np.maximum(a, b)
+    powers = small * np.log1p(large / small) + large * np.log1p(small / large)
+    concentrated = small >= CONCENTRATED_FROM
+    if not np.any(concentrated):
+        return np.asarray(-log_beta(a, b) - powers)
+    z, y = np.maximum(small, STIRLING_FROM), np.maximum(large, STIRLING_FROM)
+    remainder = stirling_remainder(z + y) - stirling_remainder(z) - stirling_remainder(y)
+    stirling = 0.5 * np.log(z / (2.0 * np.pi) / (1.0 + z / y)) + remainder
+    return np.where(concentrated, stirling, -log_beta(a, b) - powers)
 
 
 def bounded_odds(log_odds: Array) -> Array:

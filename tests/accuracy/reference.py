@@ -15,6 +15,8 @@ from typing import Any
 from mpmath import mp, mpf
 
 DIGITS = 50
+CONCENTRATED = 1e5
+"""Beyond this the series of a hypergeometric function are long."""
 mp.dps = DIGITS
 Number = Any
 Theta = Mapping[str, float]
@@ -44,6 +46,19 @@ def _series(A: Number, B: Number, C: Number, w: Number) -> Number:
         total += term
         a, b, c, j = a + unit, b + unit, c + unit, j + 1
     return mp.ldexp(mpf(total), -bits)
+
+
+def mean_over_beta(function: Callable[[Number], Number], a: Number, b: Number) -> Number:
+    """E[function(p)] for p ~ Beta(a, b) that is concentrated (a, b >= 1000), by quadrature over standardised log odds."""
+    with mp.workdps(90):
+        centre, sd = mp.log(a / b), mp.sqrt(1 / a + 1 / b)
+        norm = _log_beta(a, b)
+
+        def integrand(place: Number) -> Number:
+            y = centre + sd * place
+            return mp.exp(a * y - (a + b) * mp.log1p(mp.exp(y)) - norm) * function(1 / (1 + mp.exp(-y)))
+
+        return sd * mp.quad(integrand, [-40, -20, -10, -5, 0, 5, 10, 20, 40], maxdegree=7)
 
 
 def opportunities(model: str, x: float) -> Number:
@@ -132,8 +147,10 @@ def _future(model: str, theta: Theta, x: float, T: float, t: Number, tilt: int) 
         s, beta = mps(theta["s"], theta["beta"])
         return rate * ((beta + T) / (beta + T + t)) ** s
     a, b = mps(theta["a"], theta["b"])
-    c = a + b + opportunities(model, x)
-    return rate * powers_of_beta(r + x + tilt, t / (alpha + T), a, c)
+    n, z, b = r + x + tilt, t / (alpha + T), b + opportunities(model, x)
+    if min(a, b) > CONCENTRATED:
+        return rate * mean_over_beta(lambda p: (1 + p * z) ** -n, a, b)
+    return rate * powers_of_beta(n, z, a, a + b)
 
 
 def expected_purchases(model: str, theta: Theta, x: float, T: float, t: float) -> Number:
@@ -143,11 +160,14 @@ def expected_purchases(model: str, theta: Theta, x: float, T: float, t: float) -
     if model == "pareto_nbd":
         return (r + x) / (alpha + T) * living_time(model, theta, x, T, t, 0.0)
     a, b = mps(theta["a"], theta["b"])
+    n, z = r + x, t / (alpha + T)
+    if min(a, b) > CONCENTRATED:
+        return mean_over_beta(lambda p: (1 - (1 + p * z) ** -n) / p, a, b + opportunities(model, x))
     with mp.workdps(2 * DIGITS):
         if a == 1:
             a += mpf(10) ** -DIGITS
         c = a + b + opportunities(model, x) - 1
-        return c / (a - 1) * (1 - powers_of_beta(r + x, t / (alpha + T), a - 1, c))
+        return c / (a - 1) * (1 - powers_of_beta(n, z, a - 1, c))
 
 
 def living_time(model: str, theta: Theta, x: float, T: float, horizon: Number, delta: float) -> Number:

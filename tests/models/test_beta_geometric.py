@@ -41,8 +41,8 @@ def test_curvature(name: str, more: int, theta: tuple[float, ...]) -> None:
         total = mp.mpf(0)
         for customers, (x, t_x, T) in zip(weight, histories, strict=True):
             k = x + more
-            left = a / (b + k - 1) * (alpha + t_x) ** -(r + x) if k > 0 else 0
-            total += customers * mp.log((alpha + T) ** -(r + x) + left)
+            left = a / (b + k - 1) * (1 + t_x / alpha) ** -(r + x) if k > 0 else 0
+            total += customers * mp.log((1 + T / alpha) ** -(r + x) + left)
         return total
 
     model = MODELS[name]
