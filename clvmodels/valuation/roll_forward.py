@@ -119,6 +119,7 @@ def _delayed(weighting: Weighting, time: float) -> Weighting:
         weighting.end + time,
         jumps=[time, *(jump + time for jump in weighting.jumps)],
         smooth_over=weighting.smooth_over,
+        points=tuple((at + time, weight) for at, weight in weighting.points),
     )
 
 
