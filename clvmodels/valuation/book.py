@@ -21,6 +21,7 @@ from clvmodels.valuation.assumptions import Assumptions
 from clvmodels.valuation.concentration import whole_customers
 from clvmodels.valuation.discounting import calendar_years, discounting, growing
 from clvmodels.valuation.expectations import expected
+from clvmodels.valuation.finite import require_amounts, require_end, require_finite_drivers
 from clvmodels.valuation.futures import realised
 from clvmodels.valuation.lines import (
     COMMON,
@@ -36,6 +37,7 @@ from clvmodels.valuation.lines import (
 )
 from clvmodels.valuation.new_customer import NewCustomer, new_customer
 from clvmodels.valuation.uncertainty import CUSTOMER_COLUMNS, Basis, Interval, Uncertainty
+from clvmodels.valuation.unknown_spend import warn_of_unknown_spend
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -232,8 +234,22 @@ class Book:
 
     @cached_property
     def equity(self) -> float:
-        """Static customer equity: the sum of the residual lifetime values of the customers on the books."""
-        return self.summed(self.rlv)
+        """Static customer equity: the sum of the residual lifetime values of the customers on the books.
+
+        Raises
+        ------
+        AssumptionError
+            If it is no finite number.
+        """
+        equity = self.summed(self.rlv)
+        if np.isfinite(equity):
+            return equity
+        sums = {line.name: self.summed(line.value(self.future)) for line in self.lines}
+        wrong = [name for name, amount in sums.items() if not np.isfinite(amount)]
+        raise AssumptionError(
+            f"customer equity is no finite number: {', '.join(wrong) or 'the sum of all lines'} overflows; lower the "
+            "rates or the order values that it rests on, or count money in a larger unit"
+        )
 
     def summed(self, values: Array) -> float:
         """Return the sum over the customers of what is known by history, shape (histories,).
@@ -600,11 +616,19 @@ def value(
     Raises
     ------
     FitError
-        If `orders` or `spend` is not what its name says.
+        If `orders` or `spend` is not what its name says, or its parameters are too extreme for finite numbers.
     UnitError
         If the histories are not in the unit of `orders`.
     AssumptionError
-        If the value would be infinite: neither a discount rate nor a horizon.
+        If the value would be infinite: without a horizon, no discount rate above the growth of order values.
+    DataError
+        If a mean order value is too large to be multiplied.
+
+    Warns
+    -----
+    DataWarning
+        If the mean spend of a tenth of the customers with repeat purchases, or of more, is not known: each of them
+        gets the mean of the population.
 
     Notes
     -----
@@ -626,40 +650,32 @@ def value(
     if not (isinstance(given[0], OrdersFit) and isinstance(given[1], SpendFit)):
         raise FitError("value(orders, spend, rfm, terms) takes a fit of transactions first and a fit of spend second")
     orders.require_unit(histories)
-    _require_finite(orders, terms)
+    require_end(orders, terms)
     kinds = (discounting, growing) if terms.growth else (discounting,)
     weightings = [kind(terms, orders.unit, years) for kind in kinds for years in (*HORIZONS, None)]
     expected = tuple(ahead(orders, histories, weightings))
+    require_finite_drivers(orders, expected)
+    warn_of_unknown_spend(spend, histories)
     if isinstance(histories, LazyHistories):
         from clvmodels.valuation.lazy_book import LazyBook
 
         return LazyBook(orders, spend, terms, histories, expected[0])
-    return Book(orders, spend, terms, histories, order_values(spend, histories), expected)
+    book = Book(orders, spend, terms, histories, order_values(spend, histories), expected)
+    book.equity  # noqa: B018 - refused here rather than at the first figure, where it is no finite number
+    return book
 
 
 def order_values(spend: SpendFit, histories: Histories) -> Array:
-    """Return Z of each customer at the point estimate, shape (customers,)."""
+    """Return Z of each customer at the point estimate, shape (customers,).
+
+    Raises
+    ------
+    DataError
+        If a customer's mean order value is too large.
+    """
+    require_amounts(histories)
     Z = np.empty(len(histories))
     for part in spend.parts(histories):
         rows = slice(None) if part.rows is None else part.rows
         Z[rows] = spend.model.expected_spend(part.estimate, histories.frequency[rows], histories.monetary_value[rows])
     return Z
-
-
-def _require_finite(orders: OrdersFit, terms: Assumptions) -> None:
-    if terms.horizon is not None or terms.discount_rates[-1] > max(terms.growth, 0.0):
-        return
-    if terms.growth > 0.0:
-        raise AssumptionError(
-            f"growth = {terms.growth:g} is not below the discount rate {terms.discount_rates[-1]:g}: for ever, that is "
-            'no finite value; state a horizon, such as horizon = "10 years"'
-        )
-    tail = orders.model.tail
-    why = (
-        f"{tail} = {orders.params[tail]:.4g}, and from 1 down the undiscounted future is infinite"
-        if tail is not None and orders.params[tail] <= 1
-        else ("the undiscounted future is finite here, but lies in centuries that no model describes")
-    )
-    raise AssumptionError(
-        f'discount_rate = 0 needs a horizon, such as horizon = "10 years" ({orders.model.name}: {why})'
-    )

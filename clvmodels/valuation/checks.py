@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -29,7 +30,8 @@ def require_number(
     ...
     clvmodels.errors.AssumptionError: tax must be a number from 0 to 1 (a share; 38 % is 0.38), got 38
     """
-    number = float(value) if isinstance(value, int | float | np.integer) and not isinstance(value, bool) else math.nan
+    is_number = isinstance(value, int | float | np.integer) and not isinstance(value, bool)
+    number = float(value) if is_number and abs(value) <= sys.float_info.max else math.nan  # type: ignore[arg-type]
     if math.isfinite(number) and low <= number <= high and not (above and number == low):
         return
     bounds = "" if low == -math.inf else f" {'above' if above else 'from'} {low:g}"

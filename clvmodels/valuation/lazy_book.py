@@ -32,7 +32,7 @@ from clvmodels.valuation.concentration import whole_customers
 from clvmodels.valuation.discounting import calendar_years
 from clvmodels.valuation.lines import COMMON, FORMULAS, OWN, Future, Line, lines_of
 from clvmodels.valuation.new_customer import NewCustomer
-from clvmodels.valuation.rates import ByColumn, BySegment, Rate
+from clvmodels.valuation.rates import ByColumn, BySegment, Rate, require_column
 from clvmodels.valuation.uncertainty import Interval
 
 if TYPE_CHECKING:
@@ -505,12 +505,15 @@ class LazyBook:
         for name, column in columns.items():
             values, bounds = self._numbers(rows, name, column), RATES[name]
             wrong[name] = rows.count(where=~((values >= bounds.low) & (values <= bounds.high)).fill_null(False))
-        for name, number in self.histories.engine.run(rows.aggregate(**wrong)).to_pylist()[0].items():
-            if number:
+            wrong[f"largest {name}"] = values.max()
+        found = self.histories.engine.run(rows.aggregate(**wrong)).to_pylist()[0]
+        for name, column in columns.items():
+            if found[name]:
                 raise AssumptionError(
-                    f"{name}: the column {columns[name]!r} is missing or outside of {RATES[name].low:g} to "
-                    f"{RATES[name].high:g} for {number:,} customers"
+                    f"{name}: the column {column!r} is missing or outside of {RATES[name].low:g} to "
+                    f"{RATES[name].high:g} for {found[name]:,} customers"
                 )
+            require_column(name, getattr(self.terms, name), found[f"largest {name}"] or 0.0, RATES[name].high)
 
     def _require_sure_rates(self) -> None:
         unsure = [
