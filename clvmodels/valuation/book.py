@@ -170,7 +170,7 @@ class Book:
             By segment, the total in the last row: customers, living_customers (expected), discounted_orders,
             living_years, each line, equity, per_head, low and high (where the fits have draws: between them the
             equity lies with probability 0.9), share_1 to share_10 (of equity, within so many years), and, if
-            acquisition cost is stated, acquisition_cost and equity_to_acquisition_cost.
+            acquisition cost is stated, acquisition_cost and rlv_to_acquisition_cost_spent.
 
         Raises
         ------
@@ -288,6 +288,26 @@ class Book:
         """
         once = (self.histories.frequency == 0.0).astype(float)
         return round(self.summed(once)), self.summed(once * self.rlv)
+
+    def unprofitable(self) -> tuple[int, float]:
+        """Return how many customers have an expected residual value below zero, and what they are worth together.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> import clvmodels as clv
+        >>> table = {"customer_id": ["A", "B", "C"], "frequency": [2, 0, 5], "recency": [30, 0, 38], "T": [39, 39, 39]}
+        >>> table |= {"monetary_value": [22.35, None, 41.0], "segment": ["shop", "web", "web"]}
+        >>> rfm = clv.Histories.from_frame(pd.DataFrame(table), unit="week")
+        >>> orders = clv.BGNBD().from_params({"r": .243, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
+        >>> spend = clv.GammaGamma().from_params({"p": 6.25, "q": 3.74, "v": 15.44})
+        >>> terms = clv.Assumptions(discount_rate=0.15, margin=0.30, maintenance_cost=5.0)
+        >>> customers, equity = clv.value(orders, spend, rfm, terms).unprofitable()
+        >>> customers, round(equity, 2)
+        (1, -18.96)
+        """
+        loss = (self.rlv < 0.0).astype(float)
+        return round(self.summed(loss)), self.summed(loss * self.rlv)
 
     def most_valuable(self, share: float) -> tuple[int, float]:
         """Return how many customers the most valuable share of them is, and what they are worth together.

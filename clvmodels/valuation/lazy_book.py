@@ -31,7 +31,7 @@ from clvmodels.valuation.book import DISCOUNTING, HORIZONS, Book, order_values, 
 from clvmodels.valuation.concentration import whole_customers
 from clvmodels.valuation.discounting import calendar_years
 from clvmodels.valuation.lines import COMMON, FORMULAS, OWN, Future, Line, lines_of
-from clvmodels.valuation.new_customer import NewCustomer
+from clvmodels.valuation.new_customer import FirstOrders, NewCustomer, new_customer
 from clvmodels.valuation.rates import ByColumn, BySegment, Rate, require_column
 from clvmodels.valuation.uncertainty import Interval
 
@@ -168,7 +168,20 @@ class LazyBook:
     @property
     def new_customer(self) -> NewCustomer:
         """The value of a customer just acquired, under the same fits and assumptions."""
-        return self.cells_by((), by_head=True).new_customer
+        return new_customer(self.cells_by((), by_head=True), self._first_orders)
+
+    @property
+    def _first_orders(self) -> FirstOrders:
+        """What the first orders of the customers were worth, as far as it is known."""
+        rows, engine = self.histories.rows, self.histories.engine
+        if "first_value" not in rows.columns:
+            return FirstOrders(0, float("nan"))
+        value = rows.first_value
+        known = engine.run(rows.aggregate(number=value.count(), size=value.abs().sum())).to_pylist()[0]
+        if not known["number"]:
+            return FirstOrders(0, float("nan"))
+        total = rows.aggregate(total=steady_sum(value, size=known["size"], rows=len(self.histories)))
+        return FirstOrders(known["number"], engine.run(total)["total"][0].as_py() / known["number"])
 
     @property
     def has_draws(self) -> bool:
@@ -285,6 +298,33 @@ class LazyBook:
         1
         """
         return self.cells.bought_once()
+
+    def unprofitable(self) -> tuple[int, float]:
+        """Return how many customers have an expected residual value below zero, and what they are worth together.
+
+        Examples
+        --------
+        >>> import ibis
+        >>> import pyarrow as pa
+        >>> import clvmodels as clv
+        >>> log = {"customer_id": [1, 1, 2], "date": ["2024-01-01", "2024-01-15", "2024-01-08"]}
+        >>> log |= {"amount": [20.0, 30.0, 50.0], "segment": ["a", "a", "b"]}
+        >>> table = ibis.memtable(pa.table(log))
+        >>> rfm = clv.rfm_summary(table, value="amount", resolution="day", attributes=["segment"])
+        >>> orders = clv.BGNBD().from_params({"r": .243, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
+        >>> spend = clv.GammaGamma().from_params({"p": 6.25, "q": 3.74, "v": 15.44})
+        >>> book = clv.value(orders, spend, rfm, clv.Assumptions(discount_rate=0.15, margin=0.30))
+        >>> book.unprofitable()
+        (0, 0.0)
+        """
+        if all(np.all(rate >= 0.0) for line in self.lines for rate in line.rates.values()):
+            return 0, 0.0
+        rlv = self._customers.rlv
+        loss = (rlv < 0.0).ifelse(rlv, 0.0)
+        table, run = self._customers, self.histories.engine.run
+        found = run(table.aggregate(number=table.count(where=rlv < 0.0), size=loss.abs().sum())).to_pylist()[0]
+        total = steady_sum(loss, size=found["size"] or 0.0, rows=len(self.histories))
+        return int(found["number"]), float(run(table.aggregate(total=total))["total"][0].as_py())
 
     def most_valuable(self, share: float) -> tuple[int, float]:
         """Return how many customers the most valuable share of them is, and what they are worth together.

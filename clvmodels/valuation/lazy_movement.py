@@ -181,7 +181,7 @@ class LazyChanges:
     def _updates(self, seen: LazyBook, by: tuple[str, ...]) -> Iterator[pd.DataFrame]:
         """Yield what the closing changes about the fits and the assumptions, and what it is worth itself."""
         worth = _worth(seen, by)
-        for line, before, after in updates(seen, self.base, self.closing, self._held):
+        for line, before, after in updates(seen, self.base, self.closing):
             then, worth = worth, worth if after is before else _worth(after, by)
             yield (worth - then).to_frame(line)
         yield worth.to_frame("closing")

@@ -36,7 +36,7 @@ def scenarios(book: Book, changes: Mapping[str, Mapping[str, Any]]) -> pd.DataFr
     -------
     DataFrame
         By scenario, the book's own assumptions first as ``base``: equity, change, relative (change over the base's
-        equity), unprofitable (customers whose value is below zero).
+        equity), unprofitable (customers whose expected value is below zero).
 
     Raises
     ------
@@ -59,7 +59,7 @@ def scenarios(book: Book, changes: Mapping[str, Mapping[str, Any]]) -> pd.DataFr
     table = pd.DataFrame(
         {
             "equity": {name: one.equity for name, one in books.items()},
-            "unprofitable": {name: int((one.rlv < 0.0).sum()) for name, one in books.items()},
+            "unprofitable": {name: one.unprofitable()[0] for name, one in books.items()},
         }
     ).rename_axis("scenario")
     table.insert(1, "change", table["equity"] - book.equity)

@@ -174,8 +174,8 @@ def test_rates_of_customers_who_move_to_another_tier(histories):
     found = clv.movement(*valued(moved, before=(ORDERS, SPEND, shares), after=(ORDERS, LATER_SPEND, tiers)))
     require_same(found, in_memory(found), by="tier")
     lines = found.table["value"]
-    assert (lines[["order_value", "parameters_spend", "margin", "costs"]] != 0.0).all()
-    assert (lines[["parameters_transactions", "rate"]] == 0.0).all()
+    assert (lines[["order_value", "parameters_spend", "margin", "customer_rates"]] != 0.0).all()
+    assert (lines[["parameters_transactions", "costs", "rate"]] == 0.0).all()
     both = replace(TERMS, returns_per_order={"column": "cost"}, return_cost={"column": "share"})
     with pytest.raises(AssumptionError, match=r"cannot sum it by history; write rfm\.collect\(\)"):
         clv.movement(*valued(moved, before=(ORDERS, SPEND, both)))

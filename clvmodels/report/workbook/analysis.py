@@ -87,9 +87,10 @@ def _key_figures(page: Page, book: Book, spend: Array | None, language: Language
     if "r" in book.orders.params:
         r = float(book.orders.params["r"])
         rows += [("true_gini", true_gini(r), Look("unit")), ("true_top_share", true_top_share(r, 0.2), _PERCENT)]
+    customers, equity = book.unprofitable()
     rows += [
-        ("unprofitable_customers", float((book.rlv < 0.0).sum()), Look("count")),
-        ("value_of_unprofitable", curve.loss, Look("money")),
+        ("unprofitable_customers", float(customers), Look("count")),
+        ("value_of_unprofitable", equity, Look("money")),
         ("whale_peak_share", curve.peak_share, _PERCENT),
         ("whale_peak_at", curve.peak_at, _PERCENT),
     ]
