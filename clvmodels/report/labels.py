@@ -344,6 +344,10 @@ LABELS: Final[Mapping[str, tuple[str, str]]] = {
     "lorenz_spend": ("Repeat spend, least first", "Folgeumsatz, kleinste zuerst"),
     "all_the_same": ("All customers alike", "Alle Kunden gleich"),
     "tornado": ("One assumption lower or higher by {} of itself", "Eine Annahme um {} niedriger oder höher"),
+    "tornado_left_out": (
+        "Not shown, as equity would be no finite number, or the assumption out of its range: {}.",
+        "Nicht gezeigt, weil der Kundenwert keine endliche Zahl oder die Annahme außerhalb ihres Bereichs wäre: {}.",
+    ),
     "equity_if_lower": ("Equity if lower", "Kundenwert, wenn niedriger"),
     "equity_if_higher": ("Equity if higher", "Kundenwert, wenn höher"),
     "change_if_lower": ("Change if lower", "Veränderung, wenn niedriger"),

@@ -15,11 +15,12 @@ from clvmodels.units import DAYS, Unit, duration, read_duration
 from clvmodels.valuation.checks import require_number
 from clvmodels.valuation.rates import Rate, column_of, in_plain_data, numbers, read_rate, require_rate
 
-__all__ = ["RATES", "Assumptions", "Bounds", "Timing", "require_year", "toml_of"]
+__all__ = ["HIGHEST_RATE", "RATES", "Assumptions", "Bounds", "Timing", "require_year", "toml_of"]
 
 Timing = Literal["continuous", "mid-month", "end-month", "mid-year", "end-year"]
 
-_PLAUSIBLE_RATE: Final = 2.0
+HIGHEST_RATE: Final = 2.0
+"""The highest discount rate and growth a year; 15 for 15 % is a slip of the pen."""
 _PLAUSIBLE_YEAR: Final = (350.0, 380.0)
 """In days: from 50 to 54 weeks. What is no year, such as 12 days or 5000 weeks, is a slip of the pen."""
 _LONGEST_HORIZON: Final = 1e9
@@ -148,14 +149,14 @@ class Assumptions:
             object.__setattr__(self, "discount_rate", tuple(self.discount_rate))
         meaning = "an effective annual rate; 15 % a year is 0.15"
         for rate in self.discount_rates or (self.discount_rate,):
-            require_number("discount_rate", rate, meaning, low=0.0, high=_PLAUSIBLE_RATE)
+            require_number("discount_rate", rate, meaning, low=0.0, high=HIGHEST_RATE)
         for name, bounds in RATES.items():
             object.__setattr__(self, name, read_rate(name, getattr(self, name)))
             for number in numbers(getattr(self, name)):
                 require_number(name, number, bounds.meaning, low=bounds.low, high=bounds.high)
                 require_rate(name, number, bounds.meaning)
         meaning = "a share a year; 2 % a year is 0.02"
-        require_number("growth", self.growth, meaning, low=-1.0, high=_PLAUSIBLE_RATE, above=True)
+        require_number("growth", self.growth, meaning, low=-1.0, high=HIGHEST_RATE, above=True)
         require_number("tax", self.tax, "a share; 30 % is 0.30", low=0.0, high=1.0)
         if self.timing not in get_args(Timing):
             raise AssumptionError(one_of("timing", self.timing, get_args(Timing)))
@@ -382,7 +383,7 @@ def _require_horizon(value: object) -> None:
         raise AssumptionError(f"horizon must be longer than zero, got {value!r}")
     if days > _LONGEST_HORIZON * DAYS["year"]:
         raise AssumptionError(
-            f"horizon is at most {_LONGEST_HORIZON:g} years, such as \"10 years\"; leave it out to look ahead "
+            f'horizon is at most {_LONGEST_HORIZON:g} years, such as "10 years"; leave it out to look ahead '
             f"indefinitely; got {value!r}"
         )
 

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from clvmodels.style import Axes, Drawn
     from clvmodels.valuation.lazy_book import LazyBook
 
-__all__ = ["DISCOUNTING", "HORIZONS", "Book", "order_values", "value"]
+__all__ = ["DISCOUNTING", "HORIZONS", "Book", "order_values", "value", "valued"]
 
 Array = NDArray[np.float64]
 
@@ -150,7 +150,7 @@ class Book:
         0.5
         """
         if any(getattr(terms, name) != getattr(self.terms, name) for name in DISCOUNTING):
-            return value(self.orders, self.spend, self.histories, terms)
+            return valued(self.orders, self.spend, self.histories, terms)
         return replace(self, terms=terms)
 
     def statement(self, by: str | pd.Series[Any] | None = None, *, intervals: bool = True) -> pd.DataFrame:
@@ -670,12 +670,23 @@ def value(
     if not (isinstance(given[0], OrdersFit) and isinstance(given[1], SpendFit)):
         raise FitError("value(orders, spend, rfm, terms) takes a fit of transactions first and a fit of spend second")
     orders.require_unit(histories)
+    warn_of_unknown_spend(spend, histories)
+    return valued(orders, spend, histories, terms)
+
+
+@overload
+def valued(orders: OrdersFit, spend: SpendFit, histories: Histories, terms: Assumptions) -> Book: ...
+@overload
+def valued(orders: OrdersFit, spend: SpendFit, histories: LazyHistories, terms: Assumptions) -> LazyBook: ...
+def valued(
+    orders: OrdersFit, spend: SpendFit, histories: Histories | LazyHistories, terms: Assumptions
+) -> Book | LazyBook:
+    """Return what `value` does, without a warning that was given when these customers were valued before."""
     require_end(orders, terms)
     kinds = (discounting, growing) if terms.growth else (discounting,)
     weightings = [kind(terms, orders.unit, years) for kind in kinds for years in (*HORIZONS, None)]
     expected = tuple(ahead(orders, histories, weightings))
     require_finite_drivers(orders, expected)
-    warn_of_unknown_spend(spend, histories)
     if isinstance(histories, LazyHistories):
         from clvmodels.valuation.lazy_book import LazyBook
 

@@ -22,7 +22,7 @@ from clvmodels.inference.fit import Fit
 from clvmodels.inference.orders_fit import OrdersFit
 from clvmodels.inference.spend_fit import SpendFit
 from clvmodels.valuation.assumptions import Assumptions
-from clvmodels.valuation.book import Book, value
+from clvmodels.valuation.book import Book, valued
 from clvmodels.valuation.lines import total
 from clvmodels.valuation.roll_forward import Expectation
 
@@ -121,7 +121,7 @@ def changes(opening: Book, base: Book, closing: Book, ahead: Expectation) -> Cha
     everyone = now.append(ids[~ids.isin(now)]).rename("customer_id")
     rows = now.get_indexer(base.histories.customer_id)
     before = _as_before(closing, base, rows, columns_of_rates([opening.terms, closing.terms]))
-    seen = value(opening.orders, opening.spend, before, opening.terms)
+    seen = valued(opening.orders, opening.spend, before, opening.terms)
     exists, bought = np.zeros(len(now), dtype=bool), np.zeros(len(now), dtype=bool)
     exists[rows] = True
     bought[rows] = seen.histories.frequency[rows] != base.histories.frequency
@@ -214,7 +214,7 @@ class _Step[B: (Book, LazyBook)]:
                 return book
         if same:
             return same[0].under(self.terms)
-        return cast("B", value(self.orders, self.spend, self.histories, self.terms))
+        return cast("B", valued(self.orders, self.spend, self.histories, self.terms))
 
 
 def updates[B: (Book, LazyBook)](seen: B, opening: B, closing: B) -> Iterator[tuple[str, B, B]]:

@@ -40,7 +40,8 @@ def has_finite_value(terms: Assumptions) -> bool:
     >>> has_finite_value(terms), has_finite_value(terms.changed({"discount_rate": 0.135}))
     (True, False)
     """
-    return terms.horizon is not None or _last_force(terms) > SMALLEST_FORCE
+    ends = terms.horizon is not None or _last_force(terms) > SMALLEST_FORCE
+    return ends and _largest_growth(terms) <= LARGEST_GROWTH
 
 
 def require_end(orders: OrdersFit, terms: Assumptions) -> None:
@@ -51,10 +52,16 @@ def require_end(orders: OrdersFit, terms: Assumptions) -> None:
     AssumptionError
         Which names the assumption.
     """
-    _require_moderate_growth(terms)
     if has_finite_value(terms):
         return
     last = terms.discount_rates[-1]
+    power = _largest_growth(terms)
+    if power > LARGEST_GROWTH:
+        within = f"{len(terms.discount_rates):,} years" if terms.horizon is None else f'horizon = "{terms.horizon}"'
+        raise AssumptionError(
+            f"growth = {terms.growth:g} lifts discounted order values by e^{power:.0f} within {within}, "
+            'more than a number holds; state a lower growth or a shorter horizon, such as horizon = "10 years"'
+        )
     if terms.growth > 0.0:
         raise AssumptionError(
             f"growth = {terms.growth:g} is not below the discount rate {last:g}: without a horizon, that is no finite "
@@ -75,19 +82,13 @@ def _last_force(terms: Assumptions) -> float:
     return float(Forces.of(terms, "year", max(terms.growth, 0.0)).net[-1])
 
 
-def _require_moderate_growth(terms: Assumptions) -> None:
-    """Refuse growth that lifts an order value beyond what a number holds, within the horizon."""
+def _largest_growth(terms: Assumptions) -> float:
+    """Return the power of e by which a discounted order value grows at most, within the horizon."""
     forces = Forces.of(terms, "year", terms.growth)
     end = terms.horizon_in("year")
     changes = forces.year * np.arange(len(forces.net), dtype=np.float64)
     times = np.append(changes[changes < end], [end] if math.isfinite(end) else [])
-    highest = -float(forces.smooth(times).min(initial=0.0))
-    if highest > LARGEST_GROWTH:
-        within = f'horizon = "{terms.horizon}"' if math.isfinite(end) else f"{len(forces.net):,} discount rates"
-        raise AssumptionError(
-            f"growth = {terms.growth:g} lifts discounted order values by e^{highest:.0f} within {within}, more than a "
-            'number holds; state a lower growth or a shorter horizon, such as horizon = "10 years"'
-        )
+    return -float(forces.smooth(times).min(initial=0.0))
 
 
 def require_finite_drivers(orders: Fit, ahead: Sequence[Ahead]) -> None:

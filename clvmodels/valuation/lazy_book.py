@@ -27,7 +27,7 @@ from clvmodels.inference.predictions import linear_spend
 from clvmodels.inference.spend_fit import SpendFit
 from clvmodels.valuation.ahead import Ahead
 from clvmodels.valuation.assumptions import RATES, Assumptions
-from clvmodels.valuation.book import DISCOUNTING, HORIZONS, Book, order_values, value
+from clvmodels.valuation.book import DISCOUNTING, HORIZONS, Book, order_values, valued
 from clvmodels.valuation.concentration import whole_customers
 from clvmodels.valuation.discounting import calendar_years
 from clvmodels.valuation.lines import COMMON, FORMULAS, OWN, Future, Line, lines_of
@@ -408,7 +408,7 @@ class LazyBook:
         >>> type(book.collect()).__name__
         'Book'
         """
-        return value(self.orders, self.spend, self.histories.collect(), self.terms)
+        return valued(self.orders, self.spend, self.histories.collect(), self.terms)
 
     def under(self, terms: Assumptions) -> LazyBook:
         """Return the valuation of the same customers and fits under other assumptions; nothing is fitted again.
@@ -429,7 +429,7 @@ class LazyBook:
         0.5
         """
         if any(getattr(terms, name) != getattr(self.terms, name) for name in DISCOUNTING):
-            return value(self.orders, self.spend, self.histories, terms)
+            return valued(self.orders, self.spend, self.histories, terms)
         return replace(self, terms=terms)
 
     @cached_property

@@ -14,6 +14,7 @@ from clvmodels.report.workbook.page import CHART_ROWS, Page
 from clvmodels.report.workbook.style import ACCENT, RISE, SECOND, Kind, Live, Look, axis, cell
 from clvmodels.valuation.concentration import gini, lorenz, top_share, true_gini, true_top_share, whale_curve
 from clvmodels.valuation.lines import DRIVERS
+from clvmodels.valuation.scenarios import stepped
 
 if TYPE_CHECKING:
     from clvmodels.valuation.book import Book
@@ -166,6 +167,9 @@ def write_sensitivities(page: Page, report: EquityReport, language: Language) ->
     base = cell(page.row, 1, "both")
     page.row += 1
     _tornado(page, report, base, language)
+    if report.not_moved:
+        names = ", ".join(label(name, language) for name in report.not_moved)
+        page.note(label("tornado_left_out", language).format(names))
     _two_way(page, book, language)
 
 
@@ -236,10 +240,10 @@ def _valuations(book: Book) -> Iterator[tuple[float, float, float]]:
     """Yield factors of the discount rate, and equity after tax per unit of margin and without the margin."""
     terms, (margin, shown) = book.terms, _margin(book)
     for factor in _FACTORS:
-        rates = tuple(rate * factor for rate in terms.discount_rates)
-        if factor != 1.0 and terms.horizon is None and rates[-1] <= max(terms.growth, 0.0):
-            continue  # for ever, this is no finite value
-        other = book if factor == 1.0 else book.under(terms.changed({"discount_rate": rates}))
+        changed = terms if factor == 1.0 else stepped(terms, "discount_rate", factor)
+        if changed is None:
+            continue
+        other = book if factor == 1.0 else book.under(changed)
         each = DRIVERS["sales"](other.future) if shown == "share" else other.lines[0].value(other.future)
         slope = (1.0 - terms.tax) * float(each.sum())
         yield factor, slope, other.equity - margin * slope
