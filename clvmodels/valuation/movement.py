@@ -47,7 +47,7 @@ class Movement:
         The lines, by customer or, of customers in an engine, in sums.
     realised_margin
         Contribution of the repeat purchases of the existing customers in the period, at the margin of the opening, not
-        discounted. NaN if the spend of one of them is unknown.
+        discounted. NaN, in words "not known", if the spend of one of them is unknown.
     expected_margin
         The same as the opening expected it.
     """
@@ -175,7 +175,8 @@ class Movement:
             for kind, amount in zip(table["kind"], table["value"], strict=True)
         ]
         named = dict(zip(table["line"], amounts, strict=True))
-        named["Memo: margin realised"] = f"{self.realised_margin:,.2f}"
+        realised = f"{self.realised_margin:,.2f}" if np.isfinite(self.realised_margin) else "not known"
+        named["Memo: margin realised"] = realised
         named["Memo: margin expected"] = f"{self.expected_margin:,.2f}"
         left, right = (max(map(len, texts)) for texts in (named, named.values()))
         title = f"Movement of customer equity in {self.time:.6g} {unit}s{', ' * bool(currency)}{currency}"
