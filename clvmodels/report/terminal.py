@@ -242,7 +242,8 @@ def _horizons(book: Book | LazyBook) -> RenderableType:
 def _groups(valuation: Valuation) -> RenderableType:
     table = _table("", "customers", "of customers", "equity", "of equity")
     customers, equity = len(valuation.book.histories), valuation.book.equity
-    for group in valuation.groups:
+    below = (valuation.unprofitable,) if valuation.unprofitable.customers else ()
+    for group in (*valuation.groups, *below):
         shares = percent(_ratio(group.customers, customers)), percent(_ratio(group.equity, equity))
         table.add_row(group.name, f"{group.customers:,}", shares[0], amount(group.equity), shares[1])
     return _section("Who it comes from", table)

@@ -61,12 +61,16 @@ class Valuation:
 
     @cached_property
     def groups(self) -> tuple[Group, ...]:
-        """The customers who bought once only, the most valuable fifth, and those who cost more than they bring."""
+        """The customers who bought once only, and the most valuable fifth."""
         return (
             Group("bought once only", *self.book.bought_once()),
             Group(f"most valuable {100 * _TOP_SHARE:.0f} %", *self.book.most_valuable(_TOP_SHARE)),
-            Group("unprofitable", *self.book.unprofitable()),
         )
+
+    @cached_property
+    def unprofitable(self) -> Group:
+        """The customers whose expected residual value is below zero."""
+        return Group("unprofitable", *self.book.unprofitable())
 
 
 def value_all(

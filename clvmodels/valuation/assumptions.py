@@ -370,7 +370,9 @@ def require_year(name: str, value: object) -> None:
     "52 weeks", "12 months" or "360 days"; got '12 days'
     """
     shortest, longest = _PLAUSIBLE_YEAR
-    if not shortest <= _days(name, value) <= longest:
+    days = _days(name, value)
+    _require_longer_than_zero(name, days, value)
+    if not shortest <= days <= longest:
         raise AssumptionError(
             f"{name} is the length of a year, between {shortest:g} and {longest:g} days, such as "
             f'"365.25 days", "52 weeks", "12 months" or "360 days"; got {value!r}'
@@ -379,13 +381,17 @@ def require_year(name: str, value: object) -> None:
 
 def _require_horizon(value: object) -> None:
     days = _days("horizon", value)
-    if days == 0.0:
-        raise AssumptionError(f"horizon must be longer than zero, got {value!r}")
+    _require_longer_than_zero("horizon", days, value)
     if days > _LONGEST_HORIZON * DAYS["year"]:
         raise AssumptionError(
             f'horizon is at most {_LONGEST_HORIZON:g} years, such as "10 years"; leave it out to look ahead '
             f"indefinitely; got {value!r}"
         )
+
+
+def _require_longer_than_zero(name: str, days: float, value: object) -> None:
+    if days == 0.0:
+        raise AssumptionError(f"{name} must be longer than zero, got {value!r}")
 
 
 def _days(name: str, value: object) -> float:

@@ -141,11 +141,15 @@ class Book:
 
         Examples
         --------
+        >>> import pandas as pd
         >>> import clvmodels as clv
+        >>> table = {"customer_id": ["A", "B", "C"], "frequency": [2, 0, 5], "recency": [30, 0, 38], "T": [39, 39, 39]}
+        >>> table |= {"monetary_value": [22.35, None, 41.0]}
+        >>> rfm = clv.Histories.from_frame(pd.DataFrame(table), unit="week")
         >>> orders = clv.BGNBD().from_params({"r": .243, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
         >>> spend = clv.GammaGamma().from_params({"p": 6.25, "q": 3.74, "v": 15.44})
         >>> terms = clv.Assumptions(discount_rate=0.15, margin=0.30)
-        >>> book = clv.value(orders, spend, orders.simulate(100, "39 weeks", seed=1), terms)
+        >>> book = clv.value(orders, spend, rfm, terms)
         >>> round(book.under(terms.changed({"margin": 0.15})).equity / book.equity, 9)
         0.5
         """
@@ -304,7 +308,7 @@ class Book:
         >>> terms = clv.Assumptions(discount_rate=0.15, margin=0.30, maintenance_cost=5.0)
         >>> customers, equity = clv.value(orders, spend, rfm, terms).unprofitable()
         >>> customers, round(equity, 2)
-        (1, -18.96)
+        (1, -18.97)
         """
         loss = (self.rlv < 0.0).astype(float)
         return round(self.summed(loss)), self.summed(loss * self.rlv)
@@ -356,12 +360,16 @@ class Book:
         Examples
         --------
         >>> import numpy as np
+        >>> import pandas as pd
         >>> import clvmodels as clv
+        >>> table = {"customer_id": ["A", "B", "C"], "frequency": [2, 0, 5], "recency": [30, 0, 38], "T": [39, 39, 39]}
+        >>> table |= {"monetary_value": [22.35, None, 41.0]}
+        >>> rfm = clv.Histories.from_frame(pd.DataFrame(table), unit="week")
         >>> r = np.array([[0.23, 0.24, 0.25]])
         >>> orders = clv.BGNBD().from_params({"r": r, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
         >>> spend = clv.GammaGamma().from_params({"p": 6.25, "q": 3.74, "v": 15.44})
         >>> terms = clv.Assumptions(discount_rate=0.15, margin=0.30)
-        >>> book = clv.value(orders, spend, orders.simulate(100, "39 weeks", seed=1), terms)
+        >>> book = clv.value(orders, spend, rfm, terms)
         >>> book.interval(0.9).draws
         3
         """
@@ -495,12 +503,16 @@ class Book:
         Examples
         --------
         >>> import numpy as np
+        >>> import pandas as pd
         >>> import clvmodels as clv
+        >>> table = {"customer_id": ["A", "B", "C"], "frequency": [2, 0, 5], "recency": [30, 0, 38], "T": [39, 39, 39]}
+        >>> table |= {"monetary_value": [22.35, None, 41.0]}
+        >>> rfm = clv.Histories.from_frame(pd.DataFrame(table), unit="week")
         >>> r = np.array([[0.23, 0.24, 0.25]])
         >>> orders = clv.BGNBD().from_params({"r": r, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
         >>> spend = clv.GammaGamma().from_params({"p": 6.25, "q": 3.74, "v": 15.44})
         >>> terms = clv.Assumptions(discount_rate=0.15, margin=0.30, order_cost=1.0)
-        >>> book = clv.value(orders, spend, orders.simulate(100, "39 weeks", seed=1), terms)
+        >>> book = clv.value(orders, spend, rfm, terms)
         >>> [line.name for line in book.lines], book.drawn_lines().shape
         (['contribution_margin', 'order_cost'], (2, 3))
         """
@@ -670,8 +682,9 @@ def value(
     if not (isinstance(given[0], OrdersFit) and isinstance(given[1], SpendFit)):
         raise FitError("value(orders, spend, rfm, terms) takes a fit of transactions first and a fit of spend second")
     orders.require_unit(histories)
+    book = valued(orders, spend, histories, terms)
     warn_of_unknown_spend(spend, histories)
-    return valued(orders, spend, histories, terms)
+    return book
 
 
 @overload

@@ -12,6 +12,7 @@ from clvmodels.errors import AssumptionError, AssumptionWarning
 from clvmodels.valuation.assumptions import HIGHEST_RATE, RATES, Assumptions
 from clvmodels.valuation.finite import has_finite_value
 from clvmodels.valuation.rates import LARGEST_RATE, numbers, scaled
+from clvmodels.valuation.unprofitable import unprofitable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,11 +48,15 @@ def scenarios(book: Book, changes: Mapping[str, Mapping[str, Any]]) -> pd.DataFr
 
     Examples
     --------
+    >>> import pandas as pd
     >>> import clvmodels as clv
+    >>> table = {"customer_id": ["A", "B", "C"], "frequency": [2, 0, 5], "recency": [30, 0, 38], "T": [39, 39, 39]}
+    >>> table |= {"monetary_value": [22.35, None, 41.0]}
+    >>> rfm = clv.Histories.from_frame(pd.DataFrame(table), unit="week")
     >>> orders = clv.BGNBD().from_params({"r": .243, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
     >>> spend = clv.GammaGamma().from_params({"p": 6.25, "q": 3.74, "v": 15.44})
     >>> terms = clv.Assumptions(discount_rate=0.15, margin=0.30)
-    >>> book = clv.value(orders, spend, orders.simulate(100, "39 weeks", seed=1), terms)
+    >>> book = clv.value(orders, spend, rfm, terms)
     >>> clv.scenarios(book, {"thin margin": {"margin": 0.15}})["relative"].round(6).to_dict()
     {'base': 0.0, 'thin margin': -0.5}
     """
@@ -60,8 +65,8 @@ def scenarios(book: Book, changes: Mapping[str, Mapping[str, Any]]) -> pd.DataFr
     books = {"base": book} | {name: book.under(book.terms.changed(some)) for name, some in changes.items()}
     table = pd.DataFrame(
         {
-            "equity": {name: one.equity for name, one in books.items()},
-            "unprofitable": {name: one.unprofitable()[0] for name, one in books.items()},
+            "equity": {name: each.equity for name, each in books.items()},
+            "unprofitable": {name: int(unprofitable(each).sum()) for name, each in books.items()},
         }
     ).rename_axis("scenario")
     table.insert(1, "change", table["equity"] - book.equity)

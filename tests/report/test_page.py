@@ -320,6 +320,7 @@ def test_intervals_are_shown_where_there_are_draws(report: EquityReport, tmp_pat
     assert len(cells.row("lines", "Tax")) == 7
 
 
+@pytest.mark.filterwarnings("ignore:the spend of")
 def test_a_loss_has_no_lorenz_curve(report: EquityReport, tmp_path: Path) -> None:
     terms = report.book.terms.changed({"margin": 0.0, "referral_value": 0.0})
     nothing = replace(report.book.histories, monetary_value=np.full(300, np.nan))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -98,7 +99,7 @@ def test_an_annuity_is_the_integral_of_the_factor(timing, rate):
     end = 4.37 * YEAR
     cuts = np.append(np.arange(0.0, end, YEAR / 12), end)
     by_hand = sum(
-        quad(lambda t: float(discount_factor(stated, "week", np.array(t))), a, b)[0] for a, b in zip(cuts, cuts[1:])
+        quad(lambda t: float(discount_factor(stated, "week", np.array(t))), a, b)[0] for a, b in pairwise(cuts)
     )
     assert annuity(stated, "week", np.array([end]))[0] == pytest.approx(by_hand, rel=1e-9)
 

@@ -1,4 +1,4 @@
-"""A value that is no finite number is refused by what makes it so; amounts and parameters at the edge of numbers too."""
+"""A value that is no finite number is refused by what makes it so, as are amounts and parameters that overflow."""
 
 from __future__ import annotations
 
@@ -91,7 +91,9 @@ def test_what_overflows_is_refused_by_name(changes, message):
         clv.Assumptions(**{**GOOD, **changes})
 
 
-@pytest.mark.parametrize("year", ["12 days", "5000 weeks", "1e308 weeks", "1e-300 days", "1 hour", "349 days", "400 days"])
+@pytest.mark.parametrize(
+    "year", ["12 days", "5000 weeks", "1e308 weeks", "1e-300 days", "1 hour", "349 days", "400 days"]
+)
 def test_what_is_no_year_is_refused(year):
     with pytest.raises(AssumptionError, match=r"^year"):
         clv.Assumptions(**GOOD, year=year)

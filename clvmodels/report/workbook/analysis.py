@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -51,6 +51,7 @@ def write_concentration(page: Page, book: Book, language: Language) -> None:
     """
     if book.equity <= 0.0:
         page.note(label("no_concentration", language))
+        _figures(page, _unprofitable(book), language)
         return
     histories = book.histories
     spend = np.where(histories.frequency > 0.0, histories.frequency * histories.monetary_value, 0.0)
@@ -88,13 +89,25 @@ def _key_figures(page: Page, book: Book, spend: Array | None, language: Language
     if "r" in book.orders.params:
         r = float(book.orders.params["r"])
         rows += [("true_gini", true_gini(r), Look("unit")), ("true_top_share", true_top_share(r, 0.2), _PERCENT)]
-    customers, equity = book.unprofitable()
     rows += [
-        ("unprofitable_customers", float(customers), Look("count")),
-        ("value_of_unprofitable", equity, Look("money")),
+        *_unprofitable(book),
         ("whale_peak_share", curve.peak_share, _PERCENT),
         ("whale_peak_at", curve.peak_at, _PERCENT),
     ]
+    _figures(page, rows, language)
+
+
+def _unprofitable(book: Book) -> list[tuple[str, float, Look]]:
+    """Return how many customers have an expected value below zero, and what they are worth together."""
+    customers, equity = book.unprofitable()
+    return [
+        ("unprofitable_customers", float(customers), Look("count")),
+        ("value_of_unprofitable", equity, Look("money")),
+    ]
+
+
+def _figures(page: Page, rows: Sequence[tuple[str, float, Look]], language: Language) -> None:
+    """Write figures, a row each."""
     for name, value, look in rows:
         page.put(page.row, 0, label(name, language), Look(over=True))
         page.put(page.row, 3, value, look)
