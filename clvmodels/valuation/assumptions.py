@@ -12,8 +12,8 @@ from typing import Any, Final, Literal, NamedTuple, Self, get_args
 
 from clvmodels.errors import AssumptionError, UnitError, one_of
 from clvmodels.units import DAYS, Unit, duration, read_duration
-from clvmodels.valuation.checks import require_number
-from clvmodels.valuation.rates import Rate, column_of, in_plain_data, numbers, read_rate, require_rate
+from clvmodels.valuation.checks import require_amount, require_number
+from clvmodels.valuation.rates import Rate, column_of, in_plain_data, numbers, read_rate
 
 __all__ = ["HIGHEST_RATE", "RATES", "Assumptions", "Bounds", "Timing", "require_year", "toml_of"]
 
@@ -154,7 +154,7 @@ class Assumptions:
             object.__setattr__(self, name, read_rate(name, getattr(self, name)))
             for number in numbers(getattr(self, name)):
                 require_number(name, number, bounds.meaning, low=bounds.low, high=bounds.high)
-                require_rate(name, number, bounds.meaning)
+                require_amount(name, number, bounds.meaning)
         meaning = "a share a year; 2 % a year is 0.02"
         require_number("growth", self.growth, meaning, low=-1.0, high=HIGHEST_RATE, above=True)
         require_number("tax", self.tax, "a share; 30 % is 0.30", low=0.0, high=1.0)

@@ -13,21 +13,20 @@ from clvmodels.errors import AssumptionError, DataError, FitError
 from clvmodels.inference.orders_fit import OrdersFit
 from clvmodels.valuation.ahead import Ahead
 from clvmodels.valuation.assumptions import Assumptions
+from clvmodels.valuation.checks import SMALLEST_RATE
 from clvmodels.valuation.discounting import Forces
 
 if TYPE_CHECKING:
     from clvmodels.data.histories import Histories
     from clvmodels.inference.fit import Fit
 
-__all__ = ["LARGEST_AMOUNT", "has_finite_value", "require_amounts", "require_end", "require_finite_drivers"]
+__all__ = ["LARGEST_ORDER", "has_finite_value", "require_amounts", "require_end", "require_finite_drivers"]
 
 Array = NDArray[np.float64]
 
-SMALLEST_FORCE: Final = 1e-12
-"""A year: what falls more slowly takes a million million years, and the difference of rates is rounding."""
 LARGEST_GROWTH: Final = 600.0
 """An order value that grows by more powers of e does not fit into a number, once it is summed over customers."""
-LARGEST_AMOUNT: Final = 1e100
+LARGEST_ORDER: Final = 1e100
 """Money of an order: what is larger is a slip, and overflows when it is multiplied."""
 
 
@@ -40,7 +39,7 @@ def has_finite_value(terms: Assumptions) -> bool:
     >>> has_finite_value(terms), has_finite_value(terms.changed({"discount_rate": 0.135}))
     (True, False)
     """
-    ends = terms.horizon is not None or _last_force(terms) > SMALLEST_FORCE
+    ends = terms.horizon is not None or _last_force(terms) > SMALLEST_RATE
     return ends and _largest_growth(terms) <= LARGEST_GROWTH
 
 
@@ -117,8 +116,8 @@ def require_amounts(histories: Histories) -> None:
         Which names the largest.
     """
     largest = float(np.nanmax(np.abs(histories.monetary_value), initial=0.0))
-    if largest > LARGEST_AMOUNT:
+    if largest > LARGEST_ORDER:
         raise DataError(
-            f"a mean order value of {largest:.6g} is too large to be valued (at most {LARGEST_AMOUNT:g}); leave out "
+            f"a mean order value of {largest:.6g} is too large to be valued (at most {LARGEST_ORDER:g}); leave out "
             "what is no amount of money, or count money in a larger unit"
         )

@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 from clvmodels.data.columns import shown
 from clvmodels.errors import AssumptionError, one_of
+from clvmodels.valuation.checks import LARGEST_AMOUNT, require_amount
 
 if TYPE_CHECKING:
     from clvmodels.data.histories import Histories
 
 __all__ = [
-    "LARGEST_RATE",
     "ByColumn",
     "BySegment",
     "Rate",
@@ -27,14 +27,11 @@ __all__ = [
     "of_customers",
     "read_rate",
     "require_column",
-    "require_rate",
     "scaled",
 ]
 
 Array = NDArray[np.float64]
 
-LARGEST_RATE: Final = 1e15
-"""What no amount of money and no number of events a customer exceeds; sums over customers stay finite."""
 _EXAMPLES: Final = '0.3, {column = "margin"} or {by = "segment", rates = {A = 0.3, B = 0.25}}'
 
 
@@ -55,9 +52,9 @@ class ByColumn:
 
     def __post_init__(self) -> None:
         factor: object = self.factor
-        if isinstance(factor, bool) or not isinstance(factor, int | float) or not 0.0 <= factor <= LARGEST_RATE:
+        if isinstance(factor, bool) or not isinstance(factor, int | float) or not 0.0 <= factor <= LARGEST_AMOUNT:
             raise AssumptionError(
-                f"a factor is a number from 0 up, at most {LARGEST_RATE:g}, got {factor!r} for column {self.column!r}"
+                f"a factor is a number from 0 up, at most {LARGEST_AMOUNT:g}, got {factor!r} for column {self.column!r}"
             )
 
 
@@ -116,31 +113,17 @@ def read_rate(name: str, value: object) -> Rate:
     raise AssumptionError(f"{name} is a number or says where it stands, like {_EXAMPLES}; got {value!r}")
 
 
-def require_rate(name: str, number: object, meaning: str) -> None:
-    """Refuse a number that is too large for any rate, so that no sum over customers overflows.
-
-    Raises
-    ------
-    AssumptionError
-        If it is above `LARGEST_RATE`.
-    """
-    if isinstance(number, int | float) and number > LARGEST_RATE:
-        raise AssumptionError(
-            f"{name} is at most {LARGEST_RATE:g} ({meaning}), got {number:.6g}; count money in a larger unit"
-        )
-
-
 def require_column(name: str, rate: ByColumn, largest: float, high: float) -> None:
     """Refuse a column whose largest rate, times its factor, is too large for any rate; shares stay at most `high`.
 
     Raises
     ------
     AssumptionError
-        As `require_rate` does.
+        As `require_amount` does.
     """
-    require_rate(f"{name}: the column {rate.column!r}", largest, "a rate of a customer")
+    require_amount(f"{name}: the column {rate.column!r}", largest, "a rate of a customer")
     if high == np.inf:
-        require_rate(f"{name}: the column {rate.column!r} times {rate.factor:g}", largest * rate.factor, "a rate")
+        require_amount(f"{name}: the column {rate.column!r} times {rate.factor:g}", largest * rate.factor, "a rate")
 
 
 def numbers(rate: Rate) -> list[object]:

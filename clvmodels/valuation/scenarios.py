@@ -10,8 +10,9 @@ import numpy as np
 
 from clvmodels.errors import AssumptionError, AssumptionWarning
 from clvmodels.valuation.assumptions import HIGHEST_RATE, RATES, Assumptions
+from clvmodels.valuation.checks import LARGEST_AMOUNT
 from clvmodels.valuation.finite import has_finite_value
-from clvmodels.valuation.rates import LARGEST_RATE, numbers, scaled
+from clvmodels.valuation.rates import numbers, scaled
 from clvmodels.valuation.unprofitable import unprofitable
 
 if TYPE_CHECKING:
@@ -263,7 +264,7 @@ def _moved(terms: Assumptions, name: str, factor: float) -> object:
     if name == "discount_rate":
         return tuple(rate * factor for rate in terms.discount_rates)
     highest = {"growth": HIGHEST_RATE, "tax": 1.0}.get(name)
-    return scaled(getattr(terms, name), factor, min(RATES[name].high, LARGEST_RATE) if highest is None else highest)
+    return scaled(getattr(terms, name), factor, min(RATES[name].high, LARGEST_AMOUNT) if highest is None else highest)
 
 
 def _moving(terms: Assumptions) -> list[str]:

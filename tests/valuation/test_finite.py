@@ -14,6 +14,9 @@ import pytest
 import clvmodels as clv
 from clvmodels.errors import AssumptionError, AssumptionWarning, ClvError, DataError, DataWarning, ParameterError
 from clvmodels.report.page.levers import levers_of
+from clvmodels.valuation.contracts import ContractBase, discounted_lifetime, residual_value
+from clvmodels.valuation.definitions import Worksheet
+from clvmodels.valuation.firm import Firm, Growth
 
 PARAMS = {
     "BGNBD": {"r": 0.243, "alpha": 4.414, "a": 0.793, "b": 2.426},
@@ -217,3 +220,47 @@ def test_every_error_is_one_of_the_package():
     for content in ({"growth": {"a": 1}}, {"margin": {"column": 1}}, {"year": {"a": {"b": 1}}}, {"tax": [1]}):
         with pytest.raises(ClvError):
             clv.Assumptions.from_mapping({**GOOD, **content})
+
+
+# ------------------------------------------------------------------------------------------------ contracts and firms
+
+
+@pytest.mark.parametrize("rate", [1e-13, 1e-300, 1e-320])
+def test_contracts_without_an_end_need_a_rate(rate):
+    for function in (
+        lambda: discounted_lifetime(0.764, 1.296, rate),
+        lambda: residual_value(0.764, 1.296, [1], rate),
+        lambda: ContractBase(active=[10], renewals=[0], payment=100, discount_rate=rate),
+    ):
+        with pytest.raises(AssumptionError, match="discount_rate is at least 1e-12"):
+            function()
+
+
+def test_a_low_rate_is_not_lost_beside_retention():
+    base = ContractBase(active=[1], renewals=[0], payment=1.0, discount_rate=1e-9)
+    assert base.at_one_rate(1.0)[0] == pytest.approx(1e9 + 1.0, rel=1e-12)
+    firm = {"customers": 1, "quarterly_margin": 1.0, "acquisition_cost": 0.0, "quarter": 1.0}
+    firm |= {"growth": Growth(alpha=1.0, beta=0.0, gamma=1.0), "retention": 1.0}
+    assert Firm(**firm, discount_rate=4e-9).lifetime_value == pytest.approx(1e9, rel=1e-8)
+    with pytest.raises(AssumptionError, match="worth infinitely much"):
+        Firm(**firm, discount_rate=1e-17)
+
+
+def test_amounts_of_contracts_and_firms_that_overflow_are_refused():
+    with pytest.raises(AssumptionError, match="payment is at most"):
+        ContractBase(active=[10], renewals=[0], payment=1e300, discount_rate=0.1)
+    with pytest.raises(AssumptionError, match="active is at most"):
+        ContractBase(active=[1e300], renewals=[0], payment=1.0, discount_rate=0.1)
+    with pytest.raises(AssumptionError, match="customers is at most"):
+        Firm(
+            customers=1e300,
+            quarterly_margin=1.0,
+            acquisition_cost=1.0,
+            retention=0.9,
+            growth=Growth(alpha=1.0, beta=1.0, gamma=1.0),
+            quarter=1.0,
+            discount_rate=0.1,
+        )
+    sheet = Worksheet(times=[0, 1], profits=[1, 1], acquisition_cost=1.0, rate=0.1)
+    with pytest.raises(AssumptionError, match="more than a number holds"):
+        sheet.historic_value(1e7)
