@@ -10,6 +10,7 @@ from difflib import get_close_matches
 
 __all__ = [
     "AssumptionError",
+    "AssumptionWarning",
     "ClvError",
     "ClvWarning",
     "DataError",
@@ -53,6 +54,10 @@ class AssumptionError(ClvError):
 
 class ClvWarning(UserWarning):
     """Base of every warning this package gives."""
+
+
+class AssumptionWarning(ClvWarning):
+    """The assumptions can be used, but something that rests on them cannot be shown."""
 
 
 class DataWarning(ClvWarning):

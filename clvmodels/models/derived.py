@@ -44,6 +44,8 @@ FEW: Final = 8
 NUMBERS_OF_PMF: Final = 128
 """What a model may hold for one probability: the nodes of a quadrature."""
 NUMBERS_AT_A_TIME: Final = 1 << 17
+LEAST: Final = 1e-300
+"""What is left of an intensity that falls at once; its log is a number."""
 
 
 def purchases(model: TransactionModel, t: float) -> Given:
@@ -185,5 +187,5 @@ def _first_panel(model: TransactionModel, draws: Array, x: Array, T: Array) -> f
     _, now = model.future(draws, x[busiest, None], T[busiest, None], np.zeros(1))
     step = 1e-7 * np.minimum(age, 1.0 / now)  # the age counts from -scale, which may be far off
     _, soon = model.future(draws, x[busiest, None], T[busiest, None], step)
-    fall = np.maximum(-np.log(soon / now) / step, 0.0)
+    fall = np.maximum(-np.log(np.maximum(soon / now, LEAST)) / step, 0.0)
     return float(np.min(np.minimum(1.0 / (1.0 / age + fall), 4.0 / now)))

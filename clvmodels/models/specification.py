@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,9 @@ type Sums = Callable[..., tuple[float, Array]]
 """``(theta, weight, *columns) -> (value, gradient)``, sums over customers; the gradient has shape (parameters,)."""
 type Expansion = Callable[..., tuple[float, Array, Array]]
 """``(theta, weight, *columns) -> (value, gradient, second derivatives)``."""
+
+LARGEST_PARAMETER: Final = 1e100
+"""Parameters lie below this, and above its inverse: products of a few of them are numbers still."""
 
 
 @dataclass(frozen=True)
@@ -185,7 +188,8 @@ class Model:
         Raises
         ------
         ParameterError
-            If a name is unknown or missing, or a value is not a finite number above its lower bound.
+            If a name is unknown or missing, or a value is not a finite number above its lower bound, or is so large or
+            so small that what is computed with it overflows.
 
         Examples
         --------
@@ -203,10 +207,15 @@ class Model:
         theta = np.stack(np.broadcast_arrays(*(np.asarray(params[name], float) for name in self.names)), axis=-1)
         for index, parameter in enumerate(self.parameters):
             values = theta[..., index]
+            got = params[parameter.name]
             if not np.all(np.isfinite(values) & (values > parameter.lower)):
-                got = params[parameter.name]
                 raise ParameterError(
                     f"{self.name}: {parameter.name} must be a finite number above {parameter.lower:g}, got {got!r}"
+                )
+            if np.any((values > LARGEST_PARAMETER) | (values < 1.0 / LARGEST_PARAMETER)):
+                raise ParameterError(
+                    f"{self.name}: {parameter.name} must be a number between {1.0 / LARGEST_PARAMETER:g} and "
+                    f"{LARGEST_PARAMETER:g}, as what is computed with it overflows otherwise, got {got!r}"
                 )
         return theta
 

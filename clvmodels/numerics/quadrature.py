@@ -60,12 +60,15 @@ class Weighting:
         Where it is not smooth, beside at `end`.
     smooth_over
         The time over which it changes by not more than some powers of e.
+    points
+        Times at which the function counts by itself, and how much there.
     """
 
     factor: Callable[[Array], Array]
     end: float
     jumps: Sequence[float] | Array = ()
     smooth_over: float = np.inf
+    points: tuple[tuple[float, float], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -100,7 +103,7 @@ class TimeGrid:
     def weights(self, weighting: Weighting) -> Array:
         """Return weights w such that ``f(nodes) @ w`` is the integral of the weighting's factor times f."""
         end = min(weighting.end, self.end)
-        inner = np.asarray([t for t in (*weighting.jumps, end) if 0.0 < t < self.end])
+        inner = np.append(weighting.jumps, end)
         return np.concatenate(
             [
                 _panel_weights(weighting, end, left, right, inner[(inner > left) & (inner < right)])
@@ -122,6 +125,9 @@ def _panel_weights(weighting: Weighting, end: float, left: float, right: float, 
         times = np.ravel(middle + half * LEGENDRE_NODES)
         mass = np.ravel(half * LEGENDRE_WEIGHTS) * np.where(times < end, weighting.factor(times), 0.0)
         total += mass @ _lagrange((2.0 * times - left - right) / (right - left))
+    for time, mass_at in weighting.points:
+        if left < time <= right:
+            total += mass_at * _lagrange(np.array([(2.0 * time - left - right) / (right - left)]))[0]
     return total
 
 

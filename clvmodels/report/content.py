@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
+from clvmodels.errors import AssumptionWarning
 from clvmodels.valuation.book import Book
 from clvmodels.valuation.contribution import contribution_statement
 from clvmodels.valuation.movement import Movement
-from clvmodels.valuation.scenarios import tornado
+from clvmodels.valuation.scenarios import tornado, without_finite_value
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -77,5 +79,12 @@ class EquityReport:
 
     @cached_property
     def tornado(self) -> pd.DataFrame:
-        """How equity moves when an assumption is lower or higher by `STEP`."""
-        return tornado(self.book, by=STEP)
+        """How equity moves when an assumption is lower or higher by `STEP`, but for those in `not_moved`."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", AssumptionWarning)  # the report says it with `not_moved`
+            return tornado(self.book, by=STEP)
+
+    @property
+    def not_moved(self) -> tuple[str, ...]:
+        """The assumptions that no finite equity belongs to when they are lower or higher by `STEP`."""
+        return without_finite_value(self.book.terms, by=STEP)

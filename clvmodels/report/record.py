@@ -52,6 +52,7 @@ def equity_record(valuation: Valuation, *, source: str, notes: Sequence[str]) ->
         "lines": _rows(book.statement_lines),
         "horizons": _rows(book.horizons),
         "groups": [asdict(group) | {"share": _ratio(group.equity, book.equity)} for group in valuation.groups],
+        "unprofitable": {"customers": valuation.unprofitable.customers, "equity": valuation.unprofitable.equity},
         "new_customer": asdict(new) | {"post_acquisition_value": new.post_acquisition_value},
         "models": _candidates(valuation),
         "spend": _fit(book.spend),

@@ -117,6 +117,7 @@ def closing_report(report: EquityReport) -> RenderableType:
         _headline(book),
         _assumptions(book.terms),
         _statement(report),
+        _unprofitable(book),
         *(_movement(movement) for movement in report.movements),
         _horizons(book),
         _reconciliation(report.reconciliation),
@@ -134,6 +135,16 @@ def _statement(report: EquityReport) -> RenderableType:
         cells += [amount(row[end]) for end in ("low", "high")] if book.has_draws else []
         table.add_row(str(name), *cells, style="bold" if name == TOTAL else "")
     return _section("Statement", table, beside=with_currency(book.equity, book.terms.currency))
+
+
+def _unprofitable(book: Book) -> RenderableType:
+    """Return how many customers are expected to cost more than they bring; nothing if none are."""
+    customers, equity = book.unprofitable()
+    if not customers:
+        return Group()
+    share, worth = percent(customers / len(book.histories)), with_currency(equity, book.terms.currency)
+    text = f"Unprofitable customers: {customers:,} ({share}), {worth} together (expected value below zero)."
+    return Padding(Text(text), (1, 0, 0, 2), expand=False)
 
 
 def _movement(movement: Movement) -> RenderableType:
@@ -231,7 +242,8 @@ def _horizons(book: Book | LazyBook) -> RenderableType:
 def _groups(valuation: Valuation) -> RenderableType:
     table = _table("", "customers", "of customers", "equity", "of equity")
     customers, equity = len(valuation.book.histories), valuation.book.equity
-    for group in valuation.groups:
+    below = (valuation.unprofitable,) if valuation.unprofitable.customers else ()
+    for group in (*valuation.groups, *below):
         shares = percent(_ratio(group.customers, customers)), percent(_ratio(group.equity, equity))
         table.add_row(group.name, f"{group.customers:,}", shares[0], amount(group.equity), shares[1])
     return _section("Who it comes from", table)
@@ -243,7 +255,9 @@ def _new_customer(book: Book | LazyBook) -> RenderableType:
     table = Table.grid("", "", "", padding=(0, 2, 0, 0))
     table.columns[1].justify = "right"
     later = f"{new.orders:.2f} discounted orders of {amount(new.order_value, digits=2)}"
-    table.add_row("first order", amount(new.first_order, digits=2), "")
+    source = f"the mean of {new.first_orders:,} first orders in the log" if new.first_orders else "the model's mean"
+    first = f"an order of {amount(new.first_order_value, digits=2)}, {source}"
+    table.add_row("first order", amount(new.first_order, digits=2), Text(first, "dim"))
     table.add_row("what follows", amount(new.repeat, digits=2), Text(later, "dim"))
     total = with_currency(new.post_acquisition_value, currency, digits=2)
     highest = Text("at most this may be spent to acquire one", "dim")

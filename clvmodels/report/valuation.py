@@ -67,6 +67,11 @@ class Valuation:
             Group(f"most valuable {100 * _TOP_SHARE:.0f} %", *self.book.most_valuable(_TOP_SHARE)),
         )
 
+    @cached_property
+    def unprofitable(self) -> Group:
+        """The customers whose expected residual value is below zero."""
+        return Group("unprofitable", *self.book.unprofitable())
+
 
 def value_all(
     fits: Sequence[OrdersFit], spend: SpendFit, histories: Histories | LazyHistories, terms: Assumptions, step: Step

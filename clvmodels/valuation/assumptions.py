@@ -11,15 +11,20 @@ from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple, Self, get_args
 
 from clvmodels.errors import AssumptionError, UnitError, one_of
-from clvmodels.units import Unit, duration, read_duration
-from clvmodels.valuation.checks import require_number
+from clvmodels.units import DAYS, Unit, duration, read_duration
+from clvmodels.valuation.checks import require_amount, require_number
 from clvmodels.valuation.rates import Rate, column_of, in_plain_data, numbers, read_rate
 
-__all__ = ["RATES", "Assumptions", "Bounds", "Timing", "toml_of"]
+__all__ = ["HIGHEST_RATE", "RATES", "Assumptions", "Bounds", "Timing", "require_year", "toml_of"]
 
 Timing = Literal["continuous", "mid-month", "end-month", "mid-year", "end-year"]
 
-_PLAUSIBLE_RATE: Final = 2.0
+HIGHEST_RATE: Final = 2.0
+"""The highest discount rate and growth a year; 15 for 15 % is a slip of the pen."""
+_PLAUSIBLE_YEAR: Final = (350.0, 380.0)
+"""In days: from 50 to 54 weeks. What is no year, such as 12 days or 5000 weeks, is a slip of the pen."""
+_LONGEST_HORIZON: Final = 1e9
+"""In years. Beyond it, what is left shows in no digit at any rate that is not zero."""
 
 
 class Bounds(NamedTuple):
@@ -93,11 +98,12 @@ class Assumptions:
     tax
         Share of the value that is paid as tax.
     year
-        The length of a year: ``"365.25 days"``, or ``"52 weeks"`` as in the published examples.
+        The length of a year, between 350 and 380 days: ``"365.25 days"``, or ``"52 weeks"`` as in the published
+        examples.
     timing
         When money is deemed to flow: continuously, or in the middle or at the end of each month or year.
     horizon
-        How far to look ahead, such as ``"10 years"`` (of the length of `year`); None: for ever.
+        How far to look ahead, such as ``"10 years"`` (of the length of `year`); None: indefinitely.
     currency
         Printed beside amounts.
 
@@ -143,21 +149,22 @@ class Assumptions:
             object.__setattr__(self, "discount_rate", tuple(self.discount_rate))
         meaning = "an effective annual rate; 15 % a year is 0.15"
         for rate in self.discount_rates or (self.discount_rate,):
-            require_number("discount_rate", rate, meaning, low=0.0, high=_PLAUSIBLE_RATE)
+            require_number("discount_rate", rate, meaning, low=0.0, high=HIGHEST_RATE)
         for name, bounds in RATES.items():
             object.__setattr__(self, name, read_rate(name, getattr(self, name)))
             for number in numbers(getattr(self, name)):
                 require_number(name, number, bounds.meaning, low=bounds.low, high=bounds.high)
+                require_amount(name, number, bounds.meaning)
         meaning = "a share a year; 2 % a year is 0.02"
-        require_number("growth", self.growth, meaning, low=-1.0, high=_PLAUSIBLE_RATE, above=True)
+        require_number("growth", self.growth, meaning, low=-1.0, high=HIGHEST_RATE, above=True)
         require_number("tax", self.tax, "a share; 30 % is 0.30", low=0.0, high=1.0)
         if self.timing not in get_args(Timing):
             raise AssumptionError(one_of("timing", self.timing, get_args(Timing)))
         if not isinstance(self.currency, str):
             raise AssumptionError(f'currency is a text such as "EUR", got {self.currency!r}')
-        _require_duration("year", self.year)
+        require_year("year", self.year)
         if self.horizon is not None:
-            _require_duration("horizon", self.horizon)
+            _require_horizon(self.horizon)
 
     @classmethod
     def from_file(cls, path: str | PathLike[str]) -> Self:
@@ -345,12 +352,53 @@ def toml_of(path: str | PathLike[str]) -> bytes:
         raise AssumptionError(f"cannot read the assumptions in {str(path)!r}: {reason}") from error
 
 
-def _require_duration(name: str, value: object) -> None:
+def require_year(name: str, value: object) -> None:
+    """Refuse what is no length of a year.
+
+    Raises
+    ------
+    AssumptionError
+        If it is no duration, or not about a year long.
+
+    Examples
+    --------
+    >>> require_year("year", "52 weeks")
+    >>> require_year("year", "12 days")
+    Traceback (most recent call last):
+        ...
+    clvmodels.errors.AssumptionError: year is the length of a year, between 350 and 380 days, such as "365.25 days",
+    "52 weeks", "12 months" or "360 days"; got '12 days'
+    """
+    shortest, longest = _PLAUSIBLE_YEAR
+    days = _days(name, value)
+    _require_longer_than_zero(name, days, value)
+    if not shortest <= days <= longest:
+        raise AssumptionError(
+            f"{name} is the length of a year, between {shortest:g} and {longest:g} days, such as "
+            f'"365.25 days", "52 weeks", "12 months" or "360 days"; got {value!r}'
+        )
+
+
+def _require_horizon(value: object) -> None:
+    days = _days("horizon", value)
+    _require_longer_than_zero("horizon", days, value)
+    if days > _LONGEST_HORIZON * DAYS["year"]:
+        raise AssumptionError(
+            f'horizon is at most {_LONGEST_HORIZON:g} years, such as "10 years"; leave it out to look ahead '
+            f"indefinitely; got {value!r}"
+        )
+
+
+def _require_longer_than_zero(name: str, days: float, value: object) -> None:
+    if days == 0.0:
+        raise AssumptionError(f"{name} must be longer than zero, got {value!r}")
+
+
+def _days(name: str, value: object) -> float:
+    """Return a duration that is written with its unit, in days."""
     if not isinstance(value, str):
         raise AssumptionError(f'{name} is a duration with its unit, such as "52 weeks", got {value!r}')
     try:
-        number = duration(value, "day")
+        return duration(value, "day")
     except UnitError as error:
         raise AssumptionError(f"{name}: {error}") from error
-    if number == 0.0:
-        raise AssumptionError(f"{name} must be longer than zero, got {value!r}")

@@ -21,6 +21,7 @@ from clvmodels.valuation.assumptions import Assumptions
 from clvmodels.valuation.concentration import whole_customers
 from clvmodels.valuation.discounting import calendar_years, discounting, growing
 from clvmodels.valuation.expectations import expected
+from clvmodels.valuation.finite import require_amounts, require_end, require_finite_drivers
 from clvmodels.valuation.futures import realised
 from clvmodels.valuation.lines import (
     COMMON,
@@ -36,6 +37,7 @@ from clvmodels.valuation.lines import (
 )
 from clvmodels.valuation.new_customer import NewCustomer, new_customer
 from clvmodels.valuation.uncertainty import CUSTOMER_COLUMNS, Basis, Interval, Uncertainty
+from clvmodels.valuation.unknown_spend import warn_of_unknown_spend
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,7 +46,7 @@ if TYPE_CHECKING:
     from clvmodels.style import Axes, Drawn
     from clvmodels.valuation.lazy_book import LazyBook
 
-__all__ = ["DISCOUNTING", "HORIZONS", "Book", "order_values", "value"]
+__all__ = ["DISCOUNTING", "HORIZONS", "Book", "order_values", "value", "valued"]
 
 Array = NDArray[np.float64]
 
@@ -139,16 +141,20 @@ class Book:
 
         Examples
         --------
+        >>> import pandas as pd
         >>> import clvmodels as clv
+        >>> table = {"customer_id": ["A", "B", "C"], "frequency": [2, 0, 5], "recency": [30, 0, 38], "T": [39, 39, 39]}
+        >>> table |= {"monetary_value": [22.35, None, 41.0]}
+        >>> rfm = clv.Histories.from_frame(pd.DataFrame(table), unit="week")
         >>> orders = clv.BGNBD().from_params({"r": .243, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
         >>> spend = clv.GammaGamma().from_params({"p": 6.25, "q": 3.74, "v": 15.44})
         >>> terms = clv.Assumptions(discount_rate=0.15, margin=0.30)
-        >>> book = clv.value(orders, spend, orders.simulate(100, "39 weeks", seed=1), terms)
+        >>> book = clv.value(orders, spend, rfm, terms)
         >>> round(book.under(terms.changed({"margin": 0.15})).equity / book.equity, 9)
         0.5
         """
         if any(getattr(terms, name) != getattr(self.terms, name) for name in DISCOUNTING):
-            return value(self.orders, self.spend, self.histories, terms)
+            return valued(self.orders, self.spend, self.histories, terms)
         return replace(self, terms=terms)
 
     def statement(self, by: str | pd.Series[Any] | None = None, *, intervals: bool = True) -> pd.DataFrame:
@@ -168,7 +174,7 @@ class Book:
             By segment, the total in the last row: customers, living_customers (expected), discounted_orders,
             living_years, each line, equity, per_head, low and high (where the fits have draws: between them the
             equity lies with probability 0.9), share_1 to share_10 (of equity, within so many years), and, if
-            acquisition cost is stated, acquisition_cost and equity_to_acquisition_cost.
+            acquisition cost is stated, acquisition_cost and rlv_to_acquisition_cost_spent.
 
         Raises
         ------
@@ -232,8 +238,22 @@ class Book:
 
     @cached_property
     def equity(self) -> float:
-        """Static customer equity: the sum of the residual lifetime values of the customers on the books."""
-        return self.summed(self.rlv)
+        """Static customer equity: the sum of the residual lifetime values of the customers on the books.
+
+        Raises
+        ------
+        AssumptionError
+            If it is no finite number.
+        """
+        equity = self.summed(self.rlv)
+        if np.isfinite(equity):
+            return equity
+        sums = {line.name: self.summed(line.value(self.future)) for line in self.lines}
+        wrong = [name for name, amount in sums.items() if not np.isfinite(amount)]
+        raise AssumptionError(
+            f"customer equity is no finite number: {', '.join(wrong) or 'the sum of all lines'} overflows; lower the "
+            "rates or the order values that it rests on, or count money in a larger unit"
+        )
 
     def summed(self, values: Array) -> float:
         """Return the sum over the customers of what is known by history, shape (histories,).
@@ -272,6 +292,26 @@ class Book:
         """
         once = (self.histories.frequency == 0.0).astype(float)
         return round(self.summed(once)), self.summed(once * self.rlv)
+
+    def unprofitable(self) -> tuple[int, float]:
+        """Return how many customers have an expected residual value below zero, and what they are worth together.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> import clvmodels as clv
+        >>> table = {"customer_id": ["A", "B", "C"], "frequency": [2, 0, 5], "recency": [30, 0, 38], "T": [39, 39, 39]}
+        >>> table |= {"monetary_value": [22.35, None, 41.0], "segment": ["shop", "web", "web"]}
+        >>> rfm = clv.Histories.from_frame(pd.DataFrame(table), unit="week")
+        >>> orders = clv.BGNBD().from_params({"r": .243, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
+        >>> spend = clv.GammaGamma().from_params({"p": 6.25, "q": 3.74, "v": 15.44})
+        >>> terms = clv.Assumptions(discount_rate=0.15, margin=0.30, maintenance_cost=5.0)
+        >>> customers, equity = clv.value(orders, spend, rfm, terms).unprofitable()
+        >>> customers, round(equity, 2)
+        (1, -18.97)
+        """
+        loss = (self.rlv < 0.0).astype(float)
+        return round(self.summed(loss)), self.summed(loss * self.rlv)
 
     def most_valuable(self, share: float) -> tuple[int, float]:
         """Return how many customers the most valuable share of them is, and what they are worth together.
@@ -320,12 +360,16 @@ class Book:
         Examples
         --------
         >>> import numpy as np
+        >>> import pandas as pd
         >>> import clvmodels as clv
+        >>> table = {"customer_id": ["A", "B", "C"], "frequency": [2, 0, 5], "recency": [30, 0, 38], "T": [39, 39, 39]}
+        >>> table |= {"monetary_value": [22.35, None, 41.0]}
+        >>> rfm = clv.Histories.from_frame(pd.DataFrame(table), unit="week")
         >>> r = np.array([[0.23, 0.24, 0.25]])
         >>> orders = clv.BGNBD().from_params({"r": r, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
         >>> spend = clv.GammaGamma().from_params({"p": 6.25, "q": 3.74, "v": 15.44})
         >>> terms = clv.Assumptions(discount_rate=0.15, margin=0.30)
-        >>> book = clv.value(orders, spend, orders.simulate(100, "39 weeks", seed=1), terms)
+        >>> book = clv.value(orders, spend, rfm, terms)
         >>> book.interval(0.9).draws
         3
         """
@@ -459,12 +503,16 @@ class Book:
         Examples
         --------
         >>> import numpy as np
+        >>> import pandas as pd
         >>> import clvmodels as clv
+        >>> table = {"customer_id": ["A", "B", "C"], "frequency": [2, 0, 5], "recency": [30, 0, 38], "T": [39, 39, 39]}
+        >>> table |= {"monetary_value": [22.35, None, 41.0]}
+        >>> rfm = clv.Histories.from_frame(pd.DataFrame(table), unit="week")
         >>> r = np.array([[0.23, 0.24, 0.25]])
         >>> orders = clv.BGNBD().from_params({"r": r, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
         >>> spend = clv.GammaGamma().from_params({"p": 6.25, "q": 3.74, "v": 15.44})
         >>> terms = clv.Assumptions(discount_rate=0.15, margin=0.30, order_cost=1.0)
-        >>> book = clv.value(orders, spend, orders.simulate(100, "39 weeks", seed=1), terms)
+        >>> book = clv.value(orders, spend, rfm, terms)
         >>> [line.name for line in book.lines], book.drawn_lines().shape
         (['contribution_margin', 'order_cost'], (2, 3))
         """
@@ -600,11 +648,19 @@ def value(
     Raises
     ------
     FitError
-        If `orders` or `spend` is not what its name says.
+        If `orders` or `spend` is not what its name says, or its parameters are too extreme for finite numbers.
     UnitError
         If the histories are not in the unit of `orders`.
     AssumptionError
-        If the value would be infinite: neither a discount rate nor a horizon.
+        If the value would be infinite: without a horizon, no discount rate above the growth of order values.
+    DataError
+        If a mean order value is too large to be multiplied.
+
+    Warns
+    -----
+    DataWarning
+        If the mean spend of a tenth of the customers with repeat purchases, or of more, is not known: each of them
+        gets the mean of the population.
 
     Notes
     -----
@@ -626,40 +682,44 @@ def value(
     if not (isinstance(given[0], OrdersFit) and isinstance(given[1], SpendFit)):
         raise FitError("value(orders, spend, rfm, terms) takes a fit of transactions first and a fit of spend second")
     orders.require_unit(histories)
-    _require_finite(orders, terms)
+    book = valued(orders, spend, histories, terms)
+    warn_of_unknown_spend(spend, histories)
+    return book
+
+
+@overload
+def valued(orders: OrdersFit, spend: SpendFit, histories: Histories, terms: Assumptions) -> Book: ...
+@overload
+def valued(orders: OrdersFit, spend: SpendFit, histories: LazyHistories, terms: Assumptions) -> LazyBook: ...
+def valued(
+    orders: OrdersFit, spend: SpendFit, histories: Histories | LazyHistories, terms: Assumptions
+) -> Book | LazyBook:
+    """Return what `value` does, without a warning that was given when these customers were valued before."""
+    require_end(orders, terms)
     kinds = (discounting, growing) if terms.growth else (discounting,)
     weightings = [kind(terms, orders.unit, years) for kind in kinds for years in (*HORIZONS, None)]
     expected = tuple(ahead(orders, histories, weightings))
+    require_finite_drivers(orders, expected)
     if isinstance(histories, LazyHistories):
         from clvmodels.valuation.lazy_book import LazyBook
 
         return LazyBook(orders, spend, terms, histories, expected[0])
-    return Book(orders, spend, terms, histories, order_values(spend, histories), expected)
+    book = Book(orders, spend, terms, histories, order_values(spend, histories), expected)
+    book.equity  # noqa: B018 - refused here rather than at the first figure, where it is no finite number
+    return book
 
 
 def order_values(spend: SpendFit, histories: Histories) -> Array:
-    """Return Z of each customer at the point estimate, shape (customers,)."""
+    """Return Z of each customer at the point estimate, shape (customers,).
+
+    Raises
+    ------
+    DataError
+        If a customer's mean order value is too large.
+    """
+    require_amounts(histories)
     Z = np.empty(len(histories))
     for part in spend.parts(histories):
         rows = slice(None) if part.rows is None else part.rows
         Z[rows] = spend.model.expected_spend(part.estimate, histories.frequency[rows], histories.monetary_value[rows])
     return Z
-
-
-def _require_finite(orders: OrdersFit, terms: Assumptions) -> None:
-    if terms.horizon is not None or terms.discount_rates[-1] > max(terms.growth, 0.0):
-        return
-    if terms.growth > 0.0:
-        raise AssumptionError(
-            f"growth = {terms.growth:g} is not below the discount rate {terms.discount_rates[-1]:g}: for ever, that is "
-            'no finite value; state a horizon, such as horizon = "10 years"'
-        )
-    tail = orders.model.tail
-    why = (
-        f"{tail} = {orders.params[tail]:.4g}, and from 1 down the undiscounted future is infinite"
-        if tail is not None and orders.params[tail] <= 1
-        else ("the undiscounted future is finite here, but lies in centuries that no model describes")
-    )
-    raise AssumptionError(
-        f'discount_rate = 0 needs a horizon, such as horizon = "10 years" ({orders.model.name}: {why})'
-    )

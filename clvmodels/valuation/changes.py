@@ -7,9 +7,9 @@ cells of customers in an engine one in total.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, fields, replace
-from functools import cached_property, partial
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
 from operator import is_
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -22,9 +22,8 @@ from clvmodels.inference.fit import Fit
 from clvmodels.inference.orders_fit import OrdersFit
 from clvmodels.inference.spend_fit import SpendFit
 from clvmodels.valuation.assumptions import Assumptions
-from clvmodels.valuation.book import Book, value
+from clvmodels.valuation.book import Book, valued
 from clvmodels.valuation.lines import total
-from clvmodels.valuation.rates import ByColumn, BySegment
 from clvmodels.valuation.roll_forward import Expectation
 
 if TYPE_CHECKING:
@@ -55,13 +54,15 @@ LINES: Final[Mapping[str, str]] = {
     "model": "Model",
     "margin": "Assumptions: margin",
     "costs": "Assumptions: costs",
+    "customer_rates": "Parameters: rates of customers",
     "rate": "Assumptions: rate",
     "closing": "Closing",
 }
 """The lines by key, in their order; each change is the difference that it makes to the balance before it."""
 
 _RATE: Final = ("discount_rate", "growth", "tax", "timing", "horizon", "year")
-"""The assumptions of the line "rate"; what is none of these and not the margin is of the line "costs"."""
+"""The assumptions of the line "rate"; what is none of these and not the margin is of the line "costs". What the closing
+says anew about customers in the columns that rates stand in is of the line "customer_rates"."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,8 +120,8 @@ def changes(opening: Book, base: Book, closing: Book, ahead: Expectation) -> Cha
     ids, now = opening.histories.customer_id, closing.histories.customer_id
     everyone = now.append(ids[~ids.isin(now)]).rename("customer_id")
     rows = now.get_indexer(base.histories.customer_id)
-    held = partial(_as_before, closing, base, rows)
-    seen = value(opening.orders, opening.spend, held(columns_of_rates([opening.terms, closing.terms])), opening.terms)
+    before = _as_before(closing, base, rows, columns_of_rates([opening.terms, closing.terms]))
+    seen = valued(opening.orders, opening.spend, before, opening.terms)
     exists, bought = np.zeros(len(now), dtype=bool), np.zeros(len(now), dtype=bool)
     exists[rows] = True
     bought[rows] = seen.histories.frequency[rows] != base.histories.frequency
@@ -137,8 +138,8 @@ def changes(opening: Book, base: Book, closing: Book, ahead: Expectation) -> Cha
     everybody = slice(len(now))
     at_expected_value = total(seen.lines, replace(seen.future, Z=order_value))
     add(as_seen(seen.rlv, at_expected_value, exists, bought), everybody)
-    for line, before, after in updates(seen, opening, closing, held):
-        add({line: after.rlv - before.rlv}, everybody)
+    for line, earlier, later in updates(seen, opening, closing):
+        add({line: later.rlv - earlier.rlv}, everybody)
     add({"closing": closing.rlv}, everybody)
     return Changes(opening.histories, closing.histories, pd.DataFrame(table, index=everyone))
 
@@ -213,43 +214,38 @@ class _Step[B: (Book, LazyBook)]:
                 return book
         if same:
             return same[0].under(self.terms)
-        return cast("B", value(self.orders, self.spend, self.histories, self.terms))
+        return cast("B", valued(self.orders, self.spend, self.histories, self.terms))
 
 
-def updates[B: (Book, LazyBook)](
-    seen: B, opening: B, closing: B, held: Callable[[set[str]], Histories | LazyHistories]
-) -> Iterator[tuple[str, B, B]]:
+def updates[B: (Book, LazyBook)](seen: B, opening: B, closing: B) -> Iterator[tuple[str, B, B]]:
     """Yield what the closing changes about the fits and the assumptions: the line, and the valuations around it.
 
     Parameters
     ----------
     seen
-        The valuation of the closing's histories under the opening's fits and assumptions.
+        The valuation of the closing's histories under the opening's fits and assumptions, with the columns that rates
+        stand in as the opening has them.
     opening, closing
         The two closings.
-    held
-        Returns the histories of the closing with some columns as the opening has them.
     """
     book = seen
-    for step in _steps(seen, opening, closing, held):
+    for step in _steps(seen, opening, closing):
         after = step.valued([book, closing])
         yield step.line, book, after
         book = after
 
 
-def _steps[B: (Book, LazyBook)](
-    seen: B, opening: B, closing: B, held: Callable[[set[str]], Histories | LazyHistories]
-) -> Iterator[_Step[B]]:
-    orders, spend = closing.orders, closing.spend
+def _steps[B: (Book, LazyBook)](seen: B, opening: B, closing: B) -> Iterator[_Step[B]]:
+    orders, spend, known = closing.orders, closing.spend, seen.histories
     line = _of_fit("parameters_transactions", opening.orders, orders)
-    yield _Step(line, orders, opening.spend, opening.terms, seen.histories)
+    yield _Step(line, orders, opening.spend, opening.terms, known)
     line = _of_fit("parameters_spend", opening.spend, spend)
-    yield _Step(line, orders, spend, opening.terms, seen.histories)
+    yield _Step(line, orders, spend, opening.terms, known)
     terms = replace(opening.terms, margin=closing.terms.margin)
-    both = [opening.terms, closing.terms]
-    yield _Step("margin", orders, spend, terms, held(columns_of_rates(both) - columns_of_rates(both, only="margin")))
+    yield _Step("margin", orders, spend, terms, known)
     terms = replace(closing.terms, **{name: getattr(opening.terms, name) for name in _RATE})
-    yield _Step("costs", orders, spend, terms, closing.histories)
+    yield _Step("costs", orders, spend, terms, known)
+    yield _Step("customer_rates", orders, spend, terms, closing.histories)
     yield _Step("rate", orders, spend, closing.terms, closing.histories)
 
 
@@ -257,15 +253,9 @@ def _of_fit(line: str, before: Fit, after: Fit) -> str:
     return line if before.model.name == after.model.name else "model"
 
 
-def columns_of_rates(some: Iterable[Assumptions], *, only: str | None = None) -> set[str]:
+def columns_of_rates(some: Iterable[Assumptions]) -> set[str]:
     """Return the columns of the customers in which rates stand, or which name the segments of a rate."""
-    names = [field.name for field in fields(Assumptions) if only in (None, field.name)]
-    rates = [getattr(terms, name) for terms in some for name in names]
-    return {
-        rate.column if isinstance(rate, ByColumn) else rate.by
-        for rate in rates
-        if isinstance(rate, ByColumn | BySegment)
-    }
+    return {column for terms in some for column in terms.columns}
 
 
 def _as_before(closing: Book, base: Book, rows: Index, columns: set[str]) -> Histories:

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import math
+import sys
+from typing import Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from clvmodels.errors import AssumptionError, DataError
 
-__all__ = ["require_finite", "require_number"]
+__all__ = ["LARGEST_AMOUNT", "SMALLEST_RATE", "require_amount", "require_finite", "require_number"]
+
+LARGEST_AMOUNT: Final = 1e15
+"""What no amount of money and no number of customers or events exceeds; products of a few of them stay finite."""
+SMALLEST_RATE: Final = 1e-12
+"""A rate below this is no rate: what it discounts lies a million million periods away."""
 
 
 def require_number(
@@ -29,12 +36,34 @@ def require_number(
     ...
     clvmodels.errors.AssumptionError: tax must be a number from 0 to 1 (a share; 38 % is 0.38), got 38
     """
-    number = float(value) if isinstance(value, int | float | np.integer) and not isinstance(value, bool) else math.nan
+    is_number = isinstance(value, int | float | np.integer) and not isinstance(value, bool)
+    number = float(value) if is_number and abs(value) <= sys.float_info.max else math.nan  # type: ignore[arg-type]
     if math.isfinite(number) and low <= number <= high and not (above and number == low):
         return
     bounds = "" if low == -math.inf else f" {'above' if above else 'from'} {low:g}"
     bounds += f" to {high:g}" if high < math.inf else " up" if bounds and not above else ""
     raise AssumptionError(f"{name} must be a number{bounds} ({meaning}), got {value!r}")
+
+
+def require_amount(name: str, value: object, meaning: str) -> None:
+    """Refuse a number that is larger than `LARGEST_AMOUNT`, whatever its sign, so that no sum overflows.
+
+    Raises
+    ------
+    AssumptionError
+        With what to do.
+
+    Examples
+    --------
+    >>> require_amount("payment", 1e16, "net money a period")
+    Traceback (most recent call last):
+    ...
+    clvmodels.errors.AssumptionError: payment is at most 1e+15 (net money a period), got 1e+16; count in a larger unit
+    """
+    if isinstance(value, int | float) and abs(value) > LARGEST_AMOUNT:
+        raise AssumptionError(
+            f"{name} is at most {LARGEST_AMOUNT:g} ({meaning}), got {value:.6g}; count in a larger unit"
+        )
 
 
 def require_finite(name: str, values: ArrayLike) -> NDArray[np.float64]:

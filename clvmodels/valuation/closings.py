@@ -11,7 +11,7 @@ from clvmodels.data.columns import count, examples
 from clvmodels.data.histories import FloatArray, Histories
 from clvmodels.errors import AssumptionError, DataError, UnitError
 from clvmodels.units import Unit
-from clvmodels.valuation.book import Book, value
+from clvmodels.valuation.book import Book, valued
 
 if TYPE_CHECKING:
     from clvmodels.data.lazy import LazyHistories
@@ -101,7 +101,7 @@ def existing(opening: Book, closing: Book, restated: Histories | None, time: flo
         raise moved_first_purchases(int(moved.sum()), histories.customer_id[moved], restated=restated is not None)
     if restated is None and still.all():
         return opening
-    return value(opening.orders, opening.spend, histories.select(still & ~moved), opening.terms)
+    return valued(opening.orders, opening.spend, histories.select(still & ~moved), opening.terms)
 
 
 def _ages(of: Histories, than: Histories) -> FloatArray:

@@ -19,7 +19,7 @@ from scipy import special
 from clvmodels.errors import AssumptionError
 from clvmodels.numerics.beta_mixture import mean_powers
 from clvmodels.numerics.special import log_gamma_ratio
-from clvmodels.valuation.checks import require_finite, require_number
+from clvmodels.valuation.checks import SMALLEST_RATE, require_amount, require_finite, require_number
 
 __all__ = [
     "ContractBase",
@@ -154,7 +154,7 @@ def residual_value(gamma: float, delta: float, renewal: ArrayLike, discount_rate
     array([288.22, 393.94, 568.25])
     """
     n = _counts("renewal", renewal, 1.0)
-    require_number("payment", payment, "net money a period")
+    _require_payment(payment)
     return payment * retention(gamma, delta, n) * _mean_perpetuity(gamma, delta + n, discount_rate)
 
 
@@ -266,7 +266,8 @@ class ContractBase:
             raise AssumptionError(
                 f"each cohort needs its number of renewals: got {self.active.size} and {self.renewals.size}"
             )
-        require_number("payment", self.payment, "net money a period")
+        require_amount("active", float(np.max(self.active, initial=0.0)), "customers of a cohort")
+        _require_payment(self.payment)
         _require_rate(self.discount_rate)
 
     def at_one_rate(self, retention: float) -> Array:
@@ -311,8 +312,8 @@ class ContractBase:
 
     def _residual(self, retention: Array) -> Array:
         """Return the discounted payments from the next renewal on: r + r^2 / (1 + d) + ..."""
-        growth = 1.0 + self.discount_rate
-        return np.asarray(retention * growth / (growth - retention))
+        left = (1.0 - retention) + self.discount_rate  # not 1 + d - r, in which a low rate would be lost
+        return np.asarray(retention * (1.0 + self.discount_rate) / left)
 
 
 def _mean_perpetuity(gamma: float, delta: Array, discount_rate: float) -> Array:
@@ -343,8 +344,19 @@ def _counts(name: str, values: ArrayLike, low: float) -> Array:
 def _require_beta(gamma: float, delta: float) -> None:
     for name, value in {"gamma": gamma, "delta": delta}.items():
         require_number(name, value, "a parameter of the beta distribution of churn", low=0.0, above=True)
+        require_amount(name, value, "a parameter of the beta distribution of churn")
 
 
 def _require_rate(discount_rate: float) -> None:
     meaning = "effective for a period of the contract; 10 % is 0.10"
     require_number("discount_rate", discount_rate, meaning, low=0.0, high=2.0, above=True)
+    if discount_rate < SMALLEST_RATE:
+        raise AssumptionError(
+            f"discount_rate is at least {SMALLEST_RATE:g} ({meaning}), got {discount_rate:g}; contracts without an end "
+            "have no finite value without one"
+        )
+
+
+def _require_payment(payment: float) -> None:
+    require_number("payment", payment, "net money a period")
+    require_amount("payment", payment, "net money a period")

@@ -7,16 +7,20 @@ Terms as in Fader & Hardie (2012), "Reconciling and Clarifying CLV Formulas" (no
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from clvmodels.errors import DataError
+from clvmodels.errors import AssumptionError, DataError
 from clvmodels.valuation.checks import require_finite, require_number
 
 __all__ = ["Worksheet"]
 
 Array = NDArray[np.float64]
+
+LARGEST_POWER: Final = 600.0
+"""Powers of e that money may be compounded by."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -126,7 +130,13 @@ class Worksheet:
 
     def _compounded(self, days: Array) -> Array:
         """Return what one is worth so many days later; before, if negative."""
-        return np.asarray(np.exp(np.log1p(self.rate) / self.year * days))
+        power = np.asarray(np.log1p(self.rate) / self.year * days)
+        if np.max(power, initial=0.0) > LARGEST_POWER:
+            raise AssumptionError(
+                f"{np.max(days):g} days at rate = {self.rate:g} compound to more than a number holds; state "
+                "days, and a year in days"
+            )
+        return np.asarray(np.exp(power))
 
 
 def _require_day(t: float) -> None:

@@ -14,7 +14,7 @@ from typing import Final
 from scipy.integrate import quad
 
 from clvmodels.errors import AssumptionError
-from clvmodels.valuation.checks import require_number
+from clvmodels.valuation.checks import SMALLEST_RATE, require_amount, require_number
 
 __all__ = ["Bridge", "Firm", "Growth"]
 
@@ -54,6 +54,7 @@ class Growth:
 
     def __post_init__(self) -> None:
         require_number("alpha", self.alpha, "customers ever acquired", low=0.0, above=True)
+        require_amount("alpha", self.alpha, "customers ever acquired")
         require_number("beta", self.beta, "where the growth curve starts")
         require_number("gamma", self.gamma, "growth a quarter", low=0.0, above=True)
 
@@ -133,7 +134,9 @@ class Firm:
         rate = "an effective annual rate; 12 % a year is 0.12"
         require_number("discount_rate", self.discount_rate, rate, low=0.0, high=2.0)
         require_number("tax", self.tax, "a share; 38 % is 0.38", low=0.0, high=1.0)
-        if self.retention == 1.0 and self.discount_rate == 0.0:
+        for name in ("customers", "quarterly_margin", "acquisition_cost"):
+            require_amount(name, getattr(self, name), "customers and money")
+        if self._leaving + self._rate < SMALLEST_RATE:
             raise AssumptionError(
                 "customers who all stay (retention = 1) at discount_rate = 0 are worth infinitely much; lower the "
                 "retention or raise the rate"
@@ -142,8 +145,7 @@ class Firm:
     @property
     def lifetime_value(self) -> float:
         """What a customer brings from now on, before tax: m r / (1 + i - r), with r and i a quarter."""
-        retained = math.sqrt(math.sqrt(self.retention))
-        return self.quarterly_margin * retained / (1.0 + self._rate - retained)
+        return self.quarterly_margin * (1.0 - self._leaving) / (self._leaving + self._rate)
 
     @property
     def existing(self) -> float:
@@ -160,6 +162,11 @@ class Firm:
     def value(self) -> float:
         """The value of all customers, present and future, after tax."""
         return self.existing + self.future
+
+    @property
+    def _leaving(self) -> float:
+        """The share of the customers who leave in a quarter: 1 - r^(1/4), to full precision where r is near 1."""
+        return -math.expm1(math.log(self.retention) / 4.0) if self.retention else 1.0
 
     @property
     def _rate(self) -> float:

@@ -16,7 +16,14 @@ from clvmodels.models.specification import Traits
 from clvmodels.numerics.threads import map_blocks
 from clvmodels.units import Unit
 from clvmodels.valuation.assumptions import Assumptions
-from clvmodels.valuation.discounting import calendar_years, discount_factor, discounted_years, discounting, growing
+from clvmodels.valuation.discounting import (
+    Forces,
+    calendar_years,
+    discount_factor,
+    discounted_years,
+    discounting,
+    growing,
+)
 from clvmodels.valuation.lines import Future
 from clvmodels.valuation.uncertainty import (
     CUSTOMER_COLUMNS,
@@ -108,8 +115,8 @@ def _one_future(basis: Basis, customers: Customers, some: slice, draw: int, gene
     terms, unit = basis.terms, orders.unit
     left, bought = _purchases(traits, np.where(alive, _end(terms, unit), 0.0), _Thinning.of(terms, unit), generator)
     worth = spend.model.draw_orders(other, x, mean_spend, bought.customer, generator)
-    grown = growing(terms, unit).factor(bought.time) * bought.weight * worth
-    discounted = discounting(terms, unit).factor(bought.time) * bought.weight
+    grown = discount_factor(terms, unit, bought.time, terms.growth) * bought.weight * worth
+    discounted = discount_factor(terms, unit, bought.time) * bought.weight
     D, sales = (np.bincount(bought.customer, values, len(x)).astype(float) for values in (discounted, grown))
     L, K = discounted_years(terms, unit, left), calendar_years(terms, unit)
     return Future(D, L, np.divide(sales, D, out=np.zeros(len(x)), where=D > 0.0), D, K)
@@ -136,13 +143,12 @@ class _Thinning:
     @classmethod
     def of(cls, terms: Assumptions, unit: Unit) -> _Thinning:
         """Return the thinning that suits what falls most slowly, from when discount rates change no more."""
-        growth = max(terms.force_of_growth(unit), 0.0)
-        delta = terms.force_of_interest(unit) - growth
+        forces = Forces.of(terms, unit, max(terms.growth, 0.0))
+        delta = float(forces.net[-1])
         if delta <= 0.0:
             return cls(np.inf, 0.0)
-        settled = terms.year_in(unit) * (len(terms.discount_rates) - 1)
-        weight = growth * settled + np.log(discount_factor(terms, unit, np.asarray(settled)))
-        return cls(settled + max(weight - np.log(THINNED_FROM), 0.0) / delta, delta)
+        fallen = float(forces.stepped(np.asarray(forces.settled)))
+        return cls(forces.settled + max(-np.log(THINNED_FROM) - fallen, 0.0) / delta, delta)
 
     def kept(self, time: Array) -> Array:
         """Return the share kept at `time`."""

@@ -27,12 +27,12 @@ from clvmodels.inference.predictions import linear_spend
 from clvmodels.inference.spend_fit import SpendFit
 from clvmodels.valuation.ahead import Ahead
 from clvmodels.valuation.assumptions import RATES, Assumptions
-from clvmodels.valuation.book import DISCOUNTING, HORIZONS, Book, order_values, value
+from clvmodels.valuation.book import DISCOUNTING, HORIZONS, Book, order_values, valued
 from clvmodels.valuation.concentration import whole_customers
 from clvmodels.valuation.discounting import calendar_years
 from clvmodels.valuation.lines import COMMON, FORMULAS, OWN, Future, Line, lines_of
-from clvmodels.valuation.new_customer import NewCustomer
-from clvmodels.valuation.rates import ByColumn, BySegment, Rate
+from clvmodels.valuation.new_customer import FirstOrders, NewCustomer, new_customer
+from clvmodels.valuation.rates import ByColumn, BySegment, Rate, require_column
 from clvmodels.valuation.uncertainty import Interval
 
 if TYPE_CHECKING:
@@ -168,7 +168,20 @@ class LazyBook:
     @property
     def new_customer(self) -> NewCustomer:
         """The value of a customer just acquired, under the same fits and assumptions."""
-        return self.cells_by((), by_head=True).new_customer
+        return new_customer(self.cells_by((), by_head=True), self._first_orders)
+
+    @property
+    def _first_orders(self) -> FirstOrders:
+        """What the first orders of the customers were worth, as far as it is known."""
+        rows, engine = self.histories.rows, self.histories.engine
+        if "first_value" not in rows.columns:
+            return FirstOrders(0, float("nan"))
+        value = rows.first_value
+        known = engine.run(rows.aggregate(number=value.count(), size=value.abs().sum())).to_pylist()[0]
+        if not known["number"]:
+            return FirstOrders(0, float("nan"))
+        total = rows.aggregate(total=steady_sum(value, size=known["size"], rows=len(self.histories)))
+        return FirstOrders(known["number"], engine.run(total)["total"][0].as_py() / known["number"])
 
     @property
     def has_draws(self) -> bool:
@@ -286,6 +299,33 @@ class LazyBook:
         """
         return self.cells.bought_once()
 
+    def unprofitable(self) -> tuple[int, float]:
+        """Return how many customers have an expected residual value below zero, and what they are worth together.
+
+        Examples
+        --------
+        >>> import ibis
+        >>> import pyarrow as pa
+        >>> import clvmodels as clv
+        >>> log = {"customer_id": [1, 1, 2], "date": ["2024-01-01", "2024-01-15", "2024-01-08"]}
+        >>> log |= {"amount": [20.0, 30.0, 50.0], "segment": ["a", "a", "b"]}
+        >>> table = ibis.memtable(pa.table(log))
+        >>> rfm = clv.rfm_summary(table, value="amount", resolution="day", attributes=["segment"])
+        >>> orders = clv.BGNBD().from_params({"r": .243, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
+        >>> spend = clv.GammaGamma().from_params({"p": 6.25, "q": 3.74, "v": 15.44})
+        >>> book = clv.value(orders, spend, rfm, clv.Assumptions(discount_rate=0.15, margin=0.30))
+        >>> book.unprofitable()
+        (0, 0.0)
+        """
+        if all(np.all(rate >= 0.0) for line in self.lines for rate in line.rates.values()):
+            return 0, 0.0
+        rlv = self._customers.rlv
+        loss = (rlv < 0.0).ifelse(rlv, 0.0)
+        table, run = self._customers, self.histories.engine.run
+        found = run(table.aggregate(number=table.count(where=rlv < 0.0), size=loss.abs().sum())).to_pylist()[0]
+        total = steady_sum(loss, size=found["size"] or 0.0, rows=len(self.histories))
+        return int(found["number"]), float(run(table.aggregate(total=total))["total"][0].as_py())
+
     def most_valuable(self, share: float) -> tuple[int, float]:
         """Return how many customers the most valuable share of them is, and what they are worth together.
 
@@ -368,7 +408,7 @@ class LazyBook:
         >>> type(book.collect()).__name__
         'Book'
         """
-        return value(self.orders, self.spend, self.histories.collect(), self.terms)
+        return valued(self.orders, self.spend, self.histories.collect(), self.terms)
 
     def under(self, terms: Assumptions) -> LazyBook:
         """Return the valuation of the same customers and fits under other assumptions; nothing is fitted again.
@@ -389,7 +429,7 @@ class LazyBook:
         0.5
         """
         if any(getattr(terms, name) != getattr(self.terms, name) for name in DISCOUNTING):
-            return value(self.orders, self.spend, self.histories, terms)
+            return valued(self.orders, self.spend, self.histories, terms)
         return replace(self, terms=terms)
 
     @cached_property
@@ -505,12 +545,15 @@ class LazyBook:
         for name, column in columns.items():
             values, bounds = self._numbers(rows, name, column), RATES[name]
             wrong[name] = rows.count(where=~((values >= bounds.low) & (values <= bounds.high)).fill_null(False))
-        for name, number in self.histories.engine.run(rows.aggregate(**wrong)).to_pylist()[0].items():
-            if number:
+            wrong[f"largest {name}"] = values.max()
+        found = self.histories.engine.run(rows.aggregate(**wrong)).to_pylist()[0]
+        for name, column in columns.items():
+            if found[name]:
                 raise AssumptionError(
-                    f"{name}: the column {columns[name]!r} is missing or outside of {RATES[name].low:g} to "
-                    f"{RATES[name].high:g} for {number:,} customers"
+                    f"{name}: the column {column!r} is missing or outside of {RATES[name].low:g} to "
+                    f"{RATES[name].high:g} for {found[name]:,} customers"
                 )
+            require_column(name, getattr(self.terms, name), found[f"largest {name}"] or 0.0, RATES[name].high)
 
     def _require_sure_rates(self) -> None:
         unsure = [

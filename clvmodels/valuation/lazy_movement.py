@@ -21,7 +21,7 @@ from clvmodels.data.arithmetic import rounded, steady_sum
 from clvmodels.data.engine import EngineColumn, EngineTable
 from clvmodels.data.lazy import LazyHistories, attribute_column
 from clvmodels.valuation.assumptions import RATES
-from clvmodels.valuation.book import Book, order_values, value
+from clvmodels.valuation.book import Book, order_values, valued
 from clvmodels.valuation.changes import LINES, as_opened, as_seen, columns_of_rates, until_closing, updates
 from clvmodels.valuation.closings import (
     PRECISION,
@@ -163,7 +163,7 @@ class LazyChanges:
         """Return the valuation of the histories of the closing with the fits and the assumptions of the opening."""
         opening = self.base
         columns = columns_of_rates([opening.terms, self.closing.terms])
-        return value(opening.orders, opening.spend, self._held(columns), opening.terms)
+        return valued(opening.orders, opening.spend, self._held(columns), opening.terms)
 
     def _from_closing(self, seen: LazyBook, by: tuple[str, ...]) -> pd.DataFrame:
         """Return what the closing shows."""
@@ -181,7 +181,7 @@ class LazyChanges:
     def _updates(self, seen: LazyBook, by: tuple[str, ...]) -> Iterator[pd.DataFrame]:
         """Yield what the closing changes about the fits and the assumptions, and what it is worth itself."""
         worth = _worth(seen, by)
-        for line, before, after in updates(seen, self.base, self.closing, self._held):
+        for line, before, after in updates(seen, self.base, self.closing):
             then, worth = worth, worth if after is before else _worth(after, by)
             yield (worth - then).to_frame(line)
         yield worth.to_frame("closing")
@@ -216,7 +216,7 @@ def lazy_changes(opening: LazyBook, closing: LazyBook, restated: LazyHistories |
     opened = replace(opening, histories=_reached(opening.histories, closing.histories))
     base = opened
     if restated is not None:
-        base = value(opening.orders, opening.spend, _reached(restated, closing.histories), opening.terms)
+        base = valued(opening.orders, opening.spend, _reached(restated, closing.histories), opening.terms)
     before, after = _joined(base, closing)
     time = _time(before, opened, restated)
     passed = before.rows.other_age - before.rows.age

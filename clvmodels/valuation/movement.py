@@ -47,7 +47,7 @@ class Movement:
         The lines, by customer or, of customers in an engine, in sums.
     realised_margin
         Contribution of the repeat purchases of the existing customers in the period, at the margin of the opening, not
-        discounted. NaN if the spend of one of them is unknown.
+        discounted. NaN, in words "not known", if the spend of one of them is unknown.
     expected_margin
         The same as the opening expected it.
     """
@@ -175,7 +175,8 @@ class Movement:
             for kind, amount in zip(table["kind"], table["value"], strict=True)
         ]
         named = dict(zip(table["line"], amounts, strict=True))
-        named["Memo: margin realised"] = f"{self.realised_margin:,.2f}"
+        realised = f"{self.realised_margin:,.2f}" if np.isfinite(self.realised_margin) else "not known"
+        named["Memo: margin realised"] = realised
         named["Memo: margin expected"] = f"{self.expected_margin:,.2f}"
         left, right = (max(map(len, texts)) for texts in (named, named.values()))
         title = f"Movement of customer equity in {self.time:.6g} {unit}s{', ' * bool(currency)}{currency}"
@@ -246,18 +247,21 @@ def movement(
     parameters: transactions, spend
         What the fits of the closing change, first that of transactions, then that of spend. If a fit is one of another
         model, this is the line "model" instead.
-    assumptions: margin, costs, rate
-        What the assumptions of the closing change: first the margin; then all other rates of benefits and costs, and
-        what the closing says anew about the customers in the columns that hold rates; then discount rate, growth,
-        tax, timing, horizon and the length of a year.
+    assumptions: margin, costs
+        What the assumptions of the closing change: first the margin; then all other rates of benefits and costs.
+    parameters: rates of customers
+        What the closing says anew about the customers in the columns that rates stand in, or that name the segments of
+        rates: rates of returns, service and so on, estimated again from the ledgers and shrunk again.
+    assumptions: rate
+        What the assumptions of the closing change about discount rate, growth, tax, timing, horizon and the length of a
+        year.
 
     Source: the movement of embedded value as insurers report it (CFO Forum, European Embedded Value Principles, 2004,
     analysis of movements), with the customers' histories in the place of their contracts.
 
     Beside the two books, it takes three valuations: of the time between, and of the histories of the closing under the
     fits of the opening, and under that of transactions of the closing. It takes one more if the line "rate" is not zero
-    for another reason than tax; one if `restated` is given or customers are gone; and up to two if rates by customer
-    changed.
+    for another reason than tax; one if `restated` is given or customers are gone; and one if rates by customer changed.
 
     Examples
     --------

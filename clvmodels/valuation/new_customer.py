@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -13,9 +13,25 @@ from clvmodels.valuation.discounting import discounted_years, discounting, growi
 from clvmodels.valuation.lines import Future, at_mean_rates, total
 
 if TYPE_CHECKING:
+    from clvmodels.data.histories import Histories
     from clvmodels.valuation.book import Book
 
-__all__ = ["NewCustomer", "future_of_new_customer", "new_customer"]
+__all__ = ["FirstOrders", "NewCustomer", "first_orders", "future_of_new_customer", "new_customer"]
+
+
+class FirstOrders(NamedTuple):
+    """The first orders of a log.
+
+    Attributes
+    ----------
+    number
+        How many have a known value.
+    mean
+        Their mean value; NaN if there are none.
+    """
+
+    number: int
+    mean: float
 
 
 @dataclass(frozen=True)
@@ -27,13 +43,18 @@ class NewCustomer:
     orders, living_years
         Discounted expected repeat orders and living years.
     order_value
-        Expected value of an order.
+        Expected value of a repeat order.
     first_order
         Contribution of the first order, less its costs.
     repeat
         Value of what follows.
     acquisition_cost
         Cost of acquiring the customer (CAC).
+    first_order_value
+        Value of the first order: the mean of the first orders in the log; where it has none of known value, that of
+        the model of spend, which is about repeat orders.
+    first_orders
+        The first orders that this is the mean of; 0 if it is the model's.
     """
 
     orders: float
@@ -42,6 +63,8 @@ class NewCustomer:
     first_order: float
     repeat: float
     acquisition_cost: float
+    first_order_value: float
+    first_orders: int
 
     @property
     def post_acquisition_value(self) -> float:
@@ -54,20 +77,37 @@ class NewCustomer:
         return self.post_acquisition_value - self.acquisition_cost
 
 
-def new_customer(book: Book) -> NewCustomer:
-    """Return the value of a customer just acquired, under the fits and assumptions of a book."""
+def new_customer(book: Book, first: FirstOrders | None = None) -> NewCustomer:
+    """Return the value of a customer just acquired, under the fits and assumptions of a book.
+
+    `first` says what the first orders were worth; by default, the histories of the book do.
+    """
     later = future_of_new_customer(book, [None])
-    nothing, one = np.zeros(1), np.ones(1)
-    first = Future(D=one, L=nothing, Z=later.Z, G=one, K=0.0)
+    known = first_orders(book.histories) if first is None else first
+    value = known.mean if known.number else float(later.Z[0])
+    zero, one = np.zeros(1), np.ones(1)
+    at_once = Future(D=one, L=zero, Z=np.array([value]), G=one, K=0.0)
     mean = at_mean_rates(book.lines, book.weight)
     return NewCustomer(
         orders=float(later.D[0]),
         living_years=float(later.L[0]),
         order_value=float(later.Z[0]),
-        first_order=float(total(mean, first)[0]),
+        first_order=float(total(mean, at_once)[0]),
         repeat=float(total(mean, later)[0]),
         acquisition_cost=float(np.average(book.acquisition_cost, weights=book.weight)) if len(book.histories) else 0.0,
+        first_order_value=value,
+        first_orders=known.number,
     )
+
+
+def first_orders(histories: Histories) -> FirstOrders:
+    """Return what the first orders of the customers were worth, as far as it is known."""
+    column = histories.attributes.get("first_value")
+    if column is None:
+        return FirstOrders(0, float("nan"))
+    values = column.to_numpy(dtype=np.float64, na_value=np.nan)
+    known = values[np.isfinite(values)]
+    return FirstOrders(len(known), float(known.mean()) if len(known) else float("nan"))
 
 
 def future_of_new_customer(book: Book, years: Sequence[float | None]) -> Future:

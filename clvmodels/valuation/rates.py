@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from clvmodels.data.columns import shown
 from clvmodels.errors import AssumptionError, one_of
+from clvmodels.valuation.checks import LARGEST_AMOUNT, require_amount
 
 if TYPE_CHECKING:
     from clvmodels.data.histories import Histories
@@ -25,6 +26,7 @@ __all__ = [
     "numbers",
     "of_customers",
     "read_rate",
+    "require_column",
     "scaled",
 ]
 
@@ -49,8 +51,11 @@ class ByColumn:
     factor: float = 1.0
 
     def __post_init__(self) -> None:
-        if not self.factor >= 0.0:
-            raise AssumptionError(f"a factor is a number from 0 up, got {self.factor!r} for column {self.column!r}")
+        factor: object = self.factor
+        if isinstance(factor, bool) or not isinstance(factor, int | float) or not 0.0 <= factor <= LARGEST_AMOUNT:
+            raise AssumptionError(
+                f"a factor is a number from 0 up, at most {LARGEST_AMOUNT:g}, got {factor!r} for column {self.column!r}"
+            )
 
 
 @dataclass(frozen=True)
@@ -101,11 +106,24 @@ def read_rate(name: str, value: object) -> Rate:
     if isinstance(value, Mapping):
         content = dict(value)
         if set(content) <= {"column", "factor"} and isinstance(content.get("column"), str):
-            return ByColumn(content["column"], float(content.get("factor", 1.0)))
+            return ByColumn(content["column"], content.get("factor", 1.0))
         rates = content.get("rates")
         if set(content) == {"by", "rates"} and isinstance(content["by"], str) and isinstance(rates, Mapping):
             return BySegment(content["by"], rates)
     raise AssumptionError(f"{name} is a number or says where it stands, like {_EXAMPLES}; got {value!r}")
+
+
+def require_column(name: str, rate: ByColumn, largest: float, high: float) -> None:
+    """Refuse a column whose largest rate, times its factor, is too large for any rate; shares stay at most `high`.
+
+    Raises
+    ------
+    AssumptionError
+        As `require_amount` does.
+    """
+    require_amount(f"{name}: the column {rate.column!r}", largest, "a rate of a customer")
+    if high == np.inf:
+        require_amount(f"{name}: the column {rate.column!r} times {rate.factor:g}", largest * rate.factor, "a rate")
 
 
 def numbers(rate: Rate) -> list[object]:
@@ -166,6 +184,7 @@ def of_customers(name: str, rate: Rate, histories: Histories, low: float, high: 
             f"{name}: the column {rate.column!r} is missing or outside of {low:g} to {high:g} for {wrong.sum():,} "
             f"customers, for example {shown(histories.customer_id[first])} ({array[first]:g})"
         )
+    require_column(name, rate, float(np.max(array, initial=0.0)), high)
     return np.minimum(array * rate.factor, high)
 
 

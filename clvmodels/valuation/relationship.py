@@ -13,6 +13,7 @@ from clvmodels.errors import DataError
 from clvmodels.inference.shrinkage import Shrunk, beta_binomial, gamma_poisson
 from clvmodels.numerics.threads import dot
 from clvmodels.units import DAYS, duration
+from clvmodels.valuation.assumptions import require_year
 from clvmodels.valuation.lines import COMMON, OWN
 
 if TYPE_CHECKING:
@@ -79,6 +80,8 @@ def rates(histories: Histories, activity: pd.DataFrame, *, year: str = "365.25 d
 
     Raises
     ------
+    AssumptionError
+        If `year` is not about a year long.
     DataError
         If the activity lacks a column or a customer, or value was returned although no sales are known.
 
@@ -94,6 +97,7 @@ def rates(histories: Histories, activity: pd.DataFrame, *, year: str = "365.25 d
     """
     import pandas as pd
 
+    require_year("year", year)
     counted = _aligned(histories, activity)
     orders = histories.frequency + 1.0
     years = np.floor(histories.T * DAYS[histories.unit] + _DAY) + 1.0  # days on the books, both ends counted

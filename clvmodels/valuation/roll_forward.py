@@ -55,11 +55,15 @@ def expectation(book: Book, time: float) -> Expectation:
 
     Examples
     --------
+    >>> import pandas as pd
     >>> import clvmodels as clv
+    >>> table = {"customer_id": ["A", "B", "C"], "frequency": [2, 0, 5], "recency": [30, 0, 38], "T": [39, 39, 39]}
+    >>> table |= {"monetary_value": [22.35, None, 41.0]}
+    >>> rfm = clv.Histories.from_frame(pd.DataFrame(table), unit="week")
     >>> orders = clv.BGNBD().from_params({"r": .243, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
     >>> spend = clv.GammaGamma().from_params({"p": 6.25, "q": 3.74, "v": 15.44})
     >>> terms = clv.Assumptions(discount_rate=0.15, margin=0.30, year="52 weeks")
-    >>> book = clv.value(orders, spend, orders.simulate(100, "39 weeks", seed=1), terms)
+    >>> book = clv.value(orders, spend, rfm, terms)
     >>> ahead = expectation(book, 52.0)
     >>> round(ahead.accumulation, 6)
     1.15
@@ -119,6 +123,7 @@ def _delayed(weighting: Weighting, time: float) -> Weighting:
         weighting.end + time,
         jumps=[time, *(jump + time for jump in weighting.jumps)],
         smooth_over=weighting.smooth_over,
+        points=tuple((at + time, weight) for at, weight in weighting.points),
     )
 
 

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from clvmodels.errors import AssumptionError
-from clvmodels.valuation.assumptions import RATES, Assumptions
+from clvmodels.errors import AssumptionError, AssumptionWarning
+from clvmodels.valuation.assumptions import HIGHEST_RATE, RATES, Assumptions
+from clvmodels.valuation.checks import LARGEST_AMOUNT
+from clvmodels.valuation.finite import has_finite_value
 from clvmodels.valuation.rates import numbers, scaled
+from clvmodels.valuation.unprofitable import unprofitable
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from clvmodels.valuation.book import Book
 
-__all__ = ["contact_policy", "scenarios", "tornado", "two_way"]
+__all__ = ["contact_policy", "scenarios", "stepped", "tornado", "two_way", "without_finite_value"]
 
 NOT_VALUED: Final = ("acquisition_cost",)
 """Rates that do not enter the value of the customers on the books."""
@@ -36,7 +40,7 @@ def scenarios(book: Book, changes: Mapping[str, Mapping[str, Any]]) -> pd.DataFr
     -------
     DataFrame
         By scenario, the book's own assumptions first as ``base``: equity, change, relative (change over the base's
-        equity), unprofitable (customers whose value is below zero).
+        equity), unprofitable (customers whose expected value is below zero).
 
     Raises
     ------
@@ -45,11 +49,15 @@ def scenarios(book: Book, changes: Mapping[str, Mapping[str, Any]]) -> pd.DataFr
 
     Examples
     --------
+    >>> import pandas as pd
     >>> import clvmodels as clv
+    >>> table = {"customer_id": ["A", "B", "C"], "frequency": [2, 0, 5], "recency": [30, 0, 38], "T": [39, 39, 39]}
+    >>> table |= {"monetary_value": [22.35, None, 41.0]}
+    >>> rfm = clv.Histories.from_frame(pd.DataFrame(table), unit="week")
     >>> orders = clv.BGNBD().from_params({"r": .243, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
     >>> spend = clv.GammaGamma().from_params({"p": 6.25, "q": 3.74, "v": 15.44})
     >>> terms = clv.Assumptions(discount_rate=0.15, margin=0.30)
-    >>> book = clv.value(orders, spend, orders.simulate(100, "39 weeks", seed=1), terms)
+    >>> book = clv.value(orders, spend, rfm, terms)
     >>> clv.scenarios(book, {"thin margin": {"margin": 0.15}})["relative"].round(6).to_dict()
     {'base': 0.0, 'thin margin': -0.5}
     """
@@ -58,8 +66,8 @@ def scenarios(book: Book, changes: Mapping[str, Mapping[str, Any]]) -> pd.DataFr
     books = {"base": book} | {name: book.under(book.terms.changed(some)) for name, some in changes.items()}
     table = pd.DataFrame(
         {
-            "equity": {name: one.equity for name, one in books.items()},
-            "unprofitable": {name: int((one.rlv < 0.0).sum()) for name, one in books.items()},
+            "equity": {name: each.equity for name, each in books.items()},
+            "unprofitable": {name: int(unprofitable(each).sum()) for name, each in books.items()},
         }
     ).rename_axis("scenario")
     table.insert(1, "change", table["equity"] - book.equity)
@@ -88,6 +96,12 @@ def tornado(book: Book, *, by: float = 0.1) -> pd.DataFrame:
     AssumptionError
         If `by` is not between 0 and 1.
 
+    Warns
+    -----
+    AssumptionWarning
+        If assumptions are left out, as a step leads out of their range, or to no finite equity: a discount rate down to
+        the growth of order values.
+
     Examples
     --------
     >>> import pandas as pd
@@ -106,14 +120,21 @@ def tornado(book: Book, *, by: float = 0.1) -> pd.DataFrame:
     """
     import pandas as pd
 
-    if not 0.0 < by < 1.0:
-        raise AssumptionError(f"by is a share above 0 and below 1, such as 0.1, got {by!r}")
-    names = [name for name in RATES if name not in NOT_VALUED and _counts(book.terms, name)]
-    names += ["discount_rate", *(name for name in ("growth", "tax") if getattr(book.terms, name))]
+    _require_step(by)
+    left_out = without_finite_value(book.terms, by=by)
+    if left_out:
+        warnings.warn(
+            f"the tornado leaves out {' and '.join(left_out)}: {by:.0%} lower or higher, that is out of its range, or "
+            f"equity is no finite number (discount rate {book.terms.discount_rates[-1]:g}, growth "
+            f"{book.terms.growth:g}); ask for a smaller step or state a horizon",
+            AssumptionWarning,
+            stacklevel=2,
+        )
     rows = {}
-    for name in names:
-        low, high = (book.under(book.terms.changed({name: _moved(book.terms, name, 1.0 + step)})) for step in (-by, by))
-        rows[name] = (low.equity, high.equity, abs(high.equity - low.equity))
+    for name in (name for name in _moving(book.terms) if name not in left_out):
+        both = (stepped(book.terms, name, 1.0 + step) for step in (-by, by))
+        low, high = (book.under(terms).equity for terms in both if terms is not None)
+        rows[name] = (low, high, abs(high - low))
     table = pd.DataFrame.from_dict(rows, orient="index", columns=["low", "high", "width"]).rename_axis("assumption")
     kept = table["width"] > 1e-12 * abs(book.equity)
     return table[kept].sort_values("width", ascending=False, kind="stable")
@@ -201,7 +222,57 @@ def _counts(terms: Assumptions, name: str) -> bool:
     return not stated or bool(np.any(np.asarray(stated, dtype=float)))
 
 
+def without_finite_value(terms: Assumptions, *, by: float = 0.1) -> tuple[str, ...]:
+    """Return the assumptions that `tornado` leaves out.
+
+    Raises
+    ------
+    AssumptionError
+        If `by` is not between 0 and 1.
+
+    Examples
+    --------
+    >>> without_finite_value(Assumptions(discount_rate=0.15, margin=0.30, growth=0.14))
+    ('discount_rate', 'growth')
+    """
+    _require_step(by)
+    return tuple(
+        name for name in _moving(terms) if None in (stepped(terms, name, 1.0 - by), stepped(terms, name, 1.0 + by))
+    )
+
+
+def stepped(terms: Assumptions, name: str, factor: float) -> Assumptions | None:
+    """Return the assumptions with one of them times a factor; None if it leaves its range, or equity is not finite.
+
+    Examples
+    --------
+    >>> terms = Assumptions(discount_rate=0.15, margin=0.30, growth=0.14)
+    >>> stepped(terms, "margin", 1.1).margin, stepped(terms, "discount_rate", 0.9)
+    (0.33, None)
+    """
+    changed = terms.changed({name: _moved(terms, name, factor)}) if _in_range(terms, name, factor) else None
+    return changed if changed is not None and has_finite_value(changed) else None
+
+
+def _in_range(terms: Assumptions, name: str, factor: float) -> bool:
+    if name == "discount_rate":
+        return max(terms.discount_rates) * factor <= HIGHEST_RATE
+    return name != "growth" or -1.0 < terms.growth * factor <= HIGHEST_RATE
+
+
 def _moved(terms: Assumptions, name: str, factor: float) -> object:
     if name == "discount_rate":
         return tuple(rate * factor for rate in terms.discount_rates)
-    return scaled(getattr(terms, name), factor, RATES[name].high if name in RATES else 1.0)
+    highest = {"growth": HIGHEST_RATE, "tax": 1.0}.get(name)
+    return scaled(getattr(terms, name), factor, min(RATES[name].high, LARGEST_AMOUNT) if highest is None else highest)
+
+
+def _moving(terms: Assumptions) -> list[str]:
+    """Return the assumptions that move equity."""
+    names = [name for name in RATES if name not in NOT_VALUED and _counts(terms, name)]
+    return [*names, "discount_rate", *(name for name in ("growth", "tax") if getattr(terms, name))]
+
+
+def _require_step(by: float) -> None:
+    if not 0.0 < by < 1.0:
+        raise AssumptionError(f"by is a share above 0 and below 1, such as 0.1, got {by!r}")

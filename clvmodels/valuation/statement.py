@@ -80,7 +80,7 @@ def statement(book: Book, by: str | pd.Series[Any] | None, *, intervals: bool) -
         return table.assign(**beside, **shares)
     cost = table.pop("acquisition_cost")
     ratio = table["equity"] / cost
-    return table.assign(**beside, **shares, acquisition_cost=cost, equity_to_acquisition_cost=ratio)
+    return table.assign(**beside, **shares, acquisition_cost=cost, rlv_to_acquisition_cost_spent=ratio)
 
 
 def by_line(book: Book) -> pd.DataFrame:

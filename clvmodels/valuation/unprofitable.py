@@ -20,25 +20,32 @@ if TYPE_CHECKING:
 __all__ = ["causes", "levers", "unprofitable"]
 
 
-def unprofitable(book: Book, threshold: float = 0.5) -> NDArray[np.bool_]:
-    """Return whose residual value is below zero with a probability above a threshold, shape (customers,).
+def unprofitable(book: Book, threshold: float | None = None) -> NDArray[np.bool_]:
+    """Return whose expected residual lifetime value is below zero, shape (customers,).
 
-    Without draws the probability is not known, and the sign of the expected value decides.
+    This is the definition of every report: counts and sums of it add up to customer equity, with or without draws.
+
+    Parameters
+    ----------
+    book
+        The valuation.
+    threshold
+        Where the fits have draws: whose value is below zero with a probability above this, instead.
 
     Raises
     ------
     AssumptionError
         If `threshold` is not between 0 and 1.
     """
-    if not 0.0 <= threshold < 1.0:
+    if threshold is not None and not 0.0 <= threshold < 1.0:
         raise AssumptionError(f"the threshold is a probability from 0 up and below 1, such as 0.5, got {threshold!r}")
-    if not book.has_draws:
+    if threshold is None or not book.has_draws:
         return book.rlv < 0.0
     return np.asarray(book.customers["probability_of_loss"] > threshold)
 
 
-def causes(book: Book, threshold: float = 0.5) -> pd.DataFrame:
-    """Return each line of the unprofitable customers and of the others, summed and per head.
+def causes(book: Book, threshold: float | None = None) -> pd.DataFrame:
+    """Return each line of the unprofitable customers and of the others, summed and per customer.
 
     Returns
     -------
@@ -56,7 +63,9 @@ def causes(book: Book, threshold: float = 0.5) -> pd.DataFrame:
     return table
 
 
-def levers(book: Book, changes: Mapping[str, Mapping[str, Any]] | None = None, threshold: float = 0.5) -> pd.DataFrame:
+def levers(
+    book: Book, changes: Mapping[str, Mapping[str, Any]] | None = None, threshold: float | None = None
+) -> pd.DataFrame:
     """Return what changed assumptions would do to the customers who are unprofitable now.
 
     Parameters

@@ -45,6 +45,7 @@ def histories(table):
 
 
 @pytest.mark.parametrize("name", MODELS)
+@pytest.mark.filterwarnings("ignore:the spend of")
 def test_orders_and_lifetime_of_single_histories(name):
     table = MODELS[name][1]
     rfm, fit = histories(table), fitted(name)

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
 import clvmodels as clv
-from tests.golden.published import BG_NBD_39, WEEK_39_ORDERS, WEEK_39_SPEND, published_terms
+from tests.golden.published import (
+    BG_NBD_39,
+    BG_NBD_78_EVERYONE,
+    SPEND_78_EVERYONE,
+    WEEK_39_ORDERS,
+    WEEK_39_SPEND,
+    published_terms,
+)
 
 
 def equity(orders, spend, rfm, **changes):
@@ -94,12 +103,44 @@ def test_model_risk(week, pareto, bg, orders, spend, request):
         assert 100 * np.array(shares) == pytest.approx([11.4, 23.1], abs=0.051)
 
 
-def test_a_new_customer(book, sample_39):
-    assert book.new_customer.post_acquisition_value == pytest.approx(66.887, abs=5e-4)
+def without_first_orders(rfm):
+    return replace(rfm, attributes=rfm.attributes.drop(columns="first_value"))
+
+
+def test_a_new_customer_at_the_order_value_of_the_model(orders, spend, cohort, sample_39):
+    """The figures are those of a first order at the model's mean, as where the log knows no first orders."""
+    later = clv.value(orders, spend, without_first_orders(cohort), published_terms()).new_customer
+    assert later.post_acquisition_value == pytest.approx(66.887, abs=5e-4)
+    assert (later.first_orders, later.first_order_value) == (0, later.order_value)
     orders = clv.ParetoNBD().from_params(WEEK_39_ORDERS, unit="week")
     spend = clv.GammaGamma().from_params(WEEK_39_SPEND)
-    earlier = clv.value(orders, spend, sample_39, published_terms()).new_customer
+    earlier = clv.value(orders, spend, without_first_orders(sample_39), published_terms()).new_customer
     assert earlier.post_acquisition_value == pytest.approx(52.449, abs=5e-4)
+
+
+def test_the_first_order_of_a_new_customer_is_that_of_the_log(sample_39):
+    """Counted in the log itself: a customer's money on the day of the first purchase."""
+    log = clv.datasets.load_cdnow(sample=True)
+    log = log[log["date"] <= "1997-09-30"]
+    first_day = log["date"] == log.groupby("customer_id")["date"].transform("min")
+    mean = log[first_day].groupby("customer_id")["amount"].sum().mean()
+    orders = clv.ParetoNBD().from_params(WEEK_39_ORDERS, unit="week")
+    spend = clv.GammaGamma().from_params(WEEK_39_SPEND)
+    new = clv.value(orders, spend, sample_39, published_terms()).new_customer
+    assert (new.first_orders, new.first_order_value) == (2_357, pytest.approx(mean, rel=1e-12))
+    assert new.first_order == pytest.approx(0.3 * mean, rel=1e-12)
+    repeat = 52.449 - 0.3 * new.order_value
+    assert new.post_acquisition_value == pytest.approx(0.3 * mean + repeat, abs=5e-4)
+
+
+# Growth g near the discount rate, no horizon: the equity at the rate 1.15 / (1 + g) - 1, recomputed
+@pytest.mark.parametrize(("growth", "value"), [(0.14, 6_714_729.24), (0.145, 10_016_145.44), (0.149, 24_356_487.03)])
+def test_growth_near_the_discount_rate(growth, value, everyone):
+    orders = clv.BGNBD().from_params(BG_NBD_78_EVERYONE, unit="week")
+    spend = clv.GammaGamma().from_params(SPEND_78_EVERYONE)
+    found = equity(orders, spend, everyone, growth=growth)
+    assert found == pytest.approx(value, rel=5e-7)  # the parameters are printed to seven digits
+    assert found == pytest.approx(equity(orders, spend, everyone, discount_rate=1.15 / (1.0 + growth) - 1.0), rel=1e-9)
 
 
 def test_results_do_not_depend_on_the_order_of_customers(orders, spend, cohort, book):

@@ -27,6 +27,7 @@ EXPECTED = {
     "model": (0, 0),
     "margin": (0, 0),
     "costs": (0, 0),
+    "customer_rates": (0, 0),
     "rate": (0, 0),
     "closing": (104_190, 1_100_633),
 }

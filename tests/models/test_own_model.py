@@ -70,6 +70,7 @@ def test_it_is_the_limit_of_mbg_nbd_when_customers_do_not_differ_in_leaving(own)
         np.testing.assert_allclose(ours, theirs, rtol=2e-6)
 
 
+@pytest.mark.filterwarnings("ignore:the spend of")
 def test_a_registered_model_is_fitted_priced_and_stored(registered, rfm, tmp_path):
     assert "GNBD" in dir(clv)
     orders = clv.GNBD().fit(rfm)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -17,6 +18,7 @@ import openpyxl  # type: ignore[import-untyped]
 import pandas as pd
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
+from rich.console import Console
 
 import clvmodels as clv
 from clvmodels.report.content import EquityReport
@@ -25,6 +27,7 @@ from clvmodels.report.locale import NBSP, Locale
 from clvmodels.report.page import write_page
 from clvmodels.report.page.charts import Axis
 from clvmodels.report.page.levers import NODES, WEIGHTS, Levers, levers_of, rate_grid
+from clvmodels.report.terminal import closing_report
 from clvmodels.report.workbook import write_workbook
 from clvmodels.valuation.audit import audit, seen
 from clvmodels.valuation.book import Book
@@ -320,6 +323,38 @@ def test_intervals_are_shown_where_there_are_draws(report: EquityReport, tmp_pat
     assert len(cells.row("lines", "Tax")) == 7
 
 
+@pytest.mark.parametrize("equity_is_positive", [True, False])
+def test_unprofitable_customers_are_the_same_everywhere(
+    report: EquityReport, tmp_path: Path, equity_is_positive: bool
+) -> None:
+    """Page, workbook and terminal: one count and one sum, also where draws say something else of single customers."""
+    params = report.book.orders.params
+    drawn = clv.ParetoNBD().from_params(
+        {**params, "r": params["r"] * np.array([[0.5, 0.6, 1.9]]), "s": params["s"] * np.array([[1.0, 0.4, 1.6]])},
+        unit=report.book.orders.unit or "week",
+    )
+    terms = report.book.terms.changed({"maintenance_cost": 60.0 if equity_is_positive else 600.0})
+    book = clv.value(drawn, report.book.spend, report.book.histories, terms)
+    assert (book.equity > 0.0) is equity_is_positive
+    below = book.customers["rlv"].to_numpy() < 0.0
+    count, total = f"{below.sum():,}", float(book.customers["rlv"].to_numpy()[below].sum())
+    assert below.sum() != (book.customers["probability_of_loss"] > 0.5).sum()
+    dear = replace(report, books=(book,), movements=())
+    rows = Cells(html(dear, tmp_path))
+    assert f"{count} customers" in " ".join(rows.words)
+    digits = 0 if abs(total) >= 1e4 else 2
+    assert rows.row("unprofitable", "Equity")[0] in {f"{total:,.{k}f}" for k in (0, digits, 2)}
+    write_workbook(dear, tmp_path / "equity.xlsx", "en")
+    sheet = openpyxl.load_workbook(tmp_path / "equity.xlsx", data_only=True)["Concentration"]
+    shown = {row[0].value: row[3].value for row in sheet.iter_rows() if len(row) > 3}
+    assert shown[label("unprofitable_customers", "en")] == below.sum()
+    assert shown[label("value_of_unprofitable", "en")] == pytest.approx(total, rel=1e-12)
+    console = Console(width=120, record=True, file=io.StringIO())
+    console.print(closing_report(dear))
+    assert f"Unprofitable customers: {count} (" in console.export_text()
+
+
+@pytest.mark.filterwarnings("ignore:the spend of")
 def test_a_loss_has_no_lorenz_curve(report: EquityReport, tmp_path: Path) -> None:
     terms = report.book.terms.changed({"margin": 0.0, "referral_value": 0.0})
     nothing = replace(report.book.histories, monetary_value=np.full(300, np.nan))
@@ -574,3 +609,15 @@ def test_without_its_script_the_page_shows_no_sliders(browser: Browser, english:
     assert not page.is_visible("#what_if")
     assert page.is_visible("#statement")
     page.close()
+
+
+def test_a_report_with_growth_near_the_discount_rate_is_finite(report: EquityReport, tmp_path: Path) -> None:
+    terms = report.book.terms.changed({"growth": 0.115})
+    book = clv.value(report.book.orders, report.book.spend, report.book.histories, terms)
+    near = replace(report, books=(book,), movements=())
+    assert near.not_moved == ("discount_rate", "growth")
+    page = html(near, tmp_path)
+    assert re.search(r"\b(nan|inf)\b", " ".join(Cells(page).words), flags=re.IGNORECASE) is None
+    assert "Not shown, as equity would be no finite number" in page
+    write_workbook(near, tmp_path / "equity.xlsx", "en")
+    assert (tmp_path / "equity.xlsx").stat().st_size > 0

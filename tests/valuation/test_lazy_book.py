@@ -131,6 +131,7 @@ def test_sums_are_those_in_memory(kind: str, name: str, books: Any) -> None:
     for by in (None, "segment"):
         pd.testing.assert_frame_equal(there.statement(by), here.statement(by), rtol=1e-10)
     assert there.bought_once() == pytest.approx(here.bought_once(), rel=1e-12)
+    assert there.unprofitable() == pytest.approx(here.unprofitable(), rel=1e-12)
     assert there.most_valuable(0.2) == pytest.approx(here.most_valuable(0.2), rel=1e-12)
     assert astuple(there.new_customer) == pytest.approx(astuple(here.new_customer), rel=1e-12)
     assert there.has_draws is here.has_draws is False

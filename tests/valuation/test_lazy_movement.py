@@ -98,7 +98,7 @@ def test_every_line_of_the_whole_cohort():
     found = clv.movement(*valued((rfm(path, OPENING), rfm(path, CLOSING)), after=ALL_NEW))
     require_same(found, in_memory(found))
     lines = found.table["value"]
-    assert (lines.drop(["data_corrections", "horizon", "model"]) != 0.0).all()
+    assert (lines.drop(["data_corrections", "horizon", "model", "customer_rates"]) != 0.0).all()
     assert lines["silence"] < 0.0 < lines["new_customers"]
 
 
@@ -174,13 +174,14 @@ def test_rates_of_customers_who_move_to_another_tier(histories):
     found = clv.movement(*valued(moved, before=(ORDERS, SPEND, shares), after=(ORDERS, LATER_SPEND, tiers)))
     require_same(found, in_memory(found), by="tier")
     lines = found.table["value"]
-    assert (lines[["order_value", "parameters_spend", "margin", "costs"]] != 0.0).all()
-    assert (lines[["parameters_transactions", "rate"]] == 0.0).all()
+    assert (lines[["order_value", "parameters_spend", "margin", "customer_rates"]] != 0.0).all()
+    assert (lines[["parameters_transactions", "costs", "rate"]] == 0.0).all()
     both = replace(TERMS, returns_per_order={"column": "cost"}, return_cost={"column": "share"})
     with pytest.raises(AssumptionError, match=r"cannot sum it by history; write rfm\.collect\(\)"):
         clv.movement(*valued(moved, before=(ORDERS, SPEND, both)))
 
 
+@pytest.mark.filterwarnings("ignore:the spend of")
 def test_spend_that_is_unknown(histories):
     some = [
         with_rows(one, lambda rows: rows.mutate(spend=(rows.spend > 50.0).ifelse(None, rows.spend)))

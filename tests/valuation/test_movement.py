@@ -90,7 +90,7 @@ def changes(found):
 def test_the_lines_are_in_their_order():
     found = movement(*books())
     assert list(found.table.index) == list(LINES) == list(found.customers.columns)
-    assert found.table["kind"].value_counts().to_dict() == {"change": 14, "balance": 2, "subtotal": 1}
+    assert found.table["kind"].value_counts().to_dict() == {"change": 15, "balance": 2, "subtotal": 1}
 
 
 @pytest.mark.parametrize("name", CHANGED)
@@ -218,7 +218,7 @@ def test_every_assumption_has_its_line(line, change):
     then, now = books(closing=replace(TERMS, **change))
     found = movement(then, now)
     seen = clv.value(now.orders, SPEND, now.histories, TERMS)
-    assumptions = changes(found)[["margin", "costs", "rate"]]
+    assumptions = changes(found)[["margin", "costs", "customer_rates", "rate"]]
     assert assumptions[line] == pytest.approx(now.equity - seen.equity, rel=1e-10)
     assert assumptions[line] != 0.0
     assert (assumptions.drop(line) == 0.0).all()
@@ -233,7 +233,7 @@ def test_assumptions_in_their_order():
     np.testing.assert_allclose(values[["margin", "costs", "rate"]], np.diff(steps), rtol=1e-9)
 
 
-def test_rates_in_columns_change_in_the_line_of_their_rate():
+def test_rates_in_columns_change_in_a_line_of_their_own():
     terms = clv.Assumptions(
         discount_rate=0.15,
         margin={"by": "segment", "rates": {"A": 0.4, "B": 0.2}},
@@ -252,15 +252,33 @@ def test_rates_in_columns_change_in_the_line_of_their_rate():
     assert abs(found.unexplained) < 1e-9
     assert abs(both.unexplained) < 1e-9
     D = now.customers["discounted_orders"].loc[then.histories.customer_id]
-    assert found.table.loc["costs", "value"] == pytest.approx(-0.5 * D.sum(), rel=1e-9)
-    assert (found.table["value"][["margin", "rate"]] == 0.0).all()
+    assert found.table.loc["customer_rates", "value"] == pytest.approx(-0.5 * D.sum(), rel=1e-9)
+    assert found.table.loc["customer_rates", "line"] == "Parameters: rates of customers"
+    assert (found.table["value"][["margin", "costs", "rate"]] == 0.0).all()
     existing = found.customers.index.isin(then.histories.customer_id)
     sales = (now.customers["discounted_orders"] * now.customers["order_value"])[existing]
     change = np.where(after.attributes["segment"][existing] == "A", -0.2, 0.2)
-    assert both.table.loc["margin", "value"] == pytest.approx((change * sales).sum(), rel=1e-9)
-    assert both.table.loc["costs", "value"] == pytest.approx(-0.5 * D.sum(), rel=1e-9)
+    by_hand = (change * sales).sum() - 0.5 * D.sum()
+    assert both.table.loc["customer_rates", "value"] == pytest.approx(by_hand, rel=1e-9)
+    assert (both.table["value"][["margin", "costs", "rate"]] == 0.0).all()
     behaviour = ["orders", "silence", "order_value"]
     pd.testing.assert_frame_equal(both.customers[existing][behaviour], found.customers[existing][behaviour])
+
+
+def test_a_cost_that_changes_beside_a_column_is_told_apart_from_it():
+    orders = fitted()
+    terms = clv.Assumptions(discount_rate=0.15, margin=0.3, order_cost={"column": "handling"}, year="52 weeks")
+    before, after = (
+        replace(rfm, attributes=rfm.attributes.assign(handling=cost))
+        for rfm, cost in zip(simulated(orders, 400, 1), (1.0, 1.5), strict=True)
+    )
+    then = clv.value(orders, SPEND, before, terms)
+    now = clv.value(orders, SPEND, after, terms.changed({"maintenance_cost": 2.0}))
+    values = movement(then, now).table["value"]
+    here = now.histories.customer_id.isin(then.histories.customer_id)
+    D, L = (now.customers[name] for name in ("discounted_orders", "discounted_lifetime"))
+    assert values["costs"] == pytest.approx(-2.0 * L.sum(), rel=1e-9)
+    assert values["customer_rates"] == pytest.approx(-0.5 * D[here].sum(), rel=1e-9)
 
 
 def test_the_order_of_customers_does_not_matter():

@@ -171,7 +171,11 @@ def sensitivities(report: EquityReport, locale: Locale) -> Html:
     remark = tag(
         "p", locale.label("sensitivities_remark").format(locale.with_currency(book.equity)), {"class": "remark"}
     )
-    return section("sensitivities", locale, [remark, table(title, titles, rows, kind="charted")])
+    content = [remark, table(title, titles, rows, kind="charted")]
+    if report.not_moved:
+        names = ", ".join(locale.label(name) for name in report.not_moved)
+        content.append(tag("p", locale.label("tornado_left_out").format(names), {"class": "remark"}))
+    return section("sensitivities", locale, content)
 
 
 def _sensitivity(key: str, low: float, high: float, axis: Axis, digits: int, locale: Locale) -> Row:

@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 
 from clvmodels.report.stated import Kind, kind_of
 from clvmodels.valuation.ahead import ahead
-from clvmodels.valuation.assumptions import RATES, Assumptions
+from clvmodels.valuation.assumptions import HIGHEST_RATE, RATES, Assumptions
 from clvmodels.valuation.book import Book
 from clvmodels.valuation.discounting import calendar_years, discounting, growing
+from clvmodels.valuation.finite import has_finite_value
 from clvmodels.valuation.lines import FORMULAS, Driver, Line
 from clvmodels.valuation.rates import of_customers, scaled
 
@@ -38,9 +39,6 @@ WEIGHTS: Final[Array] = np.array([0.5, *[(-1.0) ** k for k in range(1, 8)], 0.5]
 
 _WIDEST: Final = 2.0
 """A slider reaches from nothing to this multiple of what is stated; that of the discount rate from its inverse."""
-
-_HIGHEST_RATE: Final = 2.0
-"""The highest discount rate that `Assumptions` take."""
 
 
 @dataclass(frozen=True)
@@ -158,7 +156,7 @@ def levers_of(book: Book) -> Levers:
 
 
 def rate_grid(terms: Assumptions) -> RateGrid | None:
-    """Return the discount rates to store sums at; None if they are zero, or so high that none higher may be stated.
+    """Return the discount rates to store sums at; None if they are zero, or if none lower or higher can be valued.
 
     Examples
     --------
@@ -167,11 +165,13 @@ def rate_grid(terms: Assumptions) -> RateGrid | None:
     [0.075, 0.15, 0.3]
     """
     rates = terms.discount_rates
-    if max(rates) == 0.0 or max(rates) >= _HIGHEST_RATE:
+    if max(rates) == 0.0 or max(rates) >= HIGHEST_RATE:
         return None
     pole = max(terms.growth, 0.0) / rates[-1] if terms.horizon is None else 0.0
-    highest = min(_WIDEST, (_HIGHEST_RATE / max(rates) - pole) / (1.0 - pole))
-    return RateGrid(pole, math.log(highest))
+    highest = min(_WIDEST, (HIGHEST_RATE / max(rates) - pole) / (1.0 - pole))
+    grid = RateGrid(pole, math.log(highest))
+    lowest = float(grid.factors(np.array(-1.0)))
+    return grid if has_finite_value(replace(terms, discount_rate=tuple(lowest * rate for rate in rates))) else None
 
 
 def _value(book: Book, line: Line, driver: Driver) -> float:

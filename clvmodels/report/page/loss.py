@@ -8,19 +8,19 @@ from clvmodels.report.content import EquityReport
 from clvmodels.report.locale import Locale, digits_of
 from clvmodels.report.page.markup import Html, tag
 from clvmodels.report.page.tables import Row, head, name, number, section, table
-from clvmodels.valuation.unprofitable import causes, levers, unprofitable
+from clvmodels.valuation.unprofitable import causes, levers
 
 __all__ = ["loss"]
 
 
 def loss(report: EquityReport, locale: Locale) -> Html:
-    """Return the customers whose value is below zero with a probability above one half; nothing if there are none."""
+    """Return the customers whose expected value is below zero; nothing if there are none."""
     book = report.book
-    some = unprofitable(book)
-    if not some.any():
+    customers, equity = book.unprofitable()
+    if not customers:
         return Html()
-    worth = locale.with_currency(float(book.rlv[some].sum()))
-    said = locale.label("unprofitable_remark").format(f"{some.sum():,}", locale.percent(some.mean()), worth)
+    share = locale.percent(customers / len(book.histories))
+    said = locale.label("unprofitable_remark").format(locale.number(customers), share, locale.with_currency(equity))
     remark = tag("p", said, {"class": "remark"})
     below = tag("h3", locale.label("levers"))
     content = [remark, _causes(causes(book), locale), below, _levers(levers(book), locale)]

@@ -114,7 +114,7 @@ def _format(column: str, values: pd.Series[Any], digits: int, locale: Locale) ->
     """Return how a column of the statement is written; `digits` are those of money."""
     if column.startswith("share_"):
         return locale.percent
-    if column in {"per_head", "equity_to_acquisition_cost"}:
+    if column in {"per_head", "rlv_to_acquisition_cost_spent"}:
         return lambda value: locale.number(value, 2)
     few = column != "customers" and bool((values.abs() < 1_000.0).all())
     decimals = int(few) if column in _COUNTS else digits

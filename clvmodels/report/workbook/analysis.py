@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -14,6 +14,7 @@ from clvmodels.report.workbook.page import CHART_ROWS, Page
 from clvmodels.report.workbook.style import ACCENT, RISE, SECOND, Kind, Live, Look, axis, cell
 from clvmodels.valuation.concentration import gini, lorenz, top_share, true_gini, true_top_share, whale_curve
 from clvmodels.valuation.lines import DRIVERS
+from clvmodels.valuation.scenarios import stepped
 
 if TYPE_CHECKING:
     from clvmodels.valuation.book import Book
@@ -50,6 +51,7 @@ def write_concentration(page: Page, book: Book, language: Language) -> None:
     """
     if book.equity <= 0.0:
         page.note(label("no_concentration", language))
+        _figures(page, _unprofitable(book), language)
         return
     histories = book.histories
     spend = np.where(histories.frequency > 0.0, histories.frequency * histories.monetary_value, 0.0)
@@ -88,11 +90,24 @@ def _key_figures(page: Page, book: Book, spend: Array | None, language: Language
         r = float(book.orders.params["r"])
         rows += [("true_gini", true_gini(r), Look("unit")), ("true_top_share", true_top_share(r, 0.2), _PERCENT)]
     rows += [
-        ("unprofitable_customers", float((book.rlv < 0.0).sum()), Look("count")),
-        ("value_of_unprofitable", curve.loss, Look("money")),
+        *_unprofitable(book),
         ("whale_peak_share", curve.peak_share, _PERCENT),
         ("whale_peak_at", curve.peak_at, _PERCENT),
     ]
+    _figures(page, rows, language)
+
+
+def _unprofitable(book: Book) -> list[tuple[str, float, Look]]:
+    """Return how many customers have an expected value below zero, and what they are worth together."""
+    customers, equity = book.unprofitable()
+    return [
+        ("unprofitable_customers", float(customers), Look("count")),
+        ("value_of_unprofitable", equity, Look("money")),
+    ]
+
+
+def _figures(page: Page, rows: Sequence[tuple[str, float, Look]], language: Language) -> None:
+    """Write figures, a row each."""
     for name, value, look in rows:
         page.put(page.row, 0, label(name, language), Look(over=True))
         page.put(page.row, 3, value, look)
@@ -165,6 +180,9 @@ def write_sensitivities(page: Page, report: EquityReport, language: Language) ->
     base = cell(page.row, 1, "both")
     page.row += 1
     _tornado(page, report, base, language)
+    if report.not_moved:
+        names = ", ".join(label(name, language) for name in report.not_moved)
+        page.note(label("tornado_left_out", language).format(names))
     _two_way(page, book, language)
 
 
@@ -235,10 +253,10 @@ def _valuations(book: Book) -> Iterator[tuple[float, float, float]]:
     """Yield factors of the discount rate, and equity after tax per unit of margin and without the margin."""
     terms, (margin, shown) = book.terms, _margin(book)
     for factor in _FACTORS:
-        rates = tuple(rate * factor for rate in terms.discount_rates)
-        if factor != 1.0 and terms.horizon is None and rates[-1] <= max(terms.growth, 0.0):
-            continue  # for ever, this is no finite value
-        other = book if factor == 1.0 else book.under(terms.changed({"discount_rate": rates}))
+        changed = terms if factor == 1.0 else stepped(terms, "discount_rate", factor)
+        if changed is None:
+            continue
+        other = book if factor == 1.0 else book.under(changed)
         each = DRIVERS["sales"](other.future) if shown == "share" else other.lines[0].value(other.future)
         slope = (1.0 - terms.tax) * float(each.sum())
         yield factor, slope, other.equity - margin * slope

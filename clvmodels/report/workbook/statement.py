@@ -167,7 +167,7 @@ class _Writer:
         self.page.section(label("key_figures", self.language))
         self._ratio("per_head", "equity", "customers", Look("unit"))
         self._line(_NOT_A_LINE, Look("money"))
-        self._ratio("equity_to_acquisition_cost", "equity", _NOT_A_LINE, Look("unit"))
+        self._ratio("rlv_to_acquisition_cost_spent", "equity", _NOT_A_LINE, Look("unit"))
 
     def as_reported(self, intervals: pd.DataFrame | None) -> None:
         """Write what does not follow the assumptions: intervals, and when the equity comes."""

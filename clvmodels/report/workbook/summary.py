@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
 from clvmodels.report.labels import Language, label
+from clvmodels.report.locale import Locale
 from clvmodels.report.workbook.page import Page
 from clvmodels.report.workbook.statement import StatementCells
 from clvmodels.report.workbook.style import ACCENT, Kind, Live, Look, axis, cell
@@ -141,7 +142,9 @@ def _new_customer(page: Page, book: Book, language: Language) -> None:
     new = book.new_customer
     unit, bold = Look("unit"), Look("unit", bold=True, top=True)
     first = page.row
-    page.line([label("first_order", language), new.first_order], [Look(indent=1), unit])
+    source = label("first_order_of_log" if new.first_orders else "first_order_of_model", language)
+    number = Locale(language, "").number(new.first_orders)
+    page.line([source.format(number), new.first_order], [Look(indent=1), unit])
     page.line([label("what_follows", language), new.repeat], [Look(indent=1), unit])
     value = Live(f"=SUM({cell(first, 1)}:{cell(first + 1, 1)})", new.post_acquisition_value)
     page.line([label("post_acquisition_value", language), value], [Look(bold=True, top=True), bold])

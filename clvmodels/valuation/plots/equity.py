@@ -52,11 +52,15 @@ def statement(book: Book, *, ax: Axes | None = None, return_data: bool = False) 
 
     Examples
     --------
+    >>> import pandas as pd
     >>> import clvmodels as clv
+    >>> table = {"customer_id": ["A", "B", "C"], "frequency": [2, 0, 5], "recency": [30, 0, 38], "T": [39, 39, 39]}
+    >>> table |= {"monetary_value": [22.35, None, 41.0]}
+    >>> rfm = clv.Histories.from_frame(pd.DataFrame(table), unit="week")
     >>> orders = clv.BGNBD().from_params({"r": .243, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
     >>> spend = clv.GammaGamma().from_params({"p": 6.25, "q": 3.74, "v": 15.44})
     >>> terms = clv.Assumptions(discount_rate=0.15, margin=0.30, order_cost=1.50)
-    >>> book = clv.value(orders, spend, orders.simulate(100, "39 weeks", seed=1), terms)
+    >>> book = clv.value(orders, spend, rfm, terms)
     >>> statement(book, return_data=True)[1]["line"].tolist()
     ['Contribution margin', 'Order cost', 'Customer equity']
     """
@@ -111,11 +115,15 @@ def equity_by_horizon(
 
     Examples
     --------
+    >>> import pandas as pd
     >>> import clvmodels as clv
+    >>> table = {"customer_id": ["A", "B", "C"], "frequency": [2, 0, 5], "recency": [30, 0, 38], "T": [39, 39, 39]}
+    >>> table |= {"monetary_value": [22.35, None, 41.0]}
+    >>> rfm = clv.Histories.from_frame(pd.DataFrame(table), unit="week")
     >>> orders = clv.BGNBD().from_params({"r": .243, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
     >>> spend = clv.GammaGamma().from_params({"p": 6.25, "q": 3.74, "v": 15.44})
     >>> terms = clv.Assumptions(discount_rate=0.15, margin=0.30, horizon="10 years")
-    >>> book = clv.value(orders, spend, orders.simulate(100, "39 weeks", seed=1), terms)
+    >>> book = clv.value(orders, spend, rfm, terms)
     >>> equity_by_horizon(book, return_data=True)[1]["horizon"].tolist()
     ['1 year', '2 years', '3 years', '5 years', '10 years']
     """
@@ -200,11 +208,15 @@ def tornado(book: Book, *, by: float = 0.1, ax: Axes | None = None, return_data:
 
     Examples
     --------
+    >>> import pandas as pd
     >>> import clvmodels as clv
+    >>> table = {"customer_id": ["A", "B", "C"], "frequency": [2, 0, 5], "recency": [30, 0, 38], "T": [39, 39, 39]}
+    >>> table |= {"monetary_value": [22.35, None, 41.0]}
+    >>> rfm = clv.Histories.from_frame(pd.DataFrame(table), unit="week")
     >>> orders = clv.BGNBD().from_params({"r": .243, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
     >>> spend = clv.GammaGamma().from_params({"p": 6.25, "q": 3.74, "v": 15.44})
     >>> terms = clv.Assumptions(discount_rate=0.15, margin=0.30, order_cost=1.50)
-    >>> book = clv.value(orders, spend, orders.simulate(100, "39 weeks", seed=1), terms)
+    >>> book = clv.value(orders, spend, rfm, terms)
     >>> tornado(book, return_data=True)[1]["assumption"].tolist()
     ['margin', 'discount_rate', 'order_cost']
     """

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import matplotlib as mpl
 import numpy as np
 import pytest
@@ -43,4 +45,6 @@ def drawn_book():
     r = np.array([[0.15, 0.20, 0.25, 0.30, 0.35]])
     orders = clv.BGNBD().from_params({"r": r, "alpha": 4.414, "a": 0.793, "b": 2.426}, unit="week")
     spend = clv.GammaGamma().from_params(WEEK_39_SPEND)
-    return clv.value(orders, spend, orders.simulate(50, "39 weeks", seed=1), published_terms())
+    rfm = orders.simulate(50, "39 weeks", seed=1)
+    rfm = replace(rfm, monetary_value=np.where(rfm.frequency > 0, 35.0, np.nan))
+    return clv.value(orders, spend, rfm, published_terms())

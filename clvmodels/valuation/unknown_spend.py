@@ -1,0 +1,47 @@
+"""Customers who bought again for money that is not known: they are valued as average ones, and that is said."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Final
+
+import numpy as np
+
+from clvmodels.data.columns import count
+from clvmodels.data.histories import Histories
+from clvmodels.data.lazy import LazyHistories
+from clvmodels.errors import DataWarning
+from clvmodels.inference.spend_fit import SpendFit
+
+__all__ = ["warn_of_unknown_spend"]
+
+NOTEWORTHY: Final = 0.1
+"""Share of the customers with repeat purchases: of fewer, the summary of the histories tells how many are known."""
+
+
+def warn_of_unknown_spend(spend: SpendFit, histories: Histories | LazyHistories) -> None:
+    """Warn if the mean spend of a tenth of the customers with repeat purchases, or of more, is not known.
+
+    Customers without a repeat purchase have no mean spend in any log, and are not counted.
+    """
+    repeat, unknown = _counts(histories)
+    if unknown <= NOTEWORTHY * repeat:
+        return
+    everybody = "every customer" if unknown == repeat else "each of these"
+    warnings.warn(
+        f"the spend of {count(unknown, 'customer')} with repeat purchases is not known ({unknown / repeat:.1%} of "
+        f"{repeat:,}): {everybody} got the mean of the population by {spend.model.name}; make the histories with "
+        'the value of purchases, such as value="amount"',
+        DataWarning,
+        stacklevel=3,
+    )
+
+
+def _counts(histories: Histories | LazyHistories) -> tuple[int, int]:
+    """Return the customers with a repeat purchase, and those of them whose spend is not known."""
+    if isinstance(histories, LazyHistories):
+        outline = histories.outline
+        repeat = outline.customers - outline.once
+        return repeat, repeat - outline.known
+    buyers = histories.frequency > 0.0
+    return int(buyers.sum()), int((buyers & np.isnan(histories.monetary_value)).sum())
