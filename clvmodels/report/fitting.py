@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from math import isclose
 from typing import Final
 
 from clvmodels.data.histories import Histories
@@ -15,10 +16,26 @@ from clvmodels.models.registry import SPEND_MODELS, TRANSACTION_MODELS
 from clvmodels.models.specification import SpendModel, TransactionModel
 from clvmodels.report.progress import Step
 
-__all__ = ["AUTO", "fit_all", "fit_spend", "spend_model", "transaction_models"]
+__all__ = [
+    "AUTO",
+    "expected_in_a_year",
+    "fit_all",
+    "fit_spend",
+    "is_flat",
+    "same_as_first",
+    "spend_model",
+    "transaction_models",
+    "warning_of",
+]
 
 AUTO: Final = "auto"
 """Stands for all models of transactions, the best of which is chosen."""
+
+_FLAT: Final = ("boundary", "not identified", "not converged")
+"""How a fit by maximum likelihood ends that has no normal approximation around it."""
+_SAME_LIKELIHOOD: Final = 0.01
+_SAME_FIGURE: Final = 1e-3
+"""Models at a boundary are the same one if log-likelihoods and a figure (relatively) differ by no more than that."""
 
 
 def transaction_models(key: str) -> tuple[TransactionModel, ...]:
@@ -79,3 +96,43 @@ def fit_spend(histories: Histories | LazyHistories, model: SpendModel, step: Ste
     """Return a fit of a model of spend, and tell `step` of it."""
     step(f"fitting {model.name}")
     return SpendEstimator(model).fit(histories)
+
+
+def is_flat(fit: OrdersFit | SpendFit) -> bool:
+    """Whether a fit by maximum likelihood has no normal approximation to draw parameters from."""
+    return fit.diagnostics.status in _FLAT
+
+
+def warning_of(fit: OrdersFit | SpendFit) -> str:
+    """Return what a fit warns of if it did not end at a clean maximum."""
+    return f"{fit.model.name}: {fit.diagnostics.message}"
+
+
+def same_as_first(fits: Sequence[OrdersFit], figure: Callable[[OrdersFit], float]) -> tuple[str, ...]:
+    """Return the names of the models that have become the same one as the first at a boundary; itself excluded.
+
+    Where nobody is seen to leave, models that differ in how customers leave have nothing to differ in. That they agree
+    is then no sign of certainty.
+
+    Parameters
+    ----------
+    fits
+        Fits of the same histories.
+    figure
+        Returns what is predicted under a fit. It is asked only of fits that have the same log-likelihood.
+    """
+    first, *others = fits
+    likely = [
+        fit
+        for fit in others
+        if is_flat(fit) and is_flat(first) and abs(fit.log_likelihood - first.log_likelihood) <= _SAME_LIKELIHOOD
+    ]
+    if not likely:
+        return ()
+    predicted = figure(first)
+    return tuple(fit.model.name for fit in likely if isclose(figure(fit), predicted, rel_tol=_SAME_FIGURE))
+
+
+def expected_in_a_year(fit: OrdersFit, histories: Histories) -> float:
+    """Return how many purchases of all customers are expected within a year."""
+    return float(fit.expected_purchases(histories, "1 year")["mean"].sum())
