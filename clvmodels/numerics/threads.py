@@ -11,11 +11,14 @@ import os
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from functools import cache
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
+
+from clvmodels.interrupts import held
 
 __all__ = ["blocks", "copy_to", "dot", "map_blocks", "sort", "take"]
 
@@ -65,14 +68,17 @@ def map_blocks[R](function: Callable[[slice], R], size: int, most: int) -> list[
         for number in numbers:
             results[number] = function(slices[number])
 
-    helpers = [_pool().submit(work) for _ in range(min(os.cpu_count() or 1, len(slices)) - 1)]
+    number = min(os.cpu_count() or 1, len(slices)) - 1
+    with held() if number else nullcontext():  # a lock of the pool that stays locked would stop its threads
+        helpers = [_pool().submit(work) for _ in range(number)]
     try:
         work()
     finally:
         deque(numbers, maxlen=0)  # after an error no more is begun
-    for helper in helpers:
-        if not helper.cancel():
-            helper.result()
+    with held() if number else nullcontext():
+        for helper in helpers:
+            if not helper.cancel():
+                helper.result()
     return [results[number] for number in range(len(slices))]
 
 

@@ -10,6 +10,7 @@ from clvmodels.data.histories import Histories
 from clvmodels.data.lazy import LazyHistories
 from clvmodels.errors import FitError, one_of
 from clvmodels.inference.estimator import OrdersEstimator, SpendEstimator
+from clvmodels.inference.fit import Fit
 from clvmodels.inference.orders_fit import OrdersFit
 from clvmodels.inference.spend_fit import SpendFit
 from clvmodels.models.registry import SPEND_MODELS, TRANSACTION_MODELS
@@ -33,9 +34,10 @@ AUTO: Final = "auto"
 
 _FLAT: Final = ("boundary", "not identified", "not converged")
 """How a fit by maximum likelihood ends that has no normal approximation around it."""
-_SAME_LIKELIHOOD: Final = 0.01
+_SAME_LIKELIHOOD: Final = 0.5
 _SAME_FIGURE: Final = 1e-3
-"""Models at a boundary are the same one if log-likelihoods and a figure (relatively) differ by no more than that."""
+"""Models at a boundary are the same one if a figure differs by no more than that, relatively, and log-likelihoods by
+what no data tell apart."""
 
 
 def transaction_models(key: str) -> tuple[TransactionModel, ...]:
@@ -98,12 +100,12 @@ def fit_spend(histories: Histories | LazyHistories, model: SpendModel, step: Ste
     return SpendEstimator(model).fit(histories)
 
 
-def is_flat(fit: OrdersFit | SpendFit) -> bool:
+def is_flat(fit: Fit) -> bool:
     """Whether a fit by maximum likelihood has no normal approximation to draw parameters from."""
     return fit.diagnostics.status in _FLAT
 
 
-def warning_of(fit: OrdersFit | SpendFit) -> str:
+def warning_of(fit: Fit) -> str:
     """Return what a fit warns of if it did not end at a clean maximum."""
     return f"{fit.model.name}: {fit.diagnostics.message}"
 
@@ -119,7 +121,7 @@ def same_as_first(fits: Sequence[OrdersFit], figure: Callable[[OrdersFit], float
     fits
         Fits of the same histories.
     figure
-        Returns what is predicted under a fit. It is asked only of fits that have the same log-likelihood.
+        Returns what is predicted under a fit. It is asked only of fits with nearly the same log-likelihood.
     """
     first, *others = fits
     likely = [

@@ -307,10 +307,7 @@ LABELS: Final[Mapping[str, tuple[str, str]]] = {
     "rlv_check": ("Residual value less statement", "Restkundenwert abzüglich Kundenwertrechnung"),
     "share_of_opening": ("Of opening", "Vom Anfang"),
     "movement_check": ("Closing less statement", "Endbestand abzüglich Kundenwertrechnung"),
-    "no_movement": (
-        "A movement needs two closings that can be valued.",
-        "Eine Veränderungsrechnung braucht zwei bewertbare Stichtage.",
-    ),
+    "no_movement": ("A movement needs two closings.", "Eine Veränderungsrechnung braucht zwei Stichtage."),
     "memo": ("Not discounted", "Nicht diskontiert"),
     "from": ("From", "Von"),
     "to": ("To", "Bis"),

@@ -9,12 +9,13 @@ from clvmodels.report.fitting import warning_of
 from clvmodels.report.locale import Locale
 
 if TYPE_CHECKING:
+    from clvmodels.inference.fit import Fit
     from clvmodels.report.content import EquityReport
     from clvmodels.report.valuation import Valuation
     from clvmodels.valuation.book import Book
     from clvmodels.valuation.lazy_book import LazyBook
 
-__all__ = ["headline_remarks", "valuation_remarks"]
+__all__ = ["headline_remarks", "other_notes", "valuation_remarks"]
 
 _CLEAN = ("given", "converged")
 
@@ -27,6 +28,15 @@ def headline_remarks(report: EquityReport, locale: Locale) -> tuple[str, ...]:
 def valuation_remarks(valuation: Valuation, locale: Locale) -> tuple[str, ...]:
     """Return the same of a valuation, which never has intervals."""
     return tuple(_remarks(valuation.book, locale, same=valuation.same_models, without_intervals=False))
+
+
+def other_notes(valuation: Valuation, notes: Sequence[str]) -> list[str]:
+    """Return the notes on a valuation, except what `valuation_remarks` says of the same fits or of the same model."""
+    same = valuation.same_models
+    fits: list[Fit] = [valuation.book.spend, valuation.book.orders]
+    fits += [candidate.fit for candidate in valuation.candidates if candidate.fit.model.name in same]
+    shown = {warning_of(fit) for fit in fits}
+    return [note for note in notes if note not in shown]
 
 
 def _remarks(book: Book | LazyBook, locale: Locale, *, same: Sequence[str], without_intervals: bool) -> Iterator[str]:
