@@ -66,21 +66,23 @@ def watched[R](connection: duckdb.DuckDBPyConnection, query: Callable[[], R]) ->
 class _Running[R]:
     """A query in a thread of its own.
 
-    The threads meet at one lock of the interpreter itself, which the query's thread gives back and the other only tries
-    to take. Futures have locks that either may hold: an interrupt in the wrong place would leave one locked, and the
-    query's thread, and so the process, would wait for it without end.
+    The threads meet at one lock of the interpreter itself, which the query's thread gives back, once, and the other
+    only tries to take. Futures have locks that either may hold: an interrupt in the wrong place would leave one locked,
+    and the query's thread, and so the process, would wait for it without end.
     """
 
     def __init__(self, query: Callable[[], R]) -> None:
         self._query = query
         self._answers: list[R] = []
         self._errors: list[BaseException] = []
-        self._unfinished = allocate_lock()
+        self._ended = allocate_lock()
+        self._is_done = True
 
     def start(self) -> None:
         """Begin the query."""
         with held():
-            self._unfinished.acquire()
+            self._ended.acquire()
+            self._is_done = False
             Thread(target=self._run, name="clvmodels query").start()
 
     def _run(self) -> None:
@@ -89,14 +91,14 @@ class _Running[R]:
         except BaseException as error:  # noqa: BLE001 - it is raised where the answer is fetched
             self._errors.append(error)
         finally:
-            self._unfinished.release()
+            self._is_done = True
+            self._ended.release()
 
     def done(self, seconds: float) -> bool:
         """Whether the query is done, now or within some seconds."""
-        if not self._unfinished.acquire(timeout=seconds):
-            return False
-        self._unfinished.release()
-        return True
+        if not self._is_done:
+            self._ended.acquire(timeout=seconds)
+        return self._is_done
 
     def answer(self) -> R:
         """Return the answer to a query that is done, or raise its error."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import nullcontext
 from functools import cache
 from typing import Any, Final
@@ -68,17 +68,20 @@ def map_blocks[R](function: Callable[[slice], R], size: int, most: int) -> list[
         for number in numbers:
             results[number] = function(slices[number])
 
-    number = min(os.cpu_count() or 1, len(slices)) - 1
-    with held() if number else nullcontext():  # a lock of the pool that stays locked would stop its threads
-        helpers = [_pool().submit(work) for _ in range(number)]
+    helpers: list[Future[None]] = []
+    undisturbed = held if len(slices) > 1 else nullcontext  # a lock of the pool that stays taken would stop its threads
     try:
+        with undisturbed():
+            helpers += [_pool().submit(work) for _ in range(min(os.cpu_count() or 1, len(slices)) - 1)]
         work()
     finally:
         deque(numbers, maxlen=0)  # after an error no more is begun
-    with held() if number else nullcontext():
-        for helper in helpers:
-            if not helper.cancel():
-                helper.result()
+        with undisturbed():
+            working = [helper for helper in helpers if not helper.cancel()]
+            wait(working)
+    with undisturbed():
+        for helper in working:
+            helper.result()
     return [results[number] for number in range(len(slices))]
 
 

@@ -97,7 +97,9 @@ def _fit(fit: Fit) -> RenderableType:
         estimate, low, high = (significant(row[column]) for column in ("estimate", "low", "high"))
         _add(table, str(name), estimate, significant(row["sd"], 2), low, high)
     beside = f"log-likelihood {fit.log_likelihood:,.1f}, AIC {fit.aic:,.1f}, {fit.customers:,} customers"
-    return _section(fit.model.name, table, Padding(Text(plain(fit.describe(), lines=True)), (1, 0, 0, 0)), beside=beside)
+    return _section(
+        fit.model.name, table, Padding(Text(plain(fit.describe(), lines=True)), (1, 0, 0, 0)), beside=beside
+    )
 
 
 def _parameters(fits: Sequence[Fit]) -> RenderableType:

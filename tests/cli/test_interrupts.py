@@ -125,7 +125,7 @@ Ends = Callable[[int, int, int], Counter[str]]
 
 
 @pytest.fixture
-def ends(cases: dict[str, Case], tmp_path: Path) -> Ends:
+def ends(cases: dict[str, Case], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Ends:
     """Return a function that ends runs of all cases by a signal and counts how they ended."""
 
     def count(number: int, runs: int, seed: int) -> Counter[str]:
@@ -135,6 +135,9 @@ def ends(cases: dict[str, Case], tmp_path: Path) -> Ends:
             moment = draw.uniform(0.0, 1.05 * case.seconds)  # some after its end
             earlier = draw.random() < 0.5
             found[f"{name} {end_at(case, moment, number, tmp_path / str(k), earlier=earlier)}"] += 1
+        with capsys.disabled():
+            for how in sorted(found):
+                sys.stderr.write(f"\n{how}: {found[how]}")
         return found
 
     return count
@@ -147,13 +150,9 @@ def test_runs_ended_at_random_moments(ends: Ends, number: int) -> None:
 
 @pytest.mark.slow  # 200 runs of some 2 seconds
 def test_two_hundred_interrupts(ends: Ends) -> None:
-    found = ends(signal.SIGINT, 200, 1)
-    print(found)
-    assert sum(found.values()) == 200
+    assert sum(ends(signal.SIGINT, 200, 1).values()) == 200
 
 
 @pytest.mark.slow  # 100 runs of some 2 seconds
 def test_a_hundred_terminations(ends: Ends) -> None:
-    found = ends(signal.SIGTERM, 100, 2)
-    print(found)
-    assert sum(found.values()) == 100
+    assert sum(ends(signal.SIGTERM, 100, 2).values()) == 100
