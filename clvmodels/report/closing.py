@@ -18,7 +18,7 @@ from clvmodels.inference.spend_fit import SpendFit
 from clvmodels.models.specification import SpendModel, TransactionModel
 from clvmodels.report.content import EquityReport
 from clvmodels.report.created import time_of_report
-from clvmodels.report.fitting import expected_in_a_year, fit_all, is_flat, same_as_first, warning_of
+from clvmodels.report.fitting import expected_in_a_year, fit_all, is_flat, same_as_first, spend_of_few, warning_of
 from clvmodels.report.notes import gathered_notes
 from clvmodels.report.progress import Step
 from clvmodels.valuation.assumptions import Assumptions
@@ -173,7 +173,7 @@ def _chosen(asked: Closing, histories: Histories, step: Step) -> _Chosen:
     """Return the fits of the last closing: the best model of transactions by AIC, and that of spend."""
     with gathered_notes() as notes, _at_closing(asked.days[-1]):
         fits = fit_all(histories, asked.models, step)
-        orders, spend = fits[0], SpendEstimator(asked.spend).fit(histories)
+        orders, spend = fits[0], spend_of_few(histories, asked.spend)
         same = same_as_first(fits, lambda fit: expected_in_a_year(fit, histories))
         flat = [fit for fit in (orders, spend) if is_flat(fit)]
         if asked.draws and not flat:
@@ -188,7 +188,7 @@ def _earlier(asked: Closing, day: str, histories: Histories, orders: Transaction
     """Return the book of an earlier closing, None if nothing can be fitted by then; and notes that name the closing."""
     with gathered_notes() as notes:
         try:
-            fits = OrdersEstimator(orders).fit(histories), SpendEstimator(asked.spend).fit(histories)
+            fits = OrdersEstimator(orders).fit(histories), spend_of_few(histories, asked.spend)
         except FitError as error:
             return None, [f"closing {day} is left out, and so is the movement from it: {error}"]
         book = value(*fits, histories, asked.terms)

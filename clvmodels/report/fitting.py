@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from math import isclose
 from typing import Final
 
+import numpy as np
+
 from clvmodels.data.histories import Histories
 from clvmodels.data.lazy import LazyHistories
-from clvmodels.errors import FitError, one_of
+from clvmodels.errors import FitError, FitWarning, one_of
 from clvmodels.inference.estimator import OrdersEstimator, SpendEstimator
 from clvmodels.inference.fit import Fit
 from clvmodels.inference.orders_fit import OrdersFit
@@ -25,6 +29,7 @@ __all__ = [
     "is_flat",
     "same_as_first",
     "spend_model",
+    "spend_of_few",
     "transaction_models",
     "warning_of",
 ]
@@ -98,6 +103,46 @@ def fit_spend(histories: Histories | LazyHistories, model: SpendModel, step: Ste
     """Return a fit of a model of spend, and tell `step` of it."""
     step(f"fitting {model.name}")
     return SpendEstimator(model).fit(histories)
+
+
+def spend_of_few(histories: Histories, model: SpendModel) -> SpendFit:
+    """Return a fit of a model of spend, also where the mean value of one customer alone is known.
+
+    How customers differ is then open. They are taken to be alike: two customers like the one are fitted, so that every
+    order is worth what the one customer's repeat orders are on average.
+
+    Raises
+    ------
+    FitError
+        If no mean value is known.
+
+    Warns
+    -----
+    FitWarning
+        As `SpendEstimator.fit`, or that there is one customer alone.
+    """
+    known = (histories.frequency > 0.0) & (histories.monetary_value > 0.0)
+    if np.count_nonzero(known) != 1:
+        return SpendEstimator(model).fit(histories)
+    import pandas as pd
+
+    frame = histories.select(known).to_frame().reset_index(drop=True)
+    alike = Histories.from_frame(pd.concat([frame, frame]).assign(customer_id=["one", "alike"]), unit=histories.unit)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FitWarning)  # of the two; what is true of the one is said below
+        fit = SpendEstimator(model).fit(alike)
+    message = (
+        f"the mean value is known of one customer alone ({histories.monetary_value[known][0]:,.2f}). Every order is "
+        "taken to be worth that; customers with repeat purchases of positive value would tell how they differ."
+    )
+    fit = replace(
+        fit,
+        customers=1,
+        log_likelihood=fit.log_likelihood / 2.0,
+        diagnostics=replace(fit.diagnostics, status="not identified", message=message),
+    )
+    warnings.warn(warning_of(fit), FitWarning, stacklevel=2)
+    return fit
 
 
 def is_flat(fit: Fit) -> bool:
