@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import errno
 import io
+import os
 import re
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn, cast
+from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn, TextIO, cast
 
 import typer
 
 from clvmodels.errors import ClvError
+from clvmodels.files import remove_workplaces
+from clvmodels.interrupts import Ending
+from clvmodels.report.plain import plain
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -244,10 +248,13 @@ def summarize(
         with gathered_notes() as notes:
             reading = (*window, returns, time_zone, time_format, (), memory_gb, spill_folder)
             histories = _read(log, customer_id, time, value, unit, resolution, *reading)
+        shown = _rendered(
+            terminal.histories_report(histories, log), terminal.notes_report(notes), terminal.written_report(out)
+        )
         if out is not None:
             step("writing")
             files.write_histories(histories, out)
-    _print(terminal.histories_report(histories, log), terminal.notes_report(notes), terminal.written_report(out))
+    _print(shown)
 
 
 @app.command(epilog="Example:  clvmodels fit log.csv --value amount --resolution day --model pareto_nbd --out fits")
@@ -289,10 +296,17 @@ def fit(
             histories = _read(log, customer_id, time, value, unit, resolution, *reading)
             fits = fit_all(histories, models, step)
             spend_fit = None if value is None else fit_spend(histories, spend_, step)
-        step("writing")
-        names = [] if out is None else output.write_fits(fits[0], spend_fit, out)
-    _print(terminal.histories_report(histories, log), terminal.fits_report(fits, spend_fit))
-    _print(terminal.notes_report(notes), terminal.written_report(out, names))
+        names = output.FIT_FILES if spend_fit is not None else output.FIT_FILES[:1]
+        shown = _rendered(
+            terminal.histories_report(histories, log),
+            terminal.fits_report(fits, spend_fit),
+            terminal.notes_report(notes),
+            terminal.written_report(out, names),
+        )
+        if out is not None:
+            step("writing")
+            output.write_fits(fits[0], spend_fit, out)
+    _print(shown)
 
 
 @app.command(epilog="Example:  clvmodels value log.csv --value amount --assumptions terms.toml --out equity")
@@ -328,6 +342,7 @@ def value(
     from clvmodels.report.fitting import fit_all, fit_spend, spend_model, transaction_models
     from clvmodels.report.notes import gathered_notes
     from clvmodels.report.progress import steps
+    from clvmodels.report.remarks import other_notes
     from clvmodels.report.valuation import value_all
     from clvmodels.valuation.assumptions import Assumptions, toml_of
 
@@ -343,12 +358,16 @@ def value(
             histories = _read(log, customer_id, time, value, unit, resolution, *reading)
             fits = fit_all(histories, models, step)
             valuation = value_all(fits, fit_spend(histories, spend_, step), histories, terms, step)
-        step("writing")
-        names = (
-            [] if out is None else output.write_valuation(valuation, out, source=log, assumptions=stated, notes=notes)
+        shown = _rendered(
+            terminal.histories_report(histories, log),
+            terminal.equity_report(valuation),
+            terminal.notes_report(other_notes(valuation, notes)),
+            terminal.written_report(out, output.VALUE_FILES),
         )
-    _print(terminal.histories_report(histories, log), terminal.equity_report(valuation))
-    _print(terminal.notes_report(notes), terminal.written_report(out, names))
+        if out is not None:
+            step("writing")
+            output.write_valuation(valuation, out, source=log, assumptions=stated, notes=notes)
+    _print(shown)
 
 
 @app.command(
@@ -431,36 +450,78 @@ def report(
             asked = Closing(log, read, days, terms, models, spend_, ledgers if given else None, by, draws, inputs)
             found = equity_report(asked, step)
         found = replace(found, notes=(*notes, *found.notes))
+        shown = _rendered(
+            terminal.closing_report(found),
+            terminal.notes_report(found.notes),
+            terminal.written_report(out, output.REPORT_FILES),
+        )
         step("writing")
-        names = output.write_report(found, out, words)
-    _print(terminal.closing_report(found), terminal.notes_report(found.notes), terminal.written_report(out, names))
+        output.write_report(found, out, words)
+    _print(shown)
 
 
-def _print(*parts: RenderableType) -> None:
+def _rendered(*parts: RenderableType) -> str:
+    """Return what is to be printed when all files are written: what could fail has been done by then."""
     from rich.console import Console
 
-    console = Console(highlight=False)
+    console = Console(highlight=False, markup=False, emoji=False)
     console.width = max(console.width, _NARROWEST)
-    for part in parts:
-        console.print(part)
+    with console.capture() as capture:
+        for part in parts:
+            console.print(part)
+    return capture.get()
+
+
+def _print(shown: str) -> None:
+    """Print a text, as far as somebody reads it: whoever has closed standard output has read enough."""
+    if sys.stdout is None:
+        return
+    try:
+        sys.stdout.write(shown)
+        sys.stdout.flush()
+    except OSError as error:
+        _silence(sys.stdout)
+        if not isinstance(error, BrokenPipeError):
+            raise
+
+
+def _silence(stream: TextIO) -> None:
+    """Let a stream write to nowhere, or the interpreter would fail with it once more at its end."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and leave: 0 if all went well, 2 if something given was wrong, 130 if interrupted.
 
+    Another signal that asks the process to end gives 128 and its number, such as 143 for SIGTERM.
+
     Parameters
     ----------
     arguments
-        What stands behind the name of the command; that of the process by default.
+        What stands behind the name of the command; that of the process by default, which is then ours to end.
     """
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")  # a letter that a terminal does not have must not end a run
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a letter that a terminal does not have must not end a run
+    if arguments is not None:
+        sys.exit(_code(arguments))
+    ending = Ending(remove_workplaces)
     try:
-        code = app(
-            list(_spread(sys.argv[1:] if arguments is None else arguments)),
-            prog_name="clvmodels",
-            standalone_mode=False,
-        )
+        with ending:
+            code = _code(sys.argv[1:])
+    except KeyboardInterrupt:
+        code = _INTERRUPTED
+    if ending.number is not None:
+        ending.leave()
+    sys.exit(code)
+
+
+def _code(arguments: Sequence[str]) -> int:
+    """Run the command line and return its exit code."""
+    try:
+        code = app(list(_spread(arguments)), prog_name="clvmodels", standalone_mode=False)
     except (KeyboardInterrupt, typer.Abort):
         code = _INTERRUPTED
     except RuntimeError as error:
@@ -471,11 +532,13 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         code = _misread(cast("Any", error))
     except ClvError as error:
         code = _fail(str(error))
+    except MemoryError:
+        code = _fail("there is not enough memory for this; with a log in Parquet, --memory-gb limits what is taken")
     except OSError as error:
         if error.filename is None and error.errno not in _NO_ROOM:
             raise
         code = _fail(f"{error.strerror}{'' if error.filename is None else f': {str(error.filename)!r}'}")
-    sys.exit(code if isinstance(code, int) else 0)
+    return code if isinstance(code, int) else 0
 
 
 def _spread(arguments: Sequence[str]) -> Iterator[str]:
@@ -510,5 +573,9 @@ def _misread(error: Any) -> int:  # noqa: ANN401 - the class has another name fr
 
 
 def _fail(message: str) -> int:
-    typer.echo(f"{typer.style('error:', fg='red', bold=True)} {message}", err=True)
+    shown = f"{typer.style('error:', fg='red', bold=True)} {plain(message, lines=True)}"
+    try:
+        typer.echo(shown, err=True)
+    except OSError:  # nobody reads what was wrong; the exit code says that something was
+        _silence(sys.stderr)
     return _WRONG

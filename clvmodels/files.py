@@ -1,15 +1,140 @@
-"""Files that appear whole or not at all: written beside their place, and moved there at the end."""
+"""Files that appear whole or not at all: written in a hidden folder beside their place, and moved there at the end.
+
+The folder is locked as long as its process runs. One that is not is what a killed process has left, and goes.
+"""
 
 from __future__ import annotations
 
+import os
+import re
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from errno import EEXIST
 from pathlib import Path
 from shutil import rmtree
+from typing import Final
 from uuid import uuid4
 
-__all__ = ["beside", "folders", "resolved", "whole_file"]
+from clvmodels.interrupts import held
+
+__all__ = [
+    "Workplace",
+    "beside",
+    "folders",
+    "remove_leftovers",
+    "remove_workplaces",
+    "resolved",
+    "swapped",
+    "whole_file",
+    "workplace",
+]
+
+_LETTERS: Final = 8
+_EXCHANGE: Final = 2
+"""RENAME_EXCHANGE of Linux."""
+_HERE: Final = -100
+"""AT_FDCWD of Linux: a path that is not absolute begins at the working folder."""
+
+_open: Final[dict[Path, Workplace]] = {}
+"""The folders of this process, by path."""
+
+
+class Workplace:
+    """A folder of this process, locked until it is removed.
+
+    Parameters
+    ----------
+    parent
+        The folder that it is made in.
+    prefix, suffix
+        What its name begins and ends with; letters that no other has stand between.
+    mode
+        Who may enter it, as far as the user lets others in.
+
+    Attributes
+    ----------
+    path
+        The folder.
+    """
+
+    def __init__(self, parent: Path, prefix: str, suffix: str, *, mode: int = 0o777) -> None:
+        self._lock: int | None = None
+        try:
+            with held():
+                self._make(parent, prefix, suffix, mode)
+        except BaseException:
+            self.remove()
+            raise
+
+    def _make(self, parent: Path, prefix: str, suffix: str, mode: int) -> None:
+        self.path = parent / f"{prefix}{uuid4().hex[:_LETTERS]}{suffix}"
+        self.path.mkdir(mode)
+        _open[self.path] = self
+        self._lock = _locked(self.path, wait=True)
+        if not self.path.is_dir():  # another process took it for a leftover before it was locked
+            self.remove()
+            self._make(parent, prefix, suffix, mode)
+
+    def remove(self) -> None:
+        """Remove the folder with all that is in it, as far as the system lets us."""
+        with held():
+            rmtree(self.path, ignore_errors=True)
+            if self._lock is not None:
+                os.close(self._lock)
+                self._lock = None
+            _open.pop(self.path, None)
+
+
+def _locked(folder: Path, *, wait: bool) -> int | None:
+    """Return a folder, opened and locked; None if another process has locked it, or the system locks no folders."""
+    if sys.platform == "win32":
+        return None
+    import fcntl
+
+    opened = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(opened, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(opened)
+        return None
+    return opened
+
+
+@contextmanager
+def workplace(parent: Path, prefix: str, suffix: str) -> Iterator[Path]:
+    """Yield a new folder in `parent` that goes when the block is over; what killed processes have left goes before."""
+    remove_leftovers(parent, prefix, suffix)
+    made = Workplace(parent, prefix, suffix)
+    try:
+        yield made.path
+    finally:
+        made.remove()
+
+
+def remove_workplaces() -> None:
+    """Remove all folders of this process: of work that will not be finished."""
+    for made in list(_open.values()):
+        made.remove()
+
+
+def remove_leftovers(parent: Path, prefix: str, suffix: str) -> None:
+    """Remove folders with the names of a `Workplace` that are ours and that no process has locked."""
+    if sys.platform == "win32":
+        return
+    ours = re.compile(f"{re.escape(prefix)}[0-9a-f]{{{_LETTERS}}}{re.escape(suffix)}")
+    with suppress(OSError), os.scandir(parent) as entries:  # a folder may let us write and not look
+        for entry in [entry for entry in entries if ours.fullmatch(entry.name)]:
+            _remove_if_free(entry)
+
+
+def _remove_if_free(entry: os.DirEntry[str]) -> None:
+    with suppress(OSError):  # another process removes it too, or it cannot be opened
+        if entry.is_dir(follow_symlinks=False) and entry.stat(follow_symlinks=False).st_uid == os.getuid():
+            lock = _locked(Path(entry.path), wait=False)
+            if lock is not None:
+                rmtree(entry.path, ignore_errors=True)
+                os.close(lock)
 
 
 @contextmanager
@@ -25,16 +150,11 @@ def whole_file(path: Path) -> Iterator[Path]:
     """
     target = resolved(path)
     _require_no_folder(target)
-    with folders(target.parent):
-        part = beside(target)
-        try:
-            yield part
-            _require_no_folder(target)
-            part.replace(target)
-        finally:
-            if part.is_dir():
-                rmtree(part)
-            part.unlink(missing_ok=True)
+    with folders(target.parent), workplace(target.parent, *beside(target)) as folder:
+        part = folder / target.name
+        yield part
+        _require_no_folder(target)
+        part.replace(target)
 
 
 def _require_no_folder(target: Path) -> None:
@@ -46,13 +166,14 @@ def _require_no_folder(target: Path) -> None:
 def folders(folder: Path) -> Iterator[None]:
     """Make a folder and those above it; those that were missing go again if the block fails."""
     missing = [parent for parent in (folder, *folder.parents) if not parent.exists()]
-    folder.mkdir(parents=True, exist_ok=True)
     try:
+        folder.mkdir(parents=True, exist_ok=True)
         yield
     except BaseException:
-        for parent in missing:
-            with suppress(OSError):  # somebody else has put something there meanwhile
-                parent.rmdir()
+        with held():
+            for parent in missing:
+                with suppress(OSError):  # it was not made, or somebody else has put something there meanwhile
+                    parent.rmdir()
         raise
 
 
@@ -61,6 +182,25 @@ def resolved(path: Path) -> Path:
     return path.expanduser().resolve()
 
 
-def beside(target: Path) -> Path:
-    """Return a free, hidden name in the same folder, and so on the same disk."""
-    return target.with_name(f".{target.name}.{uuid4().hex[:8]}.part")
+def beside(target: Path) -> tuple[str, str]:
+    """Return how the names of the folders begin and end in which `target` is made: hidden, and on the same disk.
+
+    Examples
+    --------
+    >>> beside(Path("results/equity.xlsx"))
+    ('.equity.xlsx.', '.part')
+    """
+    return f".{target.name}.", ".part"
+
+
+def swapped(one: Path, other: Path) -> bool:
+    """Exchange two folders in one step; False if the system or the disk cannot."""
+    if not sys.platform.startswith("linux"):
+        return False
+    import ctypes
+
+    rename = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
+    if rename is None:  # an old C library
+        return False
+    done: int = rename(_HERE, os.fsencode(one), _HERE, os.fsencode(other), _EXCHANGE)
+    return done == 0

@@ -22,6 +22,7 @@ from uuid import uuid4
 
 from clvmodels.data.watching import watched
 from clvmodels.errors import DataError
+from clvmodels.files import Workplace, remove_leftovers
 
 if TYPE_CHECKING:
     import duckdb
@@ -49,6 +50,8 @@ type EngineColumn = ir.Column
 """A column of one."""
 
 _LEAST_GB: Final = 0.25
+_SPILL: Final = "clvmodels-spill-", ".tmp"
+"""How the name of a folder for spilled data begins and ends."""
 _SPARK_SETTINGS: Final = {
     "spark.sql.caseSensitive": "true",  # t and T are two columns
     "spark.sql.execution.arrow.localRelationThreshold": "1",  # a table that is sent is distributed at once
@@ -145,16 +148,21 @@ class PrivateEngine:
         """Return a new DuckDB in memory, which may spill to a folder."""
         import duckdb
 
-        parent = tempfile.gettempdir() if storage.spill_folder is None else str(storage.spill_folder)
-        spill = tempfile.TemporaryDirectory(prefix="clvmodels-", dir=parent, ignore_cleanup_errors=True)
-        config: dict[str, Any] = {"temp_directory": spill.name, "python_enable_replacements": False}
+        parent = Path(tempfile.gettempdir()) if storage.spill_folder is None else Path(storage.spill_folder)
+        remove_leftovers(parent, *_SPILL)
+        spill = Workplace(parent, *_SPILL, mode=0o700)
+        config: dict[str, Any] = {"temp_directory": str(spill.path), "python_enable_replacements": False}
         if storage.memory_gb is not None:
             config["memory_limit"] = f"{round(storage.memory_gb * 1e9)}B"
-        connection = duckdb.connect(config=config)
+        try:
+            connection = duckdb.connect(config=config)
+        except BaseException:
+            spill.remove()
+            raise
+        weakref.finalize(connection, spill.remove)
         connection.execute("SET TimeZone = 'UTC'")
         if "ipykernel" not in sys.modules:  # in a notebook DuckDB wants widgets for it, which need not be there
             connection.execute("SET enable_progress_bar = true; SET enable_progress_bar_print = false")
-        weakref.finalize(connection, spill.cleanup)
         return cls(connection)
 
     def run(self, expression: ir.Table) -> pa.Table:

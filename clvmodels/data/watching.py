@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from _thread import allocate_lock
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 from itertools import takewhile
+from threading import Thread
 from typing import TYPE_CHECKING, Any, Final
 
 from clvmodels.errors import DataError
+from clvmodels.interrupts import held
 
 if TYPE_CHECKING:
     import duckdb
@@ -23,6 +25,8 @@ Tell = Callable[[float], None]
 _PATIENCE: Final = 2.0
 """Seconds after which a query is called long."""
 _EVERY: Final = 0.25
+_AGAIN: Final = 0.01
+"""Seconds after which a query is interrupted again."""
 
 _told: ContextVar[Tell | None] = ContextVar("told", default=None)
 
@@ -47,15 +51,69 @@ def watched[R](connection: duckdb.DuckDBPyConnection, query: Callable[[], R]) ->
     DataError
         If memory and spill folder are too small, a file cannot be read or written, or values do not go into a type.
     """
-    with _errors(), ThreadPoolExecutor(1) as pool:
-        running = pool.submit(query)
+    with _errors():
+        running = _Running(query)
         try:
-            if not wait([running], _PATIENCE).done:
+            running.start()
+            if not running.done(_PATIENCE):
                 _show(connection, running)
-            return running.result()
-        except KeyboardInterrupt:
-            connection.interrupt()
+            return running.answer()
+        except BaseException:
+            running.end(connection)
             raise
+
+
+class _Running[R]:
+    """A query in a thread of its own.
+
+    The threads meet at one lock of the interpreter itself, which the query's thread gives back, once, and the other
+    only tries to take. Futures have locks that either may hold: an interrupt in the wrong place would leave one locked,
+    and the query's thread, and so the process, would wait for it without end.
+    """
+
+    def __init__(self, query: Callable[[], R]) -> None:
+        self._query = query
+        self._answers: list[R] = []
+        self._errors: list[BaseException] = []
+        self._ended = allocate_lock()
+        self._is_done = True
+
+    def start(self) -> None:
+        """Begin the query."""
+        with held():
+            self._ended.acquire()
+            self._is_done = False
+            Thread(target=self._run, name="clvmodels query").start()
+
+    def _run(self) -> None:
+        try:
+            self._answers.append(self._query())
+        except BaseException as error:  # noqa: BLE001 - it is raised where the answer is fetched
+            self._errors.append(error)
+        finally:
+            self._is_done = True
+            self._ended.release()
+
+    def done(self, seconds: float) -> bool:
+        """Whether the query is done, now or within some seconds."""
+        if not self._is_done:
+            self._ended.acquire(timeout=seconds)
+        return self._is_done
+
+    def answer(self) -> R:
+        """Return the answer to a query that is done, or raise its error."""
+        while not self.done(_EVERY):
+            pass
+        for error in self._errors:
+            raise error
+        return self._answers.pop()
+
+    def end(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Interrupt the query until it is done: one that has not begun yet takes no notice."""
+        while not self.done(0.0):
+            connection.interrupt()
+            self.done(_AGAIN)
+        self._errors.clear()  # whose frames refer to this
 
 
 @contextmanager
@@ -86,7 +144,7 @@ def reason(error: duckdb.Error) -> str:
     return ": ".join([first.removesuffix("."), *told[-1:]])
 
 
-def _show(connection: duckdb.DuckDBPyConnection, running: Future[Any]) -> None:
+def _show(connection: duckdb.DuckDBPyConnection, running: _Running[Any]) -> None:
     """Show how far a query is until it is done."""
     from rich.console import Console
 
@@ -94,7 +152,7 @@ def _show(connection: duckdb.DuckDBPyConnection, running: Future[Any]) -> None:
     if tell is None and not console.is_interactive:
         return
     with _bar(console) if tell is None else nullcontext(tell) as show:
-        while not wait([running], _EVERY).done:
+        while not running.done(_EVERY):
             show(max(connection.query_progress(), 0.0))
 
 

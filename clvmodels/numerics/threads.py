@@ -10,12 +10,15 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import nullcontext
 from functools import cache
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
+
+from clvmodels.interrupts import held
 
 __all__ = ["blocks", "copy_to", "dot", "map_blocks", "sort", "take"]
 
@@ -65,13 +68,19 @@ def map_blocks[R](function: Callable[[slice], R], size: int, most: int) -> list[
         for number in numbers:
             results[number] = function(slices[number])
 
-    helpers = [_pool().submit(work) for _ in range(min(os.cpu_count() or 1, len(slices)) - 1)]
+    helpers: list[Future[None]] = []
+    undisturbed = held if len(slices) > 1 else nullcontext  # a lock of the pool that stays taken would stop its threads
     try:
+        with undisturbed():
+            helpers += [_pool().submit(work) for _ in range(min(os.cpu_count() or 1, len(slices)) - 1)]
         work()
     finally:
         deque(numbers, maxlen=0)  # after an error no more is begun
-    for helper in helpers:
-        if not helper.cancel():
+        with undisturbed():
+            working = [helper for helper in helpers if not helper.cancel()]
+            wait(working)
+    with undisturbed():
+        for helper in working:
             helper.result()
     return [results[number] for number in range(len(slices))]
 

@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 from clvmodels.data.histories import Histories
 from clvmodels.data.ledgers import Ledgers
-from clvmodels.errors import DataError
+from clvmodels.errors import DataError, FitError
 from clvmodels.inference.estimator import OrdersEstimator, SpendEstimator
 from clvmodels.inference.orders_fit import OrdersFit
 from clvmodels.inference.spend_fit import SpendFit
 from clvmodels.models.specification import SpendModel, TransactionModel
 from clvmodels.report.content import EquityReport
 from clvmodels.report.created import time_of_report
-from clvmodels.report.fitting import fit_all
+from clvmodels.report.fitting import expected_in_a_year, fit_all, is_flat, same_as_first, spend_of_few, warning_of
+from clvmodels.report.notes import gathered_notes
 from clvmodels.report.progress import Step
 from clvmodels.valuation.assumptions import Assumptions
 from clvmodels.valuation.audit import Content, Seen, audit
-from clvmodels.valuation.book import value
+from clvmodels.valuation.book import Book, value
 from clvmodels.valuation.contribution import contribution
 from clvmodels.valuation.movement import movement
 from clvmodels.valuation.reconciliation import reconciliation
@@ -57,7 +59,8 @@ class Closing:
     by
         The column of the customers that the statement is broken down by.
     draws
-        Draws of the parameters at the last closing, from Laplace's approximation; 0: none, and no intervals.
+        Draws of the parameters at the last closing, from Laplace's approximation; 0: none, and no intervals. There are
+        none either where a likelihood is flat at its maximum.
     inputs
         The files as they were before, or what has been read of them, for the audit trail.
     """
@@ -94,38 +97,111 @@ def parse_closings(days: Sequence[str]) -> tuple[str, ...]:
 
 
 def equity_report(asked: Closing, step: Step) -> EquityReport:
-    """Return the report; `step` is told what is done next."""
+    """Return the report; `step` is told what is done next.
+
+    An earlier closing by which nothing can be fitted is left out, and a note says so.
+
+    Raises
+    ------
+    FitError
+        If nothing can be fitted at the last closing; the message names it.
+    """
     step("reading the log")
-    histories = [asked.read(day) for day in asked.days]
-    everybody = histories[-1].customer_id
+    everything = [asked.read(day) for day in asked.days]
+    everybody = everything[-1].customer_id
     activities = [
-        None if asked.ledgers is None else asked.ledgers.activity(one, customers=everybody) for one in histories
+        None if asked.ledgers is None else asked.ledgers.activity(histories, customers=everybody)
+        for histories in everything
     ]
     year = asked.terms.year
-    histories = [_with_rates(one, activity, year) for one, activity in zip(histories, activities, strict=True)]
+    everything = [
+        _with_rates(histories, activity, year) for histories, activity in zip(everything, activities, strict=True)
+    ]
+    last = everything[-1]
     if asked.by is not None:  # what cannot be reported is refused before anything is fitted
-        segments_of(histories[-1], asked.by)
-    best = fit_all(histories[-1], asked.models, step)[0].model
-    books = []
-    for day, one in zip(asked.days, histories, strict=True):
+        segments_of(last, asked.by)
+    chosen = _chosen(asked, last, step)
+    books, notes = {}, list(chosen.notes)
+    for day, histories in zip(asked.days[:-1], everything[:-1], strict=True):
         step(f"valuing at {day}")
-        last = one is histories[-1]
-        books.append(value(*_fits(one, best, asked.spend, asked.draws if last else 0), one, asked.terms))
+        book, remarks = _earlier(asked, day, histories, chosen.orders.model)
+        notes += remarks
+        if book is not None:
+            books[day] = book
+    step(f"valuing at {asked.days[-1]}")
+    books[asked.days[-1]] = value(chosen.orders, chosen.spend, last, asked.terms)
     step("moving from closing to closing")
-    movements = [movement(before, after) for before, after in pairwise(books)]
-    ledger_notes = () if asked.ledgers is None else asked.ledgers.notes(histories[-1])
+    movements = [movement(before, after) for before, after in pairwise(books.values())]
+    ledger_notes = () if asked.ledgers is None else asked.ledgers.notes(last)
     return EquityReport(
         source=asked.source,
-        closings=asked.days,
-        books=tuple(books),
+        closings=tuple(books),
+        books=tuple(books.values()),
         movements=tuple(movements),
         by=asked.by,
-        reconciliation=reconciliation(histories[-1]),
-        contributed=contribution(books[-1], activities[-1]),
-        notes=tuple(ledger_notes),
-        audit=audit(dict(zip(asked.days, books, strict=True)), asked.inputs, [SEED] if asked.draws else []),
+        reconciliation=reconciliation(last),
+        contributed=contribution(books[asked.days[-1]], activities[-1]),
+        notes=(*ledger_notes, *notes),
+        audit=audit(books, asked.inputs, [SEED] if asked.draws else []),
         created=time_of_report().isoformat(),
+        intervals_wanted=asked.draws > 0,
+        same_models=chosen.same_models,
     )
+
+
+@dataclass(frozen=True, eq=False)
+class _Chosen:
+    """The fits of the closing that is reported on.
+
+    Attributes
+    ----------
+    orders, spend
+        The fits, with draws if they are wanted and neither likelihood is flat.
+    same_models
+        The names of the models that have become the same one as that of `orders`.
+    notes
+        What the package warned of, except what the report says of the fits themselves.
+    """
+
+    orders: OrdersFit
+    spend: SpendFit
+    same_models: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def _chosen(asked: Closing, histories: Histories, step: Step) -> _Chosen:
+    """Return the fits of the last closing: the best model of transactions by AIC, and that of spend."""
+    with gathered_notes() as notes, _at_closing(asked.days[-1]):
+        fits = fit_all(histories, asked.models, step)
+        orders, spend = fits[0], spend_of_few(histories, asked.spend)
+        same = same_as_first(fits, lambda fit: expected_in_a_year(fit, histories))
+        flat = [fit for fit in (orders, spend) if is_flat(fit)]
+        if asked.draws and not flat:
+            orders = OrdersEstimator(orders.model).fit(histories, method="laplace", draws=asked.draws, seed=SEED)
+            spend = SpendEstimator(asked.spend).fit(histories, method="laplace", draws=asked.draws, seed=SEED)
+    shown = {warning_of(orders), warning_of(spend)}  # below the equity
+    shown |= {warning_of(fit) for fit in fits if fit.diagnostics.status != "not converged"}  # of models not reported
+    return _Chosen(orders, spend, same, tuple(note for note in notes if note not in shown))
+
+
+def _earlier(asked: Closing, day: str, histories: Histories, orders: TransactionModel) -> tuple[Book | None, list[str]]:
+    """Return the book of an earlier closing, None if nothing can be fitted by then; and notes that name the closing."""
+    with gathered_notes() as notes:
+        try:
+            fits = OrdersEstimator(orders).fit(histories), spend_of_few(histories, asked.spend)
+        except FitError as error:
+            return None, [f"closing {day} is left out, and so is the movement from it: {error}"]
+        book = value(*fits, histories, asked.terms)
+    return book, [f"closing {day}: {note}" for note in notes]
+
+
+@contextmanager
+def _at_closing(day: str) -> Iterator[None]:
+    """Name the closing in an error of a fit."""
+    try:
+        yield
+    except FitError as error:
+        raise FitError(f"closing {day}: {error}") from error
 
 
 def _with_rates(histories: Histories, activity: pd.DataFrame | None, year: str) -> Histories:
@@ -137,13 +213,3 @@ def _with_rates(histories: Histories, activity: pd.DataFrame | None, year: str) 
         if activity[name].notna().all():
             columns[name] = activity[name]
     return histories.with_attributes(columns)
-
-
-def _fits(histories: Histories, orders: TransactionModel, spend: SpendModel, draws: int) -> tuple[OrdersFit, SpendFit]:
-    """Return fits by maximum likelihood, with draws around it if any are wanted."""
-    if not draws:
-        return OrdersEstimator(orders).fit(histories), SpendEstimator(spend).fit(histories)
-    return (
-        OrdersEstimator(orders).fit(histories, method="laplace", draws=draws, seed=SEED),
-        SpendEstimator(spend).fit(histories, method="laplace", draws=draws, seed=SEED),
-    )

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
+
 from clvmodels.errors import AssumptionWarning
 from clvmodels.valuation.book import Book
 from clvmodels.valuation.contribution import contribution_statement
@@ -17,7 +19,7 @@ from clvmodels.valuation.scenarios import tornado, without_finite_value
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["STEP", "EquityReport"]
+__all__ = ["STEP", "EquityReport", "largest_segments"]
 
 STEP: Final = 0.1
 """By how much assumptions are changed to see what equity hangs on."""
@@ -49,6 +51,10 @@ class EquityReport:
         Hashes of data, fits and assumptions, and versions; plain data.
     created
         ISO time of the report: the only thing that differs from one run to the next.
+    intervals_wanted
+        Whether intervals were asked for; `book` has none all the same where a likelihood is flat at its maximum.
+    same_models
+        The names of the models that have become the same one as that of the book reported on.
     """
 
     source: str
@@ -61,6 +67,8 @@ class EquityReport:
     notes: tuple[str, ...]
     audit: Mapping[str, Any]
     created: str
+    intervals_wanted: bool = True
+    same_models: tuple[str, ...] = ()
 
     @property
     def book(self) -> Book:
@@ -88,3 +96,20 @@ class EquityReport:
     def not_moved(self) -> tuple[str, ...]:
         """The assumptions that no finite equity belongs to when they are lower or higher by `STEP`."""
         return without_finite_value(self.book.terms, by=STEP)
+
+
+def largest_segments(statement: pd.DataFrame, most: int) -> tuple[pd.DataFrame, int]:
+    """Return the segments with the largest equity by amount, in their order, and the total; and how many are left out.
+
+    Parameters
+    ----------
+    statement
+        By segment, the total last; with a column ``equity``.
+    most
+        Number of segments.
+    """
+    segments = statement.iloc[:-1]
+    if len(segments) <= most:
+        return statement, 0
+    rank = segments["equity"].abs().rank(method="first", ascending=False).to_numpy()
+    return statement[np.append(rank <= most, True)], len(segments) - most

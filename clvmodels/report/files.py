@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import stat
 import sys
 from collections.abc import Iterator, Sequence
@@ -15,7 +14,8 @@ from typing import TYPE_CHECKING, Final
 from clvmodels.data.lazy import LazyHistories
 from clvmodels.data.scans import named
 from clvmodels.errors import ClvError, one_of
-from clvmodels.files import beside, folders, resolved, whole_file
+from clvmodels.files import beside, folders, resolved, swapped, whole_file, workplace
+from clvmodels.interrupts import held
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -136,16 +136,11 @@ def whole_folder(path: Path, names: Sequence[str], mark: str) -> Iterator[Path]:
     """
     target = resolved(path)
     require_folder(target, names, mark)
-    with folders(target.parent):
-        part = beside(target)
-        part.mkdir()
-        try:
-            _open_alike(part, target)
-            yield part
-            require_folder(target, names, mark)
-            _exchange(part, target)
-        finally:
-            shutil.rmtree(part, ignore_errors=True)
+    with folders(target.parent), workplace(target.parent, *beside(target)) as part:
+        _open_alike(part, target)
+        yield part
+        require_folder(target, names, mark)
+        _exchange(part, target)
 
 
 def _open_alike(part: Path, target: Path) -> None:
@@ -163,15 +158,21 @@ def _exchange(part: Path, target: Path) -> None:
     """Put `part` in the place of `target`, and what stood there before in the place of `part`."""
     if not target.exists():
         part.rename(target)
-        return
-    before = beside(target)
-    target.rename(before)
-    try:
-        part.rename(target)
-    except BaseException:
-        before.rename(target)
-        raise
-    before.rename(part)
+    elif not swapped(part, target):
+        _exchange_by_turns(part, target)
+
+
+def _exchange_by_turns(part: Path, target: Path) -> None:
+    """Do the same where the system cannot do it in one step: a process killed in between leaves no `target`."""
+    with held():
+        before = part.with_name(f"{part.name}.before")
+        target.rename(before)
+        try:
+            part.rename(target)
+        except BaseException:
+            before.rename(target)
+            raise
+        before.rename(part)
 
 
 def write_whole_table(table: pd.DataFrame, path: Path) -> None:

@@ -155,6 +155,28 @@ LABELS: Final[Mapping[str, tuple[str, str]]] = {
     "rate": ("Rate", "Satz"),
     "value": ("Value", "Wert"),
     "change": ("Change", "Veränderung"),
+    # what stands below the equity
+    "no_intervals": (
+        (
+            "Without intervals: the likelihood of {} is flat at its maximum, so that the data do not say how far the "
+            "parameters may lie from it. The equity is the value at the maximum."
+        ),
+        (
+            "Ohne Intervalle: Die Likelihood von {} ist an ihrem Maximum flach; die Daten sagen nicht, wie weit die "
+            "Parameter davon entfernt sein können. Der Kundenstammwert ist der Wert am Maximum."
+        ),
+    ),
+    "same_models": (
+        (
+            "{} have become the same model here. That they agree says nothing about how far the equity depends on the "
+            "choice of model."
+        ),
+        (
+            "{} sind hier zu demselben Modell geworden. Dass sie übereinstimmen, sagt nichts darüber, wie sehr der "
+            "Kundenstammwert von der Wahl des Modells abhängt."
+        ),
+    ),
+    "and": ("and", "und"),
     # the page: sentences
     "lines_remark": (
         (

@@ -14,7 +14,11 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from clvmodels.report.content import largest_segments
+from clvmodels.report.labels import label
 from clvmodels.report.locale import NBSP, Locale
+from clvmodels.report.plain import plain
+from clvmodels.report.remarks import headline_remarks, valuation_remarks
 from clvmodels.report.stated import stated
 from clvmodels.report.words import amount, percent, significant, with_currency
 from clvmodels.valuation.movement import LINES, Movement
@@ -36,11 +40,15 @@ if TYPE_CHECKING:
 __all__ = ["closing_report", "equity_report", "fits_report", "histories_report", "notes_report", "written_report"]
 
 _INDENT: Final = (0, 0, 0, 2)
+_MOST_SEGMENTS: Final = 20
+"""Segments shown; of more, those with the largest equity."""
+_LONGEST_NAME: Final = 60
+"""Letters of the name of a segment that are shown."""
 
 
 def _section(title: str, *parts: RenderableType, beside: str = "") -> RenderableType:
     """Return a block: an empty line, a heading, and the parts below it."""
-    heading = Text.assemble("\n", (title, "bold"), ("  " + beside if beside else "", "dim"))
+    heading = Text.assemble("\n", (title, "bold"), ("  " + plain(beside) if beside else "", "dim"))
     return Group(heading, *(Padding(part, _INDENT, expand=False) for part in parts))
 
 
@@ -48,8 +56,17 @@ def _points(mark: str | Text, lines: Sequence[str]) -> Table:
     """Return lines of text, each behind a mark, which stays alone in its column."""
     table = Table.grid(padding=(0, 1, 0, 0))
     for line in lines:
-        table.add_row(mark, Text(line))
+        _add(table, mark, line)
     return table
+
+
+def _add(table: Table, *cells: str | Text, style: str = "") -> None:
+    """Add a row to a table; a text is shown as it is, whatever is in it."""
+    table.add_row(*(_text(one) if isinstance(one, str) else one for one in cells), style=style)
+
+
+def _text(text: str, style: str = "") -> Text:
+    return Text(plain(text), style)
 
 
 def _table(*columns: str, left: Sequence[int] = (0,)) -> Table:
@@ -58,7 +75,7 @@ def _table(*columns: str, left: Sequence[int] = (0,)) -> Table:
     table.padding = (0, 1, 0, 0)
     table.header_style = "dim"
     for index, column in enumerate(columns):
-        table.add_column(column, justify="left" if index in left else "right", no_wrap=index not in left)
+        table.add_column(_text(column), justify="left" if index in left else "right", no_wrap=index not in left)
     return table
 
 
@@ -78,16 +95,18 @@ def _fit(fit: Fit) -> RenderableType:
     table = _table("parameter", "estimate", "standard error", "95 % from", "to")
     for name, row in fit.summary().iterrows():
         estimate, low, high = (significant(row[column]) for column in ("estimate", "low", "high"))
-        table.add_row(str(name), estimate, significant(row["sd"], 2), low, high)
+        _add(table, str(name), estimate, significant(row["sd"], 2), low, high)
     beside = f"log-likelihood {fit.log_likelihood:,.1f}, AIC {fit.aic:,.1f}, {fit.customers:,} customers"
-    return _section(fit.model.name, table, Padding(Text(fit.describe()), (1, 0, 0, 0)), beside=beside)
+    return _section(
+        fit.model.name, table, Padding(Text(plain(fit.describe(), lines=True)), (1, 0, 0, 0)), beside=beside
+    )
 
 
 def _parameters(fits: Sequence[Fit]) -> RenderableType:
     """Return the parameters of several fits, a line each."""
     table = Table.grid(padding=(0, 3, 0, 0))
     for fit in fits:
-        table.add_row(fit.model.name, *(f"{name} {significant(value)}" for name, value in fit.params.items()))
+        _add(table, fit.model.name, *(f"{name} {significant(value)}" for name, value in fit.params.items()))
     units = {fit.unit for fit in fits if fit.unit}
     return _section("Parameters", table, beside=f"time in {units.pop()}s" if len(units) == 1 else "")
 
@@ -101,7 +120,7 @@ def equity_report(valuation: Valuation) -> RenderableType:
         _model_risk(valuation),
         _parameters([*fits, book.spend]),
         Text(),
-        _headline(book),
+        _headline(book, valuation_remarks(valuation, Locale("en", book.terms.currency))),
         _assumptions(book.terms),
         _lines(book),
         _horizons(book),
@@ -114,7 +133,7 @@ def closing_report(report: EquityReport) -> RenderableType:
     """Return an equity report in short: equity, statement, movement, reconciliation."""
     book = report.book
     return Group(
-        _headline(book),
+        _headline(book, headline_remarks(report, Locale("en", book.terms.currency))),
         _assumptions(book.terms),
         _statement(report),
         _unprofitable(book),
@@ -125,16 +144,23 @@ def closing_report(report: EquityReport) -> RenderableType:
 
 
 def _statement(report: EquityReport) -> RenderableType:
-    """Return the statement by segment."""
+    """Return the statement by segment: the largest of many."""
     book = report.book
     ends = ("5 %", "95 %") if book.has_draws else ()
-    table = _table(report.by or "", "customers", "alive", "orders", "equity", "a head", *ends)
-    for name, row in report.statement.iterrows():
+    table = _table(_cut(report.by or ""), "customers", "alive", "orders", "equity", "a head", *ends)
+    rows, left_out = largest_segments(report.statement, _MOST_SEGMENTS)
+    for name, row in rows.iterrows():
         columns = ["customers", "living_customers", "discounted_orders", "equity"]
         cells = [f"{row[column]:,.0f}" for column in columns] + [amount(row["per_head"], digits=2)]
         cells += [amount(row[end]) for end in ("low", "high")] if book.has_draws else []
-        table.add_row(str(name), *cells, style="bold" if name == TOTAL else "")
-    return _section("Statement", table, beside=with_currency(book.equity, book.terms.currency))
+        _add(table, _cut(str(name)), *cells, style="bold" if name == TOTAL else "")
+    below = [_text(label("segments_left_out", "en").format(f"{left_out:,}"), "dim")] if left_out else []
+    return _section("Statement", table, *below, beside=with_currency(book.equity, book.terms.currency))
+
+
+def _cut(name: str) -> str:
+    """Return a name, or the beginning of one that would fill the screen."""
+    return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1]}…"
 
 
 def _unprofitable(book: Book) -> RenderableType:
@@ -144,7 +170,7 @@ def _unprofitable(book: Book) -> RenderableType:
         return Group()
     share, worth = percent(customers / len(book.histories)), with_currency(equity, book.terms.currency)
     text = f"Unprofitable customers: {customers:,} ({share}), {worth} together (expected value below zero)."
-    return Padding(Text(text), (1, 0, 0, 2), expand=False)
+    return Padding(_text(text), (1, 0, 0, 2), expand=False)
 
 
 def _movement(movement: Movement) -> RenderableType:
@@ -155,7 +181,7 @@ def _movement(movement: Movement) -> RenderableType:
         if row["value"] != 0.0:
             style = "" if row["kind"] == "change" else "bold"
             share = percent(_ratio(row["value"], opening), sign=row["kind"] == "change")
-            table.add_row(LINES[str(key)], amount(row["value"]), share, style=style)
+            _add(table, LINES[str(key)], amount(row["value"]), share, style=style)
     return _section("Movement", table)
 
 
@@ -164,7 +190,7 @@ def _reconciliation(items: pd.DataFrame) -> RenderableType:
     table = _table("", "money")
     for name, row in items.iterrows():
         wrong = name == UNEXPLAINED and row["money"] != 0.0
-        table.add_row(str(name), amount(row["money"], digits=2), style="bold red" if wrong else "")
+        _add(table, str(name), amount(row["money"], digits=2), style="bold red" if wrong else "")
     return _section("Reconciliation to the ledger", table)
 
 
@@ -172,7 +198,7 @@ def _models(fits: Sequence[Fit], equities: Sequence[float] = ()) -> RenderableTy
     """Return the models that were fitted, the chosen one first, with the equity under each if it is known."""
     if len(fits) == 1:
         table = _table("", "log-likelihood", "AIC")
-        table.add_row(fits[0].model.name, *_likelihood(fits[0]))
+        _add(table, fits[0].model.name, *_likelihood(fits[0]))
         return _section("Model", table)
     table = _table("", "log-likelihood", "AIC", "difference", *(("equity", "to chosen") if equities else ()))
     for index, fit in enumerate(fits):
@@ -180,7 +206,7 @@ def _models(fits: Sequence[Fit], equities: Sequence[float] = ()) -> RenderableTy
         if equities:
             relative = _ratio(equities[index], equities[0]) - 1.0
             cells += [amount(equities[index]), percent(relative, sign=True) if index else "chosen"]
-        table.add_row(fit.model.name, *cells, style="" if index else "bold")
+        _add(table, fit.model.name, *cells, style="" if index else "bold")
     return _section("Models", table, beside="the one with the lowest AIC is chosen")
 
 
@@ -189,29 +215,32 @@ def _likelihood(fit: Fit) -> tuple[str, str]:
 
 
 def _model_risk(valuation: Valuation) -> RenderableType:
-    if len(valuation.candidates) == 1 or valuation.book.equity == 0.0:
+    """Return how far other models are from the chosen one; nothing if there are none that differ."""
+    if valuation.model_risk is None:
         return Group()
     low, high = (percent(bound, sign=True) for bound in valuation.model_risk)
     between = low if low == high else f"{low} to {high}"
-    return Padding(Text(f"Model risk: {between} under the models not chosen."), (1, 0, 0, 2), expand=False)
+    which = "the other models" if valuation.same_models else "the models not chosen"
+    return Padding(Text(f"Model risk: {between} under {which}."), (1, 0, 0, 2), expand=False)
 
 
-def _headline(book: Book | LazyBook) -> RenderableType:
-    """Return the equity, framed."""
+def _headline(book: Book | LazyBook, remarks: Sequence[str]) -> RenderableType:
+    """Return the equity, framed, and below it what has to be known to read it."""
     customers = len(book.histories)
     text = Text.assemble(
-        (with_currency(book.equity, book.terms.currency), "bold green" if book.equity > 0 else "bold red"),
+        (plain(with_currency(book.equity, book.terms.currency)), "bold green" if book.equity > 0 else "bold red"),
         f"\n{customers:,} customers, {amount(book.equity / max(customers, 1), digits=2)} a head"
         f"\n{book.orders.model.name} and {book.spend.model.name}",
     )
-    return Panel(text, title="Customer equity", title_align="left", padding=(1, 3), expand=False)
+    panel = Panel(text, title="Customer equity", title_align="left", padding=(1, 3), expand=False)
+    return Group(panel, _points(Text("!", "bold yellow"), remarks)) if remarks else panel
 
 
 def _assumptions(terms: Assumptions) -> RenderableType:
     table = Table.grid(padding=(0, 3, 0, 0))
     locale = Locale("en", terms.currency)
     for key, words in stated(terms, locale):
-        table.add_row(Text(locale.label(key), "dim"), Text(words.replace(NBSP, " ")))
+        _add(table, _text(locale.label(key), "dim"), words.replace(NBSP, " "))
     return _section("Assumptions", table)
 
 
@@ -222,7 +251,7 @@ def _lines(book: Book | LazyBook) -> RenderableType:
         rate = f"{line['rate']:,.6g}" if np.isfinite(line["rate"]) else ""
         numbers = (amount(line["amount"]), rate, amount(line["value"]))
         share = percent(_ratio(line["value"], book.equity))
-        table.add_row(str(name).replace("_", " "), str(line["driver"]), *numbers, share)
+        _add(table, str(name).replace("_", " "), str(line["driver"]), *numbers, share)
     return _section("What it is made of", table, beside="amounts are discounted")
 
 
@@ -233,9 +262,9 @@ def _horizons(book: Book | LazyBook) -> RenderableType:
         if np.isclose(row["equity"], book.equity, rtol=1e-9):
             break
         share = _ratio(row["equity"], book.equity)
-        table.add_row(f"{years} year{'s' if years != 1 else ''}", amount(row["equity"]), percent(share))
+        _add(table, f"{years} year{'s' if years != 1 else ''}", amount(row["equity"]), percent(share))
     end = "for ever" if book.terms.horizon is None else book.terms.horizon
-    table.add_row(end, amount(book.equity), percent(_ratio(book.equity, book.equity)), style="bold")
+    _add(table, end, amount(book.equity), percent(_ratio(book.equity, book.equity)), style="bold")
     return _section("When it comes", table)
 
 
@@ -245,7 +274,7 @@ def _groups(valuation: Valuation) -> RenderableType:
     below = (valuation.unprofitable,) if valuation.unprofitable.customers else ()
     for group in (*valuation.groups, *below):
         shares = percent(_ratio(group.customers, customers)), percent(_ratio(group.equity, equity))
-        table.add_row(group.name, f"{group.customers:,}", shares[0], amount(group.equity), shares[1])
+        _add(table, group.name, f"{group.customers:,}", shares[0], amount(group.equity), shares[1])
     return _section("Who it comes from", table)
 
 
@@ -257,11 +286,11 @@ def _new_customer(book: Book | LazyBook) -> RenderableType:
     later = f"{new.orders:.2f} discounted orders of {amount(new.order_value, digits=2)}"
     source = f"the mean of {new.first_orders:,} first orders in the log" if new.first_orders else "the model's mean"
     first = f"an order of {amount(new.first_order_value, digits=2)}, {source}"
-    table.add_row("first order", amount(new.first_order, digits=2), Text(first, "dim"))
-    table.add_row("what follows", amount(new.repeat, digits=2), Text(later, "dim"))
+    _add(table, "first order", amount(new.first_order, digits=2), _text(first, "dim"))
+    _add(table, "what follows", amount(new.repeat, digits=2), _text(later, "dim"))
     total = with_currency(new.post_acquisition_value, currency, digits=2)
     highest = Text("at most this may be spent to acquire one", "dim")
-    table.add_row("together", amount(new.post_acquisition_value, digits=2), highest, style="bold")
+    _add(table, "together", amount(new.post_acquisition_value, digits=2), highest, style="bold")
     return _section("A new customer", table, beside=total)
 
 
@@ -276,7 +305,7 @@ def written_report(path: Path | None, names: Sequence[str] = ()) -> RenderableTy
     """Return where the results lie; nothing if they were only shown."""
     if path is None:
         return Group()
-    return Text.assemble("\nwritten: ", (str(path), "bold"), f" ({', '.join(names)})" if names else "")
+    return Text.assemble("\nwritten: ", (plain(str(path)), "bold"), f" ({', '.join(names)})" if names else "")
 
 
 def _ratio(part: float, whole: float) -> float:

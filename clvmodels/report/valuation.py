@@ -11,6 +11,7 @@ from clvmodels.data.histories import Histories
 from clvmodels.data.lazy import LazyHistories
 from clvmodels.inference.orders_fit import OrdersFit
 from clvmodels.inference.spend_fit import SpendFit
+from clvmodels.report.fitting import same_as_first
 from clvmodels.report.progress import Step
 from clvmodels.valuation.assumptions import Assumptions
 from clvmodels.valuation.book import Book, value
@@ -54,9 +55,22 @@ class Valuation:
     candidates: tuple[Candidate, ...]
 
     @cached_property
-    def model_risk(self) -> tuple[float, float]:
-        """The lowest and the highest equity under the models not chosen, relative to the chosen one's, less 1."""
-        relative = [candidate.equity / self.book.equity - 1.0 for candidate in self.candidates[1:]]
+    def same_models(self) -> tuple[str, ...]:
+        """The names of the models that have become the same one as the chosen one at a boundary."""
+        equity = {candidate.fit.model.name: candidate.equity for candidate in self.candidates}
+        fits = [candidate.fit for candidate in self.candidates]
+        return same_as_first(fits, lambda fit: equity[fit.model.name])
+
+    @cached_property
+    def model_risk(self) -> tuple[float, float] | None:
+        """The lowest and the highest equity under the models not chosen, relative to the chosen one's, less 1.
+
+        Models that have become the same as the chosen one do not count; None if there are no others, or equity is zero.
+        """
+        others = [one.equity for one in self.candidates[1:] if one.fit.model.name not in self.same_models]
+        if not others or self.book.equity == 0.0:
+            return None
+        relative = [equity / self.book.equity - 1.0 for equity in others]
         return min(relative), max(relative)
 
     @cached_property

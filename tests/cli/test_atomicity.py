@@ -6,6 +6,7 @@ import errno
 import signal
 import subprocess
 import sys
+import textwrap
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -176,8 +177,8 @@ def test_a_run_repeated_writes_the_same_bytes(run: Run, large: Path, terms: Path
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no such signal")
-@pytest.mark.parametrize("during", ["keep", "write"])
-def test_ctrl_c_while_the_engine_computes(during: str, large: Path, terms: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("during", "number"), [("keep", signal.SIGINT), ("write", signal.SIGTERM)])
+def test_signals_while_the_engine_computes(during: str, number: int, large: Path, terms: Path, tmp_path: Path) -> None:
     """The aggregation is under way as a table is kept, and the customers as they are written."""
     told = f"""
 import sys
@@ -203,34 +204,112 @@ cli.main()
             assert process.poll() is None
         if during == "keep":
             time.sleep(0.1)
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         err = process.communicate(timeout=60)[1]
-    assert (process.returncode, err) == (130, "")
+    assert (process.returncode, err.strip()) == (128 + number, "")
     assert sorted(tmp_path.iterdir()) == [spills, terms]
     assert list(spills.iterdir()) == []
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="there is no such signal")
-def test_ctrl_c_in_a_process_of_its_own(given: tuple[object, ...], tmp_path: Path) -> None:
-    slow = """
-import sys, time
-from clvmodels import cli
+def ended(reading: str, given: tuple[object, ...], number: int | None) -> tuple[int, str, float]:
+    """Run a command whose log is read by other code; return exit code, errors and seconds from its signal to its end.
+
+    Parameters
+    ----------
+    reading
+        What reads the log, and says on standard error when it has begun.
+    given
+        The command.
+    number
+        The signal that is sent then; None: it sends its own.
+    """
+    code = f"""
+import signal, sys, time
+from clvmodels import cli, interrupts
 from clvmodels.data import transactions
 
 def rfm_summary(*_, **__):
-    print("reading", file=sys.stderr, flush=True)
-    time.sleep(60)
+{textwrap.indent(reading, "    ")}
 
 transactions.rfm_summary = rfm_summary
 cli.main()
 """
-    command = [sys.executable, "-c", slow, *map(str, given)]
+    command = [sys.executable, "-c", code, *map(str, given)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
         assert process.stderr.readline() == "reading\n"
-        process.send_signal(signal.SIGINT)
+        begun = time.monotonic()
+        if number is not None:
+            process.send_signal(number)
         out, err = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert "Traceback" not in err
     assert out == ""
+    return process.returncode, err, time.monotonic() - begun
+
+
+SLOW = """
+print("reading", file=sys.stderr, flush=True)
+time.sleep(60)
+"""
+LOST = """
+class Last:
+    def __del__(self):
+        signal.raise_signal(signal.SIGTERM)
+
+print("reading", file=sys.stderr, flush=True)
+last = Last()
+del last
+time.sleep(60)
+"""
+STUCK = """
+interrupts.LONGEST = 1.0
+print("reading", file=sys.stderr, flush=True)
+try:
+    time.sleep(60)
+finally:
+    time.sleep(60)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no such signals")
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_signals_that_end_a_process(given: tuple[object, ...], tmp_path: Path, name: str) -> None:
+    number = getattr(signal, name)
+    code, err, _ = ended(SLOW, given, number)
+    assert (code, err.strip()) == (128 + number, "")
     assert not (tmp_path / "place").exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no such signals")
+def test_an_interrupt_that_nothing_can_raise_is_raised_again(given: tuple[object, ...]) -> None:
+    code, err, seconds = ended(LOST, given, None)
+    assert (code, err.strip()) == (143, "")
+    assert seconds < 30.0
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no such signals")
+def test_a_run_that_does_not_end_after_a_signal_is_ended(given: tuple[object, ...]) -> None:
+    code, err, seconds = ended(STUCK, given, signal.SIGTERM)
+    assert (code, err.strip()) == (143, "")
+    assert seconds < 30.0
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no such signals")
+def test_a_signal_that_the_caller_ignores_stays_ignored(given: tuple[object, ...]) -> None:
+    """So ``nohup`` has it."""
+    command = """
+import signal
+signal.signal(signal.SIGHUP, signal.SIG_IGN)
+from clvmodels import cli
+from clvmodels.data import transactions
+
+def rfm_summary(*_, **__):
+    signal.raise_signal(signal.SIGHUP)
+    raise OSError(2, "gone on", "log")
+
+transactions.rfm_summary = rfm_summary
+cli.main()
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", command, *map(str, given)], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (2, "error: gone on: 'log'\n")

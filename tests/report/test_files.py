@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import signal
 import stat
+import subprocess
 import sys
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from clvmodels.files import whole_file
+from clvmodels.files import swapped, whole_file
 from clvmodels.report import files
 from clvmodels.report.files import OutputError, require_folder, require_table, whole_folder, write_table
 
@@ -102,11 +105,63 @@ def test_the_earlier_folder_comes_back_if_the_new_one_cannot_take_its_place(
             raise KeyboardInterrupt
         return rename(path, target)
 
+    monkeypatch.setattr(files, "swapped", lambda *_: False)
     monkeypatch.setattr(Path, "rename", fail_for_parts)
     with pytest.raises(KeyboardInterrupt), whole_folder(folder, NAMES, MARK):
         pass
     assert names(folder) == [MARK]
     assert names(tmp_path) == ["out"]
+
+
+def test_a_folder_is_replaced_where_the_system_exchanges_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = ours(tmp_path / "out")
+    monkeypatch.setattr(files, "swapped", lambda *_: False)
+    with whole_folder(folder, NAMES, MARK) as part:
+        (part / MARK).write_text("new", encoding="utf-8")
+    assert (folder / MARK).read_text(encoding="utf-8") == "new"
+    assert names(tmp_path) == ["out"]
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the call is one of Linux")
+def test_folders_are_exchanged_in_one_step(tmp_path: Path) -> None:
+    for name in ("one", "ötwo"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / name).touch()
+    assert swapped(tmp_path / "one", tmp_path / "ötwo")
+    assert names(tmp_path / "one") == ["ötwo"]
+    assert names(tmp_path / "ötwo") == ["one"]
+    assert not swapped(tmp_path / "one", tmp_path / "missing")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="folders cannot be locked there")
+def test_what_a_killed_run_has_left_is_removed_by_the_next(tmp_path: Path) -> None:
+    """Only folders with just these names, of no running process; links and files stay."""
+    killed = """
+import os, signal, sys
+from pathlib import Path
+from clvmodels.files import swapped, whole_file
+
+with whole_file(Path(sys.argv[1])) as part:
+    part.write_text("half", encoding="utf-8")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+    target = tmp_path / "table.csv"
+    done = subprocess.run([sys.executable, "-c", killed, str(target)], check=False)
+    assert done.returncode == -signal.SIGKILL
+    (left,) = names(tmp_path)
+    assert re.fullmatch(r"\.table\.csv\.[0-9a-f]{8}\.part", left)
+    others = [".table.csv.0123456.part", ".other.csv.01234567.part", ".table.csv.01234567.part.before"]
+    for name in others:
+        (tmp_path / name).mkdir()
+    (tmp_path / ".table.csv.00000000.part").touch()
+    (tmp_path / ".table.csv.11111111.part").symlink_to(tmp_path / others[0])
+    with whole_file(target) as running, whole_file(target) as part:
+        part.write_text("whole", encoding="utf-8")
+        assert running.parent.is_dir()
+        running.write_text("later", encoding="utf-8")
+    assert target.read_text(encoding="utf-8") == "later"
+    kept = [*others, ".table.csv.00000000.part", ".table.csv.11111111.part", "table.csv"]
+    assert names(tmp_path) == sorted(kept)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no such modes")

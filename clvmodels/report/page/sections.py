@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from clvmodels.report.content import EquityReport
+from clvmodels.report.content import EquityReport, largest_segments
 from clvmodels.report.locale import Locale, digits_of
 from clvmodels.report.page.markup import Html, tag
 from clvmodels.report.page.tables import Row, head, name, number, section, table, words
+from clvmodels.report.remarks import headline_remarks
 from clvmodels.report.stated import stated
 from clvmodels.valuation.reconciliation import UNEXPLAINED
 from clvmodels.valuation.statement import TOTAL
@@ -34,7 +35,9 @@ def headline(report: EquityReport, locale: Locale) -> Html:
     equity = tag("strong", locale.with_currency(book.equity), {"id": "equity", "data-value": repr(book.equity)})
     facts = [tag("div", [tag("dt", what), tag("dd", said)]) for what, said in _facts(report, locale)]
     title = tag("h1", [locale.label("customer_equity"), tag("span", locale.day(report.closings[-1]))])
-    return tag("header", [title, tag("p", equity, {"class": "equity"}), tag("dl", facts), flag(report, locale)])
+    remarks = [tag("p", remark, {"class": "caution", "role": "note"}) for remark in headline_remarks(report, locale)]
+    parts = [title, tag("p", equity, {"class": "equity"}), *remarks, tag("dl", facts), flag(report, locale)]
+    return tag("header", parts)
 
 
 def _facts(report: EquityReport, locale: Locale) -> Iterator[tuple[str, str]]:
@@ -73,7 +76,7 @@ def _unexplained(items: pd.DataFrame) -> float:
 
 def statement(report: EquityReport, locale: Locale) -> Html:
     """Return the customer-equity statement by segment: key figures, and the lines in a table of their own."""
-    shown, left_out = _largest(report.statement)
+    shown, left_out = largest_segments(report.statement, _MOST_SEGMENTS)
     of_lines = [line.name for line in report.book.lines]
     first = [column for column in shown.columns if column not in of_lines]
     by = locale.label("segment" if report.by is None else report.by)
@@ -85,15 +88,6 @@ def statement(report: EquityReport, locale: Locale) -> Html:
     if left_out:
         content.append(tag("p", locale.label("segments_left_out").format(locale.number(left_out)), {"class": "remark"}))
     return section("statement", locale, content)
-
-
-def _largest(whole: pd.DataFrame) -> tuple[pd.DataFrame, int]:
-    """Return the segments with the largest equity in their order, and the total; and how many are left out."""
-    segments = whole.iloc[:-1]
-    if len(segments) <= _MOST_SEGMENTS:
-        return whole, 0
-    rank = segments["equity"].abs().rank(method="first", ascending=False).to_numpy()
-    return whole[np.append(rank <= _MOST_SEGMENTS, True)], len(segments) - _MOST_SEGMENTS
 
 
 def _segments(rows: pd.DataFrame, caption: str, by: str, locale: Locale) -> Html:
@@ -146,7 +140,7 @@ def contribution(report: EquityReport, locale: Locale) -> Html:
     """Return what the customers contributed so far, by segment, and the value still to come."""
     rows = report.contribution
     if len(rows.columns) > _MOST_SEGMENTS + 1:
-        kept = _largest(rows.T.assign(equity=rows.iloc[-1].to_numpy()))[0].index
+        kept = largest_segments(rows.T.assign(equity=rows.iloc[-1].to_numpy()), _MOST_SEGMENTS)[0].index
         rows = rows[kept]
     digits = digits_of(*rows.to_numpy().ravel())
     body = [

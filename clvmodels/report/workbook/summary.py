@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from clvmodels.report.labels import Language, label
 from clvmodels.report.locale import Locale
+from clvmodels.report.remarks import headline_remarks
 from clvmodels.report.workbook.page import Page
 from clvmodels.report.workbook.statement import StatementCells
 from clvmodels.report.workbook.style import ACCENT, Kind, Live, Look, axis, cell
@@ -53,6 +54,8 @@ def write_summary(
     language
         Of the labels.
     """
+    for remark in headline_remarks(report, Locale(language, report.book.terms.currency)):
+        page.note(remark)
     page.note(label("live_note", language))
     page.row += 1
     _key_figures(page, report, statement, language)
