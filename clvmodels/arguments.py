@@ -14,9 +14,22 @@ import numpy as np
 from clvmodels.errors import ClvError, one_of
 
 
-__all__ = ["abridged", "as_number", "is_folder", "require_choice", "require_mapping", "require_path", "require_text", "require_whole"]
+__all__ = [
+    "abridged",
+    "as_number",
+    "is_folder",
+    "require_choice",
+    "require_flag",
+    "require_mapping",
+    "require_memory",
+    "require_path",
+    "require_seed",
+    "require_text",
+    "require_whole",
+]
 
 _LONGEST = 200
+_MOST_GB = 1e9
 
 
 def abridged(value: object) -> str:
@@ -75,6 +88,45 @@ def require_whole(name: str, value: object, *, low: int = 0, high: float = 2**53
         bounds = f"from {low:,} {'up' if high >= 2**53 else f'to {int(high):,}'}"
         raise error(f"{name} is a whole number {bounds}, got {abridged(value)}")
     return int(number)
+
+
+def require_seed(seed: object, error: type[ClvError]) -> None:
+    """Refuse what is no seed of random numbers: a whole number from 0 up, or None for one of chance.
+
+    Raises
+    ------
+    ClvError
+        Of the class `error`.
+    """
+    if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0):
+        raise error(f"seed is a whole number from 0 up, got {abridged(seed)}")
+
+
+def require_flag(name: str, value: object, error: type[ClvError]) -> bool:
+    """Return True or False.
+
+    Raises
+    ------
+    ClvError
+        Of the class `error`, if it is neither.
+    """
+    if not isinstance(value, bool | np.bool_):
+        raise error(f"{name} is True or False, got {abridged(value)}")
+    return bool(value)
+
+
+def require_memory(memory_gb: object, error: type[ClvError]) -> float:
+    """Return what may be taken of the memory, in bytes.
+
+    Raises
+    ------
+    ClvError
+        Of the class `error`, if it is no positive number of GB.
+    """
+    number = as_number(memory_gb)
+    if not 0.0 < number <= _MOST_GB:
+        raise error(f"memory_gb is a number of GB above 0, such as 1.0, got {abridged(memory_gb)}")
+    return 1e9 * number
 
 
 def require_choice(what: str, value: object, allowed: Collection[str], error: type[ClvError]) -> None:
@@ -157,7 +209,9 @@ def require_path(value: object, what: str, error: type[ClvError]) -> Path:
     try:
         return Path(text).expanduser()
     except RuntimeError as failure:
-        raise error(f"cannot read {text!r}: the user whose folder it names is not known; write the whole path") from failure
+        raise error(
+            f"cannot read {text!r}: the user whose folder it names is not known; write the whole path"
+        ) from failure
 
 
 def _encodes_as_name(text: str) -> bool:

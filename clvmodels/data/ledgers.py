@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 import numpy as np
 import numpy.typing as npt
 
+from clvmodels.arguments import abridged
 from clvmodels.data.columns import count, examples
 from clvmodels.data.histories import FloatArray, Histories
 from clvmodels.data.ledger_tables import FORMS, positions, read_ledger
@@ -74,6 +75,20 @@ class Ledgers:
     acquisition: pd.DataFrame | None = None
     referrals: pd.DataFrame | None = None
 
+    def __post_init__(self) -> None:
+        """Refuse what `read` has not made.
+
+        Raises
+        ------
+        DataError
+            If a ledger is no table.
+        """
+        for name in FORMS:
+            if getattr(self, name) is not None and not hasattr(getattr(self, name), "columns"):
+                raise DataError(
+                    f"ledgers are made of tables by Ledgers.read({name}=...), got {name}={abridged(getattr(self, name))}"
+                )
+
     @classmethod
     def read(
         cls,
@@ -132,6 +147,7 @@ class Ledgers:
             findings += [f"{name}: {finding}" for finding in found]
         ledgers = cls(**frames)
         if histories is not None:
+            _require_in_memory(histories)
             findings += _count(ledgers, histories, None).remarks.findings
         _refuse(findings)
         return ledgers
@@ -176,6 +192,7 @@ class Ledgers:
         ann                2            13.5               NaN
         bob                0             0.0               NaN
         """
+        _require_in_memory(histories)
         counted = _count(self, histories, customers)
         _refuse(counted.remarks.findings)
         return counted.table
@@ -202,7 +219,16 @@ class Ledgers:
         >>> Ledgers.read(acquisition=costs).notes(rfm)
         ('acquisition: the cost of 1 customer is not known',)
         """
+        _require_in_memory(histories)
         return tuple(_count(self, histories, customers).remarks.notes)
+
+
+def _require_in_memory(histories: object) -> None:
+    if not isinstance(histories, Histories):
+        raise DataError(
+            f"ledgers are counted for histories in memory, got {type(histories).__name__}; write"
+            " rfm_summary(log, ...).collect()"
+        )
 
 
 def _refuse(findings: list[str]) -> None:
@@ -252,6 +278,8 @@ class _Scope:
             begin = last - np.floor(histories.T * DAYS[histories.unit]).astype("timedelta64[D]")
         else:
             begin = _days(first, zone)
+        if customers is not None and (not isinstance(customers, Iterable) or isinstance(customers, str | bytes)):
+            raise DataError(f"customers are ids, such as those of histories, got {abridged(customers)}")
         others = None if customers is None else pd.Index(list(customers), dtype="object").infer_objects().unique()
         return cls(histories.customer_id, others, begin, last, zone)
 

@@ -175,7 +175,9 @@ def scan_csv(
         require(names, group.columns, what=_what(group.files, files))
         by_folder = [name for name in names if name in group.folder]
         rows = _csv(connection, group.files, text=[name for name in text if name in group.own], named=bool(by_folder))
-        parts.append(rows.project(", ".join(group.values(name) if name in by_folder else quoted(name) for name in names)))
+        parts.append(
+            rows.project(", ".join(group.values(name) if name in by_folder else quoted(name) for name in names))
+        )
     return _together(parts)
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
+from clvmodels.arguments import require_text
 from clvmodels.data.columns import count, examples, quoted, require, require_once
 from clvmodels.data.engine import IbisEngine, PrivateEngine, SparkEngine, Storage
 from clvmodels.data.kinds import plain, plain_reader, plain_type, refuse_unreadable
@@ -44,6 +45,21 @@ class Columns:
     time: str
     value: str | None
     attributes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse what is no name.
+
+        Raises
+        ------
+        DataError
+            With what was got in place of it.
+        """
+        parts = {"customer_id": self.customer_id, "time": self.time, "value": self.value}
+        for part, name in parts.items():
+            if part != "value" or name is not None:
+                require_text(part, name, "the name of a column", DataError)
+        for name in self.attributes:
+            require_text("an attribute", name, "the name of a column", DataError)
 
     @property
     def names(self) -> list[str]:
@@ -127,7 +143,10 @@ def _arrow(log: object, columns: Columns) -> pa.Table | pa.RecordBatchReader:
     if isinstance(log, pa.Table | pa.RecordBatchReader):
         return log
     if hasattr(log, "__arrow_c_stream__"):
-        return pa.RecordBatchReader.from_stream(log)
+        try:
+            return pa.RecordBatchReader.from_stream(log)
+        except pa.ArrowException as error:  # of one column
+            raise DataError(f"a purchase log is a table, got {type(log).__name__}: {error}") from error
     raise DataError(
         "a purchase log is a pandas, polars or Arrow table, a DuckDB relation, an Ibis table, a Spark DataFrame, or the"
         f" path or the paths of CSV or Parquet files; got {type(log).__name__}"

@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
+from clvmodels.arguments import require_text
 from clvmodels.data.columns import count, examples
 from clvmodels.data.engine import PrivateEngine, SparkEngine, in_duckdb
 from clvmodels.data.formats import read_in_spark
@@ -71,6 +72,7 @@ def read_times(source: Source, time: str, time_format: str | None = None) -> Rea
     column = source.table[time]
     kind = column.type()
     if time_format is not None:
+        require_text("time_format", time_format, 'a format of strptime, such as "%d.%m.%Y"', DataError)
         return _formatted(source, time, time_format)
     if kind.is_timestamp() or kind.is_date():
         return Reading(_cut(_in_utc(source, column)), source.time_zone)
@@ -115,7 +117,7 @@ def clock_of(reading: Reading, rows: ir.Table, engine: Engine, time_zone: str | 
     DataError
         If there is no such zone.
     """
-    name = time_zone or reading.own_zone
+    name = reading.own_zone if time_zone is None else time_zone
     if name is None:
         return Clock()
     clock = Clock(parse_zone(name), in_utc=reading.own_zone is not None)

@@ -13,12 +13,16 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from clvmodels.arguments import abridged, as_number, require_mapping
 from clvmodels.errors import ParameterError, one_of
 
 __all__ = ["Array", "Expansion", "Model", "Parameter", "Quantity", "SpendModel", "Sums", "Traits", "TransactionModel"]
 
 Array = NDArray[np.float64]
 Dimension = Literal["none", "time", "money"]
+_MOST = 1e15
+"""Beyond this, what is computed with a parameter may not be finite; at the boundary, 1e9 is as good."""
+
 type Sums = Callable[..., tuple[float, Array]]
 """``(theta, weight, *columns) -> (value, gradient)``, sums over customers; the gradient has shape (parameters,)."""
 type Expansion = Callable[..., tuple[float, Array, Array]]
@@ -194,21 +198,34 @@ class Model:
         array([[ 6.25,  3.74, 15.44],
                [ 6.5 ,  3.74, 15.44]])
         """
-        for name in params:
+        for name in require_mapping("parameters", params, str(dict(self.example)), ParameterError):
             if name not in self.names:
                 raise ParameterError(f"{self.name}: {one_of('parameter', name, self.names)}")
         missing = [name for name in self.names if name not in params]
         if missing:
             raise ParameterError(f"{self.name} needs {', '.join(self.names)}; {', '.join(missing)} missing")
-        theta = np.stack(np.broadcast_arrays(*(np.asarray(params[name], float) for name in self.names)), axis=-1)
-        for index, parameter in enumerate(self.parameters):
-            values = theta[..., index]
-            if not np.all(np.isfinite(values) & (values > parameter.lower)):
-                got = params[parameter.name]
-                raise ParameterError(
-                    f"{self.name}: {parameter.name} must be a finite number above {parameter.lower:g}, got {got!r}"
-                )
-        return theta
+        values = [self._values(parameter, params[parameter.name]) for parameter in self.parameters]
+        try:
+            return np.stack(np.broadcast_arrays(*values), axis=-1)
+        except ValueError as error:
+            shapes = ", ".join(f"{name} {array.shape}" for name, array in zip(self.names, values, strict=True))
+            raise ParameterError(
+                f"{self.name}: the parameters have shapes that do not go together: {shapes}"
+            ) from error
+
+    def _values(self, parameter: Parameter, given: object) -> Array:
+        """Return the values of a parameter, which may be an array."""
+        number = as_number(given)
+        try:
+            values = np.asarray(given if np.isnan(number) else number, float)
+        except (TypeError, ValueError, OverflowError):
+            values = np.full(1, np.nan)
+        if isinstance(given, str | bool) or not np.all((values > parameter.lower) & (values <= _MOST)):
+            raise ParameterError(
+                f"{self.name}: {parameter.name} must be a finite number above {parameter.lower:g} (and at most"
+                f" {_MOST:g}), got {abridged(given)}"
+            )
+        return values
 
     def log_likelihood(self, theta: Array, *columns: Array) -> Array:
         """Return the log-likelihood of each history, given by its columns: of transactions x, t_x, T; of spend x, mean.

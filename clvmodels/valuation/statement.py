@@ -5,6 +5,7 @@ Source: Wiesel, Skiera & Villanueva (2008), Journal of Marketing 72(2).
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -41,7 +42,7 @@ def segments_of(histories: Histories, by: str | pd.Series[Any]) -> pd.Series[Any
 
     if isinstance(by, pd.Series):
         segments = by.reindex(histories.customer_id)
-    elif by in histories.attributes.columns:
+    elif isinstance(by, Hashable) and by in histories.attributes.columns:
         segments = histories.attributes[by]
     else:
         known = [str(column) for column in histories.attributes.columns]
