@@ -13,7 +13,6 @@ import numpy as np
 
 from clvmodels.errors import ClvError, one_of
 
-
 __all__ = [
     "abridged",
     "as_number",

@@ -5,7 +5,6 @@ Only here do data leave an engine (`run`) or come to it (`send`).
 
 from __future__ import annotations
 
-import math
 import sys
 import tempfile
 import warnings
@@ -200,7 +199,7 @@ class PrivateEngine:
         """Read all rows of a reader into a table."""
         self.register("given", rows)
         try:
-            self._do(f"CREATE TABLE {name} AS SELECT * FROM given")
+            self._do(f"CREATE TABLE {name} AS SELECT * FROM given")  # noqa: S608 - the name is ours
         finally:
             self.connection.unregister("given")
 

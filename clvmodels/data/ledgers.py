@@ -84,10 +84,9 @@ class Ledgers:
             If a ledger is no table.
         """
         for name in FORMS:
-            if getattr(self, name) is not None and not hasattr(getattr(self, name), "columns"):
-                raise DataError(
-                    f"ledgers are made of tables by Ledgers.read({name}=...), got {name}={abridged(getattr(self, name))}"
-                )
+            table = getattr(self, name)
+            if table is not None and not hasattr(table, "columns"):
+                raise DataError(f"ledgers are made by Ledgers.read({name}=...), got {name}={abridged(table)}")
 
     @classmethod
     def read(

@@ -3,8 +3,8 @@
 DuckDB takes names, order and types of the columns from the first file and fits the others to it, without a word where
 it rounds. So files are read together only if they have these in common; otherwise they meet by name, in a type for all.
 
-A column that a file lacks may stand in the name of its folder, ``channel=web/log.csv``. What is in the file comes first:
-DuckDB by itself would put the name of the folder in place of the file's own column.
+A column that a file lacks may stand in the name of its folder, ``channel=web/log.csv``. What is in the file comes
+first: DuckDB by itself would put the name of the folder in place of the file's own column.
 """
 
 from __future__ import annotations

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 import numpy as np
 import numpy.typing as npt
 
-from clvmodels.data.checks import check_histories, check_ids, warn_about
 from clvmodels.arguments import require_text
+from clvmodels.data.checks import check_histories, check_ids, warn_about
 from clvmodels.data.columns import count, require, require_once, shown
 from clvmodels.data.histories import FloatArray, Histories
 from clvmodels.data.kinds import refuse_unreadable
@@ -149,8 +149,6 @@ def _positions(index: pd.Index[Any]) -> bool:
 
 def _take_apart(frame: pd.DataFrame, names: Names) -> _Columns:
     """Return ids, numbers and attributes, each by its name in `Histories`."""
-    import pandas as pd
-
     last = names.time_since_last
     wanted = {"frequency": names.frequency, "T": names.T, "recency": names.recency if last is None else last}
     present = [str(column) for column in frame.columns]
@@ -208,7 +206,10 @@ def _numbers(column: pd.Series[Any], ids: pd.Index[Any]) -> npt.NDArray[Any]:
         return column.to_numpy()
     numeric = pd.api.types.is_numeric_dtype(column.dtype) and not pd.api.types.is_bool_dtype(column.dtype)
     if numeric or pd.api.types.infer_dtype(column) in {"decimal", "integer", "floating", "mixed-integer-float"}:
-        return column.to_numpy(dtype=np.float64, na_value=np.nan)
+        try:
+            return column.to_numpy(dtype=np.float64, na_value=np.nan)
+        except (OverflowError, TypeError, ValueError) as error:
+            raise DataError(f"{column.name!r} does not hold numbers that can be computed with: {error}") from error
     seen = ", ".join(f"{shown(id_)} ({shown(value)})" for id_, value in zip(ids[:3], column.iloc[:3], strict=True))
     advice = f"; {_RECENCY_ADVICE}" if pd.api.types.is_datetime64_any_dtype(column.dtype) else ""
     raise DataError(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,11 +16,22 @@ from numpy.typing import NDArray
 from clvmodels.arguments import abridged, as_number, require_mapping
 from clvmodels.errors import ParameterError, one_of
 
-__all__ = ["Array", "Expansion", "Model", "Parameter", "Quantity", "SpendModel", "Sums", "Traits", "TransactionModel"]
+__all__ = [
+    "LARGEST",
+    "Array",
+    "Expansion",
+    "Model",
+    "Parameter",
+    "Quantity",
+    "SpendModel",
+    "Sums",
+    "Traits",
+    "TransactionModel",
+]
 
 Array = NDArray[np.float64]
 Dimension = Literal["none", "time", "money"]
-_MOST = 1e15
+LARGEST: Final = 1e15
 """Beyond this, what is computed with a parameter may not be finite; at the boundary, 1e9 is as good."""
 
 type Sums = Callable[..., tuple[float, Array]]
@@ -220,10 +231,10 @@ class Model:
             values = np.asarray(given if np.isnan(number) else number, float)
         except (TypeError, ValueError, OverflowError):
             values = np.full(1, np.nan)
-        if isinstance(given, str | bool) or not np.all((values > parameter.lower) & (values <= _MOST)):
+        if isinstance(given, str | bool) or not np.all((values > parameter.lower) & (values <= LARGEST)):
             raise ParameterError(
                 f"{self.name}: {parameter.name} must be a finite number above {parameter.lower:g} (and at most"
-                f" {_MOST:g}), got {abridged(given)}"
+                f" {LARGEST:g}), got {abridged(given)}"
             )
         return values
 
