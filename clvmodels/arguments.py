@@ -40,8 +40,8 @@ def abridged(value: object) -> str:
     ("'weak'", 'a list')
     """
     kind = type(value).__name__
-    if hasattr(value, "shape") and getattr(value, "ndim", 0):
-        return f"a {kind} of shape {value.shape}"
+    if getattr(value, "ndim", None):
+        return f"a {kind} of shape {getattr(value, 'shape', None)}"
     if isinstance(value, int) and value.bit_length() > 4 * _LONGEST:
         return "a whole number of more than 200 digits"
     text = repr(value)

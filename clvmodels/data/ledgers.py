@@ -277,10 +277,21 @@ class _Scope:
             begin = last - np.floor(histories.T * DAYS[histories.unit]).astype("timedelta64[D]")
         else:
             begin = _days(first, zone)
-        if customers is not None and (not isinstance(customers, Iterable) or isinstance(customers, str | bytes)):
-            raise DataError(f"customers are ids, such as those of histories, got {abridged(customers)}")
-        others = None if customers is None else pd.Index(list(customers), dtype="object").infer_objects().unique()
+        others = None if customers is None else _distinct(customers)
         return cls(histories.customer_id, others, begin, last, zone)
+
+
+def _distinct(customers: object) -> pd.Index[Any]:
+    """Return ids, each once."""
+    import pandas as pd
+
+    if not isinstance(customers, Iterable) or isinstance(customers, str | bytes):
+        raise DataError(f"customers are ids, such as those of histories, got {abridged(customers)}")
+    try:
+        ids: pd.Index[Any] = pd.Index(list(customers), dtype="object").infer_objects().unique()
+    except (TypeError, UnicodeError) as error:
+        raise DataError(f"customers are ids, such as those of histories: {error}") from error
+    return ids
 
 
 def _days(times: pd.Series[Any], zone: dt.tzinfo | str | None) -> Days:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 from clvmodels.arguments import require_choice, require_text
 from clvmodels.data.build import Plan, Returns
@@ -81,7 +81,7 @@ def _attribute_names(given: object) -> tuple[str, ...]:
     """
     if isinstance(given, str):
         return (given,)
-    names = list(given) if isinstance(given, Iterable) and not isinstance(given, bytes | Mapping) else [None]
+    names: list[Any] = list(given) if isinstance(given, Iterable) and not isinstance(given, bytes | Mapping) else [None]
     for name in names:
         require_text("attributes", name, 'a list of names of columns, such as ["channel"]', DataError)
     return tuple(dict.fromkeys(names))

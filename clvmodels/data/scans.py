@@ -210,7 +210,7 @@ def _csv(
         quotechar='"',
         dtype=dict.fromkeys(text, "VARCHAR") or None,
         hive_partitioning=False,
-        **({"filename": FILE} if named else {}),
+        filename=FILE if named else None,
     )
     if len(rows.columns) == 1 and any(mark in rows.columns[0] for mark in SEPARATORS):
         raise DataError(
@@ -309,7 +309,7 @@ def _footer(file: str) -> pq.FileMetaData:
 
     try:
         return pq.read_metadata(file)
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, ValueError) as error:  # of names that are no text, too
         raise _unreadable(file, error) from error
 
 

@@ -30,7 +30,7 @@ WITHIN: Final = (1, 3, 5, 10)
 """Years within which the share of equity is shown."""
 
 
-def segments_of(histories: Histories, by: str | pd.Series[Any]) -> pd.Series[Any]:
+def segments_of(histories: Histories, by: object) -> pd.Series[Any]:
     """Return the segment of each customer, in the order of the histories; times as text, as they are labels here.
 
     Raises

@@ -115,7 +115,7 @@ def series(values: Any) -> pd.Series[Any]:
         return pd.Series(values)
     column = pd.Series([None] * len(values), dtype=object)
     for place, value in enumerate(values):
-        column.iat[place] = value
+        column.iloc[place] = value
     simple = all(isinstance(value, int | float | str) or value is None for value in values)
     return column.infer_objects() if simple else column
 

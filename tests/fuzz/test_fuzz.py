@@ -193,7 +193,9 @@ def fit_files(data: st.DataObject, folder: Path) -> None:
         while isinstance(place[key], dict | list) and place[key] and data.draw(st.booleans()):
             place = place[key]
             key = data.draw(st.sampled_from(sorted(place) if isinstance(place, dict) else range(len(place))))
-        if data.draw(st.integers(0, 3)) == 0:
+        if isinstance(place[key], float) and data.draw(st.booleans()):
+            place[key] = data.draw(st.floats(0.01, 500.0))
+        elif data.draw(st.integers(0, 3)) == 0:
             del place[key]
         else:
             place[key] = data.draw(st.one_of(some.NUMBERS.filter(lambda n: n != 10**400), some.JSON))
@@ -257,8 +259,8 @@ def options(data: st.DataObject, folder: Path) -> None:  # noqa: ARG001 - as abo
         lambda: rfm.select(odd).T,
         lambda: rfm.in_unit(odd).T,
         lambda: rfm.with_attributes(odd).T,
-        lambda: clv.rfm_summary(odd),
-        lambda: clv.Ledgers.read(service=odd),
+        lambda: clv.rfm_summary(odd).collect().T,
+        lambda: len(clv.Ledgers.read(service=odd).notes(rfm)),
         lambda: clv.Assumptions(discount_rate=odd, margin=0.3).discount_rates,
         lambda: clv.Fit.load(odd),
         lambda: clv.from_lifetimes(odd),
@@ -325,6 +327,5 @@ def test_a_few_of_each_kind(kind: str) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_many_of_each_kind(kind: str) -> None:
     outcomes = trials(kind, MANY)
-    print(f"{kind}: {outcomes}")
     assert outcomes.total() >= MANY
-    assert outcomes["used"] > MANY // 20
+    assert min(outcomes["used"], outcomes["refused"]) > MANY // 50 or kind == "terminal names"
