@@ -231,10 +231,12 @@ class Model:
             values = np.asarray(given if np.isnan(number) else number, float)
         except (TypeError, ValueError, OverflowError):
             values = np.full(1, np.nan)
-        if isinstance(given, str | bool) or not np.all((values > parameter.lower) & (values <= LARGEST)):
+        sane = values.size > 0 and not isinstance(given, str | bool)
+        if not (sane and np.all((values > parameter.lower) & (values <= LARGEST))):
+            most = f" and at most {LARGEST:g}" if np.any(values > LARGEST) else ""
             raise ParameterError(
-                f"{self.name}: {parameter.name} must be a finite number above {parameter.lower:g} (and at most"
-                f" {LARGEST:g}), got {abridged(given)}"
+                f"{self.name}: {parameter.name} must be a finite number above {parameter.lower:g}{most}, got"
+                f" {abridged(given)}"
             )
         return values
 

@@ -5,7 +5,6 @@ Source: Wiesel, Skiera & Villanueva (2008), Journal of Marketing 72(2).
 
 from __future__ import annotations
 
-from collections.abc import Hashable
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -42,7 +41,7 @@ def segments_of(histories: Histories, by: object) -> pd.Series[Any]:
 
     if isinstance(by, pd.Series):
         segments = by.reindex(histories.customer_id)
-    elif isinstance(by, Hashable) and by in histories.attributes.columns:
+    elif pd.api.types.is_hashable(by) and by in histories.attributes.columns:
         segments = histories.attributes[by]
     else:
         known = [str(column) for column in histories.attributes.columns]
