@@ -10,7 +10,7 @@ import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from errno import EEXIST
+from errno import EEXIST, ELOOP
 from pathlib import Path
 from shutil import rmtree
 from typing import Final
@@ -179,7 +179,10 @@ def folders(folder: Path) -> Iterator[None]:
 
 def resolved(path: Path) -> Path:
     """Return an absolute path; a link is followed, so that it goes on to lead to what it led to."""
-    return path.expanduser().resolve()
+    try:
+        return path.expanduser().resolve()
+    except RuntimeError as error:
+        raise OSError(ELOOP, "links lead in a circle, or the folder of a user is not known", str(path)) from error
 
 
 def beside(target: Path) -> tuple[str, str]:

@@ -7,11 +7,11 @@ this (``Assumptions(year="52 weeks")``, as the published examples do).
 
 from __future__ import annotations
 
-import math
 import re
 from datetime import timedelta
 from typing import Final, Literal
 
+from clvmodels.arguments import abridged, as_number
 from clvmodels.errors import UnitError, one_of
 
 __all__ = ["DAYS", "Duration", "Unit", "duration", "parse_unit", "read_duration"]
@@ -27,6 +27,10 @@ DAYS: Final[dict[Unit, float]] = {
     "year": 365.25,
 }
 """Length of each unit in days."""
+
+_LONGEST: Final = 200
+_MOST: Final = 1e12
+"""Of any unit: an hour is then still told apart from none, and what is computed with durations stays finite."""
 
 _WRITTEN = re.compile(r"\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*([A-Za-z]+)\s*")
 
@@ -44,10 +48,12 @@ def parse_unit(text: str) -> Unit:
     >>> parse_unit("weeks")
     'week'
     """
-    name = str(text).strip().lower()
+    if not isinstance(text, str):
+        raise UnitError(f'a unit of time is a text such as "week", got {abridged(text)}')
+    name = text.strip().lower()
     name = name.removesuffix("s")
     if name not in DAYS:
-        raise UnitError(one_of("unit of time", text, DAYS))
+        raise UnitError(one_of("unit of time", text[:_LONGEST], DAYS))
     return name
 
 
@@ -73,8 +79,10 @@ def duration(value: Duration, unit: Unit) -> float:
     >>> duration(39, "week")
     39.0
     """
-    number, given = read_duration(value, unit)
-    return number if given == unit else number * DAYS[given] / DAYS[unit]
+    name = parse_unit(unit)
+    number, given = read_duration(value, name)
+    converted = number if given == name else number * DAYS[given] / DAYS[name]
+    return _finite(converted, value)
 
 
 def read_duration(value: Duration, unit: Unit) -> tuple[float, Unit]:
@@ -94,12 +102,22 @@ def read_duration(value: Duration, unit: Unit) -> tuple[float, Unit]:
     if isinstance(value, timedelta):
         number, given = value / timedelta(days=1), "day"
     elif isinstance(value, str):
-        match = _WRITTEN.fullmatch(value)
+        match = _WRITTEN.fullmatch(value) if len(value) <= _LONGEST else None
         if match is None:
-            raise UnitError(f'cannot read the duration {value!r}; write a number and a unit, such as "52 weeks"')
+            raise UnitError(
+                f'cannot read the duration {abridged(value)}; write a number and a unit, such as "52 weeks"'
+            )
         number, given = float(match[1]), parse_unit(match[2])
     else:
-        number = float(value)
-    if not math.isfinite(number) or number < 0:
-        raise UnitError(f'a duration is a finite number from zero up, got {value!r}; write, for example, "52 weeks"')
-    return number, given
+        number = as_number(value)
+    return _finite(number, value), given
+
+
+def _finite(number: float, value: object) -> float:
+    """Return the number of a duration; refuse one that is none, negative, or longer than the longest."""
+    if not 0.0 <= number <= _MOST:
+        raise UnitError(
+            f"a duration is a number from zero up, of some unit and of at most {_MOST:g}, got {abridged(value)}; write,"
+            ' for example, "52 weeks"'
+        )
+    return number

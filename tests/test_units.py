@@ -84,3 +84,18 @@ def test_there_and_back(number: float, source: str, target: str) -> None:
 @given(number=st.floats(0, 1e6), unit=st.sampled_from(UNITS))
 def test_a_written_duration_equals_the_bare_number_in_its_own_unit(number: float, unit: str) -> None:
     assert duration(f"{number!r} {unit}", cast("Unit", unit)) == duration(number, cast("Unit", unit)) == number
+
+
+@pytest.mark.parametrize(
+    "given", [[1], {"a": 1}, None, True, 10**400, b"3", "nan weeks", "1e308 weeks", "-1 week", 1e13, 1j]
+)
+def test_what_is_no_duration(given: object) -> None:
+    with pytest.raises(UnitError):
+        duration(cast("str", given), "week")
+
+
+@pytest.mark.parametrize("given", [["week"], 3, None, "x" * 100_000])
+def test_what_is_no_unit(given: object) -> None:
+    with pytest.raises(UnitError) as error:
+        parse_unit(cast("str", given))
+    assert len(str(error.value)) < 1_000

@@ -24,6 +24,9 @@ _Rule = Callable[..., npt.NDArray[np.bool_]]
 """Which of some customers break it, by columns of their numbers."""
 
 _ROWS_PER_BLOCK = 1 << 17
+_MOST_PURCHASES = 2.0**53  # above, not every whole number is one
+_MOST_TIME = 1e12  # of any unit; with more, and with more money, what is computed may not be finite
+_MOST_MONEY = 1e100
 _TOLERANCE = 1e-9
 _FEW_CUSTOMERS = 20  # a smaller table is somebody's examples rather than a customer base
 _FEW_GAPS = 5  # so many gaps of one day and none of zero do not happen by chance
@@ -74,10 +77,12 @@ def check_histories(
     if time_since_last is None and all(_over_blocks(_is_clean, x, recency, age, *value.values())):
         return dict(numbers)
     last = "recency" if time_since_last is None else time_since_last
-    for name, array in (("frequency", x), ("T", age), (last, recency)):
-        _check_plain(ids, name, array)
+    for name, array, most in (("frequency", x, _MOST_PURCHASES), ("T", age, _MOST_TIME), (last, recency, _MOST_TIME)):
+        _check_plain(ids, name, array, most)
     if value:
         _refuse("monetary_value is infinite", np.isinf, ids, value, "leave it missing")
+        too_much = f"monetary_value is above {_MOST_MONEY:g}"
+        _refuse(too_much, lambda spend: np.abs(spend) > _MOST_MONEY, ids, value, "is it an amount of money?")
     advice = "it counts repeat purchase occasions"
     _refuse("frequency is no whole number", lambda x: x != np.rint(x), ids, {"frequency": x}, advice)
     if time_since_last is not None:
@@ -99,13 +104,13 @@ def _is_clean(x: FloatArray, recency: FloatArray, age: FloatArray, *value: Float
     """Whether some customers, and not none, break no rule; most tables are clean, and need no further look."""
     return (
         x.min() >= 0.0
-        and x.max() < np.inf
+        and x.max() <= _MOST_PURCHASES
         and np.array_equal(x, np.rint(x))
         and np.array_equal(x == 0, recency == 0)
         and recency.min() >= 0.0
         and bool((recency <= age).all())
-        and age.max() < np.inf
-        and not any(bool(np.isinf(spend).any() or _no_spend(x, spend).any()) for spend in value)
+        and age.max() <= _MOST_TIME
+        and not any(bool((np.abs(spend) > _MOST_MONEY).any() or _no_spend(x, spend).any()) for spend in value)
     )
 
 
@@ -114,13 +119,14 @@ def _no_spend(x: FloatArray, spend: FloatArray) -> npt.NDArray[np.bool_]:
     return np.asarray((x == 0) & (spend == 0))
 
 
-def _check_plain(ids: pd.Index[Any], name: str, array: FloatArray) -> None:
-    """Refuse missing, infinite and negative numbers."""
-    if not _count(lambda array: ~((array >= 0.0) & (array < np.inf)), array):
+def _check_plain(ids: pd.Index[Any], name: str, array: FloatArray, most: float) -> None:
+    """Refuse missing, infinite, negative and very large numbers."""
+    if not _count(lambda array: ~((array >= 0.0) & (array <= most)), array):
         return
     _refuse(f"{name} is missing", np.isnan, ids, {name: array}, "every customer needs one")
     _refuse(f"{name} is infinite", np.isinf, ids, {name: array}, "every customer needs a finite one")
     _refuse(f"{name} is negative", lambda array: array < 0, ids, {name: array}, "it is counted from zero up")
+    _refuse(f"{name} is above {most:g}", lambda array: array > most, ids, {name: array}, "write it in the unit stated")
 
 
 def _check_recency(ids: pd.Index[Any], x: FloatArray, recency: FloatArray, age: FloatArray) -> FloatArray:

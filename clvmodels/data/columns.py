@@ -9,7 +9,7 @@ import numpy as np
 
 from clvmodels.errors import DataError
 
-__all__ = ["count", "examples", "require", "shown"]
+__all__ = ["count", "examples", "quoted", "require", "require_once", "shown"]
 
 
 def require(wanted: Iterable[str], present: Sequence[str], *, what: str) -> None:
@@ -30,6 +30,23 @@ def require(wanted: Iterable[str], present: Sequence[str], *, what: str) -> None
     hints = {name: _meant(name, present) for name in missing}
     told = ", ".join(f"{name!r}{hint}" for name, hint in hints.items())
     raise DataError(f"{what} has no column {told}; its columns are {', '.join(map(repr, present)) or 'none'}")
+
+
+def require_once(wanted: Iterable[str], present: Sequence[str], *, what: str) -> None:
+    """Refuse names that more than one column has.
+
+    Raises
+    ------
+    DataError
+        With these names.
+
+    Examples
+    --------
+    >>> require_once(["date"], ["date", "amount", "amount"], what="the log")
+    """
+    twice = [name for name in dict.fromkeys(wanted) if present.count(name) > 1]
+    if twice:
+        raise DataError(f"{what} has more than one column {examples(twice)}; rename all but one")
 
 
 def _meant(name: str, present: Sequence[str]) -> str:
@@ -70,3 +87,15 @@ def count(number: int, thing: str) -> str:
     ('1 row', '2,000 rows')
     """
     return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}s"
+
+
+def quoted(name: str) -> str:
+    """Return a name as a quoted SQL identifier.
+
+    Examples
+    --------
+    >>> quoted("the date")
+    '"the date"'
+    """
+    escaped = name.replace('"', '""')
+    return f'"{escaped}"'

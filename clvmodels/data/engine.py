@@ -5,7 +5,6 @@ Only here do data leave an engine (`run`) or come to it (`send`).
 
 from __future__ import annotations
 
-import math
 import sys
 import tempfile
 import warnings
@@ -20,7 +19,8 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from urllib.parse import unquote
 from uuid import uuid4
 
-from clvmodels.data.watching import watched
+from clvmodels.arguments import abridged, as_number, is_folder, require_path
+from clvmodels.data.watching import duckdb_errors, watched
 from clvmodels.errors import DataError
 from clvmodels.files import Workplace, remove_leftovers
 
@@ -52,6 +52,7 @@ type EngineColumn = ir.Column
 _LEAST_GB: Final = 0.25
 _SPILL: Final = "clvmodels-spill-", ".tmp"
 """How the name of a folder for spilled data begins and ends."""
+_MOST_GB: Final = 1e9
 _SPARK_SETTINGS: Final = {
     "spark.sql.caseSensitive": "true",  # t and T are two columns
     "spark.sql.execution.arrow.localRelationThreshold": "1",  # a table that is sent is distributed at once
@@ -83,13 +84,12 @@ class Storage:
         DataError
             If the memory is too little to work in, or the folder is none.
         """
-        number = isinstance(self.memory_gb, int | float)
-        if self.memory_gb is not None and not (number and _LEAST_GB <= self.memory_gb < math.inf):
+        if self.memory_gb is not None and not _LEAST_GB <= as_number(self.memory_gb) <= _MOST_GB:
             raise DataError(
-                f"memory_gb is the memory of DuckDB in GB, at least {_LEAST_GB:g}, got {self.memory_gb!r}; what does "
-                "not fit is put into spill_folder"
+                f"memory_gb is the memory of DuckDB in GB, at least {_LEAST_GB:g}, got {abridged(self.memory_gb)}; what"
+                " does not fit is put into spill_folder"
             )
-        if self.spill_folder is not None and not Path(self.spill_folder).is_dir():
+        if self.spill_folder is not None and not is_folder(require_path(self.spill_folder, "spill_folder", DataError)):
             raise DataError(f"spill_folder {str(self.spill_folder)!r} is no folder; make it first")
 
     def at_most(self, memory_gb: float) -> Storage:
@@ -148,7 +148,7 @@ class PrivateEngine:
         """Return a new DuckDB in memory, which may spill to a folder."""
         import duckdb
 
-        parent = Path(tempfile.gettempdir()) if storage.spill_folder is None else Path(storage.spill_folder)
+        parent = Path(tempfile.gettempdir() if storage.spill_folder is None else storage.spill_folder).expanduser()
         remove_leftovers(parent, *_SPILL)
         spill = Workplace(parent, *_SPILL, mode=0o700)
         config: dict[str, Any] = {"temp_directory": str(spill.path), "python_enable_replacements": False}
@@ -199,6 +199,18 @@ class PrivateEngine:
         """Whether a table is one that `public` has returned, or made of such."""
         return getattr(_backend(table), "con", None) is self.connection
 
+    def register(self, name: str, table: pa.Table) -> None:
+        """Show an Arrow table under a name, without a copy."""
+        watched(self.connection, lambda: self.connection.register(name, table))
+
+    def store(self, name: str, rows: pa.RecordBatchReader) -> None:
+        """Read all rows of a reader into a table."""
+        self.register("given", rows)
+        try:
+            self._do(f"CREATE TABLE {name} AS SELECT * FROM given")  # noqa: S608 - the name is ours
+        finally:
+            self.connection.unregister("given")
+
     def take_over(self, expression: ir.Table, engine: Engine) -> ir.Table:
         """Return an expression of another private database as a table, which is streamed."""
         if engine is self:
@@ -241,7 +253,7 @@ class PrivateEngine:
 
     def schema(self, name: str) -> pa.Schema:
         """Return the Arrow schema of a table or view."""
-        return self.connection.table(name).limit(0).to_arrow_table().schema
+        return watched(self.connection, lambda: self.connection.table(name).limit(0).to_arrow_table().schema)
 
     def table(self, name: str) -> ir.Table:
         """Return a table or view by its name."""
@@ -265,7 +277,7 @@ class IbisEngine:
     def run(self, expression: ir.Table) -> pa.Table:
         """Compute an expression and fetch its rows."""
         self._drop_unused()
-        with _silent():
+        with _silent(), duckdb_errors():
             return expression.to_pyarrow()
 
     def keep(self, expression: ir.Table) -> ir.Table:
@@ -287,7 +299,7 @@ class IbisEngine:
     def write(self, expression: ir.Table, path: Path, *, order_by: str) -> None:
         """Write the rows to a Parquet file."""
         self._drop_unused()
-        with _silent():
+        with _silent(), duckdb_errors():
             expression.order_by(order_by).to_parquet(path)
 
     def holds(self, table: ir.Table) -> bool:
@@ -304,7 +316,7 @@ class IbisEngine:
         """Return rows as a temporary table."""
         self._drop_unused()
         name = _new_name()
-        with _silent():
+        with _silent(), duckdb_errors():
             try:
                 return self.backend.create_table(name, rows, temp=True)
             except Exception:

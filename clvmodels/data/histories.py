@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import numpy.typing as npt
 
+from clvmodels.arguments import abridged
 from clvmodels.data.columns import count, examples
 from clvmodels.errors import DataError
 from clvmodels.units import DAYS, Unit, parse_unit
@@ -298,7 +299,11 @@ class Histories:
 
         if isinstance(customers, pd.Series) and customers.dtype == bool:
             customers = self._by_id(customers)
+        if not isinstance(customers, Iterable) or isinstance(customers, str | bytes):
+            raise DataError(f"select takes customer ids, or one boolean a customer; got {abridged(customers)}")
         wanted = np.asarray(customers)
+        if wanted.ndim != 1:
+            raise DataError(f"select takes customer ids, or one boolean a customer; got {abridged(customers)}")
         if wanted.dtype == bool:
             if wanted.shape != (len(self),):
                 raise DataError(f"select takes one boolean a customer: got {wanted.shape}, expected ({len(self)},)")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from clvmodels.data.columns import count, examples, require
+from clvmodels.data.kinds import require_label
 from clvmodels.data.scans import (
     CSV,
     PARQUET,
@@ -75,6 +76,9 @@ class Form:
         return (*self.ids, *(("time",) if self.dated else ()), *(() if self.money is None else (self.money,)))
 
 
+_EXACT: Final = 2.0**63
+"""Larger whole numbers that are stored as floats stay so."""
+
 FORMS: Final[dict[str, Form]] = {
     "returns": Form("return", money="value"),
     "service": Form("contact", labelled=True),
@@ -117,6 +121,8 @@ def read_ledger(table: object, form: Form, *, time_format: str | None = None) ->
     opened = _opened(table, form)
     names = _wanted(form, _names(opened))
     source = open_log(opened, Columns("customer_id", "time" if form.dated else "customer_id", None, names))
+    for name in (*form.ids, *names[len(form.columns) :]):
+        require_label(name, source.table[name].type())
     rows, zone, findings = _dated(source, time_format) if form.dated else (source.table, None, [])
     found = source.engine.run(rows)
     columns: dict[str, Any] = {name: _categories(found[name]) for name in form.ids}
@@ -141,7 +147,10 @@ def _opened(table: object, form: Form) -> object:
     if hasattr(table, "__arrow_c_stream__") and not _names(table):
         import pyarrow as pa
 
-        return pa.RecordBatchReader.from_stream(table).read_all()
+        try:
+            return pa.RecordBatchReader.from_stream(table).read_all()
+        except pa.ArrowException as error:  # of one column
+            raise DataError(f"a ledger is a table, got {type(table).__name__}: {error}") from error
     return table if form.money is None else _with_text(table, form.money)
 
 
@@ -171,7 +180,8 @@ def _with_text(table: object, name: str) -> object:
 
     if not isinstance(table, pd.DataFrame) or name not in table or not pd.api.types.is_object_dtype(table[name]):
         return table
-    return table.assign(**{name: table[name].where(table[name].isna(), table[name].map(str))})
+    text = table[name].map(lambda value: str(value).encode(errors="replace").decode())
+    return table.assign(**{name: table[name].where(table[name].isna(), text)})
 
 
 def _names(table: object) -> list[str]:
@@ -221,13 +231,30 @@ def _categories(column: pa.ChunkedArray) -> pd.Categorical:
     plain = plain.dictionary_decode() if pa.types.is_dictionary(plain.type) else plain
     if pa.types.is_floating(plain.type):
         plain = pc.if_else(pc.is_finite(plain), plain, None)
-        plain = plain.cast(pa.int64()) if pc.all(pc.equal(plain, pc.round(plain))).as_py() else plain
+        whole = pc.and_(pc.equal(plain, pc.round(plain)), pc.less(pc.abs(plain), _EXACT))
+        plain = plain.cast(pa.int64()) if pc.all(whole).as_py() else plain
     elif not pa.types.is_integer(plain.type):
-        plain = plain.cast(pa.large_string())
+        plain = _as_text(plain)
         plain = pc.if_else(pc.equal(plain, ""), None, plain)
     encoded = plain.dictionary_encode()
     codes = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False)
     return pd.Categorical.from_codes(codes, categories=pd.Index(encoded.dictionary.to_pandas()))
+
+
+def _as_text(column: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
+    """Return a column as text.
+
+    Raises
+    ------
+    DataError
+        If it holds what is no text.
+    """
+    import pyarrow as pa
+
+    try:
+        return column.cast(pa.large_string())
+    except pa.ArrowException as error:
+        raise DataError(f"a column of {column.type} cannot be read as text: {error}") from error
 
 
 def _amounts(column: pa.ChunkedArray, form: Form) -> tuple[FloatArray, list[str]]:
@@ -237,10 +264,10 @@ def _amounts(column: pa.ChunkedArray, form: Form) -> tuple[FloatArray, list[str]
 
     name, kind = form.money, column.type
     if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
-        values = np.array(column.cast("float64").to_numpy(), dtype=np.float64)
+        values = np.array(column.cast("float64", safe=False).to_numpy(), dtype=np.float64)
         absent, text = np.isnan(values), None
     else:
-        text = column.cast(pa.large_string()).to_pandas().astype("object")
+        text = _as_text(column).to_pandas().astype("object")
         values = pd.to_numeric(text, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
         absent = (text.isna() | (text == "")).to_numpy(dtype=bool)
     findings = []

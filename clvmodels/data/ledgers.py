@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 import numpy as np
 import numpy.typing as npt
 
+from clvmodels.arguments import abridged
 from clvmodels.data.columns import count, examples
 from clvmodels.data.histories import FloatArray, Histories
 from clvmodels.data.ledger_tables import FORMS, positions, read_ledger
@@ -74,6 +75,19 @@ class Ledgers:
     acquisition: pd.DataFrame | None = None
     referrals: pd.DataFrame | None = None
 
+    def __post_init__(self) -> None:
+        """Refuse what `read` has not made.
+
+        Raises
+        ------
+        DataError
+            If a ledger is no table.
+        """
+        for name in FORMS:
+            table = getattr(self, name)
+            if table is not None and not hasattr(table, "columns"):
+                raise DataError(f"ledgers are made by Ledgers.read({name}=...), got {name}={abridged(table)}")
+
     @classmethod
     def read(
         cls,
@@ -132,6 +146,7 @@ class Ledgers:
             findings += [f"{name}: {finding}" for finding in found]
         ledgers = cls(**frames)
         if histories is not None:
+            _require_in_memory(histories)
             findings += _count(ledgers, histories, None).remarks.findings
         _refuse(findings)
         return ledgers
@@ -176,6 +191,7 @@ class Ledgers:
         ann                2            13.5               NaN
         bob                0             0.0               NaN
         """
+        _require_in_memory(histories)
         counted = _count(self, histories, customers)
         _refuse(counted.remarks.findings)
         return counted.table
@@ -202,7 +218,16 @@ class Ledgers:
         >>> Ledgers.read(acquisition=costs).notes(rfm)
         ('acquisition: the cost of 1 customer is not known',)
         """
+        _require_in_memory(histories)
         return tuple(_count(self, histories, customers).remarks.notes)
+
+
+def _require_in_memory(histories: object) -> None:
+    if not isinstance(histories, Histories):
+        raise DataError(
+            f"ledgers are counted for histories in memory, got {type(histories).__name__}; write"
+            " rfm_summary(log, ...).collect()"
+        )
 
 
 def _refuse(findings: list[str]) -> None:
@@ -252,8 +277,21 @@ class _Scope:
             begin = last - np.floor(histories.T * DAYS[histories.unit]).astype("timedelta64[D]")
         else:
             begin = _days(first, zone)
-        others = None if customers is None else pd.Index(list(customers), dtype="object").infer_objects().unique()
+        others = None if customers is None else _distinct(customers)
         return cls(histories.customer_id, others, begin, last, zone)
+
+
+def _distinct(customers: object) -> pd.Index[Any]:
+    """Return ids, each once."""
+    import pandas as pd
+
+    if not isinstance(customers, Iterable) or isinstance(customers, str | bytes):
+        raise DataError(f"customers are ids, such as those of histories, got {abridged(customers)}")
+    try:
+        ids: pd.Index[Any] = pd.Index(list(customers), dtype="object").infer_objects().unique()
+    except (TypeError, UnicodeError) as error:
+        raise DataError(f"customers are ids, such as those of histories: {error}") from error
+    return ids
 
 
 def _days(times: pd.Series[Any], zone: dt.tzinfo | str | None) -> Days:

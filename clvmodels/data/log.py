@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from clvmodels.data.engine import Storage, in_duckdb
+from clvmodels.data.kinds import require_label
 from clvmodels.data.sources import Columns, open_log
 from clvmodels.data.times import clock_of, parsed, read_times
 from clvmodels.errors import DataError
@@ -70,6 +71,8 @@ def read_log(log: object, columns: Columns, *, time_format: str | None, time_zon
         If the log, a file or a column is missing, the times cannot be read, or the values are not numeric.
     """
     source = open_log(log, columns, storage)
+    for name in (columns.customer_id, *columns.attributes):
+        require_label(name, source.table[name].type())
     reading = read_times(source, columns.time, time_format)
     needed = {"id": _known(source, source.table[columns.customer_id]), "t": reading.times}
     if columns.value is not None:

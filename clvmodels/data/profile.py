@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from clvmodels.data.columns import count
 from clvmodels.data.engine import in_duckdb
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
     from clvmodels.data.log import Log
     from clvmodels.data.windows import Window
+
+_MOST_MONEY: Final = 1e100
+"""With more, sums and squares of amounts may not be finite."""
 
 __all__ = ["Facts", "last_time", "refuse_refunds", "take_stock"]
 
@@ -145,6 +148,12 @@ def _counted(log: Log, kinds: dict[str, ir.BooleanValue]) -> dict[str, Part]:
         raise DataError(
             f"the time column {log.columns.time!r} is before the year 1 (or minus infinity) in {count(early, 'row')};"
             " leave these rows out, or give them a time"
+        )
+    moved = sum(abs(one.get("money") or 0.0) for one in found)
+    if not moved <= _MOST_MONEY and not any(one.get("infinite") for one in found):
+        raise DataError(
+            f"the values of column {log.columns.value!r} add up to more than {_MOST_MONEY:g}, which cannot be computed"
+            " with; is it a column of amounts?"
         )
     infinite = sum(one.get("infinite") or 0 for one in found)
     if infinite:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
+from clvmodels.arguments import require_choice, require_text
 from clvmodels.data.build import Plan, Returns
 from clvmodels.data.engine import Storage
 from clvmodels.data.log import Log, read_log
@@ -14,7 +15,7 @@ from clvmodels.data.moments import Moment, at_the_edge, read_moment
 from clvmodels.data.profile import last_time
 from clvmodels.data.sources import Columns
 from clvmodels.data.windows import Window
-from clvmodels.errors import DataError, one_of
+from clvmodels.errors import DataError
 from clvmodels.units import parse_unit
 
 if TYPE_CHECKING:
@@ -55,9 +56,8 @@ class Reading:
         DataError
             If an option is wrong or the log cannot be read.
         """
-        if self.returns not in get_args(Returns):
-            raise DataError(one_of("returns policy", self.returns, get_args(Returns)))
-        names = (self.attributes,) if isinstance(self.attributes, str) else tuple(dict.fromkeys(self.attributes))
+        require_choice("returns policy", self.returns, get_args(Returns), DataError)
+        names = _attribute_names(self.attributes)
         _require_free(names, str)
         columns = Columns(self.customer_id, self.time, self.value, names)
         found = read_log(log, columns, time_format=self.time_format, time_zone=self.time_zone, storage=storage)
@@ -69,6 +69,22 @@ class Reading:
         """Return how a window of an opened log is to be summarised."""
         resolution = None if self.resolution is None else parse_unit(self.resolution)
         return Plan(log, Window(start, end, resolution, log.clock), parse_unit(self.unit), self.returns)
+
+
+def _attribute_names(given: object) -> tuple[str, ...]:
+    """Return the names of attributes, each once.
+
+    Raises
+    ------
+    DataError
+        If they are no names.
+    """
+    if isinstance(given, str):
+        return (given,)
+    names: list[Any] = list(given) if isinstance(given, Iterable) and not isinstance(given, bytes | Mapping) else [None]
+    for name in names:
+        require_text("attributes", name, 'a list of names of columns, such as ["channel"]', DataError)
+    return tuple(dict.fromkeys(names))
 
 
 def _require_free(names: Sequence[str], read: Callable[[str], str]) -> None:

@@ -2,6 +2,9 @@
 
 DuckDB takes names, order and types of the columns from the first file and fits the others to it, without a word where
 it rounds. So files are read together only if they have these in common; otherwise they meet by name, in a type for all.
+
+A column that a file lacks may stand in the name of its folder, ``channel=web/log.csv``. What is in the file comes
+first: DuckDB by itself would put the name of the folder in place of the file's own column.
 """
 
 from __future__ import annotations
@@ -16,7 +19,9 @@ from glob import escape, glob
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from clvmodels.data.columns import require
+from clvmodels.arguments import require_path
+from clvmodels.data.columns import quoted, require, require_once
+from clvmodels.data.folders import FILE, FileGroup, folder_columns
 from clvmodels.errors import DataError
 
 if TYPE_CHECKING:
@@ -33,7 +38,6 @@ __all__ = [
     "named",
     "parquet_columns",
     "paths_of",
-    "quoted",
     "scan_csv",
     "scan_parquet",
     "told",
@@ -42,20 +46,10 @@ __all__ = [
 CSV: Final = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".txt")
 PARQUET: Final = (".parquet", ".pq")
 SEPARATORS: Final = ",;\t|"
+_LONGEST_HEADER: Final = 1 << 20
+"""Letters of a file that are read to find its header: more would be no header, but may fill the memory."""
 
 type _Types = Mapping[str, pa.DataType]
-
-
-def quoted(name: str) -> str:
-    """Return a name as a quoted SQL identifier.
-
-    Examples
-    --------
-    >>> quoted("the date")
-    '"the date"'
-    """
-    escaped = name.replace('"', '""')
-    return f'"{escaped}"'
 
 
 # ---------------------------------------------------------------------------------------------------------- names
@@ -64,14 +58,20 @@ def quoted(name: str) -> str:
 def paths_of(given: object) -> list[Path]:
     """Return the path or the paths that a user gave; none, if it is something else.
 
+    Raises
+    ------
+    DataError
+        If no file can have such a name.
+
     Examples
     --------
     >>> paths_of("orders.parquet"), paths_of({"customer_id": [1]})
     ([...Path('orders.parquet')], [])
     """
     several = given if isinstance(given, list | tuple) else [given]
-    paths = [Path(one).expanduser() for one in several if isinstance(one, str | os.PathLike)]
-    return paths if len(paths) == len(several) else []
+    if not all(isinstance(path, str | os.PathLike) for path in several):
+        return []
+    return [require_path(path, "a log or a ledger", DataError) for path in several]
 
 
 def kinds_of(paths: Iterable[Path]) -> set[tuple[str, ...]]:
@@ -171,22 +171,31 @@ def scan_csv(
         If a file does not have a column.
     """
     parts = []
-    for group in _alike(files, _header):
-        require(names, _csv(connection, group).columns, what=_what(group, files))
-        parts.append(_csv(connection, group, text).select(*map(quoted, names)))
+    for group in _csv_groups(connection, files):
+        require(names, group.columns, what=_what(group.files, files))
+        by_folder = [name for name in names if name in group.folder]
+        rows = _csv(connection, group.files, text=[name for name in text if name in group.own], named=bool(by_folder))
+        parts.append(
+            rows.project(", ".join(group.values(name) if name in by_folder else quoted(name) for name in names))
+        )
     return _together(parts)
 
 
 def csv_columns(connection: duckdb.DuckDBPyConnection, files: Sequence[str]) -> list[str]:
-    """Return the names of the columns that any of the CSV files has."""
-    names = [name for group in _alike(files, _header) for name in _csv(connection, group).columns]
-    return list(dict.fromkeys(names))
+    """Return the names of the columns that any of the CSV files has, or its folders."""
+    return list(dict.fromkeys(name for group in _csv_groups(connection, files) for name in group.columns))
+
+
+def _csv_groups(connection: duckdb.DuckDBPyConnection, files: Sequence[str]) -> list[FileGroup]:
+    """Return CSV files in groups with the same header, and the same columns in their folders."""
+    groups = _alike(files, lambda file: (_header(file), folder_columns(file)))
+    return [FileGroup.of(group, _csv(connection, group).columns) for group in groups]
 
 
 def _csv(
-    connection: duckdb.DuckDBPyConnection, files: Sequence[str], text: Collection[str] = ()
+    connection: duckdb.DuckDBPyConnection, files: Sequence[str], *, text: Collection[str] = (), named: bool = False
 ) -> duckdb.DuckDBPyRelation:
-    """Return CSV files with the same header.
+    """Return CSV files with the same header; if wanted, with their names as a further column.
 
     The quote is stated: DuckDB would look for it in the first 20,480 rows, and do without if there is none by then.
 
@@ -195,8 +204,14 @@ def _csv(
     DataError
         If DuckDB finds no separator that divides these rows into as many fields as the header.
     """
-    types = dict.fromkeys(text, "VARCHAR")
-    rows = connection.read_csv(_names(files), header=True, quotechar='"', dtype=types or None)  # type: ignore[arg-type] # several are allowed
+    rows = connection.read_csv(
+        _names(files),  # type: ignore[arg-type] # several are allowed
+        header=True,
+        quotechar='"',
+        dtype=dict.fromkeys(text, "VARCHAR") or None,
+        hive_partitioning=False,
+        filename=FILE if named else None,
+    )
     if len(rows.columns) == 1 and any(mark in rows.columns[0] for mark in SEPARATORS):
         raise DataError(
             f"the header of {files[0]!r} names several columns, {rows.columns[0]!r}, but a row near the beginning has"
@@ -206,13 +221,26 @@ def _csv(
 
 
 def _header(file: str) -> str:
-    """Return the first line of a CSV file that is not empty."""
+    """Return the first line of a CSV file that is not empty.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be read, or has no end of a line within the first `_LONGEST_HEADER` letters.
+    """
     open_text = gzip.open if file.lower().endswith(".gz") else open
     try:
         with open_text(file, "rt", encoding="utf-8-sig", errors="replace") as lines:
-            return next((line.rstrip("\n") for line in lines if line.strip()), "")
+            beginning = lines.read(_LONGEST_HEADER)
     except (OSError, EOFError, zlib.error) as error:
         raise _unreadable(file, error) from error
+    header = next((line for line in beginning.splitlines() if line.strip()), "")
+    if len(beginning) == _LONGEST_HEADER and (not header or beginning.endswith(header)):
+        raise DataError(
+            f"cannot read {file!r}: no line ends within its first {_LONGEST_HEADER:,} letters; a CSV file begins with"
+            " the names of its columns"
+        )
+    return header
 
 
 # -------------------------------------------------------------------------------------------------------- Parquet
@@ -228,33 +256,51 @@ def scan_parquet(
     DataError
         If a file cannot be read or does not have a column, or has it in a type that does not go with another's.
     """
-    types = _types(files)
+    types = _types(files, names)
     kinds = {name: _kinds(name, types) for name in names}
     casts = {name: _cast(name, found) for name, found in kinds.items()}
     parts = []
-    for group in _alike(list(types), lambda file: tuple(types[file].get(name) for name in names)):
-        rows = connection.from_parquet(_names(group))
-        require(names, rows.columns, what=_what(group, files))
-        own = types[group[0]]
-        chosen = [_column(name, own[name], casts[name], known=bool(kinds[name])) for name in names]
-        parts.append(rows.project(", ".join(chosen)))
+
+    def traits(file: str) -> tuple[object, ...]:
+        return (*(types[file].get(name) for name in names), folder_columns(file))
+
+    for files_alike in _alike(list(types), traits):
+        own = types[files_alike[0]]
+        group = FileGroup.of(files_alike, list(own))
+        require(names, group.columns, what=_what(group.files, files))
+        by_folder = [name for name in names if name in group.folder]
+        chosen = [
+            group.values(name) if name in by_folder else _column(name, own[name], casts[name], known=bool(kinds[name]))
+            for name in names
+        ]
+        parts.append(_parquet(connection, group.files, named=bool(by_folder)).project(", ".join(chosen)))
     return _together(parts), {name: next(iter(found)) for name, found in kinds.items() if found}
 
 
 def parquet_columns(files: Sequence[str]) -> list[str]:
-    """Return the names of the columns that any of the Parquet files has."""
-    return list(dict.fromkeys(name for columns in _types(files).values() for name in columns))
+    """Return the names of the columns that any of the Parquet files has, or its folders."""
+    types = _types(files)
+    return list(dict.fromkeys(name for file, own in types.items() for name in FileGroup.of([file], list(own)).columns))
 
 
-def _types(files: Sequence[str]) -> dict[str, _Types]:
+def _parquet(
+    connection: duckdb.DuckDBPyConnection, files: Sequence[str], *, named: bool = False
+) -> duckdb.DuckDBPyRelation:
+    """Return Parquet files; if wanted, with their names as a further column."""
+    if not named:
+        return connection.from_parquet(_names(files), hive_partitioning=False)
+    paths = ", ".join("'" + path.replace("'", "''") + "'" for path in _names(files))
+    return connection.sql(f"SELECT * FROM read_parquet([{paths}], hive_partitioning=false, filename={quoted(FILE)})")  # noqa: S608
+
+
+def _types(files: Sequence[str], names: Collection[str] = ()) -> dict[str, _Types]:
     """Return the types of the columns of Parquet files, by file; of those that have rows, if there are any.
 
     What wrote a file without rows had no values that could tell it the types.
     """
     footers = {file: _footer(file) for file in files}
     filled = [file for file, footer in footers.items() if footer.num_rows]
-    schemas = {file: footers[file].schema.to_arrow_schema() for file in filled or files}
-    return {file: dict(zip(schema.names, schema.types, strict=True)) for file, schema in schemas.items()}
+    return {file: _schema(file, footers[file], names) for file in filled or files}
 
 
 def _footer(file: str) -> pq.FileMetaData:
@@ -263,8 +309,27 @@ def _footer(file: str) -> pq.FileMetaData:
 
     try:
         return pq.read_metadata(file)
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, ValueError) as error:  # of names that are no text, too
         raise _unreadable(file, error) from error
+
+
+def _schema(file: str, footer: pq.FileMetaData, names: Collection[str]) -> dict[str, pa.DataType]:
+    """Return the types of the columns of a file.
+
+    Raises
+    ------
+    DataError
+        If the footer is damaged, or two columns have one of the names.
+    """
+    import pyarrow as pa
+
+    try:
+        schema = footer.schema.to_arrow_schema()
+        types = dict(zip(schema.names, schema.types, strict=True))
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise _unreadable(file, error) from error
+    require_once([name for name in names if name in types], schema.names, what=f"the file {file!r}")
+    return types
 
 
 def _kinds(name: str, types: Mapping[str, _Types]) -> dict[pa.DataType, str]:

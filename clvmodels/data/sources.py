@@ -5,16 +5,18 @@ Tables in memory and files go through a private DuckDB; an Ibis table and a Spar
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from clvmodels.data.columns import count, examples, require
+from clvmodels.arguments import require_text
+from clvmodels.data.columns import count, examples, quoted, require, require_once
 from clvmodels.data.engine import IbisEngine, PrivateEngine, SparkEngine, Storage
-from clvmodels.data.scans import CSV, PARQUET, files_of, kinds_of, paths_of, quoted, scan_csv, scan_parquet, told
+from clvmodels.data.kinds import plain, plain_reader, plain_type, refuse_unreadable
+from clvmodels.data.scans import CSV, PARQUET, files_of, kinds_of, paths_of, scan_csv, scan_parquet, told
 from clvmodels.data.watching import reason
 from clvmodels.errors import DataError, one_of
 
@@ -43,6 +45,21 @@ class Columns:
     time: str
     value: str | None
     attributes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse what is no name.
+
+        Raises
+        ------
+        DataError
+            With what was got in place of it.
+        """
+        parts = {"customer_id": self.customer_id, "time": self.time, "value": self.value}
+        for part, name in parts.items():
+            if part != "value" or name is not None:
+                require_text(part, name, "the name of a column", DataError)
+        for name in self.attributes:
+            require_text("an attribute", name, "the name of a column", DataError)
 
     @property
     def names(self) -> list[str]:
@@ -126,7 +143,10 @@ def _arrow(log: object, columns: Columns) -> pa.Table | pa.RecordBatchReader:
     if isinstance(log, pa.Table | pa.RecordBatchReader):
         return log
     if hasattr(log, "__arrow_c_stream__"):
-        return pa.RecordBatchReader.from_stream(log)
+        try:
+            return pa.RecordBatchReader.from_stream(log)
+        except pa.ArrowException as error:  # of one column
+            raise DataError(f"a purchase log is a table, got {type(log).__name__}: {error}") from error
     raise DataError(
         "a purchase log is a pandas, polars or Arrow table, a DuckDB relation, an Ibis table, a Spark DataFrame, or the"
         f" path or the paths of CSV or Parquet files; got {type(log).__name__}"
@@ -134,21 +154,30 @@ def _arrow(log: object, columns: Columns) -> pa.Table | pa.RecordBatchReader:
 
 
 def _from_pandas(frame: pd.DataFrame, columns: Columns) -> pa.Table:
+    present = [str(column) for column in frame.columns]
+    levels = [name for name in frame.index.names if name in columns.names and name not in present]
+    if levels:
+        frame = frame.reset_index(level=levels)
+        present = [str(column) for column in frame.columns]
+    require(columns.names, present, what="the log")
+    require_once(columns.names, present, what="the log")
+    labels = dict(zip(present, frame.columns, strict=True))  # which need not be text
+    return _as_arrow({name: frame[labels[name]] for name in columns.names}, as_it_is=columns.value)
+
+
+def _as_arrow(series: Mapping[str, pd.Series[Any]], as_it_is: str | None) -> pa.Table:
+    """Return columns of pandas as Arrow; that of the values keeps its NaN, which is found in the engine."""
+    import pandas as pd
     import pyarrow as pa
 
-    if not set(columns.names) <= set(frame.columns) and set(columns.names) & set(frame.index.names):
-        frame = frame.reset_index()
-    present = [str(column) for column in frame.columns]
-    require(columns.names, present, what="the log")
-    twice = [name for name in columns.names if present.count(name) > 1]
-    if twice:
-        raise DataError(f"the log has more than one column {examples(twice)}")
     arrays = {}
-    for name in columns.names:
+    for name, column in series.items():
+        if isinstance(column.dtype, pd.PeriodDtype | pd.IntervalDtype):
+            column = column.astype("string")  # noqa: PLW2901 - Arrow would have the numbers behind
+        nan_stays = name == as_it_is and column.dtype == np.float64
         try:
-            as_they_are = name == columns.value and frame[name].dtype == np.float64  # NaN is found in the engine
-            arrays[name] = pa.array(frame[name], from_pandas=not as_they_are)
-        except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
+            arrays[name] = pa.array(column, from_pandas=not nan_stays)
+        except (pa.ArrowException, OverflowError, TypeError, UnicodeError) as error:
             raise DataError(f"column {name!r} mixes kinds of values that have no common type: {error}") from error
     return pa.table(arrays)
 
@@ -159,35 +188,19 @@ def _from_arrow(data: pa.Table | pa.RecordBatchReader, columns: Columns, storage
 
     present = data.schema.names
     require(columns.names, present, what="the log")
+    require_once(columns.names, present, what="the log")
     engine = PrivateEngine.new(storage)
     zone = _zone_of(data.schema.field(columns.time).type)
     if isinstance(data, pa.RecordBatchReader):
-        engine.connection.register("stream", data)
-        names = ", ".join(map(quoted, columns.names))
-        engine.connection.execute(f"CREATE TABLE {_LOG} AS SELECT {names} FROM stream")  # noqa: S608
+        engine.store(_LOG, plain_reader(data, columns.names))
     else:
-        engine.connection.register(_LOG, pa.table({name: _plain(data[name]) for name in columns.names}))
+        engine.register(_LOG, pa.table({name: plain(name, data[name]) for name in columns.names}))
     return Source(engine.table(_LOG), engine, zone)
-
-
-def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Return a column without dictionaries, and times as microseconds (in UTC, if they have a zone)."""
-    import pyarrow as pa
-
-    kind = column.type
-    if pa.types.is_dictionary(kind):
-        return _plain(column.cast(kind.value_type))
-    if pa.types.is_timestamp(kind):
-        in_utc = column.cast(pa.timestamp("us", kind.tz), safe=False)
-        return in_utc.cast(pa.timestamp("us")) if kind.tz else in_utc
-    if pa.types.is_string_view(kind):
-        return column.cast(pa.large_string())
-    return column
 
 
 def _zone_of(kind: pa.DataType | None) -> str | None:
     """Return the time zone of an Arrow type, if it is known and one of times with a zone."""
-    zone: str | None = getattr(kind, "tz", None)
+    zone: str | None = None if kind is None else getattr(plain_type(kind), "tz", None)
     return zone
 
 
@@ -263,6 +276,8 @@ def _refuse_unreadable(path: Path) -> None:
 
 def _from_parquet(files: Sequence[str], columns: Columns, engine: PrivateEngine) -> Source:
     rows, types = scan_parquet(engine.connection, files, columns.names)
+    for name, kind in types.items():
+        refuse_unreadable(name, kind)
     rows.create_view(_LOG)
     zone = _zone_of(types.get(columns.time))  # the engine keeps the instants, not the zone
     return Source(engine.table(_LOG), engine, zone, large=True)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
 import numpy.typing as npt
 
+from clvmodels.arguments import require_text
 from clvmodels.data.checks import check_histories, check_ids, warn_about
-from clvmodels.data.columns import count, examples, require, shown
+from clvmodels.data.columns import count, require, require_once, shown
 from clvmodels.data.histories import FloatArray, Histories
+from clvmodels.data.kinds import refuse_unreadable
 from clvmodels.data.moments import read_time
 from clvmodels.errors import DataError
 from clvmodels.numerics.threads import copy_to
@@ -38,6 +40,19 @@ class Names:
     T: str = "T"
     monetary_value: str = "monetary_value"
     time_since_last: str | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what is no name.
+
+        Raises
+        ------
+        DataError
+            With what was got in place of it.
+        """
+        for field in fields(self):
+            name = getattr(self, field.name)
+            if name is not None or field.name != "time_since_last":
+                require_text(field.name, name, "the name of a column", DataError)
 
 
 class _Columns(NamedTuple):
@@ -82,9 +97,24 @@ def pandas_frame(table: object) -> pd.DataFrame:
     if hasattr(table, "to_arrow"):
         table = cast("object", table.to_arrow())
     if hasattr(table, "to_pandas"):
-        frame: pd.DataFrame = table.to_pandas()
-        return frame
+        return _from_arrow(table)
     raise DataError(f"histories are read from a pandas, polars or Arrow table, got {type(table).__name__}")
+
+
+def _from_arrow(table: Any) -> pd.DataFrame:  # noqa: ANN401 - any package's table
+    import pandas as pd
+    import pyarrow as pa
+
+    if isinstance(table, pa.Table | pa.RecordBatch):
+        for field in table.schema:
+            refuse_unreadable(field.name, field.type)
+    try:
+        frame = table.to_pandas()
+    except (pa.ArrowException, OverflowError, TypeError, UnicodeError) as error:
+        raise DataError(f"the table cannot be read: {error}") from error
+    if not isinstance(frame, pd.DataFrame):
+        raise DataError(f"histories are read from a table, got {type(table).__name__}")
+    return frame
 
 
 def described(table: object) -> pd.DataFrame:
@@ -119,19 +149,16 @@ def _positions(index: pd.Index[Any]) -> bool:
 
 def _take_apart(frame: pd.DataFrame, names: Names) -> _Columns:
     """Return ids, numbers and attributes, each by its name in `Histories`."""
-    import pandas as pd
-
     last = names.time_since_last
     wanted = {"frequency": names.frequency, "T": names.T, "recency": names.recency if last is None else last}
     present = [str(column) for column in frame.columns]
+    frame = frame.set_axis(present, axis=1)
     spend = [names.monetary_value] if names.monetary_value != "monetary_value" else []
     require([names.customer_id, *wanted.values(), *spend], present, what="the table of histories")
     if names.monetary_value in present:
         wanted["monetary_value"] = names.monetary_value
-    twice = [name for name in (names.customer_id, *wanted.values()) if present.count(name) > 1]
-    if twice:
-        raise DataError(f"the table of histories has more than one column {examples(twice)}")
-    ids = pd.Index(frame[names.customer_id])
+    require_once([names.customer_id, *wanted.values()], present, what="the table of histories")
+    ids = _ids(frame[names.customer_id])
     check_ids(ids)
     block = np.empty((len(wanted), len(ids)))  # in one piece, as the next table then finds the memory of this one again
     for row, column in zip(block, wanted.values(), strict=True):
@@ -140,6 +167,29 @@ def _take_apart(frame: pd.DataFrame, names: Names) -> _Columns:
     used = {names.customer_id, *wanted.values(), *({} if last is None else {names.recency})}
     rest = frame[[column for column in frame.columns if column not in used]]
     return _Columns(ids, numbers, rest.set_axis(ids.rename("customer_id")))
+
+
+def _ids(column: pd.Series[Any]) -> pd.Index[Any]:
+    """Return ids as an index.
+
+    Raises
+    ------
+    DataError
+        If they are lists or the like, which are no ids.
+    """
+    import pandas as pd
+    import pyarrow as pa
+
+    if isinstance(column.dtype, np.dtype) and column.dtype in (np.float16, np.longdouble):
+        column = column.astype(np.float64)
+    try:
+        ids: pd.Index[Any] = pd.Index(column)
+        if pd.api.types.infer_dtype(column, skipna=True) == "mixed":
+            _ = {*column}  # where ids cannot be compared, this says so
+        _ = ids.is_unique
+    except (TypeError, pa.ArrowException) as error:
+        raise DataError(f"the customer ids in {column.name!r} are text, numbers or dates: {error}") from error
+    return ids
 
 
 def _closed(array: FloatArray) -> FloatArray:
@@ -156,7 +206,10 @@ def _numbers(column: pd.Series[Any], ids: pd.Index[Any]) -> npt.NDArray[Any]:
         return column.to_numpy()
     numeric = pd.api.types.is_numeric_dtype(column.dtype) and not pd.api.types.is_bool_dtype(column.dtype)
     if numeric or pd.api.types.infer_dtype(column) in {"decimal", "integer", "floating", "mixed-integer-float"}:
-        return column.to_numpy(dtype=np.float64, na_value=np.nan)
+        try:
+            return column.to_numpy(dtype=np.float64, na_value=np.nan)
+        except (OverflowError, TypeError, ValueError) as error:
+            raise DataError(f"{column.name!r} does not hold numbers that can be computed with: {error}") from error
     seen = ", ".join(f"{shown(id_)} ({shown(value)})" for id_, value in zip(ids[:3], column.iloc[:3], strict=True))
     advice = f"; {_RECENCY_ADVICE}" if pd.api.types.is_datetime64_any_dtype(column.dtype) else ""
     raise DataError(

@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
+from clvmodels.arguments import require_text
 from clvmodels.data.columns import count, examples
 from clvmodels.data.engine import PrivateEngine, SparkEngine, in_duckdb
 from clvmodels.data.formats import read_in_spark
@@ -71,10 +72,11 @@ def read_times(source: Source, time: str, time_format: str | None = None) -> Rea
     column = source.table[time]
     kind = column.type()
     if time_format is not None:
+        require_text("time_format", time_format, 'a format of strptime, such as "%d.%m.%Y"', DataError)
         return _formatted(source, time, time_format)
     if kind.is_timestamp() or kind.is_date():
-        return Reading(_in_utc(source, _cut(column)), source.time_zone)
-    if kind.is_string():
+        return Reading(_cut(_in_utc(source, column)), source.time_zone)
+    if kind.is_string() and not kind.is_uuid():
         return _iso(source, time)
     advice = ' (say time_format="%Y%m%d" if 19970101 is a date)' if kind.is_integer() else ""
     raise DataError(
@@ -115,7 +117,7 @@ def clock_of(reading: Reading, rows: ir.Table, engine: Engine, time_zone: str | 
     DataError
         If there is no such zone.
     """
-    name = time_zone or reading.own_zone
+    name = reading.own_zone if time_zone is None else time_zone
     if name is None:
         return Clock()
     clock = Clock(parse_zone(name), in_utc=reading.own_zone is not None)
@@ -161,14 +163,18 @@ def _in_utc(source: Source, times: ir.TimestampValue) -> ir.TimestampValue:
     """Return instants as times in UTC without a zone; times without one as they are.
 
     A cast drops the zone in UTC, except in a DuckDB of the user's, where it does so in the zone of the session; that
-    of our own is UTC.
+    of our own is UTC. DuckDB has no cast for nanoseconds with a zone.
     """
     import ibis
 
-    if times.type().timezone is None or not in_duckdb(source.engine) or isinstance(source.engine, PrivateEngine):
-        return times.cast(_MICROSECONDS)
+    kind = times.type()
+    if getattr(kind, "timezone", None) is None:
+        return times
+    nanoseconds = (kind.scale or 0) > 6
+    if not in_duckdb(source.engine) or (isinstance(source.engine, PrivateEngine) and not nanoseconds):
+        return times.cast(kind.copy(timezone=None))
 
-    @ibis.udf.scalar.builtin(signature=(("string", _INSTANTS), _MICROSECONDS))  # type: ignore[untyped-decorator]
+    @ibis.udf.scalar.builtin(signature=(("string", kind), kind.copy(timezone=None)))  # type: ignore[untyped-decorator]
     def timezone(zone: str, instants: ir.TimestampValue) -> None:
         """Name the function of DuckDB that shows instants as times of a zone."""
 

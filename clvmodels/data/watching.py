@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import duckdb
     from rich.console import Console
 
-__all__ = ["Tell", "reason", "telling", "watched"]
+__all__ = ["Tell", "duckdb_errors", "reason", "telling", "watched"]
 
 Tell = Callable[[float], None]
 """Called with how much of a query is done, in per cent."""
@@ -51,7 +51,7 @@ def watched[R](connection: duckdb.DuckDBPyConnection, query: Callable[[], R]) ->
     DataError
         If memory and spill folder are too small, a file cannot be read or written, or values do not go into a type.
     """
-    with _errors():
+    with duckdb_errors():
         running = _Running(query)
         try:
             running.start()
@@ -117,7 +117,14 @@ class _Running[R]:
 
 
 @contextmanager
-def _errors() -> Iterator[None]:
+def duckdb_errors() -> Iterator[None]:
+    """Raise what DuckDB has to say of the data as an error of ours.
+
+    Raises
+    ------
+    DataError
+        As `watched` does.
+    """
     import duckdb
 
     try:
@@ -127,7 +134,9 @@ def _errors() -> Iterator[None]:
             "DuckDB needs more than it may take: raise memory_gb, or name a spill_folder on a disk with more room "
             f"({reason(error)})"
         ) from error
-    except (duckdb.IOException, duckdb.InvalidInputException, duckdb.ConversionException) as error:
+    except duckdb.InterruptException:
+        raise
+    except duckdb.Error as error:
         raise DataError(reason(error)) from error
 
 

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from typing import TYPE_CHECKING, NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from clvmodels.arguments import require_text
 from clvmodels.errors import DataError
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ __all__ = ["Clock", "parse_zone"]
 
 _OFFSET = re.compile(r"(?:UTC)?([+-])(\d{2}):?(\d{2})")
 _DAY = timedelta(days=1)
+_HOURS, _MINUTES = 24, 60
 _SECOND = timedelta(seconds=1)
 _SPAN = (datetime(1900, 1, 1), datetime(2200, 1, 1))  # changes of offset are looked for between these
 
@@ -46,8 +48,9 @@ def parse_zone(name: str) -> tzinfo:
     >>> parse_zone("+02:00").utcoffset(None)
     datetime.timedelta(seconds=7200)
     """
+    require_text("time_zone", name, 'the name of a time zone, such as "Europe/Berlin"', DataError)
     match = _OFFSET.fullmatch(name)
-    if match:
+    if match and int(match[2]) < _HOURS and int(match[3]) < _MINUTES:
         offset = timedelta(hours=int(match[2]), minutes=int(match[3]))
         return timezone(-offset if match[1] == "-" else offset)
     try:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from clvmodels.arguments import abridged
 from clvmodels.data.histories import Histories
 from clvmodels.data.holdout import Holdout
 from clvmodels.errors import FitError
@@ -69,6 +70,13 @@ def compare(
     import pandas as pd
 
     by_name = named(fits)
+    for name, fit in by_name.items():
+        if not isinstance(fit, Fit):
+            raise FitError(f"{name!r} is not fitted yet; compare takes fits, such as clv.BGNBD().fit(rfm)")
+    if data is not None and not isinstance(data, Histories | Holdout):
+        raise FitError(f"data are histories in memory or a holdout, got {abridged(data)}")
+    if spend is not None and not isinstance(spend, SpendFit):
+        raise FitError(f"spend is a fit of spend, such as clv.GammaGamma().fit(rfm), got {abridged(spend)}")
     histories = data.histories if isinstance(data, Holdout) else data
     _require_same_data(by_name, histories)
     rows: dict[str, dict[str, object]] = {

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, cast, get_args
 
 import numpy as np
 
+from clvmodels.arguments import require_choice, require_seed
 from clvmodels.data.histories import Histories
 from clvmodels.data.lazy import LazyHistories, require_histories
-from clvmodels.errors import FitError, FitWarning, ParameterError, one_of
+from clvmodels.errors import FitError, FitWarning, ParameterError
 from clvmodels.inference.ascent import Optimum
 from clvmodels.inference.bayes import BayesMethod, Effort, Sampler, draw, pymc_model_of, split
 from clvmodels.inference.cells import finer, grid_effect
@@ -254,10 +255,9 @@ def _fit(
     effort: Effort,
 ) -> OrdersFit | SpendFit:
     require_histories(histories)
-    if method not in get_args(FitMethod):
-        raise FitError(one_of("method", method, get_args(FitMethod)))
-    if effort.sampler not in get_args(Sampler):
-        raise FitError(one_of("sampler", effort.sampler, get_args(Sampler)))
+    require_choice("method", method, get_args(FitMethod), FitError)
+    require_choice("sampler", effort.sampler, get_args(Sampler), FitError)
+    require_seed(effort.seed, FitError)
     if method not in ("mle", "map"):
         _require_effort(effort)
     by_likelihood = method == "mle" or (method == "laplace" and priors is None)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal, Self, cast
 
 import numpy as np
 
+from clvmodels.arguments import require_whole
 from clvmodels.data.histories import Histories
 from clvmodels.data.lazy import LazyHistories
 from clvmodels.errors import DataError, FitError, one_of
@@ -236,6 +237,7 @@ class Fit:
         >>> clv.GammaGamma().from_params(drawn).thinned(10).theta.shape
         (1, 10, 3)
         """
+        step = require_whole("step", step, low=1, error=FitError)
         return replace(
             self,
             theta=self.theta[:, ::step],

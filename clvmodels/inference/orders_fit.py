@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Literal, overload
 
 import numpy as np
 
+from clvmodels.arguments import require_flag, require_seed, require_whole
 from clvmodels.data.engine import EngineTable
 from clvmodels.data.histories import Histories
 from clvmodels.data.lazy import LazyHistories, require_histories
-from clvmodels.errors import UnitError
+from clvmodels.errors import FitError, UnitError
 from clvmodels.inference import predictions, simulation
 from clvmodels.inference.fit import Fit
 from clvmodels.models.specification import TransactionModel
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from clvmodels.style import Axes, Drawn
 
 __all__ = ["OrdersFit"]
+
+_MOST_CUSTOMERS = 10**9
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -183,7 +186,7 @@ class OrdersFit(Fit):
         """
         time = self.time(t)
         asked = predictions.asked(self, histories, predictions.expected_purchases(self.model, time), memory_gb)
-        if process:
+        if require_flag("process", process, FitError):
             return asked.simulated(time, seed).told("purchases", return_draws=return_draws)
         return asked.told("expected_purchases", return_draws=return_draws)
 
@@ -220,7 +223,7 @@ class OrdersFit(Fit):
         """
         time = self.time(t)
         asked = predictions.asked(self, histories, predictions.expected_purchases(self.model, time))
-        return (asked.simulated(time, seed) if process else asked).total()
+        return (asked.simulated(time, seed) if require_flag("process", process, FitError) else asked).total()
 
     @overload
     def probability_alive(
@@ -451,7 +454,9 @@ class OrdersFit(Fit):
         >>> bool(abs(predicted - true) < 0.01)
         True
         """
-        return simulation.histories(self.model, self.estimate, customers, self.time(t), self.unit, seed)
+        number, span = require_whole("customers", customers, high=_MOST_CUSTOMERS, error=FitError), self.time(t)
+        require_seed(seed, FitError)
+        return simulation.histories(self.model, self.estimate, number, span, self.unit, seed)
 
     def plot(self, histories: Histories | None = None, *, ax: Axes | None = None, return_data: bool = False) -> Drawn:
         """Draw how customers differ in how often they buy; beside histories, how often they would have bought.

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from clvmodels.arguments import require_memory
 from clvmodels.data.histories import Histories
-from clvmodels.errors import FitError
+from clvmodels.errors import DataError, FitError
 from clvmodels.inference.priors import draw_priors
 from clvmodels.models.specification import Array
 from clvmodels.numerics.distinct import DistinctRows, distinct_rows
@@ -38,6 +39,8 @@ GIGABYTE: Final = 1e9
 
 def _usable(fit: Fit, histories: Histories) -> tuple[Histories, tuple[Array, ...]]:
     """Return the customers whom the likelihood is about, and its columns."""
+    if not isinstance(histories, Histories):
+        raise DataError(f"histories in memory are wanted, got {type(histories).__name__}; write rfm.collect()")
     if fit.unit is not None:
         return histories, (histories.frequency, histories.recency, histories.T)
     usable = (histories.frequency > 0) & (histories.monetary_value > 0)
@@ -130,6 +133,7 @@ def to_datatree(fit: OrdersFit | SpendFit, histories: Histories, memory_gb: floa
     """Return the fit as ArviZ's DataTree; `Fit.to_datatree` says more."""
     import arviz_base
 
+    memory_gb = require_memory(memory_gb, FitError) / GIGABYTE
     some, columns = _usable(fit, histories)
     chains, draws = fit.theta.shape[:2]
     size = 8.0 * chains * draws * len(some) / GIGABYTE

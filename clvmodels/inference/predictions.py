@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from clvmodels.arguments import abridged, as_number, require_flag, require_memory, require_seed
 from clvmodels.data.engine import EngineTable
 from clvmodels.data.histories import Histories
-from clvmodels.data.lazy import LazyHistories
+from clvmodels.data.lazy import LazyHistories, require_histories
 from clvmodels.errors import FitError
 from clvmodels.inference.simulation import future_counts
 from clvmodels.models.derived import Given, pmf, prepare, purchases, survive
@@ -57,6 +58,7 @@ NUMBERS_PER_BLOCK: Final = 1 << 16
 """Rows times draws evaluated at a time by each thread."""
 SIMULATED_FUTURES: Final = 1_000
 """Futures simulated of each customer where the fit is a point estimate."""
+_MOST_PURCHASES: Final = 1e9
 BYTES_PER_POINT: Final = 64
 """Of an interpolant, a draw: two outputs, and copies of them while it is made."""
 COLUMNS: Final = ("mean", "sd", "q05", "q50", "q95")
@@ -141,8 +143,10 @@ def probability_of_purchases(model: TransactionModel, t: float, n: float) -> Que
     FitError
         If `n` is not a whole number from zero up.
     """
-    if not float(n).is_integer() or n < 0:
-        raise FitError(f"n is a number of purchases, 0, 1, 2, ..., got {n!r}")
+    number = as_number(n)
+    if not number.is_integer() or not 0.0 <= number <= _MOST_PURCHASES:
+        raise FitError(f"n is a number of purchases, 0, 1, 2, ..., got {abridged(n)}")
+    n = number
     if t == 0.0:
         return Question(None, lambda alive, _: np.full(alive.shape, float(n == 0)))
     return Question(pmf(model, t, float(n)), lambda alive, future: alive * future[..., 0] + (1.0 - alive) * (n == 0))
@@ -347,6 +351,7 @@ class Asked:
     def simulated(self, t: float, seed: int | None) -> Asked:
         """Return what customers will really do in place of what is expected of them: purchases in (T, T + t]."""
         assert self.model is not None
+        require_seed(seed, FitError)
         histories = self._in_memory("process=True")
         seeds = np.random.SeedSequence(seed).spawn(len(self.parts))
         counts = [
@@ -356,7 +361,7 @@ class Asked:
 
     def told(self, name: str, *, return_draws: bool) -> pd.DataFrame | xr.DataArray | EngineTable:
         """Return a table by customer, or the draws; of histories in an engine, a table of the engine."""
-        if return_draws:
+        if require_flag("return_draws", return_draws, FitError):
             return self.draws(name)
         return self._in_engine(self.histories) if isinstance(self.histories, LazyHistories) else self.table()
 
@@ -426,17 +431,17 @@ class Asked:
 
 def asked(fit: OrdersFit, histories: Histories | LazyHistories, question: Question, memory_gb: float = 1.0) -> Asked:
     """Put a question to a fit of transactions; nothing is computed yet."""
-    parts, memory = fit.parts(histories), 1e9 * memory_gb
+    require_histories(histories)
+    parts, memory = fit.parts(histories), require_memory(memory_gb, FitError)
     answers = [order_answers(fit.model, part, histories, question, memory) for part in parts]
     return Asked(histories, parts, answers, len(fit.theta), memory, fit.model)
 
 
 def asked_of_spend(fit: SpendFit, histories: Histories, memory_gb: float = 1.0) -> Asked:
     """Ask a fit of spend for the expected values of orders."""
-    parts = fit.parts(histories)
-    return Asked(
-        histories, parts, [spend_answers(fit.model, part, histories) for part in parts], len(fit.theta), 1e9 * memory_gb
-    )
+    parts, memory = fit.parts(histories), require_memory(memory_gb, FitError)
+    answers = [spend_answers(fit.model, part, histories) for part in parts]
+    return Asked(histories, parts, answers, len(fit.theta), memory)
 
 
 def spend_in_engine(fit: SpendFit, histories: LazyHistories) -> EngineTable:

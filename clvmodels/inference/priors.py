@@ -9,6 +9,7 @@ from typing import Any, Final, Protocol
 
 import numpy as np
 
+from clvmodels.arguments import require_mapping
 from clvmodels.errors import FitError, ParameterError, one_of
 from clvmodels.models.specification import Array, Model
 
@@ -51,7 +52,7 @@ def check_priors(model: Model, priors: Priors | None) -> Priors:
         If a name is neither a quantity nor a parameter, some parameters have a prior and others none, or something is
         neither plain data nor a prior object.
     """
-    given = dict(priors or {})
+    given = {} if priors is None else dict(require_mapping("priors", priors, EXAMPLE, ParameterError))
     defaults = default_priors(model)
     for name, prior in given.items():
         if name not in defaults and name not in model.names:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol, cast
 
+from clvmodels.arguments import abridged
 from clvmodels.errors import FitError
 from clvmodels.inference.fit import Fit
 
@@ -68,5 +69,5 @@ def thinned[F: Fit](fit: F, most: int) -> F:
 def _name(one: object) -> str:
     name = getattr(getattr(one, "model", None), "name", None)
     if not isinstance(name, str):
-        raise FitError(f"a fit is expected here, such as clv.BGNBD().fit(rfm), or several by name; got {one!r}")
+        raise FitError(f"a fit is expected here, such as clv.BGNBD().fit(rfm), or several by name; got {abridged(one)}")
     return name

@@ -8,10 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clvmodels.data.histories import Histories
+from clvmodels.errors import FitError
 from clvmodels.models.specification import Array, Traits, TransactionModel
 from clvmodels.units import Unit
 
 __all__ = ["Events", "events", "future_counts", "histories", "new_customers"]
+
+_MOST_PURCHASES = 1e9
+"""Of all customers, or of one in the future: more do not go into the memory, or into the generator."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,10 @@ def events(traits: Traits, duration: Array, generator: np.random.Generator) -> E
     Purchases are a Poisson process; a customer stops at the end of his lifetime or with his last purchase.
     """
     active = np.minimum(duration, traits.lifetime)
+    if not float(np.sum(traits.purchase_rate * active)) <= _MOST_PURCHASES:
+        raise FitError(
+            f"these customers would buy more than {_MOST_PURCHASES:g} times; simulate fewer of them, or a shorter time"
+        )
     count = generator.poisson(traits.purchase_rate * active)
     customer = np.repeat(np.arange(len(count)), count)
     time = generator.random(len(customer)) * active[customer]
@@ -77,7 +85,10 @@ def future_counts(
     alive = model.p_alive(theta, x, t_x, T)
     stays = generator.random(alive.shape) < alive
     traits = model.draw_traits(theta, x, T, generator)
-    count = generator.poisson(traits.purchase_rate * np.minimum(t, traits.lifetime))
+    expected = traits.purchase_rate * np.minimum(t, traits.lifetime)
+    if not float(np.max(expected, initial=0.0)) <= _MOST_PURCHASES:
+        raise FitError(f"a customer would buy more than {_MOST_PURCHASES:g} times; ask for a shorter time")
+    count = generator.poisson(expected)
     return np.where(stays, np.minimum(count, traits.last_purchase), 0.0)
 
 

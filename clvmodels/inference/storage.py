@@ -7,16 +7,16 @@ import math
 from collections.abc import Mapping
 from dataclasses import asdict
 from os import PathLike
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeGuard, get_args
 
 import numpy as np
 
+from clvmodels.arguments import require_path
 from clvmodels.errors import FitError, one_of
 from clvmodels.files import whole_file
 from clvmodels.inference.diagnostics import Diagnostics, Status
 from clvmodels.models.registry import MODELS
-from clvmodels.models.specification import Array, Model, TransactionModel
+from clvmodels.models.specification import LARGEST, Array, Model, TransactionModel
 from clvmodels.units import parse_unit
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def save(fit: Fit, path: str | PathLike[str]) -> None:
         "segments": list(fit.segments),
         "segment_theta": fit.segment_theta.tolist(),
     }
-    with whole_file(Path(path)) as part:
+    with whole_file(require_path(path, "a fit", FitError)) as part:
         part.write_text(json.dumps(_in_json(content), indent=1, allow_nan=False) + "\n", encoding="utf-8")
 
 
@@ -80,8 +80,11 @@ def _from_json(value: Any) -> Any:  # noqa: ANN401 - as above
 
 def load(path: str | PathLike[str]) -> OrdersFit | SpendFit:
     """Read a fit."""
+    file = require_path(path, "a fit", FitError)
     try:
-        content = json.loads(Path(path).read_text(encoding="utf-8"))
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise FitError(f"cannot read the fit in {str(path)!r}: {error.strerror or error}") from error
     except (RecursionError, ValueError) as error:
         raise FitError(f"{path} is not a fit saved by this package: {error}") from error
     if not isinstance(content, dict) or content.get("format") != FORMAT:
@@ -161,8 +164,8 @@ def _parameters(model: Model, content: dict[str, Any], name: str, *, axes: int) 
     theta = _numbers(content[name], name)
     if theta.ndim != axes or theta.shape[-1] != len(model.names) or not theta.size:
         raise ValueError(f"{name} has {axes} axes, the last of {len(model.names)} parameters, got {theta.shape}")
-    if not np.all(np.isfinite(theta) & (theta > model.lower)):
-        raise ValueError(f"{name} is not of finite numbers above {model.lower.tolist()}")
+    if not np.all((theta > model.lower) & (theta <= LARGEST)):
+        raise ValueError(f"{name} is not of numbers above {model.lower.tolist()} and up to {LARGEST:g}")
     return theta
 
 

@@ -13,9 +13,21 @@ from typing import Any, Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from clvmodels.arguments import abridged, as_number, require_mapping
 from clvmodels.errors import ParameterError, one_of
 
-__all__ = ["Array", "Expansion", "Model", "Parameter", "Quantity", "SpendModel", "Sums", "Traits", "TransactionModel"]
+__all__ = [
+    "LARGEST_PARAMETER",
+    "Array",
+    "Expansion",
+    "Model",
+    "Parameter",
+    "Quantity",
+    "SpendModel",
+    "Sums",
+    "Traits",
+    "TransactionModel",
+]
 
 Array = NDArray[np.float64]
 Dimension = Literal["none", "time", "money"]
@@ -198,26 +210,38 @@ class Model:
         array([[ 6.25,  3.74, 15.44],
                [ 6.5 ,  3.74, 15.44]])
         """
-        for name in params:
+        for name in require_mapping("parameters", params, str(dict(self.example)), ParameterError):
             if name not in self.names:
                 raise ParameterError(f"{self.name}: {one_of('parameter', name, self.names)}")
         missing = [name for name in self.names if name not in params]
         if missing:
             raise ParameterError(f"{self.name} needs {', '.join(self.names)}; {', '.join(missing)} missing")
-        theta = np.stack(np.broadcast_arrays(*(np.asarray(params[name], float) for name in self.names)), axis=-1)
-        for index, parameter in enumerate(self.parameters):
-            values = theta[..., index]
-            got = params[parameter.name]
-            if not np.all(np.isfinite(values) & (values > parameter.lower)):
-                raise ParameterError(
-                    f"{self.name}: {parameter.name} must be a finite number above {parameter.lower:g}, got {got!r}"
-                )
-            if np.any((values > LARGEST_PARAMETER) | (values < 1.0 / LARGEST_PARAMETER)):
-                raise ParameterError(
-                    f"{self.name}: {parameter.name} must be a number between {1.0 / LARGEST_PARAMETER:g} and "
-                    f"{LARGEST_PARAMETER:g}, as what is computed with it overflows otherwise, got {got!r}"
-                )
-        return theta
+        values = [self._values(parameter, params[parameter.name]) for parameter in self.parameters]
+        try:
+            return np.stack(np.broadcast_arrays(*values), axis=-1)
+        except ValueError as error:
+            shapes = ", ".join(f"{name} {array.shape}" for name, array in zip(self.names, values, strict=True))
+            raise ParameterError(
+                f"{self.name}: the parameters have shapes that do not go together: {shapes}"
+            ) from error
+
+    def _values(self, parameter: Parameter, given: object) -> Array:
+        """Return the values of a parameter, which may be an array."""
+        number = as_number(given)
+        try:
+            values = np.asarray(given if np.isnan(number) else number, float)
+        except (TypeError, ValueError, OverflowError):
+            values = np.full(1, np.nan)
+        if isinstance(given, str | bool) or not np.all(np.isfinite(values) & (values > parameter.lower)):
+            raise ParameterError(
+                f"{self.name}: {parameter.name} must be a finite number above {parameter.lower:g}, got {abridged(given)}"
+            )
+        if np.any((values > LARGEST_PARAMETER) | (values < 1.0 / LARGEST_PARAMETER)):
+            raise ParameterError(
+                f"{self.name}: {parameter.name} must be a number between {1.0 / LARGEST_PARAMETER:g} and"
+                f" {LARGEST_PARAMETER:g}, as what is computed with it overflows otherwise, got {abridged(given)}"
+            )
+        return values
 
     def log_likelihood(self, theta: Array, *columns: Array) -> Array:
         """Return the log-likelihood of each history, given by its columns: of transactions x, t_x, T; of spend x, mean.

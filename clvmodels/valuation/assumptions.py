@@ -7,9 +7,9 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from os import PathLike
-from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple, Self, get_args
 
+from clvmodels.arguments import abridged, require_choice, require_mapping, require_path
 from clvmodels.errors import AssumptionError, UnitError, one_of
 from clvmodels.units import DAYS, Unit, duration, read_duration
 from clvmodels.valuation.checks import require_amount, require_number
@@ -158,10 +158,9 @@ class Assumptions:
         meaning = "a share a year; 2 % a year is 0.02"
         require_number("growth", self.growth, meaning, low=-1.0, high=HIGHEST_RATE, above=True)
         require_number("tax", self.tax, "a share; 30 % is 0.30", low=0.0, high=1.0)
-        if self.timing not in get_args(Timing):
-            raise AssumptionError(one_of("timing", self.timing, get_args(Timing)))
+        require_choice("timing", self.timing, get_args(Timing), AssumptionError)
         if not isinstance(self.currency, str):
-            raise AssumptionError(f'currency is a text such as "EUR", got {self.currency!r}')
+            raise AssumptionError(f'currency is a text such as "EUR", got {abridged(self.currency)}')
         require_year("year", self.year)
         if self.horizon is not None:
             _require_horizon(self.horizon)
@@ -202,9 +201,13 @@ class Assumptions:
         >>> Assumptions.from_toml(b"discount_rate = 0.15\nmargin = 0.30").margin
         0.3
         """
+        if not isinstance(content, bytes | bytearray):
+            raise AssumptionError(f"{source} is given as the bytes of a TOML file, got {abridged(content)}")
         try:
             found = tomllib.loads(content.decode("utf-8-sig"))
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        except RecursionError as error:
+            raise AssumptionError(f"{source} is not valid TOML: it is nested too deeply") from error
+        except ValueError as error:  # of a number with thousands of digits, too
             raise AssumptionError(f"{source} is not valid TOML: {error}") from error
         return cls.from_mapping(found)
 
@@ -253,7 +256,7 @@ class Assumptions:
     @classmethod
     def _require_known(cls, content: Mapping[str, Any]) -> None:
         known = [field.name for field in fields(cls)]
-        for key in content:
+        for key in require_mapping("assumptions", content, "{'margin': 0.3}", AssumptionError):
             if key not in known:
                 raise AssumptionError(one_of("assumption", key, known))
 
@@ -345,8 +348,9 @@ def toml_of(path: str | PathLike[str]) -> bytes:
     AssumptionError
         If it cannot be read.
     """
+    file = require_path(path, "the assumptions", AssumptionError)
     try:
-        return Path(path).read_bytes()
+        return file.read_bytes()
     except OSError as error:
         reason = error.strerror or str(error)
         raise AssumptionError(f"cannot read the assumptions in {str(path)!r}: {reason}") from error
@@ -397,7 +401,7 @@ def _require_longer_than_zero(name: str, days: float, value: object) -> None:
 def _days(name: str, value: object) -> float:
     """Return a duration that is written with its unit, in days."""
     if not isinstance(value, str):
-        raise AssumptionError(f'{name} is a duration with its unit, such as "52 weeks", got {value!r}')
+        raise AssumptionError(f'{name} is a duration with its unit, such as "52 weeks", got {abridged(value)}')
     try:
         return duration(value, "day")
     except UnitError as error:

@@ -10,14 +10,16 @@ from typing import TYPE_CHECKING, Any, Final, overload
 import numpy as np
 from numpy.typing import NDArray
 
+from clvmodels.arguments import abridged, as_number, require_flag, require_seed
 from clvmodels.data.histories import Histories
-from clvmodels.data.lazy import LazyHistories
+from clvmodels.data.lazy import LazyHistories, require_histories
 from clvmodels.errors import AssumptionError, FitError
 from clvmodels.inference.orders_fit import OrdersFit
 from clvmodels.inference.spend_fit import SpendFit
 from clvmodels.numerics.threads import dot
 from clvmodels.valuation.ahead import Ahead, ahead
 from clvmodels.valuation.assumptions import Assumptions
+from clvmodels.valuation.checks import require_number
 from clvmodels.valuation.concentration import whole_customers
 from clvmodels.valuation.discounting import calendar_years, discounting, growing
 from clvmodels.valuation.expectations import expected
@@ -132,8 +134,9 @@ class Book:
         >>> (book.rlv_within(1) / book.rlv).round(2)
         array([0.28, 0.23, 0.3 ])
         """
-        if years not in HORIZONS:
-            raise AssumptionError(f"value is known within {', '.join(map(str, HORIZONS))} years, got {years!r}")
+        if as_number(years) not in HORIZONS:
+            raise AssumptionError(f"value is known within {', '.join(map(str, HORIZONS))} years, got {abridged(years)}")
+        years = int(years)
         return total(self.lines, self._future(HORIZONS.index(years), years))
 
     def under(self, terms: Assumptions) -> Book:
@@ -153,6 +156,7 @@ class Book:
         >>> round(book.under(terms.changed({"margin": 0.15})).equity / book.equity, 9)
         0.5
         """
+        _require_assumptions(terms)
         if any(getattr(terms, name) != getattr(self.terms, name) for name in DISCOUNTING):
             return valued(self.orders, self.spend, self.histories, terms)
         return replace(self, terms=terms)
@@ -200,7 +204,8 @@ class Book:
         """
         from clvmodels.valuation.statement import statement
 
-        return statement(self, by, intervals=intervals and self.has_draws)
+        wanted = require_flag("intervals", intervals, FitError)
+        return statement(self, by, intervals=wanted and self.has_draws)
 
     @cached_property
     def lines(self) -> tuple[Line, ...]:
@@ -330,6 +335,7 @@ class Book:
         >>> customers, round(equity, 2)
         (1, 158.09)
         """
+        require_number("share", share, "of the customers; a tenth is 0.1", low=0.0, high=1.0)
         number = whole_customers(share, len(self.rlv))
         highest = np.partition(self.rlv, len(self.rlv) - number)[len(self.rlv) - number :]
         return number, float(highest.sum())
@@ -373,9 +379,9 @@ class Book:
         >>> book.interval(0.9).draws
         3
         """
-        if not 0.0 < probability < 1.0:
+        if not 0.0 < as_number(probability) < 1.0:
             raise AssumptionError(
-                f"the probability of an interval is between 0 and 1, such as 0.9, got {probability!r}"
+                f"the probability of an interval is between 0 and 1, such as 0.9, got {abridged(probability)}"
             )
         return Interval.of(self.draws(process=process, seed=seed), probability)
 
@@ -526,7 +532,8 @@ class Book:
 
     def _uncertainty(self, process: bool, seed: int | None) -> Uncertainty:
         """Return the draws of this valuation, computed when they are first asked for."""
-        if not (process or self.has_draws):
+        require_seed(seed, FitError)
+        if not (require_flag("process", process, FitError) or self.has_draws):
             raise FitError(
                 "an interval needs a fit with draws, and both fits are point estimates; fit with "
                 'method="nuts" or method="laplace", or ask for the randomness of the customers alone with process=True'
@@ -681,6 +688,8 @@ def value(
     given: tuple[object, object] = (orders, spend)
     if not (isinstance(given[0], OrdersFit) and isinstance(given[1], SpendFit)):
         raise FitError("value(orders, spend, rfm, terms) takes a fit of transactions first and a fit of spend second")
+    require_histories(histories)
+    _require_assumptions(terms)
     orders.require_unit(histories)
     book = valued(orders, spend, histories, terms)
     warn_of_unknown_spend(spend, histories)
@@ -707,6 +716,13 @@ def valued(
     book = Book(orders, spend, terms, histories, order_values(spend, histories), expected)
     book.equity  # noqa: B018 - refused here rather than at the first figure, where it is no finite number
     return book
+
+
+def _require_assumptions(given: object) -> None:
+    if not isinstance(given, Assumptions):
+        raise AssumptionError(
+            f"assumptions are wanted, such as clv.Assumptions(discount_rate=0.15, margin=0.30), got {abridged(given)}"
+        )
 
 
 def order_values(spend: SpendFit, histories: Histories) -> Array:

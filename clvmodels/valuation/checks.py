@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-import sys
 from typing import Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from clvmodels.arguments import abridged, as_number
 from clvmodels.errors import AssumptionError, DataError
 
 __all__ = ["LARGEST_AMOUNT", "SMALLEST_RATE", "require_amount", "require_finite", "require_number"]
@@ -36,13 +36,12 @@ def require_number(
     ...
     clvmodels.errors.AssumptionError: tax must be a number from 0 to 1 (a share; 38 % is 0.38), got 38
     """
-    is_number = isinstance(value, int | float | np.integer) and not isinstance(value, bool)
-    number = float(value) if is_number and abs(value) <= sys.float_info.max else math.nan  # type: ignore[arg-type]
+    number = as_number(value)
     if math.isfinite(number) and low <= number <= high and not (above and number == low):
         return
     bounds = "" if low == -math.inf else f" {'above' if above else 'from'} {low:g}"
     bounds += f" to {high:g}" if high < math.inf else " up" if bounds and not above else ""
-    raise AssumptionError(f"{name} must be a number{bounds} ({meaning}), got {value!r}")
+    raise AssumptionError(f"{name} must be a number{bounds} ({meaning}), got {abridged(value)}")
 
 
 def require_amount(name: str, value: object, meaning: str) -> None:
@@ -74,7 +73,10 @@ def require_finite(name: str, values: ArrayLike) -> NDArray[np.float64]:
     DataError
         If there are no values, they do not form one row, or one of them is missing or infinite.
     """
-    array = np.asarray(values, dtype=np.float64)
+    try:
+        array = np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise DataError(f"{name} must be a row of numbers, got {abridged(values)}") from error
     if array.ndim != 1 or array.size == 0:
         raise DataError(f"{name} must be a row of numbers, one for each, got an array of shape {array.shape}")
     bad = np.count_nonzero(~np.isfinite(array))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from clvmodels.arguments import abridged, as_number
 from clvmodels.data.columns import shown
 from clvmodels.errors import AssumptionError, one_of
 from clvmodels.valuation.checks import LARGEST_AMOUNT, require_amount
@@ -51,11 +53,7 @@ class ByColumn:
     factor: float = 1.0
 
     def __post_init__(self) -> None:
-        factor: object = self.factor
-        if isinstance(factor, bool) or not isinstance(factor, int | float) or not 0.0 <= factor <= LARGEST_AMOUNT:
-            raise AssumptionError(
-                f"a factor is a number from 0 up, at most {LARGEST_AMOUNT:g}, got {factor!r} for column {self.column!r}"
-            )
+        object.__setattr__(self, "factor", _factor(self.factor, f"column {self.column!r}"))
 
 
 @dataclass(frozen=True)
@@ -101,8 +99,10 @@ def read_rate(name: str, value: object) -> Rate:
     >>> read_rate("margin", {"by": "segment", "rates": {"A": 0.3}}).by
     'segment'
     """
-    if isinstance(value, ByColumn | BySegment | int | float) and not isinstance(value, bool):
+    if isinstance(value, ByColumn | BySegment):
         return value
+    if not math.isnan(number := as_number(value)):
+        return number
     if isinstance(value, Mapping):
         content = dict(value)
         if set(content) <= {"column", "factor"} and isinstance(content.get("column"), str):
@@ -110,7 +110,16 @@ def read_rate(name: str, value: object) -> Rate:
         rates = content.get("rates")
         if set(content) == {"by", "rates"} and isinstance(content["by"], str) and isinstance(rates, Mapping):
             return BySegment(content["by"], rates)
-    raise AssumptionError(f"{name} is a number or says where it stands, like {_EXAMPLES}; got {value!r}")
+    raise AssumptionError(f"{name} is a number or says where it stands, like {_EXAMPLES}; got {abridged(value)}")
+
+
+def _factor(value: object, of: str) -> float:
+    number = as_number(value)
+    if not 0.0 <= number <= LARGEST_AMOUNT:
+        raise AssumptionError(
+            f"a factor is a number from 0 up, at most {LARGEST_AMOUNT:g}, got {abridged(value)} for {of}"
+        )
+    return number
 
 
 def require_column(name: str, rate: ByColumn, largest: float, high: float) -> None:

@@ -29,7 +29,7 @@ WITHIN: Final = (1, 3, 5, 10)
 """Years within which the share of equity is shown."""
 
 
-def segments_of(histories: Histories, by: str | pd.Series[Any]) -> pd.Series[Any]:
+def segments_of(histories: Histories, by: object) -> pd.Series[Any]:
     """Return the segment of each customer, in the order of the histories; times as text, as they are labels here.
 
     Raises
@@ -41,7 +41,7 @@ def segments_of(histories: Histories, by: str | pd.Series[Any]) -> pd.Series[Any
 
     if isinstance(by, pd.Series):
         segments = by.reindex(histories.customer_id)
-    elif by in histories.attributes.columns:
+    elif pd.api.types.is_hashable(by) and by in histories.attributes.columns:
         segments = histories.attributes[by]
     else:
         known = [str(column) for column in histories.attributes.columns]

@@ -301,3 +301,48 @@ class TestUsing:
         assert "observed for 20 to 38.86 weeks, until 1997-09-30 18:00:00" in text
         assert "unknown for 1 repeat customer; zero or less for 1 repeat customer" in text
         assert "until 1997-09-30\n" in str(read(table(), observation_end="1997-09-30"))
+
+
+HOSTILE = pd.DataFrame({"customer_id": [1, 2], "frequency": [1.0, 0.0], "recency": [1.0, 0.0], "T": [3.0, 3.0]})
+
+
+@pytest.mark.parametrize(
+    ("column", "values"),
+    [
+        ("customer_id", [{1}, {2}]),
+        ("customer_id", [[1], [2]]),
+        ("frequency", [1e308, 0.0]),
+        ("frequency", [10**400, 0]),
+        ("T", [1e300, 3.0]),
+        ("monetary_value", [1e308, None]),
+        ("T", [1j, 1j]),
+    ],
+)
+def test_values_that_cannot_be_computed_with(column: str, values: list[Any]) -> None:
+    with pytest.raises(DataError, match=column):
+        Histories.from_frame(HOSTILE.assign(**{column: pd.Series(values, dtype=object)}), unit="day")
+
+
+def test_ids_of_narrow_and_wide_floats() -> None:
+    for kind in (np.float16, np.longdouble):
+        ids = np.array([1, 2], dtype=kind)
+        assert Histories.from_frame(HOSTILE.assign(customer_id=ids), unit="day").customer_id.tolist() == [1.0, 2.0]
+
+
+@pytest.mark.parametrize("given", [3, None, ["T"], {"a": 1}, pd.Series([1])])
+def test_names_and_selections_of_a_wrong_kind(given: Any) -> None:
+    with pytest.raises(DataError, match="T is the name of a column"):
+        Histories.from_frame(HOSTILE, unit="day", T=given)
+    with pytest.raises((DataError, UnitError)):
+        Histories.from_frame(HOSTILE, unit=given)
+    with pytest.raises(DataError):
+        Histories.from_frame(HOSTILE, unit="day").select(given if isinstance(given, int) else 3)
+
+
+def test_a_union_of_arrow_is_refused() -> None:
+    union = pa.UnionArray.from_dense(
+        pa.array([0, 1], pa.int8()), pa.array([0, 0], pa.int32()), [pa.array([1]), pa.array(["a"])]
+    )
+    table = pa.Table.from_pandas(HOSTILE).set_column(0, "customer_id", union)
+    with pytest.raises(DataError, match="'customer_id' holds dense_union"):
+        Histories.from_frame(table, unit="day")

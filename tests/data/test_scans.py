@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import datetime as dt
 import gzip
+import time
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -236,3 +237,141 @@ def test_conversions_that_fail_in_a_query() -> None:
     connection = duckdb.connect()
     with pytest.raises(DataError, match="Could not convert string 'a' to INT32"):
         watched(connection, lambda: connection.execute("SELECT CAST('a' AS INT)").fetchall())
+
+
+class TestFolders:
+    """Columns in names of folders: a file's own column is never replaced."""
+
+    @pytest.mark.parametrize("kind", ["csv", "parquet"])
+    def test_the_file_comes_first(self, kind: str, tmp_path: Path) -> None:
+        folder = tmp_path / "DATE=2023-05-05" / "date=2023-05-05" / "customer_id=9" / "amount=1000"
+        folder.mkdir(parents=True)
+        save(rows(), folder / f"log.{kind}")
+        rfm = read(folder / f"log.{kind}")
+        assert rfm.customer_id.tolist() == [1, 2]
+        assert rfm.frequency.tolist() == [1.0, 0.0]
+        assert str(rfm.observation_end.date()) == "2024-01-09"
+        assert rfm.report.money_read == pytest.approx(9.24)
+
+    @pytest.mark.parametrize("kind", ["csv", "parquet"])
+    def test_what_only_the_folder_says(self, kind: str, tmp_path: Path) -> None:
+        for number, place in enumerate(
+            ["a/channel=web%2Fapp", "b/channel=it's", "c/channel=__HIVE_DEFAULT_PARTITION__"]
+        ):
+            (tmp_path / place).mkdir(parents=True)
+            save(rows(customer_id=[number] * 3), tmp_path / place / f"channel=no.{kind}")
+        rfm = rfm_summary(tmp_path / "**" / f"*.{kind}", attributes=["channel"]).collect()
+        channels = rfm.attributes["channel"]
+        assert channels.iloc[:2].tolist() == ["web/app", "it's"]
+        assert channels.isna().tolist() == [False, False, True]
+
+    @pytest.mark.parametrize("kind", ["csv", "parquet"])
+    def test_ledgers(self, kind: str, tmp_path: Path) -> None:
+        folder = tmp_path / "time=2023-05-05" / "channel=web"
+        folder.mkdir(parents=True)
+        save(pa.table({"customer_id": ["a"], "time": ["2024-01-01"]}), folder / f"service.{kind}")
+        service = Ledgers.read(service=folder / f"service.{kind}").service
+        assert service is not None
+        assert str(service["time"][0].date()) == "2024-01-01"
+        assert service["channel"].tolist() == ["web"]
+
+
+def save(table: pa.Table, file: Path) -> None:
+    table.to_pandas().to_csv(file, index=False) if file.suffix == ".csv" else pq.write_table(table, file)
+
+
+class TestTypes:
+    @pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
+    @pytest.mark.parametrize("zone", [None, "UTC", "Europe/Berlin", "+05:30"])
+    @pytest.mark.parametrize("form", ["table", "reader", "parquet", "dictionary"])
+    def test_times(self, unit: str, zone: str | None, form: str, tmp_path: Path) -> None:
+        late = [dt.datetime(2024, 1, day, 23, 30) for day in (1, 5, 9)]  # in Berlin, of the next day
+        times = pa.array(late, pa.timestamp("us", zone)).cast(pa.timestamp(unit, zone))
+        table = rows(date=times.dictionary_encode() if form == "dictionary" else times)
+        log = written(tmp_path, table) if form == "parquet" else table.to_reader() if form == "reader" else table
+        rfm = rfm_summary(log, resolution="day", unit="day").collect()
+        last = 10 if zone in ("Europe/Berlin", "+05:30") else 9
+        assert rfm.observation_end.day == last
+        assert rfm.recency.tolist() == [4.0, 0.0]
+
+    @pytest.mark.parametrize("form", ["reader", "parquet"])
+    def test_the_last_nanosecond_is_of_its_day(self, form: str, tmp_path: Path) -> None:
+        end = 1_704_153_599_999_999_999  # 2024-01-01 23:59:59.999999999
+        table = rows(date=pa.array([end] * 3, pa.timestamp("ns", "UTC")))
+        rfm = rfm_summary(
+            written(tmp_path, table) if form == "parquet" else table.to_reader(), resolution="day"
+        ).collect()
+        assert str(rfm.observation_end.date()) == "2024-01-01"
+
+    @pytest.mark.parametrize(
+        "amounts",
+        [
+            pa.array([1.5, 2.5, 0.5]).cast(pa.float16()),
+            pa.array([Decimal("1.5"), Decimal("2.5"), Decimal("0.5")], pa.decimal256(60, 1)),
+            pa.RunEndEncodedArray.from_arrays(pa.array([2, 3], pa.int32()), pa.array([1.0, 2.5])),
+        ],
+    )
+    @pytest.mark.parametrize("form", ["table", "reader"])
+    def test_numbers_that_duckdb_does_not_read(self, amounts: pa.Array, form: str) -> None:
+        table = rows(amount=amounts)
+        rfm = rfm_summary(table.to_reader() if form == "reader" else table, value="amount").collect()
+        assert rfm.report.money_read == 4.5
+
+    @pytest.mark.parametrize("column", ["customer_id", "date", "amount"])
+    @pytest.mark.parametrize("form", ["table", "reader", "parquet"])
+    def test_durations_are_no_amounts(self, column: str, form: str, tmp_path: Path) -> None:
+        table = rows(**{column: pa.array([dt.timedelta(days=1)] * 3)})
+        log = written(tmp_path, table) if form == "parquet" else table.to_reader() if form == "reader" else table
+        with pytest.raises(DataError, match=f"column '{column}' holds duration"):
+            rfm_summary(log, value="amount")
+
+    @pytest.mark.parametrize("values", [[[1], [2], [3]], [{"a": 1}] * 3])
+    def test_ids_are_single_values(self, values: Any) -> None:
+        with pytest.raises(DataError, match="not one value a row"):
+            rfm_summary(rows(customer_id=values))
+        with pytest.raises(DataError, match="not one value a row"):
+            Ledgers.read(service=rows(customer_id=values, time=TIMES))
+
+    @pytest.mark.parametrize("form", ["table", "reader", "parquet"])
+    def test_two_columns_of_one_name(self, form: str, tmp_path: Path) -> None:
+        table = rows().append_column("date", [pa.array(TIMES)])
+        log = written(tmp_path, table) if form == "parquet" else table.to_reader() if form == "reader" else table
+        with pytest.raises(DataError, match="more than one column 'date'"):
+            rfm_summary(log)
+
+    def test_amounts_beyond_what_can_be_computed(self) -> None:
+        with pytest.raises(DataError, match=r"'amount' add up to more than 1e\+100"):
+            rfm_summary(rows(amount=[1e308, 1e308, -1e308]), value="amount")
+
+
+class TestDamage:
+    def test_of_a_page(self, tmp_path: Path) -> None:
+        file = written(tmp_path, rows(amount=[1.0, 2.0, 3.0])).parent / "0.parquet"
+        content = bytearray(file.read_bytes())
+        content[4:60] = bytes(range(100, 156))
+        file.write_bytes(content)
+        with pytest.raises(DataError):
+            rfm_summary(file, value="amount").collect()
+
+    @pytest.mark.parametrize("name", ["a\0b.csv", "~nobody_of_this_name/log.csv", "\ud800.csv", "a" * 5_000 + ".csv"])
+    def test_of_names(self, name: str) -> None:
+        with pytest.raises(DataError):
+            rfm_summary(name)
+        with pytest.raises(DataError):
+            Ledgers.read(service=name)
+
+    def test_of_links(self, tmp_path: Path) -> None:
+        (tmp_path / "a.csv").symlink_to(tmp_path / "b.csv")
+        (tmp_path / "b.csv").symlink_to(tmp_path / "a.csv")
+        with pytest.raises(DataError, match=r"a\.csv"):
+            rfm_summary(tmp_path / "a.csv")
+
+    def test_a_header_without_end_is_refused_early(self, tmp_path: Path) -> None:
+        file = tmp_path / "bomb.csv.gz"
+        with gzip.open(file, "wb", compresslevel=1) as stream:
+            for _ in range(100):
+                stream.write(b"a" * 1_000_000)
+        started = time.perf_counter()
+        with pytest.raises(DataError, match="no line ends within its first 1,048,576 letters"):
+            rfm_summary(file)
+        assert time.perf_counter() - started < 5.0

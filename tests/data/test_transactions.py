@@ -441,3 +441,34 @@ class TestSplit:
             rfm_train_test_split(self.FRAME, train_end="2024-02-01", test_end="2024-01-01")
         with pytest.raises(DataError, match="cannot read train_end"):
             rfm_train_test_split(self.FRAME, train_end="no day")
+
+
+class TestOptionsOfAWrongKind:
+    LOG = pd.DataFrame({"customer_id": [1, 1], "date": ["2024-01-01", "2024-01-05"], "amount": [1.0, 2.0]})
+
+    @pytest.mark.parametrize("option", ["customer_id", "time", "value", "time_zone", "time_format", "attributes"])
+    @pytest.mark.parametrize("given", [3, ["a", 3], {"a": 1}, pd.Series([1, 2]), b"x", "\ud800"])
+    def test_names(self, option: str, given: Any) -> None:
+        with pytest.raises(DataError, match=r"is (the name|a list of names|a format)|no column|attributes"):
+            rfm_summary(self.LOG, **{option: given})
+
+    @pytest.mark.parametrize("given", [3, ["net"], pd.Series(["net"]), None])
+    def test_choices(self, given: Any) -> None:
+        with pytest.raises(DataError, match=r"unknown returns policy .*; use one of 'net', 'drop', 'raise'"):
+            rfm_summary(self.LOG, returns=given)
+        with pytest.raises(UnitError):
+            rfm_summary(self.LOG, unit=given)
+
+    @pytest.mark.parametrize("given", [10**400, 1e308, True, "3", math.nan, [1]])
+    def test_memory(self, given: Any) -> None:
+        with pytest.raises(DataError, match="memory_gb is the memory of DuckDB in GB"):
+            rfm_summary(self.LOG, memory_gb=given)
+
+    def test_columns_that_are_no_text(self) -> None:
+        assert rfm_summary(self.LOG.set_axis(["customer_id", "date", 3], axis=1), value="3").has_spend
+
+    def test_periods_are_text(self) -> None:
+        months = pd.period_range("2024-01-01", periods=2, freq="D")
+        assert rfm_summary(self.LOG.assign(date=months), unit="day", resolution="day").recency.tolist() == [1.0]
+        with pytest.raises(DataError, match="is not numeric"):
+            rfm_summary(self.LOG.assign(amount=months), value="amount")

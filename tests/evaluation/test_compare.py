@@ -79,3 +79,13 @@ def test_given_parameters_may_stand_beside_a_fit(split):
     table = compare({"published": published, "ours": clv.BGNBD().fit(train)}, holdout)
     assert np.isnan(table.loc["published", "log_likelihood"])
     assert table.loc["published", "mae"] == pytest.approx(table.loc["ours", "mae"], rel=1e-3)
+
+
+def test_what_is_no_fit_is_refused() -> None:
+    fit = clv.BGNBD().from_params({"r": 0.243, "alpha": 4.414, "a": 0.793, "b": 2.426}, unit="week")
+    with pytest.raises(FitError, match="'BG/NBD' is not fitted yet"):
+        compare([clv.BGNBD()])  # type: ignore[list-item]
+    with pytest.raises(FitError, match="data are histories in memory or a holdout"):
+        compare([fit], [1, 2])  # type: ignore[arg-type]
+    with pytest.raises(FitError, match="spend is a fit of spend"):
+        compare([fit], spend=fit)  # type: ignore[arg-type]

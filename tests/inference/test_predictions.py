@@ -330,3 +330,35 @@ def test_spend_has_one_part_of_all(spenders):
     (part,) = fit.parts(spenders)
     assert part.rows is None
     np.testing.assert_array_equal(part.draws, fit.draws)
+
+
+class TestArgumentsOfAWrongKind:
+    FIT = clv.BGNBD().from_params({"r": 0.243, "alpha": 4.414, "a": 0.793, "b": 2.426}, unit="week")
+
+    @pytest.mark.parametrize("given", ["x", [1], None, True, np.nan, np.inf, -1, 10**400, pd.Series([1])])
+    def test_of_predictions(self, given: object) -> None:
+        rfm = self.FIT.simulate(5, "39 weeks", seed=1)
+        with pytest.raises(UnitError):
+            self.FIT.expected_purchases(rfm, given)  # type: ignore[call-overload]
+        with pytest.raises(FitError, match="n is a number of purchases"):
+            self.FIT.probability_of_purchases(rfm, "4 weeks", given)  # type: ignore[call-overload]
+        with pytest.raises(FitError, match="memory_gb is a number of GB"):
+            self.FIT.expected_purchases(rfm, "4 weeks", memory_gb=given)  # type: ignore[call-overload]
+        with pytest.raises(FitError, match="customers is a whole number"):
+            self.FIT.simulate(given, "4 weeks", seed=1)  # type: ignore[arg-type]
+
+    def test_of_flags_and_seeds(self) -> None:
+        rfm = self.FIT.simulate(5, "39 weeks", seed=1)
+        with pytest.raises(FitError, match="process is True or False"):
+            self.FIT.total_purchases(rfm, "4 weeks", process=pd.Series([1]))  # type: ignore[arg-type]
+        with pytest.raises(FitError, match="seed is a whole number"):
+            self.FIT.simulate(5, "39 weeks", seed=1.5)  # type: ignore[arg-type]
+
+    def test_of_simulations_that_fill_the_memory(self) -> None:
+        with pytest.raises(FitError, match="more than 1e"):
+            self.FIT.simulate(1_000, "1e11 weeks", seed=1)
+
+    @pytest.mark.parametrize("value", [1e308, 10**400, "2", True, None, [[1.0, "a"]], 1j])
+    def test_of_parameters(self, value: object) -> None:
+        with pytest.raises(clv.errors.ParameterError, match="r must be a finite number above 0"):
+            clv.BGNBD().from_params({**self.FIT.params, "r": value}, unit="week")  # type: ignore[dict-item]

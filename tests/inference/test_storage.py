@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -102,3 +103,19 @@ def test_numbers_that_are_not_finite_come_back(tmp_path):
     assert again.stats["diverging"].dtype == bool
     assert math.isnan(again.log_likelihood)
     assert np.isnan(again.covariance).all()
+
+
+@pytest.mark.parametrize(
+    "change", [{"theta": [[[1e308, 1, 1, 1]]]}, {"diagnostics": [1]}, {"customers": 1.5}, {"unit": {}}, {"priors": 3}]
+)
+def test_files_with_other_things_in_them(change: dict[str, object], tmp_path: Path) -> None:
+    file = tmp_path / "fit.json"
+    bg.save(file)
+    file.write_text(json.dumps(json.loads(file.read_text()) | change))
+    with pytest.raises(FitError, match="is damaged"):
+        clv.Fit.load(file)
+
+
+def test_a_folder_is_no_fit(tmp_path: Path) -> None:
+    with pytest.raises(FitError, match="cannot read the fit"):
+        clv.Fit.load(tmp_path)

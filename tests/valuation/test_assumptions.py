@@ -89,3 +89,36 @@ def test_years_of_the_horizon_are_years_of_the_valuation():
     assert terms.horizon_in("week") == 520.0
     assert clv.Assumptions(**GOOD, horizon="1.5 months").horizon_in("day") == pytest.approx(1.5 * 365.25 / 12)
     assert clv.Assumptions(**GOOD).horizon_in("day") == math.inf
+
+
+@pytest.mark.parametrize("factor", ["x", [1], {"a": {"b": 1}}, None, math.nan, math.inf, -1, True, 10**400])
+def test_factors_are_numbers(factor: object) -> None:
+    with pytest.raises(AssumptionError, match="a factor is a number from 0 up"):
+        clv.Assumptions(discount_rate=0.1, margin={"column": "margin", "factor": factor})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "margin = " + "[" * 10_000,
+        "margin = " + "9" * 5_000,
+        "discount_rate = 0.1\n[margin.a.b]\nc = 1",
+        "discount_rate = 1e999\nmargin = 0.3",
+        "discount_rate = []\nmargin = 0.3",
+        "discount_rate = 0.1\nmargin = 0.3\ntiming = [1]",
+        "discount_rate = 0.1\nmargin = 0.3\nyear = '1e308 weeks'",
+        "discount_rate = 0.1\nmargin = {by = 's', rates = {a = {b = 1}}}",
+    ],
+)
+def test_toml_that_says_something_else(text: str) -> None:
+    with pytest.raises(AssumptionError) as error:
+        clv.Assumptions.from_toml(text.encode())
+    assert len(str(error.value)) < 500
+
+
+@pytest.mark.parametrize("path", ["a\0b.toml", "~nobody_of_this_name/a.toml", "\ud800", 3, b"a.toml", "a" * 5_000])
+def test_paths_that_no_file_can_have(path: object) -> None:
+    with pytest.raises(AssumptionError):
+        clv.Assumptions.from_file(path)  # type: ignore[arg-type]
+    with pytest.raises(clv.errors.FitError):
+        clv.Fit.load(path)  # type: ignore[arg-type]

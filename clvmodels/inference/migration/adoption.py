@@ -157,8 +157,13 @@ def _histories(model: Model, data: pd.DataFrame | Mapping[str, Array], unit: Uni
     import pandas as pd
 
     names = _NUMBERS["orders" if isinstance(model, TransactionModel) else "spend"]
-    customers = pd.RangeIndex(len(data["frequency"]))
-    numbers = {name: np.asarray(data[name], dtype=float) for name in names}
+    try:
+        numbers = {name: np.asarray(data[name], dtype=float) for name in names}
+    except (KeyError, IndexError, TypeError, ValueError) as error:
+        raise FitError(
+            f"the data of this {model.name} fit do not hold {', '.join(names)} as numbers: {error}"
+        ) from error
+    customers = pd.RangeIndex(len(numbers["frequency"]))
     nothing = np.zeros(len(customers))
     return Histories(
         customers,

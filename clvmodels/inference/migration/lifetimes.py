@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from clvmodels.arguments import abridged, as_number
 from clvmodels.errors import FitError, FitWarning
-from clvmodels.inference.migration.adoption import adopt, recognise
+from clvmodels.inference.migration.adoption import Origin, adopt, recognise
 from clvmodels.models.specification import Array
 
 if TYPE_CHECKING:
@@ -70,10 +71,10 @@ def from_lifetimes(fitter: object, unit: str | None = None) -> OrdersFit | Spend
     found: Any = getattr(fitter, "params_", None)
     if found is None:
         raise FitError(f"this {origin.name} has not been fitted; call its fit method first")
-    penalty = float(getattr(fitter, "penalizer_coef", 0.0) or 0.0)
+    penalty = as_number(getattr(fitter, "penalizer_coef", 0.0) or 0.0)
     fit = adopt(
         origin,
-        {name: np.asarray(found[name], dtype=float) for name in origin.model.names},
+        _params(origin, found),
         unit=unit,
         data=_columns(getattr(fitter, "data", None)),
         remark=f" It was fitted under penalizer_coef={penalty:g}." if penalty else "",
@@ -86,6 +87,23 @@ def from_lifetimes(fitter: object, unit: str | None = None) -> OrdersFit | Spend
             stacklevel=2,
         )
     return fit
+
+
+def _params(origin: Origin, found: Any) -> dict[str, Array]:  # noqa: ANN401 - a pandas series, or what is in its place
+    """Return the parameters by name.
+
+    Raises
+    ------
+    FitError
+        If they are not those of the model.
+    """
+    try:
+        return {name: np.asarray(found[name], dtype=float) for name in origin.model.names}
+    except (KeyError, IndexError, TypeError, ValueError, OverflowError) as error:
+        raise FitError(
+            f"the parameters of this {origin.name} are numbers called {', '.join(origin.model.names)}, got"
+            f" {abridged(found)}"
+        ) from error
 
 
 def _columns(table: Any) -> dict[str, Array] | None:  # noqa: ANN401 - a pandas table, which mypy need not know
