@@ -6,6 +6,7 @@ it rounds. So files are read together only if they have these in common; otherwi
 
 from __future__ import annotations
 
+import csv
 import gzip
 import os
 import zlib
@@ -16,7 +17,7 @@ from glob import escape, glob
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from clvmodels.data.columns import require
+from clvmodels.data.columns import require, require_once
 from clvmodels.errors import DataError
 
 if TYPE_CHECKING:
@@ -172,15 +173,30 @@ def scan_csv(
     """
     parts = []
     for group in _alike(files, _header):
-        require(names, _csv(connection, group).columns, what=_what(group, files))
+        rows = _csv(connection, group)
+        require(names, rows.columns, what=_what(group, files))
+        require_once(names, _as_written(group[0], rows.columns), what=_what(group, files), by_case=False)
         parts.append(_csv(connection, group, text).select(*map(quoted, names)))
     return _together(parts)
 
 
-def csv_columns(connection: duckdb.DuckDBPyConnection, files: Sequence[str]) -> list[str]:
-    """Return the names of the columns that any of the CSV files has."""
-    names = [name for group in _alike(files, _header) for name in _csv(connection, group).columns]
-    return list(dict.fromkeys(names))
+def csv_columns(connection: duckdb.DuckDBPyConnection, files: Sequence[str], *, shared: bool = False) -> list[str]:
+    """Return the names of the columns that any of the CSV files has, or that all of them have."""
+    return _names_of([_csv(connection, group).columns for group in _alike(files, _header)], shared=shared)
+
+
+def _names_of(tables: Iterable[Iterable[str]], *, shared: bool) -> list[str]:
+    """Return the names of columns that any table has, or that all of them have; in the order in which they come."""
+    names = [list(columns) for columns in tables]
+    every = list(dict.fromkeys(name for columns in names for name in columns))
+    return [name for name in every if all(name in columns for columns in names)] if shared else every
+
+
+def _as_written(file: str, columns: Sequence[str]) -> list[str]:
+    """Return the names in the header of a CSV file: DuckDB renames those that it takes for the same."""
+    header = _header(file)
+    written = (next(csv.reader([header], delimiter=mark)) for mark in SEPARATORS)
+    return next((names for names in written if len(names) == len(columns)), list(columns))
 
 
 def _csv(
@@ -235,15 +251,17 @@ def scan_parquet(
     for group in _alike(list(types), lambda file: tuple(types[file].get(name) for name in names)):
         rows = connection.from_parquet(_names(group))
         require(names, rows.columns, what=_what(group, files))
+        written = _footer(group[0]).schema.to_arrow_schema().names
+        require_once(names, written, what=_what(group, files), by_case=False)
         own = types[group[0]]
         chosen = [_column(name, own[name], casts[name], known=bool(kinds[name])) for name in names]
         parts.append(rows.project(", ".join(chosen)))
     return _together(parts), {name: next(iter(found)) for name, found in kinds.items() if found}
 
 
-def parquet_columns(files: Sequence[str]) -> list[str]:
-    """Return the names of the columns that any of the Parquet files has."""
-    return list(dict.fromkeys(name for columns in _types(files).values() for name in columns))
+def parquet_columns(files: Sequence[str], *, shared: bool = False) -> list[str]:
+    """Return the names of the columns that any of the Parquet files has, or that all of them have."""
+    return _names_of(_types(files).values(), shared=shared)
 
 
 def _types(files: Sequence[str]) -> dict[str, _Types]:
