@@ -83,7 +83,7 @@ class Reading:
     def plan(self, log: Log, start: Moment | None, end: Moment) -> Plan:
         """Return how a window of an opened log is to be summarised."""
         resolution = None if self.resolution is None else parse_unit(self.resolution)
-        return Plan(log, Window(start, end, resolution, log.clock), parse_unit(self.unit), self.returns)
+        return Plan(log, Window(start, end, resolution, log.clock), parse_unit(self.unit), self.returns, self.clean_ids)
 
 
 def _require_free(names: Sequence[str], read: Callable[[str], str]) -> None:

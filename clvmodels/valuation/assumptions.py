@@ -19,6 +19,7 @@ __all__ = ["RATES", "Assumptions", "Bounds", "Timing", "toml_of"]
 
 Timing = Literal["continuous", "mid-month", "end-month", "mid-year", "end-year"]
 
+_SHORTEST_YEAR, _LONGEST_YEAR = 350.0, 380.0
 _PLAUSIBLE_RATE: Final = 2.0
 
 
@@ -156,6 +157,7 @@ class Assumptions:
         if not isinstance(self.currency, str):
             raise AssumptionError(f'currency is a text such as "EUR", got {self.currency!r}')
         _require_duration("year", self.year)
+        _require_year(self.year)
         if self.horizon is not None:
             _require_duration("horizon", self.horizon)
 
@@ -343,6 +345,22 @@ def toml_of(path: str | PathLike[str]) -> bytes:
     except OSError as error:
         reason = error.strerror or str(error)
         raise AssumptionError(f"cannot read the assumptions in {str(path)!r}: {reason}") from error
+
+
+def _require_year(year: str) -> None:
+    """Refuse a year that is none, such as of 12 days or of 12 years.
+
+    Raises
+    ------
+    AssumptionError
+        If it is not between 350 and 380 days: trading years have 360, 364 or 371.
+    """
+    days = duration(year, "day")
+    if not _SHORTEST_YEAR <= days <= _LONGEST_YEAR:
+        raise AssumptionError(
+            f'year is the length of a year, such as "365.25 days" or "52 weeks", got {year!r}, which are {days:,.4g} days;'
+            ' how far to look ahead is the horizon: horizon="10 years"'
+        )
 
 
 def _require_duration(name: str, value: object) -> None:
