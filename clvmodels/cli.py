@@ -85,6 +85,30 @@ TimeFormat = Annotated[
     str | None,
     typer.Option(metavar="FORMAT", help="How times are written, as %d.%m.%Y; ISO needs none.", rich_help_panel=_LOG),
 ]
+OrderId = Annotated[
+    str | None,
+    typer.Option(
+        metavar="COLUMN",
+        help="Column of the order ids, if a row is an order line: one id is one order.",
+        rich_help_panel=_LOG,
+    ),
+]
+Quantity = Annotated[
+    str | None,
+    typer.Option(
+        metavar="COLUMN", help="Column of the quantities, if the values are unit prices.", rich_help_panel=_LOG
+    ),
+]
+ExcludeIds = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="ID", help="Customer to leave out, such as guest; several: once for each.", rich_help_panel=_LOG
+    ),
+]
+CleanIds = Annotated[
+    bool,
+    typer.Option("--clean-ids", help="Ids that differ by capitals or blanks are the same.", rich_help_panel=_LOG),
+]
 MemoryGb = Annotated[
     float | None,
     typer.Option(
@@ -164,7 +188,11 @@ def _read(
     returns: str,
     time_zone: str | None,
     time_format: str | None,
-    attributes: Sequence[str] = (),
+    attributes: Sequence[str],
+    order_id: str | None,
+    quantity: str | None,
+    exclude_ids: Sequence[str] | None,
+    clean_ids: bool,
     memory_gb: float | None = None,
     spill_folder: Path | None = None,
 ) -> Histories | LazyHistories:
@@ -184,6 +212,10 @@ def _read(
         time_zone=time_zone,
         time_format=time_format,
         attributes=attributes,
+        order_id=order_id,
+        quantity=quantity,
+        exclude_ids=exclude_ids or (),
+        clean_ids=clean_ids,
         memory_gb=memory_gb,
         spill_folder=spill_folder,
     )
@@ -226,6 +258,10 @@ def summarize(
     returns: Returns = "net",
     time_zone: TimeZone = None,
     time_format: TimeFormat = None,
+    order_id: OrderId = None,
+    quantity: Quantity = None,
+    exclude_ids: ExcludeIds = None,
+    clean_ids: CleanIds = False,
     memory_gb: MemoryGb = None,
     spill_folder: SpillFolder = None,
     out: Table = None,
@@ -242,7 +278,8 @@ def summarize(
     with steps(2, quiet=quiet) as step:
         step("reading the log")
         with gathered_notes() as notes:
-            reading = (*window, returns, time_zone, time_format, (), memory_gb, spill_folder)
+            lines = (order_id, quantity, exclude_ids, clean_ids)
+            reading = (*window, returns, time_zone, time_format, (), *lines, memory_gb, spill_folder)
             histories = _read(log, customer_id, time, value, unit, resolution, *reading)
         if out is not None:
             step("writing")
@@ -263,6 +300,10 @@ def fit(
     returns: Returns = "net",
     time_zone: TimeZone = None,
     time_format: TimeFormat = None,
+    order_id: OrderId = None,
+    quantity: Quantity = None,
+    exclude_ids: ExcludeIds = None,
+    clean_ids: CleanIds = False,
     memory_gb: MemoryGb = None,
     spill_folder: SpillFolder = None,
     model: ModelKey = "auto",
@@ -285,7 +326,8 @@ def fit(
     with steps(len(models) + 3, quiet=quiet) as step:
         step("reading the log")
         with gathered_notes() as notes:
-            reading = (*window, returns, time_zone, time_format, (), memory_gb, spill_folder)
+            lines = (order_id, quantity, exclude_ids, clean_ids)
+            reading = (*window, returns, time_zone, time_format, (), *lines, memory_gb, spill_folder)
             histories = _read(log, customer_id, time, value, unit, resolution, *reading)
             fits = fit_all(histories, models, step)
             spend_fit = None if value is None else fit_spend(histories, spend_, step)
@@ -309,6 +351,10 @@ def value(
     returns: Returns = "net",
     time_zone: TimeZone = None,
     time_format: TimeFormat = None,
+    order_id: OrderId = None,
+    quantity: Quantity = None,
+    exclude_ids: ExcludeIds = None,
+    clean_ids: CleanIds = False,
     memory_gb: MemoryGb = None,
     spill_folder: SpillFolder = None,
     assumptions: Terms,
@@ -339,7 +385,8 @@ def value(
     with steps(2 * len(models) + 3, quiet=quiet) as step:
         step("reading the log")
         with gathered_notes() as notes:
-            reading = (*window, returns, time_zone, time_format, terms.columns, memory_gb, spill_folder)
+            lines = (order_id, quantity, exclude_ids, clean_ids)
+            reading = (*window, returns, time_zone, time_format, terms.columns, *lines, memory_gb, spill_folder)
             histories = _read(log, customer_id, time, value, unit, resolution, *reading)
             fits = fit_all(histories, models, step)
             valuation = value_all(fits, fit_spend(histories, spend_, step), histories, terms, step)
@@ -367,6 +414,10 @@ def report(
     returns: Returns = "net",
     time_zone: TimeZone = None,
     time_format: TimeFormat = None,
+    order_id: OrderId = None,
+    quantity: Quantity = None,
+    exclude_ids: ExcludeIds = None,
+    clean_ids: CleanIds = False,
     assumptions: Terms,
     closings: Closings,
     by: By = None,
@@ -415,7 +466,8 @@ def report(
     kept = [name for name in dict.fromkeys([*terms.columns, *([] if by is None else [by])]) if name not in COLUMNS]
 
     def read(day: str) -> Histories:
-        how = (observation_start, day, returns, time_zone, time_format, kept)
+        lines = (order_id, quantity, exclude_ids, clean_ids)
+        how = (observation_start, day, returns, time_zone, time_format, kept, *lines)
         return _read(log, customer_id, time, value, unit, resolution, *how).collect()
 
     with steps(len(models) + len(days) + 3, quiet=quiet) as step:
@@ -427,6 +479,8 @@ def report(
                 acquisition=acquisition_ledger,
                 referrals=referrals_ledger,
                 time_format=time_format,
+                exclude_ids=exclude_ids or (),
+                clean_ids=clean_ids,
             )
             asked = Closing(log, read, days, terms, models, spend_, ledgers if given else None, by, draws, inputs)
             found = equity_report(asked, step)

@@ -20,7 +20,7 @@ from clvmodels.data.lazy import LazyHistories
 from clvmodels.data.occasions import FATES, by_customer, column, netted_occasions, plain_occasions
 from clvmodels.data.profile import Facts, refuse_refunds, take_stock
 from clvmodels.data.report import DataReport, Part, Refunds
-from clvmodels.data.suspect_customers import Totals, cut_on_the_left, suspect_customers
+from clvmodels.data.suspect_customers import cut_on_the_left, screened, suspect_customers
 from clvmodels.data.suspect_dates import Bounds, suspect_dates
 from clvmodels.data.suspect_money import several_currencies, suspect_refunds
 from clvmodels.errors import DataError
@@ -41,8 +41,8 @@ Returns = Literal["net", "drop", "raise"]
 
 _TALLIED = ("orders", "total", *FATES)
 _SUMMARISED = (
-    "the log has the columns frequency, recency and T and one row per customer, and so seems to be a table of histories:"
-    ' take it over with Histories.from_frame(table, unit="week"); a purchase log has one row per purchase'
+    "the log has the columns frequency, recency and T and one row per customer, and so seems to be a table of"
+    ' histories: take it over with Histories.from_frame(table, unit="week"); a purchase log has one row per purchase'
 )
 _DAY = np.timedelta64(1, "D") / np.timedelta64(1, "us")
 
@@ -123,7 +123,7 @@ def summarise(plan: Plan) -> tuple[LazyHistories, Facts, list[str]]:
         raise DataError(_nothing(plan, facts))
     if plan.log.summarised and tally["customers"] == facts.read.rows:
         raise DataError(_SUMMARISED)
-    report = _report(plan, facts, tally, _orders(plan, rows, tally))
+    report = _report(plan, facts, tally, _orders(plan, facts, rows, tally))
     notes = _notes(plan, facts, report) + silence(tally["gap"], tally["span"], report.occasions, plan.unit)
     suspicions = _suspicions(plan, facts, tally, rows, customers)
     report, notes = replace(report, notes=tuple(suspicions)), notes + suspicions
@@ -145,34 +145,28 @@ def summarise(plan: Plan) -> tuple[LazyHistories, Facts, list[str]]:
     return histories, facts, notes
 
 
-def _orders(plan: Plan, rows: ir.Table, tally: dict[str, float]) -> int:
+def _orders(plan: Plan, facts: Facts, rows: ir.Table, tally: dict[str, float]) -> int:
     """Return how many orders the purchases are: those of one customer and instant, or of one order id, are one.
 
     They are counted only where they may be more than the purchase occasions, which is where these are merged.
     """
     occasions = int(tally["orders"] + tally.get("gone", 0))
     stated, resolution = plan.log.columns.order_id is not None, plan.window.resolution
-    if resolution is None and not stated:
+    apart = resolution is not None and (facts.timed or resolution != "day")  # without a clock, a day is an instant
+    if not stated and not apart:
         return occasions
     purchases = rows.filter((rows.v >= 0) | rows.v.isnull()) if plan.log.has_value else rows
-    if resolution == "day" and not stated:  # of times without a clock, a day is an instant
-        timed = purchases.filter(purchases.t != purchases.t.date().cast("timestamp(6)")).limit(1)
-        if not plan.log.run(timed.aggregate(n=timed.count()))["n"][0].as_py():
-            return occasions
     distinct = purchases.select("id", "t", *(["o"] if stated else [])).distinct()
     number: int = plan.log.run(distinct.aggregate(n=distinct.count()))["n"][0].as_py()
     return max(number, occasions)
 
 
-def _suspicions(
-    plan: Plan, facts: Facts, tally: dict[str, float], rows: ir.Table, customers: ir.Table
-) -> list[str]:
+def _suspicions(plan: Plan, facts: Facts, tally: dict[str, float], rows: ir.Table, customers: ir.Table) -> list[str]:
     """Return what in the data is probably not what it seems."""
     log, window = plan.log, plan.window
     ends = {"start_stated": window.start is not None, "end_stated": window.end.stated}
-    totals = Totals(tally["customers"], tally["orders"], tally.get("total", 0.0))
     notes = [*log.notes, *suspect_dates(log, facts.days, Bounds("observation_start", "observation_end"), **ends)]
-    notes += suspect_customers(log, rows, customers, totals, clean=plan.clean)
+    notes += suspect_customers(log, rows, customers, tally, clean=plan.clean)
     notes += suspect_refunds(facts, tally) if plan.returns == "net" else []
     notes += several_currencies(log, rows)
     return notes if window.start is not None else [*notes, *cut_on_the_left(log, rows, customers)]
@@ -182,6 +176,7 @@ def _tally(plan: Plan, customers: ir.Table) -> dict[str, float]:
     """Return sums over the customers of the window; those without a purchase count in the fates of refunds alone."""
     some = customers.orders > 0
     wanted: dict[str, Any] = {"customers": customers.count(where=some), "orders": customers.orders.sum()}
+    wanted |= screened(customers)
     wanted |= {"gap": (customers.age - customers.recency).min(where=some), "span": customers.age.max(where=some)}
     if plan.log.has_value:
         wanted["total"] = customers.total.sum(where=some)

@@ -26,6 +26,7 @@ _Rule = Callable[..., npt.NDArray[np.bool_]]
 _ROWS_PER_BLOCK = 1 << 17
 _TOLERANCE = 1e-9
 _FEW_CUSTOMERS = 20  # a smaller table is somebody's examples rather than a customer base
+_ONCE = 0.02  # where so few bought just twice, hardly anybody who bought once only is missing
 _FEW_GAPS = 5  # so many gaps of one day and none of zero do not happen by chance
 _LONG, _SEVERAL = 0.1, 200  # the last tenth of the time misses 200 purchases at random once in 1e9 logs
 
@@ -195,7 +196,7 @@ def warn_about(numbers: Mapping[str, FloatArray], unit: Unit) -> None:
     """
     x, recency, age = numbers["frequency"], numbers["recency"], numbers["T"]
     notes = []
-    if len(x) >= _FEW_CUSTOMERS and not _any(lambda x: x < 1, x):
+    if len(x) >= _FEW_CUSTOMERS and not _any(lambda x: x < 1, x) and _count(lambda x: x == 1, x) > _ONCE * len(x):
         notes.append(
             "every customer has a repeat purchase: the models need the one-time buyers too, and fitted without them"
             " they predict about twice the purchases that come; do not drop customers with frequency 0"

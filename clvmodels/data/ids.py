@@ -1,7 +1,5 @@
 """Customer ids as users write them: which are left out, and when two ways of writing one are the same id."""
 
-# ruff: noqa: PD003, PD004 - isnull and notnull are what Ibis has
-
 from __future__ import annotations
 
 import re
@@ -21,12 +19,13 @@ _BLANKS: Final = r"[\s\p{Z}]+"
 _WHOLE: Final = re.compile("-?(0|[1-9][0-9]{0,17})")
 _OTHER: Final = r"[^\p{L}\p{N}]*"
 _WORDS: Final = (
-    "guests?", "guest ?(account|checkout|customer|order|user)", "g[aä]st", "g[aä]ste?(konto|bestellung)?", "unknown",
+    "guests?", "guest ?(account|checkout|customer|order|user)", "g[aä]ste?", "g[aä]ste?(konto|bestellung)", "unknown",
     "unbekannt", "inconnu", "desconocido", "anon", "anonym", "anonymous", "anonymous ?(customer|user)", "none", "null",
-    "nil", "nan", "nat", "n[ ./]?a", "not ?available", "undefined", "missing", "no ?(id|customer|name|account)", "keine?",
-    "keine ?(angabe|id|nummer)", "k[ ./]?a", "default", "dummy", "test", "test ?(account|customer|user|kunde)", "testkunde",
-    "(one|1)[ -]?time ?(customer|buyer)?", "walk[ -]?ins?( ?customer)?", "laufkunden?", "laufkundschaft", "barverkauf", "bar ?kunde", "cash",
-    "cash ?(customer|sales?)", "sammelkunde", "diverse( ?kunden)?", "cpd", "invit[eé]", "invitado", "ospite",
+    "nil", "nan", "nat", "n[ ./]?a", "not ?available", "undefined", "missing", "no ?(id|customer|name|account)",
+    "keine?", "keine ?(angabe|id|nummer)", "k[ ./]?a", "default", "dummy", "test",
+    "test ?(account|customer|user|kunde)", "(one|1)[ -]?time ?(customer|buyer)?", "walk[ -]?ins?( ?customer)?",
+    "laufkunden?", "laufkundschaft", "barverkauf", "bar ?kunde", "cash", "cash ?(customer|sales?)", "sammelkunde",
+    "diverse( ?kunden)?", "cpd", "invit[eé]", "invitado", "ospite",
 )  # fmt: skip
 """Texts that stand for no customer, without capitals, as regular expressions."""
 
@@ -118,4 +117,3 @@ class IdRules:
         """Return which ids are left out."""
         texts = {self.text(one) for one in self.exclude}
         return [self.text(one) in texts for one in ids]
-

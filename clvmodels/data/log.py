@@ -1,7 +1,5 @@
 """A purchase log in the words of this package: customer, time, value, and further columns."""
 
-# ruff: noqa: PD003 - isnull is what Ibis has
-
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
@@ -150,11 +148,12 @@ def _reused(log: Log, rows: ir.Table) -> list[str]:
     if not counted["rows"]:
         return []
     worth = f" (money {counted['money'] or 0.0:,.2f})" if money else ""
-    return [
+    note = (
         f"{count(counted['rows'], 'row')}{worth} lie more than {_LONGEST_ORDER} days after the first row of the same"
         f" customer and {log.columns.order_id!r}, and are dated by it: if these numbers are used again, make them"
         " unique, such as by the date before the number"
-    ]
+    )
+    return [note]
 
 
 def _values(source: Source, columns: Columns) -> ir.FloatingValue:

@@ -62,6 +62,8 @@ class Facts:
         Rows within the window whose value is missing.
     late_refunds
         Rows with a negative value after the window.
+    timed
+        Whether times within the window have a time of day.
     days, all_days
         Rows with a customer and a time by day, on the clock of the column: those of the window, and all.
     """
@@ -75,6 +77,7 @@ class Facts:
     refunds: Part
     unvalued: int
     late_refunds: int
+    timed: bool
     days: Days
     all_days: Days
 
@@ -122,6 +125,8 @@ def take_stock(log: Log, window: Window) -> Facts:
     usable = sum(part.rows for kind, part in found.items() if kind not in _UNUSABLE)
     _refuse_empty(sum(part.rows for part in found.values()), usable=usable > 0)
 
+    inside = [number for number, kind in enumerate(kinds) if kind not in _OUTSIDE]
+
     def together(*kinds: str) -> Part:
         parts = [found[kind] for kind in kinds if kind in found]
         money = sum(part.money for part in parts) if log.has_value else float("nan")
@@ -137,7 +142,8 @@ def take_stock(log: Log, window: Window) -> Facts:
         refunds=together("refund"),
         unvalued=together("unvalued").rows,
         late_refunds=together("late_refund").rows,
-        days=_days(table, [number for number, kind in enumerate(kinds) if kind not in _OUTSIDE]),
+        timed=_timed(table, inside),
+        days=_days(table, inside),
         all_days=_days(table, [number for number, kind in enumerate(kinds) if kind not in _UNUSABLE]),
     )
 
@@ -150,6 +156,13 @@ def _parts(table: pa.Table, kinds: Sequence[str], *, has_value: bool) -> dict[st
         kinds[number]: Part(int(rows[kind == number].sum()), math.fsum(np.nan_to_num(money[kind == number])))
         for number in np.unique(kind).tolist()
     }
+
+
+def _timed(table: pa.Table, numbers: Sequence[int]) -> bool:
+    """Return whether the last time of some day of some kinds of rows is not its midnight."""
+    wanted = np.isin(table["kind"].to_numpy(), numbers)
+    last, day = (table[name].to_numpy().astype("datetime64[us]")[wanted] for name in ("last", "day"))
+    return bool((last != day).any())
 
 
 def _days(table: pa.Table, numbers: Sequence[int]) -> Days:
@@ -187,7 +200,7 @@ def _counted(log: Log, kinds: dict[str, ir.BooleanValue]) -> pa.Table:
 
     rows = log.rows
     kind = ibis.cases(*((condition, number) for number, condition in enumerate(kinds.values())))
-    wanted: dict[str, Any] = {"rows": rows.count()}
+    wanted: dict[str, Any] = {"rows": rows.count(), "last": rows.t.max()}
     if log.has_value:
         wanted |= {"money": rows.v.sum(), "infinite": rows.count(where=rows.v.abs() == math.inf)}
     if in_duckdb(log.engine):

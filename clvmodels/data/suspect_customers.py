@@ -1,9 +1,8 @@
-"""Customers who are none: guest accounts, one customer under several ids, customers who are not new when they seem so."""
-
-# ruff: noqa: PD004 - notnull is what Ibis has
+"""Customers who are none: guest accounts, one customer under several ids, customers who are not new."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     from clvmodels.data.histories import FloatArray
     from clvmodels.data.log import Log
 
-__all__ = ["Totals", "cut_on_the_left", "suspect_customers"]
+__all__ = ["cut_on_the_left", "screened", "suspect_customers"]
 
 _FEW_CUSTOMERS: Final = 20
 """Of fewer customers, one may well have a large share."""
@@ -33,7 +32,11 @@ next one."""
 _TOP: Final = 6
 _MOST_NAMED: Final = 1_000
 _NINES: Final = tuple(10**digits - 1 for digits in range(4, 10))
-_NEIGHBOURS: Final = 10
+_NEAR: Final = {n: {*range(n - 2, n), *range(n + 1, n + 11)} for n in _NINES} | {
+    0: set(range(1, 11)),
+    -1: set(range(-11, -1)),
+}
+"""Numbers that stand for nobody, with others that are customers where the number is one of a sequence."""
 
 _FEW_ACQUIRED: Final = 100
 _APPEARED: Final = 0.95
@@ -44,16 +47,47 @@ _FALLING: Final = 0.55
 """So many of these in the first half of it: a season or a launch that is not falling has half."""
 
 
-@dataclass(frozen=True)
-class Totals:
-    """Sums over all customers: how many they are, their purchase occasions and the value of these."""
+def screened(customers: ir.Table) -> dict[str, ir.Scalar]:
+    """Return aggregates of customers that tell, in a scan that is made anyway, whether their ids deserve a look.
 
-    customers: float
-    orders: float
-    money: float
+    Parameters
+    ----------
+    customers
+        One row per customer: ``id``, ``orders``, and ``total`` where there are values.
+
+    Returns
+    -------
+    dict
+        ``most`` and ``largest``, the most purchases and money of one customer; how many ids may be ``stand_ins`` and
+        are ``words`` for nobody, and how many have ``blanks``, ``capitals`` and ``small`` letters.
+    """
+    ids = customers.id
+    kind = ids.type()
+    wanted: dict[str, Any] = {"most": customers.orders.max()}
+    if "total" in customers.columns:
+        wanted["largest"] = customers.total.max()
+    if kind.is_integer() or kind.is_string():
+        wanted["stand_ins"] = ids.count(where=ids.isin(_as_ids(list(_NEAR), ids)))
+    if kind.is_string():
+        wanted["words"] = ids.count(where=placeholders(ids))
+        wanted["blanks"] = ids.count(where=ids.re_search(r"[\s\p{Z}]"))
+        wanted["capitals"] = ids.count(where=ids != ids.lower())
+        wanted["small"] = ids.count(where=ids != ids.upper())
+    return wanted
 
 
-def suspect_customers(log: Log, rows: ir.Table, customers: ir.Table, totals: Totals, *, clean: bool) -> list[str]:
+def _as_ids(numbers: Sequence[int], ids: ir.Value) -> list[Any]:
+    """Return numbers as ids of a column: as text, or those that its type holds."""
+    kind = ids.type()
+    if kind.is_string():
+        return [str(number) for number in numbers]
+    low, high = kind.bounds
+    return [number for number in numbers if low <= number <= high]
+
+
+def suspect_customers(
+    log: Log, rows: ir.Table, customers: ir.Table, tally: Mapping[str, float], *, clean: bool
+) -> list[str]:
     """Return notes on ids that stand for no single customer, and on ids that may be the same.
 
     Parameters
@@ -64,12 +98,12 @@ def suspect_customers(log: Log, rows: ir.Table, customers: ir.Table, totals: Tot
         Its rows within the window.
     customers
         One row per customer: ``id``, ``orders``, and ``total`` where there are values.
-    totals
-        Sums over them.
+    tally
+        ``customers``, ``orders`` and, with values, ``total``: sums over them; and what they were `screened` for.
     clean
         Whether the ids have been cleaned.
     """
-    scan = _Scan(log, rows, customers, totals)
+    scan = _Scan(log, rows, customers, tally)
     named = scan.placeholders() + scan.stand_ins()
     notes = [scan.note_of_placeholders(named)] if named else []
     notes += [scan.note_of_dominant(one) for one in scan.dominant(named)]
@@ -83,16 +117,11 @@ class _Scan:
     log: Log
     rows: ir.Table
     customers: ir.Table
-    totals: Totals
-
-    @property
-    def texts(self) -> bool:
-        """Whether the ids are texts."""
-        return bool(self.customers.id.type().is_string())
+    tally: Mapping[str, float]
 
     def placeholders(self) -> list[Any]:
         """Return ids that are words for nobody."""
-        if not self.texts:
+        if not self.tally.get("words"):
             return []
         named = self.customers.filter(placeholders(self.customers.id)).order_by("id").limit(_MOST_NAMED)
         ids: list[Any] = self.log.run(named.select("id"))["id"].to_pylist()
@@ -100,33 +129,29 @@ class _Scan:
 
     def stand_ins(self) -> list[Any]:
         """Return the numbers 0, -1 or 9999 where they are no part of a sequence of numbers."""
-        kind = self.customers.id.type()
-        if self.totals.customers < _FEW_CUSTOMERS or not (kind.is_integer() or self.texts):
+        if self.tally["customers"] < _FEW_CUSTOMERS or not self.tally.get("stand_ins"):
             return []
-        near = {n: {*range(n - 2, n), *range(n + 1, n + 1 + _NEIGHBOURS)} for n in (0, *_NINES)}
-        near |= {-1: set(range(-12, -1))}
-        numbers = sorted({*near, *(other for others in near.values() for other in others)})
-        wanted = [str(number) for number in numbers] if self.texts else numbers
-        if kind.is_integer() and kind.nbytes < 8:
-            wanted = [number for number in numbers if abs(number) < 2 ** (8 * kind.nbytes - 1)]
-        present = self.log.run(self.customers.filter(self.customers.id.isin(wanted)).select("id", "orders")).to_pylist()
-        orders = {int(row["id"]): row["orders"] for row in present}
-        usual = _TIMES_THE_NEXT * self.totals.orders / self.totals.customers
-        alone = [n for n in near if n in orders and not near[n] - {0} & orders.keys()]
-        return [(str(n) if self.texts else n) for n in alone if n <= 0 or orders[n] > usual]
+        ids = self.customers.id
+        numbers = sorted({*_NEAR, *(other for others in _NEAR.values() for other in others)})
+        near = self.customers.filter(ids.isin(_as_ids(numbers, ids)))
+        rows = self.log.run(near.select("id", "orders")).to_pylist()
+        orders = {int(row["id"]): row["orders"] for row in rows}
+        usual = _TIMES_THE_NEXT * self.tally["orders"] / self.tally["customers"]
+        alone = [n for n in _NEAR if n in orders and not _NEAR[n] & orders.keys()]
+        return _as_ids([n for n in alone if n <= 0 or orders[n] > usual], ids)
 
     def dominant(self, named: list[Any]) -> list[Any]:
         """Return ids that have far more purchases than any other, or much of the money."""
-        if self.totals.customers < _FEW_CUSTOMERS:
-            return []
-        others = self._top("orders", named)
-        orders = [row["orders"] for row in others]
-        steps = [k for k in range(1, len(orders)) if orders[k - 1] >= _TIMES_THE_NEXT * orders[k]]
-        many = others[: max(steps, default=0)]
-        ids = [row["id"] for row in many if row["orders"] >= _SHARE_OF_ORDERS * self.totals.orders]
-        if self.log.has_value and self.totals.customers >= _MANY_CUSTOMERS and self.totals.money > 0.0:
+        customers, orders, money = (self.tally.get(name, 0.0) for name in ("customers", "orders", "total"))
+        ids: list[Any] = []
+        if customers >= _FEW_CUSTOMERS and self.tally["most"] >= _SHARE_OF_ORDERS * orders:
+            top = self._top("orders", named)
+            steps = [k for k in range(1, len(top)) if top[k - 1]["orders"] >= _TIMES_THE_NEXT * top[k]["orders"]]
+            many = top[: max(steps, default=0)]
+            ids += [row["id"] for row in many if row["orders"] >= _SHARE_OF_ORDERS * orders]
+        if customers >= _MANY_CUSTOMERS and 0.0 < _SHARE_OF_MONEY * money <= self.tally["largest"]:
             rich = self._top("total", named)
-            ids += [row["id"] for row in rich if (row["total"] or 0.0) >= _SHARE_OF_MONEY * self.totals.money]
+            ids += [row["id"] for row in rich if (row["total"] or 0.0) >= _SHARE_OF_MONEY * money]
         return list(dict.fromkeys(ids))
 
     def _top(self, by: str, named: list[Any]) -> list[dict[str, Any]]:
@@ -167,7 +192,8 @@ class _Scan:
         """Return a note on ids that differ by capitals or blanks alone."""
         import ibis
 
-        if not self.texts or not self._may_be_alike():
+        letters = self.tally.get("capitals") and self.tally.get("small")
+        if not (self.tally.get("blanks") or letters):  # ids of one case without blanks cannot differ by these alone
             return []
         ids = self.customers.select("id", clean=clean_column(self.customers.id)).filter(lambda t: t.clean.notnull())
         several = ids.group_by(same=ids.clean).aggregate(n=ids.count()).filter(lambda t: t.n > 1)
@@ -178,21 +204,11 @@ class _Scan:
         first = self.log.run(same.order_by([same.clean, ibis.asc(same.id)]).select("id").limit(2))["id"].to_pylist()
         rows, money = _sums(self.log, self.rows.semi_join(same, self.rows.id == same.id))
         worth = count(rows, "row") + ("" if money is None else f", money {money:,.2f}")
-        return [
+        note = (
             f"{count(sums['ids'], 'id')} differ by capitals or blanks alone, such as {examples(first)}, and would be"
             f" {count(sums['customers'], 'customer')} ({worth}): if they are the same, write clean_ids=True"
-        ]
-
-    def _may_be_alike(self) -> bool:
-        """Whether ids have blanks, or capitals and small letters; otherwise none can differ by these alone."""
-        ids = self.customers.id
-        counts = self.customers.aggregate(
-            blanks=ids.count(where=ids.re_search(r"[\s\p{Z}]")),
-            capitals=ids.count(where=ids != ids.lower()),
-            small=ids.count(where=ids != ids.upper()),
         )
-        found = self.log.run(counts).to_pylist()[0]
-        return bool(found["blanks"] or (found["capitals"] and found["small"]))
+        return [note]
 
 
 def _sums(log: Log, rows: ir.Table) -> tuple[int, float | None]:
@@ -230,12 +246,13 @@ def cut_on_the_left(log: Log, rows: ir.Table, customers: ir.Table) -> list[str]:
     who = buyers.filter(buyers["first"].date() <= until.date())
     rows_early, money = _sums(log, rows.semi_join(who, rows.id == who.id))
     worth = count(rows_early, "row") + ("" if money is None else f", money {money:,.2f}")
-    return [
+    note = (
         f"{early:,.0f} of {count(int(number.sum()), 'customer')} ({worth}) first buy in the first"
         f" {count(int(last), 'day')} of the log, far more than later: was it cut there, so that these purchases are not"
         " their first ones, as the models take them to be? If so, give the log from its beginning, or leave these"
         f' customers out: rfm.select(rfm.attributes["first_purchase"] > "{until:%Y-%m-%d}")'
-    ]
+    )
+    return [note]
 
 
 def _early_days(age: FloatArray, customers: FloatArray) -> float | None:

@@ -1,4 +1,4 @@
-"""First and last dates that are far from their neighbours or in the future: mistyped years, dates that stand for none."""
+"""First and last dates far from their neighbours or in the future: mistyped years, dates that stand for none."""
 
 from __future__ import annotations
 
@@ -122,11 +122,12 @@ def _future(log: Log, days: Days, option: str | None) -> list[str]:
     if not ahead.any():
         return []
     rows = log.rows.t >= _literal(_midnight(days.day[ahead][0]))
-    return [
-        f"{_rows(log, rows, last_of_them=True)}, which is in the future: the observation ends with the last row, so that"
-        f' customers seem to be silent in a time that is still to come; write {option}="{today}", and rows after it are'
+    note = (
+        f"{_rows(log, rows, last_of_them=True)}, which is in the future: the observation ends with the last row, so"
+        f' that customers seem to be silent in a time still to come; write {option}="{today}", and rows after it are'
         " left out, or correct the dates"
-    ]
+    )
+    return [note]
 
 
 def _rows(log: Log, where: ir.BooleanValue, *, last_of_them: bool) -> str:

@@ -1,7 +1,5 @@
 """Money that is not what it seems: negative values that are losses and not refunds, several currencies."""
 
-# ruff: noqa: PD004 - notnull is what Ibis has
-
 from __future__ import annotations
 
 from collections.abc import Mapping
@@ -55,11 +53,12 @@ def suspect_refunds(facts: Facts, tally: Mapping[str, float]) -> list[str]:
     if not reasons and share < _SHARE_OF_ROWS:
         return []
     why = "".join(f"; {reason}" for reason in reasons)
-    return [
+    note = (
         f"{count(refunds.rows, 'row')} ({share:.1%}, money {refunds.money:,.2f}) are negative and taken for refunds of"
         f' earlier purchases{why}. If they are losses or costs, the values are margins: give sales as "value", and'
         ' the margin with the assumptions; if refunds of purchases that the log does not have, write returns="drop"'
-    ]
+    )
+    return [note]
 
 
 def several_currencies(log: Log, rows: ir.Table) -> list[str]:
@@ -79,7 +78,8 @@ def several_currencies(log: Log, rows: ir.Table) -> list[str]:
         return []
     parts = [f"{shown(row['currency'])} ({count(row['rows'], 'row')}, money {row['money'] or 0:,.2f})" for row in found]
     listed = ", ".join(parts[:3]) + (f" and {len(parts) - 3:,} more" if len(parts) > 3 else "")
-    return [
+    note = (
         f"the column {log.columns.currency!r} has {len(found):,} currencies, {listed}, whose values are added up as if"
         " they were one: convert the values to one currency, or give the rows of one"
-    ]
+    )
+    return [note]

@@ -358,8 +358,8 @@ def _require_year(year: str) -> None:
     days = duration(year, "day")
     if not _SHORTEST_YEAR <= days <= _LONGEST_YEAR:
         raise AssumptionError(
-            f'year is the length of a year, such as "365.25 days" or "52 weeks", got {year!r}, which are {days:,.4g} days;'
-            ' how far to look ahead is the horizon: horizon="10 years"'
+            f'year is the length of a year, such as "365.25 days" or "52 weeks", got {year!r}, which is {days:,.4g}'
+            ' days; how far to look ahead is the horizon: horizon="10 years"'
         )
 
 
