@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import reduce
+from operator import or_
 from typing import TYPE_CHECKING, Any, Final
 
 from clvmodels.errors import DataError
@@ -12,22 +14,40 @@ from clvmodels.errors import DataError
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
-__all__ = ["IdRules", "clean_column", "clean_id", "placeholders", "read_ids"]
+__all__ = [
+    "IdRules",
+    "clean_column",
+    "clean_id",
+    "has_odd_blanks",
+    "is_placeholder",
+    "possible_placeholders",
+    "read_ids",
+]
 
-_EDGES: Final = r"^[\s\p{Z}]+|[\s\p{Z}]+$"
-_BLANKS: Final = r"[\s\p{Z}]+"
+_BLANKS: Final = "\t\n\r\u00a0\u202f"
+"""What counts as a blank beside the blank itself."""
+_DOUBLINGS: Final = 5
+"""So often are two blanks made one, which leaves a single one of up to 2 to this power."""
 _WHOLE: Final = re.compile("-?(0|[1-9][0-9]{0,17})")
-_OTHER: Final = r"[^\p{L}\p{N}]*"
 _WORDS: Final = (
-    "guests?", "guest ?(account|checkout|customer|order|user)", "g[aä]ste?", "g[aä]ste?(konto|bestellung)", "unknown",
-    "unbekannt", "inconnu", "desconocido", "anon", "anonym", "anonymous", "anonymous ?(customer|user)", "none", "null",
-    "nil", "nan", "nat", "n[ ./]?a", "not ?available", "undefined", "missing", "no ?(id|customer|name|account)",
-    "keine?", "keine ?(angabe|id|nummer)", "k[ ./]?a", "default", "dummy", "test",
-    "test ?(account|customer|user|kunde)", "(one|1)[ -]?time ?(customer|buyer)?", "walk[ -]?ins?( ?customer)?",
-    "laufkunden?", "laufkundschaft", "barverkauf", "bar ?kunde", "cash", "cash ?(customer|sales?)", "sammelkunde",
-    "diverse( ?kunden)?", "cpd", "invit[eé]", "invitado", "ospite",
+    "", "guest", "guests", "guest account", "guest checkout", "guest customer", "guest order", "guest user", "gast",
+    "gäste", "gaeste", "gastkonto", "gastbestellung", "gastkunde", "unknown", "unknown customer", "unbekannt",
+    "unbekannter kunde", "inconnu", "desconocido", "anon", "anonym", "anonymous", "anonymous customer",
+    "anonymous user", "none", "null", "nil", "nan", "nat", "na", "n/a", "n.a", "not available", "undefined", "missing",
+    "noid", "no id", "no customer", "no name", "no account", "kein", "keine", "keine angabe", "keine id", "k.a", "ka",
+    "default", "dummy", "test", "test account", "test customer", "test user", "testkunde", "onetime", "one-time",
+    "one-time customer", "walkin", "walk-in", "walk in", "walk-in customer", "laufkunde", "laufkunden",
+    "laufkundschaft", "barverkauf", "barkunde", "cash", "cash customer", "cash sale", "cash sales", "sammelkunde",
+    "diverse", "diverse kunden", "cpd", "invité", "invite", "invitado", "ospite",
 )  # fmt: skip
-"""Texts that stand for no customer, without capitals, as regular expressions."""
+"""What stands for no customer, in small letters, without punctuation around it and a number after it."""
+_NUMBERED: Final = ("guest", "gast", "anonym", "anonymous", "unknown", "unbekannt")
+"""Those of them that may have a number."""
+_AROUND: Final = (
+    ("", ""), ("", "."), ("", "s"), ("(", ")"), ("<", ">"), ("[", "]"), ("{", "}"), ("'", "'"), ('"', '"'), ("-", "-"),
+    ("-", ""), ("_", "_"), ("*", "*"), ("#", ""), ("?", ""), (".", ""), ("=", ""), ("/", ""), ("*", ""),
+)  # fmt: skip
+_PUNCTUATION: Final = "-_.,:;/\\|*#?!=+~'\"()[]{}<> "
 
 
 def clean_id(text: str) -> str:
@@ -38,19 +58,46 @@ def clean_id(text: str) -> str:
     >>> clean_id(" Ann  LEE ")
     'ann lee'
     """
-    return " ".join(text.split()).lower()
+    blanks = text.translate(dict.fromkeys(map(ord, _BLANKS), " "))
+    return " ".join(part for part in blanks.split(" ") if part).lower()
 
 
 def clean_column(ids: ir.StringValue) -> ir.StringValue:
-    """Return a column of ids as `clean_id` writes them, and what is blank as missing."""
-    stripped = ids.re_replace(_EDGES, "").re_replace(_BLANKS, " ")
-    return stripped.lower().nullif("")
+    """Return a column of ids as `clean_id` writes them, and what is blank as missing; no engine lacks what it takes."""
+    for blank in _BLANKS:
+        ids = ids.replace(blank, " ")
+    for _ in range(_DOUBLINGS):
+        ids = ids.replace("  ", " ")
+    return ids.strip().lower().nullif("")
 
 
-def placeholders(ids: ir.StringValue) -> ir.BooleanValue:
-    """Return which ids are texts that stand for no customer: guest, unknown, n/a, a dash, a blank."""
-    words = "|".join(_WORDS)
-    return ids.lower().re_search(rf"^{_OTHER}(({words}){_OTHER}[0-9]*{_OTHER})?$")
+def has_odd_blanks(ids: ir.StringValue) -> ir.BooleanValue:
+    """Return which ids would change if their blanks were cleaned."""
+    return (ids != ids.strip()) | ids.contains("  ") | ids.contains("\u00a0") | ids.contains("\u202f")
+
+
+def possible_placeholders(table: ir.Table, ids: ir.StringValue) -> ir.Table:
+    """Return the rows whose ids may stand for no customer: all of those that do, as they are usually written.
+
+    A list to look ids up in, and beginnings, take a tenth of the time that cleaning every id does.
+    """
+    words = [f"{before}{word}{after}" for word in _WORDS for before, after in _AROUND]
+    words += [times * mark for mark in _PUNCTUATION for times in (1, 2, 3)]
+    written = dict.fromkeys(way(word) for word in words for way in (str.lower, str.upper, str.capitalize, str.title))
+    beginnings = [ids.startswith(way(word)) for word in _NUMBERED for way in (str.lower, str.upper, str.capitalize)]
+    return table.filter(ids.isin(list(written))).union(table.filter(reduce(or_, beginnings)), distinct=True)
+
+
+def is_placeholder(text: str) -> bool:
+    """Return whether an id stands for no customer: guest, unknown, n/a, a dash, nothing but blanks.
+
+    Examples
+    --------
+    >>> [is_placeholder(text) for text in ("Guest", "(unknown)", "N/A", "-", "guest 17", "guesthouse", "A-1")]
+    [True, True, True, True, True, False, False]
+    """
+    word = clean_id(text).strip(_PUNCTUATION)
+    return word in _WORDS or word.rstrip("0123456789").rstrip(_PUNCTUATION) in _NUMBERED
 
 
 def read_ids(exclude: object) -> tuple[object, ...]:

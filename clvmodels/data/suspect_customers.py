@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from clvmodels.data.columns import count, examples, shown
-from clvmodels.data.ids import clean_column, placeholders
+from clvmodels.data.ids import clean_column, has_odd_blanks, is_placeholder, possible_placeholders
 from clvmodels.data.occasions import column
 from clvmodels.numerics.rounding import significant_digits
 
@@ -58,8 +58,8 @@ def screened(customers: ir.Table) -> dict[str, ir.Scalar]:
     Returns
     -------
     dict
-        ``most`` and ``largest``, the most purchases and money of one customer; how many ids may be ``stand_ins`` and
-        are ``words`` for nobody, and how many have ``blanks``, ``capitals`` and ``small`` letters.
+        ``most`` and ``largest``, the most purchases and money of one customer; how many ids may be ``stand_ins``,
+        and how many have ``blanks``, ``capitals`` and ``small`` letters.
     """
     ids = customers.id
     kind = ids.type()
@@ -69,8 +69,7 @@ def screened(customers: ir.Table) -> dict[str, ir.Scalar]:
     if kind.is_integer() or kind.is_string():
         wanted["stand_ins"] = ids.count(where=ids.isin(_as_ids(list(_NEAR), ids)))
     if kind.is_string():
-        wanted["words"] = ids.count(where=placeholders(ids))
-        wanted["blanks"] = ids.count(where=ids.re_search(r"[\s\p{Z}]"))
+        wanted["blanks"] = ids.count(where=has_odd_blanks(ids))
         wanted["capitals"] = ids.count(where=ids != ids.lower())
         wanted["small"] = ids.count(where=ids != ids.upper())
     return wanted
@@ -121,11 +120,13 @@ class _Scan:
 
     def placeholders(self) -> list[Any]:
         """Return ids that are words for nobody."""
-        if not self.tally.get("words"):
+        if "blanks" not in self.tally:  # the ids are no texts
             return []
-        named = self.customers.filter(placeholders(self.customers.id)).order_by("id").limit(_MOST_NAMED)
-        ids: list[Any] = self.log.run(named.select("id"))["id"].to_pylist()
-        return ids
+        texts = self.customers.id.strip() if self.tally["blanks"] else self.customers.id
+        table = self.customers.select("id", text=texts)
+        possible = possible_placeholders(table, table.text).order_by("id")
+        ids = self.log.run(possible.select("id").limit(_MOST_NAMED))["id"].to_pylist()
+        return [text for text in ids if is_placeholder(text)]
 
     def stand_ins(self) -> list[Any]:
         """Return the numbers 0, -1 or 9999 where they are no part of a sequence of numbers."""
