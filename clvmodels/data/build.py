@@ -70,8 +70,13 @@ class Plan:
     clean: bool = False
 
     def rows(self, *, refunds: bool, all_inside: bool = False) -> ir.Table:
-        """Return the rows of the window (all rows, if known to lie inside), without refunds that are dropped."""
+        """Return the rows of the window (all rows, if known to lie inside), without refunds that are dropped.
+
+        Refunds of a known order are of its time here, although it is by their own that they lie in the window.
+        """
         rows = self.log.rows if all_inside else self.window.rows(self.log.rows)
+        if "booked" in rows.columns:
+            rows = rows.mutate(t=rows.booked)
         if refunds and self.returns == "drop":
             return rows.filter((rows.v >= 0) | rows.v.isnull())
         return rows

@@ -196,7 +196,7 @@ def warn_about(numbers: Mapping[str, FloatArray], unit: Unit) -> None:
     """
     x, recency, age = numbers["frequency"], numbers["recency"], numbers["T"]
     notes = []
-    if len(x) >= _FEW_CUSTOMERS and not _any(lambda x: x < 1, x) and _count(lambda x: x == 1, x) > _ONCE * len(x):
+    if len(x) >= _FEW_CUSTOMERS and not _any(lambda x: x < 1, x) and _miss_one_timers(x):
         notes.append(
             "every customer has a repeat purchase: the models need the one-time buyers too, and fitted without them"
             " they predict about twice the purchases that come; do not drop customers with frequency 0"
@@ -210,6 +210,15 @@ def warn_about(numbers: Mapping[str, FloatArray], unit: Unit) -> None:
         )
     for note in notes:
         warnings.warn(note, DataWarning, stacklevel=4)
+
+
+def _miss_one_timers(x: FloatArray) -> bool:
+    """Whether one-time buyers are to be expected among customers all of whom have repeat purchases.
+
+    Of customers who bought just twice there are about as many; and no mixture of Poisson counts has a smaller share of
+    zeros than the Poisson distribution of the same mean (Jensen's inequality).
+    """
+    return _count(lambda x: x == 1, x) > _ONCE * len(x) or len(x) * float(np.exp(-x.mean())) >= 1.0
 
 
 def _at_the_end(x: FloatArray, recency: FloatArray, age: FloatArray, unit: Unit) -> list[str]:

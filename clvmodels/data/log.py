@@ -36,7 +36,7 @@ class Log:
     rows
         An Ibis table: ``id``; ``t``, timestamps without zone whose meaning `clock` gives; ``v``, values as floats, if
         there are values; ``o``, order ids as text, ``excluded``, whether the id was excluded (``id`` is then missing),
-        and ``c``, currencies as text, if there are any; ``a0``, ``a1``, ... the attributes.
+        ``c``, currencies as text, and ``booked``, the time of the order that a row belongs to, if there are any; ``a0``, ``a1``, ... the attributes.
     engine
         Where it lies.
     clock
@@ -123,20 +123,21 @@ def _without(log: Log, ids: IdRules) -> Log:
 
 
 def _by_order(log: Log) -> Log:
-    """Return a log in which all purchases of one order are of its first instant; a refund keeps its own time.
+    """Return a log in which all purchases of one order are of its first instant, to which refunds of it are booked.
 
-    A refund may come long after the order that it names, and training windows must not see it before it came.
+    A refund keeps its own time beside that: it may come long after the order, and a training window must not see it
+    before it came.
     """
     import ibis
 
     if log.columns.order_id is None:
         return log
     rows = log.rows
-    first = rows.t.min().over(ibis.window(group_by=[rows.id, rows.o]))
-    alone = rows.o.isnull() | rows.id.isnull()
-    if log.has_value:
-        alone |= (rows.v < 0).fill_null(False)
-    kept = log.engine.keep(rows.mutate(t=ibis.ifelse(alone, rows.t, first), own=rows.t))
+    refund = (rows.v < 0).fill_null(False) if log.has_value else ibis.literal(False)
+    first = ibis.ifelse(refund, None, rows.t).min().over(ibis.window(group_by=[rows.id, rows.o]))
+    known = rows.o.notnull() & rows.id.notnull() & first.notnull()
+    order = ibis.ifelse(known, first, rows.t)
+    kept = log.engine.keep(rows.mutate(t=ibis.ifelse(refund, rows.t, order), booked=order, own=rows.t))
     return replace(log, rows=kept.drop("own"), notes=(*log.notes, *_reused(log, kept)))
 
 

@@ -39,9 +39,11 @@ _NEAR: Final = {n: {*range(n - 2, n), *range(n + 1, n + 11)} for n in _NINES} | 
 """Numbers that stand for nobody, with others that are customers where the number is one of a sequence."""
 
 _FEW_ACQUIRED: Final = 100
+_FEW_DATES: Final = 3
+"""Fewer dates of first purchases in the first tenth do not tell a fall: months, or a panel that begins at once."""
 _APPEARED: Final = 0.95
 _EARLY, _EARLIER = 0.10, 0.05
-_SHARE_EARLY: Final = 0.30
+_SHARE_EARLY: Final = 0.25
 """So many of the customers appear in the first tenth of the time in which 95 % of them do; evenly acquired, a tenth."""
 _FALLING: Final = 0.55
 """So many of these in the first half of it: a season or a launch that is not falling has half."""
@@ -277,8 +279,9 @@ def _early_days(age: FloatArray, customers: FloatArray) -> float | None:
     share = np.cumsum(customers) / customers.sum()
     appeared = age[np.searchsorted(share, _APPEARED)]
     early, earlier = (max(np.floor(part * appeared), 1.0) for part in (_EARLY, _EARLIER))
-    if customers.sum() < _FEW_ACQUIRED or early <= earlier:
+    if customers.sum() < _FEW_ACQUIRED or np.count_nonzero(age <= early) < _FEW_DATES:
         return None
     in_early, in_earlier = (float(customers[age <= days].sum()) for days in (early, earlier))
     many = in_early >= _SHARE_EARLY * customers.sum()
-    return float(early) if many and in_earlier >= _FALLING * in_early else None
+    falling = in_earlier >= max(_FALLING * in_early, 0.5 * in_early + np.sqrt(in_early))  # by two standard errors
+    return float(early) if many and falling else None

@@ -21,7 +21,7 @@ _SHARE_OF_ROWS: Final = 1 / 3
 """Of the rows; fashion by mail order has such returns, other trades have a tenth of them."""
 _NOTICEABLE: Final = 0.02
 """Negative rows are at least this share of all before their kind is looked at."""
-_UNLIKE: Final = 0.20
+_UNLIKE: Final = 0.25
 """Share of the negative rows that cannot be refunds of what the customer has bought before."""
 _ONLY: Final = 0.05
 """Share of the customers who have negative rows only."""
