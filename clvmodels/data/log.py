@@ -36,7 +36,8 @@ class Log:
     rows
         An Ibis table: ``id``; ``t``, timestamps without zone whose meaning `clock` gives; ``v``, values as floats, if
         there are values; ``o``, order ids as text, ``excluded``, whether the id was excluded (``id`` is then missing),
-        ``c``, currencies as text, and ``booked``, the time of the order that a row belongs to, if there are any; ``a0``, ``a1``, ... the attributes.
+        ``c``, currencies as text, and ``booked``, the time of the order that a row belongs to, if there are any;
+        ``a0``, ``a1``, ... the attributes.
     engine
         Where it lies.
     clock

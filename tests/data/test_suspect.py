@@ -275,7 +275,10 @@ def test_mean_spend_is_per_occasion() -> None:
         "date": [*days, "2024-01-01", "2024-01-10"],
         "amount": [10.0] * 10 + [110.0] * 2,
     })  # fmt: skip
-    for made in (clv.rfm_summary(log, value="amount"), clv.rfm_summary(ibis.memtable(log), value="amount")):
+    for made in (
+        clv.rfm_summary(log, value="amount"),
+        clv.rfm_summary(ibis.memtable(pa.Table.from_pandas(log)), value="amount"),
+    ):
         assert "mean spend 20.00 per repeat occasion; the mean of the means of 2 customers is 60.00" in str(made)
 
 
@@ -342,15 +345,20 @@ def test_order_numbers_used_again_are_named() -> None:
 
 
 def test_a_log_cut_on_the_left_is_named() -> None:
+    """New customers come evenly for 60 weeks; beside them 800 who have bought every 20 days since long ago."""
     log = simulated_log(1_500, 7, weeks=120, days=True)
-    begins = pd.Timestamp("2023-12-01")
     rng = np.random.default_rng(1)
-    regulars = pd.DataFrame({"customer_id": 10_000 + rng.integers(0, 900, 9_000)})
-    regulars["date"] = pd.Timestamp("2023-01-01") + pd.to_timedelta(rng.integers(0, 850, 9_000), unit="D")
-    regulars["amount"] = 10.0
-    whole = pd.concat([log, regulars], ignore_index=True)
-    notes = summary(whole[whole["date"] >= begins]).report.notes
-    assert any("was it cut there" in note and "first_purchase" in note for note in notes)
+    regulars = pd.DataFrame({"customer_id": 10_000 + rng.integers(0, 800, 34_000)})
+    regulars["date"] = pd.Timestamp("2023-01-02") + pd.to_timedelta(rng.integers(0, 840, 34_000), unit="D")
+    whole = pd.concat([log, regulars.assign(amount=10.0)], ignore_index=True)
+    seen = whole[whole["date"] >= "2023-09-01"]
+    (note,) = summary(seen).report.notes
+    assert "was it cut there" in note
+    first = seen.groupby("customer_id")["date"].min()
+    until = pd.Timestamp(note.split('"')[-2])
+    early = first.index[first <= until]
+    rows = seen["customer_id"].isin(early)
+    assert f"{len(early):,} of {len(first):,} customers ({rows.sum():,} rows" in note
     assert summary(log).report.notes == ()
 
 
