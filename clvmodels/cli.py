@@ -564,5 +564,7 @@ def _misread(error: Any) -> int:  # noqa: ANN401 - the class has another name fr
 
 
 def _fail(message: str) -> int:
-    typer.echo(f"{typer.style('error:', fg='red', bold=True)} {message}", err=True)
+    from clvmodels.report.hints import as_options
+
+    typer.echo(f"{typer.style('error:', fg='red', bold=True)} {as_options(message)}", err=True)
     return _WRONG

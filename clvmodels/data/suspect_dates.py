@@ -151,7 +151,7 @@ def _day(log: Log, where: ir.BooleanValue, *, last: bool) -> str:
 
 
 def _local(log: Log, time: object) -> str:
-    moment = fetched(time)  # type: ignore[arg-type]
+    moment = fetched(time)
     assert moment is not None
     inside = dt.MINYEAR < moment.year < dt.MAXYEAR
     local = log.clock.to_local(moment) if log.clock.in_utc and inside else moment

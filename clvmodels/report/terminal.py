@@ -14,6 +14,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from clvmodels.report.hints import as_options
 from clvmodels.report.locale import NBSP, Locale
 from clvmodels.report.stated import stated
 from clvmodels.report.words import amount, percent, significant, with_currency
@@ -255,7 +256,7 @@ def notes_report(notes: Sequence[str]) -> RenderableType:
     """Return what deserves a look; nothing if nothing does."""
     if not notes:
         return Group()
-    return _section("Worth a look", _points(Text("!", "bold yellow"), notes))
+    return _section("Worth a look", _points(Text("!", "bold yellow"), [as_options(note) for note in notes]))
 
 
 def written_report(path: Path | None, names: Sequence[str] = ()) -> RenderableType:
