@@ -274,7 +274,7 @@ def _early_days(age: FloatArray, customers: FloatArray) -> float | None:
     >>> _early_days(age, np.full(700, 2.0)) is None  # acquired evenly
     True
     >>> _early_days(age, np.round(200.0 * np.exp(-age / 20.0)) + 2.0)  # there already, buying every 20 days
-    63.0
+    56.0
     """
     share = np.cumsum(customers) / customers.sum()
     appeared = age[np.searchsorted(share, _APPEARED)]
