@@ -89,6 +89,30 @@ TimeFormat = Annotated[
     str | None,
     typer.Option(metavar="FORMAT", help="How times are written, as %d.%m.%Y; ISO needs none.", rich_help_panel=_LOG),
 ]
+OrderId = Annotated[
+    str | None,
+    typer.Option(
+        metavar="COLUMN",
+        help="Column of the order ids, if a row is an order line: one id is one order.",
+        rich_help_panel=_LOG,
+    ),
+]
+Quantity = Annotated[
+    str | None,
+    typer.Option(
+        metavar="COLUMN", help="Column of the quantities, if the values are unit prices.", rich_help_panel=_LOG
+    ),
+]
+ExcludeIds = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="ID", help="Customer to leave out, such as guest; several: once for each.", rich_help_panel=_LOG
+    ),
+]
+CleanIds = Annotated[
+    bool,
+    typer.Option("--clean-ids", help="Ids that differ by capitals or blanks are the same.", rich_help_panel=_LOG),
+]
 MemoryGb = Annotated[
     float | None,
     typer.Option(
@@ -168,7 +192,11 @@ def _read(
     returns: str,
     time_zone: str | None,
     time_format: str | None,
-    attributes: Sequence[str] = (),
+    attributes: Sequence[str],
+    order_id: str | None,
+    quantity: str | None,
+    exclude_ids: Sequence[str] | None,
+    clean_ids: bool,
     memory_gb: float | None = None,
     spill_folder: Path | None = None,
 ) -> Histories | LazyHistories:
@@ -188,6 +216,10 @@ def _read(
         time_zone=time_zone,
         time_format=time_format,
         attributes=attributes,
+        order_id=order_id,
+        quantity=quantity,
+        exclude_ids=exclude_ids or (),
+        clean_ids=clean_ids,
         memory_gb=memory_gb,
         spill_folder=spill_folder,
     )
@@ -230,6 +262,10 @@ def summarize(
     returns: Returns = "net",
     time_zone: TimeZone = None,
     time_format: TimeFormat = None,
+    order_id: OrderId = None,
+    quantity: Quantity = None,
+    exclude_ids: ExcludeIds = None,
+    clean_ids: CleanIds = False,
     memory_gb: MemoryGb = None,
     spill_folder: SpillFolder = None,
     out: Table = None,
@@ -246,7 +282,8 @@ def summarize(
     with steps(2, quiet=quiet) as step:
         step("reading the log")
         with gathered_notes() as notes:
-            reading = (*window, returns, time_zone, time_format, (), memory_gb, spill_folder)
+            lines = (order_id, quantity, exclude_ids, clean_ids)
+            reading = (*window, returns, time_zone, time_format, (), *lines, memory_gb, spill_folder)
             histories = _read(log, customer_id, time, value, unit, resolution, *reading)
         shown = _rendered(
             terminal.histories_report(histories, log), terminal.notes_report(notes), terminal.written_report(out)
@@ -270,6 +307,10 @@ def fit(
     returns: Returns = "net",
     time_zone: TimeZone = None,
     time_format: TimeFormat = None,
+    order_id: OrderId = None,
+    quantity: Quantity = None,
+    exclude_ids: ExcludeIds = None,
+    clean_ids: CleanIds = False,
     memory_gb: MemoryGb = None,
     spill_folder: SpillFolder = None,
     model: ModelKey = "auto",
@@ -292,7 +333,8 @@ def fit(
     with steps(len(models) + 3, quiet=quiet) as step:
         step("reading the log")
         with gathered_notes() as notes:
-            reading = (*window, returns, time_zone, time_format, (), memory_gb, spill_folder)
+            lines = (order_id, quantity, exclude_ids, clean_ids)
+            reading = (*window, returns, time_zone, time_format, (), *lines, memory_gb, spill_folder)
             histories = _read(log, customer_id, time, value, unit, resolution, *reading)
             fits = fit_all(histories, models, step)
             spend_fit = None if value is None else fit_spend(histories, spend_, step)
@@ -323,6 +365,10 @@ def value(
     returns: Returns = "net",
     time_zone: TimeZone = None,
     time_format: TimeFormat = None,
+    order_id: OrderId = None,
+    quantity: Quantity = None,
+    exclude_ids: ExcludeIds = None,
+    clean_ids: CleanIds = False,
     memory_gb: MemoryGb = None,
     spill_folder: SpillFolder = None,
     assumptions: Terms,
@@ -354,7 +400,8 @@ def value(
     with steps(2 * len(models) + 3, quiet=quiet) as step:
         step("reading the log")
         with gathered_notes() as notes:
-            reading = (*window, returns, time_zone, time_format, terms.columns, memory_gb, spill_folder)
+            lines = (order_id, quantity, exclude_ids, clean_ids)
+            reading = (*window, returns, time_zone, time_format, terms.columns, *lines, memory_gb, spill_folder)
             histories = _read(log, customer_id, time, value, unit, resolution, *reading)
             fits = fit_all(histories, models, step)
             valuation = value_all(fits, fit_spend(histories, spend_, step), histories, terms, step)
@@ -386,6 +433,10 @@ def report(
     returns: Returns = "net",
     time_zone: TimeZone = None,
     time_format: TimeFormat = None,
+    order_id: OrderId = None,
+    quantity: Quantity = None,
+    exclude_ids: ExcludeIds = None,
+    clean_ids: CleanIds = False,
     assumptions: Terms,
     closings: Closings,
     by: By = None,
@@ -434,7 +485,8 @@ def report(
     kept = [name for name in dict.fromkeys([*terms.columns, *([] if by is None else [by])]) if name not in COLUMNS]
 
     def read(day: str) -> Histories:
-        how = (observation_start, day, returns, time_zone, time_format, kept)
+        lines = (order_id, quantity, exclude_ids, clean_ids)
+        how = (observation_start, day, returns, time_zone, time_format, kept, *lines)
         return _read(log, customer_id, time, value, unit, resolution, *how).collect()
 
     with steps(len(models) + len(days) + 3, quiet=quiet) as step:
@@ -446,6 +498,8 @@ def report(
                 acquisition=acquisition_ledger,
                 referrals=referrals_ledger,
                 time_format=time_format,
+                exclude_ids=exclude_ids or (),
+                clean_ids=clean_ids,
             )
             asked = Closing(log, read, days, terms, models, spend_, ledgers if given else None, by, draws, inputs)
             found = equity_report(asked, step)
@@ -573,7 +627,9 @@ def _misread(error: Any) -> int:  # noqa: ANN401 - the class has another name fr
 
 
 def _fail(message: str) -> int:
-    shown = f"{typer.style('error:', fg='red', bold=True)} {plain(message, lines=True)}"
+    from clvmodels.report.hints import as_options
+
+    shown = f"{typer.style('error:', fg='red', bold=True)} {plain(as_options(message), lines=True)}"
     try:
         typer.echo(shown, err=True)
     except OSError:  # nobody reads what was wrong; the exit code says that something was

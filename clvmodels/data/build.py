@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -20,6 +20,9 @@ from clvmodels.data.lazy import LazyHistories
 from clvmodels.data.occasions import FATES, by_customer, column, netted_occasions, plain_occasions
 from clvmodels.data.profile import Facts, refuse_refunds, take_stock
 from clvmodels.data.report import DataReport, Part, Refunds
+from clvmodels.data.suspect_customers import cut_on_the_left, screened, suspect_customers
+from clvmodels.data.suspect_dates import Bounds, suspect_dates
+from clvmodels.data.suspect_money import several_currencies, suspect_refunds
 from clvmodels.errors import DataError
 from clvmodels.numerics.rounding import significant_digits
 from clvmodels.units import DAYS, Unit
@@ -37,6 +40,10 @@ __all__ = ["Plan", "Returns", "build_histories", "build_holdout", "summarise"]
 Returns = Literal["net", "drop", "raise"]
 
 _TALLIED = ("orders", "total", *FATES)
+_SUMMARISED = (
+    "the log has the columns frequency, recency and T and one row per customer, and so seems to be a table of"
+    ' histories: take it over with Histories.from_frame(table, unit="week"); a purchase log has one row per purchase'
+)
 _DAY = np.timedelta64(1, "D") / np.timedelta64(1, "us")
 
 
@@ -52,16 +59,24 @@ class Plan:
         The unit of model time.
     returns
         The policy for refunds.
+    clean
+        Whether ids have been cleaned.
     """
 
     log: Log
     window: Window
     unit: Unit
     returns: Returns
+    clean: bool = False
 
     def rows(self, *, refunds: bool, all_inside: bool = False) -> ir.Table:
-        """Return the rows of the window (all rows, if known to lie inside), without refunds that are dropped."""
+        """Return the rows of the window (all rows, if known to lie inside), without refunds that are dropped.
+
+        Refunds of a known order are of its time here, although it is by their own that they lie in the window.
+        """
         rows = self.log.rows if all_inside else self.window.rows(self.log.rows)
+        if "booked" in rows.columns:
+            rows = rows.mutate(t=rows.booked)
         if refunds and self.returns == "drop":
             return rows.filter((rows.v >= 0) | rows.v.isnull())
         return rows
@@ -111,8 +126,12 @@ def summarise(plan: Plan) -> tuple[LazyHistories, Facts, list[str]]:
     tally = _tally(plan, customers)
     if not tally["customers"]:
         raise DataError(_nothing(plan, facts))
-    report = _report(plan, facts, tally)
+    if plan.log.summarised and tally["customers"] == facts.read.rows:
+        raise DataError(_SUMMARISED)
+    report = _report(plan, facts, tally, _orders(plan, facts, rows, tally))
     notes = _notes(plan, facts, report) + silence(tally["gap"], tally["span"], report.occasions, plan.unit)
+    suspicions = _suspicions(plan, facts, tally, rows, customers)
+    report, notes = replace(report, notes=tuple(suspicions)), notes + suspicions
     some = customers.filter(customers.orders > 0)
     table = some.drop(*(name for name in _TALLIED if name in some.columns))
     if plan.log.columns.attributes:
@@ -131,10 +150,38 @@ def summarise(plan: Plan) -> tuple[LazyHistories, Facts, list[str]]:
     return histories, facts, notes
 
 
+def _orders(plan: Plan, facts: Facts, rows: ir.Table, tally: dict[str, float]) -> int:
+    """Return how many orders the purchases are: those of one customer and instant, or of one order id, are one.
+
+    They are counted only where they may be more than the purchase occasions, which is where these are merged.
+    """
+    occasions = int(tally["orders"] + tally.get("gone", 0))
+    stated, resolution = plan.log.columns.order_id is not None, plan.window.resolution
+    apart = resolution is not None and (facts.timed or resolution != "day")  # without a clock, a day is an instant
+    if not stated and not apart:
+        return occasions
+    purchases = rows.filter((rows.v >= 0) | rows.v.isnull()) if plan.log.has_value else rows
+    distinct = purchases.select("id", "t", *(["o"] if stated else [])).distinct()
+    number: int = plan.log.run(distinct.aggregate(n=distinct.count()))["n"][0].as_py()
+    return max(number, occasions)
+
+
+def _suspicions(plan: Plan, facts: Facts, tally: dict[str, float], rows: ir.Table, customers: ir.Table) -> list[str]:
+    """Return what in the data is probably not what it seems."""
+    log, window = plan.log, plan.window
+    ends = {"start_stated": window.start is not None, "end_stated": window.end.stated}
+    notes = [*log.notes, *suspect_dates(log, facts.days, Bounds("observation_start", "observation_end"), **ends)]
+    notes += suspect_customers(log, rows, customers, tally, clean=plan.clean)
+    notes += suspect_refunds(facts, tally) if plan.returns == "net" else []
+    notes += several_currencies(log, rows)
+    return notes if window.start is not None else [*notes, *cut_on_the_left(log, rows, customers)]
+
+
 def _tally(plan: Plan, customers: ir.Table) -> dict[str, float]:
     """Return sums over the customers of the window; those without a purchase count in the fates of refunds alone."""
     some = customers.orders > 0
     wanted: dict[str, Any] = {"customers": customers.count(where=some), "orders": customers.orders.sum()}
+    wanted |= screened(customers)
     wanted |= {"gap": (customers.age - customers.recency).min(where=some), "span": customers.age.max(where=some)}
     if plan.log.has_value:
         wanted["total"] = customers.total.sum(where=some)
@@ -190,7 +237,7 @@ def _nothing(plan: Plan, facts: Facts) -> str:
 # --------------------------------------------------------------------------------------------------------- report
 
 
-def _report(plan: Plan, facts: Facts, tally: dict[str, float]) -> DataReport:
+def _report(plan: Plan, facts: Facts, tally: dict[str, float], orders: int) -> DataReport:
     """Return what became of all rows."""
     dropped, outside = _dropped(plan, facts, tally), _outside(plan, facts)
     used = facts.read.rows - sum(part.rows for part in dropped.values())
@@ -206,9 +253,10 @@ def _report(plan: Plan, facts: Facts, tally: dict[str, float]) -> DataReport:
             money=facts.refunds.money,
             occasions_gone=int(tally.get("gone", 0)),
             unmatched_rows=int(tally.get("lost_rows", 0)),
-            unmatched_money=tally.get("lost_money", 0.0),
+            unmatched_money=tally.get("lost_money", 0.0) if plan.log.has_value else np.nan,
         ),
         purchase_rows=int(tally.get("purchases", used)),
+        orders=orders,
         occasions=int(tally["orders"]),
         customers=int(tally["customers"]),
         customers_left_out=_left_out(plan, facts, tally, outside),
@@ -229,6 +277,7 @@ def _dropped(plan: Plan, facts: Facts, tally: dict[str, float]) -> dict[str, Par
         for name, reason in _REASONS.items()
     }
     parts = {
+        "excluded ids": facts.excluded,
         "without customer id": facts.no_id,
         "without time": facts.no_time,
         "before the start of observation": facts.before,
@@ -248,7 +297,8 @@ _REASONS = {
 
 def _left_out(plan: Plan, facts: Facts, tally: dict[str, float], outside: dict[str, int]) -> dict[str, int]:
     """Return customers of the log without a history, by reason."""
-    reasons = {"all purchases before the start": outside.get("before", 0), "first seen after the end": outside["after"]}
+    reasons = {"excluded": plan.log.excluded, "all purchases before the start": outside.get("before", 0)}
+    reasons |= {"first seen after the end": outside["after"]}
     if "gone" in tally:
         reasons["every purchase refunded"] = int(tally["all_gone"])
         reasons["refunds only"] = int(tally["only_refunds"])
@@ -338,7 +388,7 @@ def build_holdout(train: Histories, facts: Facts, *, training: Plan, whole: Plan
         start=training.window.label(training.window.end),
         end=whole.window.label(whole.window.end),
         late_joiners=int(joined.sum()),
-        late_revenue=float(estimated_revenue(orders[joined], revenue[joined]).sum()) if whole.log.has_value else 0.0,
+        late_revenue=float(estimated_revenue(orders[joined], revenue[joined]).sum()) if whole.log.has_value else np.nan,
     )
     return holdout, _unvalued(training, whole)
 

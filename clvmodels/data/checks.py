@@ -29,6 +29,7 @@ _MOST_TIME = 1e12  # of any unit; with more, and with more money, what is comput
 _MOST_MONEY = 1e100
 _TOLERANCE = 1e-9
 _FEW_CUSTOMERS = 20  # a smaller table is somebody's examples rather than a customer base
+_ONCE = 0.02  # where so few bought just twice, hardly anybody who bought once only is missing
 _FEW_GAPS = 5  # so many gaps of one day and none of zero do not happen by chance
 _LONG, _SEVERAL = 0.1, 200  # the last tenth of the time misses 200 purchases at random once in 1e9 logs
 
@@ -201,7 +202,7 @@ def warn_about(numbers: Mapping[str, FloatArray], unit: Unit) -> None:
     """
     x, recency, age = numbers["frequency"], numbers["recency"], numbers["T"]
     notes = []
-    if len(x) >= _FEW_CUSTOMERS and not _any(lambda x: x < 1, x):
+    if len(x) >= _FEW_CUSTOMERS and not _any(lambda x: x < 1, x) and _miss_one_timers(x):
         notes.append(
             "every customer has a repeat purchase: the models need the one-time buyers too, and fitted without them"
             " they predict about twice the purchases that come; do not drop customers with frequency 0"
@@ -215,6 +216,15 @@ def warn_about(numbers: Mapping[str, FloatArray], unit: Unit) -> None:
         )
     for note in notes:
         warnings.warn(note, DataWarning, stacklevel=4)
+
+
+def _miss_one_timers(x: FloatArray) -> bool:
+    """Whether one-time buyers are to be expected among customers all of whom have repeat purchases.
+
+    Of customers who bought just twice there are about as many; and no mixture of Poisson counts has a smaller share of
+    zeros than the Poisson distribution of the same mean (Jensen's inequality).
+    """
+    return _count(lambda x: x == 1, x) > _ONCE * len(x) or len(x) * float(np.exp(-x.mean())) >= 1.0
 
 
 def _at_the_end(x: FloatArray, recency: FloatArray, age: FloatArray, unit: Unit) -> list[str]:

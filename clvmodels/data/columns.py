@@ -9,7 +9,9 @@ import numpy as np
 
 from clvmodels.errors import DataError
 
-__all__ = ["count", "examples", "quoted", "require", "require_once", "shown"]
+__all__ = ["count", "examples", "looks_summarised", "quoted", "require", "require_once", "shown"]
+
+_SUMMARISED = {"frequency", "recency", "t"}
 
 
 def require(wanted: Iterable[str], present: Sequence[str], *, what: str) -> None:
@@ -32,21 +34,50 @@ def require(wanted: Iterable[str], present: Sequence[str], *, what: str) -> None
     raise DataError(f"{what} has no column {told}; its columns are {', '.join(map(repr, present)) or 'none'}")
 
 
-def require_once(wanted: Iterable[str], present: Sequence[str], *, what: str) -> None:
+def require_once(wanted: Iterable[str], present: Sequence[str], *, what: str, by_case: bool = True) -> None:
     """Refuse names that more than one column has.
+
+    Parameters
+    ----------
+    wanted, present, what
+        As of `require`.
+    by_case
+        Whether upper and lower case tell columns apart; engines do not tell them apart.
 
     Raises
     ------
     DataError
-        With these names.
+        If a wanted column is there more than once.
 
     Examples
     --------
-    >>> require_once(["date"], ["date", "amount", "amount"], what="the log")
+    >>> require_once(["id"], ["id", "ID"], what="the log")
+    >>> require_once(["id"], ["id", "ID"], what="the log", by_case=False)
+    Traceback (most recent call last):
+        ...
+    clvmodels.errors.DataError: the log has columns 'id', 'ID', whose names differ by upper and lower case only; ...
     """
-    twice = [name for name in dict.fromkeys(wanted) if present.count(name) > 1]
-    if twice:
-        raise DataError(f"{what} has more than one column {examples(twice)}; rename all but one")
+    for name in dict.fromkeys(wanted):
+        same = [column for column in present if column == name]
+        alike = [column for column in present if column.strip().lower() == name.strip().lower()]
+        if len(same) > 1:
+            raise DataError(f"{what} has more than one column {name!r}; rename all but the one that is meant")
+        if not by_case and len(alike) > 1:
+            raise DataError(
+                f"{what} has columns {', '.join(map(repr, alike))}, whose names differ by upper and lower case only;"
+                " rename all but the one that is meant"
+            )
+
+
+def looks_summarised(present: Iterable[str]) -> bool:
+    """Return whether columns are those of a table of histories: frequency, recency and T.
+
+    Examples
+    --------
+    >>> looks_summarised(["customer_id", "frequency", "recency", "T"]), looks_summarised(["customer_id", "date"])
+    (True, False)
+    """
+    return {str(name).strip().lower() for name in present} >= _SUMMARISED
 
 
 def _meant(name: str, present: Sequence[str]) -> str:

@@ -39,12 +39,17 @@ def purchase_occasions(
     time_zone: str | None = None,
     time_format: str | None = None,
     attributes: Sequence[str] = (),
+    order_id: str | None = None,
+    quantity: str | None = None,
+    exclude_ids: Sequence[object] = (),
+    clean_ids: bool = False,
 ) -> pd.DataFrame:
     """Return the purchase occasions behind the histories of `rfm_summary`, the first one of each customer included.
 
     Parameters
     ----------
-    log, customer_id, time, value, unit, resolution, observation_end, returns, time_zone, time_format, attributes
+    log, customer_id, time, value, unit, resolution, observation_end, returns, time_zone, time_format, attributes,
+    order_id, quantity, exclude_ids, clean_ids
         As in `rfm_summary`.
     customers
         The ids of the customers wanted; None: all.
@@ -81,7 +86,8 @@ def purchase_occasions(
     1       00004 1997-01-18  29.73   17.0  545.0
     2       00004 1997-08-02  14.96  213.0  545.0
     """
-    reading = Reading(customer_id, time, value, unit, resolution, returns, time_zone, time_format, attributes)
+    options = (order_id, quantity, exclude_ids, clean_ids)
+    reading = Reading(customer_id, time, value, unit, resolution, returns, time_zone, time_format, attributes, *options)
     events = read_events(reading, log, observation_end)
     table, notes = events.of(customers, most)
     for note in notes:

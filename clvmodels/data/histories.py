@@ -337,6 +337,8 @@ class Histories:
             youngest=float(self.T.min(initial=np.inf)),
             oldest=float(self.T.max(initial=0.0)),
             known=len(spend),
+            occasions=float(self.frequency[known].sum()),
+            money=float((self.frequency[known] * spend).sum()),
             spend=float(spend.mean()) if len(spend) else 0.0,
             low=int((spend <= 0).sum()),
         )
@@ -367,8 +369,10 @@ class Outline:
         How many there are, how many of them bought once only, and the repeat purchase occasions.
     youngest, oldest
         The smallest and the largest T.
-    known, spend, low
-        Repeat customers with a known mean value, its mean over them, and how many have one of zero or less.
+    known, occasions, money
+        Repeat customers with a known mean value, their repeat purchase occasions, and the value of these.
+    spend, low
+        The mean over these customers of their mean values, and how many have one of zero or less.
     """
 
     customers: int
@@ -377,6 +381,8 @@ class Outline:
     youngest: float
     oldest: float
     known: int
+    occasions: float
+    money: float
     spend: float
     low: int
 
@@ -398,7 +404,8 @@ class Outline:
     def _spend(self) -> str:
         if not self.known:
             return "no spend"
-        text = f"mean spend {self.spend:,.2f} a repeat occasion ({count(self.known, 'customer')})"
+        text = f"mean spend {self.money / self.occasions:,.2f} per repeat occasion"
+        text += f"; the mean of the means of {count(self.known, 'customer')} is {self.spend:,.2f}"
         unknown = self.customers - self.once - self.known
         text += f"; unknown for {count(unknown, 'repeat customer')}" if unknown else ""
         return text + (f"; zero or less for {count(self.low, 'repeat customer')}" if self.low else "")

@@ -40,7 +40,8 @@ class Holdout:
     start, end
         The ends of the window: it begins after `start`; both as in `Histories.observation_end`.
     late_joiners, late_revenue
-        Customers without a training history who bought in the window, and their `estimated_revenue` together.
+        Customers without a training history who bought in the window, and their `estimated_revenue` together: NaN if
+        the log has no values.
     """
 
     histories: Histories
@@ -51,7 +52,7 @@ class Holdout:
     start: pd.Timestamp
     end: pd.Timestamp
     late_joiners: int = 0
-    late_revenue: float = 0.0
+    late_revenue: float = float("nan")
 
     def __post_init__(self) -> None:
         """Close the arrays to writing."""

@@ -99,7 +99,7 @@ class LazyHistories:
     >>> print(rfm)
     23,570 customers; 12,054 of them (51.1 %) bought once only; 44,021 repeat purchase occasions
     observed for 66 to 77.86 weeks, until 1998-06-30
-    mean spend 35.97 a repeat occasion (11,516 customers); zero or less for 1 repeat customer
+    mean spend 38.98 per repeat occasion; the mean of the means of 11,516 customers is 35.97; zero or less for 1 ...
     rows: 69,659 read, 69,659 used (money 2,500,315.63)
     merged: purchases of one customer in one day are one occasion: 2,068 rows merged, 3.0% of 69,659 purchases
     >>> len(rfm.distinct.rows)
@@ -132,6 +132,8 @@ class LazyHistories:
                 youngest=rows.age.min(),
                 oldest=rows.age.max(),
                 known=rows.count(where=known),
+                occasions=rows.frequency.sum(where=known),
+                money=(rows.frequency * rows.spend).sum(where=known),
                 spend=rows.spend.mean(where=known),
                 low=rows.count(where=known & (rows.spend <= 0)),
             )

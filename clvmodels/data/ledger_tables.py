@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from clvmodels.data.columns import count, examples, require
+from clvmodels.data.ids import IdRules, clean_id
 from clvmodels.data.kinds import require_label
 from clvmodels.data.scans import (
     CSV,
@@ -92,7 +93,13 @@ FORMS: Final[dict[str, Form]] = {
 # -------------------------------------------------------------------------------------------------------- reading
 
 
-def read_ledger(table: object, form: Form, *, time_format: str | None = None) -> tuple[pd.DataFrame, list[str]]:
+def read_ledger(
+    table: object,
+    form: Form,
+    *,
+    time_format: str | None = None,
+    ids: IdRules = IdRules(),  # noqa: B008 - it is frozen
+) -> tuple[pd.DataFrame, list[str]]:
     """Return the rows of a ledger, and what is wrong with them.
 
     Parameters
@@ -104,6 +111,8 @@ def read_ledger(table: object, form: Form, *, time_format: str | None = None) ->
         The columns it has; others are not read.
     time_format
         How times are written, as in ``strptime``; None for timestamps and ISO text.
+    ids
+        What is done with the ids.
 
     Returns
     -------
@@ -125,7 +134,7 @@ def read_ledger(table: object, form: Form, *, time_format: str | None = None) ->
         require_label(name, source.table[name].type())
     rows, zone, findings = _dated(source, time_format) if form.dated else (source.table, None, [])
     found = source.engine.run(rows)
-    columns: dict[str, Any] = {name: _categories(found[name]) for name in form.ids}
+    columns: dict[str, Any] = {name: _ruled(_categories(found[name]), ids) for name in form.ids}
     if "t" in found.column_names:
         columns["time"] = _times(found["t"], zone)
     if form.money is not None:
@@ -134,7 +143,32 @@ def read_ledger(table: object, form: Form, *, time_format: str | None = None) ->
     if "channel" in names:
         columns["channel"] = found["channel"].to_pandas()
     frame = pd.DataFrame(columns)
-    return frame, [*findings, *_missing(frame), *_repeated(frame, form), *_circular(frame)]
+    findings = [*findings, *_missing(frame), *_repeated(frame, form), *_circular(frame)]
+    return _without(frame, form, ids), findings
+
+
+def _ruled(ids: pd.Categorical, rules: IdRules) -> pd.Categorical:
+    """Return ids as the rules write them."""
+    import pandas as pd
+
+    if not rules.clean or ids.categories.inferred_type != "string":
+        return ids
+    cleaned = pd.Index([clean_id(text) for text in ids.categories], dtype="object")
+    blank = np.append(np.asarray(cleaned == ""), True)
+    categories = cleaned[cleaned != ""].unique()
+    place = np.where(blank, -1, np.append(categories.get_indexer(cleaned), -1))
+    return pd.Categorical.from_codes(place[ids.codes], categories=categories)
+
+
+def _without(frame: pd.DataFrame, form: Form, rules: IdRules) -> pd.DataFrame:
+    """Return the rows that name no customer who is left out."""
+    if not rules.exclude:
+        return frame
+    keep = np.ones(len(frame), dtype=bool)
+    for name in form.ids:
+        drops = np.append(np.array(rules.drops(list(frame[name].cat.categories)), dtype=bool), False)
+        keep &= ~drops[frame[name].cat.codes.to_numpy()]
+    return frame[keep].reset_index(drop=True)
 
 
 def _opened(table: object, form: Form) -> object:

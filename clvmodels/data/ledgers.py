@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 
@@ -12,6 +12,7 @@ import numpy.typing as npt
 from clvmodels.arguments import abridged
 from clvmodels.data.columns import count, examples
 from clvmodels.data.histories import FloatArray, Histories
+from clvmodels.data.ids import IdRules, read_ids
 from clvmodels.data.ledger_tables import FORMS, positions, read_ledger
 from clvmodels.errors import DataError
 from clvmodels.units import DAYS
@@ -98,6 +99,8 @@ class Ledgers:
         acquisition: object = None,
         referrals: object = None,
         time_format: str | None = None,
+        exclude_ids: Sequence[object] = (),
+        clean_ids: bool = False,
         histories: Histories | None = None,
     ) -> Self:
         """Read and check ledgers, each of them optional.
@@ -109,6 +112,8 @@ class Ledgers:
             files, ``*`` allowed; with the columns named above. Other columns are not read.
         time_format
             How the times of all ledgers are written, as in ``strptime``; timestamps and ISO text need none.
+        exclude_ids, clean_ids
+            As in `rfm_summary`, and the same as for the purchase log: rows of excluded customers are left out.
         histories
             If given, customers who are not in them are found at once, with everything else; otherwise by `activity`.
 
@@ -132,6 +137,7 @@ class Ledgers:
         - returns: the table has no column 'time', 'value'; its columns are 'customer_id', 'cost', 'channel'
         - acquisition: cost is negative in 1 row (2); write what it is worth or costs as a positive amount
         """
+        ids = IdRules(read_ids(exclude_ids), clean=clean_ids)
         given = {"returns": returns, "service": service, "campaigns": campaigns}
         given |= {"acquisition": acquisition, "referrals": referrals}
         frames: dict[str, pd.DataFrame] = {}
@@ -140,7 +146,7 @@ class Ledgers:
             if table is None:
                 continue
             try:
-                frames[name], found = read_ledger(table, FORMS[name], time_format=time_format)
+                frames[name], found = read_ledger(table, FORMS[name], time_format=time_format, ids=ids)
             except DataError as error:  # told with the rest
                 found = [str(error)]
             findings += [f"{name}: {finding}" for finding in found]

@@ -33,10 +33,13 @@ class Moment:
         The local time: midnight, if a day is meant.
     whole_day
         Whether the whole day is meant.
+    stated
+        Whether the user has stated it; otherwise it comes from the data.
     """
 
     local: dt.datetime
     whole_day: bool
+    stated: bool = True
 
     @property
     def after(self) -> dt.datetime:
@@ -52,7 +55,8 @@ class Moment:
 def read_moment(given: object, name: str, clock: Clock) -> Moment:
     """Return what the user wrote as a day or an instant.
 
-    A text without a time of day, a date, and a midnight that is no text mean the whole day.
+    A day without a time, and a midnight however it is written, mean the whole day: a text means what the timestamp that
+    it is written from means. An instant is another time of the day.
 
     Raises
     ------
@@ -66,8 +70,7 @@ def read_moment(given: object, name: str, clock: Clock) -> Moment:
         time = time.tz_convert(clock.zone).tz_localize(None)
     if at_the_edge(time):
         raise DataError(f'{name} {given!r} is at the edge of the calendar; write a day of the log such as "2024-06-30"')
-    instant = isinstance(given, str) and ":" in given
-    return Moment(_plain(time), whole_day=time == time.normalize() and not instant)
+    return Moment(_plain(time), whole_day=time == time.normalize())
 
 
 def read_time(given: object, name: str) -> pd.Timestamp:

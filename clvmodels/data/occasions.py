@@ -24,7 +24,7 @@ __all__ = ["FATES", "by_customer", "column", "dates", "netted_occasions", "plain
 
 FATES: Final = (
     "purchases", "gone", "gone_money", "gone_rows", "netted_rows", "netted_money", "blind_rows", "blind_money",
-    "lost_rows", "lost_money",
+    "lost_rows", "lost_money", "overdrawn",
 )  # fmt: skip
 """Names of the tallies of refunds."""
 
@@ -126,12 +126,14 @@ def refund_tallies(occasions: ir.Table) -> dict[str, ir.Scalar]:
 
     ``purchases``: rows of the occasions that remain. ``netted``: refunds of those. ``blind``: of those whose
     value is unknown. ``gone``: occasions refunded in full: no purchases. ``lost``: refunds without an occasion.
-    Each but the first with ``_rows`` and ``_money``.
+    Each but the first with ``_rows`` and ``_money``. ``overdrawn``: occasions whose refunds are more than their value.
     """
     gone, lost = occasions.w.notnull() & ~occasions.kept, occasions.w.isnull()
+    below_zero = gone & (occasions.v < -_ROUNDING * occasions.gross)
     blind = occasions.kept & occasions.gross.isnull()
     netted = occasions.kept & occasions.gross.notnull()
     tallies: dict[str, Any] = {"gone": occasions.count(where=gone), "gone_money": occasions.v.sum(where=gone)}
+    tallies["overdrawn"] = occasions.count(where=below_zero)
     tallies["purchases"] = occasions.n.sum(where=occasions.kept)
     tallies["gone_rows"] = (occasions.n + occasions.m).sum(where=gone)
     for name, where in {"netted": netted, "blind": blind, "lost": lost}.items():

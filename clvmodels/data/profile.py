@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import datetime as dt
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
 
 from clvmodels.data.columns import count
 from clvmodels.data.engine import in_duckdb
 from clvmodels.data.moments import at_the_edge, fetched
+from clvmodels.data.occasions import column
 from clvmodels.data.report import Part
 from clvmodels.errors import DataError
 from clvmodels.numerics.rounding import significant_digits
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
+    import numpy.typing as npt
+    import pyarrow as pa
 
     from clvmodels.data.log import Log
     from clvmodels.data.windows import Window
@@ -23,7 +29,27 @@ if TYPE_CHECKING:
 _MOST_MONEY: Final = 1e100
 """With more, sums and squares of amounts may not be finite."""
 
-__all__ = ["Facts", "last_time", "refuse_refunds", "take_stock"]
+__all__ = ["Days", "Facts", "last_time", "refuse_refunds", "take_stock"]
+
+
+_UNUSABLE: Final = ("excluded", "no_id", "no_time")
+_OUTSIDE: Final = (*_UNUSABLE, "before", "after", "late_refund")
+
+
+@dataclass(frozen=True, eq=False)
+class Days:
+    """Rows by day.
+
+    Attributes
+    ----------
+    day
+        Days with rows, rising, shape (days,).
+    rows
+        How many, shape (days,).
+    """
+
+    day: npt.NDArray[np.datetime64]
+    rows: npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -32,16 +58,21 @@ class Facts:
 
     Attributes
     ----------
-    read, no_id, no_time, before, after, refunds
-        Rows and their money (NaN without values): all; without customer; with a customer but without a time; before and
-        after the window; with a negative value, within the window.
+    read, excluded, no_id, no_time, before, after, refunds
+        Rows and their money (NaN without values): all; of excluded ids; without customer; with a customer but without a
+        time; before and after the window; with a negative value, within the window.
     unvalued
         Rows within the window whose value is missing.
     late_refunds
         Rows with a negative value after the window.
+    timed
+        Whether times within the window have a time of day.
+    days, all_days
+        Rows with a customer and a time by day, on the clock of the column: those of the window, and all.
     """
 
     read: Part
+    excluded: Part
     no_id: Part
     no_time: Part
     before: Part
@@ -49,11 +80,14 @@ class Facts:
     refunds: Part
     unvalued: int
     late_refunds: int
+    timed: bool
+    days: Days
+    all_days: Days
 
     @property
     def all_inside(self) -> bool:
         """Whether all rows have a customer and a time within the window."""
-        return not any(part.rows for part in (self.no_id, self.no_time, self.before, self.after))
+        return not any(part.rows for part in (self.excluded, self.no_id, self.no_time, self.before, self.after))
 
 
 def last_time(log: Log) -> dt.datetime:
@@ -89,9 +123,12 @@ def take_stock(log: Log, window: Window) -> Facts:
         If the log is empty, no row has a customer and a time, a value is infinite, or a time minus infinity.
     """
     kinds = _kinds(log, window)
-    found = _counted(log, kinds)
-    usable = sum(part.rows for kind, part in found.items() if kind not in ("no_id", "no_time"))
+    table = _counted(log, kinds)
+    found = _parts(table, list(kinds), has_value=log.has_value)
+    usable = sum(part.rows for kind, part in found.items() if kind not in _UNUSABLE)
     _refuse_empty(sum(part.rows for part in found.values()), usable=usable > 0)
+
+    inside = [number for number, kind in enumerate(kinds) if kind not in _OUTSIDE]
 
     def together(*kinds: str) -> Part:
         parts = [found[kind] for kind in kinds if kind in found]
@@ -100,6 +137,7 @@ def take_stock(log: Log, window: Window) -> Facts:
 
     return Facts(
         read=together(*found),
+        excluded=together("excluded"),
         no_id=together("no_id"),
         no_time=together("no_time"),
         before=together("before"),
@@ -107,7 +145,34 @@ def take_stock(log: Log, window: Window) -> Facts:
         refunds=together("refund"),
         unvalued=together("unvalued").rows,
         late_refunds=together("late_refund").rows,
+        timed=_timed(table, inside),
+        days=_days(table, inside),
+        all_days=_days(table, [number for number, kind in enumerate(kinds) if kind not in _UNUSABLE]),
     )
+
+
+def _parts(table: pa.Table, kinds: Sequence[str], *, has_value: bool) -> dict[str, Part]:
+    """Return rows and money by kind, of the kinds that there are."""
+    kind, rows = table["kind"].to_numpy(), table["rows"].to_numpy()
+    money = column(table, "money") if has_value else np.full(len(table), np.nan)
+    return {
+        kinds[number]: Part(int(rows[kind == number].sum()), math.fsum(np.nan_to_num(money[kind == number])))
+        for number in np.unique(kind).tolist()
+    }
+
+
+def _timed(table: pa.Table, numbers: Sequence[int]) -> bool:
+    """Return whether the last time of some day of some kinds of rows is not its midnight."""
+    wanted = np.isin(table["kind"].to_numpy(), numbers)
+    last, day = (table[name].to_numpy().astype("datetime64[us]")[wanted] for name in ("last", "day"))
+    return bool((last != day).any())
+
+
+def _days(table: pa.Table, numbers: Sequence[int]) -> Days:
+    """Return rows by day of some kinds of rows."""
+    wanted = np.isin(table["kind"].to_numpy(), numbers)
+    day, place = np.unique(table["day"].to_numpy().astype("datetime64[D]")[wanted], return_inverse=True)
+    return Days(day, np.bincount(place, table["rows"].to_numpy()[wanted], len(day)).astype(np.int64))
 
 
 def _kinds(log: Log, window: Window) -> dict[str, ir.BooleanValue]:
@@ -116,7 +181,8 @@ def _kinds(log: Log, window: Window) -> dict[str, ir.BooleanValue]:
 
     rows = log.rows
     before, after = window.before(rows.t), window.after(rows.t)
-    kinds: dict[str, Any] = {"no_id": rows.id.isnull(), "no_time": rows.t.isnull()}
+    kinds: dict[str, Any] = {"excluded": rows.excluded} if "excluded" in rows.columns else {}
+    kinds |= {"no_id": rows.id.isnull(), "no_time": rows.t.isnull()}
     kinds |= {"late_refund": after & (rows.v < 0)} if log.has_value else {}
     kinds |= {"after": after}
     kinds |= {} if before is None else {"before": before}
@@ -124,8 +190,8 @@ def _kinds(log: Log, window: Window) -> dict[str, ir.BooleanValue]:
     return kinds | {"purchase": ibis.literal(True)}
 
 
-def _counted(log: Log, kinds: dict[str, ir.BooleanValue]) -> dict[str, Part]:
-    """Return rows and money by kind, of the kinds that there are.
+def _counted(log: Log, kinds: dict[str, ir.BooleanValue]) -> pa.Table:
+    """Return rows and money by kind and day.
 
     Raises
     ------
@@ -133,32 +199,31 @@ def _counted(log: Log, kinds: dict[str, ir.BooleanValue]) -> dict[str, Part]:
         If a value is infinite, or a time minus infinity.
     """
     import ibis
+    import pyarrow.compute as pc
 
-    rows, names = log.rows, list(kinds)
+    rows = log.rows
     kind = ibis.cases(*((condition, number) for number, condition in enumerate(kinds.values())))
-    wanted: dict[str, Any] = {"rows": rows.count()}
+    wanted: dict[str, Any] = {"rows": rows.count(), "last": rows.t.max()}
     if log.has_value:
         wanted |= {"money": rows.v.sum(), "infinite": rows.count(where=rows.v.abs() == math.inf)}
     if in_duckdb(log.engine):
         first = ibis.literal("0001-01-01", rows.t.type()) - ibis.interval(days=1)  # in any zone
         wanted |= {"early": rows.count(where=rows.t < first)}
-    found = log.run(rows.group_by(kind=kind).aggregate(**wanted)).to_pylist()
-    early = sum(one.get("early") or 0 for one in found)
-    if early:
+    table = log.run(rows.group_by(kind=kind, day=rows.t.date()).aggregate(**wanted))
+    totals = {name: pc.sum(table[name]).as_py() or 0 for name in ("early", "infinite") if name in wanted}
+    if totals.get("early"):
         raise DataError(
-            f"the time column {log.columns.time!r} is before the year 1 (or minus infinity) in {count(early, 'row')};"
-            " leave these rows out, or give them a time"
+            f"the time column {log.columns.time!r} is before the year 1 (or minus infinity) in"
+            f" {count(totals['early'], 'row')}; leave these rows out, or give them a time"
         )
-    moved = sum(abs(one.get("money") or 0.0) for one in found)
-    if not moved <= _MOST_MONEY and not any(one.get("infinite") for one in found):
+    if totals.get("infinite"):
+        raise DataError(f"the value column {log.columns.value!r} is infinite in {count(totals['infinite'], 'row')}")
+    if log.has_value and not pc.sum(pc.abs(table["money"])).as_py() <= _MOST_MONEY:
         raise DataError(
             f"the values of column {log.columns.value!r} add up to more than {_MOST_MONEY:g}, which cannot be computed"
             " with; is it a column of amounts?"
         )
-    infinite = sum(one.get("infinite") or 0 for one in found)
-    if infinite:
-        raise DataError(f"the value column {log.columns.value!r} is infinite in {count(infinite, 'row')}")
-    return {names[one["kind"]]: Part(one["rows"], one.get("money") or 0.0) for one in found}
+    return table
 
 
 def refuse_refunds(log: Log, window: Window) -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, get_args
 
 from clvmodels.arguments import require_choice, require_text
 from clvmodels.data.build import Plan, Returns
 from clvmodels.data.engine import Storage
+from clvmodels.data.ids import IdRules, read_ids
 from clvmodels.data.log import Log, read_log
 from clvmodels.data.moments import Moment, at_the_edge, read_moment
 from clvmodels.data.profile import last_time
@@ -34,7 +35,8 @@ class Reading:
 
     Attributes
     ----------
-    customer_id, time, value, unit, resolution, returns, time_zone, time_format, attributes
+    customer_id, time, value, unit, resolution, returns, time_zone, time_format, attributes, order_id, quantity,
+    exclude_ids, clean_ids
         As in `rfm_summary`.
     """
 
@@ -47,6 +49,10 @@ class Reading:
     time_zone: str | None = None
     time_format: str | None = None
     attributes: Sequence[str] = ()
+    order_id: str | None = None
+    quantity: str | None = None
+    exclude_ids: Sequence[object] = ()
+    clean_ids: bool = False
 
     def open(self, log: object, storage: Storage = Storage()) -> Log:  # noqa: B008 - it is frozen
         """Check the options and open a log.
@@ -59,16 +65,25 @@ class Reading:
         require_choice("returns policy", self.returns, get_args(Returns), DataError)
         names = _attribute_names(self.attributes)
         _require_free(names, str)
-        columns = Columns(self.customer_id, self.time, self.value, names)
-        found = read_log(log, columns, time_format=self.time_format, time_zone=self.time_zone, storage=storage)
-        if found.large:  # engines do not tell upper and lower case apart
+        if self.quantity is not None and self.value is None:
+            raise DataError("quantity is multiplied by unit prices: name their column too, as value=...")
+        columns = Columns(self.customer_id, self.time, self.value, names, self.order_id, self.quantity)
+        opened = read_log(
+            log,
+            columns,
+            time_format=self.time_format,
+            time_zone=self.time_zone,
+            storage=storage,
+            ids=IdRules(read_ids(self.exclude_ids), clean=self.clean_ids),
+        )
+        if opened.large:  # engines do not tell upper and lower case apart
             _require_free(names, str.lower)
-        return found
+        return opened
 
     def plan(self, log: Log, start: Moment | None, end: Moment) -> Plan:
         """Return how a window of an opened log is to be summarised."""
         resolution = None if self.resolution is None else parse_unit(self.resolution)
-        return Plan(log, Window(start, end, resolution, log.clock), parse_unit(self.unit), self.returns)
+        return Plan(log, Window(start, end, resolution, log.clock), parse_unit(self.unit), self.returns, self.clean_ids)
 
 
 def _attribute_names(given: object) -> tuple[str, ...]:
@@ -113,4 +128,4 @@ def end_of(log: Log, given: Day | None, name: str) -> Moment:
             f"the last transaction of the log is of {last.date()}, which stands for no date; write {name}=..., the last"
             " day of the log that is one: rows after it are left out"
         )
-    return read_moment(last.date(), name, log.clock)
+    return replace(read_moment(last.date(), name, log.clock), stated=False)

@@ -64,8 +64,9 @@ class DataReport:
         For each reason, the rows left out and their money.
     refunds
         What became of the refunds.
-    purchase_rows, occasions
-        Rows that are purchases, and the purchase occasions they were merged into.
+    purchase_rows, orders, occasions
+        Rows that are purchases; the orders that they are, those of one customer at one instant or with one order id
+        being one (those of occasions refunded in full among them); and the purchase occasions they were merged into.
     customers, customers_left_out
         Customers in the histories; for each reason, customers of the log who are not.
     rows_without_value
@@ -76,6 +77,8 @@ class DataReport:
         The window of observation; `end` counts, a midnight stands for the whole day.
     resolution, unit, time_zone
         The merging window (None: exact times), the unit of model time, and the zone the days are counted in.
+    notes
+        What in the log is probably not what it seems, with rows, money and what to write; also given as warnings.
 
     Examples
     --------
@@ -92,6 +95,7 @@ class DataReport:
     dropped: Mapping[str, Part] = field(default_factory=dict)
     refunds: Refunds = field(default_factory=Refunds)
     purchase_rows: int = 0
+    orders: int = 0
     occasions: int = 0
     customers: int = 0
     customers_left_out: Mapping[str, int] = field(default_factory=dict)
@@ -102,6 +106,7 @@ class DataReport:
     resolution: Unit | None = None
     unit: Unit = "day"
     time_zone: str | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def has_money(self) -> bool:
@@ -112,6 +117,11 @@ class DataReport:
     def merged_rows(self) -> int:
         """Purchases that are not counted by themselves because another one fell into the same window."""
         return self.purchase_rows - self.occasions
+
+    @property
+    def merged_orders(self) -> int:
+        """Orders that are not counted by themselves because another one fell into the same window."""
+        return max(self.orders - self.occasions - self.refunds.occasions_gone, 0)
 
     @property
     def merged_share(self) -> float:

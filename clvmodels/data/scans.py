@@ -9,6 +9,7 @@ first: DuckDB by itself would put the name of the folder in place of the file's 
 
 from __future__ import annotations
 
+import csv
 import gzip
 import os
 import zlib
@@ -173,6 +174,8 @@ def scan_csv(
     parts = []
     for group in _csv_groups(connection, files):
         require(names, group.columns, what=_what(group.files, files))
+        written = [*_as_written(group.files[0], group.own), *group.folder]
+        require_once(names, written, what=_what(group.files, files), by_case=False)
         by_folder = [name for name in names if name in group.folder]
         rows = _csv(connection, group.files, text=[name for name in text if name in group.own], named=bool(by_folder))
         parts.append(
@@ -181,15 +184,29 @@ def scan_csv(
     return _together(parts)
 
 
-def csv_columns(connection: duckdb.DuckDBPyConnection, files: Sequence[str]) -> list[str]:
-    """Return the names of the columns that any of the CSV files has, or its folders."""
-    return list(dict.fromkeys(name for group in _csv_groups(connection, files) for name in group.columns))
+def csv_columns(connection: duckdb.DuckDBPyConnection, files: Sequence[str], *, shared: bool = False) -> list[str]:
+    """Return the names of the columns that any of the CSV files has, or its folders; or that all of them have."""
+    return _names_of([group.columns for group in _csv_groups(connection, files)], shared=shared)
 
 
 def _csv_groups(connection: duckdb.DuckDBPyConnection, files: Sequence[str]) -> list[FileGroup]:
     """Return CSV files in groups with the same header, and the same columns in their folders."""
     groups = _alike(files, lambda file: (_header(file), folder_columns(file)))
     return [FileGroup.of(group, _csv(connection, group).columns) for group in groups]
+
+
+def _names_of(tables: Iterable[Iterable[str]], *, shared: bool) -> list[str]:
+    """Return the names of columns that any table has, or that all of them have; in the order in which they come."""
+    names = [list(columns) for columns in tables]
+    every = list(dict.fromkeys(name for columns in names for name in columns))
+    return [name for name in every if all(name in columns for columns in names)] if shared else every
+
+
+def _as_written(file: str, columns: Sequence[str]) -> list[str]:
+    """Return the names in the header of a CSV file: DuckDB renames those that it takes for the same."""
+    header = _header(file)
+    written = (next(csv.reader([header], delimiter=mark)) for mark in SEPARATORS)
+    return next((names for names in written if len(names) == len(columns)), list(columns))
 
 
 def _csv(
@@ -268,6 +285,8 @@ def scan_parquet(
         own = types[files_alike[0]]
         group = FileGroup.of(files_alike, list(own))
         require(names, group.columns, what=_what(group.files, files))
+        written = [*_footer(group.files[0]).schema.to_arrow_schema().names, *group.folder]
+        require_once(names, written, what=_what(group.files, files), by_case=False)
         by_folder = [name for name in names if name in group.folder]
         chosen = [
             group.values(name) if name in by_folder else _column(name, own[name], casts[name], known=bool(kinds[name]))
@@ -277,10 +296,10 @@ def scan_parquet(
     return _together(parts), {name: next(iter(found)) for name, found in kinds.items() if found}
 
 
-def parquet_columns(files: Sequence[str]) -> list[str]:
-    """Return the names of the columns that any of the Parquet files has, or its folders."""
+def parquet_columns(files: Sequence[str], *, shared: bool = False) -> list[str]:
+    """Return the names of the columns that any of the Parquet files has, or its folders; or that all of them have."""
     types = _types(files)
-    return list(dict.fromkeys(name for file, own in types.items() for name in FileGroup.of([file], list(own)).columns))
+    return _names_of((FileGroup.of([file], list(own)).columns for file, own in types.items()), shared=shared)
 
 
 def _parquet(

@@ -19,6 +19,7 @@ from clvmodels.data.columns import count
 from clvmodels.data.moments import read_moment
 from clvmodels.data.profile import refuse_refunds
 from clvmodels.data.reading import Day, Reading, end_of
+from clvmodels.data.suspect_dates import Bounds, suspect_dates
 from clvmodels.errors import DataError
 from clvmodels.units import DAYS, Duration, parse_unit, read_duration
 
@@ -134,7 +135,8 @@ def purchases_by_period(
     length = _microseconds(period, training)
     histories, facts, notes = build_histories(training)
     counter = _Counter(training, whole, facts, length)
-    return _series(counter, histories), [*notes, *_uneven(training)]
+    dates = suspect_dates(log, facts.all_days, Bounds(None, "test_end"), start_stated=True, end_stated=test.stated)
+    return _series(counter, histories), [*notes, *_uneven(training), *dates]
 
 
 def _series(counter: _Counter, histories: Histories) -> Series:

@@ -13,6 +13,7 @@ from clvmodels.data.engine import Storage
 from clvmodels.data.grid import require_bound
 from clvmodels.data.moments import read_moment
 from clvmodels.data.reading import Day, Reading, end_of
+from clvmodels.data.suspect_dates import Bounds, suspect_dates
 from clvmodels.errors import DataError, DataWarning
 from clvmodels.units import parse_unit
 
@@ -40,6 +41,10 @@ def rfm_summary(
     time_zone: str | None = None,
     time_format: str | None = None,
     attributes: Sequence[str] = (),
+    order_id: str | None = None,
+    quantity: str | None = None,
+    exclude_ids: Sequence[object] = (),
+    clean_ids: bool = False,
     memory_gb: float | None = None,
     spill_folder: str | Path | None = None,
     grid: float | None = 1e-6,
@@ -65,7 +70,8 @@ def rfm_summary(
         biases the purchase rate downwards; the share of merged purchases is reported.
     observation_start, observation_end
         The window, both ends included. A date means the whole day: with exact times, T is measured to the end of that
-        day. A time of day means that instant. Default: from the first transaction to the day of the last one.
+        day. Another time of day means that instant; midnight, however it is written, means the day that begins with it.
+        Default: from the first transaction to the day of the last one.
     returns
         What to do with refunds, the rows with a negative value. They are never counted as purchases. ``"net"``: each is
         booked to the customer's latest purchase occasion at or before it; an occasion that its refunds bring to zero
@@ -78,6 +84,18 @@ def rfm_summary(
         How text or numbers are written, as in ``strptime``; ISO text needs none.
     attributes
         Further columns to keep: the first known value of each customer.
+    order_id
+        Column of the order ids of a log with one row an order line: the purchases of one customer with the same order
+        id are one order, dated by its first row. A row without one is an order of its own; a refund keeps its date.
+    quantity
+        Column of the quantities, if `value` holds unit prices: the value of a row is their product. A negative quantity
+        is a return, whether or not its price is negative too.
+    exclude_ids
+        Ids of customers to leave out, such as ``["guest"]``; their rows and money are in the report. A number and the
+        text it is written as are the same id.
+    clean_ids
+        Whether ids that differ by capitals or blanks alone are one customer: they are then read without blanks around
+        them, with single blanks within them, and in lower case.
     memory_gb, spill_folder
         The memory, in GB (1e9 bytes), that DuckDB may take to aggregate files and tables, and the folder where it puts
         what does not fit. Default: 3 GB for Parquet, else four fifths of the machine's; the temporary folder.
@@ -109,7 +127,9 @@ def rfm_summary(
     -----
     DataWarning
         If rows lack a customer, time or value, customers had bought before `observation_start`, or an attribute
-        changes.
+        changes; if a first or last date is far from its neighbours or in the future, ids stand for no single customer
+        or differ by capitals or blanks alone, negative values are not like refunds, there are several currencies, or
+        the log seems to be cut on the left. The last of these are in ``report.notes``, too.
 
     Examples
     --------
@@ -137,7 +157,8 @@ def rfm_summary(
     np.float64(44021.0)
     """
     require_bound(grid)
-    reading = Reading(customer_id, time, value, unit, resolution, returns, time_zone, time_format, attributes)
+    options = (order_id, quantity, exclude_ids, clean_ids)
+    reading = Reading(customer_id, time, value, unit, resolution, returns, time_zone, time_format, attributes, *options)
     opened = reading.open(log, Storage(memory_gb, spill_folder))
     start = None if observation_start is None else read_moment(observation_start, "observation_start", opened.clock)
     end = end_of(opened, observation_end, "observation_end")
@@ -165,6 +186,10 @@ def rfm_train_test_split(
     time_zone: str | None = None,
     time_format: str | None = None,
     attributes: Sequence[str] = (),
+    order_id: str | None = None,
+    quantity: str | None = None,
+    exclude_ids: Sequence[object] = (),
+    clean_ids: bool = False,
 ) -> tuple[Histories, Holdout]:
     """Split a purchase log in time: histories to fit, and what the same customers did afterwards.
 
@@ -173,7 +198,8 @@ def rfm_train_test_split(
 
     Parameters
     ----------
-    log, customer_id, time, value, unit, resolution, returns, time_zone, time_format, attributes
+    log, customer_id, time, value, unit, resolution, returns, time_zone, time_format, attributes, order_id, quantity,
+    exclude_ids, clean_ids
         As in `rfm_summary`.
     train_end, test_end
         The ends of the two windows, included; a date means the whole day. The holdout window is (train_end, test_end].
@@ -208,7 +234,8 @@ def rfm_train_test_split(
     >>> holdout.duration
     29.0
     """
-    reading = Reading(customer_id, time, value, unit, resolution, returns, time_zone, time_format, attributes)
+    options = (order_id, quantity, exclude_ids, clean_ids)
+    reading = Reading(customer_id, time, value, unit, resolution, returns, time_zone, time_format, attributes, *options)
     opened = reading.open(log)
     train, test = read_moment(train_end, "train_end", opened.clock), end_of(opened, test_end, "test_end")
     histories, holdout, notes = split(reading, opened, train, test)
@@ -216,8 +243,10 @@ def rfm_train_test_split(
     return histories, holdout
 
 
-def split(reading: Reading, log: Log, train: Moment, test: Moment) -> tuple[Histories, Holdout, list[str]]:
-    """Split an opened log; return histories, holdout and notes to warn with."""
+def split(
+    reading: Reading, log: Log, train: Moment, test: Moment, end: str = "test_end"
+) -> tuple[Histories, Holdout, list[str]]:
+    """Split an opened log; return histories, holdout and notes to warn with. `end` is the option for the last day."""
     if test.after <= train.after:
         raise DataError(f"the holdout window is empty: train_end is {train.local}, and it ends {test.local}")
     training = reading.plan(log, None, train)
@@ -225,7 +254,8 @@ def split(reading: Reading, log: Log, train: Moment, test: Moment) -> tuple[Hist
     histories, facts, notes = build_histories(training)
     whole = replace(training, window=replace(training.window, end=test))
     holdout, more = build_holdout(histories, facts, training=training, whole=whole)
-    return histories, holdout, [*notes, *more]
+    dates = suspect_dates(log, facts.all_days, Bounds(None, end), start_stated=True, end_stated=test.stated)
+    return histories, holdout, [*notes, *more, *dates]
 
 
 def _warn(notes: Sequence[str]) -> None:

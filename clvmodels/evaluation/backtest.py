@@ -121,6 +121,10 @@ def backtest(
     time_zone: str | None = None,
     time_format: str | None = None,
     attributes: Sequence[str] = (),
+    order_id: str | None = None,
+    quantity: str | None = None,
+    exclude_ids: Sequence[object] = (),
+    clean_ids: bool = False,
 ) -> Backtest:
     """Fit models to the purchases up to each cut-off and score what they foretell of the time after it.
 
@@ -144,7 +148,8 @@ def backtest(
         How to fit, as in ``fit``.
     progress
         Whether to show a progress bar.
-    customer_id, time, value, unit, resolution, returns, time_zone, time_format, attributes
+    customer_id, time, value, unit, resolution, returns, time_zone, time_format, attributes, order_id, quantity,
+    exclude_ids, clean_ids
         As in `rfm_summary`.
     observation_end
         Up to when the log is complete, if that is later than its last transaction.
@@ -191,13 +196,14 @@ def backtest(
     >>> tried.table["predicted_over_actual"].round(2).droplevel("cutoff").to_dict()
     {'BG/NBD': 0.88, 'Pareto/NBD': 0.88, 'history rate': 1.56, 'last period': 1.31, 'past spend': nan, 'zero': 0.0}
     """
-    reading = Reading(customer_id, time, value, unit, resolution, returns, time_zone, time_format, attributes)
+    options = (order_id, quantity, exclude_ids, clean_ids)
+    reading = Reading(customer_id, time, value, unit, resolution, returns, time_zone, time_format, attributes, *options)
     opened = reading.open(log)
     how = _How(_models(models), _spend(spend, value), method, seed)
     notes: dict[str, None] = {}
     tried = []
     for window in _shown(trial_windows(reading, opened, cutoffs, horizon, observation_end), progress=progress):
-        histories, holdout, said = split(reading, opened, window.train_end, window.test_end)
+        histories, holdout, said = split(reading, opened, window.train_end, window.test_end, "observation_end")
         notes |= dict.fromkeys(said)
         tried.append(_tried(how, holdout, last_period(reading, opened, window, histories)))
     for note in notes:

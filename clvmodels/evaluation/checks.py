@@ -47,6 +47,13 @@ INFLUENCE: Final = (0.20, 0.33)
 ONCE: Final = (0.10, 0.25)
 MERGED: Final = (0.05, 0.20)
 LEFT_OUT: Final = (0.05, 0.15)
+# One-time buyers are missing if a fit expects so large a share of the customers, and at least so many, to be such, and
+# there are less than so large a share of these.
+MISSING: Final = 0.01
+FEWEST_MISSING: Final = 5.0
+PRESENT: Final = 0.1
+AGES: Final = 1_000
+"""Ages at which the probability of no purchase is computed at most."""
 # The same of a tail index: at 2 the variance becomes infinite, at 1 the mean.
 INDEX: Final = (2.0, 1.2)
 
@@ -198,12 +205,13 @@ def checks(
         one-time buyers
             BG/NBD holds them to be alive for sure. Effect: what they are worth.
         merged orders
-            How much lower the rate of purchases is, as several within the resolution count as one.
+            How much lower the rate of purchases is, as several within the resolution count as one. Rows of one instant,
+            or of one order id, are one order.
         heavy tails
             The tail index of customers' mean spend (Hill's estimator, and Gamma-Gamma's q: up to 2, the variance is
             infinite), and the total without the largest spender, spend being fitted anew. Effect: that change.
         selection
-            One-time buyers dropped by mistake.
+            One-time buyers dropped by mistake: far fewer than the fit expects at these ages.
 
     Raises
     ------
@@ -225,7 +233,7 @@ def checks(
     >>> rfm = clv.rfm_summary(log, value="amount", unit="week", resolution="day", observation_end="1997-09-30")
     >>> found = checks(clv.BGNBD().fit(rfm), clv.GammaGamma().fit(rfm), rfm)
     >>> found.table["verdict"].to_dict()
-    {'independence': 'look', 'influence': 'fine', 'one-time buyers': 'look', 'merged orders': 'look',
+    {'independence': 'look', 'influence': 'fine', 'one-time buyers': 'look', 'merged orders': 'fine',
      'heavy tails': 'fine', 'selection': 'fine'}
     >>> found.figures["independence"][["pearson", "without_one"]].round(3).to_dict()
     {'pearson': 0.114, 'without_one': 0.057}
@@ -242,7 +250,7 @@ def checks(
             _one_time_buyers(orders, histories, worth),
             _merged_orders(histories),
             _heavy_tails(spend, histories, worth),
-            _selection(histories),
+            _selection(orders, histories),
         )
     )
 
@@ -358,19 +366,23 @@ def _merged_orders(histories: Histories) -> Finding:
     report = histories.report
     if report is None:
         return _untold("merged orders", "the histories came from a table, which does not tell how many were merged")
-    repeats = report.purchase_rows - report.customers
-    bias = report.merged_rows / repeats if repeats > 0 else 0.0
+    repeats = report.orders - report.customers
+    bias = report.merged_orders / repeats if repeats > 0 else 0.0
+    share = report.merged_orders / report.orders if report.orders else 0.0
     window = f"one {report.resolution}" if report.resolution else "one instant"
+    lines = report.purchase_rows - report.orders
     return Finding(
         "merged orders",
         _verdict(bias, MERGED),
-        f"{report.merged_rows:,} of {report.purchase_rows:,} purchases ({report.merged_share:.1%}) were merged into "
-        f"another one of {window}; of the repeat purchases {bias:.1%} are not counted, and so much lower is the rate, "
-        "and so are costs an order; revenue is not, as the value of an order is that of those merged into it",
+        f"{report.merged_orders:,} of {report.orders:,} orders ({share:.1%}) were merged into another one of {window}"
+        f"{f', beside {lines:,} further lines of the same orders' if lines > 0 else ''}; of the repeat orders"
+        f" {bias:.1%} are not counted, and so much lower is the rate, and so are costs per order; revenue is not, as"
+        " the value of an order is that of those merged into it",
         math.nan,
-        "if they are orders of their own and the log has times of day, count them: rfm_summary(..., resolution=None); "
-        "if they are lines of one order, all is well; if not, raise order_cost and the like by as much",
-        {"merged_share": report.merged_share, "rate_bias": -bias},
+        "if they are orders of their own, count them: rfm_summary(..., resolution=None); if they are lines of one order"
+        " with times that differ, name the order: rfm_summary(..., order_id=...); otherwise raise order_cost and the"
+        " like by as much",
+        {"merged_share": share, "rate_bias": -bias, "lines_share": lines / max(report.purchase_rows, 1)},
     )
 
 
@@ -408,20 +420,40 @@ def _heavy_tails(spend: SpendFit, histories: Histories, worth: _Worth) -> Findin
     )
 
 
-def _selection(histories: Histories) -> Finding:
-    lowest = float(histories.frequency.min())
-    dropped = lowest >= 1.0 and len(histories) >= FEW_CUSTOMERS
+def _selection(orders: OrdersFit, histories: Histories) -> Finding:
+    once = int(np.count_nonzero(histories.frequency == 0.0))
+    expected = _expected_once(orders, histories)
+    material = expected >= max(MISSING * len(histories), FEWEST_MISSING) and len(histories) >= FEW_CUSTOMERS
+    dropped = material and once < PRESENT * expected
     return Finding(
         "selection",
         "serious" if dropped else "fine",
-        f"every customer has {lowest:.0f} repeat purchases or more: those who bought once were dropped, and a fit "
-        "without them predicts about twice the purchases that come"
-        if dropped
-        else f"{np.count_nonzero(histories.frequency == 0.0):,} of {len(histories):,} customers bought once only",
+        f"{once:,} of {len(histories):,} customers bought once only, where {orders.model.name} expects {expected:,.0f}"
+        + (
+            ": those who bought once were dropped, and a fit without them predicts far more purchases than come"
+            if dropped
+            else ""
+        ),
         math.nan,
         "fit to all customers, those with frequency 0 included; models of spend leave them out by themselves",
-        {"lowest_frequency": lowest},
+        {"lowest_frequency": float(histories.frequency.min()), "once": float(once), "expected_once": expected},
     )
+
+
+def _expected_once(orders: OrdersFit, histories: Histories) -> float:
+    """Return how many customers of these ages a fit expects not to have bought again: the sum of P(X(T) = 0).
+
+    Where ages hardly repeat, evenly spaced quantiles of them stand for all: the probability is smooth in the age.
+    """
+    model, nothing, total = orders.model, np.zeros(1), 0.0
+    for part in orders.parts(histories):
+        ages = histories.T if part.rows is None else histories.T[part.rows]
+        age, weight = np.unique(ages, return_counts=True)
+        if len(age) > AGES:
+            age, weight = np.quantile(ages, (np.arange(AGES) + 0.5) / AGES), np.full(AGES, len(ages) / AGES)
+        joins = model.p_alive(part.estimate, nothing, nothing, nothing)
+        total += float(weight @ (1.0 - joins * (1.0 - model.pmf(part.estimate, nothing, nothing, age, nothing))))
+    return total
 
 
 def _untold(check: str, why: str) -> Finding:

@@ -119,6 +119,10 @@ def track(
     time_zone: str | None = None,
     time_format: str | None = None,
     attributes: Sequence[str] = (),
+    order_id: str | None = None,
+    quantity: str | None = None,
+    exclude_ids: Sequence[object] = (),
+    clean_ids: bool = False,
 ) -> Tracking:
     """Compare actual and expected repeat purchases of the customers of a training window, period by period.
 
@@ -131,7 +135,8 @@ def track(
     period
         Such as ``"week"`` or ``"4 weeks"``; a bare number is in `unit`. Periods are counted from the end of training;
         the first and the last one may be shorter.
-    customer_id, time, value, unit, resolution, train_end, test_end, returns, time_zone, time_format, attributes
+    customer_id, time, value, unit, resolution, train_end, test_end, returns, time_zone, time_format, attributes,
+    order_id, quantity, exclude_ids, clean_ids
         As in `rfm_train_test_split`; `unit` is that of the fits. If the log ends with the training window, so do the
         series.
 
@@ -170,7 +175,8 @@ def track(
     38  38.86             2457.0              2493.96
     77  77.86             4339.0              4160.61
     """
-    reading = Reading(customer_id, time, value, unit, resolution, returns, time_zone, time_format, attributes)
+    options = (order_id, quantity, exclude_ids, clean_ids)
+    reading = Reading(customer_id, time, value, unit, resolution, returns, time_zone, time_format, attributes, *options)
     series, notes = purchases_by_period(reading, reading.open(log), train_end, test_end, period)
     for note in notes:
         warnings.warn(note, DataWarning, stacklevel=2)

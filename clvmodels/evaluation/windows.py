@@ -54,15 +54,20 @@ def trial_windows(
     DataError
         If there is no cut-off, one stands twice, the horizon is empty, or observation ends before it does.
     """
+    last = end_of(log, observation_end, "observation_end")
     several = [cutoffs] if isinstance(cutoffs, str | dt.date) else list(cutoffs)
     trials = [
-        _trial(read_moment(cutoff, "a cut-off", log.clock), *read_duration(horizon, parse_unit(reading.unit)))
+        _trial(
+            read_moment(cutoff, "a cut-off", log.clock),
+            *read_duration(horizon, parse_unit(reading.unit)),
+            stated=last.stated,
+        )
         for cutoff in several
     ]
     trials.sort(key=lambda trial: trial.train_end.after)
     if not trials or len({trial.train_end for trial in trials}) < len(trials):
         raise DataError(f"cutoffs are days, each of them once, such as ['1997-09-30']; got {cutoffs!r}")
-    last, end = end_of(log, observation_end, "observation_end"), trials[-1].test_end
+    end = trials[-1].test_end
     if end.after > last.after:
         raise DataError(
             f"the log ends on {last.local.date()}, before the horizon of the last cut-off does ({end.local.date()}): "
@@ -72,8 +77,11 @@ def trial_windows(
     return trials
 
 
-def _trial(train_end: Moment, number: float, unit: Unit) -> Trial:
-    """Return a cut-off with its horizon: after a day, of whole days, months or years of the calendar."""
+def _trial(train_end: Moment, number: float, unit: Unit, *, stated: bool) -> Trial:
+    """Return a cut-off with its horizon: after a day, of whole days, months or years of the calendar.
+
+    Whether the user has `stated` the end of the log goes with it.
+    """
     days = number * DAYS[unit]
     if round(days) < 1 if train_end.whole_day else days <= 0.0:
         raise DataError(f"the horizon is a time such as '39 weeks', and at least a day; got {number:g} {unit}s")
@@ -83,7 +91,7 @@ def _trial(train_end: Moment, number: float, unit: Unit) -> Trial:
     else:
         length = dt.timedelta(days=round(days) if train_end.whole_day else days)
         ends = [train_end.local + length, train_end.local - length]
-    return Trial(train_end, *(Moment(end, train_end.whole_day) for end in ends))
+    return Trial(train_end, *(Moment(end, train_end.whole_day, stated) for end in ends))
 
 
 def _months_later(day: dt.datetime, months: int) -> dt.datetime:

@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from clvmodels.report.content import largest_segments
+from clvmodels.report.hints import as_options
 from clvmodels.report.labels import label
 from clvmodels.report.locale import NBSP, Locale
 from clvmodels.report.plain import plain
@@ -298,7 +299,7 @@ def notes_report(notes: Sequence[str]) -> RenderableType:
     """Return what deserves a look; nothing if nothing does."""
     if not notes:
         return Group()
-    return _section("Worth a look", _points(Text("!", "bold yellow"), notes))
+    return _section("Worth a look", _points(Text("!", "bold yellow"), [as_options(note) for note in notes]))
 
 
 def written_report(path: Path | None, names: Sequence[str] = ()) -> RenderableType:

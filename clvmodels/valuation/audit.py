@@ -126,6 +126,7 @@ def audit(books: Mapping[str, Book], inputs: Mapping[str, Seen | Content], seeds
         closing: {
             "customers": len(book.histories),
             "histories": book.histories.distinct.fingerprint,
+            "notes": [] if book.histories.report is None else list(book.histories.report.notes),
             "orders": _fit(book.orders),
             "spend": _fit(book.spend),
             "assumptions": _hash_of(book.terms.to_dict()),

@@ -264,3 +264,25 @@ def test_engines_that_cannot_be_are_refused(
     result = run(command, log, *needed, *options)
     assert result.code == 2
     assert message in " ".join(result.err.split())
+
+
+def test_what_is_not_what_it_seems_is_named_with_the_options_to_write(
+    run: Run, purchases: pd.DataFrame, tmp_path: Path
+) -> None:
+    path = tmp_path / "lines.csv"
+    log = purchases.loc[purchases.index.repeat(2)].reset_index(drop=True)
+    log = log.assign(price=log["amount"] / 2, qty=1, invoice=log.index // 2)
+    guest = log.index % 60 < 2
+    log["customer_id"] = ("c" + log["customer_id"]).mask(guest, "Guest")
+    log.loc[log.index.isin([4, 5]), "date"] = pd.Timestamp("2099-01-01")
+    log.to_csv(path, index=False)
+    lines = ("--value", "price", "--quantity", "qty", "--order-id", "invoice", "--quiet")
+    told = " ".join(run("summarize", path, *lines).out.split())
+    assert "--observation-end 1998-06-30" in told
+    assert "--exclude-ids Guest" in told
+    found = run("summarize", path, *lines, "--observation-end", "1998-06-30", "--exclude-ids", "guest", "--clean-ids")
+    assert found.code == 0
+    assert "Worth a look" not in found.out
+    assert f"dropped: {guest.sum()} rows, excluded ids" in " ".join(found.out.split())
+    wrong = run("summarize", path, "--value", "price", "--returns", "all")
+    assert wrong.code == 2

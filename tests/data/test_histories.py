@@ -192,6 +192,12 @@ class TestWarning:
         with pytest.warns(DataWarning, match="do not drop customers with frequency 0"):
             read(frame)
 
+    def test_frequent_buyers_alone_miss_nobody(self) -> None:
+        frame = pd.DataFrame({"customer_id": range(30), "frequency": range(6, 36), "recency": 9.6, "T": 9.7})
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            read(frame)
+
     def test_a_few_examples_are_no_customer_base(self) -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("error")

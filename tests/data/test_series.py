@@ -75,7 +75,8 @@ def test_exact_times_at_the_edges() -> None:
     assert by_number(series) == {-3: 0, -2: 0, -1: 0, 0: 2, 1: 1, 2: 1}
     assert series.date[3] == pd.Timestamp("2024-02-01")
     # An instant closes its own period.
-    series = counted(log(*[(1, time) for time in times]), "2024-01-25 00:00", "2024-02-10 00:00")
+    noon = ["2024-01-10 12:00", "2024-01-25 12:00", "2024-01-31 23:59:59.999999", "2024-02-01", "2024-02-08"]
+    series = counted(log(*[(1, time) for time in noon]), "2024-01-25 12:00", "2024-02-10 12:00")
     assert by_number(series)[0] == 1
 
 

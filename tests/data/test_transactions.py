@@ -72,10 +72,17 @@ class TestEnds:
         again = summary(frame, observation_end=rfm.observation_end)
         np.testing.assert_array_equal(again.T, rfm.T)
 
-    def test_the_instant_of_midnight_closes_the_day_before(self) -> None:
-        rfm = summary(log(("a", "2024-01-01")), observation_end="2024-01-31 00:00")
-        assert list(rfm.T) == [30]
-        assert list(summary(log(("a", "2024-01-01")), observation_end=rfm.observation_end).T) == [30]
+    @pytest.mark.parametrize(
+        "end",
+        ["2024-01-31 00:00", "2024-01-31 00:00:00", "2024-01-31T00:00:00.000", str(pd.Timestamp("2024-01-31")),
+         pd.Timestamp("2024-01-31 00:00"), dt.datetime(2024, 1, 31).isoformat()],
+    )  # fmt: skip
+    def test_a_midnight_is_the_day_that_begins_with_it_however_it_is_written(self, end: Any) -> None:
+        frame = log(("a", "2024-01-01"), ("a", "2024-01-31 15:00"))
+        rfm, day = (summary(frame, observation_end=one) for one in (end, "2024-01-31"))
+        assert (list(rfm.T), list(rfm.frequency)) == ([31], [1])
+        assert rfm.observation_end == day.observation_end == pd.Timestamp("2024-01-31")
+        assert list(summary(frame, observation_end=rfm.observation_end).T) == [31]
 
     def test_by_default_the_day_of_the_last_transaction(self) -> None:
         rfm = summary(log(("a", "2024-01-01 12:00"), ("b", "2024-01-10 09:00")))

@@ -243,14 +243,16 @@ def test_one_time_buyers_are_alive_for_sure_under_bg_nbd_alone(sample):
     assert sure == [1.0, 0.0, 0.0]
 
 
-def test_merged_orders_are_those_of_the_log(sample, sample_spend):
+def test_rows_of_one_instant_are_lines_of_one_order(sample, sample_spend):
+    """The log of CDNOW knows days alone: rows of one day are one order, and none is merged into another one."""
     log = clv.datasets.load_cdnow(sample=True)
     log = log[log["date"] <= "1997-09-30"]
     days = log.drop_duplicates(["customer_id", "date"])
-    customers = log["customer_id"].nunique()
-    figures = checks(PARETO, sample_spend, sample).figures["merged orders"]
-    assert figures["merged_share"] == pytest.approx(1 - len(days) / len(log))
-    assert figures["rate_bias"] == pytest.approx((len(days) - customers) / (len(log) - customers) - 1)
+    found = checks(PARETO, sample_spend, sample)
+    figures = found.figures["merged orders"]
+    assert figures["merged_share"] == figures["rate_bias"] == 0.0
+    assert figures["lines_share"] == pytest.approx(1 - len(days) / len(log))
+    assert found.table.loc["merged orders", "verdict"] == "fine"
 
 
 @pytest.mark.parametrize(("resolution", "verdict"), [(None, "fine"), ("week", "serious")])
@@ -308,8 +310,32 @@ def test_dropped_one_time_buyers_are_serious(sample, sample_spend):
     found = checks(PARETO, sample_spend, sample.select(sample.frequency > 0))
     assert found.table.loc["selection", "verdict"] == "serious"
     assert "those who bought once were dropped" in found.table.loc["selection", "finding"]
+    fitted = sample.select(sample.frequency > 0)
+    for model in (clv.BGNBD(), clv.MBGNBD()):
+        assert verdicts(model.fit(fitted), fitted, sample_spend)["selection"] == "serious"
     few = sample.select(sample.customer_id[sample.frequency > 0][:15])
     assert verdicts(PARETO, few, SPEND)["selection"] == "fine"
+
+
+def test_a_panel_of_frequent_buyers_misses_nobody():
+    orders = clv.BGNBD().from_params({"r": 60.0, "alpha": 700.0, "a": 0.1, "b": 20.0}, unit="week")
+    panel = orders.simulate(400, "98 weeks", seed=1)
+    panel = replace(panel, monetary_value=np.random.default_rng(1).gamma(4.0, 5.0, len(panel)))
+    panel = panel.select(panel.frequency > 0)
+    found = checks(orders, SPEND, panel)
+    assert found.table.loc["selection", "verdict"] == "fine"
+    assert found.figures["selection", "expected_once"] < 2.0
+
+
+@pytest.mark.parametrize("model", [clv.BGNBD, clv.MBGNBD, clv.ParetoNBD])
+def test_one_time_buyers_are_expected_as_simulation_has_them(model, sample):
+    """Against draws of new customers of each one's age, of who buys again."""
+    fit = model().fit(sample)
+    expected = checks(fit, SPEND, sample).figures["selection", "expected_once"]
+    age, customers = np.unique(sample.T, return_counts=True)
+    simulated = [fit.simulate(3_000, float(T), seed=seed).frequency for seed, T in enumerate(age)]
+    once = sum(n * (x == 0).mean() for n, x in zip(customers, simulated, strict=True))
+    assert expected == pytest.approx(once, rel=0.01)
 
 
 # --------------------------------------------------------------------------------------------------- altogether

@@ -45,6 +45,10 @@ def tracking(
     time_zone: str | None = None,
     time_format: str | None = None,
     attributes: Sequence[str] = (),
+    order_id: str | None = None,
+    quantity: str | None = None,
+    exclude_ids: Sequence[object] = (),
+    clean_ids: bool = False,
     ax: Axes | None = None,
     return_data: bool = False,
 ) -> Drawn:
@@ -57,7 +61,8 @@ def tracking(
     kind
         ``"cumulative"``: until the end of each period. ``"incremental"``: in each period; a last one that is cut short
         is left out.
-    customer_id, time, value, unit, resolution, train_end, test_end, returns, time_zone, time_format, attributes
+    customer_id, time, value, unit, resolution, train_end, test_end, returns, time_zone, time_format, attributes,
+    order_id, quantity, exclude_ids, clean_ids
         As in `rfm_train_test_split`.
     ax, return_data
         Axes to draw on; whether to return the table that is drawn, too.
@@ -104,6 +109,10 @@ def tracking(
         time_zone=time_zone,
         time_format=time_format,
         attributes=attributes,
+        order_id=order_id,
+        quantity=quantity,
+        exclude_ids=exclude_ids,
+        clean_ids=clean_ids,
     )
     return draw_tracking(tracked, kind, ax=ax, return_data=return_data)
 

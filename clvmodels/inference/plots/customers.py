@@ -50,6 +50,10 @@ def customer_history(
     returns: Returns = "net",
     time_zone: str | None = None,
     time_format: str | None = None,
+    order_id: str | None = None,
+    quantity: str | None = None,
+    exclude_ids: Sequence[object] = (),
+    clean_ids: bool = False,
     ax: Axes | None = None,
     return_data: bool = False,
 ) -> Drawn:
@@ -62,7 +66,8 @@ def customer_history(
     ----------
     fits
         A fit, or several in the same unit by the names they have in the picture.
-    log, customer_id, time, value, resolution, observation_end, returns, time_zone, time_format
+    log, customer_id, time, value, resolution, observation_end, returns, time_zone, time_format, order_id, quantity,
+    exclude_ids, clean_ids
         As in `rfm_summary`; time is counted in the unit of the fit.
     customer
         The customer's id.
@@ -105,7 +110,8 @@ def customer_history(
     if len(units) > 1:
         raise UnitError(f"the fits count time in {' and '.join(f'{unit}s' for unit in sorted(units))}; draw them apart")
     unit, segments = units.pop(), tuple({fit.by: None for fit in some.values() if fit.by is not None})
-    reading = Reading(customer_id, time, value, unit, resolution, returns, time_zone, time_format, segments)
+    options = (segments, order_id, quantity, exclude_ids, clean_ids)
+    reading = Reading(customer_id, time, value, unit, resolution, returns, time_zone, time_format, *options)
     occasions, _ = read_events(reading, log, observation_end).of([customer], MOST_OCCASIONS)
     later = next(iter(some.values())).time(ahead)
     tables = [lifeline(thinned(fit, DRAWS), occasions, later).assign(model=name) for name, fit in some.items()]
@@ -160,6 +166,10 @@ def timelines(
     returns: Returns = "net",
     time_zone: str | None = None,
     time_format: str | None = None,
+    order_id: str | None = None,
+    quantity: str | None = None,
+    exclude_ids: Sequence[object] = (),
+    clean_ids: bool = False,
     ax: Axes | None = None,
     return_data: bool = False,
 ) -> Drawn:
@@ -169,7 +179,8 @@ def timelines(
 
     Parameters
     ----------
-    log, customer_id, time, value, resolution, observation_end, returns, time_zone, time_format
+    log, customer_id, time, value, resolution, observation_end, returns, time_zone, time_format, order_id, quantity,
+    exclude_ids, clean_ids
         As in `rfm_summary`.
     customers
         The ids of the customers to draw; None: a random sample.
@@ -204,7 +215,8 @@ def timelines(
     if most < 1 or (customers is not None and not 0 < len(customers) <= most):
         got = "most=0" if customers is None else f"{len(customers):,}"
         raise DataError(f"a picture has 1 to {most:,} customers, got {got}; give others, or change most")
-    reading = Reading(customer_id, time, value, "day", resolution, returns, time_zone, time_format)
+    options = ((), order_id, quantity, exclude_ids, clean_ids)
+    reading = Reading(customer_id, time, value, "day", resolution, returns, time_zone, time_format, *options)
     events = read_events(reading, log, observation_end)
     occasions, _ = events.of(events.sampled(most, seed) if customers is None else customers, MOST_OCCASIONS)
     table = _in_order(occasions)
