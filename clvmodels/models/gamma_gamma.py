@@ -15,7 +15,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from clvmodels.models.specification import Array, Parameter, Quantity, SpendModel
+from clvmodels.models.specification import Array, Limit, Parameter, Quantity, SpendModel
 from clvmodels.numerics.special import (
     CONCENTRATED_FROM,
     STIRLING_FROM,
@@ -41,6 +41,13 @@ QUANTITIES: Final = (
         ("Beta", {"alpha": 1.5, "beta": 2.5}),
         share=True,
     ),
+)
+
+LIMITS: Final = (
+    Limit("customers' mean orders do not differ", ({"q": 1.0},), {"q": 1e3, "v": 1e3}),
+    Limit("a few customers' orders are so large that there hardly is a mean", ({"q": -1.0},)),
+    Limit("the orders of a customer do not differ", ({"p": 1.0},), {"p": 1e3, "v": 1e-3}),
+    Limit("the orders of a customer differ by orders of magnitude", ({"p": -1.0},)),
 )
 
 
@@ -154,4 +161,5 @@ GAMMA_GAMMA = SpendModel(
     quantities=QUANTITIES,
     from_quantities=from_quantities,
     to_quantities=to_quantities,
+    limits=LIMITS,
 )
