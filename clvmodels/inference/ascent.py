@@ -261,7 +261,14 @@ def approach(objective: Objective, psi: Array, hessian: Array) -> Array:
 def finish(objective: Objective, psi: Array) -> Optimum:
     """Return the maximum near a point that is near to it: by Newton steps, or from where they end by a trust region."""
     optimum = _polish(objective, _clipped(psi))
-    return optimum if optimum.ended else _polish(objective, _trust(objective, optimum.psi))
+    for _ in psi:  # each time, another parameter may have gone as far as it may
+        if optimum.ended:
+            break
+        free = _free(optimum.psi, -optimum.gradient)
+        optimum = _polish(objective, _trust(objective, optimum.psi, free))
+        if _free(optimum.psi, -optimum.gradient).sum() == free.sum():
+            break
+    return optimum
 
 
 def _clipped(psi: Array) -> Array:
@@ -269,16 +276,37 @@ def _clipped(psi: Array) -> Array:
     return np.clip(psi, -FARTHEST, FARTHEST)
 
 
-def _trust(objective: Objective, psi: Array) -> Array:
-    """Return where Newton steps end that are no longer than they have proved good, and that saddles do not stop."""
+def _trust(objective: Objective, psi: Array, free: NDArray[np.bool_]) -> Array:
+    """Return where Newton steps of the free parameters end.
+
+    They are no longer than they have proved good, saddles do not stop them, and they end where a parameter has gone as
+    far as it may.
+    """
     from scipy.optimize import minimize
 
-    def hessian(at: Array) -> Array:
-        return _known(objective.expand(at)[2])
+    walled = _walled(objective)
+
+    def everything(part: Array) -> Array:
+        at = psi.copy()
+        at[free] = part
+        return at
+
+    def function(part: Array) -> tuple[float, Array]:
+        value, gradient = walled(everything(part))
+        return value, gradient[free]
+
+    def hessian(part: Array) -> Array:
+        return _known(objective.expand(everything(part))[2])[np.ix_(free, free)]
+
+    def stop(part: Array) -> None:
+        if np.abs(part).max() > FARTHEST:
+            raise StopIteration
 
     options: Any = {"gtol": NEAR, "maxiter": 200, "initial_trust_radius": 0.5, "max_trust_radius": 4.0}
-    found = minimize(_walled(objective), psi, jac=True, hess=hessian, method="trust-exact", options=options)
-    return _clipped(found.x)
+    end = minimize(
+        function, psi[free], jac=True, hess=hessian, method="trust-exact", options=options, callback=stop
+    )
+    return _clipped(everything(end.x))
 
 
 def _polish(objective: Objective, psi: Array) -> Optimum:
