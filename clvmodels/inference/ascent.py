@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from clvmodels.models.specification import Array
 
@@ -51,6 +52,8 @@ NEAR: Final = 1e-8
 LITTLE, LITTLE_AFAR = 1e-6, 1e-2
 """A function that a further step would raise by no more than this is at its maximum; far out, where ever longer steps
 gain ever less, is as near to it as matters."""
+ENOUGH_AFAR: Final = 1e-5
+"""Far out, it is climbed up to this if that can be done."""
 WALL: Final = 1e10
 """What a line search sees where the function is not finite, so that it turns back; a customer's value is far below."""
 LAST: Final = 1e-7
@@ -77,6 +80,8 @@ class Optimum:
         How often it was computed.
     left
         By how much one more step would raise the function.
+    left_inside
+        The same if those parameters stay that have gone as far as they may.
     """
 
     psi: Array
@@ -85,6 +90,7 @@ class Optimum:
     value: float
     evaluations: int
     left: float
+    left_inside: float = np.inf
 
     @property
     def largest_sd(self) -> float:
@@ -101,6 +107,11 @@ class Optimum:
     def converged(self) -> bool:
         """Whether there is nothing left to climb."""
         return self.left < (LITTLE_AFAR if self.far else LITTLE)
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing is left to climb, or only beyond what parameters may be."""
+        return self.left_inside < (ENOUGH_AFAR if self.far else LITTLE)
 
 
 class Objective:
@@ -228,7 +239,7 @@ def simplex(objective: Objective, start: Array) -> Array:
 
 def _inverse(hessian: Array) -> Array | None:
     """Return the inverse of a matrix, or None if it is not safely positive definite."""
-    if not np.isfinite(hessian).all():
+    if not (hessian.size and np.isfinite(hessian).all()):
         return None
     values, vectors = np.linalg.eigh(hessian)
     if not values[0] > FLAT:
@@ -249,20 +260,51 @@ def approach(objective: Objective, psi: Array, hessian: Array) -> Array:
 
 def finish(objective: Objective, psi: Array) -> Optimum:
     """Return the maximum near a point that is near to it: by Newton steps, or from where they end by a trust region."""
-    optimum = _polish(objective, np.clip(psi, -FARTHEST, FARTHEST))
-    return optimum if optimum.converged else _polish(objective, _trust(objective, optimum.psi))
+    optimum = _polish(objective, _clipped(psi))
+    for _ in psi:  # each time, another parameter may have gone as far as it may
+        if optimum.ended:
+            break
+        free = _free(optimum.psi, -optimum.gradient)
+        optimum = _polish(objective, _trust(objective, optimum.psi, free))
+        if _free(optimum.psi, -optimum.gradient).sum() == free.sum():
+            break
+    return optimum
 
 
-def _trust(objective: Objective, psi: Array) -> Array:
-    """Return where Newton steps end that are no longer than they have proved good, and that saddles do not stop."""
+def _clipped(psi: Array) -> Array:
+    """Return the nearest point at which nothing has gone farther than makes a difference."""
+    return np.clip(psi, -FARTHEST, FARTHEST)
+
+
+def _trust(objective: Objective, psi: Array, free: NDArray[np.bool_]) -> Array:
+    """Return where Newton steps of the free parameters end.
+
+    They are no longer than they have proved good, saddles do not stop them, and they end where a parameter has gone as
+    far as it may.
+    """
     from scipy.optimize import minimize
 
-    def hessian(at: Array) -> Array:
-        return _known(objective.expand(at)[2])
+    walled = _walled(objective)
+
+    def everything(part: Array) -> Array:
+        at = psi.copy()
+        at[free] = part
+        return at
+
+    def function(part: Array) -> tuple[float, Array]:
+        value, gradient = walled(everything(part))
+        return value, gradient[free]
+
+    def hessian(part: Array) -> Array:
+        return _known(objective.expand(everything(part))[2])[np.ix_(free, free)]
+
+    def stop(part: Array) -> None:
+        if np.abs(part).max() > FARTHEST:
+            raise StopIteration
 
     options: Any = {"gtol": NEAR, "maxiter": 200, "initial_trust_radius": 0.5, "max_trust_radius": 4.0}
-    found = minimize(_walled(objective), psi, jac=True, hess=hessian, method="trust-exact", options=options)
-    return np.clip(found.x, -FARTHEST, FARTHEST)
+    end = minimize(function, psi[free], jac=True, hess=hessian, method="trust-exact", options=options, callback=stop)
+    return _clipped(everything(end.x))
 
 
 def _polish(objective: Objective, psi: Array) -> Optimum:
@@ -270,30 +312,39 @@ def _polish(objective: Objective, psi: Array) -> Optimum:
 
     A step leaves about its length times the distance to where the curvature was taken: at first its length squared.
     """
-    centre = psi
+    centre, end = psi, None
     value, gradient, hessian = objective.expand(psi)
-    inverse = _inverse(hessian)
-    left = _left(gradient, hessian)
     for _ in range(12):
+        free = _free(psi, gradient)
+        inverse = _inverse(hessian[np.ix_(free, free)])
         if inverse is None:
             break
-        step = -inverse @ gradient
-        length = np.abs(step).max()
+        step = np.zeros_like(psi)
+        step[free] = -inverse @ gradient[free]
+        length, new = np.abs(step).max(), _clipped(psi + step)
         if length * (length + np.abs(psi - centre).max()) < LAST:
-            psi, value, left = psi + step, value + 0.5 * float(gradient @ step), 0.0
+            end = new, value + 0.5 * float(gradient @ step)
             break
-        new_value, new_gradient = objective(psi + step)
-        gained = np.abs(new_gradient).max() / np.abs(gradient).max()
+        new_value, new_gradient = objective(new)
+        gained = np.abs(new_gradient[free]).max() / np.abs(gradient[free]).max()
         if not gained < 1.0 or new_value > value + 1e-12:
             break
-        psi, value, gradient = psi + step, new_value, new_gradient
+        psi, value, gradient = new, new_value, new_gradient
         if gained > SLOW:
             centre = psi
             value, gradient, hessian = objective.expand(psi)
-            inverse = _inverse(hessian)
-        left = _left(gradient, hessian)
-    customers = objective.customers
-    return Optimum(psi, hessian * customers, -gradient, -value * customers, objective.evaluations, left * customers)
+    free = _free(psi, gradient)
+    left, inside = _left(gradient, hessian), _left(gradient[free], hessian[np.ix_(free, free)])
+    if end is not None:
+        psi, value = end
+        left, inside = (0.0 if free.all() else left), 0.0
+    n = objective.customers
+    return Optimum(psi, hessian * n, -gradient, -value * n, objective.evaluations, left * n, inside * n)
+
+
+def _free(psi: Array, gradient: Array) -> NDArray[np.bool_]:
+    """Return which parameters have not gone as far as they may, or would turn back."""
+    return np.asarray((np.abs(psi) < FARTHEST) | (gradient * psi >= 0.0))
 
 
 def _left(gradient: Array, hessian: Array) -> float:

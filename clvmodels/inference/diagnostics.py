@@ -16,6 +16,9 @@ __all__ = ["Diagnostics", "diagnose", "diagnose_chains", "diagnose_weights"]
 LARGEST_R_HAT, LEAST_ESS, LARGEST_K = 1.01, 400.0, 0.7
 """Vehtari et al. (2021), Bayesian Analysis 16(2); Vehtari et al. (2024), JMLR 25."""
 
+INTERVALS = 'in Python, method="nuts" gives parameters with intervals'
+"""What can be done about a likelihood that is flat: its posterior is not."""
+
 Status = Literal["given", "converged", "boundary", "not identified", "not converged"]
 
 
@@ -68,15 +71,7 @@ def diagnose(model: Model, observations: Observations, optimum: Optimum) -> Diag
     runaways = [name for name, psi in zip(model.names, optimum.psi, strict=True) if abs(psi) > FAR]
     status: Status
     if runaways:
-        directions = [
-            f"{name} {'grew without limit' if psi > 0 else 'went to its lower bound'}"
-            for name, psi in zip(model.names, optimum.psi, strict=True)
-            if name in runaways
-        ]
-        status, what = (
-            "boundary",
-            f"{', '.join(directions)}: the data show no sign of that kind of variety among customers",
-        )
+        status, what = "boundary", _limit_in_words(model, optimum.psi, runaways)
     elif not optimum.converged:
         slope = f"the slope of the log-likelihood is still {size:.1e} a customer"
         status, what = "not converged", f"{slope}, and a step would raise it by {optimum.left:.2g}"
@@ -86,6 +81,18 @@ def diagnose(model: Model, observations: Observations, optimum: Optimum) -> Diag
         return Diagnostics("converged", "converged to a clean maximum.", float(size), optimum.evaluations)
     message = f"{status}: {what}. {_data_in_words(model, observations)}"
     return Diagnostics(status, message, float(size), optimum.evaluations)
+
+
+def _limit_in_words(model: Model, psi: Array, runaways: list[str]) -> str:
+    """Return what is true of data whose fit ended at a limit of the model, and which parameters say so."""
+    named = dict(zip(model.names, psi.tolist(), strict=True))
+    larger, smaller = ([name for name in runaways if sign * named[name] > 0.0] for sign in (1.0, -1.0))
+    ways = [(larger, "grew without limit"), (smaller, "went to its lower bound")]
+    if len(smaller) > 1:
+        ways[1] = smaller, "went to their lower bounds"
+    directions = ", ".join(f"{' and '.join(names)} {way}" for names, way in ways if names)
+    meanings = dict.fromkeys(limit.meaning for limit in model.limits if limit.holds(named, far=FAR))
+    return f"{', and '.join(meanings) or 'the likelihood is highest at the edge of the model'} ({directions})"
 
 
 def _involved(model: Model, direction: Array) -> str:
@@ -99,8 +106,8 @@ def _data_in_words(model: Model, observations: Observations) -> str:
         T = observations.columns[2]
         once = weight[x == 0].sum() / weight.sum()
         words += f", {once:.0%} with x = 0, T from {T.min():.4g} to {T.max():.4g}"
-        return words + ". A longer observation or more customers help; so does a model with fewer parameters."
-    return words + ". More repeat customers help."
+        return f"{words}. A longer observation or more customers help; {INTERVALS}."
+    return f"{words}. More repeat customers help; {INTERVALS}."
 
 
 def diagnose_chains(u: Array, divergences: int) -> Diagnostics:
@@ -125,7 +132,7 @@ def diagnose_chains(u: Array, divergences: int) -> Diagnostics:
     if ess is None or ess < LEAST_ESS:
         faults.append("too few effective draws for intervals: ask for more (draws=...)")
     if divergences:
-        faults.append("steps went astray: tune longer, state tighter priors, or take a model with fewer parameters")
+        faults.append("steps went astray: tune longer (tune=1000), or state tighter priors")
     message = f"{figures}: {'; '.join(faults)}." if faults else f"{figures}: good to use."
     status: Status = "not converged" if faults else "converged"
     return Diagnostics(status, message, r_hat=r_hat, ess=ess, divergences=divergences)

@@ -329,7 +329,7 @@ def _by_likelihood(
     elif method == "laplace":
         raise FitError(
             "the likelihood is flat at its maximum, so that there is no normal approximation to draw from; "
-            f'use method="nuts", or a model with fewer parameters ({diagnostics.message})'
+            f'use method="nuts" in Python ({diagnostics.message})'
         )
     return build(
         model,

@@ -3,8 +3,8 @@
 The best of several starts is improved by BFGS, on a sample of the customers if there are many, whose curvature then
 gives a step on all of them, and finished by Newton steps, whose Hessian (in closed form, or differences of the exact
 gradient) also gives the standard errors. Data that say little about a parameter may have several maxima, so that the
-other starts are tried as well; what does not converge, also by Nelder & Mead's method. What then still is not a clean
-maximum is diagnosed in words.
+other starts are tried as well, and some near the model's limits; what does not converge, also by Nelder & Mead's
+method. What then still is not a clean maximum is diagnosed in words.
 """
 
 from __future__ import annotations
@@ -57,9 +57,21 @@ def maximise(model: Model, observations: Observations) -> Optimum:
     if best.converged and best.largest_sd < VAGUE:
         return best
     best = max([best, *(climb(everything, start) for start in starts[1:])], key=_height)
-    if not best.converged:
+    best = max([best, *(climb(everything, start) for start in _near_limits(model, best.psi))], key=_height)
+    if not (best.converged or best.ended):
         best = max(best, climb(everything, simplex(everything, starts[0])), key=_height)
     return best
+
+
+def _near_limits(model: Model, psi: Array) -> list[Array]:
+    """Return starts near the model's limits: between one limit and another the likelihood may be level."""
+    named = dict(zip(model.names, psi, strict=True))
+    bounds = dict(zip(model.names, model.lower, strict=True))
+    return [
+        np.array([*{**named, **{name: np.log(value - bounds[name]) for name, value in limit.start.items()}}.values()])
+        for limit in model.limits
+        if limit.start
+    ]
 
 
 def _height(optimum: Optimum) -> float:

@@ -17,8 +17,8 @@ from typing import Any, Final
 import numpy as np
 from scipy import special
 
-from clvmodels.models.counts import PURCHASE_RATE, PURCHASE_RATE_CV, log_negative_binomial
-from clvmodels.models.specification import Array, Quantity, Traits
+from clvmodels.models.counts import PURCHASE_LIMITS, PURCHASE_RATE, PURCHASE_RATE_CV, log_negative_binomial
+from clvmodels.models.specification import Array, Limit, Quantity, Traits
 from clvmodels.numerics.beta_mixture import mean_powers, mean_purchases
 from clvmodels.numerics.special import (
     bounded_odds,
@@ -30,6 +30,7 @@ from clvmodels.numerics.special import (
 from clvmodels.numerics.threads import dot
 
 __all__ = [
+    "LIMITS",
     "QUANTITIES",
     "count_curvature",
     "count_terms",
@@ -55,6 +56,14 @@ QUANTITIES: Final = (
         "how alike customers are in it: their chances are Beta(dropout, 1 - dropout) times this",
         ("LogNormal", {"mu": 1.0, "sigma": 1.5}),
     ),
+)
+
+LIMITS: Final = (
+    *PURCHASE_LIMITS,
+    Limit("nobody is seen to leave", ({"b": 1.0, "a": -1.0},)),
+    Limit("some leave at once, the rest never", ({"a": -1.0}, {"b": -1.0}), {"a": 1e-3, "b": 1e-2}),
+    Limit("chances to leave do not differ", ({"a": 1.0}, {"b": 1.0}), {"a": 30.0, "b": 300.0}),
+    Limit("everybody leaves at the first opportunity", ({"a": 1.0, "b": -1.0},)),
 )
 
 
@@ -203,9 +212,7 @@ def _of_histories(theta: Array, x: Array, k: Array, t_x: Array, T: Array) -> tup
     return r + x, last, silent, _rest(b, k), np.log1p(growth, out=growth), np.log1p(silence, out=silence)
 
 
-def _summed_value(
-    weight: Array, a: Array, n: Array, rest: Array, growth: Array, silence: Array
-) -> tuple[float, Array]:
+def _summed_value(weight: Array, a: Array, n: Array, rest: Array, growth: Array, silence: Array) -> tuple[float, Array]:
     """Return the weighted sum of `history_terms`, and the odds of having left; weights go into `growth`."""
     log_odds = _log_odds(a, rest, n, silence)
     odds = bounded_odds(log_odds)

@@ -84,7 +84,8 @@ def _beta_geometric_counts(theta: Array, first: float, weight: Array, x: Array) 
     log_alpha, value, gradient = math.log(alpha), 0.0, np.zeros(4)
     for i in range(len(x)):
         k, w = x[i] + first, weight[i]
-        value += w * (_log_gamma_ratio(r, x[i]) - x[i] * log_alpha + _log_gamma_ratio(b, k) - _log_gamma_ratio(a + b, k))
+        of_chances = _log_gamma_ratio(b, k) - _log_gamma_ratio(a + b, k)
+        value += w * (_log_gamma_ratio(r, x[i]) - x[i] * log_alpha + of_chances)
         leave = _digamma_difference(a + b, k)
         gradient[0] += w * _digamma_difference(r, x[i])
         gradient[1] -= w * x[i] / alpha
@@ -151,7 +152,9 @@ def _end_of_run(x: Array, start: int) -> int:
 
 
 @compiled(reordered=True)
-def _equally_often(per_alpha: float, n: float, log_ratio: float, weight: Array, t_x: Array, T: Array) -> tuple[float, ...]:
+def _equally_often(
+    per_alpha: float, n: float, log_ratio: float, weight: Array, t_x: Array, T: Array
+) -> tuple[float, ...]:
     """Sum over histories of one x; time is counted in units of alpha."""
     log_sum = growths = lefts = left_silence = rate = squares = spreads = 0.0
     by_r = by_alpha = by_r_r = by_r_alpha = by_alpha_alpha = 0.0
@@ -229,7 +232,7 @@ def _pareto_histories(theta: Array, weight: Array, x: Array, t_x: Array, T: Arra
         rows = slice(start, start + AT_A_TIME)
         _note_widths(near, far, x[rows], t_x[rows], T[rows], notes)
         _integrate(near, far, x[rows], t_x[rows], notes, panels, owner)
-        part = _pareto_part(theta, near, far, weight[rows], x[rows], t_x[rows], T[rows], notes)
+        part = _pareto_part(theta, near, weight[rows], x[rows], t_x[rows], T[rows], notes)
         for j in range(5):
             sums[j] += part[j]
     return sums[0], sums[1:]
@@ -316,7 +319,7 @@ def _add_node(place: float, share: float, number: int, panels: Array) -> None:
 
 @compiled(reordered=True)
 def _pareto_part(
-    theta: Array, near: Factor, far: Factor, weight: Array, x: Array, t_x: Array, T: Array, notes: Array
+    theta: Array, near: Factor, weight: Array, x: Array, t_x: Array, T: Array, notes: Array
 ) -> tuple[float, ...]:
     """Return the value and the gradient."""
     r, alpha, s, beta = theta
@@ -343,7 +346,8 @@ def _pareto_part(
         by_r += left * (silence - mean * per_total) - w * growth
         by_alpha += n * per_start * (left * waited * per_total + w * t_x[i] * per_alpha + alive * silent * per_end)
         by_s += left * (beta_silence - beta_mean * per_total + per_s) - w * beta_growth
-        by_left, by_all = (s + 1.0) * beta_waited * per_total - 1.0, w * t_x[i] * per_beta + alive * silent * per_beta_end
+        by_left = (s + 1.0) * beta_waited * per_total - 1.0
+        by_all = w * t_x[i] * per_beta + alive * silent * per_beta_end
         by_beta += per_beta_start * (left * by_left + s * by_all)
     return value, by_r, by_alpha, by_s, by_beta
 

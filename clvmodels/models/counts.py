@@ -7,10 +7,10 @@ from typing import Final
 import numpy as np
 from scipy import special
 
-from clvmodels.models.specification import Array, Quantity
+from clvmodels.models.specification import Array, Limit, Quantity
 from clvmodels.numerics.special import log_gamma_ratio
 
-__all__ = ["PURCHASE_RATE", "PURCHASE_RATE_CV", "log_negative_binomial"]
+__all__ = ["PURCHASE_LIMITS", "PURCHASE_RATE", "PURCHASE_RATE_CV", "log_negative_binomial"]
 
 PURCHASE_RATE: Final = Quantity(
     "purchase_rate", "mean purchases a year while alive", ("LogNormal", {"mu": 1.4, "sigma": 1.5})
@@ -19,6 +19,10 @@ PURCHASE_RATE_CV: Final = Quantity(
     "purchase_rate_cv",
     "coefficient of variation of customers' purchase rates",
     ("LogNormal", {"mu": 0.2, "sigma": 0.75}),
+)
+PURCHASE_LIMITS: Final = (
+    Limit("purchase rates do not differ", ({"r": 1.0}, {"alpha": 1.0})),
+    Limit("nearly all repeat purchases are those of a few customers", ({"r": -1.0},)),
 )
 
 

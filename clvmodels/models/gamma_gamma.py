@@ -15,7 +15,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from clvmodels.models.specification import Array, Parameter, Quantity, SpendModel
+from clvmodels.models.specification import Array, Limit, Parameter, Quantity, SpendModel
 from clvmodels.numerics.special import (
     CONCENTRATED_FROM,
     STIRLING_FROM,
@@ -41,6 +41,13 @@ QUANTITIES: Final = (
         ("Beta", {"alpha": 1.5, "beta": 2.5}),
         share=True,
     ),
+)
+
+LIMITS: Final = (
+    Limit("customers' mean orders do not differ", ({"q": 1.0},), {"q": 1e3, "v": 1e3}),
+    Limit("a few customers' orders are so large that there hardly is a mean", ({"q": -1.0},)),
+    Limit("the orders of a customer do not differ", ({"p": 1.0},), {"p": 1e3, "v": 1e-3}),
+    Limit("the orders of a customer differ by orders of magnitude", ({"p": -1.0},)),
 )
 
 
@@ -82,9 +89,9 @@ def count_terms(theta: Array, x: Array) -> tuple[Array, Array]:
 def history_terms(theta: Array, x: Array, mean_spend: Array) -> tuple[Array, Array]:
     """Return log of (x zbar / (v + x zbar))^(px) (v / (v + x zbar))^q / zbar, and its gradient.
 
-    Of `_concentrated` values times ((px+q)/(px))^(px) ((px+q)/q)^q: the share that customers have spent of v + x zbar is
-    next to px/(px+q), and the powers of both nearly cancel. They are n log(1 + y) with small y that cancel to first
-    order (Loader 2000, Fast and accurate computation of binomial probabilities).
+    Of `_concentrated` values times ((px+q)/(px))^(px) ((px+q)/q)^q: the share that customers have spent of v + x zbar
+    is next to px/(px+q), and the powers of both nearly cancel. They are n log(1 + y) with small y that cancel to
+    first order (Loader 2000, Fast and accurate computation of binomial probabilities).
     """
     p, q, v = np.moveaxis(theta, -1, 0)
     n, spent = p * x, x * mean_spend
@@ -154,4 +161,5 @@ GAMMA_GAMMA = SpendModel(
     quantities=QUANTITIES,
     from_quantities=from_quantities,
     to_quantities=to_quantities,
+    limits=LIMITS,
 )

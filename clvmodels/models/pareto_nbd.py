@@ -15,8 +15,8 @@ from typing import Any, Final
 import numpy as np
 from scipy import special
 
-from clvmodels.models.counts import PURCHASE_RATE, PURCHASE_RATE_CV, log_negative_binomial
-from clvmodels.models.specification import Array, Parameter, Quantity, Traits, TransactionModel
+from clvmodels.models.counts import PURCHASE_LIMITS, PURCHASE_RATE, PURCHASE_RATE_CV, log_negative_binomial
+from clvmodels.models.specification import Array, Limit, Parameter, Quantity, Traits, TransactionModel
 from clvmodels.numerics.power_integral import log_power_integral, power_integral
 from clvmodels.numerics.quadrature import log_integral_of_peak
 from clvmodels.numerics.special import bounded_odds, digamma_difference, log_gamma_ratio, shares
@@ -37,6 +37,15 @@ QUANTITIES: Final = (
         "coefficient of variation of customers' rates of leaving",
         ("LogNormal", {"mu": 0.2, "sigma": 0.5}),
     ),
+)
+
+LIMITS: Final = (
+    *PURCHASE_LIMITS,
+    Limit("nobody is seen to leave", ({"beta": 1.0, "s": -1.0},)),
+    Limit("nobody is seen to leave", ({"s": -1.0},)),
+    Limit("some leave at once, the rest hardly ever", ({"beta": -1.0},), {"s": 0.02, "beta": 1e-4}),
+    Limit("rates of leaving do not differ", ({"s": 1.0}, {"beta": 1.0}), {"s": 30.0, "beta": 300.0}),
+    Limit("everybody leaves at once", ({"s": 1.0, "beta": -1.0},)),
 )
 
 
@@ -184,4 +193,5 @@ PARETO_NBD = TransactionModel(
     quantities=QUANTITIES,
     from_quantities=from_quantities,
     to_quantities=to_quantities,
+    limits=LIMITS,
 )

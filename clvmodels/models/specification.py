@@ -20,6 +20,7 @@ __all__ = [
     "LARGEST_PARAMETER",
     "Array",
     "Expansion",
+    "Limit",
     "Model",
     "Parameter",
     "Quantity",
@@ -62,6 +63,35 @@ class Parameter:
     name: str
     dimension: Dimension = "none"
     lower: float = 0.0
+
+
+@dataclass(frozen=True)
+class Limit:
+    """Where a fit ends if customers do not differ in some respect: parameters run to zero or infinity.
+
+    Attributes
+    ----------
+    meaning
+        What is then true of the data, in words.
+    beyond
+        Sums of log parameters, given by their coefficients, that are all large there; the logs of what is above the
+        lower bound, in units where the mean age (mean spend) is one.
+    start
+        Parameters near it, in these units, from where it is sought too; those left out are taken from the best fit.
+
+    Examples
+    --------
+    >>> Limit("purchase rates do not differ", ({"r": 1.0}, {"alpha": 1.0})).holds({"r": 12.0, "alpha": 11.0}, far=9.0)
+    True
+    """
+
+    meaning: str
+    beyond: tuple[Mapping[str, float], ...]
+    start: Mapping[str, float] = field(default_factory=dict)
+
+    def holds(self, psi: Mapping[str, float], *, far: float) -> bool:
+        """Return whether log parameters are so far on the way to it that their sums are above `far`."""
+        return all(sum(factor * psi[name] for name, factor in sums.items()) > far for sums in self.beyond)
 
 
 @dataclass(frozen=True)
@@ -143,6 +173,8 @@ class Model:
         only, so that it takes numbers, arrays and symbols.
     to_quantities
         ``(parameters by name, year) -> quantities by name``: its inverse.
+    limits
+        Where fits end to data without some variety, in the order in which they are looked for.
     history_sums
         ``(theta, weight, *columns) -> (value, gradient)``: weighted sums of `history_terms`, in fewer passes; None:
         the terms are summed.
@@ -165,6 +197,7 @@ class Model:
     quantities: tuple[Quantity, ...]
     from_quantities: Callable[[Mapping[str, Any], float], dict[str, Any]]
     to_quantities: Callable[[Mapping[str, Any], float], dict[str, Any]]
+    limits: tuple[Limit, ...] = field(default=(), kw_only=True)
     history_sums: Sums | None = field(default=None, kw_only=True)
     count_curvature: Callable[[Array, Array, Array], Array] | None = field(default=None, kw_only=True)
     history_expansion: Expansion | None = field(default=None, kw_only=True)
@@ -233,9 +266,8 @@ class Model:
         except (TypeError, ValueError, OverflowError):
             values = np.full(1, np.nan)
         if isinstance(given, str | bool) or not np.all(np.isfinite(values) & (values > parameter.lower)):
-            raise ParameterError(
-                f"{self.name}: {parameter.name} must be a finite number above {parameter.lower:g}, got {abridged(given)}"
-            )
+            wanted = f"a finite number above {parameter.lower:g}"
+            raise ParameterError(f"{self.name}: {parameter.name} must be {wanted}, got {abridged(given)}")
         if np.any((values > LARGEST_PARAMETER) | (values < 1.0 / LARGEST_PARAMETER)):
             raise ParameterError(
                 f"{self.name}: {parameter.name} must be a number between {1.0 / LARGEST_PARAMETER:g} and"

@@ -1,4 +1,4 @@
-"""The integral of two falling powers, relative to where it starts, with its gradient:
+"""The integral of two falling powers, relative to where it starts, with its gradient.
 
     log int_{t_x}^{T} ((alpha + t) / (alpha + t_x))^-n ((beta + t) / (beta + t_x))^-k dt.
 

@@ -49,7 +49,7 @@ def _series(A: Number, B: Number, C: Number, w: Number) -> Number:
 
 
 def mean_over_beta(function: Callable[[Number], Number], a: Number, b: Number) -> Number:
-    """E[function(p)] for p ~ Beta(a, b) that is concentrated (a, b >= 1000), by quadrature over standardised log odds."""
+    """E[function(p)] for a concentrated p ~ Beta(a, b) (a, b >= 1000), by quadrature over standardised log odds."""
     with mp.workdps(90):
         centre, sd = mp.log(a / b), mp.sqrt(1 / a + 1 / b)
         norm = _log_beta(a, b)
