@@ -303,7 +303,8 @@ def _trust(objective: Objective, psi: Array, free: NDArray[np.bool_]) -> Array:
             raise StopIteration
 
     options: Any = {"gtol": NEAR, "maxiter": 200, "initial_trust_radius": 0.5, "max_trust_radius": 4.0}
-    end = minimize(function, psi[free], jac=True, hess=hessian, method="trust-exact", options=options, callback=stop)
+    how: Any = {"jac": True, "hess": hessian, "method": "trust-exact", "options": options, "callback": stop}
+    end = minimize(function, psi[free], **how)
     return _clipped(everything(end.x))
 
 

@@ -104,7 +104,7 @@ class _Integrand:
             y = np.clip(y + step, low, high)
             if np.all(np.abs(step) < CLOSE * width):
                 break
-        return y
+        return np.asarray(y)
 
     def width(self, y: Array) -> Array:
         """Return the standard deviation of the normal curve that bends as the integrand does at y."""

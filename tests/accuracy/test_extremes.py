@@ -89,7 +89,7 @@ def test_predictions(key):
 
 
 def test_spend_of_customers_who_hardly_differ():
-    """Values of p and q from 1e-3 to 1e14; a customer's mean lies as far from the population's as chance puts it, or anywhere."""
+    """Values of p and q from 1e-3 to 1e14; a mean lies as far from the population's as chance puts it, or anywhere."""
     model, generator = MODELS["gamma_gamma"], np.random.default_rng(5)
     for i in range(POINTS):
         p, q = float(10.0 ** generator.uniform(-3.0, 14.0)), float(1.0 + 10.0 ** generator.uniform(-3.0, 14.0))
