@@ -185,5 +185,5 @@ def _first_panel(model: TransactionModel, draws: Array, x: Array, T: Array) -> f
     _, now = model.future(draws, x[busiest, None], T[busiest, None], np.zeros(1))
     step = 1e-7 * np.minimum(age, 1.0 / now)  # the age counts from -scale, which may be far off
     _, soon = model.future(draws, x[busiest, None], T[busiest, None], step)
-    fall = np.maximum(-np.log(soon / now) / step, 0.0)
+    fall = np.maximum(-np.log(np.maximum(soon / now, np.finfo(float).tiny)) / step, 0.0)
     return float(np.min(np.minimum(1.0 / (1.0 / age + fall), 4.0 / now)))

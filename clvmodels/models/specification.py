@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,9 @@ __all__ = ["Array", "Expansion", "Limit", "Model", "Parameter", "Quantity", "Spe
 
 Array = NDArray[np.float64]
 Dimension = Literal["none", "time", "money"]
+LARGEST: Final[Mapping[Dimension, float]] = {"none": 1e25, "time": 1e25, "money": 1e120}
+"""Parameters above these, and below their reciprocals, are mistaken: figures would leave the range of doubles. Fits end
+at 1e13 times the mean age (mean spend) of the customers."""
 type Sums = Callable[..., tuple[float, Array]]
 """``(theta, weight, *columns) -> (value, gradient)``, sums over customers; the gradient has shape (parameters,)."""
 type Expansion = Callable[..., tuple[float, Array, Array]]
@@ -217,7 +220,8 @@ class Model:
         Raises
         ------
         ParameterError
-            If a name is unknown or missing, or a value is not a finite number above its lower bound.
+            If a name is unknown or missing, or a value is not a finite number above its lower bound, or so large or small
+            that predictions would leave the range of doubles.
 
         Examples
         --------
@@ -239,6 +243,13 @@ class Model:
                 got = params[parameter.name]
                 raise ParameterError(
                     f"{self.name}: {parameter.name} must be a finite number above {parameter.lower:g}, got {got!r}"
+                )
+            above, largest = values - parameter.lower, LARGEST[parameter.dimension]
+            if not np.all((above >= 1.0 / largest) & (above <= largest)):
+                got = params[parameter.name]
+                raise ParameterError(
+                    f"{self.name}: {parameter.name} must lie between {1.0 / largest:g} and {largest:g}, got {got!r}; "
+                    "count time and money in units that suit the data"
                 )
         return theta
 
