@@ -149,7 +149,10 @@ def _check_recency(ids: pd.Index[Any], x: FloatArray, recency: FloatArray, age: 
         advice = "both count from the first purchase, in the same unit"
         _refuse("recency is beyond T", lambda _, r, T: r > T * (1 + _TOLERANCE), ids, shown, advice)
         recency = np.minimum(recency, age)
-    if _count(_at_birth, x, recency) and x.min() >= 1 and (x[_at_birth(x, recency)] == 1).all():
+    compared = (
+        len(x) > 1
+    )  # one customer alone, as in a query for a prediction, says nothing about how others are counted
+    if compared and _count(_at_birth, x, recency) and x.min() >= 1 and (x[_at_birth(x, recency)] == 1).all():
         what = "a customer with frequency 1 has recency 0, and nobody has frequency 0"
         advice = "frequency seems to count all purchases: it counts repeat purchases, so subtract 1"
         _refuse(what, lambda x, recency, _: _at_birth(x, recency), ids, shown, advice)

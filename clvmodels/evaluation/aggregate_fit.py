@@ -10,7 +10,7 @@ import numpy as np
 from clvmodels.errors import DataError, one_of
 from clvmodels.evaluation.ages import condensed, scale_of
 from clvmodels.evaluation.bands import count_band
-from clvmodels.inference.several import Several, named, thinned
+from clvmodels.inference.several import Several, named_fits, thinned
 from clvmodels.numerics.threads import map_blocks
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def frequency_fit(fits: Several[OrdersFit], histories: Histories, *, most: int =
     actual = np.bincount(np.minimum(histories.frequency, most).astype(np.int64), minlength=most + 1)
     labels = [*map(str, range(most)), f"{most}+"]
     tables = []
-    for name, fit in named(fits).items():
+    for name, fit in named_fits(fits).items():
         mean, variance = _class_sizes(fit, histories, most)
         lower, upper = count_band(mean, variance)
         numbers = {"actual": actual, "expected": mean, "lower": lower, "upper": upper}
@@ -188,7 +188,7 @@ def conditional_expectation(
         "upper": mean + NORMAL_90 * error,
     }
     tables = []
-    for name, fit in named(fits).items():
+    for name, fit in named_fits(fits).items():
         expected = fit.expected_purchases(holdout.histories, holdout.duration)["mean"].to_numpy()
         table = pd.DataFrame({"model": name, **shared, "expected": _means(expected, place, customers)[0]})
         tables.append(table[filled])

@@ -16,7 +16,7 @@ from clvmodels.evaluation.scores import scores
 from clvmodels.inference.fit import Fit
 from clvmodels.inference.observations import observe
 from clvmodels.inference.orders_fit import OrdersFit
-from clvmodels.inference.several import named
+from clvmodels.inference.several import named_fits
 from clvmodels.inference.spend_fit import SpendFit
 
 if TYPE_CHECKING:
@@ -53,7 +53,8 @@ def compare(
     Raises
     ------
     FitError
-        If the fits are to different data, to other data than given, or of orders and spend together.
+        If the fits are to different data, to other data than given, or of orders and spend together; or if parameters
+        were given and not fitted, unless there is a holdout.
 
     Examples
     --------
@@ -69,16 +70,13 @@ def compare(
     """
     import pandas as pd
 
-    by_name = named(fits)
-    for name, fit in by_name.items():
-        if not isinstance(fit, Fit):
-            raise FitError(f"{name!r} is not fitted yet; compare takes fits, such as clv.BGNBD().fit(rfm)")
+    by_name = named_fits(fits)
     if data is not None and not isinstance(data, Histories | Holdout):
         raise FitError(f"data are histories in memory or a holdout, got {abridged(data)}")
     if spend is not None and not isinstance(spend, SpendFit):
         raise FitError(f"spend is a fit of spend, such as clv.GammaGamma().fit(rfm), got {abridged(spend)}")
     histories = data.histories if isinstance(data, Holdout) else data
-    _require_same_data(by_name, histories)
+    _require_same_data(by_name, histories, holdout=isinstance(data, Holdout))
     rows: dict[str, dict[str, object]] = {
         name: {
             "method": fit.method,
@@ -98,11 +96,16 @@ def compare(
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("model")
 
 
-def _require_same_data(fits: Mapping[str, Fit], histories: Histories | None) -> None:
+def _require_same_data(fits: Mapping[str, Fit], histories: Histories | None, *, holdout: bool) -> None:
     """Refuse to compare what cannot be compared. Given parameters were fitted to nothing that is known."""
     if len({isinstance(fit, SpendFit) for fit in fits.values()}) > 1:
         raise FitError("fits of orders and fits of spend have no likelihood in common; compare them apart")
     seen: dict[str, str] = {fit.fingerprint: name for name, fit in fits.items() if fit.fingerprint}
+    if not seen and not holdout:
+        raise FitError(
+            f"the parameters of {', '.join(map(repr, fits))} were given and not fitted, so that there is no likelihood to "
+            "compare; fit them, or give the holdout of rfm_train_test_split as data"
+        )
     if len(seen) > 1:
         first, second = list(seen.values())[:2]
         raise FitError(

@@ -21,7 +21,7 @@ from clvmodels.data.series import Series, purchases_by_period
 from clvmodels.errors import DataWarning
 from clvmodels.evaluation.ages import Ages, condensed, scale_of
 from clvmodels.evaluation.bands import count_band
-from clvmodels.inference.several import Several, named
+from clvmodels.inference.several import Several, named_fits
 from clvmodels.inference.simulation import new_customers
 from clvmodels.models.derived import prepare
 
@@ -181,7 +181,7 @@ def track(
     for note in notes:
         warnings.warn(note, DataWarning, stacklevel=2)
     return Tracking(
-        table=_table(named(fits), series),
+        table=_table(named_fits(fits), series),
         customers=len(series.histories),
         late_joiners=series.late_joiners,
         late_purchases=series.late_purchases,

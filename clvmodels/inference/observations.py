@@ -20,6 +20,8 @@ __all__ = ["Observations", "observe"]
 
 ROWS_PER_BLOCK = 5 << 14
 """Fewer make threads wait for each other, more leave the processor's cache."""
+OLDEST, DEAREST = 1e12, 1e90
+"""Ages and amounts above these, and below their reciprocals, are mistaken, and figures might leave the range of doubles."""
 SAMPLE, FEW = 5_000, 4
 """Customers in a sample; up to so many times as many are few."""
 
@@ -124,6 +126,11 @@ def _transactions(model: Model, histories: Histories | LazyHistories) -> Observa
     if not np.any(x > 0):
         raise FitError(f"{model.name} needs repeat purchases, and none of the {len(histories):,} customers has one")
     time = dot(distinct.weight, T) / float(distinct.weight.sum())
+    if not 1.0 / OLDEST <= time <= OLDEST:
+        raise FitError(
+            f"{model.name}: the mean age of the {len(histories):,} customers must lie between {1.0 / OLDEST:g} and "
+            f"{OLDEST:g} {histories.unit}s, got {time:.6g}; look at the times and the unit of the histories"
+        )
     return Observations((x, t_x, T), distinct.weight, distinct.fingerprint, time=time)
 
 
@@ -137,5 +144,11 @@ def _spend(model: Model, histories: Histories | LazyHistories) -> Observations:
             + ("" if histories.has_spend else '; name the column of values: rfm_summary(..., value="amount")')
         )
     x, spend = distinct.rows.T
+    for amount in (spend.min(), (x * spend).max()):
+        if not 1.0 / DEAREST <= amount <= DEAREST:
+            raise FitError(
+                f"{model.name}: mean spend must lie between {1.0 / DEAREST:g} and {DEAREST:g}, got {amount:.6g}; "
+                "look at the amounts, and write them in a unit of money that suits them"
+            )
     money = dot(distinct.weight, spend) / customers
     return Observations((x, spend), distinct.weight, distinct.fingerprint, money=money)

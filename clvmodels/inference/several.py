@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 type Several[F] = F | Sequence[F] | Mapping[str, F]
 """One, several, or several by names of the user's own."""
 
-__all__ = ["Several", "named", "thinned"]
+__all__ = ["Several", "named", "named_fits", "thinned"]
 
 
 class _Modelled(Protocol):
@@ -50,6 +50,32 @@ def named[F: _Modelled](some: Several[F]) -> dict[str, F]:
             'own: {"posterior": ..., "maximum": ...}'
         )
     return dict(pairs)
+
+
+def named_fits[F: Fit](fits: Several[F]) -> dict[str, F]:
+    """Return fits by name; models that are still to be fitted are refused.
+
+    Raises
+    ------
+    FitError
+        As `named` does, or if one is not fitted.
+
+    Examples
+    --------
+    >>> import clvmodels as clv
+    >>> named_fits(clv.BGNBD())
+    Traceback (most recent call last):
+        ...
+    clvmodels.errors.FitError: BG/NBD is not fitted yet: write clv.BGNBD().fit(rfm), and pass what that returns
+    """
+    by_name = named(fits)
+    for fit in by_name.values():
+        if not isinstance(fit, Fit):
+            model: Model = fit.model
+            raise FitError(
+                f"{model.name} is not fitted yet: write clv.{model.public_name}().fit(rfm), and pass what that returns"
+            )
+    return by_name
 
 
 def thinned[F: Fit](fit: F, most: int) -> F:

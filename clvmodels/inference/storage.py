@@ -16,7 +16,7 @@ from clvmodels.errors import FitError, one_of
 from clvmodels.files import whole_file
 from clvmodels.inference.diagnostics import Diagnostics, Status
 from clvmodels.models.registry import MODELS
-from clvmodels.models.specification import LARGEST_PARAMETER, Array, Model, TransactionModel
+from clvmodels.models.specification import LARGEST, Array, Model, TransactionModel
 from clvmodels.units import parse_unit
 
 if TYPE_CHECKING:
@@ -164,8 +164,9 @@ def _parameters(model: Model, content: dict[str, Any], name: str, *, axes: int) 
     theta = _numbers(content[name], name)
     if theta.ndim != axes or theta.shape[-1] != len(model.names) or not theta.size:
         raise ValueError(f"{name} has {axes} axes, the last of {len(model.names)} parameters, got {theta.shape}")
-    if not np.all((theta > model.lower) & (theta <= LARGEST_PARAMETER)):
-        raise ValueError(f"{name} is not of numbers above {model.lower.tolist()} and up to {LARGEST_PARAMETER:g}")
+    largest = np.array([LARGEST[parameter.dimension] for parameter in model.parameters])
+    if not np.all((theta > model.lower) & (theta <= largest)):
+        raise ValueError(f"{name} is not of numbers above {model.lower.tolist()} and up to {largest.tolist()}")
     return theta
 
 

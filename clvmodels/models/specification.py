@@ -17,7 +17,7 @@ from clvmodels.arguments import abridged, as_number, require_mapping
 from clvmodels.errors import ParameterError, one_of
 
 __all__ = [
-    "LARGEST_PARAMETER",
+    "LARGEST",
     "Array",
     "Expansion",
     "Limit",
@@ -32,13 +32,13 @@ __all__ = [
 
 Array = NDArray[np.float64]
 Dimension = Literal["none", "time", "money"]
+LARGEST: Final[Mapping[Dimension, float]] = {"none": 1e25, "time": 1e25, "money": 1e120}
+"""Parameters above these, and below their reciprocals, are mistaken: figures would leave the range of doubles. Fits end
+at 1e13 times the mean age (mean spend) of the customers."""
 type Sums = Callable[..., tuple[float, Array]]
 """``(theta, weight, *columns) -> (value, gradient)``, sums over customers; the gradient has shape (parameters,)."""
 type Expansion = Callable[..., tuple[float, Array, Array]]
 """``(theta, weight, *columns) -> (value, gradient, second derivatives)``."""
-
-LARGEST_PARAMETER: Final = 1e100
-"""Parameters lie below this, and above its inverse: products of a few of them are numbers still."""
 
 
 @dataclass(frozen=True)
@@ -233,8 +233,8 @@ class Model:
         Raises
         ------
         ParameterError
-            If a name is unknown or missing, or a value is not a finite number above its lower bound, or is so large or
-            so small that what is computed with it overflows.
+            If a name is unknown or missing, or a value is not a finite number above its lower bound, or so large or small
+            that predictions would leave the range of doubles.
 
         Examples
         --------
@@ -268,10 +268,11 @@ class Model:
         if isinstance(given, str | bool) or not np.all(np.isfinite(values) & (values > parameter.lower)):
             wanted = f"a finite number above {parameter.lower:g}"
             raise ParameterError(f"{self.name}: {parameter.name} must be {wanted}, got {abridged(given)}")
-        if np.any((values > LARGEST_PARAMETER) | (values < 1.0 / LARGEST_PARAMETER)):
+        above, largest = values - parameter.lower, LARGEST[parameter.dimension]
+        if not np.all((above >= 1.0 / largest) & (above <= largest)):
             raise ParameterError(
-                f"{self.name}: {parameter.name} must be a number between {1.0 / LARGEST_PARAMETER:g} and"
-                f" {LARGEST_PARAMETER:g}, as what is computed with it overflows otherwise, got {abridged(given)}"
+                f"{self.name}: {parameter.name} must lie between {1.0 / largest:g} and {largest:g}, got"
+                f" {abridged(given)}; count time and money in units that suit the data"
             )
         return values
 

@@ -33,6 +33,8 @@ STEP_PER_WIDTH: Final = 0.45
 """Step as a multiple of the standard deviation of a narrow peak."""
 CLOSE, LARGEST_NUMBER_OF_STEPS = 0.3, 12
 """A Newton step to the peak that is shorter than this share of its width is the last one."""
+CONCENTRATED: Final = 1e16
+"""Where both a and b are larger, p is its mean to rounding: they count as if the smaller one were this."""
 NEGLIGIBLE: Final = 28.0
 """What has fallen by this power of e is left out."""
 STRAIGHT: Final = 26.0
@@ -194,8 +196,10 @@ def mean_purchases(n: Array, z: Array, a: Array, b: Array) -> Array:
 def _means(kind: Kind, n: Array, z: Array, a: Array, b: Array) -> Array:
     """Return the expectation, and that times 1 / (1 + p z); shape (2, ...)."""
     arguments = np.broadcast_arrays(n, np.where(np.asarray(z) > 0.0, z, 1.0), a, b)
-    columns = [np.ravel(argument)[:, None] for argument in arguments]
-    means = np.empty((2, columns[0].size))
+    n, z, a, b = (np.ravel(argument)[:, None] for argument in arguments)
+    shrink = np.minimum(1.0, CONCENTRATED / np.minimum(a, b))
+    columns = [n, z, a * shrink, b * shrink]
+    means = np.empty((2, n.size))
     with np.errstate(over="ignore"):  # the larger of two terms may overflow where only its reciprocal counts
         for start in range(0, columns[0].size, 8 * ROWS_AT_A_TIME):
             rows = slice(start, start + 8 * ROWS_AT_A_TIME)

@@ -63,7 +63,7 @@ def test_letters_that_a_terminal_does_not_have_are_replaced(log: Path, tmp_path:
     path.write_bytes(log.read_bytes())
     done = shell(f"{COMMAND} summarize {path}; {COMMAND} summarize {path}x", PYTHONIOENCODING="ascii")
     assert done.returncode == 2
-    assert "k?ufe.csv" in done.stdout
+    assert "k?ufe.csv" in done.stdout.replace("\n", "")  # a narrow terminal breaks a long path
     assert "error: " in done.stderr
     assert "Traceback" not in done.stderr
 

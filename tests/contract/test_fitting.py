@@ -77,6 +77,7 @@ def test_a_change_of_unit_changes_time_like_parameters_only(model, rfm, fitted, 
     pd.testing.assert_series_equal(ours, fit.expected_purchases(rfm, "39 weeks")["mean"], rtol=1e-5)
 
 
+@pytest.mark.filterwarnings("ignore:the spend of")
 def test_equity_does_not_depend_on_the_unit(model, fitted, rfm):
     terms = clv.Assumptions(discount_rate=0.1, margin=0.4, order_cost=1.0, maintenance_cost=2.0)
     spend = clv.GammaGamma().from_params({"p": 6.25, "q": 3.74, "v": 15.44})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from clvmodels.data.histories import Histories
 from clvmodels.errors import FitError
 from clvmodels.inference.orders_fit import OrdersFit
-from clvmodels.inference.several import Several, named
+from clvmodels.inference.several import Several, named_fits
 from clvmodels.inference.spend_fit import SpendFit
 from clvmodels.style import require
 
@@ -27,7 +27,7 @@ def orders_fits(fits: Several[OrdersFit]) -> dict[str, OrdersFit]:
     Traceback (most recent call last):
     clvmodels.errors.FitError: a fit of orders is expected here, such as clv.BGNBD().fit(rfm); got SpendFit
     """
-    some = named(fits)
+    some = named_fits(fits)
     for fit in some.values():
         is_fit_of_orders(fit)
     return some
@@ -41,7 +41,7 @@ def spend_fits(fits: Several[SpendFit]) -> dict[str, SpendFit]:
     FitError
         If there is none, one is something else, or two have one name.
     """
-    some = named(fits)
+    some = named_fits(fits)
     for fit in some.values():
         is_fit_of_spend(fit)
     return some
