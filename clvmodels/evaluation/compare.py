@@ -103,8 +103,8 @@ def _require_same_data(fits: Mapping[str, Fit], histories: Histories | None, *, 
     seen: dict[str, str] = {fit.fingerprint: name for name, fit in fits.items() if fit.fingerprint}
     if not seen and not holdout:
         raise FitError(
-            f"the parameters of {', '.join(map(repr, fits))} were given and not fitted, so that there is no likelihood to "
-            "compare; fit them, or give the holdout of rfm_train_test_split as data"
+            f"the parameters of {', '.join(map(repr, fits))} were given and not fitted, so that there is no likelihood "
+            "to compare; fit them, or give the holdout of rfm_train_test_split as data"
         )
     if len(seen) > 1:
         first, second = list(seen.values())[:2]

@@ -21,7 +21,7 @@ __all__ = ["Observations", "observe"]
 ROWS_PER_BLOCK = 5 << 14
 """Fewer make threads wait for each other, more leave the processor's cache."""
 OLDEST, DEAREST = 1e12, 1e90
-"""Ages and amounts above these, and below their reciprocals, are mistaken, and figures might leave the range of doubles."""
+"""Ages and amounts above these, and below their reciprocals, are mistaken: figures might leave the range of doubles."""
 SAMPLE, FEW = 5_000, 4
 """Customers in a sample; up to so many times as many are few."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from clvmodels.arguments import abridged
 from clvmodels.errors import FitError
@@ -70,8 +70,9 @@ def named_fits[F: Fit](fits: Several[F]) -> dict[str, F]:
     """
     by_name = named(fits)
     for fit in by_name.values():
-        if not isinstance(fit, Fit):
-            model: Model = fit.model
+        given: Any = fit
+        if not isinstance(given, Fit):
+            model: Model = given.model
             raise FitError(
                 f"{model.name} is not fitted yet: write clv.{model.public_name}().fit(rfm), and pass what that returns"
             )

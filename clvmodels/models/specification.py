@@ -233,8 +233,8 @@ class Model:
         Raises
         ------
         ParameterError
-            If a name is unknown or missing, or a value is not a finite number above its lower bound, or so large or small
-            that predictions would leave the range of doubles.
+            If a name is unknown or missing, or a value is not a finite number above its lower bound, or so large
+            or small that predictions would leave the range of doubles.
 
         Examples
         --------

@@ -3,8 +3,8 @@
 For one x the future of a customer who is alive is an analytic function of T, his age, whose singularities lie at
 T = -scale and beyond. In log(1 + T / scale) it is analytic in the strip of half-width pi, so that a Chebyshev
 interpolant converges geometrically, the faster the narrower the range of ages: 8 to 32 points are good to about 1e-11.
-The points are the same for all draws. Each interpolant is checked by the size of its last coefficients; one that fails is
-computed from more points, and at last replaced by direct evaluation. Source: Trefethen (2013), Approximation Theory
+The points are the same for all draws. Each interpolant is checked by the size of its last coefficients; one that fails
+is computed from more points, and at last replaced by direct evaluation. Source: Trefethen (2013), Approximation Theory
 and Practice, ch. 4-8.
 """
 
