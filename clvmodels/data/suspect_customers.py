@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from clvmodels.data.columns import count, examples, shown
-from clvmodels.data.ids import clean_column, has_odd_blanks, is_placeholder, possible_placeholders
+from clvmodels.data.ids import clean_column, has_blanks, has_odd_blanks, is_placeholder, possible_placeholders
 from clvmodels.data.occasions import column
 from clvmodels.numerics.rounding import significant_digits
 
@@ -31,6 +31,8 @@ _TIMES_THE_NEXT: Final = 3.0
 next one."""
 _TOP: Final = 6
 _MOST_NAMED: Final = 1_000
+_SHARED: Final = 2.0
+"""What stands for several people has so many times the purchases that customers have on average."""
 _NINES: Final = tuple(10**digits - 1 for digits in range(4, 10))
 _NEAR: Final = {n: {*range(n - 2, n), *range(n + 1, n + 11)} for n in _NINES} | {
     0: set(range(1, 11)),
@@ -61,7 +63,7 @@ def screened(customers: ir.Table) -> dict[str, ir.Scalar]:
     -------
     dict
         ``most`` and ``largest``, the most purchases and money of one customer; how many ids may be ``stand_ins``,
-        and how many have ``blanks``, ``capitals`` and ``small`` letters.
+        and how many have ``blanks`` and ``capitals``.
     """
     ids = customers.id
     kind = ids.type()
@@ -71,9 +73,8 @@ def screened(customers: ir.Table) -> dict[str, ir.Scalar]:
     if kind.is_integer() or kind.is_string():
         wanted["stand_ins"] = ids.count(where=ids.isin(_as_ids(list(_NEAR), ids)))
     if kind.is_string():
-        wanted["blanks"] = ids.count(where=has_odd_blanks(ids))
+        wanted["blanks"] = ids.count(where=has_blanks(ids))
         wanted["capitals"] = ids.count(where=ids != ids.lower())
-        wanted["small"] = ids.count(where=ids != ids.upper())
     return wanted
 
 
@@ -125,9 +126,10 @@ class _Scan:
         if "blanks" not in self.tally:  # the ids are no texts
             return []
         texts = self.customers.id.strip() if self.tally["blanks"] else self.customers.id
-        table = self.customers.select("id", text=texts)
-        possible = possible_placeholders(table, table.text).order_by("id")
-        ids = self.log.run(possible.select("id").limit(_MOST_NAMED))["id"].to_pylist()
+        often = self.customers.orders >= _SHARED * self.tally["orders"] / self.tally["customers"]
+        table = self.customers.filter(often).select("id", text=texts)
+        possible = possible_placeholders(table, table.text).order_by("id").select("id").limit(_MOST_NAMED)
+        ids = self.log.run(possible)["id"].to_pylist()
         return [text for text in ids if is_placeholder(text)]
 
     def stand_ins(self) -> list[Any]:
@@ -195,8 +197,7 @@ class _Scan:
         """Return a note on ids that differ by capitals or blanks alone."""
         import ibis
 
-        letters = self.tally.get("capitals") and self.tally.get("small")
-        if not (self.tally.get("blanks") or letters):  # ids of one case without blanks cannot differ by these alone
+        if not self._may_be_alike():
             return []
         ids = self.customers.select("id", clean=clean_column(self.customers.id)).filter(lambda t: t.clean.notnull())
         several = ids.group_by(same=ids.clean).aggregate(n=ids.count()).filter(lambda t: t.n > 1)
@@ -212,6 +213,15 @@ class _Scan:
             f" {count(sums['customers'], 'customer')} ({worth}): if they are the same, write clean_ids=True"
         )
         return [note]
+
+    def _may_be_alike(self) -> bool:
+        """Whether ids have odd blanks, or capitals and small letters; otherwise none can differ by these alone."""
+        if not (self.tally.get("blanks") or self.tally.get("capitals")):
+            return False
+        ids = self.customers.id
+        counts = {"blanks": ids.count(where=has_odd_blanks(ids))} if self.tally["blanks"] else {}
+        counts |= {"small": ids.count(where=ids != ids.upper())} if self.tally["capitals"] else {}
+        return any(self.log.run(self.customers.aggregate(**counts)).to_pylist()[0].values())
 
 
 def _sums(log: Log, rows: ir.Table) -> tuple[int, float | None]:
