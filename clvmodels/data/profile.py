@@ -218,7 +218,7 @@ def _counted(log: Log, kinds: dict[str, ir.BooleanValue]) -> pa.Table:
         )
     if totals.get("infinite"):
         raise DataError(f"the value column {log.columns.value!r} is infinite in {count(totals['infinite'], 'row')}")
-    if log.has_value and not pc.sum(pc.abs(table["money"])).as_py() <= _MOST_MONEY:
+    if log.has_value and not (pc.sum(pc.abs(table["money"])).as_py() or 0.0) <= _MOST_MONEY:
         raise DataError(
             f"the values of column {log.columns.value!r} add up to more than {_MOST_MONEY:g}, which cannot be computed"
             " with; is it a column of amounts?"

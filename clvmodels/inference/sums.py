@@ -19,7 +19,7 @@ def history_sums(model: Model, *, many: bool) -> Sums:
     >>> BG_NBD = MODELS["bg_nbd"]
     >>> weight, x, t_x, T = np.array([[100.0], [0.0], [0.0], [38.86]])
     >>> round(history_sums(BG_NBD, many=False)(BG_NBD.theta(BG_NBD.example), weight, x, t_x, T)[0], 1)
-    -91.6
+    -55.5
     """
     if many:
         from clvmodels.models.compiled import SUMS

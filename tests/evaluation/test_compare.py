@@ -83,7 +83,7 @@ def test_given_parameters_may_stand_beside_a_fit(split):
 
 def test_what_is_no_fit_is_refused() -> None:
     fit = clv.BGNBD().from_params({"r": 0.243, "alpha": 4.414, "a": 0.793, "b": 2.426}, unit="week")
-    with pytest.raises(FitError, match="'BG/NBD' is not fitted yet"):
+    with pytest.raises(FitError, match="BG/NBD is not fitted yet"):
         compare([clv.BGNBD()])  # type: ignore[list-item]
     with pytest.raises(FitError, match="data are histories in memory or a holdout"):
         compare([fit], [1, 2])  # type: ignore[arg-type]
