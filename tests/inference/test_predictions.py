@@ -360,5 +360,5 @@ class TestArgumentsOfAWrongKind:
 
     @pytest.mark.parametrize("value", [1e308, 10**400, "2", True, None, [[1.0, "a"]], 1j])
     def test_of_parameters(self, value: object) -> None:
-        with pytest.raises(clv.errors.ParameterError, match="r must (be a finite number above 0|lie between)"):
+        with pytest.raises(clv.errors.ParameterError, match=r"r must (be a finite number above 0|lie between)"):
             clv.BGNBD().from_params({**self.FIT.params, "r": value}, unit="week")  # type: ignore[dict-item]
