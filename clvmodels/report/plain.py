@@ -7,7 +7,7 @@ from unicodedata import category
 
 __all__ = ["plain"]
 
-_STEERING: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+_STEERING: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp", "Cn", "Co"})
 """Unicode's categories of controls, of formats (such as direction and zero width), surrogates, and ends of lines."""
 
 
