@@ -131,6 +131,16 @@ def test_parameters_that_overflow_are_refused(name, parameter, size):
         getattr(clv, name)().from_params({**PARAMS[name], parameter: size}, unit="week")
 
 
+def test_a_sum_that_overflows_is_refused_with_its_line():
+    """Parameters, growth and horizon within their ranges whose product is no number: 1e155 times e^590."""
+    spend = clv.GammaGamma().from_params({"p": 1e24, "q": 1.0 + 1e-12, "v": 1e119})
+    table = {"customer_id": ["A"], "frequency": [0], "recency": [0], "T": [1.0]}
+    rfm = clv.Histories.from_frame(pd.DataFrame(table), unit="week")
+    long = {"discount_rate": 0.12, "growth": 2.0, "horizon": "600 years"}
+    with np.errstate(over="ignore"), pytest.raises(AssumptionError, match="contribution_margin overflows"):
+        equity(rfm, spend=spend, **long)
+
+
 # ---------------------------------------------------------------------------------------------- sensitivities
 
 
