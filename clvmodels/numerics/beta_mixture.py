@@ -234,7 +234,8 @@ def _sums(kind: Kind, columns: list[Array]) -> Array:
 def _trapezoid(integrand: _Integrand, y: Array, top: Array, step: Array) -> Array:
     """Sum the terms on an equidistant grid, and the geometric series that they continue in on both sides."""
     odds = integrand.odds(y)
-    terms = np.exp(integrand.log(y) - top)
+    excess = integrand.log(y) - top  # above zero only by rounding, or next to the peak
+    terms = np.exp(np.minimum(excess, 1.0, out=excess))
     terms[:, :1] /= -np.expm1(-integrand.a * step)
     terms[:, -1:] /= -np.expm1(-integrand.b * step)
     scale = np.exp(top + log_beta_peak(integrand.a, integrand.b)) * step
