@@ -119,7 +119,8 @@ class _Integrand:
         The log integrand is concave: its tangent at `start` lies above it and meets the level beyond it.
         """
         missing = np.maximum(self.log(start) - top + NEGLIGIBLE, 0.0)
-        return np.asarray(start - missing / self.slope(start))
+        with np.errstate(divide="ignore", invalid="ignore"):  # where it is level, there is no such point nearby
+            return np.asarray(start - np.where(missing > 0.0, missing / self.slope(start), 0.0))
 
 
 def mean_powers(n: Array, z: Array, a: Array, b: Array) -> tuple[Array, Array]:

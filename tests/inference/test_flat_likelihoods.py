@@ -10,12 +10,13 @@ import pytest
 from scipy.optimize import minimize
 
 import clvmodels as clv
-from clvmodels.errors import DataWarning, FitError, FitWarning, ParameterError
+from clvmodels.errors import FitError, FitWarning, ParameterError
 from clvmodels.inference.maximum_likelihood import _objective, maximise
 from clvmodels.inference.observations import observe
 from clvmodels.models import MODELS
 from tests.accuracy import reference as truth
 
+pytestmark = pytest.mark.filterwarnings("ignore::clvmodels.errors.DataWarning")
 ESTIMATORS = {"bg_nbd": clv.BGNBD, "mbg_nbd": clv.MBGNBD, "pareto_nbd": clv.ParetoNBD}
 EVERY = pytest.mark.parametrize("key", ESTIMATORS)
 
@@ -112,10 +113,17 @@ def test_some_leave_at_once_and_the_rest_never(key, rate, shape, leave):
     assert optimum.value > best_of_many_climbs(model, histories) - 1e-4
 
 
-CASES = {
-    "purchase rates do not differ": lambda g: (x := g.poisson(8.0, 200).astype(float), random_last(x, 40.0, g)),
-    "nobody is seen to leave": lambda g: (x := g.poisson(52.0 * g.gamma(1.0, 0.1, 400)) * 1.0, np.where(x > 0, 52.0, 0.0)),
-}
+def alike(generator):
+    x = generator.poisson(8.0, 200).astype(float)
+    return x, random_last(x, 52.0, generator)
+
+
+def faithful(generator):
+    x = 1.0 + generator.poisson(52.0 * generator.gamma(1.0, 0.1, 400))
+    return x, np.full(400, 52.0)
+
+
+CASES = {"purchase rates do not differ": alike, "nobody is seen to leave": faithful}
 
 
 @EVERY
@@ -124,7 +132,7 @@ def test_the_message_says_once_what_is_true_of_the_data(key, meaning):
     x, t_x = CASES[meaning](np.random.default_rng(0))
     with pytest.warns(FitWarning) as caught:
         fit = ESTIMATORS[key]().fit(as_histories(x, t_x, np.full(len(x), 52.0)))
-    assert len(caught) == 1
+    assert sum(issubclass(each.category, FitWarning) for each in caught) == 1
     message = fit.diagnostics.message
     assert message.startswith("boundary: ")
     assert message.count(meaning) == 1
@@ -185,9 +193,7 @@ def test_spend_of_any_spread_is_fitted(amounts):
 @pytest.mark.parametrize("T", [0.0, 1e-300, 1e300])
 def test_ages_beyond_all_measure_are_refused_in_words(T):
     x = np.array([1.0, 0.0, 2.0])
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DataWarning)
-        histories = as_histories(x, np.where(x > 0, T, 0.0), np.full(3, T))
+    histories = as_histories(x, np.where(x > 0, T, 0.0), np.full(3, T))
     with pytest.raises(FitError, match="the mean age of the 3 customers must lie between"):
         clv.BGNBD().fit(histories)
 
