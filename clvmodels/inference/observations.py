@@ -144,7 +144,7 @@ def _spend(model: Model, histories: Histories | LazyHistories) -> Observations:
             + ("" if histories.has_spend else '; name the column of values: rfm_summary(..., value="amount")')
         )
     x, spend = distinct.rows.T
-    for amount in (spend.min(), (x * spend).max()):
+    for amount in (spend.min(), spend.max()):
         if not 1.0 / DEAREST <= amount <= DEAREST:
             raise FitError(
                 f"{model.name}: mean spend must lie between {1.0 / DEAREST:g} and {DEAREST:g}, got {amount:.6g}; "

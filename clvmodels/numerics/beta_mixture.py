@@ -119,7 +119,8 @@ class _Integrand:
         The log integrand is concave: its tangent at `start` lies above it and meets the level beyond it.
         """
         missing = np.maximum(self.log(start) - top + NEGLIGIBLE, 0.0)
-        return np.asarray(start - missing / self.slope(start))
+        with np.errstate(divide="ignore", invalid="ignore"):  # where it is level, there is no such point nearby
+            return np.asarray(start - np.where(missing > 0.0, missing / self.slope(start), 0.0))
 
 
 def mean_powers(n: Array, z: Array, a: Array, b: Array) -> tuple[Array, Array]:
@@ -234,7 +235,8 @@ def _sums(kind: Kind, columns: list[Array]) -> Array:
 def _trapezoid(integrand: _Integrand, y: Array, top: Array, step: Array) -> Array:
     """Sum the terms on an equidistant grid, and the geometric series that they continue in on both sides."""
     odds = integrand.odds(y)
-    terms = np.exp(integrand.log(y) - top)
+    excess = integrand.log(y) - top  # above zero only by rounding, or next to the peak
+    terms = np.exp(np.minimum(excess, 1.0, out=excess))
     terms[:, :1] /= -np.expm1(-integrand.a * step)
     terms[:, -1:] /= -np.expm1(-integrand.b * step)
     scale = np.exp(top + log_beta_peak(integrand.a, integrand.b)) * step
