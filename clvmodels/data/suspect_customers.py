@@ -31,8 +31,10 @@ _TIMES_THE_NEXT: Final = 3.0
 next one."""
 _TOP: Final = 6
 _MOST_NAMED: Final = 1_000
+_MANY_IDS: Final = 10_000
 _SHARED: Final = 2.0
-"""What stands for several people has so many times the purchases that customers have on average."""
+"""What stands for several people has so many times the purchases that customers have on average; of so many customers,
+only those are looked at."""
 _NINES: Final = tuple(10**digits - 1 for digits in range(4, 10))
 _NEAR: Final = {n: {*range(n - 2, n), *range(n + 1, n + 11)} for n in _NINES} | {
     0: set(range(1, 11)),
@@ -126,8 +128,9 @@ class _Scan:
         if "blanks" not in self.tally:  # the ids are no texts
             return []
         texts = self.customers.id.strip() if self.tally["blanks"] else self.customers.id
-        often = self.customers.orders >= _SHARED * self.tally["orders"] / self.tally["customers"]
-        table = self.customers.filter(often).select("id", text=texts)
+        table = self.customers.mutate(text=texts)
+        if self.tally["customers"] > _MANY_IDS:
+            table = table.filter(table.orders >= _SHARED * self.tally["orders"] / self.tally["customers"])
         possible = possible_placeholders(table, table.text).order_by("id").select("id").limit(_MOST_NAMED)
         ids = self.log.run(possible)["id"].to_pylist()
         return [text for text in ids if is_placeholder(text)]
