@@ -93,7 +93,7 @@ class Ending:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> bool:
         """Ignore signals from here on, as the process ends by itself; and what a signal has raised.
 
-        That may be another error: a compiled module that is interrupted while it is imported makes an ImportError of it.
+        That may be another error: a compiled module whose import is interrupted makes an ImportError of it.
         """
         for number in ENDING:
             if signal.getsignal(number) == self._received:
