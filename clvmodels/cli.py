@@ -561,12 +561,9 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
             stream.reconfigure(errors="replace")  # a letter that a terminal does not have must not end a run
     if arguments is not None:
         sys.exit(_code(arguments))
-    ending = Ending(remove_workplaces)
-    try:
-        with ending:
-            code = _code(sys.argv[1:])
-    except KeyboardInterrupt:
-        code = _INTERRUPTED
+    code = _INTERRUPTED
+    with Ending(remove_workplaces) as ending:
+        code = _code(sys.argv[1:])
     if ending.number is not None:
         ending.leave()
     sys.exit(code)

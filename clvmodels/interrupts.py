@@ -90,11 +90,15 @@ class Ending:
         sys.unraisablehook = self._unraisable
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        """Ignore signals from here on: the process ends by itself."""
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> bool:
+        """Ignore signals from here on, as the process ends by itself; and what a signal has raised.
+
+        That may be another error: a compiled module whose import is interrupted makes an ImportError of it.
+        """
         for number in ENDING:
             if signal.getsignal(number) == self._received:
                 signal.signal(number, signal.SIG_IGN)
+        return self.number is not None
 
     @property
     def code(self) -> int:

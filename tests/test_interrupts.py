@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import duckdb
@@ -84,6 +84,7 @@ def test_an_interrupt_that_meets_a_lock_of_the_pool_stops_no_thread(monkeypatch:
     def double(rows: slice) -> None:
         values[rows] += 1.0
 
+    threads._pool.cache_clear()
     with monkeypatch.context() as patch:
         arrived = interrupting(patch)
         with pytest.raises(KeyboardInterrupt):
@@ -109,23 +110,46 @@ def test_an_interrupt_that_meets_a_lock_of_a_query_leaves_no_thread(monkeypatch:
     assert watched(connection, lambda: connection.sql("SELECT 1").fetchall()) == [(1,)]
 
 
-@pytest.mark.parametrize("microseconds", range(5, 3_000, 300))
-def test_queries_interrupted_at_any_moment_end(microseconds: int) -> None:
-    connection = duckdb.connect()
-    before = signal.signal(signal.SIGALRM, lambda *_: signal.raise_signal(signal.SIGINT))
+def interrupted(work: Callable[[], object], microseconds: int) -> None:
+    """Do some work again and again, and each time interrupt it after so long; assert that an interrupt arrives."""
 
     def run() -> None:
         for _ in range(10_000):
             signal.setitimer(signal.ITIMER_REAL, microseconds / 1e6)
-            watched(connection, lambda: connection.sql("SELECT sum(i) FROM range(20_000) t(i)").fetchall())
+            work()
 
+    before = signal.signal(signal.SIGALRM, lambda *_: signal.raise_signal(signal.SIGINT))
     try:
         with pytest.raises(KeyboardInterrupt):
             run()
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0.0)
         signal.signal(signal.SIGALRM, before)
+
+
+@pytest.mark.parametrize("microseconds", range(5, 3_000, 300))
+def test_queries_interrupted_at_any_moment_end(microseconds: int) -> None:
+    connection = duckdb.connect()
+    query = "SELECT sum(i) FROM range(20_000) t(i)"
+    interrupted(lambda: watched(connection, lambda: connection.sql(query).fetchall()), microseconds)
     assert "clvmodels query" not in [thread.name for thread in threading.enumerate()]
+
+
+@pytest.mark.parametrize("microseconds", range(5, 1_000, 100))
+def test_blocks_interrupted_at_any_moment_end(microseconds: int) -> None:
+    values = np.ones(200_000)
+    interrupted(lambda: threads.map_blocks(lambda rows: np.cumsum(values[rows]), len(values), 20_000), microseconds)
+    assert sum(threads.map_blocks(lambda rows: values[rows].sum(), len(values), 20_000)) == len(values)
+
+
+def test_an_error_in_a_block_is_raised_by_whichever_thread_meets_it() -> None:
+    def fail(rows: slice) -> None:
+        if rows.start == 7:
+            raise KeyError(rows.start)
+
+    for _ in range(50):
+        with pytest.raises(KeyError, match="7"):
+            threads.map_blocks(fail, 8, 1)
 
 
 def test_a_folder_that_an_interrupt_meets_goes_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

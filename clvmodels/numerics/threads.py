@@ -10,9 +10,9 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import nullcontext
 from functools import cache
+from queue import SimpleQueue
+from threading import Lock, Thread
 from typing import Any, Final
 
 import numpy as np
@@ -29,9 +29,59 @@ SORTED_AT_A_TIME: Final = 1 << 17
 COPIED_AT_A_TIME: Final = 1 << 16
 
 
+class _Helper:
+    """A share of some work: taken by a thread of the pool, or called off by the one that offered it.
+
+    The threads meet at a lock of the interpreter itself that the pool's thread gives back, once. Futures and executors
+    have locks that either may hold: an interrupt in the wrong place would leave one taken, the pool's threads would
+    wait for it without end, and the interpreter for them.
+    """
+
+    __slots__ = ("_ended", "_work", "errors")
+
+    def __init__(self, work: Callable[[], None]) -> None:
+        self._work = [work]
+        self._ended = Lock()
+        self._ended.acquire()
+        self.errors: list[BaseException] = []
+
+    def run(self) -> None:
+        """Do the work, in a thread of the pool, unless it has been called off."""
+        if (work := self._taken()) is None:
+            return
+        try:
+            work()
+        except BaseException as error:  # noqa: BLE001 - it is raised in the thread that offered the work
+            self.errors.append(error)
+        finally:
+            self._ended.release()
+
+    def end(self) -> None:
+        """Call the work off, or wait until it is done."""
+        if self._taken() is None:
+            self._ended.acquire()
+
+    def _taken(self) -> Callable[[], None] | None:
+        """Return the work to the first that asks for it."""
+        try:
+            return self._work.pop()
+        except IndexError:
+            return None
+
+
 @cache
-def _pool() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="clvmodels")
+def _pool() -> SimpleQueue[_Helper]:
+    """Return what the threads of the pool take helpers from; they end with the process, as none is at work by then."""
+    offered: SimpleQueue[_Helper] = SimpleQueue()
+
+    def serve() -> None:
+        while True:
+            offered.get().run()
+
+    with held():
+        for number in range(os.cpu_count() or 1):
+            Thread(target=serve, name=f"clvmodels_{number}", daemon=True).start()
+    return offered
 
 
 def blocks(size: int, most: int) -> list[slice]:
@@ -68,20 +118,18 @@ def map_blocks[R](function: Callable[[slice], R], size: int, most: int) -> list[
         for number in numbers:
             results[number] = function(slices[number])
 
-    helpers: list[Future[None]] = []
-    undisturbed = held if len(slices) > 1 else nullcontext  # a lock of the pool that stays taken would stop its threads
+    helpers = [_Helper(work) for _ in range(min(os.cpu_count() or 1, len(slices)) - 1)]
     try:
-        with undisturbed():
-            helpers += [_pool().submit(work) for _ in range(min(os.cpu_count() or 1, len(slices)) - 1)]
+        for helper in helpers:
+            _pool().put(helper)
         work()
     finally:
         deque(numbers, maxlen=0)  # after an error no more is begun
-        with undisturbed():
-            working = [helper for helper in helpers if not helper.cancel()]
-            wait(working)
-    with undisturbed():
-        for helper in working:
-            helper.result()
+        for helper in helpers:
+            helper.end()
+    for helper in helpers:
+        for error in helper.errors:
+            raise error
     return [results[number] for number in range(len(slices))]
 
 

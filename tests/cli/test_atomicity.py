@@ -225,6 +225,7 @@ def ended(reading: str, given: tuple[object, ...], number: int | None) -> tuple[
     """
     code = f"""
 import signal, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # the background has it ignored
 from clvmodels import cli, interrupts
 from clvmodels.data import transactions
 
@@ -249,6 +250,13 @@ cli.main()
 SLOW = """
 print("reading", file=sys.stderr, flush=True)
 time.sleep(60)
+"""
+TURNED = """
+print("reading", file=sys.stderr, flush=True)
+try:
+    time.sleep(60)
+except KeyboardInterrupt:
+    raise ImportError("initialization failed")
 """
 LOST = """
 class Last:
@@ -277,6 +285,12 @@ def test_signals_that_end_a_process(given: tuple[object, ...], tmp_path: Path, n
     code, err, _ = ended(SLOW, given, number)
     assert (code, err.strip()) == (128 + number, "")
     assert not (tmp_path / "place").exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no such signals")
+def test_an_interrupt_of_which_others_make_an_error_is_one(given: tuple[object, ...]) -> None:
+    code, err, _ = ended(TURNED, given, signal.SIGINT)
+    assert (code, err.strip()) == (130, "")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no such signals")

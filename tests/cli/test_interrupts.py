@@ -21,7 +21,9 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there are no su
 
 LONGEST = 20.0
 """Seconds within which a process has to end after a signal."""
-COMMAND = [sys.executable, "-c", "from clvmodels.cli import main; main()"]
+HANDLED = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+"""What is run in the background inherits that SIGINT is ignored."""
+COMMAND = [sys.executable, "-c", f"{HANDLED}; from clvmodels.cli import main; main()"]
 
 
 @dataclass(frozen=True)
