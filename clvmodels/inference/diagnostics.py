@@ -91,7 +91,15 @@ def _limit_in_words(model: Model, psi: Array, runaways: list[str]) -> str:
     if len(smaller) > 1:
         ways[1] = smaller, "went to their lower bounds"
     directions = ", ".join(f"{' and '.join(names)} {way}" for names, way in ways if names)
-    meanings = dict.fromkeys(limit.meaning for limit in model.limits if limit.holds(named, far=FAR))
+    meanings: dict[str, None] = {}
+    explained: set[str] = set()
+    for limit in model.limits:
+        names = {name for sums in limit.beyond for name in sums}
+        if (
+            limit.holds(named, far=FAR) and not names <= explained
+        ):  # of nobody who leaves, chances need not be told apart
+            meanings[limit.meaning] = None
+            explained |= names
     return f"{', and '.join(meanings) or 'the likelihood is highest at the edge of the model'} ({directions})"
 
 

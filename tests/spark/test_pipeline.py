@@ -153,6 +153,7 @@ def test_infinite_values_and_those_that_are_no_numbers(spark: SparkSession) -> N
         ("%Y%% %m", ["2023% 7", "2023% 12"]),
     ],
 )
+@pytest.mark.filterwarnings("ignore:1 row is of 2068:clvmodels.errors.DataWarning")
 def test_a_format_of_time_means_what_it_means_elsewhere(
     spark: SparkSession, time_format: str, texts: list[str]
 ) -> None:
