@@ -71,7 +71,8 @@ class Workplace:
         self.path = parent / f"{prefix}{uuid4().hex[:_LETTERS]}{suffix}"
         self.path.mkdir(mode)
         _open[self.path] = self
-        self._lock = _locked(self.path, wait=True)
+        with suppress(FileNotFoundError):  # as below, before it was opened
+            self._lock = _locked(self.path, wait=True)
         if not self.path.is_dir():  # another process took it for a leftover before it was locked
             self.remove()
             self._make(parent, prefix, suffix, mode)
