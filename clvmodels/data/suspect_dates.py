@@ -9,6 +9,7 @@ import numpy as np
 
 from clvmodels.data.columns import count, shown
 from clvmodels.data.moments import fetched
+from clvmodels.errors import DataError
 from clvmodels.numerics.rounding import significant_digits
 
 if TYPE_CHECKING:
@@ -29,6 +30,10 @@ _GAP_DAYS: Final = 28
 _GAP_RATIO: Final = 15
 """The gap is so many times the longest one among the other rows. The last of exponentially thinning rows is that far
 from its neighbour once in several hundred logs."""
+_CONTRADICTION: Final = (
+    "one scan of the log finds dates that another does not find: the file changes while it is read, or what it says of"
+    " its rows is damaged; write it anew from its source"
+)
 
 
 class Bounds(NamedTuple):
@@ -135,6 +140,8 @@ def _rows(log: Log, where: ir.BooleanValue, *, last_of_them: bool) -> str:
     rows = log.rows.filter(log.rows.id.notnull() & where)
     money = {"money": rows.v.sum()} if log.has_value else {}
     sums = log.run(rows.aggregate(rows=rows.count(), **money)).to_pylist()[0]
+    if not sums["rows"]:
+        raise DataError(_CONTRADICTION)
     order = [rows.t.desc() if last_of_them else rows.t, rows.id]
     extreme = log.run(rows.order_by(order).select("t", id=rows.id.cast("string")).limit(1))
     worth = f" (money {significant_digits(sums['money'] or 0.0):,.2f})" if money else ""
@@ -152,7 +159,8 @@ def _day(log: Log, where: ir.BooleanValue, *, last: bool) -> str:
 
 def _local(log: Log, time: object) -> str:
     moment = fetched(time)
-    assert moment is not None
+    if moment is None:
+        raise DataError(_CONTRADICTION)
     inside = dt.MINYEAR < moment.year < dt.MAXYEAR
     local = log.clock.to_local(moment) if log.clock.in_utc and inside else moment
     return f"{local:%Y-%m-%d}"

@@ -401,6 +401,10 @@ def _given(model: Model, params: Mapping[str, float], unit: Unit | None) -> Orde
     theta = model.theta(params)
     if theta.ndim > 3:
         raise ParameterError(f"{model.name}: parameters are numbers or arrays (chain, draw), got {theta.ndim - 1} axes")
+    if not theta.size:
+        raise ParameterError(
+            f"{model.name}: parameters are numbers or arrays (chain, draw), got arrays without a number"
+        )
     theta = theta.reshape((1,) * (3 - theta.ndim) + theta.shape)
     return build(
         model,

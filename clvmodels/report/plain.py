@@ -7,8 +7,9 @@ from unicodedata import category
 
 __all__ = ["plain"]
 
-_STEERING: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp", "Cn", "Co"})
-"""Unicode's categories of controls, of formats (such as direction and zero width), surrogates, and ends of lines."""
+_STEERING: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp", "Zs", "Cn", "Co"})
+"""Unicode's categories of controls, of formats (such as direction and zero width), surrogates, ends of lines, and
+blanks that look like the blank."""
 
 
 def plain(text: str, *, lines: bool = False) -> str:
@@ -29,7 +30,7 @@ def plain(text: str, *, lines: bool = False) -> str:
     if text.isprintable():
         return text
     return "".join(
-        letter if category(letter) not in _STEERING or (lines and letter == "\n") else _escaped(letter)
+        letter if letter == " " or category(letter) not in _STEERING or (lines and letter == "\n") else _escaped(letter)
         for letter in text
     )
 
