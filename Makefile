@@ -29,7 +29,7 @@ $(STAMP): pyproject.toml requirements-dev.lock .ci/find-python
 demo: $(STAMP)  ## the customer equity of CDNOW and the report of a company, on screen and in demo-output/
 	$(BIN)/clvmodels value data/cdnow.parquet --assumptions data/cdnow.toml --model auto \
 		--customer-id customer_id --time date --value amount --unit week --resolution day --out $(OUT)/cdnow
-	$(BIN)/clvmodels report data/company/transactions.csv --value amount --assumptions data/company/terms.toml \
+	$(BIN)/clvmodels report data/company/transactions.csv --value amount --assumptions data/company/assumptions.toml \
 		--closings 2022-12-31 2023-12-31 --by segment --returns-ledger data/company/returns.csv \
 		--service-ledger data/company/service.csv --campaigns-ledger data/company/campaigns.csv \
 		--acquisition-ledger data/company/acquisition.csv --referrals-ledger data/company/referrals.csv \

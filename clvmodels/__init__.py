@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from clvmodels.evaluation.compare import compare as compare
     from clvmodels.evaluation.dependence import frequency_classes as frequency_classes
     from clvmodels.evaluation.tracking import track as track
-    from clvmodels.inference.estimator import OrdersEstimator, SpendEstimator
+    from clvmodels.inference.consistency import check_model as check_model
+    from clvmodels.inference.estimator import SpendEstimator, TransactionEstimator
     from clvmodels.inference.fit import Fit as Fit
-    from clvmodels.inference.laws import check_model as check_model
     from clvmodels.inference.migration.lifetimes import from_lifetimes as from_lifetimes
     from clvmodels.inference.migration.pymc_marketing import from_pymc_marketing as from_pymc_marketing
     from clvmodels.inference.priors import Priors
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from clvmodels.valuation.scenarios import two_way as two_way
 
     class _Orders(Protocol):
-        def __call__(self, *, priors: Priors | None = None) -> OrdersEstimator: ...
+        def __call__(self, *, priors: Priors | None = None) -> TransactionEstimator: ...
 
     class _Spend(Protocol):
         def __call__(self, *, priors: Priors | None = None) -> SpendEstimator: ...
@@ -63,7 +63,7 @@ _ROOMS: Final = {
     "LazyHistories": "clvmodels.data.lazy",
     "Ledgers": "clvmodels.data.ledgers",
     "backtest": "clvmodels.evaluation.backtest",
-    "check_model": "clvmodels.inference.laws",
+    "check_model": "clvmodels.inference.consistency",
     "checks": "clvmodels.evaluation.checks",
     "compare": "clvmodels.evaluation.compare",
     "frequency_classes": "clvmodels.evaluation.dependence",
@@ -108,11 +108,11 @@ def __dir__() -> list[str]:
 
 def _estimators() -> dict[str, Callable[..., object]]:
     """Return what ``clv.BGNBD`` and its siblings stand for, by name."""
-    from clvmodels.inference.estimator import OrdersEstimator, SpendEstimator
+    from clvmodels.inference.estimator import SpendEstimator, TransactionEstimator
     from clvmodels.models.registry import SPEND_MODELS, TRANSACTION_MODELS
 
     orders: dict[str, Callable[..., object]] = {
-        model.public_name: partial(OrdersEstimator, model) for model in TRANSACTION_MODELS.values()
+        model.public_name: partial(TransactionEstimator, model) for model in TRANSACTION_MODELS.values()
     }
     spend: dict[str, Callable[..., object]] = {
         model.public_name: partial(SpendEstimator, model) for model in SPEND_MODELS.values()

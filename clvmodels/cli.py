@@ -17,7 +17,7 @@ import typer
 from clvmodels.errors import ClvError
 from clvmodels.files import remove_workplaces
 from clvmodels.interrupts import Ending
-from clvmodels.report.plain import plain
+from clvmodels.reporting.plain import plain
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -244,7 +244,7 @@ def _clvmodels(
     Begin with `clvmodels summarize LOG`, which shows what a purchase log holds, and go on to `clvmodels value LOG
     --value COLUMN --assumptions FILE`, which shows what the customers are worth.
     """
-    from clvmodels.report.created import time_of_report
+    from clvmodels.reporting.timestamp import time_of_report
 
     time_of_report()  # NumPy reads SOURCE_DATE_EPOCH too, as it is imported, and what is no time ends in a traceback
 
@@ -272,16 +272,16 @@ def summarize(
     quiet: Quiet = False,
 ) -> None:
     """Show what a purchase log holds, and what became of its rows."""
-    from clvmodels.report import files, terminal
-    from clvmodels.report.notes import gathered_notes
-    from clvmodels.report.progress import steps
+    from clvmodels.reporting import files, terminal
+    from clvmodels.reporting.notes import captured_warnings
+    from clvmodels.reporting.progress import steps
 
     window = observation_start, observation_end
     if out is not None:
         files.require_table(out, log)
     with steps(2, quiet=quiet) as step:
         step("reading the log")
-        with gathered_notes() as notes:
+        with captured_warnings() as notes:
             lines = (order_id, quantity, exclude_ids, clean_ids)
             reading = (*window, returns, time_zone, time_format, (), *lines, memory_gb, spill_folder)
             histories = _read(log, customer_id, time, value, unit, resolution, *reading)
@@ -322,17 +322,17 @@ def fit(
 
     Spend is fitted if the column of the values is given. The parameters are shown in numbers and in words.
     """
-    from clvmodels.report import output, terminal
-    from clvmodels.report.fitting import fit_all, fit_spend, spend_model, transaction_models
-    from clvmodels.report.notes import gathered_notes
-    from clvmodels.report.progress import steps
+    from clvmodels.reporting import output, terminal
+    from clvmodels.reporting.fitting import fit_all, fit_spend, spend_model, transaction_models
+    from clvmodels.reporting.notes import captured_warnings
+    from clvmodels.reporting.progress import steps
 
     window = observation_start, observation_end
     models, spend_ = transaction_models(model), spend_model(spend)
     output.require_out(out, output.FIT_FILES)
     with steps(len(models) + 3, quiet=quiet) as step:
         step("reading the log")
-        with gathered_notes() as notes:
+        with captured_warnings() as notes:
             lines = (order_id, quantity, exclude_ids, clean_ids)
             reading = (*window, returns, time_zone, time_format, (), *lines, memory_gb, spill_folder)
             histories = _read(log, customer_id, time, value, unit, resolution, *reading)
@@ -351,7 +351,7 @@ def fit(
     _print(shown)
 
 
-@app.command(epilog="Example:  clvmodels value log.csv --value amount --assumptions terms.toml --out equity")
+@app.command(epilog="Example:  clvmodels value log.csv --value amount --assumptions assumptions.toml --out equity")
 def value(
     log: Log,
     *,
@@ -384,12 +384,12 @@ def value(
     The assumptions are a TOML file: discount_rate and margin and, where wanted, costs such as order_cost, and year,
     timing, horizon, currency. A rate may be a number, `{column = "..."}` or `{by = "segment", rates = {...}}`.
     """
-    from clvmodels.report import output, terminal
-    from clvmodels.report.fitting import fit_all, fit_spend, spend_model, transaction_models
-    from clvmodels.report.notes import gathered_notes
-    from clvmodels.report.progress import steps
-    from clvmodels.report.remarks import other_notes
-    from clvmodels.report.valuation import value_all
+    from clvmodels.reporting import output, terminal
+    from clvmodels.reporting.fitting import fit_all, fit_spend, spend_model, transaction_models
+    from clvmodels.reporting.notes import captured_warnings
+    from clvmodels.reporting.progress import steps
+    from clvmodels.reporting.remarks import other_notes
+    from clvmodels.reporting.valuation import value_all
     from clvmodels.valuation.assumptions import Assumptions, toml_of
 
     stated = toml_of(assumptions)
@@ -399,7 +399,7 @@ def value(
     output.require_out(out, output.VALUE_FILES)
     with steps(2 * len(models) + 3, quiet=quiet) as step:
         step("reading the log")
-        with gathered_notes() as notes:
+        with captured_warnings() as notes:
             lines = (order_id, quantity, exclude_ids, clean_ids)
             reading = (*window, returns, time_zone, time_format, terms.columns, *lines, memory_gb, spill_folder)
             histories = _read(log, customer_id, time, value, unit, resolution, *reading)
@@ -413,13 +413,13 @@ def value(
         )
         if out is not None:
             step("writing")
-            output.write_valuation(valuation, out, source=log, assumptions=stated, notes=notes)
+            output.write_valuation(valuation, out, source=log, assumptions_file=stated, notes=notes)
     _print(shown)
 
 
 @app.command(
-    epilog="Example:  clvmodels report log.csv --value amount --assumptions terms.toml --closings 2024-12-31 2025-12-31"
-    " --out report"
+    epilog="Example:  clvmodels report log.csv --value amount --assumptions assumptions.toml"
+    " --closings 2024-12-31 2025-12-31 --out report"
 )
 def report(
     log: Log,
@@ -458,12 +458,12 @@ def report(
     the closing before, and which customers cost more than they bring.
     """
     from clvmodels.data.ledgers import Ledgers
-    from clvmodels.report import output, terminal
-    from clvmodels.report.closing import Closing, equity_report, parse_closings
-    from clvmodels.report.fitting import spend_model, transaction_models
-    from clvmodels.report.labels import parse_language
-    from clvmodels.report.notes import gathered_notes
-    from clvmodels.report.progress import steps
+    from clvmodels.reporting import output, terminal
+    from clvmodels.reporting.fitting import spend_model, transaction_models
+    from clvmodels.reporting.labels import parse_language
+    from clvmodels.reporting.notes import captured_warnings
+    from clvmodels.reporting.progress import steps
+    from clvmodels.reporting.request import ReportRequest, equity_report, parse_closings
     from clvmodels.valuation.assumptions import Assumptions, toml_of
     from clvmodels.valuation.audit import Content, Seen, seen
     from clvmodels.valuation.relationship import COLUMNS
@@ -490,7 +490,7 @@ def report(
         return _read(log, customer_id, time, value, unit, resolution, *how).collect()
 
     with steps(len(models) + len(days) + 3, quiet=quiet) as step:
-        with gathered_notes() as notes:
+        with captured_warnings() as notes:
             ledgers = Ledgers.read(
                 returns=returns_ledger,
                 service=service_ledger,
@@ -501,7 +501,7 @@ def report(
                 exclude_ids=exclude_ids or (),
                 clean_ids=clean_ids,
             )
-            asked = Closing(log, read, days, terms, models, spend_, ledgers if given else None, by, draws, inputs)
+            asked = ReportRequest(log, read, days, terms, models, spend_, ledgers if given else None, by, draws, inputs)
             found = equity_report(asked, step)
         found = replace(found, notes=(*notes, *found.notes))
         shown = _rendered(
@@ -624,7 +624,7 @@ def _misread(error: Any) -> int:  # noqa: ANN401 - the class has another name fr
 
 
 def _fail(message: str) -> int:
-    from clvmodels.report.hints import as_options
+    from clvmodels.reporting.hints import as_options
 
     shown = f"{typer.style('error:', fg='red', bold=True)} {plain(as_options(message), lines=True)}"
     try:

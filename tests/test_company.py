@@ -59,7 +59,7 @@ def test_the_loaded_company_is_the_simulated_one(bundled: Company) -> None:
 
 
 def test_the_files_are_small_and_all_listed() -> None:
-    folder = datasets.path("company/terms.toml").parent
+    folder = datasets.path("company/assumptions.toml").parent
     assert {f"company/{file.name}" for file in folder.iterdir()} == set(datasets.COMPANY_FILES)
     assert sum(file.stat().st_size for file in folder.iterdir()) < 3_000_000
 
@@ -73,7 +73,7 @@ def test_the_page_states_the_rows(bundled: Company) -> None:
 
 
 def test_the_assumptions_have_all_keys_and_a_comment_on_each() -> None:
-    text = datasets.path("company/terms.toml").read_text(encoding="utf-8")
+    text = datasets.path("company/assumptions.toml").read_text(encoding="utf-8")
     assert sorted(tomllib.loads(text)) == sorted(KEYS)
     for block in text.strip().split("\n\n")[1:]:
         comment, assignment = block.rsplit("\n", 1)
@@ -82,7 +82,7 @@ def test_the_assumptions_have_all_keys_and_a_comment_on_each() -> None:
 
 
 def test_the_assumptions_suit_the_company(bundled: Company) -> None:
-    terms = clv.Assumptions.from_file(datasets.path("company/terms.toml"))
+    terms = clv.Assumptions.from_file(datasets.path("company/assumptions.toml"))
     rfm = clv.rfm_summary(
         bundled.transactions, value="amount", resolution="day", observation_end=END, attributes=["segment", "channel"]
     )

@@ -15,12 +15,12 @@ import clvmodels as clv
 # What comes out of public calls, and is asked further.
 RESULTS = [
     "clvmodels.data.report:DataReport",
-    "clvmodels.inference.estimator:OrdersEstimator",
+    "clvmodels.inference.estimator:TransactionEstimator",
     "clvmodels.inference.estimator:SpendEstimator",
     "clvmodels.evaluation.backtest:Backtest",
     "clvmodels.evaluation.checks:Checks",
     "clvmodels.evaluation.tracking:Tracking",
-    "clvmodels.inference.orders_fit:OrdersFit",
+    "clvmodels.inference.transaction_fit:TransactionFit",
     "clvmodels.inference.spend_fit:SpendFit",
     "clvmodels.valuation.book:NewCustomer",
     "clvmodels.valuation.movement:Movement",
@@ -37,7 +37,7 @@ MADE_BY_CALLS = {
     "clvmodels.evaluation.backtest.Backtest",
     "clvmodels.evaluation.checks.Checks",
     "clvmodels.evaluation.tracking.Tracking",
-    "clvmodels.inference.orders_fit.OrdersFit",
+    "clvmodels.inference.transaction_fit.TransactionFit",
     "clvmodels.inference.spend_fit.SpendFit",
     "clvmodels.valuation.book.NewCustomer",
     "clvmodels.valuation.movement.Movement",

@@ -12,7 +12,7 @@ import duckdb
 import numpy as np
 import pytest
 
-from clvmodels.data.watching import watched
+from clvmodels.data.translated import watched
 from clvmodels.files import Workplace, folders
 from clvmodels.interrupts import held
 from clvmodels.numerics import threads

@@ -69,7 +69,7 @@ def book() -> clv.Book:
 @cache
 def later() -> clv.Book:
     rfm = clv.rfm_summary(log(), **HOW, observation_end="1998-06-30")
-    return clv.value(orders()["Draws"], spend()["Point"], rfm, book().terms)
+    return clv.value(orders()["Draws"], spend()["Point"], rfm, book().assumptions)
 
 
 def tried() -> Backtest:
@@ -116,10 +116,10 @@ EXAMPLES: dict[str, Callable[..., Any]] = {
     "whale": lambda **on: clv.plots.whale(book(), **on),
 }
 METHODS: dict[str, Callable[..., Any]] = {
-    "OrdersFit.plot": lambda **on: orders()["Point"].plot(**on),  # noqa: PLW0108 - made when it is needed
-    "OrdersFit.plot(histories)": lambda **on: orders()["Point"].plot(split()[0], **on),
+    "TransactionFit.plot": lambda **on: orders()["Point"].plot(**on),  # noqa: PLW0108 - made when it is needed
+    "TransactionFit.plot(histories)": lambda **on: orders()["Point"].plot(split()[0], **on),
     "SpendFit.plot": lambda **on: spend()["Point"].plot(split()[0], **on),
-    "Book.plot": lambda **on: book().under(book().terms).plot(**on),
+    "Book.plot": lambda **on: book().with_assumptions(book().assumptions).plot(**on),
     "Movement.plot": lambda **on: clv.movement(book(), later()).plot(**on),
     "Backtest.plot": lambda **on: tried().plot("mae", **on),
     "Tracking.plot": lambda **on: clv.track(orders()["Point"], log(), **HOW, **DAYS, period="26 weeks").plot(**on),
@@ -252,11 +252,11 @@ def _titles(ax: Axes) -> list[Any]:
 @pytest.mark.parametrize(
     ("name", "wrong", "message"),
     [
-        ("whale", "fit", "a valuation is expected here, .*; got OrdersFit"),
-        ("waterfall", "fit", "a movement is expected here, .*; got OrdersFit"),
-        ("backtest_scores", "fit", "a backtest is expected here, .*; got OrdersFit"),
+        ("whale", "fit", "a valuation is expected here, .*; got TransactionFit"),
+        ("waterfall", "fit", "a movement is expected here, .*; got TransactionFit"),
+        ("backtest_scores", "fit", "a backtest is expected here, .*; got TransactionFit"),
         ("heterogeneity", "spend", "a fit of orders is expected here, .*; got SpendFit"),
-        ("lorenz", "fit", r"a valuation is expected here, or values by name, .*; got OrdersFit"),
+        ("lorenz", "fit", r"a valuation is expected here, or values by name, .*; got TransactionFit"),
     ],
 )
 def test_what_is_no_such_thing_is_refused(name: str, wrong: str, message: str) -> None:

@@ -10,7 +10,7 @@ from clvmodels.data.build import Returns
 from clvmodels.data.histories import Histories
 from clvmodels.data.holdout import Holdout
 from clvmodels.data.lazy import LazyHistories
-from clvmodels.data.report import DataReport, Part, Refunds
+from clvmodels.data.report import DataReport, Refunds, RowsAndMoney
 from clvmodels.data.transactions import rfm_summary, rfm_train_test_split
 
 __all__ = [
@@ -18,9 +18,9 @@ __all__ = [
     "Histories",
     "Holdout",
     "LazyHistories",
-    "Part",
     "Refunds",
     "Returns",
+    "RowsAndMoney",
     "rfm_summary",
     "rfm_train_test_split",
 ]

@@ -12,14 +12,14 @@ import numpy as np
 
 from clvmodels.data.arithmetic import elapsed, rounded
 from clvmodels.data.attributes import first_values
-from clvmodels.data.checks import silence
+from clvmodels.data.checks import trailing_gap
 from clvmodels.data.columns import count
 from clvmodels.data.histories import FloatArray, Histories
 from clvmodels.data.holdout import Holdout, estimated_revenue
 from clvmodels.data.lazy import LazyHistories
-from clvmodels.data.occasions import FATES, by_customer, column, netted_occasions, plain_occasions
-from clvmodels.data.profile import Facts, refuse_refunds, take_stock
-from clvmodels.data.report import DataReport, Part, Refunds
+from clvmodels.data.occasions import REFUND_OUTCOMES, by_customer, column, netted_occasions, plain_occasions
+from clvmodels.data.profile import Facts, profile_log, refuse_refunds
+from clvmodels.data.report import DataReport, Refunds, RowsAndMoney
 from clvmodels.data.suspect_customers import cut_on_the_left, screened, suspect_customers
 from clvmodels.data.suspect_dates import Bounds, suspect_dates
 from clvmodels.data.suspect_money import several_currencies, suspect_refunds
@@ -39,7 +39,7 @@ __all__ = ["Plan", "Returns", "build_histories", "build_holdout", "summarise"]
 
 Returns = Literal["net", "drop", "raise"]
 
-_TALLIED = ("orders", "total", *FATES)
+_TALLIED = ("orders", "total", *REFUND_OUTCOMES)
 _SUMMARISED = (
     "the log has the columns frequency, recency and T and one row per customer, and so seems to be a table of"
     ' histories: take it over with Histories.from_frame(table, unit="week"); a purchase log has one row per purchase'
@@ -111,7 +111,7 @@ def summarise(plan: Plan) -> tuple[LazyHistories, Facts, list[str]]:
     DataError
         If there is no purchase in the window, or a refund although the policy is to have none.
     """
-    facts = take_stock(plan.log, plan.window)
+    facts = profile_log(plan.log, plan.window)
     refunds = facts.refunds.rows > 0
     if refunds and plan.returns == "raise":
         refuse_refunds(plan.log, plan.window)
@@ -129,7 +129,7 @@ def summarise(plan: Plan) -> tuple[LazyHistories, Facts, list[str]]:
     if plan.log.summarised and tally["customers"] == facts.read.rows:
         raise DataError(_SUMMARISED)
     report = _report(plan, facts, tally, _orders(plan, facts, rows, tally))
-    notes = _notes(plan, facts, report) + silence(tally["gap"], tally["span"], report.occasions, plan.unit)
+    notes = _notes(plan, facts, report) + trailing_gap(tally["gap"], tally["span"], report.occasions, plan.unit)
     suspicions = _suspicions(plan, facts, tally, rows, customers)
     report, notes = replace(report, notes=tuple(suspicions)), notes + suspicions
     some = customers.filter(customers.orders > 0)
@@ -186,7 +186,7 @@ def _tally(plan: Plan, customers: ir.Table) -> dict[str, float]:
     if plan.log.has_value:
         wanted["total"] = customers.total.sum(where=some)
     if "gone" in customers.columns:
-        wanted |= {name: customers[name].sum() for name in FATES}
+        wanted |= {name: customers[name].sum() for name in REFUND_OUTCOMES}
         wanted["all_gone"] = customers.count(where=~some & (customers.gone > 0))
         wanted["only_refunds"] = customers.count(where=~some & (customers.gone == 0))
     found = plan.log.run(customers.aggregate(**wanted)).to_pylist()[0]
@@ -270,10 +270,10 @@ def _report(plan: Plan, facts: Facts, tally: dict[str, float], orders: int) -> D
     )
 
 
-def _dropped(plan: Plan, facts: Facts, tally: dict[str, float]) -> dict[str, Part]:
+def _dropped(plan: Plan, facts: Facts, tally: dict[str, float]) -> dict[str, RowsAndMoney]:
     """Return rows and money not used, by reason."""
     tallied = {
-        reason: Part(int(tally.get(f"{name}_rows", 0)), tally.get(f"{name}_money", 0.0))
+        reason: RowsAndMoney(int(tally.get(f"{name}_rows", 0)), tally.get(f"{name}_money", 0.0))
         for name, reason in _REASONS.items()
     }
     parts = {
@@ -282,7 +282,7 @@ def _dropped(plan: Plan, facts: Facts, tally: dict[str, float]) -> dict[str, Par
         "without time": facts.no_time,
         "before the start of observation": facts.before,
         "after the end of observation": facts.after,
-        "refunds, by choice": facts.refunds if plan.returns == "drop" else Part(0, 0.0),
+        "refunds, by choice": facts.refunds if plan.returns == "drop" else RowsAndMoney(0, 0.0),
         **tallied,
     }
     return {reason: part for reason, part in parts.items() if part.rows}

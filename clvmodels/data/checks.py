@@ -18,7 +18,7 @@ from clvmodels.units import DAYS, Unit
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["check_histories", "check_ids", "silence", "warn_about"]
+__all__ = ["check_histories", "check_ids", "trailing_gap", "warn_about"]
 
 _Rule = Callable[..., npt.NDArray[np.bool_]]
 """Which of some customers break it, by columns of their numbers."""
@@ -236,7 +236,7 @@ def _at_the_end(x: FloatArray, recency: FloatArray, age: FloatArray, unit: Unit)
     if not len(x) or _any(lambda recency, age: recency > age - day, recency, age):
         return []
     gaps = age - recency
-    long = silence(float(gaps.min()), float(age.max()), int(x.sum()) + len(x), unit)
+    long = trailing_gap(float(gaps.min()), float(age.max()), int(x.sum()) + len(x), unit)
     return long or _a_day_late(gaps * DAYS[unit])
 
 
@@ -252,7 +252,7 @@ def _a_day_late(days: FloatArray) -> list[str]:
     return [note]
 
 
-def silence(gap: float, span: float, purchases: int, unit: Unit) -> list[str]:
+def trailing_gap(gap: float, span: float, purchases: int, unit: Unit) -> list[str]:
     """Return a note if nobody bought in the last tenth of the time, although there are purchases enough.
 
     Parameters
@@ -266,7 +266,7 @@ def silence(gap: float, span: float, purchases: int, unit: Unit) -> list[str]:
 
     Examples
     --------
-    >>> silence(gap=52.0, span=104.0, purchases=1_000, unit="week")
+    >>> trailing_gap(gap=52.0, span=104.0, purchases=1_000, unit="week")
     ['nobody bought in the last 52 of 104 weeks observed: to the models all customers seem to have left; if the data ...
     """
     if gap <= _LONG * span or purchases < _SEVERAL:

@@ -20,7 +20,7 @@ from urllib.parse import unquote
 from uuid import uuid4
 
 from clvmodels.arguments import abridged, as_number, is_folder, require_path
-from clvmodels.data.watching import duckdb_errors, watched
+from clvmodels.data.translated import duckdb_errors, translate_errors
 from clvmodels.errors import DataError
 from clvmodels.files import Workplace, remove_leftovers
 
@@ -34,13 +34,13 @@ if TYPE_CHECKING:
     from ibis.expr.operations import DatabaseTable
 
 __all__ = [
+    "DuckDBLimits",
     "Engine",
     "EngineColumn",
     "EngineTable",
     "IbisEngine",
     "PrivateEngine",
     "SparkEngine",
-    "Storage",
     "in_duckdb",
 ]
 
@@ -62,7 +62,7 @@ _SPARK_SETTINGS: Final = {
 
 
 @dataclass(frozen=True)
-class Storage:
+class DuckDBLimits:
     """What a private DuckDB may take.
 
     Attributes
@@ -92,7 +92,7 @@ class Storage:
         if self.spill_folder is not None and not is_folder(require_path(self.spill_folder, "spill_folder", DataError)):
             raise DataError(f"spill_folder {str(self.spill_folder)!r} is no folder; make it first")
 
-    def at_most(self, memory_gb: float) -> Storage:
+    def at_most(self, memory_gb: float) -> DuckDBLimits:
         """Return the same with a limit where none was stated."""
         return self if self.memory_gb is not None else replace(self, memory_gb=memory_gb)
 
@@ -144,7 +144,7 @@ class PrivateEngine:
     """What to drop, as SQL has it."""
 
     @classmethod
-    def new(cls, storage: Storage) -> PrivateEngine:
+    def new(cls, storage: DuckDBLimits) -> PrivateEngine:
         """Return a new DuckDB in memory, which may spill to a folder."""
         import duckdb
 
@@ -168,7 +168,7 @@ class PrivateEngine:
     def run(self, expression: ir.Table) -> pa.Table:
         """Compute an expression and fetch its rows."""
         self._drop_unused()
-        return watched(self.connection, lambda: self.connection.sql(_sql(expression)).to_arrow_table())
+        return translate_errors(self.connection, lambda: self.connection.sql(_sql(expression)).to_arrow_table())
 
     def keep(self, expression: ir.Table) -> ir.Table:
         """Compute an expression and return it as a table."""
@@ -201,7 +201,7 @@ class PrivateEngine:
 
     def register(self, name: str, table: pa.Table) -> None:
         """Show an Arrow table under a name, without a copy."""
-        watched(self.connection, lambda: self.connection.register(name, table))
+        translate_errors(self.connection, lambda: self.connection.register(name, table))
 
     def store(self, name: str, rows: pa.RecordBatchReader) -> None:
         """Read all rows of a reader into a table."""
@@ -236,7 +236,7 @@ class PrivateEngine:
 
     def _do(self, sql: str) -> None:
         self._drop_unused()
-        watched(self.connection, lambda: self.connection.execute(sql))
+        translate_errors(self.connection, lambda: self.connection.execute(sql))
 
     def _drop_after(self, table: ir.Table, what: str, *needed: ir.Table) -> None:
         """Have something dropped when no expression is made of `table` any more; until then, hold what it needs."""
@@ -253,7 +253,7 @@ class PrivateEngine:
 
     def schema(self, name: str) -> pa.Schema:
         """Return the Arrow schema of a table or view."""
-        return watched(self.connection, lambda: self.connection.table(name).limit(0).to_arrow_table().schema)
+        return translate_errors(self.connection, lambda: self.connection.table(name).limit(0).to_arrow_table().schema)
 
     def table(self, name: str) -> ir.Table:
         """Return a table or view by its name."""

@@ -13,7 +13,7 @@ from clvmodels.data.attributes import first_values
 from clvmodels.data.build import Plan, Returns
 from clvmodels.data.columns import count, examples
 from clvmodels.data.occasions import column, dates
-from clvmodels.data.profile import refuse_refunds, take_stock
+from clvmodels.data.profile import profile_log, refuse_refunds
 from clvmodels.data.reading import Day, Reading, end_of
 from clvmodels.errors import DataError, DataWarning
 
@@ -99,7 +99,7 @@ def read_events(reading: Reading, log: object, observation_end: Day | None) -> E
     """Open a log to look at its purchase occasions up to `observation_end`."""
     opened = reading.open(log)
     plan = reading.plan(opened, None, end_of(opened, observation_end, "observation_end"))
-    facts = take_stock(plan.log, plan.window)
+    facts = profile_log(plan.log, plan.window)
     refunds = facts.refunds.rows > 0
     if refunds and plan.returns == "raise":
         refuse_refunds(plan.log, plan.window)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from clvmodels.data.report import DataReport
     from clvmodels.numerics.distinct import DistinctRows
 
-__all__ = ["FloatArray", "Histories", "Outline"]
+__all__ = ["FloatArray", "Histories", "HistoriesSummary"]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -325,12 +325,12 @@ class Histories:
         return mask.reindex(self.customer_id)
 
     @property
-    def outline(self) -> Outline:
+    def outline(self) -> HistoriesSummary:
         """Numbers about all customers."""
         repeat = self.frequency > 0
         known = repeat & np.isfinite(self.monetary_value)
         spend = self.monetary_value[known]
-        return Outline(
+        return HistoriesSummary(
             customers=len(self),
             once=int((~repeat).sum()),
             repeats=float(self.frequency.sum()),
@@ -360,7 +360,7 @@ def _is_closed(array: FloatArray) -> bool:
 
 
 @dataclass(frozen=True)
-class Outline:
+class HistoriesSummary:
     """Numbers about all customers.
 
     Attributes

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from clvmodels.data.arithmetic import steady_sum
 from clvmodels.data.columns import count, examples, require
 from clvmodels.data.grid import EXACT_HISTORIES, STEPS, Grid, require_bound, spend_cells, time_cells
-from clvmodels.data.histories import FloatArray, Histories, Outline
+from clvmodels.data.histories import FloatArray, Histories, HistoriesSummary
 from clvmodels.errors import DataError, one_of
 from clvmodels.files import whole_file
 from clvmodels.numerics.distinct import DistinctRows
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from clvmodels.data.engine import Engine
     from clvmodels.data.report import DataReport
 
-__all__ = ["Cells", "LazyHistories", "attribute_column", "require_histories"]
+__all__ = ["LazyHistories", "WeightedHistories", "attribute_column", "require_histories"]
 
 _PUBLIC: Final = {
     "customer_id": "id",
@@ -48,7 +48,7 @@ _ALSO: Final = ("first", "first_value")
 """Those of them that histories in memory have as attributes."""
 
 
-class Cells(NamedTuple):
+class WeightedHistories(NamedTuple):
     """Customers counted by what tells them apart.
 
     Attributes
@@ -114,12 +114,12 @@ class LazyHistories:
     report: DataReport | None = None
     zone: tzinfo | None = None
     grid: Grid | None = None
-    _cells: dict[tuple[str, ...], Cells] = field(default_factory=dict, init=False)
+    _cells: dict[tuple[str, ...], WeightedHistories] = field(default_factory=dict, init=False)
 
     # ---------------------------------------------------------------------------------------------------- what leaves
 
     @cached_property
-    def outline(self) -> Outline:
+    def outline(self) -> HistoriesSummary:
         """Numbers about all customers."""
         rows = self.rows
         repeat = rows.frequency > 0
@@ -138,7 +138,7 @@ class LazyHistories:
                 low=rows.count(where=known & (rows.spend <= 0)),
             )
         )
-        return Outline(**{name: value or 0 for name, value in found.to_pylist()[0].items()})
+        return HistoriesSummary(**{name: value or 0 for name, value in found.to_pylist()[0].items()})
 
     @cached_property
     def distinct(self) -> DistinctRows:
@@ -179,7 +179,7 @@ class LazyHistories:
     def _spend(self) -> pa.Table:
         return self.engine.run(spend_cells(self.rows, customers=self.outline.known))
 
-    def cells(self, by: Sequence[str] = ()) -> Cells:
+    def cells(self, by: Sequence[str] = ()) -> WeightedHistories:
         """Return the customers counted by distinct history, whether their spend is known, and some attributes.
 
         Examples
@@ -198,7 +198,7 @@ class LazyHistories:
             self._cells[tuple(by)] = self.cells_of(self.rows, by, {})
         return self._cells[tuple(by)]
 
-    def cells_of(self, table: ir.Table, by: Sequence[str], means: Mapping[str, tuple[Any, Any]]) -> Cells:
+    def cells_of(self, table: ir.Table, by: Sequence[str], means: Mapping[str, tuple[Any, Any]]) -> WeightedHistories:
         """Return the same of what `evaluated` returns, with weighted means of columns as attributes.
 
         Parameters
@@ -240,7 +240,7 @@ class LazyHistories:
         sums = {name: steady_sum(part, size=size[name], rows=len(self)) for name, part in parts.items()}
         return {name: sums[f"{name}_sum"] / sums[f"{name}_weight"].nullif(0.0) for name in columns}
 
-    def _counted_cells(self, found: pa.Table, by: Sequence[str], means: Sequence[str]) -> Cells:
+    def _counted_cells(self, found: pa.Table, by: Sequence[str], means: Sequence[str]) -> WeightedHistories:
         import pandas as pd
 
         keys = np.column_stack([_numbers(found, name) for name in ("x", "t_x", "T")])
@@ -262,7 +262,7 @@ class LazyHistories:
             observation_end=self.observation_end,
             report=self.report,
         )
-        return Cells(histories, _numbers(found, "customers"), place)
+        return WeightedHistories(histories, _numbers(found, "customers"), place)
 
     def _first_purchases(self, column: pa.ChunkedArray) -> pd.DatetimeIndex:
         """Return first purchases as they are in memory: in their zone, if they have one."""

@@ -20,12 +20,12 @@ from clvmodels.data.scans import (
     kinds_of,
     parquet_columns,
     paths_of,
+    quote_paths,
     scan_csv,
-    told,
 )
 from clvmodels.data.sources import Columns, open_log
 from clvmodels.data.times import parsed, read_times
-from clvmodels.data.watching import reason
+from clvmodels.data.translated import reason
 from clvmodels.data.zones import parse_zone
 from clvmodels.errors import DataError
 
@@ -198,7 +198,7 @@ def _text(paths: Sequence[Path], form: Form) -> pa.Table:
             names = _wanted(form, csv_columns(connection, files))
             return scan_csv(connection, files, names, text=names).to_arrow_table()
     except duckdb.Error as error:
-        raise DataError(f"cannot read {told(paths)}: {reason(error)}") from error
+        raise DataError(f"cannot read {quote_paths(paths)}: {reason(error)}") from error
 
 
 def _wanted(form: Form, present: Sequence[str]) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from clvmodels.data.columns import count, examples
-from clvmodels.data.engine import Storage, in_duckdb
+from clvmodels.data.engine import DuckDBLimits, in_duckdb
 from clvmodels.data.ids import IdRules
 from clvmodels.data.kinds import require_label
 from clvmodels.data.sources import Columns, open_log
@@ -85,7 +85,7 @@ def read_log(
     *,
     time_format: str | None,
     time_zone: str | None,
-    storage: Storage,
+    storage: DuckDBLimits,
     ids: IdRules = IdRules(),  # noqa: B008 - it is frozen
 ) -> Log:
     """Open a log and bring its columns into shape.

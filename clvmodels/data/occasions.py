@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from clvmodels.data.histories import FloatArray
     from clvmodels.data.windows import Window
 
-__all__ = ["FATES", "by_customer", "column", "dates", "netted_occasions", "plain_occasions", "refund_tallies"]
+__all__ = ["REFUND_OUTCOMES", "by_customer", "column", "dates", "netted_occasions", "plain_occasions", "refund_tallies"]
 
-FATES: Final = (
+REFUND_OUTCOMES: Final = (
     "purchases", "gone", "gone_money", "gone_rows", "netted_rows", "netted_money", "blind_rows", "blind_money",
     "lost_rows", "lost_money", "overdrawn",
 )  # fmt: skip
@@ -99,7 +99,7 @@ def by_customer(occasions: ir.Table, *, all_kept: bool, has_value: bool, all_kno
     Returns
     -------
     Table
-        ``id``, ``orders`` (occasions kept), ``first`` and ``last`` (their dates); with values
+        ``id``, ``transactions`` (occasions kept), ``first`` and ``last`` (their dates); with values
         ``total``, ``first_value`` and, unless all are known, ``known`` (occasions with a value) and ``first_known``
         (date); unless all are kept the tallies of refunds.
     """

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from clvmodels.data.bounds import at_the_edge, fetched
 from clvmodels.data.columns import count
 from clvmodels.data.engine import in_duckdb
-from clvmodels.data.moments import at_the_edge, fetched
 from clvmodels.data.occasions import column
-from clvmodels.data.report import Part
+from clvmodels.data.report import RowsAndMoney
 from clvmodels.errors import DataError
 from clvmodels.numerics.rounding import significant_digits
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 _MOST_MONEY: Final = 1e100
 """With more, sums and squares of amounts may not be finite."""
 
-__all__ = ["Days", "Facts", "last_time", "refuse_refunds", "take_stock"]
+__all__ = ["Days", "Facts", "last_time", "profile_log", "refuse_refunds"]
 
 
 _UNUSABLE: Final = ("excluded", "no_id", "no_time")
@@ -71,13 +71,13 @@ class Facts:
         Rows with a customer and a time by day, on the clock of the column: those of the window, and all.
     """
 
-    read: Part
-    excluded: Part
-    no_id: Part
-    no_time: Part
-    before: Part
-    after: Part
-    refunds: Part
+    read: RowsAndMoney
+    excluded: RowsAndMoney
+    no_id: RowsAndMoney
+    no_time: RowsAndMoney
+    before: RowsAndMoney
+    after: RowsAndMoney
+    refunds: RowsAndMoney
     unvalued: int
     late_refunds: int
     timed: bool
@@ -114,7 +114,7 @@ def _refuse_empty(rows: int, *, usable: bool) -> None:
         raise DataError(f"none of the {count(rows, 'row')} of the log has both a customer id and a time")
 
 
-def take_stock(log: Log, window: Window) -> Facts:
+def profile_log(log: Log, window: Window) -> Facts:
     """Scan the log once.
 
     Raises
@@ -130,10 +130,10 @@ def take_stock(log: Log, window: Window) -> Facts:
 
     inside = [number for number, kind in enumerate(kinds) if kind not in _OUTSIDE]
 
-    def together(*kinds: str) -> Part:
+    def together(*kinds: str) -> RowsAndMoney:
         parts = [found[kind] for kind in kinds if kind in found]
         money = sum(part.money for part in parts) if log.has_value else float("nan")
-        return Part(sum(part.rows for part in parts), float(significant_digits(money)))
+        return RowsAndMoney(sum(part.rows for part in parts), float(significant_digits(money)))
 
     return Facts(
         read=together(*found),
@@ -151,12 +151,12 @@ def take_stock(log: Log, window: Window) -> Facts:
     )
 
 
-def _parts(table: pa.Table, kinds: Sequence[str], *, has_value: bool) -> dict[str, Part]:
+def _parts(table: pa.Table, kinds: Sequence[str], *, has_value: bool) -> dict[str, RowsAndMoney]:
     """Return rows and money by kind, of the kinds that there are."""
     kind, rows = table["kind"].to_numpy(), table["rows"].to_numpy()
     money = column(table, "money") if has_value else np.full(len(table), np.nan)
     return {
-        kinds[number]: Part(int(rows[kind == number].sum()), math.fsum(np.nan_to_num(money[kind == number])))
+        kinds[number]: RowsAndMoney(int(rows[kind == number].sum()), math.fsum(np.nan_to_num(money[kind == number])))
         for number in np.unique(kind).tolist()
     }
 

@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, get_args
 
 from clvmodels.arguments import require_choice, require_text
+from clvmodels.data.bounds import WindowBound, at_the_edge, read_bound
 from clvmodels.data.build import Plan, Returns
-from clvmodels.data.engine import Storage
+from clvmodels.data.engine import DuckDBLimits
 from clvmodels.data.ids import IdRules, read_ids
 from clvmodels.data.log import Log, read_log
-from clvmodels.data.moments import Moment, at_the_edge, read_moment
 from clvmodels.data.profile import last_time
 from clvmodels.data.sources import Columns
 from clvmodels.data.windows import Window
@@ -54,7 +54,7 @@ class Reading:
     exclude_ids: Sequence[object] = ()
     clean_ids: bool = False
 
-    def open(self, log: object, storage: Storage = Storage()) -> Log:  # noqa: B008 - it is frozen
+    def open(self, log: object, storage: DuckDBLimits = DuckDBLimits()) -> Log:  # noqa: B008 - it is frozen
         """Check the options and open a log.
 
         Raises
@@ -80,7 +80,7 @@ class Reading:
             _require_free(names, str.lower)
         return opened
 
-    def plan(self, log: Log, start: Moment | None, end: Moment) -> Plan:
+    def plan(self, log: Log, start: WindowBound | None, end: WindowBound) -> Plan:
         """Return how a window of an opened log is to be summarised."""
         resolution = None if self.resolution is None else parse_unit(self.resolution)
         return Plan(log, Window(start, end, resolution, log.clock), parse_unit(self.unit), self.returns, self.clean_ids)
@@ -112,7 +112,7 @@ def _require_free(names: Sequence[str], read: Callable[[str], str]) -> None:
         )
 
 
-def end_of(log: Log, given: Day | None, name: str) -> Moment:
+def end_of(log: Log, given: Day | None, name: str) -> WindowBound:
     """Return the end of a window; by default the day of the last transaction.
 
     Raises
@@ -121,11 +121,11 @@ def end_of(log: Log, given: Day | None, name: str) -> Moment:
         If it cannot be read, or the last transaction is of a date that stands for none, such as 9999-12-31.
     """
     if given is not None:
-        return read_moment(given, name, log.clock)
+        return read_bound(given, name, log.clock)
     last = last_time(log)
     if at_the_edge(last):
         raise DataError(
             f"the last transaction of the log is of {last.date()}, which stands for no date; write {name}=..., the last"
             " day of the log that is one: rows after it are left out"
         )
-    return replace(read_moment(last.date(), name, log.clock), stated=False)
+    return replace(read_bound(last.date(), name, log.clock), stated=False)

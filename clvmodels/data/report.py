@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
     from clvmodels.units import Unit
 
-__all__ = ["DataReport", "Part", "Refunds"]
+__all__ = ["DataReport", "Refunds", "RowsAndMoney"]
 
 _ROUNDING = 1e-9
 
 
-class Part(NamedTuple):
+class RowsAndMoney(NamedTuple):
     """Rows of a log and the money in them (NaN if the log has no values)."""
 
     rows: int
@@ -83,7 +83,8 @@ class DataReport:
     Examples
     --------
     >>> report = DataReport(rows_read=3, rows_used=2, money_read=60.0, money_used=50.0,
-    ...                     dropped={"no customer id": Part(1, 10.0)}, purchase_rows=2, occasions=2, customers=1)
+    ...                     dropped={"no customer id": RowsAndMoney(1, 10.0)}, purchase_rows=2, occasions=2,
+    ...                     customers=1)
     >>> report.unexplained
     0.0
     """
@@ -92,7 +93,7 @@ class DataReport:
     rows_used: int
     money_read: float = math.nan
     money_used: float = math.nan
-    dropped: Mapping[str, Part] = field(default_factory=dict)
+    dropped: Mapping[str, RowsAndMoney] = field(default_factory=dict)
     refunds: Refunds = field(default_factory=Refunds)
     purchase_rows: int = 0
     orders: int = 0
@@ -164,9 +165,9 @@ class DataReport:
         import pandas as pd
 
         items = {
-            "read": Part(self.rows_read, self.money_read),
+            "read": RowsAndMoney(self.rows_read, self.money_read),
             **{f"dropped: {reason}": part for reason, part in self.dropped.items()},
-            "used": Part(self.rows_used, self.money_used),
+            "used": RowsAndMoney(self.rows_used, self.money_used),
         }
         return pd.DataFrame(list(items.values()), index=pd.Index(list(items), name="item"), columns=["rows", "money"])
 

@@ -39,9 +39,9 @@ __all__ = [
     "named",
     "parquet_columns",
     "paths_of",
+    "quote_paths",
     "scan_csv",
     "scan_parquet",
-    "told",
 ]
 
 CSV: Final = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".txt")
@@ -103,12 +103,12 @@ def files_of(paths: Iterable[Path]) -> list[str]:
     return list(files)
 
 
-def told(paths: Sequence[Path]) -> str:
+def quote_paths(paths: Sequence[Path]) -> str:
     """Return paths for a message: the first of several.
 
     Examples
     --------
-    >>> told([Path("a.csv"), Path("b.csv"), Path("c.csv")])
+    >>> quote_paths([Path("a.csv"), Path("b.csv"), Path("c.csv")])
     "'a.csv' and 2 more"
     """
     return repr(str(paths[0])) + (f" and {len(paths) - 1} more" if len(paths) > 1 else "")

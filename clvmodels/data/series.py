@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from clvmodels.data.bounds import read_bound
 from clvmodels.data.build import build_histories
 from clvmodels.data.columns import count
-from clvmodels.data.moments import read_moment
 from clvmodels.data.profile import refuse_refunds
 from clvmodels.data.reading import Day, Reading, end_of
 from clvmodels.data.suspect_dates import Bounds, suspect_dates
@@ -125,7 +125,7 @@ def purchases_by_period(
     >>> series.number.tolist(), series.purchases.tolist()
     ([-2.0, -1.0, 0.0, 1.0, 2.0, 3.0], [828.0, 918.0, 711.0, 726.0, 661.0, 495.0])
     """
-    train, test = read_moment(train_end, "train_end", log.clock), end_of(log, test_end, "test_end")
+    train, test = read_bound(train_end, "train_end", log.clock), end_of(log, test_end, "test_end")
     if test.after < train.after:
         if test_end is not None:
             raise DataError(f"test_end {test.local} lies before train_end, {train.local}")

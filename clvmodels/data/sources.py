@@ -14,7 +14,7 @@ import numpy as np
 
 from clvmodels.arguments import require_text
 from clvmodels.data.columns import count, examples, looks_summarised, quoted, require, require_once
-from clvmodels.data.engine import IbisEngine, PrivateEngine, SparkEngine, Storage
+from clvmodels.data.engine import DuckDBLimits, IbisEngine, PrivateEngine, SparkEngine
 from clvmodels.data.kinds import plain, plain_reader, plain_type, refuse_unreadable
 from clvmodels.data.scans import (
     CSV,
@@ -24,11 +24,11 @@ from clvmodels.data.scans import (
     kinds_of,
     parquet_columns,
     paths_of,
+    quote_paths,
     scan_csv,
     scan_parquet,
-    told,
 )
-from clvmodels.data.watching import reason
+from clvmodels.data.translated import reason
 from clvmodels.errors import DataError, one_of
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ class Source:
     summarised: bool = False
 
 
-def open_log(log: object, columns: Columns, storage: Storage = Storage()) -> Source:  # noqa: B008 - it is frozen
+def open_log(log: object, columns: Columns, storage: DuckDBLimits = DuckDBLimits()) -> Source:  # noqa: B008 - it is frozen
     """Return a log of any supported kind as a source.
 
     Parameters
@@ -207,7 +207,7 @@ def _chosen(columns: Columns, present: Sequence[str], *, by_case: bool = True) -
 # ------------------------------------------------------------------------------------------------------ in memory
 
 
-def _from_memory(log: object, columns: Columns, storage: Storage) -> Source:
+def _from_memory(log: object, columns: Columns, storage: DuckDBLimits) -> Source:
     """Return a table in memory as a source, copying as little as possible."""
     import pyarrow as pa
 
@@ -236,7 +236,7 @@ def _from_memory(log: object, columns: Columns, storage: Storage) -> Source:
     )
 
 
-def _from_pandas(frame: pd.DataFrame, columns: Columns, storage: Storage) -> Source:
+def _from_pandas(frame: pd.DataFrame, columns: Columns, storage: DuckDBLimits) -> Source:
     present = [str(column) for column in frame.columns]
     levels = [name for name in frame.index.names if name in columns.names and name not in present]
     if levels:
@@ -266,7 +266,7 @@ def _as_arrow(series: Mapping[str, pd.Series[Any]], as_they_are: Sequence[str]) 
 
 
 def _from_arrow(
-    data: pa.Table | pa.RecordBatchReader, columns: Columns, storage: Storage, present: Sequence[str]
+    data: pa.Table | pa.RecordBatchReader, columns: Columns, storage: DuckDBLimits, present: Sequence[str]
 ) -> Source:
     """Return Arrow data as a source; a reader, which can be read only once, is stored in the private database."""
     import pyarrow as pa
@@ -321,7 +321,7 @@ def _from_spark(frame: pyspark.sql.DataFrame, columns: Columns) -> Source:
     return _source(engine.open(frame.select(*named)), engine, columns, present, time_zone=zone, large=True)
 
 
-def _from_relation(relation: duckdb.DuckDBPyRelation, columns: Columns, storage: Storage) -> Source:
+def _from_relation(relation: duckdb.DuckDBPyRelation, columns: Columns, storage: DuckDBLimits) -> Source:
     """Stream a DuckDB relation into the private database: its own connection stays as it is."""
     present = list(relation.columns)
     columns = _chosen(columns, present, by_case=False)
@@ -332,14 +332,14 @@ def _from_relation(relation: duckdb.DuckDBPyRelation, columns: Columns, storage:
 # ---------------------------------------------------------------------------------------------------------- files
 
 
-def _from_paths(paths: Sequence[Path], columns: Columns, storage: Storage) -> Source:
+def _from_paths(paths: Sequence[Path], columns: Columns, storage: DuckDBLimits) -> Source:
     """Return files as a source: Parquet is scanned where it lies, CSV is read once into the private database."""
     files = files_of(paths)
     for path in paths:
         _refuse_unreadable(path)
     kinds = kinds_of(paths)
     if len(kinds) > 1:
-        raise DataError(f"the files of a log are CSV or Parquet, but not both: {told(paths)}")
+        raise DataError(f"the files of a log are CSV or Parquet, but not both: {quote_paths(paths)}")
     import duckdb
 
     try:
@@ -347,7 +347,7 @@ def _from_paths(paths: Sequence[Path], columns: Columns, storage: Storage) -> So
             return _from_parquet(files, columns, PrivateEngine.new(storage.at_most(_MEMORY_GB)))
         return _from_csv(files, columns, PrivateEngine.new(storage))
     except duckdb.Error as error:
-        raise DataError(f"cannot read {told(paths)}: {reason(error)}") from error
+        raise DataError(f"cannot read {quote_paths(paths)}: {reason(error)}") from error
 
 
 def _refuse_unreadable(path: Path) -> None:

@@ -59,7 +59,7 @@ def screened(customers: ir.Table) -> dict[str, ir.Scalar]:
     Parameters
     ----------
     customers
-        One row per customer: ``id``, ``orders``, and ``total`` where there are values.
+        One row per customer: ``id``, ``transactions``, and ``total`` where there are values.
 
     Returns
     -------
@@ -101,9 +101,9 @@ def suspect_customers(
     rows
         Its rows within the window.
     customers
-        One row per customer: ``id``, ``orders``, and ``total`` where there are values.
+        One row per customer: ``id``, ``transactions``, and ``total`` where there are values.
     tally
-        ``customers``, ``orders`` and, with values, ``total``: sums over them; and what they were `screened` for.
+        ``customers``, ``transactions`` and, with values, ``total``: sums over them; and what they were `screened` for.
     clean
         Whether the ids have been cleaned.
     """
@@ -249,7 +249,7 @@ def cut_on_the_left(log: Log, rows: ir.Table, customers: ir.Table) -> list[str]:
     log, rows
         The log and its rows within the window.
     customers
-        One row per customer: ``id``, ``first`` and ``orders``.
+        One row per customer: ``id``, ``first`` and ``transactions``.
     """
     buyers = customers.filter(customers.orders > 0)
     found = log.run(buyers.group_by(day=buyers["first"].date()).aggregate(customers=buyers.count()).order_by("day"))

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
+from clvmodels.data.bounds import fetched
 from clvmodels.data.columns import count, shown
-from clvmodels.data.moments import fetched
 from clvmodels.errors import DataError
 from clvmodels.numerics.rounding import significant_digits
 

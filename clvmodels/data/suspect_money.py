@@ -35,7 +35,8 @@ def suspect_refunds(facts: Facts, tally: Mapping[str, float]) -> list[str]:
     facts
         Rows and money of the window.
     tally
-        What became of refunds, by the names of `clvmodels.data.occasions.FATES`; ``customers`` and ``only_refunds``.
+        What became of refunds, by the names of `clvmodels.data.occasions.REFUND_OUTCOMES`; ``customers`` and
+        ``only_refunds``.
     """
     refunds, inside = facts.refunds, int(facts.days.rows.sum())
     if refunds.rows < _FEW_REFUNDS or refunds.rows < _NOTICEABLE * inside:

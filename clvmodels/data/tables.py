@@ -9,11 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from clvmodels.arguments import require_text
+from clvmodels.data.bounds import read_time
 from clvmodels.data.checks import check_histories, check_ids, warn_about
 from clvmodels.data.columns import count, require, require_once, shown
 from clvmodels.data.histories import FloatArray, Histories
 from clvmodels.data.kinds import refuse_unreadable
-from clvmodels.data.moments import read_time
 from clvmodels.errors import DataError
 from clvmodels.numerics.threads import copy_to
 

@@ -10,10 +10,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from clvmodels.arguments import require_text
+from clvmodels.data.bounds import fetched
 from clvmodels.data.columns import count, examples
 from clvmodels.data.engine import PrivateEngine, SparkEngine, in_duckdb
 from clvmodels.data.formats import read_in_spark
-from clvmodels.data.moments import fetched
 from clvmodels.data.zones import Clock, parse_zone
 from clvmodels.errors import DataError
 

@@ -8,21 +8,21 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from clvmodels.data.bounds import read_bound
 from clvmodels.data.build import Returns, build_histories, build_holdout, summarise
-from clvmodels.data.engine import Storage
+from clvmodels.data.engine import DuckDBLimits
 from clvmodels.data.grid import require_bound
-from clvmodels.data.moments import read_moment
 from clvmodels.data.reading import Day, Reading, end_of
 from clvmodels.data.suspect_dates import Bounds, suspect_dates
 from clvmodels.errors import DataError, DataWarning
 from clvmodels.units import parse_unit
 
 if TYPE_CHECKING:
+    from clvmodels.data.bounds import WindowBound
     from clvmodels.data.histories import Histories
     from clvmodels.data.holdout import Holdout
     from clvmodels.data.lazy import LazyHistories
     from clvmodels.data.log import Log
-    from clvmodels.data.moments import Moment
 
 __all__ = ["rfm_summary", "rfm_train_test_split", "split"]
 
@@ -159,8 +159,8 @@ def rfm_summary(
     require_bound(grid)
     options = (order_id, quantity, exclude_ids, clean_ids)
     reading = Reading(customer_id, time, value, unit, resolution, returns, time_zone, time_format, attributes, *options)
-    opened = reading.open(log, Storage(memory_gb, spill_folder))
-    start = None if observation_start is None else read_moment(observation_start, "observation_start", opened.clock)
+    opened = reading.open(log, DuckDBLimits(memory_gb, spill_folder))
+    start = None if observation_start is None else read_bound(observation_start, "observation_start", opened.clock)
     end = end_of(opened, observation_end, "observation_end")
     if start is not None and start.local >= end.after:
         raise DataError(f"observation_start {observation_start!r} lies after the end of observation, {end.local}")
@@ -237,14 +237,14 @@ def rfm_train_test_split(
     options = (order_id, quantity, exclude_ids, clean_ids)
     reading = Reading(customer_id, time, value, unit, resolution, returns, time_zone, time_format, attributes, *options)
     opened = reading.open(log)
-    train, test = read_moment(train_end, "train_end", opened.clock), end_of(opened, test_end, "test_end")
+    train, test = read_bound(train_end, "train_end", opened.clock), end_of(opened, test_end, "test_end")
     histories, holdout, notes = split(reading, opened, train, test)
     _warn(notes)
     return histories, holdout
 
 
 def split(
-    reading: Reading, log: Log, train: Moment, test: Moment, end: str = "test_end"
+    reading: Reading, log: Log, train: WindowBound, test: WindowBound, end: str = "test_end"
 ) -> tuple[Histories, Holdout, list[str]]:
     """Split an opened log; return histories, holdout and notes to warn with. `end` is the option for the last day."""
     if test.after <= train.after:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     import pandas as pd
 
-    from clvmodels.data.moments import Moment
+    from clvmodels.data.bounds import WindowBound
     from clvmodels.units import Unit
 
 __all__ = ["Window", "following", "window_start"]
@@ -72,8 +72,8 @@ class Window:
         The clock of the log.
     """
 
-    start: Moment | None
-    end: Moment
+    start: WindowBound | None
+    end: WindowBound
     resolution: Unit | None
     clock: Clock
 
@@ -159,7 +159,7 @@ class Window:
         index = pd.DatetimeIndex(dates)
         return index if self.zone_of_dates is None else index.tz_localize("UTC").tz_convert(self.zone_of_dates)
 
-    def label(self, moment: Moment) -> pd.Timestamp:
+    def label(self, moment: WindowBound) -> pd.Timestamp:
         """Return one end of the window as histories state it: a midnight stands for the whole day."""
         import pandas as pd
 

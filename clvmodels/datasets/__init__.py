@@ -33,7 +33,7 @@ FILES: Final[tuple[str, ...]] = (
     "README.md",
 )
 """Names of the bundled files."""
-COMPANY_FILES: Final[tuple[str, ...]] = (*(f"company/{name}.csv" for name in TABLES), "company/terms.toml")
+COMPANY_FILES: Final[tuple[str, ...]] = (*(f"company/{name}.csv" for name in TABLES), "company/assumptions.toml")
 """Names of the files of the simulated company."""
 
 _PACKAGE = Path(__file__).resolve().parents[1]
@@ -138,8 +138,8 @@ def load_company() -> Company:
     Returns
     -------
     Company
-        Its tables, read from the files; ``clv.datasets.path("company/terms.toml")`` are its assumptions. Without the
-        truth, which is that of ``simulate_company(1, customers=1_500)``: the same tables, simulated again.
+        Its tables, read from the files; ``clv.datasets.path("company/assumptions.toml")`` are its assumptions.
+        Without the truth, which is that of ``simulate_company(1, customers=1_500)``: the same tables, simulated again.
 
     Examples
     --------

@@ -10,7 +10,7 @@ import numpy as np
 from clvmodels.errors import DataError, one_of
 from clvmodels.evaluation.ages import condensed, scale_of
 from clvmodels.evaluation.bands import count_band
-from clvmodels.inference.several import Several, named_fits, thinned
+from clvmodels.inference.one_or_many import OneOrMany, named_fits, thinned
 from clvmodels.numerics.threads import map_blocks
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from clvmodels.data.histories import Histories
     from clvmodels.data.holdout import Holdout
-    from clvmodels.inference.orders_fit import OrdersFit
+    from clvmodels.inference.transaction_fit import TransactionFit
     from clvmodels.models.specification import Array, TransactionModel
 
 __all__ = ["By", "conditional_expectation", "frequency_fit"]
@@ -33,7 +33,7 @@ BINS: Final = 8
 NORMAL_90: Final = 1.6448536269514722
 
 
-def frequency_fit(fits: Several[OrdersFit], histories: Histories, *, most: int = 7) -> pd.DataFrame:
+def frequency_fit(fits: OneOrMany[TransactionFit], histories: Histories, *, most: int = 7) -> pd.DataFrame:
     """Return how many customers have 0, 1, 2, ... repeat purchases, and how many were to be expected.
 
     Each customer counts with his own time of observation T; what he did in it does not enter (Fader, Hardie & Lee 2005,
@@ -89,7 +89,7 @@ def frequency_fit(fits: Several[OrdersFit], histories: Histories, *, most: int =
     return pd.concat(tables, ignore_index=True)
 
 
-def _class_sizes(fit: OrdersFit, histories: Histories, most: int) -> tuple[Array, Array]:
+def _class_sizes(fit: TransactionFit, histories: Histories, most: int) -> tuple[Array, Array]:
     """Return mean and variance of the number of customers in each class, shape (most + 1,)."""
     fit = thinned(fit, DRAWS)
     sizes, variance = np.zeros((most + 1, len(fit.draws))), np.zeros(most + 1)
@@ -122,7 +122,7 @@ def _shares(model: TransactionModel, draws: Array, ages: Array, most: int) -> Ar
 
 
 def conditional_expectation(
-    fits: Several[OrdersFit], holdout: Holdout, *, by: By = "frequency", most: int = 7
+    fits: OneOrMany[TransactionFit], holdout: Holdout, *, by: By = "frequency", most: int = 7
 ) -> pd.DataFrame:
     """Return mean purchases in a holdout by what the customers did before it, and what was to be expected.
 

@@ -18,10 +18,10 @@ from clvmodels.evaluation.forecasts import NAIVE, Forecast, naive_forecasts, of_
 from clvmodels.evaluation.reliability import reliability
 from clvmodels.evaluation.scores import scores
 from clvmodels.evaluation.windows import Trial, last_period, trial_windows
-from clvmodels.inference.estimator import OrdersEstimator, SpendEstimator
-from clvmodels.inference.orders_fit import OrdersFit
-from clvmodels.inference.several import named
+from clvmodels.inference.estimator import SpendEstimator, TransactionEstimator
+from clvmodels.inference.one_or_many import named
 from clvmodels.inference.spend_fit import SpendFit
+from clvmodels.inference.transaction_fit import TransactionFit
 from clvmodels.models.registry import SPEND_MODELS
 from clvmodels.units import Duration
 
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Backtest", "Models", "backtest"]
 
-type Model = OrdersEstimator | OrdersFit
+type Model = TransactionEstimator | TransactionFit
 type Models = Model | Sequence[Model] | Mapping[str, Model]
 
 SIGNIFICANT: Final = 1e-3
@@ -65,7 +65,7 @@ class Backtest:
     table: pd.DataFrame
     parameters: pd.DataFrame
     calibration: pd.DataFrame
-    fits: Mapping[tuple[str, pd.Timestamp], OrdersFit]
+    fits: Mapping[tuple[str, pd.Timestamp], TransactionFit]
 
     def plot(self, score: str = "predicted_over_actual", *, ax: Axes | None = None, return_data: bool = False) -> Drawn:
         """Draw one score of all models, a mark a cut-off: ``clv.plots.backtest_scores``.
@@ -97,7 +97,7 @@ class _Tried:
 
     cutoff: pd.Timestamp
     holdout: Holdout
-    fits: Mapping[str, OrdersFit]
+    fits: Mapping[str, TransactionFit]
     forecasts: Mapping[str, Forecast]
 
 
@@ -225,7 +225,7 @@ class _How:
 
     def fitted(self, model: Any, histories: Histories) -> Any:  # noqa: ANN401 - an estimator's fit is of its own kind
         """Return the fit to histories of an estimator; a fit is taken as it is."""
-        if isinstance(model, OrdersFit | SpendFit):
+        if isinstance(model, TransactionFit | SpendFit):
             return model
         return model.fit(histories, method=self.method, seed=self.seed, progress=False)
 
@@ -240,7 +240,7 @@ def _models(models: Models) -> dict[str, Model]:
     """
     by_name = named(models)
     for name, model in by_name.items():
-        if not isinstance(model, OrdersEstimator | OrdersFit):
+        if not isinstance(model, TransactionEstimator | TransactionFit):
             raise FitError(f"a backtest takes models of orders, such as clv.BGNBD(), or their fits; got {model!r}")
         if name in NAIVE:
             raise FitError(f"{name!r} is the name of a rule of thumb, which is in the table by itself; choose another")

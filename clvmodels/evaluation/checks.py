@@ -17,8 +17,8 @@ from clvmodels.data.histories import Histories
 from clvmodels.errors import AssumptionError, DataError, FitWarning
 from clvmodels.evaluation.dependence import dependence, with_known_spend
 from clvmodels.inference.estimator import SpendEstimator
-from clvmodels.inference.orders_fit import OrdersFit
 from clvmodels.inference.spend_fit import SpendFit
+from clvmodels.inference.transaction_fit import TransactionFit
 from clvmodels.style import require
 
 if TYPE_CHECKING:
@@ -172,7 +172,7 @@ class _Worth:
 
 
 def checks(
-    orders: OrdersFit,
+    transactions: TransactionFit,
     spend: SpendFit,
     histories: Histories,
     *,
@@ -183,10 +183,10 @@ def checks(
 
     Parameters
     ----------
-    orders, spend
+    transactions, spend
         The fits.
     histories
-        The customers they were fitted to, in the unit of `orders`.
+        The customers they were fitted to, in the unit of `transactions`.
     rlv
         Residual lifetime value by customer id, such as ``book.customers["rlv"]``. Without it, or if its sum is not
         positive, money is the revenue expected within a year.
@@ -220,7 +220,7 @@ def checks(
     AssumptionError
         If `sales` is given without `rlv`.
     UnitError
-        If the histories are not in the unit of `orders`.
+        If the histories are not in the unit of `transactions`.
 
     Notes
     -----
@@ -241,22 +241,22 @@ def checks(
     require(histories, Histories, "histories in memory are expected here")
     if not len(histories):
         raise DataError("there are no customers to check")
-    orders.require_unit(histories)
-    worth = _worth(orders, spend, histories, rlv, sales)
+    transactions.require_unit(histories)
+    worth = _worth(transactions, spend, histories, rlv, sales)
     return Checks(
         (
             _independence(spend, histories, worth),
             _influence(worth),
-            _one_time_buyers(orders, histories, worth),
+            _one_time_buyers(transactions, histories, worth),
             _merged_orders(histories),
             _heavy_tails(spend, histories, worth),
-            _selection(orders, histories),
+            _selection(transactions, histories),
         )
     )
 
 
 def _worth(
-    orders: OrdersFit,
+    transactions: TransactionFit,
     spend: SpendFit,
     histories: Histories,
     rlv: pd.Series[Any] | None,
@@ -268,7 +268,7 @@ def _worth(
         values = _by_id("rlv", rlv, histories)
         if values.sum() > 0.0:
             return _Worth("equity", values, values if sales is None else _by_id("sales", sales, histories))
-    purchases = orders.expected_purchases(histories, "1 year")["mean"].to_numpy()
+    purchases = transactions.expected_purchases(histories, "1 year")["mean"].to_numpy()
     revenue = purchases * spend.expected_spend(histories)["mean"].to_numpy()
     return _Worth("revenue expected within a year", revenue, revenue)
 
@@ -344,11 +344,11 @@ def _influence(worth: _Worth) -> Finding:
     )
 
 
-def _one_time_buyers(orders: OrdersFit, histories: Histories, worth: _Worth) -> Finding:
+def _one_time_buyers(transactions: TransactionFit, histories: Histories, worth: _Worth) -> Finding:
     once = histories.frequency == 0.0
-    name, held, nothing = orders.model.name, float(worth.of[once].sum()), np.zeros(1)
+    name, held, nothing = transactions.model.name, float(worth.of[once].sum()), np.zeros(1)
     oldest = np.array([histories.T.max()])
-    certain = bool(orders.model.p_alive(orders.estimate, nothing, nothing, oldest)[0] == 1.0)
+    certain = bool(transactions.model.p_alive(transactions.estimate, nothing, nothing, oldest)[0] == 1.0)
     said = "holds them to be alive for sure, however long they have been silent" if certain else "lets them leave"
     return Finding(
         "one-time buyers",
@@ -420,15 +420,16 @@ def _heavy_tails(spend: SpendFit, histories: Histories, worth: _Worth) -> Findin
     )
 
 
-def _selection(orders: OrdersFit, histories: Histories) -> Finding:
+def _selection(transactions: TransactionFit, histories: Histories) -> Finding:
     once = int(np.count_nonzero(histories.frequency == 0.0))
-    expected = _expected_once(orders, histories)
+    expected = _expected_once(transactions, histories)
     material = expected >= max(MISSING * len(histories), FEWEST_MISSING) and len(histories) >= FEW_CUSTOMERS
     dropped = material and once < PRESENT * expected
     return Finding(
         "selection",
         "serious" if dropped else "fine",
-        f"{once:,} of {len(histories):,} customers bought once only, where {orders.model.name} expects {expected:,.0f}"
+        f"{once:,} of {len(histories):,} customers bought once only, where {transactions.model.name} expects"
+        f" {expected:,.0f}"
         + (
             ": those who bought once were dropped, and a fit without them predicts far more purchases than come"
             if dropped
@@ -440,13 +441,13 @@ def _selection(orders: OrdersFit, histories: Histories) -> Finding:
     )
 
 
-def _expected_once(orders: OrdersFit, histories: Histories) -> float:
+def _expected_once(transactions: TransactionFit, histories: Histories) -> float:
     """Return how many customers of these ages a fit expects not to have bought again: the sum of P(X(T) = 0).
 
     Where ages hardly repeat, evenly spaced quantiles of them stand for all: the probability is smooth in the age.
     """
-    model, nothing, total = orders.model, np.zeros(1), 0.0
-    for part in orders.parts(histories):
+    model, nothing, total = transactions.model, np.zeros(1), 0.0
+    for part in transactions.parts(histories):
         ages = histories.T if part.rows is None else histories.T[part.rows]
         age, weight = np.unique(ages, return_counts=True)
         if len(age) > AGES:

@@ -15,9 +15,9 @@ from clvmodels.evaluation.forecasts import of_fit
 from clvmodels.evaluation.scores import scores
 from clvmodels.inference.fit import Fit
 from clvmodels.inference.observations import observe
-from clvmodels.inference.orders_fit import OrdersFit
-from clvmodels.inference.several import named_fits
+from clvmodels.inference.one_or_many import named_fits
 from clvmodels.inference.spend_fit import SpendFit
+from clvmodels.inference.transaction_fit import TransactionFit
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -92,7 +92,7 @@ def compare(
             rows[name] |= numbers
     if isinstance(data, Holdout):
         for name, fit in by_name.items():
-            rows[name] |= scores(of_fit(fit, spend, data), data) if isinstance(fit, OrdersFit) else {}
+            rows[name] |= scores(of_fit(fit, spend, data), data) if isinstance(fit, TransactionFit) else {}
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("model")
 
 

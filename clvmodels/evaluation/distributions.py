@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from clvmodels.inference.several import thinned
+from clvmodels.inference.one_or_many import thinned
 
 if TYPE_CHECKING:
     from clvmodels.data.histories import Histories
-    from clvmodels.inference.orders_fit import OrdersFit
+    from clvmodels.inference.transaction_fit import TransactionFit
     from clvmodels.models.specification import Array
     from clvmodels.units import Duration
 
@@ -58,13 +58,13 @@ class Distributions:
     within: Array
 
 
-def distributions(fit: OrdersFit, histories: Histories, t: Duration, observed: Array) -> Distributions:
+def distributions(fit: TransactionFit, histories: Histories, t: Duration, observed: Array) -> Distributions:
     """Score what a fit says about purchases within `t` after the end of observation.
 
     Parameters
     ----------
     fit, histories, t
-        As of `OrdersFit.expected_purchases`.
+        As of `TransactionFit.expected_purchases`.
     observed
         What the customers did, shape (n,).
 

@@ -9,12 +9,12 @@ from scipy import stats
 
 if TYPE_CHECKING:
     from clvmodels.data.histories import Histories
-    from clvmodels.inference.orders_fit import OrdersFit
+    from clvmodels.inference.transaction_fit import TransactionFit
 
 __all__ = ["drift"]
 
 
-def drift(earlier: OrdersFit, later: OrdersFit, histories: Histories) -> float:
+def drift(earlier: TransactionFit, later: TransactionFit, histories: Histories) -> float:
     """Return the p-value of the change in parameters between two fits, the later one to a longer window of one log.
 
     The statistic is twice what the later parameters cost in log-likelihood of the earlier histories; it tests all

@@ -11,8 +11,8 @@ from clvmodels.evaluation.distributions import Distributions, distributions
 
 if TYPE_CHECKING:
     from clvmodels.data.holdout import Holdout
-    from clvmodels.inference.orders_fit import OrdersFit
     from clvmodels.inference.spend_fit import SpendFit
+    from clvmodels.inference.transaction_fit import TransactionFit
     from clvmodels.models.specification import Array
 
 __all__ = ["NAIVE", "Forecast", "naive_forecasts", "of_fit"]
@@ -44,14 +44,14 @@ class Forecast:
     distributions: Distributions | None = None
 
 
-def of_fit(orders: OrdersFit, spend: SpendFit | None, holdout: Holdout) -> Forecast:
+def of_fit(transactions: TransactionFit, spend: SpendFit | None, holdout: Holdout) -> Forecast:
     """Return what fits foretell; they see the training histories alone."""
     histories, t = holdout.histories, holdout.duration
-    purchases = orders.expected_purchases(histories, t)["mean"].to_numpy()
+    purchases = transactions.expected_purchases(histories, t)["mean"].to_numpy()
     revenue = np.full(len(holdout), np.nan)
     if spend is not None:
         revenue = purchases * spend.expected_spend(histories)["mean"].to_numpy()
-    scored = distributions(orders, histories, t, holdout.frequency)
+    scored = distributions(transactions, histories, t, holdout.frequency)
     return Forecast(purchases, revenue, purchases, revenue if spend is not None else purchases, scored)
 
 

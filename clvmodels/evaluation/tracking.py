@@ -21,9 +21,9 @@ from clvmodels.data.series import Series, purchases_by_period
 from clvmodels.errors import DataWarning
 from clvmodels.evaluation.ages import Ages, condensed, scale_of
 from clvmodels.evaluation.bands import count_band
-from clvmodels.inference.several import Several, named_fits
+from clvmodels.inference.one_or_many import OneOrMany, named_fits
 from clvmodels.inference.simulation import new_customers
-from clvmodels.models.derived import prepare
+from clvmodels.models.derived import interpolate_over_age
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
     from clvmodels.data.build import Returns
     from clvmodels.evaluation.plots.tracking import Kind
-    from clvmodels.inference.orders_fit import OrdersFit
     from clvmodels.inference.predictions import Part
+    from clvmodels.inference.transaction_fit import TransactionFit
     from clvmodels.models.specification import Array, TransactionModel
     from clvmodels.style import Axes, Drawn
     from clvmodels.units import Duration, Unit
@@ -104,7 +104,7 @@ class Tracking:
 
 
 def track(
-    fits: Several[OrdersFit],
+    fits: OneOrMany[TransactionFit],
     log: object,
     *,
     period: Duration = "week",
@@ -191,7 +191,7 @@ def track(
     )
 
 
-def _table(fits: dict[str, OrdersFit], series: Series) -> pd.DataFrame:
+def _table(fits: dict[str, TransactionFit], series: Series) -> pd.DataFrame:
     import pandas as pd
 
     shared = {
@@ -237,7 +237,7 @@ class Expected:
     cumulative_variance: Array
 
 
-def expected_by_period(fit: OrdersFit, series: Series) -> Expected:
+def expected_by_period(fit: TransactionFit, series: Series) -> Expected:
     """Return what a fit expects of the customers of a series.
 
     Variances are those of the sum of independent customers, E[X] + E[X(X-1)] - E[X]^2 each, and of the sum's
@@ -363,7 +363,7 @@ def purchases_at(model: TransactionModel, draws: Array, ages: Array) -> Array:
     def at(theta: Array, x: Array, age: Array) -> Array:
         return model.expected_purchases(theta, x[:, None], np.zeros((1, 1)), age[:, None])[..., None]
 
-    prepared = prepare(at, model, draws, np.zeros(len(distinct)), distinct)
+    prepared = interpolate_over_age(at, model, draws, np.zeros(len(distinct)), distinct)
     values: Array = prepared.at(slice(0, len(distinct)))[place, :, 0]
     return values * model.p_alive(draws, nothing, nothing, nothing)
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from clvmodels.data.bounds import WindowBound, read_bound
 from clvmodels.data.build import build_histories
-from clvmodels.data.moments import Moment, read_moment
 from clvmodels.data.reading import end_of
 from clvmodels.errors import DataError
 from clvmodels.units import DAYS, Duration, Unit, duration, parse_unit, read_duration
@@ -39,9 +39,9 @@ class Trial:
         The moment as long before the cut-off as the horizon ends after it.
     """
 
-    train_end: Moment
-    test_end: Moment
-    before: Moment
+    train_end: WindowBound
+    test_end: WindowBound
+    before: WindowBound
 
 
 def trial_windows(
@@ -58,7 +58,7 @@ def trial_windows(
     several = [cutoffs] if isinstance(cutoffs, str | dt.date) else list(cutoffs)
     trials = [
         _trial(
-            read_moment(cutoff, "a cut-off", log.clock),
+            read_bound(cutoff, "a cut-off", log.clock),
             *read_duration(horizon, parse_unit(reading.unit)),
             stated=last.stated,
         )
@@ -77,7 +77,7 @@ def trial_windows(
     return trials
 
 
-def _trial(train_end: Moment, number: float, unit: Unit, *, stated: bool) -> Trial:
+def _trial(train_end: WindowBound, number: float, unit: Unit, *, stated: bool) -> Trial:
     """Return a cut-off with its horizon: after a day, of whole days, months or years of the calendar.
 
     Whether the user has `stated` the end of the log goes with it.
@@ -91,7 +91,7 @@ def _trial(train_end: Moment, number: float, unit: Unit, *, stated: bool) -> Tri
     else:
         length = dt.timedelta(days=round(days) if train_end.whole_day else days)
         ends = [train_end.local + length, train_end.local - length]
-    return Trial(train_end, *(Moment(end, train_end.whole_day, stated) for end in ends))
+    return Trial(train_end, *(WindowBound(end, train_end.whole_day, stated) for end in ends))
 
 
 def _months_later(day: dt.datetime, months: int) -> dt.datetime:

@@ -18,18 +18,18 @@ from numpy.typing import NDArray
 from clvmodels.models.specification import Array
 
 __all__ = [
-    "FAR",
-    "FARTHEST",
-    "FLAT",
+    "BOUNDARY_LOG_PARAMETER",
+    "MAX_LOG_PARAMETER",
+    "MIN_CURVATURE",
     "Expansion",
     "Objective",
     "Optimum",
-    "approach",
     "bfgs",
-    "climb",
-    "finish",
     "finite",
+    "maximise_from",
+    "newton_polish",
     "simplex",
+    "step_towards",
 ]
 
 type Expansion = tuple[float, Array, Array]
@@ -37,28 +37,28 @@ type Expansion = tuple[float, Array, Array]
 
 STEP: Final = 3e-5
 """Of the differences."""
-FAR: Final = 9.0
+BOUNDARY_LOG_PARAMETER: Final = 9.0
 """What has gone beyond exp(+-9) is on its way to zero or infinity."""
-FARTHEST: Final = 30.0
+MAX_LOG_PARAMETER: Final = 30.0
 """Beyond exp(+-30) nothing changes any more."""
 LEAST_CURVATURE: Final = 1e-2
 """A start's curvature is taken to be at least this, so that the first step is not too long."""
-FLAT: Final = 1e-8
+MIN_CURVATURE: Final = 1e-8
 """An eigenvalue of the Hessian, per customer, below this: the data do not identify a direction."""
-NEARLY, CLOSE = 5e-5, 1e-7
+GTOL_SAMPLE, GTOL = 5e-5, 1e-7
 """BFGS ends where the gradient per customer is below these: of a sample of many customers, of all of few."""
-NEAR: Final = 1e-8
+GTOL_TRUST: Final = 1e-8
 """The same for a trust region; below it, rounding decides whether a value is higher."""
-LITTLE, LITTLE_AFAR = 1e-6, 1e-2
+FTOL, FTOL_BOUNDARY = 1e-6, 1e-2
 """A function that a further step would raise by no more than this is at its maximum; far out, where ever longer steps
 gain ever less, is as near to it as matters."""
 ENOUGH_AFAR: Final = 1e-5
 """Far out, it is climbed up to this if that can be done."""
-WALL: Final = 1e10
+PENALTY: Final = 1e10
 """What a line search sees where the function is not finite, so that it turns back; a customer's value is far below."""
-LAST: Final = 1e-7
+XTOL: Final = 1e-7
 """A Newton step that leaves no more than this of a parameter is the last one."""
-SLOW: Final = 0.1
+SLOW_CONTRACTION: Final = 0.1
 """A chord step that leaves more of the gradient than this asks for the curvature where it led."""
 
 
@@ -101,17 +101,17 @@ class Optimum:
     @property
     def far(self) -> bool:
         """Whether the maximum is on its way to zero or infinity."""
-        return bool(np.abs(self.psi).max() > FAR)
+        return bool(np.abs(self.psi).max() > BOUNDARY_LOG_PARAMETER)
 
     @property
     def converged(self) -> bool:
         """Whether there is nothing left to climb."""
-        return self.left < (LITTLE_AFAR if self.far else LITTLE)
+        return self.left < (FTOL_BOUNDARY if self.far else FTOL)
 
     @property
     def ended(self) -> bool:
         """Whether nothing is left to climb, or only beyond what parameters may be."""
-        return self.left_inside < (ENOUGH_AFAR if self.far else LITTLE)
+        return self.left_inside < (ENOUGH_AFAR if self.far else FTOL)
 
 
 class Objective:
@@ -169,7 +169,7 @@ class Objective:
         return value, gradient, 0.5 * (matrix + matrix.T)
 
 
-def climb(objective: Objective, start: Array, sample: Objective | None = None) -> Optimum:
+def maximise_from(objective: Objective, start: Array, sample: Objective | None = None) -> Optimum:
     """Return the maximum near `start`.
 
     Parameters
@@ -183,16 +183,16 @@ def climb(objective: Objective, start: Array, sample: Objective | None = None) -
     quick = None if sample is None else _by_sample(objective, sample, start)
     if quick is not None and quick.converged and not quick.far:
         return quick
-    found = finish(objective, bfgs(objective, start))
+    found = newton_polish(objective, bfgs(objective, start))
     return found if quick is None or not quick.value > found.value else quick
 
 
 def _by_sample(objective: Objective, sample: Objective, start: Array) -> Optimum | None:
     """Return the maximum near that of a sample; None if the sample has none."""
-    psi = bfgs(sample, start, enough=NEARLY)
-    if np.abs(psi).max() > FAR:
+    psi = bfgs(sample, start, enough=GTOL_SAMPLE)
+    if np.abs(psi).max() > BOUNDARY_LOG_PARAMETER:
         return None
-    return finish(objective, approach(objective, psi, sample.expand(psi)[2]))
+    return newton_polish(objective, step_towards(objective, psi, sample.expand(psi)[2]))
 
 
 def finite(value: float) -> float:
@@ -200,15 +200,15 @@ def finite(value: float) -> float:
     return value if np.isfinite(value) else np.inf
 
 
-def _walled(objective: Objective) -> Callable[[Array], tuple[float, Array]]:
+def _penalised(objective: Objective) -> Callable[[Array], tuple[float, Array]]:
     """Return the same function with a wall around where it is finite."""
 
-    def walled(psi: Array) -> tuple[float, Array]:
+    def penalised(psi: Array) -> tuple[float, Array]:
         value, gradient = objective(psi)
         good = np.isfinite(value) and np.isfinite(gradient).all()
-        return (value, gradient) if good else (WALL, np.zeros_like(psi))
+        return (value, gradient) if good else (PENALTY, np.zeros_like(psi))
 
-    return walled
+    return penalised
 
 
 def _known(hessian: Array) -> Array:
@@ -216,14 +216,14 @@ def _known(hessian: Array) -> Array:
     return hessian if np.isfinite(hessian).all() else np.eye(len(hessian))
 
 
-def bfgs(objective: Objective, start: Array, *, enough: float = CLOSE) -> Array:
+def bfgs(objective: Objective, start: Array, *, enough: float = GTOL) -> Array:
     """Return where BFGS ends that starts with the curvature at `start`."""
     from scipy.optimize import minimize
 
     values, vectors = np.linalg.eigh(_known(objective.expand(start)[2]))
     inverse = (vectors / np.maximum(np.abs(values), LEAST_CURVATURE)) @ vectors.T
     options: Any = {"gtol": enough, "maxiter": 300, "hess_inv0": 0.5 * (inverse + inverse.T)}
-    return np.asarray(minimize(_walled(objective), start, jac=True, method="BFGS", options=options).x)
+    return np.asarray(minimize(_penalised(objective), start, jac=True, method="BFGS", options=options).x)
 
 
 def simplex(objective: Objective, start: Array) -> Array:
@@ -242,13 +242,13 @@ def _inverse(hessian: Array) -> Array | None:
     if not (hessian.size and np.isfinite(hessian).all()):
         return None
     values, vectors = np.linalg.eigh(hessian)
-    if not values[0] > FLAT:
+    if not values[0] > MIN_CURVATURE:
         return None
     inverse = (vectors / values) @ vectors.T
     return np.asarray(0.5 * (inverse + inverse.T))
 
 
-def approach(objective: Objective, psi: Array, hessian: Array) -> Array:
+def step_towards(objective: Objective, psi: Array, hessian: Array) -> Array:
     """Return a point nearer to the maximum, by a step with the curvature of a similar objective; `psi` if it misses."""
     value, gradient = objective(psi)
     inverse = _inverse(hessian)
@@ -258,7 +258,7 @@ def approach(objective: Objective, psi: Array, hessian: Array) -> Array:
     return near if objective.expand(near)[0] <= value else psi
 
 
-def finish(objective: Objective, psi: Array) -> Optimum:
+def newton_polish(objective: Objective, psi: Array) -> Optimum:
     """Return the maximum near a point that is near to it: by Newton steps, or from where they end by a trust region."""
     optimum = _polish(objective, _clipped(psi))
     for _ in psi:  # each time, another parameter may have gone as far as it may
@@ -273,7 +273,7 @@ def finish(objective: Objective, psi: Array) -> Optimum:
 
 def _clipped(psi: Array) -> Array:
     """Return the nearest point at which nothing has gone farther than makes a difference."""
-    return np.clip(psi, -FARTHEST, FARTHEST)
+    return np.clip(psi, -MAX_LOG_PARAMETER, MAX_LOG_PARAMETER)
 
 
 def _trust(objective: Objective, psi: Array, free: NDArray[np.bool_]) -> Array:
@@ -284,7 +284,7 @@ def _trust(objective: Objective, psi: Array, free: NDArray[np.bool_]) -> Array:
     """
     from scipy.optimize import minimize
 
-    walled = _walled(objective)
+    penalised = _penalised(objective)
 
     def everything(part: Array) -> Array:
         at = psi.copy()
@@ -292,17 +292,17 @@ def _trust(objective: Objective, psi: Array, free: NDArray[np.bool_]) -> Array:
         return at
 
     def function(part: Array) -> tuple[float, Array]:
-        value, gradient = walled(everything(part))
+        value, gradient = penalised(everything(part))
         return value, gradient[free]
 
     def hessian(part: Array) -> Array:
         return _known(objective.expand(everything(part))[2])[np.ix_(free, free)]
 
     def stop(part: Array) -> None:
-        if np.abs(part).max() > FARTHEST:
+        if np.abs(part).max() > MAX_LOG_PARAMETER:
             raise StopIteration
 
-    options: Any = {"gtol": NEAR, "maxiter": 200, "initial_trust_radius": 0.5, "max_trust_radius": 4.0}
+    options: Any = {"gtol": GTOL_TRUST, "maxiter": 200, "initial_trust_radius": 0.5, "max_trust_radius": 4.0}
     how: Any = {"jac": True, "hess": hessian, "method": "trust-exact", "options": options, "callback": stop}
     end = minimize(function, psi[free], **how)
     return _clipped(everything(end.x))
@@ -323,7 +323,7 @@ def _polish(objective: Objective, psi: Array) -> Optimum:
         step = np.zeros_like(psi)
         step[free] = -inverse @ gradient[free]
         length, new = np.abs(step).max(), _clipped(psi + step)
-        if length * (length + np.abs(psi - centre).max()) < LAST:
+        if length * (length + np.abs(psi - centre).max()) < XTOL:
             end = new, value + 0.5 * float(gradient @ step)
             break
         new_value, new_gradient = objective(new)
@@ -331,7 +331,7 @@ def _polish(objective: Objective, psi: Array) -> Optimum:
         if not gained < 1.0 or new_value > value + 1e-12:
             break
         psi, value, gradient = new, new_value, new_gradient
-        if gained > SLOW:
+        if gained > SLOW_CONTRACTION:
             centre = psi
             value, gradient, hessian = objective.expand(psi)
     free = _free(psi, gradient)
@@ -345,7 +345,7 @@ def _polish(objective: Objective, psi: Array) -> Optimum:
 
 def _free(psi: Array, gradient: Array) -> NDArray[np.bool_]:
     """Return which parameters have not gone as far as they may, or would turn back."""
-    return np.asarray((np.abs(psi) < FARTHEST) | (gradient * psi >= 0.0))
+    return np.asarray((np.abs(psi) < MAX_LOG_PARAMETER) | (gradient * psi >= 0.0))
 
 
 def _left(gradient: Array, hessian: Array) -> float:
@@ -353,4 +353,4 @@ def _left(gradient: Array, hessian: Array) -> float:
     if not (np.isfinite(gradient).all() and np.isfinite(hessian).all()):
         return np.inf
     values, vectors = np.linalg.eigh(hessian)
-    return float(0.5 * np.sum((vectors.T @ gradient) ** 2 / np.maximum(np.abs(values), FLAT)))
+    return float(0.5 * np.sum((vectors.T @ gradient) ** 2 / np.maximum(np.abs(values), MIN_CURVATURE)))

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from clvmodels.inference.likelihood import Table
     from clvmodels.inference.posterior import Target
 
-__all__ = ["BayesMethod", "Drawn", "Effort", "Sampler", "Segments", "draw", "pymc_model_of", "split"]
+__all__ = ["BayesMethod", "Drawn", "Sampler", "SamplerSettings", "Segments", "draw", "pymc_model_of", "split"]
 
 BayesMethod = Literal["map", "laplace", "nuts", "advi"]
 Sampler = Literal["nutpie", "pymc"]
@@ -41,7 +41,7 @@ class Segments:
 
 
 @dataclass(frozen=True)
-class Effort:
+class SamplerSettings:
     """How much to sample, and how."""
 
     draws: int
@@ -137,7 +137,7 @@ def draw(
     segments: Segments | None,
     *,
     method: BayesMethod,
-    effort: Effort,
+    effort: SamplerSettings,
 ) -> Drawn:
     """Sample the posterior, or find its mode."""
     from clvmodels.inference import sampling
@@ -151,7 +151,7 @@ def draw(
     centre = sampling.mode(target, None if few == observed else replace(target, table=tabulate(few)))
     seed = effort.seed
     if method == "map":
-        sampled = sampling.Sampled(centre.u[None, None, :])
+        sampled = sampling.PosteriorDraws(centre.u[None, None, :])
         diagnostics = _of_mode(centre.clean)
     elif method in ("laplace", "advi"):
         centre = centre if method == "laplace" else sampling.advi(target, centre, seed=seed, progress=effort.progress)

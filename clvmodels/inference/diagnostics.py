@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from clvmodels.inference.ascent import FAR, FLAT, Optimum
+from clvmodels.inference.ascent import BOUNDARY_LOG_PARAMETER, MIN_CURVATURE, Optimum
 from clvmodels.inference.observations import Observations
 from clvmodels.models.specification import Array, Model, TransactionModel
 
@@ -68,14 +68,14 @@ def diagnose(model: Model, observations: Observations, optimum: Optimum) -> Diag
     """Tell a clean maximum from a boundary, a flat direction or none, and name what in the data causes it."""
     eigenvalues, vectors = np.linalg.eigh(optimum.hessian / observations.customers)
     size = np.abs(optimum.gradient).max()
-    runaways = [name for name, psi in zip(model.names, optimum.psi, strict=True) if abs(psi) > FAR]
+    runaways = [name for name, psi in zip(model.names, optimum.psi, strict=True) if abs(psi) > BOUNDARY_LOG_PARAMETER]
     status: Status
     if runaways:
         status, what = "boundary", _limit_in_words(model, optimum.psi, runaways)
     elif not optimum.converged:
         slope = f"the slope of the log-likelihood is still {size:.1e} a customer"
         status, what = "not converged", f"{slope}, and a step would raise it by {optimum.left:.2g}"
-    elif eigenvalues[0] < FLAT:
+    elif eigenvalues[0] < MIN_CURVATURE:
         status, what = "not identified", f"the data leave open a combination of {_involved(model, vectors[:, 0])}"
     else:
         return Diagnostics("converged", "converged to a clean maximum.", float(size), optimum.evaluations)
@@ -96,7 +96,7 @@ def _limit_in_words(model: Model, psi: Array, runaways: list[str]) -> str:
     for limit in model.limits:
         names = {name for sums in limit.beyond for name in sums}
         if (
-            limit.holds(named, far=FAR) and not names <= explained
+            limit.holds(named, far=BOUNDARY_LOG_PARAMETER) and not names <= explained
         ):  # of nobody who leaves, chances need not be told apart
             meanings[limit.meaning] = None
             explained |= names

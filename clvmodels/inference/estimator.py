@@ -15,22 +15,22 @@ from clvmodels.data.histories import Histories
 from clvmodels.data.lazy import LazyHistories, require_histories
 from clvmodels.errors import FitError, FitWarning, ParameterError
 from clvmodels.inference.ascent import Optimum
-from clvmodels.inference.bayes import BayesMethod, Effort, Sampler, draw, pymc_model_of, split
-from clvmodels.inference.cells import finer, grid_effect
+from clvmodels.inference.bayes import BayesMethod, Sampler, SamplerSettings, draw, pymc_model_of, split
+from clvmodels.inference.binning import binning_error, refine
 from clvmodels.inference.diagnostics import Diagnostics, diagnose, diagnose_weights
 from clvmodels.inference.fit import FitMethod, Method
 from clvmodels.inference.maximum_likelihood import maximise
 from clvmodels.inference.observations import Observations, observe
-from clvmodels.inference.orders_fit import OrdersFit
 from clvmodels.inference.priors import Priors, check_priors, default_priors, in_plain_data
 from clvmodels.inference.spend_fit import SpendFit
+from clvmodels.inference.transaction_fit import TransactionFit
 from clvmodels.models.specification import Array, Model, SpendModel, TransactionModel
 from clvmodels.units import Unit, parse_unit
 
 if TYPE_CHECKING:
     import pymc as pm
 
-__all__ = ["Estimator", "OrdersEstimator", "SpendEstimator", "build"]
+__all__ = ["Estimator", "SpendEstimator", "TransactionEstimator", "build"]
 
 
 def build(
@@ -50,19 +50,19 @@ def build(
     by: str | None = None,
     segments: tuple[str, ...] = (),
     segment_theta: Array | None = None,
-) -> OrdersFit | SpendFit:
+) -> TransactionFit | SpendFit:
     """Return the kind of fit that suits the model."""
     segment_theta = np.empty((0, 0, 0, 0)) if segment_theta is None else segment_theta
     bayes = (priors or {}, stats or {}, by, segments, segment_theta)
     common = (log_likelihood, estimate, covariance, customers, fingerprint, diagnostics, *bayes)
     if isinstance(model, TransactionModel) and unit is not None:
-        return OrdersFit(model, theta, method, unit, *common)
+        return TransactionFit(model, theta, method, unit, *common)
     assert isinstance(model, SpendModel)
     return SpendFit(model, theta, method, None, *common)
 
 
 @dataclass(frozen=True)
-class Estimator[M: Model, F: OrdersFit | SpendFit]:
+class Estimator[M: Model, F: TransactionFit | SpendFit]:
     """A model to be fitted.
 
     Attributes
@@ -126,7 +126,7 @@ class Estimator[M: Model, F: OrdersFit | SpendFit]:
 
         Returns
         -------
-        OrdersFit or SpendFit
+        TransactionFit or SpendFit
 
         Raises
         ------
@@ -154,7 +154,7 @@ class Estimator[M: Model, F: OrdersFit | SpendFit]:
         >>> clv.BGNBD().fit(rfm, method="laplace", draws=500, seed=1).theta.shape
         (1, 500, 4)
         """
-        effort = Effort(draws, tune, chains, seed, sampler, progress)
+        effort = SamplerSettings(draws, tune, chains, seed, sampler, progress)
         return cast("F", _fit(self.model, self.priors, histories, method, by, effort))
 
     def to_pymc(self, histories: Histories | LazyHistories, *, by: str | None = None) -> pm.Model:
@@ -175,7 +175,7 @@ class Estimator[M: Model, F: OrdersFit | SpendFit]:
 
 
 @dataclass(frozen=True)
-class OrdersEstimator(Estimator[TransactionModel, OrdersFit]):
+class TransactionEstimator(Estimator[TransactionModel, TransactionFit]):
     """A model of transactions, to be fitted.
 
     Examples
@@ -187,7 +187,7 @@ class OrdersEstimator(Estimator[TransactionModel, OrdersFit]):
     'Schmittlein, Morrison & Colombo (1987), Management Science 33(1)'
     """
 
-    def from_params(self, params: Mapping[str, float], *, unit: str) -> OrdersFit:
+    def from_params(self, params: Mapping[str, float], *, unit: str) -> TransactionFit:
         """Return a fit with known parameters, such as published ones.
 
         Parameters
@@ -210,7 +210,7 @@ class OrdersEstimator(Estimator[TransactionModel, OrdersFit]):
         >>> clv.BGNBD().from_params({"r": .243, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
         <BG/NBD (given): r 0.243, alpha 4.414, a 0.793, b 2.426, time in weeks>
         """
-        return cast("OrdersFit", _given(self.model, params, parse_unit(unit)))
+        return cast("TransactionFit", _given(self.model, params, parse_unit(unit)))
 
 
 @dataclass(frozen=True)
@@ -252,8 +252,8 @@ def _fit(
     histories: Histories | LazyHistories,
     method: FitMethod,
     by: str | None,
-    effort: Effort,
-) -> OrdersFit | SpendFit:
+    effort: SamplerSettings,
+) -> TransactionFit | SpendFit:
     require_histories(histories)
     require_choice("method", method, get_args(FitMethod), FitError)
     require_choice("sampler", effort.sampler, get_args(Sampler), FitError)
@@ -279,7 +279,7 @@ def _fit(
     return fit
 
 
-def _require_effort(effort: Effort) -> None:
+def _require_effort(effort: SamplerSettings) -> None:
     """Raise FitError unless there is something to draw: two draws, since one has no spread, of a tuned chain."""
     for name, least in (("draws", 2), ("tune", 1), ("chains", 1)):
         got = getattr(effort, name)
@@ -293,16 +293,16 @@ def _on_grid(
     histories: Histories | LazyHistories,
     method: FitMethod,
     by: str | None,
-    effort: Effort,
-) -> tuple[OrdersFit | SpendFit, float]:
+    effort: SamplerSettings,
+) -> tuple[TransactionFit | SpendFit, float]:
     """Return a fit, and what exact histories would change about its log-likelihood: within the bound of the grid."""
     fit = (
         _by_likelihood(model, histories, method, effort)
         if priors is None
         else _by_posterior(model, priors, histories, cast("BayesMethod", method), by, effort)
     )
-    effect = grid_effect(model, histories, fit.estimate)
-    better = finer(histories, effect) if isinstance(model, TransactionModel) else None
+    effect = binning_error(model, histories, fit.estimate)
+    better = refine(histories, effect) if isinstance(model, TransactionModel) else None
     return (fit, effect) if better is None else _on_grid(model, priors, better, method, by, effort)
 
 
@@ -316,8 +316,8 @@ def _to_pymc(model: Model, priors: Priors | None, histories: Histories | LazyHis
 
 
 def _by_likelihood(
-    model: Model, histories: Histories | LazyHistories, method: Method, effort: Effort
-) -> OrdersFit | SpendFit:
+    model: Model, histories: Histories | LazyHistories, method: Method, effort: SamplerSettings
+) -> TransactionFit | SpendFit:
     observations = observe(model, histories)
     optimum = maximise(model, observations)
     diagnostics = diagnose(model, observations, optimum)
@@ -346,7 +346,7 @@ def _by_likelihood(
 
 
 def _reweighted(
-    model: Model, observations: Observations, optimum: Optimum, covariance: Array, units: Array, effort: Effort
+    model: Model, observations: Observations, optimum: Optimum, covariance: Array, units: Array, effort: SamplerSettings
 ) -> tuple[Array, Diagnostics]:
     """Return draws of psi around the maximum, weighted by the likelihood, shape (1, draws, parameters)."""
     from clvmodels.inference.sampling import Mode, laplace
@@ -365,8 +365,8 @@ def _by_posterior(
     histories: Histories | LazyHistories,
     method: BayesMethod,
     by: str | None,
-    effort: Effort,
-) -> OrdersFit | SpendFit:
+    effort: SamplerSettings,
+) -> TransactionFit | SpendFit:
     segments = None if by is None else split(histories, by)
     drawn = draw(model, priors, histories, _unit(model, histories), segments, method=method, effort=effort)
     observations = observe(model, histories)
@@ -397,7 +397,7 @@ def _unknown(model: Model) -> Array:
     return np.full((len(model.parameters), len(model.parameters)), np.nan)
 
 
-def _given(model: Model, params: Mapping[str, float], unit: Unit | None) -> OrdersFit | SpendFit:
+def _given(model: Model, params: Mapping[str, float], unit: Unit | None) -> TransactionFit | SpendFit:
     theta = model.theta(params)
     if theta.ndim > 3:
         raise ParameterError(f"{model.name}: parameters are numbers or arrays (chain, draw), got {theta.ndim - 1} axes")

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     import xarray as xr
     from arviz_stats.utils import ELPDData
 
-    from clvmodels.inference.orders_fit import OrdersFit
     from clvmodels.inference.spend_fit import SpendFit
+    from clvmodels.inference.transaction_fit import TransactionFit
 
 __all__ = ["Fit", "FitMethod", "Method"]
 
@@ -277,7 +277,7 @@ class Fit:
         """
         from clvmodels.inference import pointwise
 
-        return pointwise.to_datatree(cast("OrdersFit | SpendFit", self), histories, memory_gb)
+        return pointwise.to_datatree(cast("TransactionFit | SpendFit", self), histories, memory_gb)
 
     def loo(self, histories: Histories) -> ELPDData:
         """Return the expected log predictive density of customers left out (PSIS-LOO), for ``az.compare``.
@@ -314,7 +314,7 @@ class Fit:
         """
         from clvmodels.inference import pointwise
 
-        return pointwise.loo(cast("OrdersFit | SpendFit", self), histories)
+        return pointwise.loo(cast("TransactionFit | SpendFit", self), histories)
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write the fit as a small JSON file, which holds no customer data.
@@ -331,8 +331,8 @@ class Fit:
         >>> import clvmodels as clv
         >>> fit = clv.BGNBD().from_params({"r": .243, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
         >>> with TemporaryDirectory() as folder:
-        ...     fit.save(Path(folder, "orders.json"))
-        ...     clv.Fit.load(Path(folder, "orders.json"))
+        ...     fit.save(Path(folder, "transactions.json"))
+        ...     clv.Fit.load(Path(folder, "transactions.json"))
         <BG/NBD (given): r 0.243, alpha 4.414, a 0.793, b 2.426, time in weeks>
         """
         from clvmodels.inference import storage
@@ -340,7 +340,7 @@ class Fit:
         storage.save(self, path)
 
     @staticmethod
-    def load(path: str | PathLike[str]) -> OrdersFit | SpendFit:
+    def load(path: str | PathLike[str]) -> TransactionFit | SpendFit:
         """Read a fit that `save` wrote.
 
         Raises
@@ -360,8 +360,8 @@ class Fit:
         >>> truth = clv.BGNBD().from_params({"r": .243, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
         >>> fit = clv.BGNBD().fit(truth.simulate(500, "39 weeks", seed=1))
         >>> with TemporaryDirectory() as folder:
-        ...     fit.save(Path(folder, "orders.json"))
-        ...     again = clv.Fit.load(Path(folder, "orders.json"))
+        ...     fit.save(Path(folder, "transactions.json"))
+        ...     again = clv.Fit.load(Path(folder, "transactions.json"))
         >>> again.params == fit.params, again.fingerprint == fit.fingerprint, again.diagnostics.status
         (True, True, 'converged')
         """

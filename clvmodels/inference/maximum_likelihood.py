@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from clvmodels.inference.ascent import FARTHEST, Expansion, Objective, Optimum, climb, finite, simplex
+from clvmodels.inference.ascent import MAX_LOG_PARAMETER, Expansion, Objective, Optimum, finite, maximise_from, simplex
 from clvmodels.inference.observations import Observations
 from clvmodels.models.specification import Array, Model
 
@@ -26,7 +26,7 @@ def _objective(model: Model, observations: Observations) -> Objective:
     units = model.units(time=observations.time, money=observations.money)
 
     def grown(psi: Array) -> Array:
-        return np.asarray(np.exp(np.clip(psi, -FARTHEST, FARTHEST)) * units)
+        return np.asarray(np.exp(np.clip(psi, -MAX_LOG_PARAMETER, MAX_LOG_PARAMETER)) * units)
 
     def log_likelihood(psi: Array) -> tuple[float, Array]:
         growth = grown(psi)
@@ -53,13 +53,13 @@ def maximise(model: Model, observations: Observations) -> Optimum:
     ranked = everything if sample is None else sample
     starts = np.log(np.asarray(model.starts) - model.lower)
     starts = starts[np.argsort([finite(ranked(start)[0]) for start in starts])]
-    best = climb(everything, starts[0], sample)
+    best = maximise_from(everything, starts[0], sample)
     if best.converged and best.largest_sd < VAGUE:
         return best
-    best = max([best, *(climb(everything, start) for start in starts[1:])], key=_height)
-    best = max([best, *(climb(everything, start) for start in _near_limits(model, best.psi))], key=_height)
+    best = max([best, *(maximise_from(everything, start) for start in starts[1:])], key=_height)
+    best = max([best, *(maximise_from(everything, start) for start in _near_limits(model, best.psi))], key=_height)
     if not (best.converged or best.ended):
-        best = max(best, climb(everything, simplex(everything, starts[0])), key=_height)
+        best = max(best, maximise_from(everything, simplex(everything, starts[0])), key=_height)
     return best
 
 

@@ -13,8 +13,8 @@ from clvmodels.errors import FitError
 from clvmodels.inference.sums import history_expansion, history_sums, weighted_sum
 from clvmodels.models.specification import Array, Model, TransactionModel
 from clvmodels.numerics.distinct import run_starts
+from clvmodels.numerics.kernels import MANY
 from clvmodels.numerics.threads import dot, map_blocks
-from clvmodels.numerics.twins import MANY
 
 __all__ = ["Observations", "observe"]
 

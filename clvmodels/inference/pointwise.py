@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from arviz_stats.utils import ELPDData
 
     from clvmodels.inference.fit import Fit
-    from clvmodels.inference.orders_fit import OrdersFit
     from clvmodels.inference.spend_fit import SpendFit
+    from clvmodels.inference.transaction_fit import TransactionFit
 
 __all__ = ["loo", "to_datatree"]
 
@@ -70,7 +70,7 @@ def _by_customer(fit: Fit, histories: Histories) -> list[tuple[Array, DistinctRo
     return parts
 
 
-def loo(fit: OrdersFit | SpendFit, histories: Histories) -> ELPDData:
+def loo(fit: TransactionFit | SpendFit, histories: Histories) -> ELPDData:
     """Return the expected log predictive density of each customer, left out; `Fit.loo` says more."""
     import xarray as xr
     from arviz_stats.utils import ELPDDataLOO
@@ -129,7 +129,7 @@ def _left_out(log_likelihood: Array, efficiency: float) -> tuple[float, float, f
     return float(elpd), float(pareto_k), float(effective)
 
 
-def to_datatree(fit: OrdersFit | SpendFit, histories: Histories, memory_gb: float) -> xr.DataTree:
+def to_datatree(fit: TransactionFit | SpendFit, histories: Histories, memory_gb: float) -> xr.DataTree:
     """Return the fit as ArviZ's DataTree; `Fit.to_datatree` says more."""
     import arviz_base
 

@@ -20,29 +20,29 @@ from clvmodels.data.histories import Histories
 from clvmodels.data.lazy import LazyHistories, require_histories
 from clvmodels.errors import FitError
 from clvmodels.inference.simulation import future_counts
-from clvmodels.models.derived import Given, pmf, prepare, purchases, survive
+from clvmodels.models.derived import ConditionalOnAlive, interpolate_over_age, pmf, purchases, survive
 from clvmodels.models.specification import Array, SpendModel, TransactionModel
 from clvmodels.numerics.distinct import DistinctRows, distinct_rows
-from clvmodels.numerics.interpolate import ByAge, spans
+from clvmodels.numerics.interpolate import AgeInterpolant, spans
 from clvmodels.numerics.threads import map_blocks, take
 
 if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
-    from clvmodels.inference.orders_fit import OrdersFit
     from clvmodels.inference.spend_fit import SpendFit
+    from clvmodels.inference.transaction_fit import TransactionFit
 
 __all__ = [
-    "Asked",
+    "Estimand",
     "Part",
-    "Question",
-    "asked",
-    "asked_of_spend",
+    "Prediction",
     "distinct_of",
     "expected_purchases",
     "linear_spend",
     "over_blocks",
+    "predict",
+    "predict_spend",
     "probability_alive",
     "probability_of_purchases",
     "spend_in_engine",
@@ -51,7 +51,7 @@ __all__ = [
 ]
 
 Rows = NDArray[np.int64] | slice
-Use = Callable[[Rows, Array], Array | None]
+Reducer = Callable[[Rows, Array], Array | None]
 """``(rows, values)``: told the values of some rows, shape (rows, draws), which it may overwrite."""
 
 NUMBERS_PER_BLOCK: Final = 1 << 16
@@ -85,7 +85,7 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Question:
+class Estimand:
     """What is asked about each customer.
 
     Attributes
@@ -96,12 +96,12 @@ class Question:
         ``(alive, future)``: the answer from P(alive), shape (rows, draws), and `given`, shape (rows, draws, outputs).
     """
 
-    given: Given | None
+    given: ConditionalOnAlive | None
     answer: Callable[[Array, Array], Array]
 
 
 @dataclass(frozen=True)
-class Answers:
+class BlockDraws:
     """Numbers by row and draw, computed in blocks when somebody asks.
 
     Attributes
@@ -113,29 +113,29 @@ class Answers:
     index
         The row of each customer; None: the rows are the customers, or are joined to them in their engine.
     blocks
-        Calls a `Use` for all rows, block by block, in threads, and returns what it returned in the order of the blocks.
+        Calls a `Reducer` for all rows, block by block, in threads, and returns its results in the order of the blocks.
     """
 
     rows: int
     draws: int
     weight: Array | None
     index: NDArray[np.int64] | None
-    blocks: Callable[[Use], list[Array | None]]
+    blocks: Callable[[Reducer], list[Array | None]]
 
 
-def expected_purchases(model: TransactionModel, t: float) -> Question:
+def expected_purchases(model: TransactionModel, t: float) -> Estimand:
     """Ask for E[X(T, T + t]]."""
-    return Question(purchases(model, t), lambda alive, future: alive * future[..., 0])
+    return Estimand(purchases(model, t), lambda alive, future: alive * future[..., 0])
 
 
-def probability_alive(model: TransactionModel, t: float) -> Question:
+def probability_alive(model: TransactionModel, t: float) -> Estimand:
     """Ask for P(alive at T + t)."""
     if t == 0.0:
-        return Question(None, lambda alive, _: alive)
-    return Question(survive(model, t), lambda alive, future: alive * future[..., 0])
+        return Estimand(None, lambda alive, _: alive)
+    return Estimand(survive(model, t), lambda alive, future: alive * future[..., 0])
 
 
-def probability_of_purchases(model: TransactionModel, t: float, n: float) -> Question:
+def probability_of_purchases(model: TransactionModel, t: float, n: float) -> Estimand:
     """Ask for P(X(T, T + t] = n).
 
     Raises
@@ -148,35 +148,35 @@ def probability_of_purchases(model: TransactionModel, t: float, n: float) -> Que
         raise FitError(f"n is a number of purchases, 0, 1, 2, ..., got {abridged(n)}")
     n = number
     if t == 0.0:
-        return Question(None, lambda alive, _: np.full(alive.shape, float(n == 0)))
-    return Question(pmf(model, t, float(n)), lambda alive, future: alive * future[..., 0] + (1.0 - alive) * (n == 0))
+        return Estimand(None, lambda alive, _: np.full(alive.shape, float(n == 0)))
+    return Estimand(pmf(model, t, float(n)), lambda alive, future: alive * future[..., 0] + (1.0 - alive) * (n == 0))
 
 
 def order_answers(
-    model: TransactionModel, part: Part, histories: Histories | LazyHistories, question: Question, memory: float
-) -> Answers:
+    model: TransactionModel, part: Part, histories: Histories | LazyHistories, question: Estimand, memory: float
+) -> BlockDraws:
     """Return the answers to a question, by distinct history of the customers of a part; memory in bytes."""
     distinct = distinct_of(part, histories)
 
-    def blocks(use: Use) -> list[Array | None]:
+    def blocks(use: Reducer) -> list[Array | None]:
         def tell(rows: Rows, alive: Array, future: Array) -> Array | None:
             return use(rows, question.answer(alive, future))
 
         return over_blocks(model, part.draws, distinct, question.given, tell, memory=memory)
 
     index = None if isinstance(histories, LazyHistories) else distinct.index
-    return Answers(len(distinct.rows), len(part.draws), distinct.weight, index, blocks)
+    return BlockDraws(len(distinct.rows), len(part.draws), distinct.weight, index, blocks)
 
 
 def simulated_counts(
     model: TransactionModel, part: Part, histories: Histories, t: float, seed: np.random.SeedSequence
-) -> Answers:
+) -> BlockDraws:
     """Return simulated numbers of purchases in (T, T + t], by customer of a part."""
     draws = part.draws if len(part.draws) > 1 else np.repeat(part.draws, SIMULATED_FUTURES, axis=0)
     columns = [_some(column, part)[:, None] for column in (histories.frequency, histories.recency, histories.T)]
     size = max(NUMBERS_PER_BLOCK // len(draws), 1)
 
-    def blocks(use: Use) -> list[Array | None]:
+    def blocks(use: Reducer) -> list[Array | None]:
         def block(rows: slice) -> Array | None:
             generator = np.random.default_rng(
                 np.random.SeedSequence(seed.entropy, spawn_key=(*seed.spawn_key, rows.start))
@@ -186,25 +186,25 @@ def simulated_counts(
 
         return map_blocks(block, len(columns[0]), size)
 
-    return Answers(len(columns[0]), len(draws), None, None, blocks)
+    return BlockDraws(len(columns[0]), len(draws), None, None, blocks)
 
 
-def spend_answers(model: SpendModel, part: Part, histories: Histories) -> Answers:
+def spend_answers(model: SpendModel, part: Part, histories: Histories) -> BlockDraws:
     """Return expected values of an order, by customer of a part."""
     x, spend = (_some(column, part)[:, None] for column in (histories.frequency, histories.monetary_value))
     size = max(NUMBERS_PER_BLOCK // len(part.draws), 1)
 
-    def blocks(use: Use) -> list[Array | None]:
+    def blocks(use: Reducer) -> list[Array | None]:
         return map_blocks(lambda rows: use(rows, model.expected_spend(part.draws, x[rows], spend[rows])), len(x), size)
 
-    return Answers(len(x), len(part.draws), None, None, blocks)
+    return BlockDraws(len(x), len(part.draws), None, None, blocks)
 
 
 def over_blocks[R](
     model: TransactionModel,
     draws: Array,
     distinct: DistinctRows,
-    given: Given | None,
+    given: ConditionalOnAlive | None,
     use: Callable[[Rows, Array, Array], R],
     *,
     memory: float,
@@ -241,7 +241,7 @@ def over_blocks[R](
     counts, ages = np.ascontiguousarray(pairs.rows.T)
     results: list[R] = []
     for span in spans(counts, int(memory / (BYTES_PER_POINT * len(draws)))):
-        prepared = prepare(given, model, draws, counts[span], ages[span])
+        prepared = interpolate_over_age(given, model, draws, counts[span], ages[span])
         some = _Span(model, draws, prepared, t_x, pairs.order[ends[span.start] :], ends[span.start : span.stop + 1])
         results += map_blocks(lambda rows, some=some: some.tell(use, rows), some.rows, size)  # type: ignore[misc]
     return results
@@ -265,7 +265,7 @@ class _Span:
 
     model: TransactionModel
     draws: Array
-    prepared: ByAge
+    prepared: AgeInterpolant
     t_x: Array
     order: NDArray[np.int64]
     ends: NDArray[np.int64]
@@ -321,8 +321,8 @@ def summary(values: Array) -> pd.Series:
 
 
 @dataclass(frozen=True, eq=False)
-class Asked:
-    """A question put to a fit about customers; made by `asked` and `asked_of_spend`.
+class Prediction:
+    """A question put to a fit about customers; made by `predict` and `predict_spend`.
 
     Attributes
     ----------
@@ -342,13 +342,13 @@ class Asked:
 
     histories: Histories | LazyHistories
     parts: Sequence[Part]
-    answers: Sequence[Answers]
+    answers: Sequence[BlockDraws]
     chains: int
     memory: float
     model: TransactionModel | None = None
-    expected: Asked | None = None
+    expected: Prediction | None = None
 
-    def simulated(self, t: float, seed: int | None) -> Asked:
+    def simulated(self, t: float, seed: int | None) -> Prediction:
         """Return what customers will really do in place of what is expected of them: purchases in (T, T + t]."""
         assert self.model is not None
         require_seed(seed, FitError)
@@ -359,10 +359,10 @@ class Asked:
         ]
         return replace(self, answers=counts, expected=self)
 
-    def told(self, name: str, *, return_draws: bool) -> pd.DataFrame | xr.DataArray | EngineTable:
+    def to_frame(self, name: str, *, return_draws: bool) -> pd.DataFrame | xr.DataArray | EngineTable:
         """Return a table by customer, or the draws; of histories in an engine, a table of the engine."""
         if require_flag("return_draws", return_draws, FitError):
-            return self.draws(name)
+            return self.to_draws(name)
         return self._in_engine(self.histories) if isinstance(self.histories, LazyHistories) else self.table()
 
     def _in_engine(self, histories: LazyHistories) -> EngineTable:
@@ -386,7 +386,7 @@ class Asked:
             table[:, 0] = self.expected.table()["mean"]
         return pd.DataFrame(table, index=index, columns=list(COLUMNS[: table.shape[1]]))
 
-    def draws(self, name: str) -> xr.DataArray:
+    def to_draws(self, name: str) -> xr.DataArray:
         """Return the draws, dimensions (chain, draw, customer_id); refuse if they take too much memory."""
         import xarray as xr
 
@@ -418,7 +418,7 @@ class Asked:
                 "fit.thinned(10), ask for the table of quantiles, or raise memory_gb"
             )
 
-    def _by_customer(self, of: Callable[[Answers], Array]) -> Array:
+    def _by_customer(self, of: Callable[[BlockDraws], Array]) -> Array:
         """Return one table by customer from those of the parts."""
         tables = [of(answers) for answers in self.answers]
         if self.parts[0].rows is None:
@@ -429,19 +429,21 @@ class Asked:
         return table
 
 
-def asked(fit: OrdersFit, histories: Histories | LazyHistories, question: Question, memory_gb: float = 1.0) -> Asked:
+def predict(
+    fit: TransactionFit, histories: Histories | LazyHistories, question: Estimand, memory_gb: float = 1.0
+) -> Prediction:
     """Put a question to a fit of transactions; nothing is computed yet."""
     require_histories(histories)
     parts, memory = fit.parts(histories), require_memory(memory_gb, FitError)
     answers = [order_answers(fit.model, part, histories, question, memory) for part in parts]
-    return Asked(histories, parts, answers, len(fit.theta), memory, fit.model)
+    return Prediction(histories, parts, answers, len(fit.theta), memory, fit.model)
 
 
-def asked_of_spend(fit: SpendFit, histories: Histories, memory_gb: float = 1.0) -> Asked:
+def predict_spend(fit: SpendFit, histories: Histories, memory_gb: float = 1.0) -> Prediction:
     """Ask a fit of spend for the expected values of orders."""
     parts, memory = fit.parts(histories), require_memory(memory_gb, FitError)
     answers = [spend_answers(fit.model, part, histories) for part in parts]
-    return Asked(histories, parts, answers, len(fit.theta), memory)
+    return Prediction(histories, parts, answers, len(fit.theta), memory)
 
 
 def spend_in_engine(fit: SpendFit, histories: LazyHistories) -> EngineTable:
@@ -487,7 +489,7 @@ def linear_spend(model: SpendModel, theta: Array, x: Array) -> tuple[float, Arra
     return unknown, np.where(counts > 0.0, [at[0], slope], 0.0)[:, index]
 
 
-def _summarised(answers: Answers) -> Array:
+def _summarised(answers: BlockDraws) -> Array:
     table = np.empty((answers.rows, len(COLUMNS) if answers.draws > 1 else 1))
 
     def use(rows: Rows, values: Array) -> None:
@@ -497,7 +499,7 @@ def _summarised(answers: Answers) -> Array:
     return table if answers.index is None else take(table, answers.index)
 
 
-def _drawn(answers: Answers) -> Array:
+def _drawn(answers: BlockDraws) -> Array:
     values = np.empty((answers.rows, answers.draws))
 
     def use(rows: Rows, some: Array) -> None:
@@ -507,7 +509,7 @@ def _drawn(answers: Answers) -> Array:
     return values if answers.index is None else take(values, answers.index)
 
 
-def _total(answers: Answers) -> Array:
+def _total(answers: BlockDraws) -> Array:
     def use(rows: Rows, values: Array) -> Array:
         weight = np.ones(len(values)) if answers.weight is None else answers.weight[rows]
         return np.asarray(np.einsum("i,ij->j", weight, values))

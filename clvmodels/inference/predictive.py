@@ -22,8 +22,8 @@ from clvmodels.units import DAYS, Unit
 if TYPE_CHECKING:
     import pandas as pd
 
-    from clvmodels.inference.estimator import OrdersEstimator
-    from clvmodels.inference.orders_fit import OrdersFit
+    from clvmodels.inference.estimator import TransactionEstimator
+    from clvmodels.inference.transaction_fit import TransactionFit
 
 __all__ = ["Replicated", "observed_shares", "prior_draws", "replicated_by_fit", "replicated_by_priors"]
 
@@ -97,14 +97,14 @@ def prior_draws(model: Model, priors: Priors | None, unit: Unit | None, *, draws
 
 
 def replicated_by_priors(
-    estimator: OrdersEstimator, histories: Histories, *, most: int, draws: int, seed: int
+    estimator: TransactionEstimator, histories: Histories, *, most: int, draws: int, seed: int
 ) -> Replicated:
     """Return what customers of these ages would have done, if the priors were all that is known."""
     theta = prior_draws(estimator.model, estimator.priors, histories.unit, draws=draws, seed=seed)
     return _replicated(estimator.model, [Part(theta, theta.mean(axis=0))], histories, most, seed)
 
 
-def replicated_by_fit(fit: OrdersFit, histories: Histories, *, most: int, draws: int, seed: int) -> Replicated:
+def replicated_by_fit(fit: TransactionFit, histories: Histories, *, most: int, draws: int, seed: int) -> Replicated:
     """Return what customers of these ages would have done under draws of a fit, evenly taken from all it has.
 
     A point estimate is one draw, taken again and again: its replications differ by chance alone.

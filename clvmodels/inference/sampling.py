@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from clvmodels.errors import FitError, ParameterError
-from clvmodels.inference.ascent import Objective, climb
+from clvmodels.inference.ascent import Objective, maximise_from
 from clvmodels.inference.posterior import Target
 from clvmodels.models.specification import Array
 
 if TYPE_CHECKING:
-    from clvmodels.inference.bayes import Effort
+    from clvmodels.inference.bayes import SamplerSettings
 
-__all__ = ["Mode", "Sampled", "advi", "laplace", "mode", "nuts"]
+__all__ = ["Mode", "PosteriorDraws", "advi", "laplace", "mode", "nuts"]
 
 LONGEST_SD: Final = 5.0
 """Of an unconstrained variable; where the curvature says more, or nothing, a chain starts with this."""
@@ -57,7 +57,7 @@ class Mode:
 
 
 @dataclass(frozen=True)
-class Sampled:
+class PosteriorDraws:
     """Draws of u, shape (chain, draw, size), and what the sampler says of them, arrays (chain, draw) by name."""
 
     u: Array
@@ -81,14 +81,14 @@ def mode(target: Target, sample: Target | None = None) -> Mode:
             f"the model has no density at the centre of the priors ({centre}); state priors whose centres a model can "
             "have: shares between zero and one, everything else above zero"
         )
-    optimum = climb(everybody, start, few)
+    optimum = maximise_from(everybody, start, few)
     values, vectors = np.linalg.eigh(optimum.hessian)
     clean = bool(np.isfinite(optimum.value) and values[0] > 0.0) and optimum.converged
     sd = np.minimum(1.0 / np.sqrt(np.maximum(values, LONGEST_SD**-2)), LONGEST_SD)
     return Mode(optimum.psi, vectors * sd, optimum.value, clean)
 
 
-def nuts(target: Target, centre: Mode, effort: Effort) -> Sampled:
+def nuts(target: Target, centre: Mode, effort: SamplerSettings) -> PosteriorDraws:
     """Sample by NUTS."""
     return {"nutpie": _nutpie, "pymc": _pymc}[effort.sampler](target, centre, effort)
 
@@ -108,7 +108,7 @@ def _rounded(target: Target, centre: Mode, seed: int | None) -> Mode:
     return replace(centre, u=u.mean(axis=0), factor=np.linalg.cholesky(np.cov(u, rowvar=False)))
 
 
-def _nutpie(target: Target, centre: Mode, effort: Effort) -> Sampled:
+def _nutpie(target: Target, centre: Mode, effort: SamplerSettings) -> PosteriorDraws:
     """Sample with nutpie, in coordinates in which the posterior is nearly standard normal."""
     import nutpie
     from nutpie.compiled_pyfunc import from_pyfunc
@@ -142,13 +142,13 @@ def _nutpie(target: Target, centre: Mode, effort: Effort) -> Sampled:
     z = result["posterior"]["z"].to_numpy()
     stats = result["sample_stats"]
     kept = {"diverging": "diverging", "n_steps": "n_steps", "step_size": "step_size", "logp": "lp"}
-    return Sampled(
+    return PosteriorDraws(
         centre.u + z @ centre.factor.T,
         {ours: stats[theirs].to_numpy() for theirs, ours in kept.items() if theirs in stats},
     )
 
 
-def _pymc(target: Target, _: Mode, effort: Effort) -> Sampled:
+def _pymc(target: Target, _: Mode, effort: SamplerSettings) -> PosteriorDraws:
     """Sample with PyMC's own implementation."""
     import pymc as pm
 
@@ -169,10 +169,10 @@ def _pymc(target: Target, _: Mode, effort: Effort) -> Sampled:
     parts = [result["posterior"][value.name].to_numpy() for value in target.built.continuous_value_vars]
     u = np.concatenate([part.reshape(shape) for part in parts], axis=-1)
     stats = ("diverging", "n_steps", "step_size", "lp")
-    return Sampled(u, {name: result["sample_stats"][name].to_numpy() for name in stats})
+    return PosteriorDraws(u, {name: result["sample_stats"][name].to_numpy() for name in stats})
 
 
-def laplace(log_density: Callable[[Array], float], centre: Mode, *, draws: int, seed: int | None) -> Sampled:
+def laplace(log_density: Callable[[Array], float], centre: Mode, *, draws: int, seed: int | None) -> PosteriorDraws:
     """Draw from Laplace's approximation with the tails of Student's t, weigh each draw by what it leaves out, resample.
 
     The largest weights are smoothed by a generalised Pareto distribution; its shape k above 0.7 says that the
@@ -198,7 +198,7 @@ def laplace(log_density: Callable[[Array], float], centre: Mode, *, draws: int, 
     share = np.cumsum(np.exp(log_weight - np.max(log_weight)))
     positions = (np.arange(draws) + generator.random()) / draws * share[-1]
     chosen = generator.permutation(np.minimum(np.searchsorted(share, positions), proposals - 1))
-    return Sampled(u[None, chosen], {"lp": values[None, chosen]}, float(pareto_k))
+    return PosteriorDraws(u[None, chosen], {"lp": values[None, chosen]}, float(pareto_k))
 
 
 def advi(target: Target, start: Mode, *, seed: int | None, progress: bool) -> Mode:

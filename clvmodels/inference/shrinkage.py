@@ -20,7 +20,7 @@ from numpy.typing import ArrayLike
 from scipy import special
 
 from clvmodels.errors import DataError, FitError
-from clvmodels.inference.ascent import Objective, climb, finish, simplex
+from clvmodels.inference.ascent import Objective, maximise_from, newton_polish, simplex
 from clvmodels.models.specification import Array
 from clvmodels.numerics.distinct import distinct_rows
 from clvmodels.numerics.special import log_gamma_ratio
@@ -349,9 +349,9 @@ def _fitted(
 ) -> Shrunk:
     """Return the rates under the population that maximises the likelihood."""
     objective = Objective(log_likelihood, len(events) + float(events.sum()))
-    optimum = climb(objective, start)
+    optimum = maximise_from(objective, start)
     if not optimum.converged:
-        optimum = finish(objective, simplex(objective, start))
+        optimum = newton_polish(objective, simplex(objective, start))
     if not optimum.converged:
         raise FitError(
             f"no maximum of the likelihood of {len(events):,} customers' counts was found: the gradient is"

@@ -86,7 +86,9 @@ class SpendFit(Fit):
             if return_draws:
                 raise FitError("draws of each customer need histories in memory: write rfm.collect()")
             return predictions.spend_in_engine(self, histories)
-        return predictions.asked_of_spend(self, histories, memory_gb).told("expected_spend", return_draws=return_draws)
+        return predictions.predict_spend(self, histories, memory_gb).to_frame(
+            "expected_spend", return_draws=return_draws
+        )
 
     def plot(self, histories: Histories, *, ax: Axes | None = None, return_data: bool = False) -> Drawn:
         """Draw the mean spend of repeat buyers, observed and as the model has it: ``clv.plots.spend_density``.

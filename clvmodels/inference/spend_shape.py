@@ -9,7 +9,7 @@ import numpy as np
 
 from clvmodels.data.histories import Histories
 from clvmodels.errors import DataError
-from clvmodels.inference.imagined import require_one_population
+from clvmodels.inference.hypothetical import require_one_population
 from clvmodels.models.specification import Array, SpendModel
 from clvmodels.numerics.distinct import distinct_rows
 

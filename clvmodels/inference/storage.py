@@ -21,8 +21,8 @@ from clvmodels.units import parse_unit
 
 if TYPE_CHECKING:
     from clvmodels.inference.fit import Fit
-    from clvmodels.inference.orders_fit import OrdersFit
     from clvmodels.inference.spend_fit import SpendFit
+    from clvmodels.inference.transaction_fit import TransactionFit
 
 __all__ = ["load", "save"]
 
@@ -78,7 +78,7 @@ def _from_json(value: Any) -> Any:  # noqa: ANN401 - as above
     return INFINITE.get(value, value) if isinstance(value, str) else value
 
 
-def load(path: str | PathLike[str]) -> OrdersFit | SpendFit:
+def load(path: str | PathLike[str]) -> TransactionFit | SpendFit:
     """Read a fit."""
     file = require_path(path, "a fit", FitError)
     try:
@@ -88,7 +88,7 @@ def load(path: str | PathLike[str]) -> OrdersFit | SpendFit:
     except (RecursionError, ValueError) as error:
         raise FitError(f"{path} is not a fit saved by this package: {error}") from error
     if not isinstance(content, dict) or content.get("format") != FORMAT:
-        raise FitError(f'{path} is not a fit saved by this package; write one with fit.save("orders.json")')
+        raise FitError(f'{path} is not a fit saved by this package; write one with fit.save("transactions.json")')
     version = content.get("version")
     if _is_whole(version) and version > VERSION:
         raise FitError(f"{path} was written by a later version (format {version}, known {VERSION}); update clvmodels")
@@ -102,7 +102,7 @@ def load(path: str | PathLike[str]) -> OrdersFit | SpendFit:
         raise FitError(f"{path} is damaged ({type(error).__name__}: {error}); fit and save again") from error
 
 
-def _rebuild(content: dict[str, Any]) -> OrdersFit | SpendFit:
+def _rebuild(content: dict[str, Any]) -> TransactionFit | SpendFit:
     from clvmodels.inference.estimator import build
 
     _require_words(content)

@@ -17,16 +17,16 @@ import numpy as np
 
 from clvmodels.models.specification import Array, TransactionModel
 from clvmodels.numerics.distinct import distinct_rows
-from clvmodels.numerics.interpolate import ByAge, by_age
+from clvmodels.numerics.interpolate import AgeInterpolant, by_age
 from clvmodels.numerics.quadrature import TimeGrid, Weighting
 from clvmodels.numerics.threads import map_blocks, take
 
 __all__ = [
-    "Given",
+    "ConditionalOnAlive",
     "alive",
     "expected_purchases",
+    "interpolate_over_age",
     "pmf",
-    "prepare",
     "purchases",
     "residual",
     "residuals",
@@ -34,7 +34,7 @@ __all__ = [
     "survive",
 ]
 
-Given = Callable[[Array, Array, Array], Array]
+ConditionalOnAlive = Callable[[Array, Array, Array], Array]
 """``(theta, x, T)``: something about customers who are alive at T, under theta of shape (draws, parameters), at points
 x and T of shape (points,), sorted by x; returns shape (points, draws, outputs)."""
 
@@ -48,19 +48,19 @@ LEAST: Final = 1e-300
 """What is left of an intensity that falls at once; its log is a number."""
 
 
-def purchases(model: TransactionModel, t: float) -> Given:
+def purchases(model: TransactionModel, t: float) -> ConditionalOnAlive:
     """Return the function that gives E[purchases in (T, T + t]]."""
     time = np.asarray(t)
     return lambda theta, x, T: model.expected_purchases(theta, x[:, None], T[:, None], time)[..., None]
 
 
-def survive(model: TransactionModel, t: float) -> Given:
+def survive(model: TransactionModel, t: float) -> ConditionalOnAlive:
     """Return the function that gives P(alive at T + t)."""
     time = np.asarray(t)
     return lambda theta, x, T: model.future(theta, x[:, None], T[:, None], time)[0][..., None]
 
 
-def pmf(model: TransactionModel, t: float, n: float) -> Given:
+def pmf(model: TransactionModel, t: float, n: float) -> ConditionalOnAlive:
     """Return the function that gives P(n purchases in (T, T + t])."""
     time, number = np.asarray(t), np.asarray(n)
     return _few_draws_at_a_time(
@@ -68,7 +68,7 @@ def pmf(model: TransactionModel, t: float, n: float) -> Given:
     )
 
 
-def _few_draws_at_a_time(given: Given, numbers: int) -> Given:
+def _few_draws_at_a_time(given: ConditionalOnAlive, numbers: int) -> ConditionalOnAlive:
     """Return a function that asks `given`, which holds so many numbers a point and draw, for few draws at a time."""
 
     def in_parts(theta: Array, x: Array, T: Array) -> Array:
@@ -79,7 +79,9 @@ def _few_draws_at_a_time(given: Given, numbers: int) -> Given:
     return in_parts
 
 
-def residuals(model: TransactionModel, draws: Array, x: Array, T: Array, weightings: Sequence[Weighting]) -> Given:
+def residuals(
+    model: TransactionModel, draws: Array, x: Array, T: Array, weightings: Sequence[Weighting]
+) -> ConditionalOnAlive:
     """Return the function that gives weighted integrals of the purchase intensity, and then of survival.
 
     Parameters
@@ -111,7 +113,9 @@ def residuals(model: TransactionModel, draws: Array, x: Array, T: Array, weighti
     return _few_draws_at_a_time(integrals, len(grid.nodes))
 
 
-def prepare(given: Given, model: TransactionModel, draws: Array, x: Array, T: Array) -> ByAge:
+def interpolate_over_age(
+    given: ConditionalOnAlive, model: TransactionModel, draws: Array, x: Array, T: Array
+) -> AgeInterpolant:
     """Return what `given` says at sorted distinct pairs (x, T), ready to be evaluated; draws of shape (draws, ...)."""
     return by_age(lambda some, x, T: given(draws[some], x, T), x, T, _scale(model, draws), len(draws))
 
@@ -162,12 +166,12 @@ def residual(
     return both[:, : len(weightings)], both[:, len(weightings) :]
 
 
-def _everywhere(given: Given, model: TransactionModel, theta: Array, x: Array, T: Array) -> Array:
+def _everywhere(given: ConditionalOnAlive, model: TransactionModel, theta: Array, x: Array, T: Array) -> Array:
     """Return what `given` says of every customer under one theta, shape (n, outputs)."""
     if len(x) == 0:
         return np.zeros((0, 1))
     pairs = distinct_rows(x, T, with_order=True)
-    prepared = prepare(given, model, theta[None], *np.ascontiguousarray(pairs.rows.T))
+    prepared = interpolate_over_age(given, model, theta[None], *np.ascontiguousarray(pairs.rows.T))
     return take(np.concatenate(map_blocks(prepared.at, len(pairs.rows), PAIRS_PER_BLOCK))[:, 0], pairs.index)
 
 

@@ -11,8 +11,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from clvmodels.numerics.kernels import at_hand
 from clvmodels.numerics.threads import map_blocks, sort
-from clvmodels.numerics.twins import at_hand
 
 __all__ = ["DistinctRows", "distinct_rows", "run_starts"]
 

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from clvmodels.numerics.threads import map_blocks
 
-__all__ = ["ByAge", "Function", "angles", "by_age", "spans", "to_coefficients"]
+__all__ = ["AgeInterpolant", "Function", "angles", "by_age", "spans", "to_coefficients"]
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
@@ -40,7 +40,7 @@ VALUES_AT_A_TIME: Final = 512
 
 
 @dataclass(frozen=True)
-class ByAge:
+class AgeInterpolant:
     """A function of (x, T) at the distinct pairs of a customer base, made by `by_age`.
 
     Attributes
@@ -102,7 +102,7 @@ class ByAge:
         return values
 
 
-def by_age(function: Function, x: Array, T: Array, scale: float, draws: int) -> ByAge:
+def by_age(function: Function, x: Array, T: Array, scale: float, draws: int) -> AgeInterpolant:
     """Prepare to evaluate ``function`` at many pairs (x, T), calling it at as few points as possible.
 
     Parameters
@@ -138,7 +138,7 @@ def by_age(function: Function, x: Array, T: Array, scale: float, draws: int) -> 
         for group, (new, good) in zip(groups, found, strict=True):
             coefficients[group] = _joined(coefficients[group], new, some[good], good, draws)
             todo[group, some[good]] = False
-    return ByAge(function, x, T, draws, scale, starts, tuple(coefficients))
+    return AgeInterpolant(function, x, T, draws, scale, starts, tuple(coefficients))
 
 
 def spans(x: Array, points: int) -> list[slice]:

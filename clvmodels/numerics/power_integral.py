@@ -149,7 +149,7 @@ class _Nodes:
         Of the nodes, as a share of the width; shape (nodes, 1).
     near, far, log_far
         By how much the two factors have grown, as a share of their start, and the log of the second factor's growth.
-    terms
+    assumptions
         The integrand times the share of each node.
     """
 

@@ -94,9 +94,9 @@ def acquisition(book: Book, customers: Sequence[float]) -> Acquisition:
         raise AssumptionError(
             f"a plan is a number of customers for each coming year, such as [500, 600], got {customers!r}"
         )
-    new, unit = book.new_customer, book.orders.unit
-    middle = book.terms.year_in(unit) * np.arange(0.5, len(numbers))
-    discounted = numbers * discount_factor(replace(book.terms, timing="continuous"), unit, middle)
+    new, unit = book.new_customer, book.transactions.unit
+    middle = book.assumptions.year_in(unit) * np.arange(0.5, len(numbers))
+    discounted = numbers * discount_factor(replace(book.assumptions, timing="continuous"), unit, middle)
     table = pd.DataFrame(
         {
             "customers": numbers,

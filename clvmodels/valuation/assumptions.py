@@ -177,8 +177,8 @@ class Assumptions:
         Examples
         --------
         >>> import clvmodels as clv
-        >>> terms = Assumptions.from_file(clv.datasets.path("cdnow.toml"))
-        >>> terms.discount_rate, terms.margin, terms.year
+        >>> assumptions = Assumptions.from_file(clv.datasets.path("cdnow.toml"))
+        >>> assumptions.discount_rate, assumptions.margin, assumptions.year
         (0.15, 0.3, '52 weeks')
         """
         return cls.from_toml(toml_of(path), source=str(path))
@@ -194,10 +194,10 @@ class Assumptions:
 
         Examples
         --------
-        >>> Assumptions.from_toml(b"discount_rate = 0.15; margin = 0.30", source="terms.toml")
+        >>> Assumptions.from_toml(b"discount_rate = 0.15; margin = 0.30", source="costs.toml")
         Traceback (most recent call last):
             ...
-        clvmodels.errors.AssumptionError: terms.toml is not valid TOML: Expected newline or end of document after ...
+        clvmodels.errors.AssumptionError: costs.toml is not valid TOML: Expected newline or end of document after ...
         >>> Assumptions.from_toml(b"discount_rate = 0.15\nmargin = 0.30").margin
         0.3
         """
@@ -237,7 +237,7 @@ class Assumptions:
             )
         return cls(**content)
 
-    def changed(self, changes: Mapping[str, Any]) -> Self:
+    def replace(self, changes: Mapping[str, Any]) -> Self:
         """Return the assumptions with some of them changed; unknown names are refused.
 
         Raises
@@ -247,7 +247,7 @@ class Assumptions:
 
         Examples
         --------
-        >>> Assumptions(discount_rate=0.15, margin=0.30).changed({"margin": 0.25}).margin
+        >>> Assumptions(discount_rate=0.15, margin=0.30).replace({"margin": 0.25}).margin
         0.25
         """
         self._require_known(changes)
@@ -265,10 +265,10 @@ class Assumptions:
 
         Examples
         --------
-        >>> terms = Assumptions(discount_rate=0.15, margin=0.30)
-        >>> terms.to_dict()["year"], "horizon" in terms.to_dict()
+        >>> assumptions = Assumptions(discount_rate=0.15, margin=0.30)
+        >>> assumptions.to_dict()["year"], "horizon" in assumptions.to_dict()
         ('365.25 days', False)
-        >>> Assumptions.from_mapping(terms.to_dict()) == terms
+        >>> Assumptions.from_mapping(assumptions.to_dict()) == assumptions
         True
         """
         values = {field.name: getattr(self, field.name) for field in fields(self)}
@@ -304,10 +304,10 @@ class Assumptions:
 
         Examples
         --------
-        >>> terms = Assumptions(discount_rate=0.15, margin=0.30, year="52 weeks", horizon="10 years")
-        >>> terms.horizon_in("week")
+        >>> assumptions = Assumptions(discount_rate=0.15, margin=0.30, year="52 weeks", horizon="10 years")
+        >>> assumptions.horizon_in("week")
         520.0
-        >>> terms.changed({"horizon": None}).horizon_in("week")
+        >>> assumptions.replace({"horizon": None}).horizon_in("week")
         inf
         """
         if self.horizon is None:
@@ -322,8 +322,8 @@ class Assumptions:
         --------
         The 0.27 % a week of the published valuation of CDNOW:
 
-        >>> terms = Assumptions(discount_rate=0.15, margin=0.30, year="52 weeks")
-        >>> round(terms.force_of_interest("week"), 4), round(terms.force_of_interest("year"), 3)
+        >>> assumptions = Assumptions(discount_rate=0.15, margin=0.30, year="52 weeks")
+        >>> round(assumptions.force_of_interest("week"), 4), round(assumptions.force_of_interest("year"), 3)
         (0.0027, 0.14)
         """
         return math.log1p(self.discount_rates[-1]) / self.year_in(unit)
@@ -333,8 +333,8 @@ class Assumptions:
 
         Examples
         --------
-        >>> terms = Assumptions(discount_rate=0.15, margin=0.30, growth=0.02)
-        >>> round(terms.force_of_growth("year"), 4)
+        >>> assumptions = Assumptions(discount_rate=0.15, margin=0.30, growth=0.02)
+        >>> round(assumptions.force_of_growth("year"), 4)
         0.0198
         """
         return math.log1p(self.growth) / self.year_in(unit)

@@ -12,8 +12,8 @@ from typing import Any, Final, NamedTuple
 
 from clvmodels.data.scans import named
 from clvmodels.errors import DataError
-from clvmodels.inference.orders_fit import OrdersFit
 from clvmodels.inference.spend_fit import SpendFit
+from clvmodels.inference.transaction_fit import TransactionFit
 from clvmodels.valuation.book import Book
 
 __all__ = ["Content", "Seen", "audit", "hash_of_files", "seen"]
@@ -80,7 +80,7 @@ def _hash_of(content: object) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
 
 
-def _fit(fit: OrdersFit | SpendFit) -> dict[str, Any]:
+def _fit(fit: TransactionFit | SpendFit) -> dict[str, Any]:
     params = {name: float(value) for name, value in fit.params.items()}
     return {
         "model": fit.model.key,
@@ -127,9 +127,9 @@ def audit(books: Mapping[str, Book], inputs: Mapping[str, Seen | Content], seeds
             "customers": len(book.histories),
             "histories": book.histories.distinct.fingerprint,
             "notes": [] if book.histories.report is None else list(book.histories.report.notes),
-            "orders": _fit(book.orders),
+            "orders": _fit(book.transactions),
             "spend": _fit(book.spend),
-            "assumptions": _hash_of(book.terms.to_dict()),
+            "assumptions": _hash_of(book.assumptions.to_dict()),
             "equity": book.equity,
         }
         for closing, book in books.items()

@@ -14,22 +14,21 @@ from clvmodels.arguments import abridged, as_number, require_flag, require_seed
 from clvmodels.data.histories import Histories
 from clvmodels.data.lazy import LazyHistories, require_histories
 from clvmodels.errors import AssumptionError, FitError
-from clvmodels.inference.orders_fit import OrdersFit
 from clvmodels.inference.spend_fit import SpendFit
+from clvmodels.inference.transaction_fit import TransactionFit
 from clvmodels.numerics.threads import dot
-from clvmodels.valuation.ahead import Ahead, ahead
 from clvmodels.valuation.assumptions import Assumptions
 from clvmodels.valuation.checks import require_number
 from clvmodels.valuation.concentration import whole_customers
 from clvmodels.valuation.discounting import calendar_years, discounting, growing
 from clvmodels.valuation.expectations import expected
 from clvmodels.valuation.finite import require_amounts, require_end, require_finite_drivers
-from clvmodels.valuation.futures import realised
+from clvmodels.valuation.futures import simulated_futures
 from clvmodels.valuation.lines import (
     COMMON,
     DRIVERS,
     OWN,
-    Future,
+    DiscountedDrivers,
     Line,
     lines_of,
     rates_of,
@@ -38,6 +37,7 @@ from clvmodels.valuation.lines import (
     total,
 )
 from clvmodels.valuation.new_customer import NewCustomer, new_customer
+from clvmodels.valuation.residual_expectations import ResidualExpectations, ahead
 from clvmodels.valuation.uncertainty import CUSTOMER_COLUMNS, Basis, Interval, Uncertainty
 from clvmodels.valuation.unknown_spend import warn_of_unknown_spend
 
@@ -66,9 +66,9 @@ class Book:
 
     Attributes
     ----------
-    orders, spend
+    transactions, spend
         The fits it rests on.
-    terms
+    assumptions
         The assumptions.
     histories
         The customers.
@@ -81,29 +81,31 @@ class Book:
         How many customers each history stands for, shape (histories,); None: one.
     """
 
-    orders: OrdersFit
+    transactions: TransactionFit
     spend: SpendFit
-    terms: Assumptions
+    assumptions: Assumptions
     histories: Histories
     order_value: Array
-    ahead: Sequence[Ahead]
+    ahead: Sequence[ResidualExpectations]
     weight: Array | None = None
     _draws: dict[tuple[bool, int | None], Uncertainty] = field(default_factory=dict, init=False)
 
     @cached_property
-    def future(self) -> Future:
+    def future(self) -> DiscountedDrivers:
         """D, L, Z, G and K of the customers."""
         return self._future(len(HORIZONS), None)
 
-    def _future(self, horizon: int, years: float | None) -> Future:
+    def _future(self, horizon: int, years: float | None) -> DiscountedDrivers:
         """Return the same within one of the horizons."""
         D, L, G = (np.empty(len(self.histories)) for _ in range(3))
         grown = horizon - len(HORIZONS) - 1  # counted from the last: the same if values do not grow
         for some in self.ahead:
             D[some.rows] = some.purchases[some.index, horizon]
             G[some.rows] = some.purchases[some.index, grown]
-            L[some.rows] = some.living[some.index, horizon] / self.terms.year_in(self.orders.unit)
-        return Future(D, L, self.order_value, G, calendar_years(self.terms, self.orders.unit, years))
+            L[some.rows] = some.living[some.index, horizon] / self.assumptions.year_in(self.transactions.unit)
+        return DiscountedDrivers(
+            D, L, self.order_value, G, calendar_years(self.assumptions, self.transactions.unit, years)
+        )
 
     @cached_property
     def alive(self) -> Array:
@@ -128,9 +130,9 @@ class Book:
         >>> table = {"customer_id": ["A", "B", "C"], "frequency": [2, 0, 5], "recency": [30, 0, 38], "T": [39, 39, 39]}
         >>> table |= {"monetary_value": [22.35, None, 41.0], "segment": ["shop", "web", "web"]}
         >>> rfm = clv.Histories.from_frame(pd.DataFrame(table), unit="week")
-        >>> orders = clv.BGNBD().from_params({"r": .243, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
+        >>> transactions = clv.BGNBD().from_params({"r": .243, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
         >>> spend = clv.GammaGamma().from_params({"p": 6.25, "q": 3.74, "v": 15.44})
-        >>> book = clv.value(orders, spend, rfm, clv.Assumptions(discount_rate=0.15, margin=0.30))
+        >>> book = clv.value(transactions, spend, rfm, clv.Assumptions(discount_rate=0.15, margin=0.30))
         >>> (book.rlv_within(1) / book.rlv).round(2)
         array([0.28, 0.23, 0.3 ])
         """
@@ -139,7 +141,7 @@ class Book:
         years = int(years)
         return total(self.lines, self._future(HORIZONS.index(years), years))
 
-    def under(self, terms: Assumptions) -> Book:
+    def with_assumptions(self, assumptions: Assumptions) -> Book:
         """Return the valuation of the same customers and fits under other assumptions; nothing is fitted again.
 
         Examples
@@ -149,17 +151,17 @@ class Book:
         >>> table = {"customer_id": ["A", "B", "C"], "frequency": [2, 0, 5], "recency": [30, 0, 38], "T": [39, 39, 39]}
         >>> table |= {"monetary_value": [22.35, None, 41.0]}
         >>> rfm = clv.Histories.from_frame(pd.DataFrame(table), unit="week")
-        >>> orders = clv.BGNBD().from_params({"r": .243, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
+        >>> transactions = clv.BGNBD().from_params({"r": .243, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
         >>> spend = clv.GammaGamma().from_params({"p": 6.25, "q": 3.74, "v": 15.44})
-        >>> terms = clv.Assumptions(discount_rate=0.15, margin=0.30)
-        >>> book = clv.value(orders, spend, rfm, terms)
-        >>> round(book.under(terms.changed({"margin": 0.15})).equity / book.equity, 9)
+        >>> assumptions = clv.Assumptions(discount_rate=0.15, margin=0.30)
+        >>> book = clv.value(transactions, spend, rfm, assumptions)
+        >>> round(book.with_assumptions(assumptions.replace({"margin": 0.15})).equity / book.equity, 9)
         0.5
         """
-        _require_assumptions(terms)
-        if any(getattr(terms, name) != getattr(self.terms, name) for name in DISCOUNTING):
-            return valued(self.orders, self.spend, self.histories, terms)
-        return replace(self, terms=terms)
+        _require_assumptions(assumptions)
+        if any(getattr(assumptions, name) != getattr(self.assumptions, name) for name in DISCOUNTING):
+            return valued(self.transactions, self.spend, self.histories, assumptions)
+        return replace(self, assumptions=assumptions)
 
     def statement(self, by: str | pd.Series[Any] | None = None, *, intervals: bool = True) -> pd.DataFrame:
         """Return the customer-equity statement: customers, drivers, lines and equity, by segment and in total.
@@ -192,9 +194,9 @@ class Book:
         >>> table = {"customer_id": ["A", "B", "C"], "frequency": [2, 0, 5], "recency": [30, 0, 38], "T": [39, 39, 39]}
         >>> table |= {"monetary_value": [22.35, None, 41.0], "segment": ["shop", "web", "web"]}
         >>> rfm = clv.Histories.from_frame(pd.DataFrame(table), unit="week")
-        >>> orders = clv.BGNBD().from_params({"r": .243, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
+        >>> transactions = clv.BGNBD().from_params({"r": .243, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
         >>> spend = clv.GammaGamma().from_params({"p": 6.25, "q": 3.74, "v": 15.44})
-        >>> book = clv.value(orders, spend, rfm, clv.Assumptions(discount_rate=0.15, margin=0.30))
+        >>> book = clv.value(transactions, spend, rfm, clv.Assumptions(discount_rate=0.15, margin=0.30))
         >>> book.statement(by="segment")[["customers", "discounted_orders", "equity", "per_head", "share_1"]].round(2)
                  customers  discounted_orders  equity  per_head  share_1
         segment
@@ -210,17 +212,17 @@ class Book:
     @cached_property
     def lines(self) -> tuple[Line, ...]:
         """The benefits and costs."""
-        return that_count(lines_of(self.rates, self.terms.tax))
+        return that_count(lines_of(self.rates, self.assumptions.tax))
 
     @cached_property
     def rates(self) -> dict[str, float | Array]:
         """The rates of the assumptions, by name: one number, or shape (customers,)."""
-        return rates_of(self.terms, self.histories)
+        return rates_of(self.assumptions, self.histories)
 
     @property
     def has_draws(self) -> bool:
         """Whether one of the fits has draws of its parameters."""
-        return len(self.orders.draws) > 1 or len(self.spend.draws) > 1
+        return len(self.transactions.draws) > 1 or len(self.spend.draws) > 1
 
     @cached_property
     def rlv(self) -> Array:
@@ -270,9 +272,9 @@ class Book:
         >>> table = {"customer_id": ["A", "B", "C"], "frequency": [2, 0, 5], "recency": [30, 0, 38], "T": [39, 39, 39]}
         >>> table |= {"monetary_value": [22.35, None, 41.0], "segment": ["shop", "web", "web"]}
         >>> rfm = clv.Histories.from_frame(pd.DataFrame(table), unit="week")
-        >>> orders = clv.BGNBD().from_params({"r": .243, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
+        >>> transactions = clv.BGNBD().from_params({"r": .243, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
         >>> spend = clv.GammaGamma().from_params({"p": 6.25, "q": 3.74, "v": 15.44})
-        >>> book = clv.value(orders, spend, rfm, clv.Assumptions(discount_rate=0.15, margin=0.30))
+        >>> book = clv.value(transactions, spend, rfm, clv.Assumptions(discount_rate=0.15, margin=0.30))
         >>> book.summed(book.rlv) == book.equity
         True
         """
@@ -288,9 +290,9 @@ class Book:
         >>> table = {"customer_id": ["A", "B", "C"], "frequency": [2, 0, 5], "recency": [30, 0, 38], "T": [39, 39, 39]}
         >>> table |= {"monetary_value": [22.35, None, 41.0], "segment": ["shop", "web", "web"]}
         >>> rfm = clv.Histories.from_frame(pd.DataFrame(table), unit="week")
-        >>> orders = clv.BGNBD().from_params({"r": .243, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
+        >>> transactions = clv.BGNBD().from_params({"r": .243, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
         >>> spend = clv.GammaGamma().from_params({"p": 6.25, "q": 3.74, "v": 15.44})
-        >>> book = clv.value(orders, spend, rfm, clv.Assumptions(discount_rate=0.15, margin=0.30))
+        >>> book = clv.value(transactions, spend, rfm, clv.Assumptions(discount_rate=0.15, margin=0.30))
         >>> customers, equity = book.bought_once()
         >>> customers, round(equity, 2)
         (1, 10.77)
@@ -308,10 +310,10 @@ class Book:
         >>> table = {"customer_id": ["A", "B", "C"], "frequency": [2, 0, 5], "recency": [30, 0, 38], "T": [39, 39, 39]}
         >>> table |= {"monetary_value": [22.35, None, 41.0], "segment": ["shop", "web", "web"]}
         >>> rfm = clv.Histories.from_frame(pd.DataFrame(table), unit="week")
-        >>> orders = clv.BGNBD().from_params({"r": .243, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
+        >>> transactions = clv.BGNBD().from_params({"r": .243, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
         >>> spend = clv.GammaGamma().from_params({"p": 6.25, "q": 3.74, "v": 15.44})
-        >>> terms = clv.Assumptions(discount_rate=0.15, margin=0.30, maintenance_cost=5.0)
-        >>> customers, equity = clv.value(orders, spend, rfm, terms).unprofitable()
+        >>> assumptions = clv.Assumptions(discount_rate=0.15, margin=0.30, maintenance_cost=5.0)
+        >>> customers, equity = clv.value(transactions, spend, rfm, assumptions).unprofitable()
         >>> customers, round(equity, 2)
         (1, -18.97)
         """
@@ -328,9 +330,9 @@ class Book:
         >>> table = {"customer_id": ["A", "B", "C"], "frequency": [2, 0, 5], "recency": [30, 0, 38], "T": [39, 39, 39]}
         >>> table |= {"monetary_value": [22.35, None, 41.0], "segment": ["shop", "web", "web"]}
         >>> rfm = clv.Histories.from_frame(pd.DataFrame(table), unit="week")
-        >>> orders = clv.BGNBD().from_params({"r": .243, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
+        >>> transactions = clv.BGNBD().from_params({"r": .243, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
         >>> spend = clv.GammaGamma().from_params({"p": 6.25, "q": 3.74, "v": 15.44})
-        >>> book = clv.value(orders, spend, rfm, clv.Assumptions(discount_rate=0.15, margin=0.30))
+        >>> book = clv.value(transactions, spend, rfm, clv.Assumptions(discount_rate=0.15, margin=0.30))
         >>> customers, equity = book.most_valuable(0.2)
         >>> customers, round(equity, 2)
         (1, 158.09)
@@ -372,10 +374,10 @@ class Book:
         >>> table |= {"monetary_value": [22.35, None, 41.0]}
         >>> rfm = clv.Histories.from_frame(pd.DataFrame(table), unit="week")
         >>> r = np.array([[0.23, 0.24, 0.25]])
-        >>> orders = clv.BGNBD().from_params({"r": r, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
+        >>> transactions = clv.BGNBD().from_params({"r": r, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
         >>> spend = clv.GammaGamma().from_params({"p": 6.25, "q": 3.74, "v": 15.44})
-        >>> terms = clv.Assumptions(discount_rate=0.15, margin=0.30)
-        >>> book = clv.value(orders, spend, rfm, terms)
+        >>> assumptions = clv.Assumptions(discount_rate=0.15, margin=0.30)
+        >>> book = clv.value(transactions, spend, rfm, assumptions)
         >>> book.interval(0.9).draws
         3
         """
@@ -414,9 +416,9 @@ class Book:
         >>> table |= {"monetary_value": [22.35, None, 41.0], "segment": ["shop", "web", "web"]}
         >>> rfm = clv.Histories.from_frame(pd.DataFrame(table), unit="week")
         >>> params = {"r": np.array([[0.23, 0.24, 0.25]]), "alpha": 4.414, "a": .793, "b": 2.426}
-        >>> orders = clv.BGNBD().from_params(params, unit="week")
+        >>> transactions = clv.BGNBD().from_params(params, unit="week")
         >>> spend = clv.GammaGamma().from_params({"p": 6.25, "q": 3.74, "v": 15.44})
-        >>> book = clv.value(orders, spend, rfm, clv.Assumptions(discount_rate=0.15, margin=0.30))
+        >>> book = clv.value(transactions, spend, rfm, clv.Assumptions(discount_rate=0.15, margin=0.30))
         >>> book.draws().round(2)
         array([205.9 , 206.55, 207.19])
         >>> book.draws(process=True, seed=1).shape
@@ -452,9 +454,9 @@ class Book:
         >>> table |= {"monetary_value": [22.35, None, 41.0], "segment": ["shop", "web", "web"]}
         >>> rfm = clv.Histories.from_frame(pd.DataFrame(table), unit="week")
         >>> params = {"r": np.linspace(0.22, 0.27, 100)[None], "alpha": 4.414, "a": .793, "b": 2.426}
-        >>> orders = clv.BGNBD().from_params(params, unit="week")
+        >>> transactions = clv.BGNBD().from_params(params, unit="week")
         >>> spend = clv.GammaGamma().from_params({"p": 6.25, "q": 3.74, "v": 15.44})
-        >>> book = clv.value(orders, spend, rfm, clv.Assumptions(discount_rate=0.15, margin=0.30))
+        >>> book = clv.value(transactions, spend, rfm, clv.Assumptions(discount_rate=0.15, margin=0.30))
         >>> mean = book.customer_intervals()
         >>> mean[["rlv_q05", "rlv_q50", "rlv_q95"]].round(2)
                      rlv_q05  rlv_q50  rlv_q95
@@ -488,9 +490,9 @@ class Book:
         >>> table |= {"monetary_value": [22.35, None, 41.0], "segment": ["shop", "web", "web"]}
         >>> rfm = clv.Histories.from_frame(pd.DataFrame(table), unit="week")
         >>> params = {"r": np.array([[0.23, 0.24, 0.25]]), "alpha": 4.414, "a": .793, "b": 2.426}
-        >>> orders = clv.BGNBD().from_params(params, unit="week")
+        >>> transactions = clv.BGNBD().from_params(params, unit="week")
         >>> spend = clv.GammaGamma().from_params({"p": 6.25, "q": 3.74, "v": 15.44})
-        >>> book = clv.value(orders, spend, rfm, clv.Assumptions(discount_rate=0.15, margin=0.30))
+        >>> book = clv.value(transactions, spend, rfm, clv.Assumptions(discount_rate=0.15, margin=0.30))
         >>> bool(np.allclose(book.drawn_by(np.array([0, 1, 1])).sum(axis=0), book.draws()))
         True
         """
@@ -515,10 +517,10 @@ class Book:
         >>> table |= {"monetary_value": [22.35, None, 41.0]}
         >>> rfm = clv.Histories.from_frame(pd.DataFrame(table), unit="week")
         >>> r = np.array([[0.23, 0.24, 0.25]])
-        >>> orders = clv.BGNBD().from_params({"r": r, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
+        >>> transactions = clv.BGNBD().from_params({"r": r, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
         >>> spend = clv.GammaGamma().from_params({"p": 6.25, "q": 3.74, "v": 15.44})
-        >>> terms = clv.Assumptions(discount_rate=0.15, margin=0.30, order_cost=1.0)
-        >>> book = clv.value(orders, spend, rfm, terms)
+        >>> assumptions = clv.Assumptions(discount_rate=0.15, margin=0.30, order_cost=1.0)
+        >>> book = clv.value(transactions, spend, rfm, assumptions)
         >>> [line.name for line in book.lines], book.drawn_lines().shape
         (['contribution_margin', 'order_cost'], (2, 3))
         """
@@ -527,8 +529,8 @@ class Book:
     @property
     def _basis(self) -> Basis:
         names = tuple(line.name for line in self.lines)
-        own, common = (spreads_of(self.terms, self.histories, ending) for ending in (OWN, COMMON))
-        return Basis(self.orders, self.spend, self.terms, names, self.rates, own, common, self.weight)
+        own, common = (spreads_of(self.assumptions, self.histories, ending) for ending in (OWN, COMMON))
+        return Basis(self.transactions, self.spend, self.assumptions, names, self.rates, own, common, self.weight)
 
     def _uncertainty(self, process: bool, seed: int | None) -> Uncertainty:
         """Return the draws of this valuation, computed when they are first asked for."""
@@ -541,7 +543,7 @@ class Book:
         key = (process, seed if process else None)
         if key not in self._draws:
             some = self._basis, self.histories
-            self._draws[key] = realised(*some, seed) if process else expected(*some)
+            self._draws[key] = simulated_futures(*some, seed) if process else expected(*some)
         return self._draws[key]
 
     @cached_property
@@ -583,8 +585,8 @@ class Book:
         >>> import clvmodels as clv
         >>> log = clv.datasets.load_cdnow(sample=True)
         >>> rfm = clv.rfm_summary(log, value="amount", unit="week", resolution="day", observation_end="1997-09-30")
-        >>> terms = clv.Assumptions(discount_rate=0.15, margin=0.30, year="52 weeks")
-        >>> book = clv.value(clv.BGNBD().fit(rfm), clv.GammaGamma().fit(rfm), rfm, terms)
+        >>> assumptions = clv.Assumptions(discount_rate=0.15, margin=0.30, year="52 weeks")
+        >>> book = clv.value(clv.BGNBD().fit(rfm), clv.GammaGamma().fit(rfm), rfm, assumptions)
         >>> book.checks().table.loc["one-time buyers", "verdict"]
         'look'
         """
@@ -594,7 +596,7 @@ class Book:
 
         of_sales = DRIVERS["sales"](self.future) * sum(line.rates.get("sales", 0.0) for line in self.lines)
         rlv, sales = (pd.Series(some, self.histories.customer_id) for some in (self.rlv, of_sales))
-        return checks(self.orders, self.spend, self.histories, rlv=rlv, sales=sales)
+        return checks(self.transactions, self.spend, self.histories, rlv=rlv, sales=sales)
 
     def plot(self, *, ax: Axes | None = None, return_data: bool = False) -> Drawn:
         """Draw the share of equity over customers, the most valuable first: ``clv.plots.whale``.
@@ -606,9 +608,9 @@ class Book:
         >>> table = {"customer_id": ["A", "B", "C"], "frequency": [2, 0, 5], "recency": [30, 0, 38], "T": [39, 39, 39]}
         >>> table |= {"monetary_value": [22.35, None, 41.0], "segment": ["shop", "web", "web"]}
         >>> rfm = clv.Histories.from_frame(pd.DataFrame(table), unit="week")
-        >>> orders = clv.BGNBD().from_params({"r": .243, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
+        >>> transactions = clv.BGNBD().from_params({"r": .243, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
         >>> spend = clv.GammaGamma().from_params({"p": 6.25, "q": 3.74, "v": 15.44})
-        >>> book = clv.value(orders, spend, rfm, clv.Assumptions(discount_rate=0.15, margin=0.30))
+        >>> book = clv.value(transactions, spend, rfm, clv.Assumptions(discount_rate=0.15, margin=0.30))
         >>> book.plot().get_title("left")
         'Where customer equity is made'
         """
@@ -617,34 +619,36 @@ class Book:
         return whale(self, ax=ax, return_data=return_data)
 
     def __repr__(self) -> str:
-        terms = self.terms
+        assumptions = self.assumptions
         return (
-            f"<Customer equity {self.equity:,.2f}{' ' * bool(terms.currency)}{terms.currency} of "
+            f"<Customer equity {self.equity:,.2f}{' ' * bool(assumptions.currency)}{assumptions.currency} of "
             f"{round(self.summed(np.ones(len(self.histories)))):,} customers: "
-            f"{self.orders.model.name} and {self.spend.model.name}, "
-            f"{', '.join(f'{rate:.4g}' for rate in terms.discount_rates)} a year "
-            f"({terms.timing}), {terms.horizon or 'for ever'}>"
+            f"{self.transactions.model.name} and {self.spend.model.name}, "
+            f"{', '.join(f'{rate:.4g}' for rate in assumptions.discount_rates)} a year "
+            f"({assumptions.timing}), {assumptions.horizon or 'for ever'}>"
         )
 
 
 @overload
-def value(orders: OrdersFit, spend: SpendFit, histories: Histories, terms: Assumptions) -> Book: ...
+def value(transactions: TransactionFit, spend: SpendFit, histories: Histories, assumptions: Assumptions) -> Book: ...
 @overload
-def value(orders: OrdersFit, spend: SpendFit, histories: LazyHistories, terms: Assumptions) -> LazyBook: ...
 def value(
-    orders: OrdersFit, spend: SpendFit, histories: Histories | LazyHistories, terms: Assumptions
+    transactions: TransactionFit, spend: SpendFit, histories: LazyHistories, assumptions: Assumptions
+) -> LazyBook: ...
+def value(
+    transactions: TransactionFit, spend: SpendFit, histories: Histories | LazyHistories, assumptions: Assumptions
 ) -> Book | LazyBook:
     """Value the customers on the books.
 
     Parameters
     ----------
-    orders
+    transactions
         A fitted model of transactions.
     spend
         A fitted model of the value of orders.
     histories
-        The customers, in the unit of `orders`.
-    terms
+        The customers, in the unit of `transactions`.
+    assumptions
         The assumptions.
 
     Returns
@@ -655,9 +659,9 @@ def value(
     Raises
     ------
     FitError
-        If `orders` or `spend` is not what its name says, or its parameters are too extreme for finite numbers.
+        If `transactions` or `spend` is not what its name says, or its parameters are too extreme for finite numbers.
     UnitError
-        If the histories are not in the unit of `orders`.
+        If the histories are not in the unit of `transactions`.
     AssumptionError
         If the value would be infinite: without a horizon, no discount rate above the growth of order values.
     DataError
@@ -680,40 +684,44 @@ def value(
     >>> import clvmodels as clv
     >>> log = clv.datasets.load_cdnow(sample=True)
     >>> rfm = clv.rfm_summary(log, value="amount", unit="week", resolution="day", observation_end="1998-06-30")
-    >>> terms = clv.Assumptions(discount_rate=0.15, margin=0.30, year="52 weeks")
-    >>> book = clv.value(clv.ParetoNBD().fit(rfm), clv.GammaGamma().fit(rfm), rfm, terms)
+    >>> assumptions = clv.Assumptions(discount_rate=0.15, margin=0.30, year="52 weeks")
+    >>> book = clv.value(clv.ParetoNBD().fit(rfm), clv.GammaGamma().fit(rfm), rfm, assumptions)
     >>> round(book.equity, -2)
     104200.0
     """
-    given: tuple[object, object] = (orders, spend)
-    if not (isinstance(given[0], OrdersFit) and isinstance(given[1], SpendFit)):
-        raise FitError("value(orders, spend, rfm, terms) takes a fit of transactions first and a fit of spend second")
+    given: tuple[object, object] = (transactions, spend)
+    if not (isinstance(given[0], TransactionFit) and isinstance(given[1], SpendFit)):
+        raise FitError(
+            "value(transactions, spend, rfm, assumptions) takes a fit of transactions first and a fit of spend second"
+        )
     require_histories(histories)
-    _require_assumptions(terms)
-    orders.require_unit(histories)
-    book = valued(orders, spend, histories, terms)
+    _require_assumptions(assumptions)
+    transactions.require_unit(histories)
+    book = valued(transactions, spend, histories, assumptions)
     warn_of_unknown_spend(spend, histories)
     return book
 
 
 @overload
-def valued(orders: OrdersFit, spend: SpendFit, histories: Histories, terms: Assumptions) -> Book: ...
+def valued(transactions: TransactionFit, spend: SpendFit, histories: Histories, assumptions: Assumptions) -> Book: ...
 @overload
-def valued(orders: OrdersFit, spend: SpendFit, histories: LazyHistories, terms: Assumptions) -> LazyBook: ...
 def valued(
-    orders: OrdersFit, spend: SpendFit, histories: Histories | LazyHistories, terms: Assumptions
+    transactions: TransactionFit, spend: SpendFit, histories: LazyHistories, assumptions: Assumptions
+) -> LazyBook: ...
+def valued(
+    transactions: TransactionFit, spend: SpendFit, histories: Histories | LazyHistories, assumptions: Assumptions
 ) -> Book | LazyBook:
     """Return what `value` does, without a warning that was given when these customers were valued before."""
-    require_end(orders, terms)
-    kinds = (discounting, growing) if terms.growth else (discounting,)
-    weightings = [kind(terms, orders.unit, years) for kind in kinds for years in (*HORIZONS, None)]
-    expected = tuple(ahead(orders, histories, weightings))
-    require_finite_drivers(orders, expected)
+    require_end(transactions, assumptions)
+    kinds = (discounting, growing) if assumptions.growth else (discounting,)
+    weightings = [kind(assumptions, transactions.unit, years) for kind in kinds for years in (*HORIZONS, None)]
+    expected = tuple(ahead(transactions, histories, weightings))
+    require_finite_drivers(transactions, expected)
     if isinstance(histories, LazyHistories):
         from clvmodels.valuation.lazy_book import LazyBook
 
-        return LazyBook(orders, spend, terms, histories, expected[0])
-    book = Book(orders, spend, terms, histories, order_values(spend, histories), expected)
+        return LazyBook(transactions, spend, assumptions, histories, expected[0])
+    book = Book(transactions, spend, assumptions, histories, order_values(spend, histories), expected)
     book.equity  # noqa: B018 - refused here rather than at the first figure, where it is no finite number
     return book
 

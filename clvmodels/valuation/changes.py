@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from clvmodels.data.histories import Histories
 from clvmodels.errors import DataError, one_of
 from clvmodels.inference.fit import Fit
-from clvmodels.inference.orders_fit import OrdersFit
 from clvmodels.inference.spend_fit import SpendFit
+from clvmodels.inference.transaction_fit import TransactionFit
 from clvmodels.valuation.assumptions import Assumptions
 from clvmodels.valuation.book import Book, valued
 from clvmodels.valuation.lines import total
@@ -120,8 +120,8 @@ def changes(opening: Book, base: Book, closing: Book, ahead: Expectation) -> Cha
     ids, now = opening.histories.customer_id, closing.histories.customer_id
     everyone = now.append(ids[~ids.isin(now)]).rename("customer_id")
     rows = now.get_indexer(base.histories.customer_id)
-    before = _as_before(closing, base, rows, columns_of_rates([opening.terms, closing.terms]))
-    seen = valued(opening.orders, opening.spend, before, opening.terms)
+    before = _as_before(closing, base, rows, columns_of_rates([opening.assumptions, closing.assumptions]))
+    seen = valued(opening.transactions, opening.spend, before, opening.assumptions)
     exists, bought = np.zeros(len(now), dtype=bool), np.zeros(len(now), dtype=bool)
     exists[rows] = True
     bought[rows] = seen.histories.frequency[rows] != base.histories.frequency
@@ -200,21 +200,21 @@ class _Step[B: (Book, LazyBook)]:
     """What a line of the movement takes over from the closing: all that a valuation rests on, after it."""
 
     line: str
-    orders: OrdersFit
+    transactions: TransactionFit
     spend: SpendFit
-    terms: Assumptions
+    assumptions: Assumptions
     histories: Histories | LazyHistories
 
     def valued(self, known: Iterable[B]) -> B:
         """Return the valuation; what is known already of these customers under these fits is not computed again."""
-        rests_on = (self.orders, self.spend, self.histories)
-        same = [book for book in known if all(map(is_, (book.orders, book.spend, book.histories), rests_on))]
+        rests_on = (self.transactions, self.spend, self.histories)
+        same = [book for book in known if all(map(is_, (book.transactions, book.spend, book.histories), rests_on))]
         for book in same:
-            if book.terms == self.terms:
+            if book.assumptions == self.assumptions:
                 return book
         if same:
-            return same[0].under(self.terms)
-        return cast("B", valued(self.orders, self.spend, self.histories, self.terms))
+            return same[0].with_assumptions(self.assumptions)
+        return cast("B", valued(self.transactions, self.spend, self.histories, self.assumptions))
 
 
 def updates[B: (Book, LazyBook)](seen: B, opening: B, closing: B) -> Iterator[tuple[str, B, B]]:
@@ -236,17 +236,17 @@ def updates[B: (Book, LazyBook)](seen: B, opening: B, closing: B) -> Iterator[tu
 
 
 def _steps[B: (Book, LazyBook)](seen: B, opening: B, closing: B) -> Iterator[_Step[B]]:
-    orders, spend, known = closing.orders, closing.spend, seen.histories
-    line = _of_fit("parameters_transactions", opening.orders, orders)
-    yield _Step(line, orders, opening.spend, opening.terms, known)
+    transactions, spend, known = closing.transactions, closing.spend, seen.histories
+    line = _of_fit("parameters_transactions", opening.transactions, transactions)
+    yield _Step(line, transactions, opening.spend, opening.assumptions, known)
     line = _of_fit("parameters_spend", opening.spend, spend)
-    yield _Step(line, orders, spend, opening.terms, known)
-    terms = replace(opening.terms, margin=closing.terms.margin)
-    yield _Step("margin", orders, spend, terms, known)
-    terms = replace(closing.terms, **{name: getattr(opening.terms, name) for name in _RATE})
-    yield _Step("costs", orders, spend, terms, known)
-    yield _Step("customer_rates", orders, spend, terms, closing.histories)
-    yield _Step("rate", orders, spend, closing.terms, closing.histories)
+    yield _Step(line, transactions, spend, opening.assumptions, known)
+    assumptions = replace(opening.assumptions, margin=closing.assumptions.margin)
+    yield _Step("margin", transactions, spend, assumptions, known)
+    assumptions = replace(closing.assumptions, **{name: getattr(opening.assumptions, name) for name in _RATE})
+    yield _Step("costs", transactions, spend, assumptions, known)
+    yield _Step("customer_rates", transactions, spend, assumptions, closing.histories)
+    yield _Step("rate", transactions, spend, closing.assumptions, closing.histories)
 
 
 def _of_fit(line: str, before: Fit, after: Fit) -> str:
@@ -255,7 +255,7 @@ def _of_fit(line: str, before: Fit, after: Fit) -> str:
 
 def columns_of_rates(some: Iterable[Assumptions]) -> set[str]:
     """Return the columns of the customers in which rates stand, or which name the segments of a rate."""
-    return {column for terms in some for column in terms.columns}
+    return {column for assumptions in some for column in assumptions.columns}
 
 
 def _as_before(closing: Book, base: Book, rows: Index, columns: set[str]) -> Histories:
@@ -264,7 +264,7 @@ def _as_before(closing: Book, base: Book, rows: Index, columns: set[str]) -> His
     Columns that name the segments of a fit are not among them: a customer who moves to another segment behaves so.
     """
     now, before = closing.histories, base.histories
-    by = {fit.by for fit in (base.orders, base.spend, closing.orders, closing.spend)}
+    by = {fit.by for fit in (base.transactions, base.spend, closing.transactions, closing.spend)}
     held = {}
     for column in (columns - by) & set(before.attributes.columns) & set(now.attributes.columns):
         values = now.attributes[column].to_numpy(dtype=object).copy()

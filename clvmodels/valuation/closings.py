@@ -48,7 +48,7 @@ def require_comparable(
                 f"the {name} counts time in {histories.unit}s and the closing in {closing.histories.unit}s; "
                 f'use one unit, for example rfm.in_unit("{closing.histories.unit}")'
             )
-    currencies = opening.terms.currency, closing.terms.currency
+    currencies = opening.assumptions.currency, closing.assumptions.currency
     if currencies[0] != currencies[1]:
         raise AssumptionError(
             f"the opening is in {currencies[0]!r} and the closing in {currencies[1]!r}; value both in one currency"
@@ -101,7 +101,7 @@ def existing(opening: Book, closing: Book, restated: Histories | None, time: flo
         raise moved_first_purchases(int(moved.sum()), histories.customer_id[moved], restated=restated is not None)
     if restated is None and still.all():
         return opening
-    return valued(opening.orders, opening.spend, histories.select(still & ~moved), opening.terms)
+    return valued(opening.transactions, opening.spend, histories.select(still & ~moved), opening.assumptions)
 
 
 def _ages(of: Histories, than: Histories) -> FloatArray:

@@ -60,7 +60,7 @@ def contribution(book: Book, activity: pd.DataFrame | None = None) -> pd.DataFra
     first_value = np.zeros(len(histories)) if first is None else np.nan_to_num(np.asarray(first, dtype=np.float64))
     sales = first_value + histories.frequency * np.nan_to_num(histories.monetary_value)
     orders = histories.frequency + 1.0
-    years = histories.T * DAYS[histories.unit] / (DAYS["day"] * book.terms.year_in("day"))
+    years = histories.T * DAYS[histories.unit] / (DAYS["day"] * book.assumptions.year_in("day"))
     rate = book.rates
     counted = _Counted(activity, histories.customer_id)
     returned = counted.of("returned_value", sales * rate["return_share"])

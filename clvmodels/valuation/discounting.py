@@ -65,15 +65,15 @@ class Forces:
     position: float
 
     @classmethod
-    def of(cls, terms: Assumptions, unit: Unit, growth: float = 0.0) -> Self:
+    def of(cls, assumptions: Assumptions, unit: Unit, growth: float = 0.0) -> Self:
         """Return the forces under the assumptions; `growth` is that of the amounts, a share a year."""
-        rates, year = np.asarray(terms.discount_rates, np.float64), terms.year_in(unit)
+        rates, year = np.asarray(assumptions.discount_rates, np.float64), assumptions.year_in(unit)
         # log(1 + i) - log(1 + g) without cancellation where the two are near to each other
         net = np.log1p((rates - growth) / (1.0 + growth)) / year
         interest = np.log1p(rates) / year
-        if terms.timing == "continuous":
+        if assumptions.timing == "continuous":
             return cls(interest, net, year, 0.0, 0.0)
-        position, name = terms.timing.split("-")
+        position, name = assumptions.timing.split("-")
         return cls(interest, net, year, year / PERIODS[name], {"mid": 0.5, "end": 1.0}[position])
 
     @property
@@ -101,8 +101,8 @@ class Forces:
         return np.asarray(starts[which] + self.net[which] * (time - self.year * which))
 
 
-def discount_factor(terms: Assumptions, unit: Unit, time: Array, growth: float = 0.0) -> Array:
-    """Return the present value of money at `time` (in `unit`) from now, under the timing of `terms`.
+def discount_factor(assumptions: Assumptions, unit: Unit, time: Array, growth: float = 0.0) -> Array:
+    """Return the present value of money at `time` (in `unit`) from now, under the timing of `assumptions`.
 
     Parameters
     ----------
@@ -113,25 +113,25 @@ def discount_factor(terms: Assumptions, unit: Unit, time: Array, growth: float =
     growth
         Of the amount until then, a share a year.
     """
-    return np.asarray(np.exp(-Forces.of(terms, unit, growth).stepped(np.asarray(time, np.float64))))
+    return np.asarray(np.exp(-Forces.of(assumptions, unit, growth).stepped(np.asarray(time, np.float64))))
 
 
-def annuity(terms: Assumptions, unit: Unit, time: Array) -> Array:
-    """Return the present value of one a `unit` until `time`, under the timing of `terms`: the integral of the factor.
+def annuity(assumptions: Assumptions, unit: Unit, time: Array) -> Array:
+    """Return the present value of one a `unit` until `time`: the integral of the discount factor.
 
     Each year of one rate is a geometric series, or its integral.
 
     Examples
     --------
-    >>> terms = Assumptions(discount_rate=0.1, margin=0.3, timing="end-year")
-    >>> annuity(terms, "year", np.array([1.0, 2.5])).round(6)
+    >>> assumptions = Assumptions(discount_rate=0.1, margin=0.3, timing="end-year")
+    >>> annuity(assumptions, "year", np.array([1.0, 2.5])).round(6)
     array([0.909091, 2.111195])
     """
-    forces = Forces.of(terms, unit)
+    forces = Forces.of(assumptions, unit)
     if forces.period == 0.0:
         return _years_of_annuity(forces, time)
     whole = forces.period * np.floor(time / forces.period)
-    return _years_of_annuity(forces, whole) + (time - whole) * discount_factor(terms, unit, time)
+    return _years_of_annuity(forces, whole) + (time - whole) * discount_factor(assumptions, unit, time)
 
 
 def _years_of_annuity(forces: Forces, time: Array) -> Array:
@@ -147,12 +147,12 @@ def _years_of_annuity(forces: Forces, time: Array) -> Array:
     return total
 
 
-def discounted_years(terms: Assumptions, unit: Unit, time: Array) -> Array:
+def discounted_years(assumptions: Assumptions, unit: Unit, time: Array) -> Array:
     """Return the time from now until `time` (in `unit`), discounted, in years."""
-    return annuity(terms, unit, time) / terms.year_in(unit)
+    return annuity(assumptions, unit, time) / assumptions.year_in(unit)
 
 
-def calendar_years(terms: Assumptions, unit: Unit, years: float | None = None) -> float:
+def calendar_years(assumptions: Assumptions, unit: Unit, years: float | None = None) -> float:
     """Return K: the discounted time within the horizon, in years; `years` is a shorter horizon.
 
     Examples
@@ -160,32 +160,32 @@ def calendar_years(terms: Assumptions, unit: Unit, years: float | None = None) -
     >>> round(calendar_years(Assumptions(discount_rate=0.1, margin=0.3), "week"), 6)  # 1 / log(1.1)
     10.492059
     """
-    return float(discounted_years(terms, unit, np.array([discounting(terms, unit, years).end]))[0])
+    return float(discounted_years(assumptions, unit, np.array([discounting(assumptions, unit, years).end]))[0])
 
 
-def discounting(terms: Assumptions, unit: Unit, years: float | None = None) -> Weighting:
+def discounting(assumptions: Assumptions, unit: Unit, years: float | None = None) -> Weighting:
     """Return the weighting under which integrals over the future are present values.
 
     Parameters
     ----------
-    terms
+    assumptions
         The assumptions, with their horizon.
     unit
         The unit of time to integrate in.
     years
         A shorter horizon, in years.
     """
-    return _weighting(terms, unit, years, growth=0.0)
+    return _weighting(assumptions, unit, years, growth=0.0)
 
 
-def growing(terms: Assumptions, unit: Unit, years: float | None = None) -> Weighting:
+def growing(assumptions: Assumptions, unit: Unit, years: float | None = None) -> Weighting:
     """Return the same for amounts that grow as the value of orders does."""
-    return _weighting(terms, unit, years, growth=terms.growth)
+    return _weighting(assumptions, unit, years, growth=assumptions.growth)
 
 
-def _weighting(terms: Assumptions, unit: Unit, years: float | None, growth: float) -> Weighting:
-    forces = Forces.of(terms, unit, growth)
-    end = min(terms.horizon_in(unit), np.inf if years is None else years * forces.year)
+def _weighting(assumptions: Assumptions, unit: Unit, years: float | None, growth: float) -> Weighting:
+    forces = Forces.of(assumptions, unit, growth)
+    end = min(assumptions.horizon_in(unit), np.inf if years is None else years * forces.year)
     if forces.net[-1] > 0.0:
         end = min(end, forces.settled + NEGLIGIBLE / float(forces.net[-1]))
     single = max(SINGLE_PERIODS * forces.period, forces.settled)

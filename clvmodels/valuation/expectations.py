@@ -14,7 +14,7 @@ from clvmodels.inference.predictions import over_blocks
 from clvmodels.models.derived import residuals
 from clvmodels.numerics.distinct import DistinctRows, distinct_rows
 from clvmodels.valuation.discounting import calendar_years, discounting, growing
-from clvmodels.valuation.lines import Future
+from clvmodels.valuation.lines import DiscountedDrivers
 from clvmodels.valuation.uncertainty import (
     CUSTOMER_COLUMNS,
     Basis,
@@ -52,7 +52,7 @@ def expected(basis: Basis, histories: Histories, group: Index | None = None) -> 
 
 def _expected(basis: Basis, customers: Customers, groups: int, noise: Mapping[str, Array]) -> Uncertainty:
     """Return the draws of customers who share the parameters of both fits."""
-    orders, spend, unit = basis.orders, basis.spend, basis.orders.unit
+    transactions, spend, unit = basis.transactions, basis.spend, basis.transactions.unit
     distinct, some = _distinct(customers)
     noise = {name: numbers[: customers.draws] for name, numbers in noise.items()}
     weights = distinct.weight
@@ -60,26 +60,28 @@ def _expected(basis: Basis, customers: Customers, groups: int, noise: Mapping[st
         weights = np.bincount(distinct.index, customers.weight).astype(float)
     x, _, T, mean_spend = np.ascontiguousarray(distinct.rows[:, :4].T)
     table = np.empty((len(x), len(CUSTOMER_COLUMNS)))
-    kinds = (discounting, growing) if basis.terms.growth else (discounting,)
-    weightings = [kind(basis.terms, unit) for kind in kinds]
-    K = calendar_years(basis.terms, unit)
+    kinds = (discounting, growing) if basis.assumptions.growth else (discounting,)
+    weightings = [kind(basis.assumptions, unit) for kind in kinds]
+    K = calendar_years(basis.assumptions, unit)
 
     def use(rows: Index | slice, alive: Array, ahead: Array) -> tuple[Array, Array]:
         D, G = (alive * ahead[..., kind] for kind in (0, len(kinds) - 1))
-        L = alive * ahead[..., len(kinds)] / basis.terms.year_in(unit)
+        L = alive * ahead[..., len(kinds)] / basis.assumptions.year_in(unit)
         Z = spend.model.expected_spend(customers.spend, x[rows, None], mean_spend[rows, None])
         shape = (len(D), customers.draws)
         first = rows.start if isinstance(rows, slice) else int(rows[0])
         generator = np.random.default_rng([SEED_OF_RATES, int(customers.rows[0]), first])
         drawn = drawn_rates(some, (rows, None), noise, shape, generator)
-        values = basis.values(drawn, Future(D, L, Z, G, K), shape)
+        values = basis.values(drawn, DiscountedDrivers(D, L, Z, G, K), shape)
         rlv, weight = values.sum(axis=0), weights[rows]
         by_group = _by_group(groups, some.group[rows], weight, rlv)
         table[rows] = summary_of(rlv)
         return np.einsum("i,kij->kj", weight, values), by_group
 
-    given = residuals(orders.model, customers.orders, x, T, weightings)
-    found = over_blocks(orders.model, customers.orders, distinct, given, use, memory=MEMORY, width=customers.draws)
+    given = residuals(transactions.model, customers.transactions, x, T, weightings)
+    found = over_blocks(
+        transactions.model, customers.transactions, distinct, given, use, memory=MEMORY, width=customers.draws
+    )
     sums, by_group = (np.sum(some, axis=0) for some in zip(*found, strict=True))
     return Uncertainty(sums, table[distinct.index], by_group)
 

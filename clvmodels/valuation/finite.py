@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clvmodels.errors import AssumptionError, DataError, FitError
-from clvmodels.inference.orders_fit import OrdersFit
-from clvmodels.valuation.ahead import Ahead
+from clvmodels.inference.transaction_fit import TransactionFit
 from clvmodels.valuation.assumptions import Assumptions
 from clvmodels.valuation.checks import SMALLEST_RATE
 from clvmodels.valuation.discounting import Forces
+from clvmodels.valuation.residual_expectations import ResidualExpectations
 
 if TYPE_CHECKING:
     from clvmodels.data.histories import Histories
@@ -30,20 +30,20 @@ LARGEST_ORDER: Final = 1e100
 """Money of an order: what is larger is a slip, and overflows when it is multiplied."""
 
 
-def has_finite_value(terms: Assumptions) -> bool:
+def has_finite_value(assumptions: Assumptions) -> bool:
     """Return whether what is worth something under these assumptions is worth finitely much.
 
     Examples
     --------
-    >>> terms = Assumptions(discount_rate=0.15, margin=0.30, growth=0.14)
-    >>> has_finite_value(terms), has_finite_value(terms.changed({"discount_rate": 0.135}))
+    >>> assumptions = Assumptions(discount_rate=0.15, margin=0.30, growth=0.14)
+    >>> has_finite_value(assumptions), has_finite_value(assumptions.replace({"discount_rate": 0.135}))
     (True, False)
     """
-    ends = terms.horizon is not None or _last_force(terms) > SMALLEST_RATE
-    return ends and _largest_growth(terms) <= LARGEST_GROWTH
+    ends = assumptions.horizon is not None or _last_force(assumptions) > SMALLEST_RATE
+    return ends and _largest_growth(assumptions) <= LARGEST_GROWTH
 
 
-def require_end(orders: OrdersFit, terms: Assumptions) -> None:
+def require_end(orders: TransactionFit, assumptions: Assumptions) -> None:
     """Refuse assumptions under which the value is infinite, or too large for a number.
 
     Raises
@@ -51,20 +51,24 @@ def require_end(orders: OrdersFit, terms: Assumptions) -> None:
     AssumptionError
         Which names the assumption.
     """
-    if has_finite_value(terms):
+    if has_finite_value(assumptions):
         return
-    last = terms.discount_rates[-1]
-    power = _largest_growth(terms)
+    last = assumptions.discount_rates[-1]
+    power = _largest_growth(assumptions)
     if power > LARGEST_GROWTH:
-        within = f"{len(terms.discount_rates):,} years" if terms.horizon is None else f'horizon = "{terms.horizon}"'
+        within = (
+            f"{len(assumptions.discount_rates):,} years"
+            if assumptions.horizon is None
+            else f'horizon = "{assumptions.horizon}"'
+        )
         raise AssumptionError(
-            f"growth = {terms.growth:g} lifts discounted order values by e^{power:.0f} within {within}, "
+            f"growth = {assumptions.growth:g} lifts discounted order values by e^{power:.0f} within {within}, "
             'more than a number holds; state a lower growth or a shorter horizon, such as horizon = "10 years"'
         )
-    if terms.growth > 0.0:
+    if assumptions.growth > 0.0:
         raise AssumptionError(
-            f"growth = {terms.growth:g} is not below the discount rate {last:g}: without a horizon, that is no finite "
-            'value; state one, such as horizon = "10 years", or a lower growth'
+            f"growth = {assumptions.growth:g} is not below the discount rate {last:g}: without a horizon, that is no "
+            'finite value; state one, such as horizon = "10 years", or a lower growth'
         )
     tail = orders.model.tail
     why = (
@@ -77,20 +81,20 @@ def require_end(orders: OrdersFit, terms: Assumptions) -> None:
     )
 
 
-def _last_force(terms: Assumptions) -> float:
-    return float(Forces.of(terms, "year", max(terms.growth, 0.0)).net[-1])
+def _last_force(assumptions: Assumptions) -> float:
+    return float(Forces.of(assumptions, "year", max(assumptions.growth, 0.0)).net[-1])
 
 
-def _largest_growth(terms: Assumptions) -> float:
+def _largest_growth(assumptions: Assumptions) -> float:
     """Return the power of e by which a discounted order value grows at most, within the horizon."""
-    forces = Forces.of(terms, "year", terms.growth)
-    end = terms.horizon_in("year")
+    forces = Forces.of(assumptions, "year", assumptions.growth)
+    end = assumptions.horizon_in("year")
     changes = forces.year * np.arange(len(forces.net), dtype=np.float64)
     times = np.append(changes[changes < end], [end] if math.isfinite(end) else [])
     return -float(forces.smooth(times).min(initial=0.0))
 
 
-def require_finite_drivers(orders: Fit, ahead: Sequence[Ahead]) -> None:
+def require_finite_drivers(orders: Fit, ahead: Sequence[ResidualExpectations]) -> None:
     """Refuse a valuation whose expected orders or living times are no finite numbers.
 
     Raises

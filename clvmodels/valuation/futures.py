@@ -24,7 +24,7 @@ from clvmodels.valuation.discounting import (
     discounting,
     growing,
 )
-from clvmodels.valuation.lines import Future
+from clvmodels.valuation.lines import DiscountedDrivers
 from clvmodels.valuation.uncertainty import (
     CUSTOMER_COLUMNS,
     LARGEST_NUMBER_OF_DRAWS,
@@ -38,7 +38,7 @@ from clvmodels.valuation.uncertainty import (
     summary_of,
 )
 
-__all__ = ["realised"]
+__all__ = ["simulated_futures"]
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
@@ -55,7 +55,7 @@ EVENTS_AT_A_TIME: Final = 1 << 18
 ROWS_PER_BLOCK: Final = 256
 
 
-def realised(basis: Basis, histories: Histories, seed: int | None) -> Uncertainty:
+def simulated_futures(basis: Basis, histories: Histories, seed: int | None) -> Uncertainty:
     """Return what the customers really do in one future simulated under each pair of draws of the parameters."""
     some = list(customers_of(basis, histories, np.zeros(len(histories), np.int64)))
     *seeds, last = np.random.SeedSequence(seed).spawn(len(some) + 1)
@@ -95,36 +95,40 @@ def _realised(
 
 def _slices(basis: Basis, customers: Customers, draws: int) -> list[slice]:
     """Cut customers so that their values, and the purchases expected of them under one draw, are not too many."""
-    model, unit, terms = basis.orders.model, basis.orders.unit, basis.terms
+    model, unit, assumptions = basis.transactions.model, basis.transactions.unit, basis.assumptions
     x, T = customers.x, customers.T
     alive = model.p_alive(customers.estimate, x, customers.t_x, T)
-    time = _Thinning.of(terms, unit).integral(np.asarray(_end(terms, unit)))
+    time = _Thinning.of(assumptions, unit).integral(np.asarray(_end(assumptions, unit)))
     bought = alive * expected_purchases(model, customers.estimate, x, T, float(time))
     size = np.cumsum(np.maximum(bought / EVENTS_AT_A_TIME, draws / NUMBERS_AT_A_TIME))
     cuts = np.flatnonzero(np.diff(np.floor(size))) + 1
     return [slice(first, last) for first, last in pairwise([0, *cuts.tolist(), len(x)])]
 
 
-def _one_future(basis: Basis, customers: Customers, some: slice, draw: int, generator: np.random.Generator) -> Future:
+def _one_future(
+    basis: Basis, customers: Customers, some: slice, draw: int, generator: np.random.Generator
+) -> DiscountedDrivers:
     """Return what some customers do under one draw: discounted orders and living years, and what an order was worth."""
-    orders, spend = basis.orders, basis.spend
-    theta, other = (theta[draw % len(theta)] for theta in (customers.orders, customers.spend))
+    transactions, spend = basis.transactions, basis.spend
+    theta, other = (theta[draw % len(theta)] for theta in (customers.transactions, customers.spend))
     x, t_x, T, mean_spend = (column[some] for column in (customers.x, customers.t_x, customers.T, customers.mean_spend))
-    alive = generator.random(len(x)) < orders.model.p_alive(theta, x, t_x, T)
-    traits = orders.model.draw_traits(theta, x, T, generator)
-    terms, unit = basis.terms, orders.unit
-    left, bought = _purchases(traits, np.where(alive, _end(terms, unit), 0.0), _Thinning.of(terms, unit), generator)
+    alive = generator.random(len(x)) < transactions.model.p_alive(theta, x, t_x, T)
+    traits = transactions.model.draw_traits(theta, x, T, generator)
+    assumptions, unit = basis.assumptions, transactions.unit
+    left, bought = _purchases(
+        traits, np.where(alive, _end(assumptions, unit), 0.0), _Thinning.of(assumptions, unit), generator
+    )
     worth = spend.model.draw_orders(other, x, mean_spend, bought.customer, generator)
-    grown = discount_factor(terms, unit, bought.time, terms.growth) * bought.weight * worth
-    discounted = discount_factor(terms, unit, bought.time) * bought.weight
+    grown = discount_factor(assumptions, unit, bought.time, assumptions.growth) * bought.weight * worth
+    discounted = discount_factor(assumptions, unit, bought.time) * bought.weight
     D, sales = (np.bincount(bought.customer, values, len(x)).astype(float) for values in (discounted, grown))
-    L, K = discounted_years(terms, unit, left), calendar_years(terms, unit)
-    return Future(D, L, np.divide(sales, D, out=np.zeros(len(x)), where=D > 0.0), D, K)
+    L, K = discounted_years(assumptions, unit, left), calendar_years(assumptions, unit)
+    return DiscountedDrivers(D, L, np.divide(sales, D, out=np.zeros(len(x)), where=D > 0.0), D, K)
 
 
-def _end(terms: Assumptions, unit: Unit) -> float:
+def _end(assumptions: Assumptions, unit: Unit) -> float:
     """Return when neither purchases nor their growing money weigh anything any more, or the horizon."""
-    return max(discounting(terms, unit).end, growing(terms, unit).end)
+    return max(discounting(assumptions, unit).end, growing(assumptions, unit).end)
 
 
 @dataclass(frozen=True)
@@ -141,9 +145,9 @@ class _Thinning:
     delta: float
 
     @classmethod
-    def of(cls, terms: Assumptions, unit: Unit) -> _Thinning:
+    def of(cls, assumptions: Assumptions, unit: Unit) -> _Thinning:
         """Return the thinning that suits what falls most slowly, from when discount rates change no more."""
-        forces = Forces.of(terms, unit, max(terms.growth, 0.0))
+        forces = Forces.of(assumptions, unit, max(assumptions.growth, 0.0))
         delta = float(forces.net[-1])
         if delta <= 0.0:
             return cls(np.inf, 0.0)

@@ -20,19 +20,19 @@ from numpy.typing import NDArray
 from clvmodels.data.arithmetic import steady_sum
 from clvmodels.data.columns import count
 from clvmodels.data.engine import EngineColumn, EngineTable
-from clvmodels.data.lazy import Cells, LazyHistories, attribute_column, write_parquet
+from clvmodels.data.lazy import LazyHistories, WeightedHistories, attribute_column, write_parquet
 from clvmodels.errors import AssumptionError, DataError
-from clvmodels.inference.orders_fit import OrdersFit
 from clvmodels.inference.predictions import linear_spend
 from clvmodels.inference.spend_fit import SpendFit
-from clvmodels.valuation.ahead import Ahead
+from clvmodels.inference.transaction_fit import TransactionFit
 from clvmodels.valuation.assumptions import RATES, Assumptions
 from clvmodels.valuation.book import DISCOUNTING, HORIZONS, Book, order_values, valued
 from clvmodels.valuation.concentration import whole_customers
 from clvmodels.valuation.discounting import calendar_years
-from clvmodels.valuation.lines import COMMON, FORMULAS, OWN, Future, Line, lines_of
+from clvmodels.valuation.lines import COMMON, FORMULAS, OWN, DiscountedDrivers, Line, lines_of
 from clvmodels.valuation.new_customer import FirstOrders, NewCustomer, new_customer
 from clvmodels.valuation.rates import ByColumn, BySegment, Rate, require_column
+from clvmodels.valuation.residual_expectations import ResidualExpectations
 from clvmodels.valuation.uncertainty import Interval
 
 if TYPE_CHECKING:
@@ -52,9 +52,9 @@ class LazyBook:
 
     Attributes
     ----------
-    orders, spend
+    transactions, spend
         The fits it rests on.
-    terms
+    assumptions
         The assumptions.
     histories
         The customers.
@@ -65,19 +65,19 @@ class LazyBook:
     --------
     >>> import clvmodels as clv
     >>> rfm = clv.rfm_summary(clv.datasets.path("cdnow.parquet"), value="amount", unit="week", resolution="day")
-    >>> terms = clv.Assumptions(discount_rate=0.15, margin=0.30, year="52 weeks")
-    >>> book = clv.value(clv.BGNBD().fit(rfm), clv.GammaGamma().fit(rfm), rfm, terms)
+    >>> assumptions = clv.Assumptions(discount_rate=0.15, margin=0.30, year="52 weeks")
+    >>> book = clv.value(clv.BGNBD().fit(rfm), clv.GammaGamma().fit(rfm), rfm, assumptions)
     >>> book
     <Customer equity 1,122,340.63 of 23,570 customers: BG/NBD and Gamma-Gamma, 0.15 a year (continuous), for ever>
     >>> book.customers.columns
     ('customer_id', 'discounted_orders', 'discounted_lifetime', 'order_value', 'contribution_margin', 'rlv')
     """
 
-    orders: OrdersFit
+    transactions: TransactionFit
     spend: SpendFit
-    terms: Assumptions
+    assumptions: Assumptions
     histories: LazyHistories
-    ahead: Ahead
+    ahead: ResidualExpectations
 
     # ------------------------------------------------------------------------------------------------ sums
 
@@ -107,9 +107,9 @@ class LazyBook:
         >>> log |= {"amount": [20.0, 30.0, 50.0], "segment": ["a", "a", "b"]}
         >>> table = ibis.memtable(pa.table(log))
         >>> rfm = clv.rfm_summary(table, value="amount", resolution="day", attributes=["segment"])
-        >>> orders = clv.BGNBD().from_params({"r": .243, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
+        >>> transactions = clv.BGNBD().from_params({"r": .243, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
         >>> spend = clv.GammaGamma().from_params({"p": 6.25, "q": 3.74, "v": 15.44})
-        >>> book = clv.value(orders, spend, rfm, clv.Assumptions(discount_rate=0.15, margin=0.30))
+        >>> book = clv.value(transactions, spend, rfm, clv.Assumptions(discount_rate=0.15, margin=0.30))
         >>> book.cells_by(["segment"]).equity == book.equity
         True
         """
@@ -120,9 +120,9 @@ class LazyBook:
         counted = self.histories.cells(columns) if plain else self._with_means(columns, means, order_value, by_head)
         stated = None if order_value is None else counted.histories.attributes[_mean(order_value)].to_numpy(np.float64)
         return Book(
-            self.orders,
+            self.transactions,
             self.spend,
-            self.terms.changed({name: ByColumn(_mean(name)) for name in means}),
+            self.assumptions.replace({name: ByColumn(_mean(name)) for name in means}),
             counted.histories,
             order_values(self.spend, counted.histories) if stated is None else stated,
             (replace(self.ahead, index=counted.place),),
@@ -131,7 +131,7 @@ class LazyBook:
 
     def _with_means(
         self, by: Sequence[str], rates: Mapping[str, ByColumn], order_value: str | None, by_head: bool
-    ) -> Cells:
+    ) -> WeightedHistories:
         if order_value is None:
             table = self._valued
             Z = self._order_value(table)
@@ -207,9 +207,9 @@ class LazyBook:
         >>> log |= {"amount": [20.0, 30.0, 50.0], "segment": ["a", "a", "b"]}
         >>> table = ibis.memtable(pa.table(log))
         >>> rfm = clv.rfm_summary(table, value="amount", resolution="day", attributes=["segment"])
-        >>> orders = clv.BGNBD().from_params({"r": .243, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
+        >>> transactions = clv.BGNBD().from_params({"r": .243, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
         >>> spend = clv.GammaGamma().from_params({"p": 6.25, "q": 3.74, "v": 15.44})
-        >>> book = clv.value(orders, spend, rfm, clv.Assumptions(discount_rate=0.15, margin=0.30))
+        >>> book = clv.value(transactions, spend, rfm, clv.Assumptions(discount_rate=0.15, margin=0.30))
         >>> book.statement("segment")[["customers", "equity"]].round(2)
                  customers  equity
         segment
@@ -246,11 +246,11 @@ class LazyBook:
         >>> log |= {"amount": [20.0, 30.0, 50.0], "segment": ["a", "a", "b"]}
         >>> table = ibis.memtable(pa.table(log))
         >>> rfm = clv.rfm_summary(table, value="amount", resolution="day", attributes=["segment"])
-        >>> orders = clv.BGNBD().from_params({"r": .243, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
+        >>> transactions = clv.BGNBD().from_params({"r": .243, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
         >>> spend = clv.GammaGamma().from_params({"p": 6.25, "q": 3.74, "v": 15.44})
-        >>> book = clv.value(orders, spend, rfm, clv.Assumptions(discount_rate=0.15, margin=0.30))
+        >>> book = clv.value(transactions, spend, rfm, clv.Assumptions(discount_rate=0.15, margin=0.30))
         >>> draws = {"r": np.array([[0.23, 0.24, 0.25]]), "alpha": 4.414, "a": .793, "b": 2.426}
-        >>> drawn = clv.value(clv.BGNBD().from_params(draws, unit="week"), spend, rfm, book.terms)
+        >>> drawn = clv.value(clv.BGNBD().from_params(draws, unit="week"), spend, rfm, book.assumptions)
         >>> drawn.interval(0.9).draws
         3
         """
@@ -269,11 +269,11 @@ class LazyBook:
         >>> log |= {"amount": [20.0, 30.0, 50.0], "segment": ["a", "a", "b"]}
         >>> table = ibis.memtable(pa.table(log))
         >>> rfm = clv.rfm_summary(table, value="amount", resolution="day", attributes=["segment"])
-        >>> orders = clv.BGNBD().from_params({"r": .243, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
+        >>> transactions = clv.BGNBD().from_params({"r": .243, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
         >>> spend = clv.GammaGamma().from_params({"p": 6.25, "q": 3.74, "v": 15.44})
-        >>> book = clv.value(orders, spend, rfm, clv.Assumptions(discount_rate=0.15, margin=0.30))
+        >>> book = clv.value(transactions, spend, rfm, clv.Assumptions(discount_rate=0.15, margin=0.30))
         >>> draws = {"r": np.array([[0.23, 0.24, 0.25]]), "alpha": 4.414, "a": .793, "b": 2.426}
-        >>> clv.value(clv.BGNBD().from_params(draws, unit="week"), spend, rfm, book.terms).draws().round(1)
+        >>> clv.value(clv.BGNBD().from_params(draws, unit="week"), spend, rfm, book.assumptions).draws().round(1)
         array([114. , 115.5, 117.1])
         """
         self._require_sure_rates()
@@ -291,9 +291,9 @@ class LazyBook:
         >>> log |= {"amount": [20.0, 30.0, 50.0], "segment": ["a", "a", "b"]}
         >>> table = ibis.memtable(pa.table(log))
         >>> rfm = clv.rfm_summary(table, value="amount", resolution="day", attributes=["segment"])
-        >>> orders = clv.BGNBD().from_params({"r": .243, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
+        >>> transactions = clv.BGNBD().from_params({"r": .243, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
         >>> spend = clv.GammaGamma().from_params({"p": 6.25, "q": 3.74, "v": 15.44})
-        >>> book = clv.value(orders, spend, rfm, clv.Assumptions(discount_rate=0.15, margin=0.30))
+        >>> book = clv.value(transactions, spend, rfm, clv.Assumptions(discount_rate=0.15, margin=0.30))
         >>> book.bought_once()[0]
         1
         """
@@ -311,9 +311,9 @@ class LazyBook:
         >>> log |= {"amount": [20.0, 30.0, 50.0], "segment": ["a", "a", "b"]}
         >>> table = ibis.memtable(pa.table(log))
         >>> rfm = clv.rfm_summary(table, value="amount", resolution="day", attributes=["segment"])
-        >>> orders = clv.BGNBD().from_params({"r": .243, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
+        >>> transactions = clv.BGNBD().from_params({"r": .243, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
         >>> spend = clv.GammaGamma().from_params({"p": 6.25, "q": 3.74, "v": 15.44})
-        >>> book = clv.value(orders, spend, rfm, clv.Assumptions(discount_rate=0.15, margin=0.30))
+        >>> book = clv.value(transactions, spend, rfm, clv.Assumptions(discount_rate=0.15, margin=0.30))
         >>> book.unprofitable()
         (0, 0.0)
         """
@@ -338,9 +338,9 @@ class LazyBook:
         >>> log |= {"amount": [20.0, 30.0, 50.0], "segment": ["a", "a", "b"]}
         >>> table = ibis.memtable(pa.table(log))
         >>> rfm = clv.rfm_summary(table, value="amount", resolution="day", attributes=["segment"])
-        >>> orders = clv.BGNBD().from_params({"r": .243, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
+        >>> transactions = clv.BGNBD().from_params({"r": .243, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
         >>> spend = clv.GammaGamma().from_params({"p": 6.25, "q": 3.74, "v": 15.44})
-        >>> book = clv.value(orders, spend, rfm, clv.Assumptions(discount_rate=0.15, margin=0.30))
+        >>> book = clv.value(transactions, spend, rfm, clv.Assumptions(discount_rate=0.15, margin=0.30))
         >>> number, equity = book.most_valuable(0.2)
         >>> number, round(equity, 2)
         (1, 80.91)
@@ -378,9 +378,9 @@ class LazyBook:
         >>> log |= {"amount": [20.0, 30.0, 50.0], "segment": ["a", "a", "b"]}
         >>> table = ibis.memtable(pa.table(log))
         >>> rfm = clv.rfm_summary(table, value="amount", resolution="day", attributes=["segment"])
-        >>> orders = clv.BGNBD().from_params({"r": .243, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
+        >>> transactions = clv.BGNBD().from_params({"r": .243, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
         >>> spend = clv.GammaGamma().from_params({"p": 6.25, "q": 3.74, "v": 15.44})
-        >>> book = clv.value(orders, spend, rfm, clv.Assumptions(discount_rate=0.15, margin=0.30))
+        >>> book = clv.value(transactions, spend, rfm, clv.Assumptions(discount_rate=0.15, margin=0.30))
         >>> from pathlib import Path
         >>> from tempfile import TemporaryDirectory
         >>> with TemporaryDirectory() as folder:
@@ -402,15 +402,15 @@ class LazyBook:
         >>> log |= {"amount": [20.0, 30.0, 50.0], "segment": ["a", "a", "b"]}
         >>> table = ibis.memtable(pa.table(log))
         >>> rfm = clv.rfm_summary(table, value="amount", resolution="day", attributes=["segment"])
-        >>> orders = clv.BGNBD().from_params({"r": .243, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
+        >>> transactions = clv.BGNBD().from_params({"r": .243, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
         >>> spend = clv.GammaGamma().from_params({"p": 6.25, "q": 3.74, "v": 15.44})
-        >>> book = clv.value(orders, spend, rfm, clv.Assumptions(discount_rate=0.15, margin=0.30))
+        >>> book = clv.value(transactions, spend, rfm, clv.Assumptions(discount_rate=0.15, margin=0.30))
         >>> type(book.collect()).__name__
         'Book'
         """
-        return valued(self.orders, self.spend, self.histories.collect(), self.terms)
+        return valued(self.transactions, self.spend, self.histories.collect(), self.assumptions)
 
-    def under(self, terms: Assumptions) -> LazyBook:
+    def with_assumptions(self, assumptions: Assumptions) -> LazyBook:
         """Return the valuation of the same customers and fits under other assumptions; nothing is fitted again.
 
         Examples
@@ -422,29 +422,31 @@ class LazyBook:
         >>> log |= {"amount": [20.0, 30.0, 50.0], "segment": ["a", "a", "b"]}
         >>> table = ibis.memtable(pa.table(log))
         >>> rfm = clv.rfm_summary(table, value="amount", resolution="day", attributes=["segment"])
-        >>> orders = clv.BGNBD().from_params({"r": .243, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
+        >>> transactions = clv.BGNBD().from_params({"r": .243, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
         >>> spend = clv.GammaGamma().from_params({"p": 6.25, "q": 3.74, "v": 15.44})
-        >>> book = clv.value(orders, spend, rfm, clv.Assumptions(discount_rate=0.15, margin=0.30))
-        >>> round(book.under(book.terms.changed({"margin": 0.15})).equity / book.equity, 9)
+        >>> book = clv.value(transactions, spend, rfm, clv.Assumptions(discount_rate=0.15, margin=0.30))
+        >>> round(book.with_assumptions(book.assumptions.replace({"margin": 0.15})).equity / book.equity, 9)
         0.5
         """
-        if any(getattr(terms, name) != getattr(self.terms, name) for name in DISCOUNTING):
-            return valued(self.orders, self.spend, self.histories, terms)
-        return replace(self, terms=terms)
+        if any(getattr(assumptions, name) != getattr(self.assumptions, name) for name in DISCOUNTING):
+            return valued(self.transactions, self.spend, self.histories, assumptions)
+        return replace(self, assumptions=assumptions)
 
     @cached_property
     def _customers(self) -> EngineTable:
         table = self._valued
-        future = Future(
+        future = DiscountedDrivers(
             table.D,
             table.L,
             self._order_value(table),
-            table.G if self.terms.growth else table.D,
-            calendar_years(self.terms, self.orders.unit),
+            table.G if self.assumptions.growth else table.D,
+            calendar_years(self.assumptions, self.transactions.unit),
         )
         names = {line.name for line in self.lines}
         rates = {name: self.rate_of(table, name) for name in self._rates}
-        worth = {line.name: line.formula(future) for line in lines_of(rates, self.terms.tax) if line.name in names}
+        worth = {
+            line.name: line.formula(future) for line in lines_of(rates, self.assumptions.tax) if line.name in names
+        }
         return table.select(
             customer_id=table.id,
             discounted_orders=future.D,
@@ -459,8 +461,11 @@ class LazyBook:
         """The histories with D, L, G, and what Z follows from."""
         some, last = self.ahead, len(HORIZONS)
         intercept, slope = self._linear[1]
-        columns = {"D": some.purchases[:, last], "L": some.living[:, last] / self.terms.year_in(self.orders.unit)}
-        columns |= {"G": some.purchases[:, -1]} if self.terms.growth else {}
+        columns = {
+            "D": some.purchases[:, last],
+            "L": some.living[:, last] / self.assumptions.year_in(self.transactions.unit),
+        }
+        columns |= {"G": some.purchases[:, -1]} if self.assumptions.growth else {}
         return self.histories.evaluated(columns | {"intercept": intercept, "slope": slope})
 
     @cached_property
@@ -482,7 +487,7 @@ class LazyBook:
     @cached_property
     def _rates(self) -> dict[str, Rate]:
         """The rates of the assumptions, by name: an engine can sum them, and those by column are in their range."""
-        rates: dict[str, Rate] = {name: getattr(self.terms, name) for name in RATES}
+        rates: dict[str, Rate] = {name: getattr(self.assumptions, name) for name in RATES}
         for formula in FORMULAS:
             for names in formula.factors.values():
                 varying = [name for name in names if isinstance(rates[name], ByColumn)]
@@ -510,9 +515,9 @@ class LazyBook:
         >>> log |= {"amount": [20.0, 30.0, 50.0], "segment": ["a", "a", "b"]}
         >>> table = ibis.memtable(pa.table(log))
         >>> rfm = clv.rfm_summary(table, value="amount", resolution="day", attributes=["segment"])
-        >>> orders = clv.BGNBD().from_params({"r": .243, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
+        >>> transactions = clv.BGNBD().from_params({"r": .243, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
         >>> spend = clv.GammaGamma().from_params({"p": 6.25, "q": 3.74, "v": 15.44})
-        >>> book = clv.value(orders, spend, rfm, clv.Assumptions(discount_rate=0.15, margin=0.30))
+        >>> book = clv.value(transactions, spend, rfm, clv.Assumptions(discount_rate=0.15, margin=0.30))
         >>> book.rate_of(rfm.rows, "margin")
         0.3
         """
@@ -553,7 +558,7 @@ class LazyBook:
                     f"{name}: the column {column!r} is missing or outside of {RATES[name].low:g} to "
                     f"{RATES[name].high:g} for {found[name]:,} customers"
                 )
-            require_column(name, getattr(self.terms, name), found[f"largest {name}"] or 0.0, RATES[name].high)
+            require_column(name, getattr(self.assumptions, name), found[f"largest {name}"] or 0.0, RATES[name].high)
 
     def _require_sure_rates(self) -> None:
         unsure = [

@@ -162,8 +162,8 @@ class LazyChanges:
     def _seen(self) -> LazyBook:
         """Return the valuation of the histories of the closing with the fits and the assumptions of the opening."""
         opening = self.base
-        columns = columns_of_rates([opening.terms, self.closing.terms])
-        return valued(opening.orders, opening.spend, self._held(columns), opening.terms)
+        columns = columns_of_rates([opening.assumptions, self.closing.assumptions])
+        return valued(opening.transactions, opening.spend, self._held(columns), opening.assumptions)
 
     def _from_closing(self, seen: LazyBook, by: tuple[str, ...]) -> pd.DataFrame:
         """Return what the closing shows."""
@@ -171,7 +171,7 @@ class LazyChanges:
         group = _names(histories, by)
         book, keys = replace(seen, histories=histories), (_STATUS, *group)
         told = book.cells_by(keys, order_value=_ORDER_VALUE)
-        if any(isinstance(getattr(book.terms, name), ByColumn) for name in RATES):
+        if any(isinstance(getattr(book.assumptions, name), ByColumn) for name in RATES):
             cells = book.cells_by(keys)  # means of rates weigh with the value of an order
         else:
             cells = replace(told, order_value=order_values(book.spend, told.histories))
@@ -216,7 +216,7 @@ def lazy_changes(opening: LazyBook, closing: LazyBook, restated: LazyHistories |
     opened = replace(opening, histories=_reached(opening.histories, closing.histories))
     base = opened
     if restated is not None:
-        base = valued(opening.orders, opening.spend, _reached(restated, closing.histories), opening.terms)
+        base = valued(opening.transactions, opening.spend, _reached(restated, closing.histories), opening.assumptions)
     before, after = _joined(base, closing)
     time = _time(before, opened, restated)
     passed = before.rows.other_age - before.rows.age
@@ -224,7 +224,7 @@ def lazy_changes(opening: LazyBook, closing: LazyBook, restated: LazyHistories |
     rows = after.rows
     alone = (rows.age > time * (1.0 + PRECISION)).ifelse("late", "new")
     status = _status(rows, rows.age - rows.other_age, time, alone)
-    order_value = (rows.order_value * value_growth(opening.terms, closing.histories.unit, time)).fill_null(_ANY)
+    order_value = (rows.order_value * value_growth(opening.assumptions, closing.histories.unit, time)).fill_null(_ANY)
     after = _described(after, rows, {_STATUS: status, _ORDER_VALUE: order_value})
     _require_one_log(before, after, restated=restated is not None)
     return LazyChanges(closing, replace(base, histories=before), None if restated is None else opened, after, time)

@@ -29,9 +29,9 @@ __all__ = [
     "DRIVERS",
     "FORMULAS",
     "OWN",
+    "DiscountedDrivers",
     "Driver",
     "Formula",
-    "Future",
     "Line",
     "at_mean_rates",
     "lines_of",
@@ -52,7 +52,7 @@ Group = Literal["benefit", "cost", "attributed", "tax"]
 
 
 @dataclass(frozen=True)
-class Future:
+class DiscountedDrivers:
     """What a model and a discount rate say of each customer; shape (customers,) each.
 
     Attributes
@@ -76,7 +76,7 @@ class Future:
     K: float | Array
 
 
-DRIVERS: Final[dict[Driver, Callable[[Future], Any]]] = {
+DRIVERS: Final[dict[Driver, Callable[[DiscountedDrivers], Any]]] = {
     "sales": lambda future: future.G * future.Z,
     "orders": lambda future: future.D,
     "living years": lambda future: future.L,
@@ -102,11 +102,11 @@ class Line:
     group: Group
     rates: Mapping[Driver, float | Array]
 
-    def value(self, future: Future) -> Array:
+    def value(self, future: DiscountedDrivers) -> Array:
         """Return the present value of the line, by customer."""
         return np.asarray(self.formula(future))
 
-    def formula(self, future: Future) -> Any:  # noqa: ANN401 - an array, or a column of an engine
+    def formula(self, future: DiscountedDrivers) -> Any:  # noqa: ANN401 - an array, or a column of an engine
         """Return the same of whatever can be added and multiplied."""
         return sum(rate * DRIVERS[driver](future) for driver, rate in self.rates.items()) + 0.0 * future.D
 
@@ -159,7 +159,7 @@ FORMULAS: Final = (
 """All lines but tax, which is a share of them."""
 
 
-def rates_of(terms: Assumptions, histories: Histories) -> dict[str, float | Array]:
+def rates_of(assumptions: Assumptions, histories: Histories) -> dict[str, float | Array]:
     """Return the rates of the assumptions by name: one number, or shape (customers,).
 
     Raises
@@ -168,17 +168,17 @@ def rates_of(terms: Assumptions, histories: Histories) -> dict[str, float | Arra
         If a rate by segment or column is not known of every customer.
     """
     return {
-        name: of_customers(name, getattr(terms, name), histories, bounds.low, bounds.high)
+        name: of_customers(name, getattr(assumptions, name), histories, bounds.low, bounds.high)
         for name, bounds in RATES.items()
     }
 
 
-def spreads_of(terms: Assumptions, histories: Histories, ending: str) -> dict[str, Array]:
+def spreads_of(assumptions: Assumptions, histories: Histories, ending: str) -> dict[str, Array]:
     """Return how sure the rates by column are, as standard deviations: of each customer's own, or common to all.
 
     Parameters
     ----------
-    terms, histories
+    assumptions, histories
         The assumptions, and the customers with their columns.
     ending
         What the name of the column with the standard deviations has more than that of the rates: `OWN` or `COMMON`.
@@ -190,7 +190,7 @@ def spreads_of(terms: Assumptions, histories: Histories, ending: str) -> dict[st
     """
     found: dict[str, Array] = {}
     for name, bounds in RATES.items():
-        rate = getattr(terms, name)
+        rate = getattr(assumptions, name)
         if isinstance(rate, ByColumn) and rate.column + ending in histories.attributes.columns:
             stated = np.asarray(of_customers(name, ByColumn(rate.column + ending), histories, 0.0, np.inf))
             if bounds.high == 1.0:
@@ -233,7 +233,7 @@ def _tax(share: float, taxed: Sequence[Line]) -> Line:
     return Line("tax", "tax", total)
 
 
-def total(some: Sequence[Line], future: Future) -> Array:
+def total(some: Sequence[Line], future: DiscountedDrivers) -> Array:
     """Return the sum of the lines, by customer."""
     return np.asarray(np.sum([line.value(future) for line in some], axis=0))
 

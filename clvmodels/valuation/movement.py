@@ -122,15 +122,16 @@ class Movement:
 
         >>> import pandas as pd
         >>> import clvmodels as clv
-        >>> orders = clv.BGNBD().from_params({"r": .243, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
+        >>> transactions = clv.BGNBD().from_params({"r": .243, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
         >>> spend = clv.GammaGamma().from_params({"p": 6.25, "q": 3.74, "v": 15.44})
-        >>> terms = clv.Assumptions(discount_rate=0.15, margin=0.30)
+        >>> assumptions = clv.Assumptions(discount_rate=0.15, margin=0.30)
         >>> table = {"customer_id": ["A", "B"], "frequency": [2, 0], "recency": [30, 0], "T": [39, 39]}
         >>> before = pd.DataFrame({**table, "monetary_value": [22.35, None], "segment": ["shop", "web"]})
         >>> table = {"customer_id": ["A", "B", "C"], "frequency": [2, 1, 0], "recency": [30, 45, 0], "T": [52, 52, 9]}
         >>> after = pd.DataFrame({**table, "monetary_value": [22.35, 40, None], "segment": ["shop", "web", "web"]})
         >>> opening, closing = (
-        ...     clv.value(orders, spend, clv.Histories.from_frame(one, unit="week"), terms) for one in (before, after)
+        ...     clv.value(transactions, spend, clv.Histories.from_frame(table, unit="week"), assumptions)
+        ...     for table in (before, after)
         ... )
         >>> why = clv.movement(opening, closing)
         >>> why.by("segment")[["opening", "orders", "silence", "new_customers", "closing"]].round(1)
@@ -148,15 +149,16 @@ class Movement:
         --------
         >>> import pandas as pd
         >>> import clvmodels as clv
-        >>> orders = clv.BGNBD().from_params({"r": .243, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
+        >>> transactions = clv.BGNBD().from_params({"r": .243, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
         >>> spend = clv.GammaGamma().from_params({"p": 6.25, "q": 3.74, "v": 15.44})
-        >>> terms = clv.Assumptions(discount_rate=0.15, margin=0.30)
+        >>> assumptions = clv.Assumptions(discount_rate=0.15, margin=0.30)
         >>> table = {"customer_id": ["A", "B"], "frequency": [2, 0], "recency": [30, 0], "T": [39, 39]}
         >>> before = pd.DataFrame({**table, "monetary_value": [22.35, None], "segment": ["shop", "web"]})
         >>> table = {"customer_id": ["A", "B", "C"], "frequency": [2, 1, 0], "recency": [30, 45, 0], "T": [52, 52, 9]}
         >>> after = pd.DataFrame({**table, "monetary_value": [22.35, 40, None], "segment": ["shop", "web", "web"]})
         >>> opening, closing = (
-        ...     clv.value(orders, spend, clv.Histories.from_frame(one, unit="week"), terms) for one in (before, after)
+        ...     clv.value(transactions, spend, clv.Histories.from_frame(table, unit="week"), assumptions)
+        ...     for table in (before, after)
         ... )
         >>> ax, table = clv.movement(opening, closing).plot(return_data=True)
         >>> table["line"].to_list()
@@ -168,15 +170,15 @@ class Movement:
         return waterfall(self, ax=ax, return_data=return_data)
 
     def __repr__(self) -> str:
-        currency, unit = self.opening.terms.currency, self.opening.histories.unit
+        currency, unit = self.opening.assumptions.currency, self.opening.histories.unit
         table = self.table
         amounts = [
             f"{amount:{'+' * (kind == 'change')},.2f}"
             for kind, amount in zip(table["kind"], table["value"], strict=True)
         ]
         named = dict(zip(table["line"], amounts, strict=True))
-        realised = f"{self.realised_margin:,.2f}" if np.isfinite(self.realised_margin) else "not known"
-        named["Memo: margin realised"] = realised
+        simulated_futures = f"{self.realised_margin:,.2f}" if np.isfinite(self.realised_margin) else "not known"
+        named["Memo: margin realised"] = simulated_futures
         named["Memo: margin expected"] = f"{self.expected_margin:,.2f}"
         left, right = (max(map(len, texts)) for texts in (named, named.values()))
         title = f"Movement of customer equity in {self.time:.6g} {unit}s{', ' * bool(currency)}{currency}"
@@ -267,10 +269,10 @@ def movement(
     --------
     >>> import clvmodels as clv
     >>> log = clv.datasets.load_cdnow(sample=True)
-    >>> terms = clv.Assumptions(discount_rate=0.15, margin=0.30, year="52 weeks")
+    >>> assumptions = clv.Assumptions(discount_rate=0.15, margin=0.30, year="52 weeks")
     >>> def book(end):
     ...     rfm = clv.rfm_summary(log, value="amount", unit="week", resolution="day", observation_end=end)
-    ...     return clv.value(clv.ParetoNBD().fit(rfm), clv.GammaGamma().fit(rfm), rfm, terms)
+    ...     return clv.value(clv.ParetoNBD().fit(rfm), clv.GammaGamma().fit(rfm), rfm, assumptions)
     >>> why = movement(book("1997-09-30"), book("1998-06-30"))
     >>> why.table.loc[["unwind", "release", "parameters_transactions"], "value"].round(-2)
     key

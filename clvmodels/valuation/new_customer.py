@@ -10,7 +10,7 @@ import numpy as np
 
 from clvmodels.models.derived import residual
 from clvmodels.valuation.discounting import discounted_years, discounting, growing
-from clvmodels.valuation.lines import Future, at_mean_rates, total
+from clvmodels.valuation.lines import DiscountedDrivers, at_mean_rates, total
 
 if TYPE_CHECKING:
     from clvmodels.data.histories import Histories
@@ -86,7 +86,7 @@ def new_customer(book: Book, first: FirstOrders | None = None) -> NewCustomer:
     known = first_orders(book.histories) if first is None else first
     value = known.mean if known.number else float(later.Z[0])
     zero, one = np.zeros(1), np.ones(1)
-    at_once = Future(D=one, L=zero, Z=np.array([value]), G=one, K=0.0)
+    at_once = DiscountedDrivers(D=one, L=zero, Z=np.array([value]), G=one, K=0.0)
     mean = at_mean_rates(book.lines, book.weight)
     return NewCustomer(
         orders=float(later.D[0]),
@@ -110,7 +110,7 @@ def first_orders(histories: Histories) -> FirstOrders:
     return FirstOrders(len(known), float(known.mean()) if len(known) else float("nan"))
 
 
-def future_of_new_customer(book: Book, years: Sequence[float | None]) -> Future:
+def future_of_new_customer(book: Book, years: Sequence[float | None]) -> DiscountedDrivers:
     """Return what follows the first order of a new customer within so many years; shape (horizons,) each.
 
     Parameters
@@ -120,13 +120,13 @@ def future_of_new_customer(book: Book, years: Sequence[float | None]) -> Future:
     years
         The horizons; None: that of the assumptions.
     """
-    terms, unit, nothing = book.terms, book.orders.unit, np.zeros(1)
-    model, theta = book.orders.model, book.orders.estimate
-    weightings = [kind(terms, unit, within) for kind in (discounting, growing) for within in years]
+    assumptions, unit, nothing = book.assumptions, book.transactions.unit, np.zeros(1)
+    model, theta = book.transactions.model, book.transactions.estimate
+    weightings = [kind(assumptions, unit, within) for kind in (discounting, growing) for within in years]
     born = model.p_alive(theta, nothing, nothing, nothing)
     purchases, living = residual(model, theta, nothing, nothing, weightings)
     D, G = np.split(born * purchases[0], 2)
-    L = born * living[0, : len(years)] / terms.year_in(unit)
+    L = born * living[0, : len(years)] / assumptions.year_in(unit)
     Z = book.spend.model.expected_spend(book.spend.estimate, nothing, nothing)
-    K = discounted_years(terms, unit, np.array([weighting.end for weighting in weightings[: len(years)]]))
-    return Future(D, L, np.repeat(Z, len(years)), G, K)
+    K = discounted_years(assumptions, unit, np.array([weighting.end for weighting in weightings[: len(years)]]))
+    return DiscountedDrivers(D, L, np.repeat(Z, len(years)), G, K)

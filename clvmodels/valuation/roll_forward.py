@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 
 from clvmodels.numerics.quadrature import Weighting
 from clvmodels.units import Unit
-from clvmodels.valuation.ahead import ahead
 from clvmodels.valuation.assumptions import Assumptions
 from clvmodels.valuation.book import Book
 from clvmodels.valuation.discounting import discount_factor, discounted_years, discounting, growing
-from clvmodels.valuation.lines import Future, total
+from clvmodels.valuation.lines import DiscountedDrivers, total
+from clvmodels.valuation.residual_expectations import ahead
 
 __all__ = ["Expectation", "expectation", "margin_of", "value_growth"]
 
@@ -60,58 +60,60 @@ def expectation(book: Book, time: float) -> Expectation:
     >>> table = {"customer_id": ["A", "B", "C"], "frequency": [2, 0, 5], "recency": [30, 0, 38], "T": [39, 39, 39]}
     >>> table |= {"monetary_value": [22.35, None, 41.0]}
     >>> rfm = clv.Histories.from_frame(pd.DataFrame(table), unit="week")
-    >>> orders = clv.BGNBD().from_params({"r": .243, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
+    >>> transactions = clv.BGNBD().from_params({"r": .243, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
     >>> spend = clv.GammaGamma().from_params({"p": 6.25, "q": 3.74, "v": 15.44})
-    >>> terms = clv.Assumptions(discount_rate=0.15, margin=0.30, year="52 weeks")
-    >>> book = clv.value(orders, spend, rfm, terms)
+    >>> assumptions = clv.Assumptions(discount_rate=0.15, margin=0.30, year="52 weeks")
+    >>> book = clv.value(transactions, spend, rfm, assumptions)
     >>> ahead = expectation(book, 52.0)
     >>> round(ahead.accumulation, 6)
     1.15
     >>> bool(abs(1.15 * (book.rlv - ahead.within).sum() - ahead.later.sum()) < 1e-9)
     True
     """
-    terms, unit = book.terms, book.orders.unit
-    year = terms.year_in(unit)
-    purchases, living = _integrals(book, _weightings(terms, unit, time))
-    before = np.array([min(time, terms.horizon_in(unit))])
-    still = float(discounted_years(terms, unit, before)[0])
+    assumptions, unit = book.assumptions, book.transactions.unit
+    year = assumptions.year_in(unit)
+    purchases, living = _integrals(book, _weightings(assumptions, unit, time))
+    before = np.array([min(time, assumptions.horizon_in(unit))])
+    still = float(discounted_years(assumptions, unit, before)[0])
     Z = book.future.Z
-    order_value = Z * value_growth(terms, unit, time)
-    within = total(book.lines, Future(purchases[0], living[0] / year, Z, purchases[1], still))
-    later = total(book.lines, Future(purchases[2], living[2] / year, order_value, purchases[3], book.future.K))
-    at_once = replace(terms, timing="continuous")
+    order_value = Z * value_growth(assumptions, unit, time)
+    within = total(book.lines, DiscountedDrivers(purchases[0], living[0] / year, Z, purchases[1], still))
+    later = total(
+        book.lines, DiscountedDrivers(purchases[2], living[2] / year, order_value, purchases[3], book.future.K)
+    )
+    at_once = replace(assumptions, timing="continuous")
     accumulation = 1.0 / float(discount_factor(at_once, unit, np.array([time]))[0])
-    if not _rolls(terms):
+    if not _rolls(assumptions):
         later = accumulation * book.rlv - accumulation * within
     return Expectation(accumulation, within, later, order_value, margin_of(book, purchases[4] * Z))
 
 
-def value_growth(terms: Assumptions, unit: Unit, time: float) -> float:
+def value_growth(assumptions: Assumptions, unit: Unit, time: float) -> float:
     """Return what the value of an order grows to from one, until a later date."""
-    return float(np.exp(terms.force_of_growth(unit) * time))
+    return float(np.exp(assumptions.force_of_growth(unit) * time))
 
 
 def margin_of(book: Book, sales: Array) -> Array:
     """Return the contribution margin of sales, by customer of the book."""
     nothing = np.zeros(len(sales))
-    at_margin = Future(D=nothing, L=nothing, Z=sales, G=np.ones(len(sales)), K=0.0)
+    at_margin = DiscountedDrivers(D=nothing, L=nothing, Z=sales, G=np.ones(len(sales)), K=0.0)
     return next(line for line in book.lines if line.name == "contribution_margin").value(at_margin)
 
 
-def _rolls(terms: Assumptions) -> bool:
+def _rolls(assumptions: Assumptions) -> bool:
     """Return whether a later valuation sees the same future otherwise than by compounding."""
-    return terms.timing != "continuous" or terms.horizon is not None or len(terms.discount_rates) > 1
+    return assumptions.timing != "continuous" or assumptions.horizon is not None or len(assumptions.discount_rates) > 1
 
 
-def _weightings(terms: Assumptions, unit: Unit, time: float) -> list[Weighting]:
+def _weightings(assumptions: Assumptions, unit: Unit, time: float) -> list[Weighting]:
     """Return the factors of orders and of sales until then, and from then on; and of sales until then, undiscounted."""
-    years = time / terms.year_in(unit)
-    undiscounted = replace(terms, discount_rate=0.0, timing="continuous", horizon=None)
+    years = time / assumptions.year_in(unit)
+    undiscounted = replace(assumptions, discount_rate=0.0, timing="continuous", horizon=None)
     return [
-        discounting(terms, unit, years),
-        growing(terms, unit, years),
-        _delayed(discounting(terms, unit), time),
-        _delayed(growing(terms, unit), time),
+        discounting(assumptions, unit, years),
+        growing(assumptions, unit, years),
+        _delayed(discounting(assumptions, unit), time),
+        _delayed(growing(assumptions, unit), time),
         growing(undiscounted, unit, years),
     ]
 
@@ -131,7 +133,7 @@ def _integrals(book: Book, weightings: list[Weighting]) -> tuple[Array, Array]:
     """Return weighted expected purchases and living time, shape (weightings, customers) each."""
     shape = (len(weightings), len(book.histories))
     purchases, living = np.empty(shape), np.empty(shape)
-    for some in ahead(book.orders, book.histories, weightings):
+    for some in ahead(book.transactions, book.histories, weightings):
         purchases[:, some.rows] = some.purchases.T[:, some.index]
         living[:, some.rows] = some.living.T[:, some.index]
     return purchases, living

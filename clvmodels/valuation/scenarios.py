@@ -54,16 +54,18 @@ def scenarios(book: Book, changes: Mapping[str, Mapping[str, Any]]) -> pd.DataFr
     >>> table = {"customer_id": ["A", "B", "C"], "frequency": [2, 0, 5], "recency": [30, 0, 38], "T": [39, 39, 39]}
     >>> table |= {"monetary_value": [22.35, None, 41.0]}
     >>> rfm = clv.Histories.from_frame(pd.DataFrame(table), unit="week")
-    >>> orders = clv.BGNBD().from_params({"r": .243, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
+    >>> transactions = clv.BGNBD().from_params({"r": .243, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
     >>> spend = clv.GammaGamma().from_params({"p": 6.25, "q": 3.74, "v": 15.44})
-    >>> terms = clv.Assumptions(discount_rate=0.15, margin=0.30)
-    >>> book = clv.value(orders, spend, rfm, terms)
+    >>> assumptions = clv.Assumptions(discount_rate=0.15, margin=0.30)
+    >>> book = clv.value(transactions, spend, rfm, assumptions)
     >>> clv.scenarios(book, {"thin margin": {"margin": 0.15}})["relative"].round(6).to_dict()
     {'base': 0.0, 'thin margin': -0.5}
     """
     import pandas as pd
 
-    books = {"base": book} | {name: book.under(book.terms.changed(some)) for name, some in changes.items()}
+    books = {"base": book} | {
+        name: book.with_assumptions(book.assumptions.replace(some)) for name, some in changes.items()
+    }
     table = pd.DataFrame(
         {
             "equity": {name: each.equity for name, each in books.items()},
@@ -108,9 +110,9 @@ def tornado(book: Book, *, by: float = 0.1) -> pd.DataFrame:
     >>> import clvmodels as clv
     >>> table = {"customer_id": ["A", "B"], "frequency": [2, 0], "recency": [30, 0], "T": [39, 39]}
     >>> rfm = clv.Histories.from_frame(pd.DataFrame({**table, "monetary_value": [22.35, None]}), unit="week")
-    >>> orders = clv.BGNBD().from_params({"r": .243, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
+    >>> transactions = clv.BGNBD().from_params({"r": .243, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
     >>> spend = clv.GammaGamma().from_params({"p": 6.25, "q": 3.74, "v": 15.44})
-    >>> book = clv.value(orders, spend, rfm, clv.Assumptions(discount_rate=0.15, margin=0.30, order_cost=1.0))
+    >>> book = clv.value(transactions, spend, rfm, clv.Assumptions(discount_rate=0.15, margin=0.30, order_cost=1.0))
     >>> clv.tornado(book).round(2)
                      low   high  width
     assumption
@@ -121,19 +123,19 @@ def tornado(book: Book, *, by: float = 0.1) -> pd.DataFrame:
     import pandas as pd
 
     _require_step(by)
-    left_out = without_finite_value(book.terms, by=by)
+    left_out = without_finite_value(book.assumptions, by=by)
     if left_out:
         warnings.warn(
             f"the tornado leaves out {' and '.join(left_out)}: {by:.0%} lower or higher, that is out of its range, or "
-            f"equity is no finite number (discount rate {book.terms.discount_rates[-1]:g}, growth "
-            f"{book.terms.growth:g}); ask for a smaller step or state a horizon",
+            f"equity is no finite number (discount rate {book.assumptions.discount_rates[-1]:g}, growth "
+            f"{book.assumptions.growth:g}); ask for a smaller step or state a horizon",
             AssumptionWarning,
             stacklevel=2,
         )
     rows = {}
-    for name in (name for name in _moving(book.terms) if name not in left_out):
-        both = (stepped(book.terms, name, 1.0 + step) for step in (-by, by))
-        low, high = (book.under(terms).equity for terms in both if terms is not None)
+    for name in (name for name in _moving(book.assumptions) if name not in left_out):
+        both = (stepped(book.assumptions, name, 1.0 + step) for step in (-by, by))
+        low, high = (book.with_assumptions(assumptions).equity for assumptions in both if assumptions is not None)
         rows[name] = (low, high, abs(high - low))
     table = pd.DataFrame.from_dict(rows, orient="index", columns=["low", "high", "width"]).rename_axis("assumption")
     kept = table["width"] > 1e-12 * abs(book.equity)
@@ -166,9 +168,9 @@ def two_way(book: Book, rows: tuple[str, Sequence[float]], columns: tuple[str, S
     >>> import clvmodels as clv
     >>> table = {"customer_id": ["A", "B"], "frequency": [2, 0], "recency": [30, 0], "T": [39, 39]}
     >>> rfm = clv.Histories.from_frame(pd.DataFrame({**table, "monetary_value": [22.35, None]}), unit="week")
-    >>> orders = clv.BGNBD().from_params({"r": .243, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
+    >>> transactions = clv.BGNBD().from_params({"r": .243, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
     >>> spend = clv.GammaGamma().from_params({"p": 6.25, "q": 3.74, "v": 15.44})
-    >>> book = clv.value(orders, spend, rfm, clv.Assumptions(discount_rate=0.15, margin=0.30, order_cost=1.0))
+    >>> book = clv.value(transactions, spend, rfm, clv.Assumptions(discount_rate=0.15, margin=0.30, order_cost=1.0))
     >>> clv.two_way(book, ("margin", [0.25, 0.30]), ("discount_rate", [0.10, 0.15])).round(2)
     discount_rate   0.10   0.15
     margin
@@ -180,7 +182,9 @@ def two_way(book: Book, rows: tuple[str, Sequence[float]], columns: tuple[str, S
     (first, down), (second, across) = rows, columns
     if first == second:
         raise AssumptionError(f"a two-way table is about two assumptions, got {first!r} twice")
-    equity = [[book.under(book.terms.changed({first: a, second: b})).equity for b in across] for a in down]
+    equity = [
+        [book.with_assumptions(book.assumptions.replace({first: a, second: b})).equity for b in across] for a in down
+    ]
     return pd.DataFrame(equity, pd.Index(down, name=first), pd.Index(across, name=second))
 
 
@@ -203,7 +207,7 @@ def contact_policy(book: Book) -> pd.DataFrame:
     campaigns = [line.value(book.future) for line in book.lines if line.name == "campaigns"]
     if not campaigns:
         raise AssumptionError("there are no campaigns: state contact_cost (money a contact) and campaigns_per_year")
-    without = book.rlv - (1.0 - book.terms.tax) * campaigns[0]
+    without = book.rlv - (1.0 - book.assumptions.tax) * campaigns[0]
     everybody = np.ones(len(without), bool)
     rows = {}
     for name, some in {"all": everybody, "none": ~everybody, "worth it": book.rlv > 0.0}.items():
@@ -217,12 +221,12 @@ def contact_policy(book: Book) -> pd.DataFrame:
     return pd.DataFrame.from_dict(rows, orient="index", columns=["contacted", "contact_years", "equity", "others"])
 
 
-def _counts(terms: Assumptions, name: str) -> bool:
-    stated = numbers(getattr(terms, name))
+def _counts(assumptions: Assumptions, name: str) -> bool:
+    stated = numbers(getattr(assumptions, name))
     return not stated or bool(np.any(np.asarray(stated, dtype=float)))
 
 
-def without_finite_value(terms: Assumptions, *, by: float = 0.1) -> tuple[str, ...]:
+def without_finite_value(assumptions: Assumptions, *, by: float = 0.1) -> tuple[str, ...]:
     """Return the assumptions that `tornado` leaves out.
 
     Raises
@@ -237,40 +241,46 @@ def without_finite_value(terms: Assumptions, *, by: float = 0.1) -> tuple[str, .
     """
     _require_step(by)
     return tuple(
-        name for name in _moving(terms) if None in (stepped(terms, name, 1.0 - by), stepped(terms, name, 1.0 + by))
+        name
+        for name in _moving(assumptions)
+        if None in (stepped(assumptions, name, 1.0 - by), stepped(assumptions, name, 1.0 + by))
     )
 
 
-def stepped(terms: Assumptions, name: str, factor: float) -> Assumptions | None:
+def stepped(assumptions: Assumptions, name: str, factor: float) -> Assumptions | None:
     """Return the assumptions with one of them times a factor; None if it leaves its range, or equity is not finite.
 
     Examples
     --------
-    >>> terms = Assumptions(discount_rate=0.15, margin=0.30, growth=0.14)
-    >>> stepped(terms, "margin", 1.1).margin, stepped(terms, "discount_rate", 0.9)
+    >>> assumptions = Assumptions(discount_rate=0.15, margin=0.30, growth=0.14)
+    >>> stepped(assumptions, "margin", 1.1).margin, stepped(assumptions, "discount_rate", 0.9)
     (0.33, None)
     """
-    changed = terms.changed({name: _moved(terms, name, factor)}) if _in_range(terms, name, factor) else None
+    changed = (
+        assumptions.replace({name: _moved(assumptions, name, factor)}) if _in_range(assumptions, name, factor) else None
+    )
     return changed if changed is not None and has_finite_value(changed) else None
 
 
-def _in_range(terms: Assumptions, name: str, factor: float) -> bool:
+def _in_range(assumptions: Assumptions, name: str, factor: float) -> bool:
     if name == "discount_rate":
-        return max(terms.discount_rates) * factor <= HIGHEST_RATE
-    return name != "growth" or -1.0 < terms.growth * factor <= HIGHEST_RATE
+        return max(assumptions.discount_rates) * factor <= HIGHEST_RATE
+    return name != "growth" or -1.0 < assumptions.growth * factor <= HIGHEST_RATE
 
 
-def _moved(terms: Assumptions, name: str, factor: float) -> object:
+def _moved(assumptions: Assumptions, name: str, factor: float) -> object:
     if name == "discount_rate":
-        return tuple(rate * factor for rate in terms.discount_rates)
+        return tuple(rate * factor for rate in assumptions.discount_rates)
     highest = {"growth": HIGHEST_RATE, "tax": 1.0}.get(name)
-    return scaled(getattr(terms, name), factor, min(RATES[name].high, LARGEST_AMOUNT) if highest is None else highest)
+    return scaled(
+        getattr(assumptions, name), factor, min(RATES[name].high, LARGEST_AMOUNT) if highest is None else highest
+    )
 
 
-def _moving(terms: Assumptions) -> list[str]:
+def _moving(assumptions: Assumptions) -> list[str]:
     """Return the assumptions that move equity."""
-    names = [name for name in RATES if name not in NOT_VALUED and _counts(terms, name)]
-    return [*names, "discount_rate", *(name for name in ("growth", "tax") if getattr(terms, name))]
+    names = [name for name in RATES if name not in NOT_VALUED and _counts(assumptions, name)]
+    return [*names, "discount_rate", *(name for name in ("growth", "tax") if getattr(assumptions, name))]
 
 
 def _require_step(by: float) -> None:

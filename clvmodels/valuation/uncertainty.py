@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from scipy import special
 
 from clvmodels.data.histories import Histories
-from clvmodels.inference.orders_fit import OrdersFit
 from clvmodels.inference.predictions import summarise
 from clvmodels.inference.spend_fit import SpendFit
+from clvmodels.inference.transaction_fit import TransactionFit
 from clvmodels.valuation.assumptions import RATES, Assumptions
-from clvmodels.valuation.lines import Future, lines_of
+from clvmodels.valuation.lines import DiscountedDrivers, lines_of
 
 __all__ = [
     "CUSTOMER_COLUMNS",
@@ -128,7 +128,7 @@ class Customers:
     ----------
     rows
         Who they are, by position.
-    orders, spend
+    transactions, spend
         Paired draws of the parameters, shape (draws, parameters); one draw is paired with all.
     estimate
         Point estimate of the model of transactions.
@@ -144,7 +144,7 @@ class Customers:
     """
 
     rows: Index
-    orders: Array
+    transactions: Array
     spend: Array
     estimate: Array
     x: Array
@@ -160,7 +160,7 @@ class Customers:
     @property
     def draws(self) -> int:
         """Number of pairs of draws."""
-        return max(len(self.orders), len(self.spend))
+        return max(len(self.transactions), len(self.spend))
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,9 +169,9 @@ class Basis:
 
     Attributes
     ----------
-    orders, spend
+    transactions, spend
         The fits.
-    terms
+    assumptions
         The assumptions.
     names
         Of the lines.
@@ -182,25 +182,25 @@ class Basis:
         How many customers each history stands for, shape (histories,); None: one.
     """
 
-    orders: OrdersFit
+    transactions: TransactionFit
     spend: SpendFit
-    terms: Assumptions
+    assumptions: Assumptions
     names: tuple[str, ...]
     rates: Mapping[str, float | Array]
     own: Mapping[str, Array]
     common: Mapping[str, Array]
     weight: Array | None = None
 
-    def values(self, rates: Mapping[str, float | Array], future: Future, shape: tuple[int, ...]) -> Array:
+    def values(self, rates: Mapping[str, float | Array], future: DiscountedDrivers, shape: tuple[int, ...]) -> Array:
         """Return each line, shape (lines, *shape)."""
-        some = [line for line in lines_of(rates, self.terms.tax) if line.name in self.names]
+        some = [line for line in lines_of(rates, self.assumptions.tax) if line.name in self.names]
         return np.stack([np.broadcast_to(line.value(future), shape) for line in some])
 
 
 def customers_of(basis: Basis, histories: Histories, group: Index) -> Iterator[Customers]:
     """Yield the customers of each part of the one fit who are in the same part of the other."""
     every = np.arange(len(histories))
-    for part in basis.orders.parts(histories):
+    for part in basis.transactions.parts(histories):
         for other in basis.spend.parts(histories):
             here, there = (every if some.rows is None else some.rows for some in (part, other))
             rows = np.intersect1d(here, there)
@@ -323,11 +323,11 @@ SHARE: Final = _Law(
 )
 
 
-def _paired(orders: Array, spend: Array) -> tuple[Array, Array]:
+def _paired(transactions: Array, spend: Array) -> tuple[Array, Array]:
     """Return pairs of draws; the fewer begin again at the first when they are used up, and a single one stays one."""
-    draws = max(len(orders), len(spend))
+    draws = max(len(transactions), len(spend))
     which = np.linspace(0, draws - 1, min(draws, LARGEST_NUMBER_OF_DRAWS)).round().astype(np.int64)
-    first, second = (some[which % len(some)] if len(some) > 1 else some for some in (orders, spend))
+    first, second = (some[which % len(some)] if len(some) > 1 else some for some in (transactions, spend))
     return first, second
 
 

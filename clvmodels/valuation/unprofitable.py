@@ -88,18 +88,18 @@ def levers(
 
     loss = unprofitable(book, threshold)
     books = {"as it is": book}
-    for name, some in (_levers(book.terms) if changes is None else changes).items():
-        books[name] = book.under(book.terms.changed(some))
+    for name, some in (_levers(book.assumptions) if changes is None else changes).items():
+        books[name] = book.with_assumptions(book.assumptions.replace(some))
     rows = {name: (float(one.rlv[loss].sum()), int((one.rlv[loss] < 0.0).sum())) for name, one in books.items()}
     table = pd.DataFrame.from_dict(rows, orient="index", columns=["value", "still"]).rename_axis("lever")
     table.insert(1, "change", table["value"] - rows["as it is"][0])
     return table
 
 
-def _levers(terms: Assumptions) -> dict[str, dict[str, Any]]:
+def _levers(assumptions: Assumptions) -> dict[str, dict[str, Any]]:
     offered: dict[str, dict[str, Any]] = {
         "no campaigns": {"contact_cost": 0.0},
         "returns paid by the customer": {"return_cost": 0.0},
-        "self-service": {"service_cost": scaled(terms.service_cost, 0.5)},
+        "self-service": {"service_cost": scaled(assumptions.service_cost, 0.5)},
     }
-    return {name: some for name, some in offered.items() if any(getattr(terms, key) for key in some)}
+    return {name: some for name, some in offered.items() if any(getattr(assumptions, key) for key in some)}

@@ -53,6 +53,6 @@ def log(purchases: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> Pa
 
 @pytest.fixture
 def terms(tmp_path: Path) -> Path:
-    path = tmp_path / "terms.toml"
+    path = tmp_path / "assumptions.toml"
     path.write_text(TERMS, encoding="utf-8")
     return path

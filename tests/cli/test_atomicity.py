@@ -19,7 +19,7 @@ import typer
 
 from clvmodels import cli
 from clvmodels.data import transactions
-from clvmodels.report import files, output
+from clvmodels.reporting import files, output
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Run
@@ -64,7 +64,7 @@ def test_a_failure_while_writing_leaves_no_trace(
     error: BaseException,
     code: int,
 ) -> None:
-    monkeypatch.setattr(f"clvmodels.report.output.{writer}", failing_with(error))
+    monkeypatch.setattr(f"clvmodels.reporting.output.{writer}", failing_with(error))
     result = run(*given)
     assert result.code == code
     assert "Traceback" not in result.err
@@ -76,7 +76,7 @@ def test_a_failure_while_writing_leaves_what_was_there(
 ) -> None:
     assert run(*given).code == 0
     before = contents(tmp_path / "place")
-    monkeypatch.setattr("clvmodels.report.output.OrdersFit.save", failing_with(KeyboardInterrupt()))
+    monkeypatch.setattr("clvmodels.reporting.output.TransactionFit.save", failing_with(KeyboardInterrupt()))
     assert run(*given).code == 130
     assert contents(tmp_path / "place") == before
 

@@ -21,7 +21,7 @@ from tests.engines import simulated_log
 if TYPE_CHECKING:
     from tests.cli.conftest import Run
 
-VALUE_FILES = ["assumptions.toml", "customers.parquet", "equity.json", "orders.json", "spend.json"]
+VALUE_FILES = ["assumptions.toml", "customers.parquet", "equity.json", "spend.json", "transactions.json"]
 
 
 @pytest.fixture(scope="module")
@@ -82,16 +82,16 @@ def test_fit_shows_and_writes_the_models(run: Run, log: Path, tmp_path: Path, bo
     given = ("--value", "amount", "--resolution", "day", "--model", "pareto_nbd", "--out", tmp_path / "fits")
     result = run("fit", log, *given)
     assert result.code == 0
-    assert all(line in result.out for line in book.orders.describe().splitlines() if len(line) < 118)
+    assert all(line in result.out for line in book.transactions.describe().splitlines() if len(line) < 118)
     assert "standard error" in result.out
-    orders, spend = (clv.Fit.load(tmp_path / "fits" / name) for name in ("orders.json", "spend.json"))
-    assert dict(orders.params) == pytest.approx(dict(book.orders.params), rel=1e-6)
+    orders, spend = (clv.Fit.load(tmp_path / "fits" / name) for name in ("transactions.json", "spend.json"))
+    assert dict(orders.params) == pytest.approx(dict(book.transactions.params), rel=1e-6)
     assert dict(spend.params) == pytest.approx(dict(book.spend.params), rel=1e-6)
 
 
 def test_fit_without_values_fits_no_spend(run: Run, log: Path, tmp_path: Path) -> None:
     result = run("fit", log, "--model", "auto", "--out", tmp_path / "fits")
-    assert names(tmp_path / "fits") == ["orders.json"]
+    assert names(tmp_path / "fits") == ["transactions.json"]
     assert "Gamma-Gamma" not in result.out
     assert "the one with the lowest AIC is chosen" in result.out
 
@@ -111,7 +111,9 @@ def test_value_writes_what_it_shows(run: Run, log: Path, terms: Path, tmp_path: 
     assert record["horizons"][0]["share"] == pytest.approx(book.horizons.loc[1, "share"], rel=1e-6)
     assert record["data_report"]["rows_read"] == book.histories.report.rows_read
     assert (out / "assumptions.toml").read_bytes() == terms.read_bytes()
-    assert dict(clv.Fit.load(out / "orders.json").params) == pytest.approx(dict(book.orders.params), rel=1e-6)
+    assert dict(clv.Fit.load(out / "transactions.json").params) == pytest.approx(
+        dict(book.transactions.params), rel=1e-6
+    )
 
 
 def test_auto_values_under_every_model_and_keeps_the_best(run: Run, log: Path, terms: Path, tmp_path: Path) -> None:
@@ -120,7 +122,7 @@ def test_auto_values_under_every_model_and_keeps_the_best(run: Run, log: Path, t
     models = json.loads((tmp_path / "out" / "equity.json").read_text(encoding="utf-8"))["models"]
     assert sorted(model["model"] for model in models) == ["bg_nbd", "mbg_nbd", "pareto_nbd"]
     assert [model["aic"] for model in models] == sorted(model["aic"] for model in models)
-    assert clv.Fit.load(tmp_path / "out" / "orders.json").model.key == models[0]["model"]
+    assert clv.Fit.load(tmp_path / "out" / "transactions.json").model.key == models[0]["model"]
     assert all(f"{model['equity']:,.0f}" in result.out for model in models)
     relative = [100 * (model["equity_relative"] - 1) for model in models[1:]]
     assert f"Model risk: {min(relative):+.1f} % to {max(relative):+.1f} % under the models not chosen." in result.out
@@ -157,7 +159,7 @@ def test_warnings_become_notes_told_once(
 ) -> None:
     import warnings
 
-    from clvmodels.report import fitting
+    from clvmodels.reporting import fitting
 
     fit_all = fitting.fit_all
 
@@ -216,7 +218,7 @@ def test_what_stays_in_the_engine_is_worth_the_same(run: Run, tmp_path: Path) ->
     log = log.assign(segment=np.where(ids % 3 > 0, "a", "b"), cost=ids % 5 / 10)
     log.to_parquet(tmp_path / "log.parquet", index=False)
     log.to_csv(tmp_path / "log.csv", index=False)
-    terms = tmp_path / "terms.toml"
+    terms = tmp_path / "assumptions.toml"
     rates = 'order_cost = {column = "cost"}\npayment_share = {by = "segment", rates = {a = 0.01, b = 0.03}}\n'
     terms.write_text(f"discount_rate = 0.15\nmargin = 0.30\n{rates}", encoding="utf-8")
     found = {}

@@ -56,8 +56,8 @@ def report(run: Run, tmp_path: Path) -> Report:
         log: pd.DataFrame, closings: Sequence[str], *more: object, terms: str = "discount_rate = 0.12\nmargin = 0.3\n"
     ) -> Result:
         log.to_csv(tmp_path / "log.csv", index=False)
-        (tmp_path / "terms.toml").write_text(terms, encoding="utf-8")
-        given = ("--value", "amount", "--assumptions", tmp_path / "terms.toml", "--closings", *closings)
+        (tmp_path / "assumptions.toml").write_text(terms, encoding="utf-8")
+        given = ("--value", "amount", "--assumptions", tmp_path / "assumptions.toml", "--closings", *closings)
         return run("report", tmp_path / "log.csv", *given, *more, "--out", tmp_path / "out")
 
     return report_
@@ -123,8 +123,8 @@ def test_a_clean_fit_has_intervals_and_no_remark(run: Run, log: Path, terms: Pat
 
 def test_models_that_have_become_the_same_are_no_model_risk_of_zero(run: Run, tmp_path: Path) -> None:
     steady().to_csv(tmp_path / "log.csv", index=False)
-    (tmp_path / "terms.toml").write_text("discount_rate = 0.12\nmargin = 0.3\n", encoding="utf-8")
-    given = ("--value", "amount", "--assumptions", tmp_path / "terms.toml", "--observation-end", "2024-05-15")
+    (tmp_path / "assumptions.toml").write_text("discount_rate = 0.12\nmargin = 0.3\n", encoding="utf-8")
+    given = ("--value", "amount", "--assumptions", tmp_path / "assumptions.toml", "--observation-end", "2024-05-15")
     result = run("value", tmp_path / "log.csv", *given)
     assert result.code == 0, result.err
     assert "Model risk" not in result.out

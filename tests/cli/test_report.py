@@ -24,15 +24,15 @@ FILES = {"equity.xlsx", "equity.html", "customers.parquet", "audit.json"}
 def company(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("company")
     load_company().write(folder)
-    terms = Path(__file__).resolve().parents[2] / "data" / "company" / "terms.toml"
-    (folder / "terms.toml").write_bytes(terms.read_bytes())
+    terms = Path(__file__).resolve().parents[2] / "data" / "company" / "assumptions.toml"
+    (folder / "assumptions.toml").write_bytes(terms.read_bytes())
     return folder
 
 
 def arguments(folder: Path, out: Path, *more: object) -> list[object]:
     ledgers = ("returns", "service", "campaigns", "acquisition", "referrals")
     given = [word for name in ledgers for word in (f"--{name}-ledger", folder / f"{name}.csv")]
-    log = ["report", folder / "transactions.csv", "--value", "amount", "--assumptions", folder / "terms.toml"]
+    log = ["report", folder / "transactions.csv", "--value", "amount", "--assumptions", folder / "assumptions.toml"]
     return [*log, "--closings", *CLOSINGS, "--by", "segment", *given, "--out", out, *more]
 
 
@@ -132,7 +132,7 @@ def test_a_time_of_the_report_that_is_none_is_refused(epoch: str, company: Path,
 
 
 def test_a_single_closing_without_ledgers(run: Run, company: Path, tmp_path: Path) -> None:
-    terms = tmp_path / "terms.toml"
+    terms = tmp_path / "assumptions.toml"
     terms.write_text("discount_rate = 0.1\nmargin = 0.4\n")
     log = ["report", company / "transactions.csv", "--value", "amount", "--assumptions", terms]
     result = run(*log, "--closings", "2023-12-31", "--model", "bg_nbd", "--draws", 0, "--out", tmp_path / "report")

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 import clvmodels as clv
-from clvmodels.inference.estimator import OrdersEstimator
+from clvmodels.inference.estimator import TransactionEstimator
 from clvmodels.models.registry import TRANSACTION_MODELS
 
 ORDERS = list(TRANSACTION_MODELS.values())
@@ -25,7 +25,7 @@ def theta(model):
 
 @pytest.fixture
 def fit(model):
-    return OrdersEstimator(model).from_params(model.example, unit="week")
+    return TransactionEstimator(model).from_params(model.example, unit="week")
 
 
 @pytest.fixture(scope="session")
@@ -33,7 +33,7 @@ def simulated():
     """20,000 customers of each model, observed for a year."""
     made = {}
     for model in ORDERS:
-        given = OrdersEstimator(model).from_params(model.example, unit="week")
+        given = TransactionEstimator(model).from_params(model.example, unit="week")
         made[model.key] = given.simulate(20_000, "52 weeks", seed=7)
     return made
 
@@ -45,7 +45,7 @@ def rfm(model, simulated):
 
 @pytest.fixture(scope="session")
 def fitted(simulated):
-    return {model.key: OrdersEstimator(model).fit(simulated[model.key]) for model in ORDERS}
+    return {model.key: TransactionEstimator(model).fit(simulated[model.key]) for model in ORDERS}
 
 
 HISTORIES = np.array(

@@ -8,7 +8,7 @@ import pytest
 from scipy.optimize import approx_fprime
 
 import clvmodels as clv
-from clvmodels.inference.estimator import OrdersEstimator, SpendEstimator
+from clvmodels.inference.estimator import SpendEstimator, TransactionEstimator
 from clvmodels.inference.observations import observe
 from clvmodels.models.registry import SPEND_MODELS
 from clvmodels.numerics.threads import blocks
@@ -58,7 +58,7 @@ def test_standard_errors_come_from_the_curvature(model, rfm, fitted):
 
 def test_the_order_of_customers_does_not_matter(model, rfm, fitted):
     shuffled = rfm.select(np.random.default_rng(3).permutation(rfm.customer_id))
-    again = OrdersEstimator(model).fit(shuffled)
+    again = TransactionEstimator(model).fit(shuffled)
     np.testing.assert_allclose(again.estimate, fitted[model.key].estimate, rtol=1e-6)
     assert again.fingerprint == fitted[model.key].fingerprint
     expected = [fit.expected_purchases(rfm, "26 weeks")["mean"] for fit in (again, fitted[model.key])]
@@ -69,7 +69,7 @@ def test_the_order_of_customers_does_not_matter(model, rfm, fitted):
 
 @pytest.mark.parametrize(("unit", "ratio"), [("day", 7.0), ("year", 7 / 365.25)])
 def test_a_change_of_unit_changes_time_like_parameters_only(model, rfm, fitted, unit, ratio):
-    fit, other = fitted[model.key], OrdersEstimator(model).fit(rfm.in_unit(unit))
+    fit, other = fitted[model.key], TransactionEstimator(model).fit(rfm.in_unit(unit))
     np.testing.assert_allclose(other.estimate, fit.estimate * model.units(time=ratio), rtol=1e-5)
     shift = -np.log(ratio) * rfm.frequency.sum()
     assert other.log_likelihood - fit.log_likelihood == pytest.approx(shift, rel=1e-9)
@@ -85,7 +85,7 @@ def test_equity_does_not_depend_on_the_unit(model, fitted, rfm):
     daily = dict(zip(params, np.array(list(params.values())) * model.units(time=7.0), strict=True))
     few = rfm.select(rfm.customer_id[:500])
     weeks = clv.value(fitted[model.key], spend, few, terms)
-    days = clv.value(OrdersEstimator(model).from_params(daily, unit="day"), spend, few.in_unit("day"), terms)
+    days = clv.value(TransactionEstimator(model).from_params(daily, unit="day"), spend, few.in_unit("day"), terms)
     assert days.equity == pytest.approx(weeks.equity, rel=1e-9)
 
 
@@ -121,22 +121,22 @@ def test_predictions_come_back_on_the_right_customers(fit):
 
 
 def test_draws_scatter_as_the_covariance_says(model, rfm, fitted):
-    fit = OrdersEstimator(model).fit(rfm, method="laplace", draws=4000, seed=11)
+    fit = TransactionEstimator(model).fit(rfm, method="laplace", draws=4000, seed=11)
     assert fit.theta.shape == (1, 4000, len(model.parameters))
     np.testing.assert_allclose(np.cov(np.log(fit.draws).T), fit.covariance, rtol=0.2, atol=0.1 * fit.covariance.max())
-    again = OrdersEstimator(model).fit(rfm, method="laplace", draws=4000, seed=11)
+    again = TransactionEstimator(model).fit(rfm, method="laplace", draws=4000, seed=11)
     np.testing.assert_array_equal(fit.draws, again.draws)
     np.testing.assert_allclose(fit.estimate, fitted[model.key].estimate)
 
 
 def test_predictions_of_draws_are_summarised(model, rfm):
-    fit = OrdersEstimator(model).fit(rfm, method="laplace", draws=50, seed=1)
+    fit = TransactionEstimator(model).fit(rfm, method="laplace", draws=50, seed=1)
     few = rfm.select(rfm.customer_id[:40])
     table = fit.expected_purchases(few, "26 weeks")
     assert list(table.columns) == ["mean", "sd", "q05", "q50", "q95"]
     assert ((table["q05"] <= table["q50"]) & (table["q50"] <= table["q95"])).all()
     each = [
-        OrdersEstimator(model)
+        TransactionEstimator(model)
         .from_params(dict(zip(model.names, draw, strict=True)), unit="week")
         .expected_purchases(few, "26 weeks")["mean"]
         for draw in fit.draws
@@ -147,21 +147,21 @@ def test_predictions_of_draws_are_summarised(model, rfm):
 
 
 def test_a_fit_comes_back_from_its_file(model, rfm, fitted, tmp_path):
-    for fit in (fitted[model.key], OrdersEstimator(model).fit(rfm, method="laplace", draws=10, seed=1)):
-        fit.save(tmp_path / "orders.json")
-        again = clv.Fit.load(tmp_path / "orders.json")
+    for fit in (fitted[model.key], TransactionEstimator(model).fit(rfm, method="laplace", draws=10, seed=1)):
+        fit.save(tmp_path / "transactions.json")
+        again = clv.Fit.load(tmp_path / "transactions.json")
         assert repr(again) == repr(fit)
         assert again.diagnostics == fit.diagnostics
         for name in ("theta", "estimate", "covariance"):
             np.testing.assert_array_equal(getattr(again, name), getattr(fit, name))
         few = rfm.select(rfm.customer_id[:5])
         pd.testing.assert_frame_equal(again.expected_purchases(few, 9), fit.expected_purchases(few, 9))
-    assert len((tmp_path / "orders.json").read_bytes()) < 5_000
+    assert len((tmp_path / "transactions.json").read_bytes()) < 5_000
 
 
 def test_many_customers_give_the_same_fit_as_the_search_without_a_sample(model, rfm, fitted, monkeypatch):
     monkeypatch.setattr("clvmodels.inference.observations.SAMPLE", 1_000)
-    sampled = OrdersEstimator(model).fit(rfm)
+    sampled = TransactionEstimator(model).fit(rfm)
     np.testing.assert_allclose(sampled.estimate, fitted[model.key].estimate, rtol=1e-6)
 
 
@@ -180,10 +180,10 @@ def test_the_result_does_not_depend_on_the_number_of_threads(model, rfm, fitted,
         return [function(rows) for rows in blocks(size, most)]
 
     monkeypatch.setattr("clvmodels.inference.observations.ROWS_PER_BLOCK", 1_000)
-    in_threads = OrdersEstimator(model).fit(rfm)
+    in_threads = TransactionEstimator(model).fit(rfm)
     np.testing.assert_allclose(in_threads.estimate, fitted[model.key].estimate, rtol=1e-8)
     monkeypatch.setattr("clvmodels.inference.observations.map_blocks", one_thread)
-    again = OrdersEstimator(model).fit(rfm)
+    again = TransactionEstimator(model).fit(rfm)
     np.testing.assert_array_equal(again.estimate, in_threads.estimate)
 
 

@@ -13,14 +13,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clvmodels.data.arithmetic import elapsed, rounded, steady_sum
-from clvmodels.data.engine import PrivateEngine, Storage
+from clvmodels.data.engine import DuckDBLimits, PrivateEngine
 from clvmodels.numerics.rounding import significant_digits
 from clvmodels.units import DAYS, Unit
 
 
 @pytest.fixture(scope="module")
 def engine() -> PrivateEngine:
-    return PrivateEngine.new(Storage())
+    return PrivateEngine.new(DuckDBLimits())
 
 
 # ------------------------------------------------------------------------------------------------------ steady sums

@@ -98,7 +98,7 @@ def a_grid(log: ir.Table) -> None:
 
 def predictions_and_values(log: ir.Table) -> None:
     book = valued(log, None)
-    book.orders.expected_purchases(book.histories, "52 weeks")
+    book.transactions.expected_purchases(book.histories, "52 weeks")
     book.spend.expected_spend(book.histories)
     book.customers, book.most_valuable(0.2), book.statement("shop")
 

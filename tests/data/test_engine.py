@@ -22,7 +22,7 @@ import pytest
 
 import clvmodels as clv
 from clvmodels.data import LazyHistories, rfm_summary, watching
-from clvmodels.data.engine import IbisEngine, PrivateEngine, Storage
+from clvmodels.data.engine import DuckDBLimits, IbisEngine, PrivateEngine
 from clvmodels.errors import DataError
 from tests.engines import in_engine, simulated_log
 
@@ -89,7 +89,7 @@ def test_what_does_not_fit_is_spilled(spills: Path, tmp_path: Path) -> None:
 
 
 def test_more_than_memory_and_disk_may_take(spills: Path) -> None:
-    engine = PrivateEngine.new(Storage(0.25, spills))
+    engine = PrivateEngine.new(DuckDBLimits(0.25, spills))
     engine.connection.execute("SET memory_limit = '20MB'; SET max_temp_directory_size = '1MB'")
     engine.connection.execute("CREATE VIEW texts AS SELECT md5(range::VARCHAR) AS text FROM range(2_000_000)")
     with pytest.raises(DataError, match="than it may take: raise memory_gb, or name a spill_folder on a disk with mor"):
@@ -105,7 +105,7 @@ def test_a_file_that_breaks_off_is_named(tmp_path: Path) -> None:
 
 
 def test_a_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
-    engine = PrivateEngine.new(Storage())
+    engine = PrivateEngine.new(DuckDBLimits())
     engine.connection.execute("CREATE TABLE numbers AS SELECT range AS n FROM range(3)")
     with pytest.raises(DataError, match=r"none.*it's\.parquet"):
         engine.write(engine.table("numbers"), tmp_path / "none" / "it's.parquet", order_by="n")
@@ -116,7 +116,7 @@ def test_a_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no such signal")
 def test_an_interrupt_is_one() -> None:
     """DuckDB makes a RuntimeError of it, which those who catch every error would take for one."""
-    engine = PrivateEngine.new(Storage())
+    engine = PrivateEngine.new(DuckDBLimits())
     engine.connection.execute("CREATE VIEW many AS SELECT range AS n FROM range(20_000_000_000)")
     many = engine.table("many")
     before = signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell in the background ignores
@@ -136,7 +136,7 @@ def long(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     """Return a query that takes a moment, where a hundredth of a second is long."""
     monkeypatch.setattr(watching, "_PATIENCE", 0.01)
     monkeypatch.setattr(watching, "_EVERY", 0.01)
-    engine = PrivateEngine.new(Storage())
+    engine = PrivateEngine.new(DuckDBLimits())
     engine.connection.execute("CREATE TABLE many AS SELECT range AS n FROM range(3_000_000)")
     many = engine.table("many")
     counted = many.group_by(text=many.n.cast("string")).aggregate(rows=many.count())

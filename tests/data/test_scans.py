@@ -15,7 +15,7 @@ import pytest
 from clvmodels.data import Histories, rfm_summary
 from clvmodels.data.ledgers import Ledgers
 from clvmodels.data.scans import files_of
-from clvmodels.data.watching import watched
+from clvmodels.data.translated import translate_errors
 from clvmodels.errors import DataError
 
 TIMES = [dt.datetime(2024, 1, day, 10) for day in (1, 5, 9)]
@@ -236,7 +236,7 @@ class TestCsv:
 def test_conversions_that_fail_in_a_query() -> None:
     connection = duckdb.connect()
     with pytest.raises(DataError, match="Could not convert string 'a' to INT32"):
-        watched(connection, lambda: connection.execute("SELECT CAST('a' AS INT)").fetchall())
+        translate_errors(connection, lambda: connection.execute("SELECT CAST('a' AS INT)").fetchall())
 
 
 class TestFolders:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from clvmodels.data import DataReport, Histories, Part, rfm_summary, rfm_train_test_split
+from clvmodels.data import DataReport, Histories, RowsAndMoney, rfm_summary, rfm_train_test_split
 from clvmodels.errors import DataError, DataWarning, UnitError
 
 
@@ -39,7 +39,7 @@ class TestEnds:
         assert list(rfm.frequency) == [1]
         assert list(rfm.recency) == [30.625]
         assert list(rfm.T) == [31]
-        assert report(rfm).dropped == {"after the end of observation": Part(1, 10.0)}
+        assert report(rfm).dropped == {"after the end of observation": RowsAndMoney(1, 10.0)}
         train, holdout = rfm_train_test_split(frame, unit="day", train_end="2024-01-31")
         assert list(train.T) == [31]
         assert list(train.frequency) == [1]
@@ -100,7 +100,7 @@ class TestEnds:
         told = report(rfm)
         assert told.left_truncated == 1
         assert told.customers_left_out == {"all purchases before the start": 1, "first seen after the end": 1}
-        assert told.dropped["before the start of observation"] == Part(2, 3.0)
+        assert told.dropped["before the start of observation"] == RowsAndMoney(2, 3.0)
         assert told.start == pd.Timestamp("2024-01-01")
         assert "1 customer bought before the start already" in str(rfm)
 
@@ -188,7 +188,7 @@ class TestRefunds:
         assert rfm.to_frame()["frequency"].to_dict() == {"a": 0, "b": 0}
         told = report(rfm)
         assert (told.refunds.rows, told.refunds.money, told.refunds.occasions_gone) == (1, -80, 1)
-        assert told.dropped == {"purchases refunded in full, with their refunds": Part(2, 0.0)}
+        assert told.dropped == {"purchases refunded in full, with their refunds": RowsAndMoney(2, 0.0)}
         assert told.money_used == 25
         assert "refunds netted: 1 row (money -80.00); 1 occasion brought to nothing" in str(rfm)
 
@@ -209,7 +209,7 @@ class TestRefunds:
         assert list(exact.attributes["first_value"]) == [20]
         told = report(exact)
         assert (told.refunds.unmatched_rows, told.refunds.unmatched_money) == (1, -5)
-        assert told.dropped == {"refunds without an earlier purchase": Part(1, -5.0)}
+        assert told.dropped == {"refunds without an earlier purchase": RowsAndMoney(1, -5.0)}
         assert "1 row without an earlier purchase (money -5.00)" in str(exact)
 
     def test_the_first_purchase_refunded(self) -> None:
@@ -264,7 +264,7 @@ class TestRefunds:
         rfm = summary(frame, returns="drop")
         assert list(rfm.frequency) == [1]
         told = report(rfm)
-        assert told.dropped == {"refunds, by choice": Part(2, -85.0)}
+        assert told.dropped == {"refunds, by choice": RowsAndMoney(2, -85.0)}
         assert told.customers_left_out == {"refunds only": 1}
         assert "refunds dropped: 2 rows" in str(rfm)
 
@@ -296,7 +296,7 @@ class TestGaps:
         assert {str(one.message) for one in caught} == {"2 rows dropped: no 'customer_id'", "1 row dropped: no 'date'"}
         assert {one.filename for one in caught} == {__file__}
         told = report(rfm)
-        assert told.dropped == {"without customer id": Part(2, 10.0), "without time": Part(1, 4.0)}
+        assert told.dropped == {"without customer id": RowsAndMoney(2, 10.0), "without time": RowsAndMoney(1, 4.0)}
         assert (told.rows_read, told.rows_used) == (4, 1)
 
     @pytest.mark.parametrize("refund", [False, True])
@@ -316,7 +316,7 @@ class TestGaps:
         told = report(rfm)
         assert told.rows_without_value == 3
         if refund:
-            assert told.dropped == {"refunds of purchases of unknown value": Part(1, -1.0)}
+            assert told.dropped == {"refunds of purchases of unknown value": RowsAndMoney(1, -1.0)}
 
     def test_infinite_values(self) -> None:
         with pytest.raises(DataError, match="'amount' is infinite in 1 row"):

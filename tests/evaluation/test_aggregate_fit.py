@@ -15,12 +15,12 @@ from clvmodels.errors import DataError, FitError, UnitError
 from clvmodels.evaluation.ages import condensed
 from clvmodels.evaluation.aggregate_fit import conditional_expectation, frequency_fit
 from clvmodels.evaluation.bands import count_band
-from clvmodels.inference.estimator import OrdersEstimator
-from clvmodels.inference.orders_fit import OrdersFit
+from clvmodels.inference.estimator import TransactionEstimator
+from clvmodels.inference.transaction_fit import TransactionFit
 from clvmodels.models.registry import TRANSACTION_MODELS
 from tests.evaluation.stories import CDNOW, purchases
 
-ESTIMATORS = {model.name: OrdersEstimator(model) for model in TRANSACTION_MODELS.values()}
+ESTIMATORS = {model.name: TransactionEstimator(model) for model in TRANSACTION_MODELS.values()}
 
 
 @pytest.fixture(scope="module")
@@ -29,11 +29,11 @@ def split() -> Any:
     return clv.rfm_train_test_split(log, resolution="day", train_end="1997-09-30", test_end="1998-06-30")
 
 
-def published(name: str) -> OrdersFit:
+def published(name: str) -> TransactionFit:
     return ESTIMATORS[name].from_params(CDNOW[name], unit="week")
 
 
-def scattered(fit: OrdersFit, draws: int) -> OrdersFit:
+def scattered(fit: TransactionFit, draws: int) -> TransactionFit:
     noise = 0.1 * np.random.default_rng(7).standard_normal((1, draws, 4))
     return replace(fit, theta=fit.estimate * np.exp(noise))
 

@@ -16,14 +16,14 @@ from clvmodels.data.series import Series, purchases_by_period
 from clvmodels.errors import DataError, DataWarning, UnitError
 from clvmodels.evaluation import tracking
 from clvmodels.evaluation.tracking import expected_by_period, purchases_at, track
-from clvmodels.inference.estimator import OrdersEstimator
-from clvmodels.inference.orders_fit import OrdersFit
+from clvmodels.inference.estimator import TransactionEstimator
+from clvmodels.inference.transaction_fit import TransactionFit
 from clvmodels.models.registry import TRANSACTION_MODELS
 from clvmodels.units import DAYS, Unit
 from tests.evaluation.stories import CDNOW, purchases
 
 WINDOWS: dict[str, Any] = {"resolution": "day", "train_end": "1997-09-30", "test_end": "1998-06-30"}
-ESTIMATORS = {model.name: OrdersEstimator(model) for model in TRANSACTION_MODELS.values()}
+ESTIMATORS = {model.name: TransactionEstimator(model) for model in TRANSACTION_MODELS.values()}
 
 
 @pytest.fixture(autouse=True)
@@ -44,11 +44,11 @@ def cdnow(sample: pd.DataFrame) -> Series:
     return purchases_by_period(reading, reading.open(sample), "1997-09-30", "1998-06-30", "week")[0]
 
 
-def published(name: str) -> OrdersFit:
+def published(name: str) -> TransactionFit:
     return ESTIMATORS[name].from_params(CDNOW[name], unit="week")
 
 
-def scattered(fit: OrdersFit, draws: int) -> OrdersFit:
+def scattered(fit: TransactionFit, draws: int) -> TransactionFit:
     noise = 0.1 * np.random.default_rng(7).standard_normal((1, draws, 4))
     return replace(fit, theta=fit.estimate * np.exp(noise))
 

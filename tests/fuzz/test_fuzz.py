@@ -24,7 +24,7 @@ from rich.console import Console
 
 import clvmodels as clv
 from clvmodels.errors import ClvError, ClvWarning
-from clvmodels.report import terminal
+from clvmodels.reporting import terminal
 
 from . import strategies as some
 

@@ -12,7 +12,7 @@ from clvmodels.valuation.scenarios import contact_policy
 
 @pytest.fixture(scope="module")
 def costly(book):
-    return book.under(book.terms.changed({"order_cost": 1.50, "maintenance_cost": 1.00}))
+    return book.with_assumptions(book.assumptions.replace({"order_cost": 1.50, "maintenance_cost": 1.00}))
 
 
 def test_cost_figures(costly):
@@ -23,8 +23,8 @@ def test_cost_figures(costly):
 
 
 def test_contact_policy(book):
-    terms = book.terms.changed({"order_cost": 1.50, "contact_cost": 5.0})
-    policy = contact_policy(book.under(terms))
+    terms = book.assumptions.replace({"order_cost": 1.50, "contact_cost": 5.0})
+    policy = contact_policy(book.with_assumptions(terms))
     assert policy.loc["all", "contact_years"] == pytest.approx(168_572, abs=1)
     assert policy.loc["all", "equity"] == pytest.approx(113_049, abs=2)
     assert policy.loc["worth it", "contacted"] == pytest.approx(5_420, abs=1)
@@ -35,7 +35,7 @@ def test_contact_policy(book):
 def test_scenarios_equal_a_full_revaluation(book, orders, spend, cohort):
     table = clv.scenarios(book, {"costs": {"order_cost": 1.5}, "rate": {"discount_rate": 0.1}, "both": {"margin": 0.2}})
     for name, change in (("costs", {"order_cost": 1.5}), ("rate", {"discount_rate": 0.1}), ("both", {"margin": 0.2})):
-        whole = clv.value(orders, spend, cohort, book.terms.changed(change))
+        whole = clv.value(orders, spend, cohort, book.assumptions.replace(change))
         assert table.loc[name, "equity"] == pytest.approx(whole.equity, rel=1e-10)
         assert table.loc[name, "unprofitable"] == (whole.rlv < 0).sum()
 
@@ -59,7 +59,7 @@ def test_without_costs_the_statement_is_gross_equity(book):
 
 def test_unprofitable_customers(book):
     """3.00 an order and 5.00 a living year: 14,500 customers (61.5 %) are negative, their sum is -38,552."""
-    dear = book.under(book.terms.changed({"order_cost": 3.0, "maintenance_cost": 5.0}))
+    dear = book.with_assumptions(book.assumptions.replace({"order_cost": 3.0, "maintenance_cost": 5.0}))
     assert dear.equity == pytest.approx(593_965, abs=2)
     customers, equity = dear.unprofitable()
     assert customers == pytest.approx(14_500, abs=1)

@@ -79,7 +79,7 @@ def test_silence_loses_and_orders_gain(sample, sample_39, sample_78):
 
 
 def test_the_margin_expected_is_that_of_the_purchases_expected(sample, sample_39):
-    fit, spend = sample.opening.orders, sample.opening.spend
+    fit, spend = sample.opening.transactions, sample.opening.spend
     bought = fit.expected_purchases(sample_39, "39 weeks")["mean"]
     margin = 0.30 * (bought * spend.expected_spend(sample_39)["mean"]).sum()
     assert sample.expected_margin == pytest.approx(margin, rel=1e-9)

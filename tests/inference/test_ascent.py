@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from clvmodels.inference.ascent import Objective, Optimum, _left, approach, bfgs, climb, finish
+from clvmodels.inference.ascent import Objective, Optimum, _left, bfgs, maximise_from, newton_polish, step_towards
 
 
 @pytest.mark.parametrize("beyond", [np.nan, -np.inf])
@@ -20,10 +20,10 @@ def test_a_step_into_nowhere_is_taken_back(beyond):
         fall = 10.0 * (psi[0] - 2.0) ** 4
         return -fall - (psi[1] - 1.0) ** 2, np.array([-40.0 * (psi[0] - 2.0) ** 3, -2.0 * (psi[1] - 1.0)])
 
-    found = climb(Objective(function, 1.0), np.array([2.9, -4.0]))
+    found = maximise_from(Objective(function, 1.0), np.array([2.9, -4.0]))
     assert np.isfinite(found.value)
     np.testing.assert_allclose(found.psi, [2.0, 1.0], atol=0.02)
-    hurled = climb(Objective(lambda psi: function(psi * np.array([1.0, 1e-3])), 1.0), np.array([2.0, -4000.0]))
+    hurled = maximise_from(Objective(lambda psi: function(psi * np.array([1.0, 1e-3])), 1.0), np.array([2.0, -4000.0]))
     assert np.isfinite(hurled.value)
 
 
@@ -59,7 +59,7 @@ def expanded(psi):
 @pytest.mark.parametrize("away", [0.0, 1e-6, 1e-4, 1e-2, 0.5])
 def test_the_last_step_is_one_that_leaves_next_to_nothing(away, expansion):
     objective = Objective(peak, 1.0, expansion)
-    found = finish(objective, TOP + away * np.array([1.0, -1.0]))
+    found = newton_polish(objective, TOP + away * np.array([1.0, -1.0]))
     assert found.converged
     assert found.left == 0.0
     np.testing.assert_allclose(found.psi, TOP, rtol=0.0, atol=1e-7)
@@ -72,10 +72,10 @@ def test_the_last_step_is_one_that_leaves_next_to_nothing(away, expansion):
 def test_a_curvature_that_leads_astray_is_not_followed(curvature):
     objective = Objective(peak, 1.0, expanded)
     begin = TOP + 0.01
-    near = approach(objective, begin, np.diag([curvature, 1.0]))
+    near = step_towards(objective, begin, np.diag([curvature, 1.0]))
     assert objective(near)[0] <= objective(begin)[0]
     np.testing.assert_allclose(near, TOP if curvature == 1.0 else begin, rtol=0.0, atol=1e-6)
-    np.testing.assert_allclose(finish(objective, near).psi, TOP, rtol=0.0, atol=1e-7)
+    np.testing.assert_allclose(newton_polish(objective, near).psi, TOP, rtol=0.0, atol=1e-7)
 
 
 CUSTOMERS = 1e6
@@ -92,7 +92,7 @@ def crest(psi):
 @pytest.mark.parametrize("begin", [-1.0, 1.0, 2.5, 5.0])
 def test_a_nearly_level_crest_is_climbed_to_its_top(begin):
     """The slope is about 1e-6 a customer: of a million, that is not nothing."""
-    found = finish(Objective(crest, CUSTOMERS), np.array([begin, begin / 2.0 + 0.1]))
+    found = newton_polish(Objective(crest, CUSTOMERS), np.array([begin, begin / 2.0 + 0.1]))
     assert found.converged
     np.testing.assert_allclose(found.psi, [3.0, 1.5], rtol=0.0, atol=1e-3)
     assert found.value == pytest.approx(0.0, abs=1e-6)
@@ -107,7 +107,9 @@ def test_what_is_left_is_what_a_step_would_gain():
     def endless(psi):
         return float(CUSTOMERS * 1e-7 * psi.sum()), np.full(2, CUSTOMERS * 1e-7)
 
-    assert not finish(Objective(endless, CUSTOMERS), top).converged  # although the slope is that of nearly nothing
+    assert not newton_polish(
+        Objective(endless, CUSTOMERS), top
+    ).converged  # although the slope is that of nearly nothing
     near = Optimum(np.array([0.0]), np.array([[1.0]]), np.array([1e-3]), 0.0, 1, left=1e-3)
     assert not near.converged
     assert replace(near, psi=np.array([10.0])).converged  # where all steps are long, and gain little
@@ -121,7 +123,7 @@ def hill(psi):
 
 @pytest.mark.parametrize("away", [0.5, 1.5, 3.0])
 def test_where_newton_steps_lead_astray_shorter_ones_climb(away):
-    found = finish(Objective(hill, 100.0), TOP + np.array([away, 0.1]))
+    found = newton_polish(Objective(hill, 100.0), TOP + np.array([away, 0.1]))
     assert found.converged
     np.testing.assert_allclose(found.psi, TOP, rtol=0.0, atol=1e-6)
 
@@ -132,6 +134,6 @@ def test_a_sample_that_has_no_maximum_does_not_mislead():
     def rising(psi):
         return float(-np.exp(-psi).sum()), np.exp(-psi)
 
-    found = climb(Objective(hill, 100.0), np.zeros(2), Objective(rising, 1.0))
+    found = maximise_from(Objective(hill, 100.0), np.zeros(2), Objective(rising, 1.0))
     assert found.converged
     np.testing.assert_allclose(found.psi, TOP, rtol=0.0, atol=1e-6)

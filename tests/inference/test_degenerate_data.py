@@ -10,7 +10,7 @@ import pytest
 
 import clvmodels as clv
 from clvmodels.errors import DataWarning, FitError, FitWarning
-from clvmodels.inference.estimator import OrdersEstimator
+from clvmodels.inference.estimator import TransactionEstimator
 from clvmodels.models.registry import TRANSACTION_MODELS
 
 MODELS = pytest.mark.parametrize("model", TRANSACTION_MODELS.values(), ids=list(TRANSACTION_MODELS))
@@ -47,7 +47,7 @@ ORDERS = {
 def test_a_fit_to_degenerate_data_warns_and_predicts_numbers(model, data):
     rfm = ORDERS[data]()
     with pytest.warns(FitWarning, match=r"(boundary|not identified|not converged).*The data: .*customers, largest x"):
-        fit = OrdersEstimator(model).fit(rfm)
+        fit = TransactionEstimator(model).fit(rfm)
     assert np.isfinite(fit.estimate).all()
     assert (fit.estimate > 0).all()
     assert np.isfinite(fit.expected_purchases(rfm, "52 weeks")).all(axis=None)
@@ -64,7 +64,7 @@ def test_draws_predict_numbers_or_are_refused(model, data):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FitWarning)
         try:
-            fit = OrdersEstimator(model).fit(rfm, method="laplace", draws=20, seed=1)
+            fit = TransactionEstimator(model).fit(rfm, method="laplace", draws=20, seed=1)
         except FitError as error:
             assert "no normal approximation" in str(error)  # noqa: PT017 - a refusal is right, and so are draws
     if fit is not None:

@@ -13,7 +13,7 @@ import pytest
 import clvmodels as clv
 from clvmodels.data import LazyHistories, grid
 from clvmodels.errors import FitError
-from clvmodels.inference.cells import _effect_of_times, finer, grid_effect
+from clvmodels.inference.binning import _effect_of_times, binning_error, refine
 from clvmodels.inference.observations import Observations
 from clvmodels.models.registry import TRANSACTION_MODELS
 from tests.engines import KINDS, in_engine, noted, table_of, troubled_log
@@ -149,7 +149,7 @@ def gridded(tmp_path_factory: pytest.TempPathFactory) -> dict[float | None, Lazy
 def test_the_effect_of_a_grid_is_what_it_says(model: str, gridded: dict[float | None, LazyHistories]) -> None:
     exact = getattr(clv, model)().fit(gridded[None])
     assert exact.diagnostics.grid is None
-    effect = grid_effect(exact.model, gridded[1e-2], exact.estimate)
+    effect = binning_error(exact.model, gridded[1e-2], exact.estimate)
     there = getattr(clv, model)().from_params(dict(exact.params), unit="week")
     moved = exact.log_likelihood - _log_likelihood(there, gridded[1e-2])
     assert effect == pytest.approx(moved, rel=0.05)
@@ -191,7 +191,7 @@ def test_purchases_just_before_the_end_have_an_effect(model: str) -> None:
 def test_an_effect_that_is_no_number_is_refused(gridded: dict[float | None, LazyHistories]) -> None:
     coarse = replace(gridded[None], grid=grid.Grid(step=5.0, bound=1e-6))
     with pytest.raises(FitError, match="grid=None"):
-        finer(coarse, np.nan)
+        refine(coarse, np.nan)
 
 
 def _log_likelihood(fit: Any, histories: LazyHistories) -> float:
@@ -217,13 +217,13 @@ def test_a_coarse_grid_is_made_finer(model: str, gridded: dict[float | None, Laz
     exact = getattr(clv, model)().fit(gridded[None])
     coarse = replace(gridded[None], grid=grid.Grid(step=5.0, bound=1e-6))
     bound = 1e-6 * len(coarse)
-    assert abs(grid_effect(exact.model, coarse, exact.estimate)) > 10 * bound
+    assert abs(binning_error(exact.model, coarse, exact.estimate)) > 10 * bound
     fit = getattr(clv, model)().fit(coarse)
     assert 0 < abs(fit.diagnostics.grid) <= bound
     assert fit.log_likelihood + fit.diagnostics.grid == pytest.approx(exact.log_likelihood, abs=0.02 * bound)
     np.testing.assert_allclose(fit.estimate, exact.estimate, atol=1e-3 * exact.summary()["sd"].min())
-    finer = clv.BGNBD().fit(replace(coarse, grid=grid.Grid(step=5.0, bound=1e-9)))
-    assert finer.diagnostics.grid is None or abs(finer.diagnostics.grid) <= 1e-9 * len(coarse)
+    refine = clv.BGNBD().fit(replace(coarse, grid=grid.Grid(step=5.0, bound=1e-9)))
+    assert refine.diagnostics.grid is None or abs(refine.diagnostics.grid) <= 1e-9 * len(coarse)
 
 
 def test_a_grid_keeps_the_number_of_purchases(gridded: dict[float | None, LazyHistories]) -> None:
@@ -262,5 +262,5 @@ def test_the_grid_of_spend(lazy: LazyHistories, monkeypatch: pytest.MonkeyPatch)
 
 def test_a_fit_on_a_grid_is_saved(gridded: dict[float | None, LazyHistories], tmp_path: Path) -> None:
     fit = clv.BGNBD().fit(gridded[1e-6])
-    fit.save(tmp_path / "orders.json")
-    assert clv.Fit.load(tmp_path / "orders.json").diagnostics == fit.diagnostics
+    fit.save(tmp_path / "transactions.json")
+    assert clv.Fit.load(tmp_path / "transactions.json").diagnostics == fit.diagnostics

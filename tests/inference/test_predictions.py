@@ -11,11 +11,11 @@ import pytest
 import clvmodels as clv
 from clvmodels.errors import FitError, UnitError
 from clvmodels.inference import predictions
-from clvmodels.inference.estimator import OrdersEstimator
-from clvmodels.inference.orders_fit import OrdersFit
+from clvmodels.inference.estimator import TransactionEstimator
 from clvmodels.inference.predictions import Part, over_blocks, summarise, summary
 from clvmodels.inference.simulation import future_counts
 from clvmodels.inference.spend_fit import SpendFit
+from clvmodels.inference.transaction_fit import TransactionFit
 from clvmodels.models.derived import purchases
 from clvmodels.models.registry import TRANSACTION_MODELS
 
@@ -41,7 +41,7 @@ def one(estimator, theta, **options):
 
 @pytest.fixture
 def fit(model):
-    return scattered(OrdersEstimator(model), unit="week")
+    return scattered(TransactionEstimator(model), unit="week")
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +100,7 @@ def test_summaries_are_those_of_each_draw_by_itself(question, model, fit, rfm):
 
 @pytest.mark.parametrize("question", QUESTIONS)
 def test_a_point_estimate_is_one_draw(question, model, fit, rfm):
-    point = one(OrdersEstimator(model), fit.draws[3], unit="week")
+    point = one(TransactionEstimator(model), fit.draws[3], unit="week")
     table = QUESTIONS[question](point, rfm)
     assert list(table.columns) == ["mean"]
     np.testing.assert_allclose(table["mean"], by_hand(question, model, fit.draws[3], rfm), rtol=1e-9)
@@ -131,8 +131,8 @@ def test_little_memory_gives_the_same_answers(fit, rfm, monkeypatch):
         prepared.append(arguments)
         return prepare(*arguments)
 
-    prepare = predictions.prepare
-    monkeypatch.setattr(predictions, "prepare", watched)
+    prepare = predictions.interpolate_over_age
+    monkeypatch.setattr(predictions, "interpolate_over_age", watched)
     monkeypatch.setattr(predictions, "NUMBERS_PER_BLOCK", 64)
     pd.testing.assert_frame_equal(fit.expected_purchases(rfm, 26, memory_gb=1e-6), table, rtol=1e-9)
     assert len(prepared) == len(np.unique(rfm.frequency))
@@ -196,7 +196,9 @@ def test_a_new_customer_is_one_without_history(fit, model):
         assert fit.probability_of_purchases_new(t, 1) == pytest.approx(
             fit.probability_of_purchases(rfm, t, 1).loc["n", "mean"], rel=1e-9
         )
-    assert list(one(OrdersEstimator(model), fit.estimate, unit="week").expected_purchases_new(26).index) == ["mean"]
+    assert list(one(TransactionEstimator(model), fit.estimate, unit="week").expected_purchases_new(26).index) == [
+        "mean"
+    ]
 
 
 # ---------------------------------------------------------------------------------- what customers will really do
@@ -236,7 +238,7 @@ def test_a_seed_reproduces_and_no_seed_does_not(fit, rfm):
 
 
 def test_a_point_estimate_has_a_thousand_futures(model, rfm):
-    point = one(OrdersEstimator(model), model.theta(model.example), unit="week")
+    point = one(TransactionEstimator(model), model.theta(model.example), unit="week")
     few = rfm.select(rfm.customer_id[:5])
     table = point.expected_purchases(few, 26, process=True, seed=1)
     assert list(table.columns) == COLUMNS
@@ -278,7 +280,7 @@ def test_spend_is_summarised_over_draws(spenders):
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class TwoHalves(OrdersFit):
+class TwoHalves(TransactionFit):
     """Customers at odd positions have the second half of the draws."""
 
     def parts(self, histories):

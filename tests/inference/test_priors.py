@@ -16,11 +16,11 @@ from clvmodels.models.bg_nbd import BG_NBD
 from tests.inference.example_fits import bg
 
 RFM = bg.simulate(100, "39 weeks", seed=3)
-FLAT = {"purchase_rate": {"dist": "HalfFlat"}}
+MIN_CURVATURE = {"purchase_rate": {"dist": "HalfFlat"}}
 BOUNDED = {"dist": "TruncatedNormal", "mu": 5.0, "sigma": 2.0, "lower": 0.0, "upper": math.inf}
 
 
-class Several:
+class OneOrMany:
     """A prior object of somebody's own that makes two numbers."""
 
     def create_variable(self, name):
@@ -50,7 +50,7 @@ def test_what_is_no_prior_is_refused_at_once(prior):
         ({"dist": "LogNormal", "mu": {"dist": "Poisson", "mu": 1}, "sigma": 1.0}, "purchase_rate_mu"),
         ({"dist": "LogNormal", "mu": [1.0, 2.0], "sigma": 1.0}, "about one number"),
         (Prior("Poisson", mu=4), "about one number"),
-        (Several(), "about one number"),
+        (OneOrMany(), "about one number"),
         (Number(), "about one number"),
         ({"dist": "LogNormal", "mu": 1.0, "sigma": -1.0}, "purchase_rate has no density at its own centre"),
         ({"dist": "LogNormal", "mu": math.nan, "sigma": 1.0}, "purchase_rate has no density at its own centre"),
@@ -89,7 +89,7 @@ def test_a_prior_with_an_open_end_survives_a_file(tmp_path):
 
 
 def test_a_prior_that_cannot_be_drawn_from_is_named_or_left_out():
-    fit = clv.BGNBD(priors=FLAT).fit(RFM, method="map")
+    fit = clv.BGNBD(priors=MIN_CURVATURE).fit(RFM, method="map")
     assert "prior" not in fit.to_datatree(RFM).children
     with pytest.raises(FitError, match="the prior of purchase_rate cannot be drawn from"):
-        prior_draws(BG_NBD, FLAT, "week", draws=10, seed=1)
+        prior_draws(BG_NBD, MIN_CURVATURE, "week", draws=10, seed=1)

@@ -12,8 +12,8 @@ import pytest
 import clvmodels as clv
 from clvmodels.errors import FitError, ModelError
 from clvmodels.inference.bayes import _recipe
-from clvmodels.inference.estimator import OrdersEstimator
-from clvmodels.inference.laws import LAWS, check_model
+from clvmodels.inference.consistency import LAWS, check_model
+from clvmodels.inference.estimator import TransactionEstimator
 from clvmodels.inference.likelihood import summed, tabulate
 from clvmodels.inference.observations import observe
 from clvmodels.models import MODELS, Traits, register
@@ -46,7 +46,7 @@ def registered(own):
 
 @pytest.fixture(scope="module")
 def rfm(own):
-    return OrdersEstimator(own).from_params(own.example, unit="week").simulate(3_000, "52 weeks", seed=4)
+    return TransactionEstimator(own).from_params(own.example, unit="week").simulate(3_000, "52 weeks", seed=4)
 
 
 def test_it_keeps_the_laws(own):
@@ -80,26 +80,26 @@ def test_a_registered_model_is_fitted_priced_and_stored(registered, rfm, tmp_pat
     assert "coefficient of variation" in orders.describe()
     book = clv.value(orders, clv.GammaGamma().from_params(SPEND), rfm, clv.Assumptions(discount_rate=0.1, margin=0.3))
     assert book.customers["discounted_orders"].sum() > 0.5 * orders.total_purchases(rfm, "52 weeks")["mean"]
-    orders.save(tmp_path / "orders.json")
-    assert repr(clv.Fit.load(tmp_path / "orders.json")) == repr(orders)
+    orders.save(tmp_path / "transactions.json")
+    assert repr(clv.Fit.load(tmp_path / "transactions.json")) == repr(orders)
     _remove(registered)
     with pytest.raises(FitError, match=r"unknown model 'g_nbd'.*clv\.models\.register"):
-        clv.Fit.load(tmp_path / "orders.json")
+        clv.Fit.load(tmp_path / "transactions.json")
     register(registered)
 
 
 def test_without_a_discount_rate_a_horizon_is_asked_for(own, rfm):
-    orders = OrdersEstimator(own).from_params(own.example, unit="week")
+    orders = TransactionEstimator(own).from_params(own.example, unit="week")
     terms = clv.Assumptions(discount_rate=0.0, margin=0.3)
     with pytest.raises(clv.errors.AssumptionError, match="needs a horizon"):
         clv.value(orders, clv.GammaGamma().from_params(SPEND), rfm, terms)
 
 
 def test_its_posterior_needs_no_compiled_twin(own, rfm):
-    estimator = OrdersEstimator(own, priors={"dropout": {"dist": "Beta", "alpha": 1.0, "beta": 3.0}})
+    estimator = TransactionEstimator(own, priors={"dropout": {"dist": "Beta", "alpha": 1.0, "beta": 3.0}})
     fit = estimator.fit(rfm, method="laplace", draws=500, seed=1)
     assert fit.diagnostics.status == "converged"
-    best = OrdersEstimator(own).fit(rfm)
+    best = TransactionEstimator(own).fit(rfm)
     np.testing.assert_allclose(fit.estimate, best.estimate, rtol=0.05)
     np.testing.assert_allclose(fit.covariance, best.covariance, rtol=0.35, atol=0.1 * best.covariance.max())
 

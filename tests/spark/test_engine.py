@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from clvmodels.data.arithmetic import elapsed, rounded
-from clvmodels.data.engine import PrivateEngine, SparkEngine, Storage
+from clvmodels.data.engine import DuckDBLimits, PrivateEngine, SparkEngine
 from clvmodels.data.occasions import by_customer, netted_occasions
 from clvmodels.data.windows import Window
 from clvmodels.data.zones import Clock, parse_zone
@@ -82,7 +82,7 @@ class Pair:
 
     @classmethod
     def of(cls, session: SparkSession, table: pa.Table) -> Pair:
-        spark, duckdb = SparkEngine.new(session), PrivateEngine.new(Storage())
+        spark, duckdb = SparkEngine.new(session), PrivateEngine.new(DuckDBLimits())
         return cls(spark, duckdb, (spark.send(table), duckdb.send(table)))
 
     @property

@@ -44,7 +44,7 @@ def test_missing_assumptions_are_named():
 
 
 def test_a_file_gives_the_same_as_the_arguments(tmp_path):
-    path = tmp_path / "terms.toml"
+    path = tmp_path / "assumptions.toml"
     path.write_text('discount_rate = 0.15\nmargin = 0.30\nyear = "52 weeks"\nhorizon = "5 years"\ncurrency = "EUR"\n')
     expected = clv.Assumptions(discount_rate=0.15, margin=0.3, year="52 weeks", horizon="5 years", currency="EUR")
     assert clv.Assumptions.from_file(path) == expected
@@ -59,14 +59,14 @@ def test_a_file_gives_the_same_as_the_arguments(tmp_path):
     ],
 )
 def test_a_bad_file_is_refused(tmp_path, content, message):
-    path = tmp_path / "terms.toml"
+    path = tmp_path / "assumptions.toml"
     path.write_bytes(content)
     with pytest.raises(AssumptionError, match=message):
         clv.Assumptions.from_file(path)
 
 
 def test_a_file_of_an_editor_that_marks_its_encoding(tmp_path):
-    path = tmp_path / "terms.toml"
+    path = tmp_path / "assumptions.toml"
     path.write_text('discount_rate = 0.15\nmargin = 0.30\ncurrency = "€"\n', encoding="utf-8-sig")
     assert clv.Assumptions.from_file(path).currency == "€"
 

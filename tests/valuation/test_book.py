@@ -58,7 +58,7 @@ def test_a_new_customer_is_valued_like_a_customer_without_history():
     assert new.first_order == pytest.approx(0.3 * new.order_value - 2.0)
     assert new.repeat == pytest.approx(0.3 * new.orders * new.order_value - 2.0 * new.orders - new.living_years)
     table = pd.DataFrame({"customer_id": ["n"], "frequency": [0], "recency": [0], "T": [1e-9]})
-    fresh = clv.value(ORDERS, SPEND, clv.Histories.from_frame(table, unit="week"), book.terms)
+    fresh = clv.value(ORDERS, SPEND, clv.Histories.from_frame(table, unit="week"), book.assumptions)
     assert fresh.equity == pytest.approx(new.repeat, rel=1e-7)
 
 

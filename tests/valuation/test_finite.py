@@ -13,7 +13,7 @@ import pytest
 
 import clvmodels as clv
 from clvmodels.errors import AssumptionError, AssumptionWarning, ClvError, DataError, DataWarning, ParameterError
-from clvmodels.report.page.levers import levers_of
+from clvmodels.reporting.page.levers import levers_of
 from clvmodels.valuation.contracts import ContractBase, discounted_lifetime, residual_value
 from clvmodels.valuation.definitions import Worksheet
 from clvmodels.valuation.firm import Firm, Growth
@@ -162,7 +162,7 @@ def test_sensitivities_near_the_discount_rate_are_finite():
 def test_sliders_near_the_discount_rate_are_finite(growth):
     book = clv.value(ORDERS, SPEND, histories(), clv.Assumptions(**GOOD, growth=growth))
     levers = levers_of(book)
-    assert all(np.isfinite(term.sums).all() for term in levers.terms)
+    assert all(np.isfinite(term.sums).all() for term in levers.assumptions)
     assert levers.error < 1e-3
     (rate,) = (lever for lever in levers.levers if lever.name == "discount_rate")
     assert growth < rate.low <= rate.stated <= rate.high
@@ -185,7 +185,7 @@ def test_a_step_out_of_the_range_of_an_assumption_is_left_out(changes, left_out)
 def test_growth_beyond_one_is_moved_in_full():
     terms = clv.Assumptions(discount_rate=0.1, margin=0.3, growth=1.5, horizon="2 years")
     book = clv.value(ORDERS, SPEND, histories(), terms)
-    higher = book.under(terms.changed({"growth": 1.65})).equity
+    higher = book.with_assumptions(terms.replace({"growth": 1.65})).equity
     assert clv.tornado(book).loc["growth", "high"] == pytest.approx(higher, rel=1e-12)
 
 
@@ -200,7 +200,7 @@ def test_histories_without_spend_are_warned_of(where):
         book = clv.value(ORDERS, SPEND, rfm, clv.Assumptions(**GOOD))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        book.under(book.terms.changed({"discount_rate": 0.1}))  # said once
+        book.with_assumptions(book.assumptions.replace({"discount_rate": 0.1}))  # said once
 
 
 def test_a_part_without_spend_is_warned_of():

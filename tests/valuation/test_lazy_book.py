@@ -161,12 +161,12 @@ def test_intervals_are_those_in_memory(books: Any) -> None:
 def test_other_assumptions(books: Any) -> None:
     there, here = books("parquet", "gross")
     for name in ("costs", "by both", "growth, tax and a horizon"):
-        changed = there.under(terms(name))
-        assert changed.equity == pytest.approx(here.under(terms(name)).equity, rel=1e-12)
+        changed = there.with_assumptions(terms(name))
+        assert changed.equity == pytest.approx(here.with_assumptions(terms(name)).equity, rel=1e-12)
         assert table_of(changed.customers)["rlv"].sum() == pytest.approx(changed.equity, rel=1e-12)
-    assert there.under(terms("by column")).ahead is there.ahead  # nothing is expected anew
+    assert there.with_assumptions(terms("by column")).ahead is there.ahead  # nothing is expected anew
     cheaper = terms("costs", discount_rate=0.1)
-    assert there.under(cheaper).equity == pytest.approx(here.under(cheaper).equity, rel=1e-12)
+    assert there.with_assumptions(cheaper).equity == pytest.approx(here.with_assumptions(cheaper).equity, rel=1e-12)
 
 
 def test_a_book_in_memory_can_do_the_rest(books: Any) -> None:
@@ -280,7 +280,7 @@ def test_draws_of_rates_need_memory(histories: Any) -> None:
         ):
             ask()
     assert "low" not in book.statement(intervals=False)
-    sure = clv.value(*fits(), book.histories, book.terms)
+    sure = clv.value(*fits(), book.histories, book.assumptions)
     assert sure.statement().loc["total", "equity"] == pytest.approx(sure.equity, rel=1e-12)
 
 

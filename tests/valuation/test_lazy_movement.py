@@ -246,7 +246,7 @@ def test_what_cannot_be_compared_is_refused(histories, found):
     with pytest.raises(DataError, match="must be after the opening"):
         clv.movement(closing, closing)
     with pytest.raises(AssumptionError, match="the opening is in '' and the closing in 'EUR'"):
-        clv.movement(opening, closing.under(replace(NEW_TERMS, currency="EUR")))
+        clv.movement(opening, closing.with_assumptions(replace(NEW_TERMS, currency="EUR")))
     days = clv.ParetoNBD().from_params({"r": 0.553, "alpha": 74.0, "s": 0.606, "beta": 81.7}, unit="day")
     with pytest.raises(UnitError, match="the opening counts time in days and the closing in weeks"):
         clv.movement(clv.value(days, SPEND, histories[0].in_unit("day"), TERMS), closing)

@@ -91,7 +91,7 @@ def test_the_formula_of_the_design(book):
 @pytest.mark.parametrize("name", RATES)
 def test_every_rate_is_linear(book, name):
     def equity(factor):
-        return book.under(book.terms.changed({name: FULL[name] * factor})).equity
+        return book.with_assumptions(book.assumptions.replace({name: FULL[name] * factor})).equity
 
     low, middle, high = equity(0.5), equity(1.0), equity(1.5)
     assert high - middle == pytest.approx(middle - low, abs=1e-9 * abs(book.equity))
@@ -106,12 +106,12 @@ def test_without_rates_only_the_gross_equity_is_left(orders, spend, rfm):
 
 def test_rates_by_segment_and_column(book, orders, spend, rfm):
     segment = {"by": "segment", "rates": {"A": 0.3, "B": 0.45}}
-    by_segment = book.under(book.terms.changed({"margin": segment, "contact_cost": 0.0}))
+    by_segment = book.with_assumptions(book.assumptions.replace({"margin": segment, "contact_cost": 0.0}))
     for name, margin in segment["rates"].items():
         some = rfm.select(np.asarray(rfm.attributes["segment"] == name))
         alone = valued(orders, spend, some, margin=margin, contact_cost=0.0)
         assert by_segment.statement("segment").loc[name, "equity"] == pytest.approx(alone.equity, rel=1e-11)
-    own = book.under(book.terms.changed({"margin": {"column": "own"}}))
+    own = book.with_assumptions(book.assumptions.replace({"margin": {"column": "own"}}))
     difference = own.rlv - book.rlv
     np.testing.assert_allclose(difference, (rfm.attributes["own"] - 0.4) * book.future.D * book.future.Z, atol=1e-9)
     table = clv.tornado(own, by=0.1)
@@ -126,7 +126,7 @@ def test_segments_that_are_no_text(names, orders, spend, rfm):
     segments = pd.DataFrame({"tier": [names[k % 2] for k in range(len(rfm))]}, index=rfm.customer_id)
     book = valued(orders, spend, rfm.with_attributes(segments), margin={"by": "tier", "rates": rates})
     by_text = {"by": "tier", "rates": {str(name): rate for name, rate in rates.items()}}
-    assert book.under(book.terms.changed({"margin": by_text})).equity == book.equity
+    assert book.with_assumptions(book.assumptions.replace({"margin": by_text})).equity == book.equity
     with pytest.raises(AssumptionError, match="two rates are given for one tier"):
         valued(orders, spend, rfm, margin={"by": "tier", "rates": rates | {str(names[0]): 0.2}})
 
@@ -142,7 +142,7 @@ def test_bad_rates_are_refused_with_advice(book, rfm):
         ({"margin": {"column": "frequency_of_returns"}}, "unknown column"),
     ):
         with pytest.raises(AssumptionError, match=message):
-            _ = book.under(book.terms.changed(change)).equity
+            _ = book.with_assumptions(book.assumptions.replace(change)).equity
     with pytest.raises(DataError, match="rfm_summary"):
         book.statement("channel")
     few = pd.Series("A", rfm.customer_id[:3])
@@ -160,30 +160,30 @@ def test_no_segment_has_the_name_of_the_sum(book, rfm):
 
 def test_a_share_scaled_stays_a_share(book, rfm):
     sure = rfm.with_attributes(pd.DataFrame({"all": np.linspace(0.9, 1.0, len(rfm))}, rfm.customer_id))
-    dear = clv.value(book.orders, book.spend, sure, book.terms.changed({"margin": {"column": "all"}}))
+    dear = clv.value(book.transactions, book.spend, sure, book.assumptions.replace({"margin": {"column": "all"}}))
     table = clv.tornado(dear, by=0.5)
-    whole = dear.under(dear.terms.changed({"margin": 1.0}))
+    whole = dear.with_assumptions(dear.assumptions.replace({"margin": 1.0}))
     assert table.loc["margin", "high"] == pytest.approx(whole.equity, rel=1e-12)
     too_much = rfm.with_attributes(pd.DataFrame({"all": 1.01}, rfm.customer_id))
     with pytest.raises(AssumptionError, match="outside of 0 to 1 for 400 customers"):
-        _ = clv.value(book.orders, book.spend, too_much, dear.terms).equity
+        _ = clv.value(book.transactions, book.spend, too_much, dear.assumptions).equity
 
 
 def test_growth_and_tax(book, orders, spend, rfm):
-    grown = book.under(book.terms.changed({"growth": 0.03}))
+    grown = book.with_assumptions(book.assumptions.replace({"growth": 0.03}))
     at_less = valued(orders, spend, rfm, discount_rate=1.1 / 1.03 - 1.0)
     np.testing.assert_allclose(grown.future.G, at_less.future.D, rtol=1e-9)
     np.testing.assert_allclose(grown.future.D, book.future.D, rtol=1e-12)
     assert grown.horizons["equity"].is_monotonic_increasing
-    taxed = book.under(book.terms.changed({"tax": 0.25}))
+    taxed = book.with_assumptions(book.assumptions.replace({"tax": 0.25}))
     assert taxed.equity == pytest.approx(0.75 * book.equity, rel=1e-12)
     with pytest.raises(AssumptionError, match="not below the discount rate"):
-        book.under(book.terms.changed({"growth": 0.1}))
+        book.with_assumptions(book.assumptions.replace({"growth": 0.1}))
 
 
 @pytest.mark.parametrize("timing", ["continuous", "mid-month", "end-year"])
 def test_a_rate_that_changes_by_year(book, timing):
-    terms = book.terms.changed({"discount_rate": [0.05, 0.08, 0.12], "timing": timing, "year": "52 weeks"})
+    terms = book.assumptions.replace({"discount_rate": [0.05, 0.08, 0.12], "timing": timing, "year": "52 weeks"})
     for years in (0.5, 1.5, 2.5, 6.25):
         factor = discount_factor(terms, "week", np.array([52.0 * years]))[0]
         time = years
@@ -195,10 +195,10 @@ def test_a_rate_that_changes_by_year(book, timing):
     cuts = np.arange(0.0, 6.3 * 52, 52 / 12)
     whole = sum(quad(lambda t: discount_factor(terms, "week", np.array([t]))[0], a, b)[0] for a, b in pairwise(cuts))
     assert annuity(terms, "week", cuts[-1:])[0] == pytest.approx(whole, rel=1e-9)
-    flat = book.under(book.terms.changed({"discount_rate": (0.1, 0.1, 0.1)}))
+    flat = book.with_assumptions(book.assumptions.replace({"discount_rate": (0.1, 0.1, 0.1)}))
     assert flat.equity == pytest.approx(book.equity, rel=1e-10)
-    low = book.under(book.terms.changed({"discount_rate": (0.05, 0.1)})).equity
-    assert book.equity < low < book.under(book.terms.changed({"discount_rate": 0.05})).equity
+    low = book.with_assumptions(book.assumptions.replace({"discount_rate": (0.05, 0.1)})).equity
+    assert book.equity < low < book.with_assumptions(book.assumptions.replace({"discount_rate": 0.05})).equity
 
 
 def test_draws_go_through_every_line(rfm):

@@ -112,7 +112,9 @@ def test_unwind_and_release_are_valuations_of_the_opening():
     then, now = books(opening=replace(TERMS, **COSTS))
     values = movement(then, now).table["value"]
     grown = 1.15 ** (PERIOD / 52.0)
-    within = clv.value(then.orders, then.spend, then.histories, replace(then.terms, horizon="39 weeks")).equity
+    within = clv.value(
+        then.transactions, then.spend, then.histories, replace(then.assumptions, horizon="39 weeks")
+    ).equity
     assert values["unwind"] == pytest.approx(then.equity * (grown - 1.0), rel=1e-12)
     assert values["release"] == pytest.approx(-grown * within, rel=1e-8)
     assert values["horizon"] == 0.0
@@ -121,8 +123,8 @@ def test_unwind_and_release_are_valuations_of_the_opening():
 def test_a_horizon_ends_later_at_the_closing():
     then, now = books(opening=replace(TERMS, horizon="3 years", **COSTS))
     values = movement(then, now).table["value"]
-    longer = replace(then.terms, horizon="195 weeks")
-    beyond = clv.value(then.orders, then.spend, then.histories, longer).equity - then.equity
+    longer = replace(then.assumptions, horizon="195 weeks")
+    beyond = clv.value(then.transactions, then.spend, then.histories, longer).equity - then.equity
     assert values["horizon"] == pytest.approx(1.15 ** (PERIOD / 52.0) * beyond, rel=1e-7)
 
 
@@ -156,7 +158,7 @@ def test_what_is_expected_of_the_closing_by_adaptive_quadrature(name):
 @pytest.mark.parametrize("name", ["costs", "growth"])
 def test_for_ever_is_a_very_long_horizon(name):
     then, _ = books(opening=replace(TERMS, **CHANGED[name]))
-    long = then.under(replace(then.terms, horizon="300 years"))
+    long = then.with_assumptions(replace(then.assumptions, horizon="300 years"))
     np.testing.assert_allclose(expectation(then, PERIOD).later, expectation(long, PERIOD).later, rtol=1e-7, atol=1e-9)
 
 
@@ -165,7 +167,7 @@ def test_behaviour_is_told_by_the_histories_of_the_closing():
     found = movement(then, now)
     table, values = found.customers, found.table["value"]
     kept = now.histories.select(then.histories.customer_id)
-    seen = clv.value(then.orders, SPEND, kept, then.terms)
+    seen = clv.value(then.transactions, SPEND, kept, then.assumptions)
     behaviour = values[["orders", "silence", "order_value"]].sum()
     assert behaviour == pytest.approx(seen.equity - found.expected_closing, rel=1e-10)
     drivers = seen.customers
@@ -177,14 +179,16 @@ def test_behaviour_is_told_by_the_histories_of_the_closing():
     assert (table["silence"].loc[drivers.index][bought] == 0.0).all()
     new = now.histories.select(~now.histories.customer_id.isin(then.histories.customer_id))
     assert len(new) > 50
-    assert values["new_customers"] == pytest.approx(clv.value(then.orders, SPEND, new, then.terms).equity, rel=1e-12)
+    assert values["new_customers"] == pytest.approx(
+        clv.value(then.transactions, SPEND, new, then.assumptions).equity, rel=1e-12
+    )
 
 
 def test_parameters_one_after_the_other():
     later, spend = fitted(alpha=11.0), clv.GammaGamma().from_params({"p": 6.0, "q": 4.0, "v": 16.0})
     then, now = books(later=later, later_spend=spend)
     values = movement(then, now).table["value"]
-    steps = [clv.value(o, s, now.histories, TERMS).equity for o, s in ((then.orders, SPEND), (later, SPEND))]
+    steps = [clv.value(o, s, now.histories, TERMS).equity for o, s in ((then.transactions, SPEND), (later, SPEND))]
     assert values["parameters_transactions"] == pytest.approx(steps[1] - steps[0], abs=1e-9)
     assert values["parameters_spend"] == pytest.approx(now.equity - steps[1], abs=1e-9)
     assert values["model"] == 0.0
@@ -194,7 +198,7 @@ def test_another_model_is_no_parameter():
     later, spend = fitted("BGNBD"), clv.GammaGamma().from_params({"p": 6.0, "q": 4.0, "v": 16.0})
     then, now = books(later=later, later_spend=spend)
     values = movement(then, now).table["value"]
-    steps = [clv.value(o, s, now.histories, TERMS).equity for o, s in ((then.orders, SPEND), (later, SPEND))]
+    steps = [clv.value(o, s, now.histories, TERMS).equity for o, s in ((then.transactions, SPEND), (later, SPEND))]
     assert values["model"] == pytest.approx(steps[1] - steps[0], abs=1e-9)
     assert values["parameters_transactions"] == 0.0
     assert values["parameters_spend"] == pytest.approx(now.equity - steps[1], abs=1e-9)
@@ -217,7 +221,7 @@ def test_another_model_is_no_parameter():
 def test_every_assumption_has_its_line(line, change):
     then, now = books(closing=replace(TERMS, **change))
     found = movement(then, now)
-    seen = clv.value(now.orders, SPEND, now.histories, TERMS)
+    seen = clv.value(now.transactions, SPEND, now.histories, TERMS)
     assumptions = changes(found)[["margin", "costs", "customer_rates", "rate"]]
     assert assumptions[line] == pytest.approx(now.equity - seen.equity, rel=1e-10)
     assert assumptions[line] != 0.0
@@ -229,7 +233,7 @@ def test_assumptions_in_their_order():
     then, now = books(closing=terms)
     values = movement(then, now).table["value"]
     order = [TERMS, replace(TERMS, margin=0.25), replace(terms, discount_rate=0.15, tax=0.0), terms]
-    steps = [clv.value(now.orders, SPEND, now.histories, some).equity for some in order]
+    steps = [clv.value(now.transactions, SPEND, now.histories, some).equity for some in order]
     np.testing.assert_allclose(values[["margin", "costs", "rate"]], np.diff(steps), rtol=1e-9)
 
 
@@ -273,7 +277,7 @@ def test_a_cost_that_changes_beside_a_column_is_told_apart_from_it():
         for rfm, cost in zip(simulated(orders, 400, 1), (1.0, 1.5), strict=True)
     )
     then = clv.value(orders, SPEND, before, terms)
-    now = clv.value(orders, SPEND, after, terms.changed({"maintenance_cost": 2.0}))
+    now = clv.value(orders, SPEND, after, terms.replace({"maintenance_cost": 2.0}))
     values = movement(then, now).table["value"]
     here = now.histories.customer_id.isin(then.histories.customer_id)
     D, L = (now.customers[name] for name in ("discounted_orders", "discounted_lifetime"))
@@ -284,7 +288,7 @@ def test_a_cost_that_changes_beside_a_column_is_told_apart_from_it():
 def test_the_order_of_customers_does_not_matter():
     then, now = books()
     shuffled = now.histories.select(np.random.default_rng(0).permutation(now.histories.customer_id))
-    again = movement(then, clv.value(now.orders, SPEND, shuffled, TERMS))
+    again = movement(then, clv.value(now.transactions, SPEND, shuffled, TERMS))
     once = movement(then, now)
     pd.testing.assert_series_equal(again.table["value"], once.table["value"], rtol=1e-12)
     pd.testing.assert_frame_equal(again.customers.sort_index(), once.customers.sort_index(), rtol=1e-9)
@@ -294,7 +298,7 @@ def test_customers_who_are_gone_are_a_correction():
     then, now = books()
     gone = then.histories.customer_id[:10]
     kept = now.histories.select(~now.histories.customer_id.isin(gone))
-    found = movement(then, clv.value(now.orders, SPEND, kept, TERMS))
+    found = movement(then, clv.value(now.transactions, SPEND, kept, TERMS))
     assert found.table.loc["data_corrections", "value"] == pytest.approx(-then.rlv[:10].sum(), rel=1e-10)
     assert (found.customers.loc[gone].drop(columns=["opening", "data_corrections"]) == 0.0).all(axis=None)
     assert abs(found.unexplained) < 1e-9
@@ -319,7 +323,7 @@ def test_a_first_purchase_refunded_after_the_opening_is_another_customer():
     who = then.histories.customer_id[3]
     age = np.where(now.histories.customer_id == who, 20.0, now.histories.T)
     moved = clv.value(
-        now.orders, SPEND, replace(now.histories, T=age, recency=np.minimum(now.histories.recency, age)), TERMS
+        now.transactions, SPEND, replace(now.histories, T=age, recency=np.minimum(now.histories.recency, age)), TERMS
     )
     with pytest.raises(
         DataError, match=rf"of 1 customer the closing says another first purchase .*: {who}; pass .*restated="
@@ -340,7 +344,7 @@ def test_the_movement_by_segment():
         some = [
             book.histories.select(book.histories.attributes["segment"].to_numpy() == segment) for book in (then, now)
         ]
-        alone = movement(*(clv.value(then.orders, SPEND, rfm, TERMS) for rfm in some))
+        alone = movement(*(clv.value(then.transactions, SPEND, rfm, TERMS) for rfm in some))
         np.testing.assert_allclose(parts.loc[segment], alone.table["value"], rtol=1e-9, atol=1e-9)
     with pytest.raises(DataError, match=r"unknown column of the customers 'segmnt'.*did you mean 'segment'"):
         found.by("segmnt")
@@ -350,7 +354,7 @@ def test_fits_by_segment_move_each_segment_by_its_own():
     then, now = books()
     each = {"A": fitted(alpha=9.0), "B": fitted(alpha=12.0)}
     theta = np.stack([fit.theta for fit in each.values()])
-    both = replace(then.orders, by="segment", segments=("A", "B"), segment_theta=theta)
+    both = replace(then.transactions, by="segment", segments=("A", "B"), segment_theta=theta)
     rfms = then.histories, now.histories
     found = movement(*(clv.value(both, SPEND, rfm, TERMS) for rfm in rfms)).by("segment")
     for segment, fit in each.items():
@@ -376,15 +380,15 @@ def test_what_cannot_be_compared_is_refused():
     with pytest.raises(UnitError, match="the restated table counts time in days"):
         movement(then, now, restated=then.histories.in_unit("day"))
     with pytest.raises(AssumptionError, match="the opening is in '' and the closing in 'EUR'"):
-        movement(then, now.under(replace(TERMS, currency="EUR")))
+        movement(then, now.with_assumptions(replace(TERMS, currency="EUR")))
     with pytest.raises(DataError, match="39 weeks before it"):
         movement(now, then)
     with pytest.raises(DataError, match="must be after the opening"):
         movement(now, now)
     strangers = replace(now.histories, customer_id=now.histories.customer_id + 10_000)
     with pytest.raises(DataError, match="no customer in common"):
-        movement(then, clv.value(now.orders, SPEND, strangers, TERMS))
-    fewer = clv.value(then.orders, SPEND, then.histories.select(then.histories.customer_id[2:]), TERMS)
+        movement(then, clv.value(now.transactions, SPEND, strangers, TERMS))
+    fewer = clv.value(then.transactions, SPEND, then.histories.select(then.histories.customer_id[2:]), TERMS)
     with pytest.raises(DataError, match=r"2 customers of the closing first bought before .*: 0, 2; pass .*restated="):
         movement(fewer, now)
     with pytest.raises(DataError, match="by 1 weeks; give rfm_summary the observation_end of the opening"):

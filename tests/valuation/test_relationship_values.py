@@ -107,7 +107,7 @@ def test_sales_tie_to_the_ledger(rfm, log):
 
 @pytest.mark.parametrize("timing", ["continuous", "mid-month", "end-month", "mid-year", "end-year"])
 def test_an_acquisition_plan(book, timing):
-    book = book.under(book.terms.changed({"timing": timing}))
+    book = book.with_assumptions(book.assumptions.replace({"timing": timing}))
     plan = acquisition(book, [100, 200])
     new = book.new_customer
     by_hand = (100 / 1.1**0.5 + 200 / 1.1**1.5) * (new.post_acquisition_value - 7.0)
@@ -121,19 +121,24 @@ def test_an_acquisition_plan(book, timing):
 
 def test_pay_back(book):
     new = book.new_customer
-    assert payback_years(book.under(book.terms.changed({"acquisition_cost": 0.5 * new.first_order}))) == 0.0
-    dear = book.under(book.terms.changed({"acquisition_cost": 2.0 * new.post_acquisition_value}))
+    assert (
+        payback_years(book.with_assumptions(book.assumptions.replace({"acquisition_cost": 0.5 * new.first_order})))
+        == 0.0
+    )
+    dear = book.with_assumptions(book.assumptions.replace({"acquisition_cost": 2.0 * new.post_acquisition_value}))
     assert payback_years(dear) == np.inf
-    years = payback_years(book.under(book.terms.changed({"acquisition_cost": new.first_order + 0.5 * new.repeat})))
+    years = payback_years(
+        book.with_assumptions(book.assumptions.replace({"acquisition_cost": new.first_order + 0.5 * new.repeat}))
+    )
     whole = round(12 * years) / 12
-    more = book.under(book.terms.changed({"acquisition_cost": 1.01 * new.post_acquisition_value}))
+    more = book.with_assumptions(book.assumptions.replace({"acquisition_cost": 1.01 * new.post_acquisition_value}))
     assert 0.0 < payback_years(more) < np.inf  # campaigns go on when he has left, and cost some of it again
-    horizon = book.under(book.terms.changed({"horizon": f"{365 * whole} days"})).new_customer
+    horizon = book.with_assumptions(book.assumptions.replace({"horizon": f"{365 * whole} days"})).new_customer
     assert horizon.repeat == pytest.approx(0.5 * new.repeat, rel=0.05)
 
 
 def test_unprofitable_customers_and_their_causes(book):
-    dear = book.under(book.terms.changed({"maintenance_cost": 8.0}))
+    dear = book.with_assumptions(book.assumptions.replace({"maintenance_cost": 8.0}))
     loss = unprofitable(dear)
     assert 0 < loss.sum() < len(loss)
     table = causes(dear)
@@ -152,7 +157,7 @@ def test_unprofitable_customers_and_their_causes(book):
 
 def test_with_draws_the_probability_of_loss_decides(rfm, book):
     drawn = clv.BGNBD().fit(rfm, method="laplace", draws=40, seed=1)
-    with_draws = clv.value(drawn, book.spend, rfm, book.terms.changed({"maintenance_cost": 8.0}))
+    with_draws = clv.value(drawn, book.spend, rfm, book.assumptions.replace({"maintenance_cost": 8.0}))
     chance = with_draws.customers["probability_of_loss"]
     np.testing.assert_array_equal(unprofitable(with_draws, 0.9), chance > 0.9)
     assert unprofitable(with_draws, 0.1).sum() > unprofitable(with_draws, 0.9).sum()
@@ -170,7 +175,9 @@ def test_the_audit_trail_tells_inputs_apart(book, tmp_path):
     with pytest.raises(DataError, match=r"log\.csv' has changed while it was read"):
         audit({"2025-03-01": book}, {"log": before})
     assert audit({"2025-03-01": book}, {"log": seen(file)})["inputs"] != first["inputs"]
-    other = audit({"2025-03-01": book.under(book.terms.changed({"margin": 0.41}))}, {"log": seen(file)})
+    other = audit(
+        {"2025-03-01": book.with_assumptions(book.assumptions.replace({"margin": 0.41}))}, {"log": seen(file)}
+    )
     assert other["closings"]["2025-03-01"]["assumptions"] != first["closings"]["2025-03-01"]["assumptions"]
     (tmp_path / "more.csv").write_text("c")
     assert hash_of_files(tmp_path / "*.csv") != hash_of_files(file)

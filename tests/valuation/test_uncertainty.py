@@ -13,10 +13,10 @@ from scipy.integrate import quad
 import clvmodels as clv
 from clvmodels.errors import AssumptionError, FitError
 from clvmodels.inference import predictions
-from clvmodels.inference.estimator import OrdersEstimator
-from clvmodels.inference.orders_fit import OrdersFit
+from clvmodels.inference.estimator import TransactionEstimator
 from clvmodels.inference.predictions import Part
 from clvmodels.inference.spend_fit import SpendFit
+from clvmodels.inference.transaction_fit import TransactionFit
 from clvmodels.models.registry import TRANSACTION_MODELS
 from clvmodels.models.specification import Traits
 from clvmodels.valuation import expectations, futures, uncertainty
@@ -40,7 +40,7 @@ def single(fit, estimator, draw, **options):
 
 @pytest.fixture(params=TRANSACTION_MODELS.values(), ids=list(TRANSACTION_MODELS))
 def estimator(request):
-    return OrdersEstimator(request.param)
+    return TransactionEstimator(request.param)
 
 
 @pytest.fixture(scope="module")
@@ -231,7 +231,7 @@ def test_draws_are_computed_once(fits, rfm, monkeypatch):
     book = book_of(*fits, rfm)
     once, simulated = book.draws(), book.draws(process=True)
     monkeypatch.setattr("clvmodels.valuation.book.expected", None)
-    monkeypatch.setattr("clvmodels.valuation.book.realised", None)
+    monkeypatch.setattr("clvmodels.valuation.book.simulated_futures", None)
     np.testing.assert_array_equal(book.draws(), once)
     np.testing.assert_array_equal(book.draws(process=True), simulated)
 
@@ -309,7 +309,7 @@ def test_an_annuity_is_the_integral_of_the_factor(timing, rate):
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class OrdersInTwo(OrdersFit):
+class OrdersInTwo(TransactionFit):
     """The first customers have the first half of the draws."""
 
     def parts(self, histories):

@@ -10,9 +10,9 @@ from clvmodels.data.histories import Histories
 from clvmodels.data.holdout import Holdout
 from clvmodels.evaluation import aggregate_fit
 from clvmodels.evaluation.aggregate_fit import By
-from clvmodels.inference.orders_fit import OrdersFit
+from clvmodels.inference.one_or_many import OneOrMany
 from clvmodels.inference.plots.inputs import is_histories, orders_fits
-from clvmodels.inference.several import Several
+from clvmodels.inference.transaction_fit import TransactionFit
 from clvmodels.style import ACTUAL, Drawn, drawn, in_counts, look, on_axes, require, whiskers
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ WIDTH: Final = 0.8
 
 
 def frequency_fit(
-    fits: Several[OrdersFit],
+    fits: OneOrMany[TransactionFit],
     histories: Histories,
     *,
     most: int = 7,
@@ -86,7 +86,7 @@ def frequency_fit(
 
 
 def conditional_expectation(
-    fits: Several[OrdersFit],
+    fits: OneOrMany[TransactionFit],
     holdout: Holdout,
     *,
     by: By = "frequency",

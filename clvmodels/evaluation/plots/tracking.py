@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Final, Literal, get_args
 from clvmodels.data.reading import Day
 from clvmodels.errors import DataError, one_of
 from clvmodels.evaluation.tracking import Tracking, track
-from clvmodels.inference.orders_fit import OrdersFit
+from clvmodels.inference.one_or_many import OneOrMany
 from clvmodels.inference.plots.inputs import orders_fits
-from clvmodels.inference.several import Several
+from clvmodels.inference.transaction_fit import TransactionFit
 from clvmodels.style import ACTUAL, QUIET, Drawn, band, drawn, in_counts, look, on_axes
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ COMPLETE: Final = 0.99
 
 
 def tracking(
-    fits: Several[OrdersFit],
+    fits: OneOrMany[TransactionFit],
     log: object,
     *,
     kind: Kind = "cumulative",

@@ -12,7 +12,7 @@ from clvmodels.data.checks import warn_about
 from clvmodels.data.histories import Histories
 from clvmodels.errors import FitError, ParameterError, UnitError
 from clvmodels.inference.diagnostics import Diagnostics, diagnose_chains
-from clvmodels.inference.estimator import OrdersEstimator, SpendEstimator
+from clvmodels.inference.estimator import SpendEstimator, TransactionEstimator
 from clvmodels.inference.observations import observe
 from clvmodels.models.registry import MODELS
 from clvmodels.models.specification import Array, Model, SpendModel, TransactionModel
@@ -21,8 +21,8 @@ from clvmodels.units import Unit, parse_unit
 if TYPE_CHECKING:
     import pandas as pd
 
-    from clvmodels.inference.orders_fit import OrdersFit
     from clvmodels.inference.spend_fit import SpendFit
+    from clvmodels.inference.transaction_fit import TransactionFit
 
 __all__ = ["Origin", "adopt", "recognise"]
 
@@ -90,7 +90,7 @@ def adopt(
     data: pd.DataFrame | Mapping[str, Array] | None,
     divergences: int = 0,
     remark: str = "",
-) -> OrdersFit | SpendFit:
+) -> TransactionFit | SpendFit:
     """Return a fit with the parameters of another package, and the likelihood of the data it came with.
 
     Parameters
@@ -127,7 +127,7 @@ def adopt(
     return replace(given, diagnostics=diagnostics) if seen is None else _with_data(given, seen, diagnostics)
 
 
-def _given(origin: Origin, params: Mapping[str, Array], unit: str | None) -> OrdersFit | SpendFit:
+def _given(origin: Origin, params: Mapping[str, Array], unit: str | None) -> TransactionFit | SpendFit:
     model = origin.model
     if isinstance(model, TransactionModel):
         if unit is None:
@@ -135,7 +135,7 @@ def _given(origin: Origin, params: Mapping[str, Array], unit: str | None) -> Ord
                 f'{origin} does not know its unit of time: say what T was measured in, unit="day" (in which '
                 f'{origin.package} counts unless told otherwise), unit="week", ...'
             )
-        return OrdersEstimator(model).from_params(params, unit=parse_unit(unit))  # type: ignore[arg-type]
+        return TransactionEstimator(model).from_params(params, unit=parse_unit(unit))  # type: ignore[arg-type]
     assert isinstance(model, SpendModel)
     _refuse_infinite_mean(origin, np.asarray(params["q"], dtype=float))
     return SpendEstimator(model).from_params(params)  # type: ignore[arg-type]
@@ -176,7 +176,7 @@ def _histories(model: Model, data: pd.DataFrame | Mapping[str, Array], unit: Uni
     )
 
 
-def _diagnosed(given: OrdersFit | SpendFit, message: str, divergences: int) -> Diagnostics:
+def _diagnosed(given: TransactionFit | SpendFit, message: str, divergences: int) -> Diagnostics:
     """Return what the chains tell of themselves, if there are several."""
     if given.theta.shape[0] < 2:
         return Diagnostics("given", message)
@@ -184,7 +184,9 @@ def _diagnosed(given: OrdersFit | SpendFit, message: str, divergences: int) -> D
     return replace(chains, message=f"{message} {chains.message}")
 
 
-def _with_data(given: OrdersFit | SpendFit, seen: Histories, diagnostics: Diagnostics) -> OrdersFit | SpendFit:
+def _with_data(
+    given: TransactionFit | SpendFit, seen: Histories, diagnostics: Diagnostics
+) -> TransactionFit | SpendFit:
     """Return the fit with the log-likelihood at its point estimate, and the slope that is left there."""
     model = given.model
     observations = observe(model, seen)

@@ -13,8 +13,8 @@ from clvmodels.inference.migration.adoption import Origin, adopt, recognise
 from clvmodels.models.specification import Array
 
 if TYPE_CHECKING:
-    from clvmodels.inference.orders_fit import OrdersFit
     from clvmodels.inference.spend_fit import SpendFit
+    from clvmodels.inference.transaction_fit import TransactionFit
 
 __all__ = ["from_lifetimes"]
 
@@ -26,7 +26,7 @@ MODELS: Final = {
 }
 
 
-def from_lifetimes(fitter: object, unit: str | None = None) -> OrdersFit | SpendFit:
+def from_lifetimes(fitter: object, unit: str | None = None) -> TransactionFit | SpendFit:
     """Take over a fit made with lifetimes: the same parameters, with everything a fit can be asked here.
 
     Parameters
@@ -39,7 +39,7 @@ def from_lifetimes(fitter: object, unit: str | None = None) -> OrdersFit | Spend
 
     Returns
     -------
-    OrdersFit or SpendFit
+    TransactionFit or SpendFit
         With the log-likelihood and the fingerprint of the data, if the fitter still has them: they are those of the
         same data fitted here, to be compared. Standard errors are left behind; ``fit`` has them in milliseconds.
 

@@ -12,8 +12,8 @@ from clvmodels.inference.migration.adoption import Origin, adopt, recognise
 from clvmodels.models.specification import Array
 
 if TYPE_CHECKING:
-    from clvmodels.inference.orders_fit import OrdersFit
     from clvmodels.inference.spend_fit import SpendFit
+    from clvmodels.inference.transaction_fit import TransactionFit
 
 __all__ = ["from_pymc_marketing"]
 
@@ -25,7 +25,7 @@ MODELS: Final = {
 }
 
 
-def from_pymc_marketing(model: object, unit: str | None = None) -> OrdersFit | SpendFit:
+def from_pymc_marketing(model: object, unit: str | None = None) -> TransactionFit | SpendFit:
     """Take over a fit made with pymc-marketing: all its draws, with everything a fit can be asked here.
 
     Parameters
@@ -39,7 +39,7 @@ def from_pymc_marketing(model: object, unit: str | None = None) -> OrdersFit | S
 
     Returns
     -------
-    OrdersFit or SpendFit
+    TransactionFit or SpendFit
         With chains and draws as they are, and the log-likelihood (at the posterior mean) and the fingerprint of the
         data, if the model still has them: they are those of the same data fitted here, to be compared.
 

@@ -11,10 +11,10 @@ from clvmodels.data.build import Returns
 from clvmodels.data.events import read_events
 from clvmodels.data.reading import Day, Reading
 from clvmodels.errors import DataError, UnitError
-from clvmodels.inference.lifeline import lifeline
-from clvmodels.inference.orders_fit import OrdersFit
+from clvmodels.inference.one_or_many import OneOrMany, thinned
+from clvmodels.inference.p_alive_path import p_alive_path
 from clvmodels.inference.plots.inputs import orders_fits
-from clvmodels.inference.several import Several, thinned
+from clvmodels.inference.transaction_fit import TransactionFit
 from clvmodels.style import ACTUAL, COLOURS, QUIET, Drawn, band, drawn, in_percent, letters, look, on_axes
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ MOST_LETTERS: Final = 16
 
 
 def customer_history(
-    fits: Several[OrdersFit],
+    fits: OneOrMany[TransactionFit],
     log: object,
     customer: object,
     *,
@@ -114,7 +114,7 @@ def customer_history(
     reading = Reading(customer_id, time, value, unit, resolution, returns, time_zone, time_format, *options)
     occasions, _ = read_events(reading, log, observation_end).of([customer], MOST_OCCASIONS)
     later = next(iter(some.values())).time(ahead)
-    tables = [lifeline(thinned(fit, DRAWS), occasions, later).assign(model=name) for name, fit in some.items()]
+    tables = [p_alive_path(thinned(fit, DRAWS), occasions, later).assign(model=name) for name, fit in some.items()]
     names = {"mean": "probability_alive", "q05": "lower", "q95": "upper"}
     table = pd.concat([*tables, _purchases(occasions)], ignore_index=True).rename(columns=names)
     table = table.reindex(columns=["model", "part", "age", "date", "frequency", "recency", *names.values()])

@@ -9,10 +9,10 @@ import numpy as np
 
 from clvmodels.errors import FitError, one_of
 from clvmodels.inference.heterogeneity import Of, Trait, trait_of
-from clvmodels.inference.imagined import require_one_population
-from clvmodels.inference.orders_fit import OrdersFit
+from clvmodels.inference.hypothetical import require_one_population
+from clvmodels.inference.one_or_many import OneOrMany, thinned
 from clvmodels.inference.plots.inputs import orders_fits
-from clvmodels.inference.several import Several, thinned
+from clvmodels.inference.transaction_fit import TransactionFit
 from clvmodels.style import Drawn, band, drawn, in_percent, look, on_axes
 from clvmodels.units import DAYS, parse_unit
 
@@ -31,7 +31,7 @@ TITLES: Final[dict[Of, str]] = {"purchase_rate": "How often customers buy", "dro
 
 
 def heterogeneity(
-    fits: Several[OrdersFit],
+    fits: OneOrMany[TransactionFit],
     *,
     of: Of = "purchase_rate",
     per: str = "year",

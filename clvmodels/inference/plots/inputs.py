@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from clvmodels.data.histories import Histories
 from clvmodels.errors import FitError
-from clvmodels.inference.orders_fit import OrdersFit
-from clvmodels.inference.several import Several, named_fits
+from clvmodels.inference.one_or_many import OneOrMany, named_fits
 from clvmodels.inference.spend_fit import SpendFit
+from clvmodels.inference.transaction_fit import TransactionFit
 from clvmodels.style import require
 
 __all__ = ["is_fit_of_orders", "is_fit_of_spend", "is_histories", "orders_fits", "spend_fits"]
 
 
-def orders_fits(fits: Several[OrdersFit]) -> dict[str, OrdersFit]:
+def orders_fits(fits: OneOrMany[TransactionFit]) -> dict[str, TransactionFit]:
     """Return fits of orders by name.
 
     Raises
@@ -33,7 +33,7 @@ def orders_fits(fits: Several[OrdersFit]) -> dict[str, OrdersFit]:
     return some
 
 
-def spend_fits(fits: Several[SpendFit]) -> dict[str, SpendFit]:
+def spend_fits(fits: OneOrMany[SpendFit]) -> dict[str, SpendFit]:
     """Return fits of spend by name.
 
     Raises
@@ -49,7 +49,7 @@ def spend_fits(fits: Several[SpendFit]) -> dict[str, SpendFit]:
 
 def is_fit_of_orders(fit: object) -> None:
     """Refuse what is no fit of orders."""
-    require(fit, OrdersFit, "a fit of orders is expected here, such as clv.BGNBD().fit(rfm)", FitError)
+    require(fit, TransactionFit, "a fit of orders is expected here, such as clv.BGNBD().fit(rfm)", FitError)
 
 
 def is_fit_of_spend(fit: object) -> None:

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from clvmodels.errors import DataError
-from clvmodels.inference.imagined import alive_by_history, purchases_by_history
+from clvmodels.inference.hypothetical import alive_by_history, purchases_by_history
+from clvmodels.inference.one_or_many import thinned
 from clvmodels.inference.plots.inputs import is_fit_of_orders
-from clvmodels.inference.several import thinned
 from clvmodels.style import MATRIX, TOTAL, Drawn, drawn, in_percent, letters, on_axes
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
-    from clvmodels.inference.orders_fit import OrdersFit
+    from clvmodels.inference.transaction_fit import TransactionFit
     from clvmodels.units import Duration
 
 __all__ = ["alive_matrix", "purchases_matrix"]
@@ -29,7 +29,7 @@ ONCE: Final = "who bought once did so when acquired →"
 
 
 def alive_matrix(
-    fit: OrdersFit,
+    fit: TransactionFit,
     *,
     T: Duration,
     most: int = 20,
@@ -91,7 +91,7 @@ def alive_matrix(
 
 
 def purchases_matrix(
-    fit: OrdersFit,
+    fit: TransactionFit,
     t: Duration,
     *,
     T: Duration,
@@ -134,7 +134,7 @@ def purchases_matrix(
     return drawn(ax, table, return_data=return_data)
 
 
-def _checked(fit: OrdersFit, T: Duration, most: int, steps: int) -> float:
+def _checked(fit: TransactionFit, T: Duration, most: int, steps: int) -> float:
     is_fit_of_orders(fit)
     age = fit.time(T)
     if age <= 0.0 or most < 1 or steps < 1:
@@ -142,13 +142,13 @@ def _checked(fit: OrdersFit, T: Duration, most: int, steps: int) -> float:
     return age
 
 
-def _said(fit: OrdersFit, time: float) -> str:
+def _said(fit: TransactionFit, time: float) -> str:
     number = f"{time:.4g}"
     return f"{number} {fit.unit}{'s' * (number != '1')}"
 
 
 def _matrix(
-    ax: Axes | None, fit: OrdersFit, table: pd.DataFrame, what: str, *, title: str, label: str
+    ax: Axes | None, fit: TransactionFit, table: pd.DataFrame, what: str, *, title: str, label: str
 ) -> tuple[Axes, Axes]:
     """Draw a table of `history_grid` as coloured cells, blank where nobody can be; return those of the scale, too."""
     T, most = float(table["T"].iloc[0]), int(table["frequency"].max())

@@ -9,11 +9,11 @@ import numpy as np
 
 from clvmodels.data.histories import Histories
 from clvmodels.errors import DataError, FitError
-from clvmodels.inference.estimator import OrdersEstimator
-from clvmodels.inference.orders_fit import OrdersFit
+from clvmodels.inference.estimator import TransactionEstimator
+from clvmodels.inference.one_or_many import OneOrMany
 from clvmodels.inference.plots.inputs import is_histories, orders_fits
 from clvmodels.inference.predictive import observed_shares, replicated_by_fit, replicated_by_priors
-from clvmodels.inference.several import Several
+from clvmodels.inference.transaction_fit import TransactionFit
 from clvmodels.models.specification import TransactionModel
 from clvmodels.style import ACTUAL, Drawn, drawn, in_percent, look, on_axes, require, whiskers
 
@@ -28,7 +28,7 @@ WIDTH: Final = 0.6
 
 
 def prior_predictive(
-    estimator: OrdersEstimator,
+    estimator: TransactionEstimator,
     histories: Histories,
     *,
     most: int = 7,
@@ -80,7 +80,7 @@ def prior_predictive(
     """
     _check(histories, most, draws)
     model = "a model with its priors is expected here, such as clv.BGNBD(priors=...)"
-    require(estimator, OrdersEstimator, model, FitError)
+    require(estimator, TransactionEstimator, model, FitError)
     require(estimator.model, TransactionModel, model, FitError)
     simulated = replicated_by_priors(estimator, histories, most=most, draws=draws, seed=seed)
     name = f"Priors of {estimator.model.name}"
@@ -88,7 +88,7 @@ def prior_predictive(
 
 
 def posterior_predictive(
-    fits: Several[OrdersFit],
+    fits: OneOrMany[TransactionFit],
     histories: Histories,
     *,
     most: int = 7,

@@ -9,9 +9,9 @@ import numpy as np
 
 from clvmodels.data.histories import Histories
 from clvmodels.errors import DataError
-from clvmodels.inference.imagined import require_one_population
+from clvmodels.inference.hypothetical import require_one_population
+from clvmodels.inference.one_or_many import OneOrMany, thinned
 from clvmodels.inference.plots.inputs import is_fit_of_spend, is_histories, spend_fits
-from clvmodels.inference.several import Several, thinned
 from clvmodels.inference.spend_fit import SpendFit
 from clvmodels.inference.spend_shape import (
     density_of_mean_spend,
@@ -36,7 +36,7 @@ SHOWN: Final = 0.99
 
 
 def spend_density(
-    fits: Several[SpendFit],
+    fits: OneOrMany[SpendFit],
     histories: Histories,
     *,
     bins: int = 60,

@@ -39,7 +39,7 @@ NUMBER_SIZE: Final = 9.0
 
 def is_book(book: object) -> None:
     """Refuse what is no valuation."""
-    require(book, Book, "a valuation is expected here, as clv.value(orders, spend, rfm, terms) returns it")
+    require(book, Book, "a valuation is expected here, as clv.value(transactions, spend, rfm, assumptions) returns it")
 
 
 def written(values: Sequence[float] | Array, *, sign: bool = False) -> list[str]:

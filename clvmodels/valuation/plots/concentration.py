@@ -149,10 +149,10 @@ def whale(book: Book, *, ax: Axes | None = None, return_data: bool = False) -> D
     >>> table = {"customer_id": ["A", "B", "C"], "frequency": [2, 0, 5], "recency": [30, 0, 38], "T": [39, 39, 39]}
     >>> table |= {"monetary_value": [22.35, None, 41.0]}
     >>> rfm = clv.Histories.from_frame(pd.DataFrame(table), unit="week")
-    >>> orders = clv.BGNBD().from_params({"r": .243, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
+    >>> transactions = clv.BGNBD().from_params({"r": .243, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
     >>> spend = clv.GammaGamma().from_params({"p": 6.25, "q": 3.74, "v": 15.44})
-    >>> terms = clv.Assumptions(discount_rate=0.15, margin=0.30, maintenance_cost=5.0)
-    >>> book = clv.value(orders, spend, rfm, terms)
+    >>> assumptions = clv.Assumptions(discount_rate=0.15, margin=0.30, maintenance_cost=5.0)
+    >>> book = clv.value(transactions, spend, rfm, assumptions)
     >>> ax, table = whale(book, return_data=True)
     >>> bool(table.loc[table["peak"], "share"].item() > 1.0)
     True
@@ -168,11 +168,15 @@ def whale(book: Book, *, ax: Axes | None = None, return_data: bool = False) -> D
         ax,
         title=f"Where customer equity is made{', and where it is lost' * (curve.loss < 0.0)}",
         x="Share of the customers, the most valuable first",
-        y=label if in_shares else in_currency(label, book.terms.currency),
+        y=label if in_shares else in_currency(label, book.assumptions.currency),
         grid="both",
     )
     y = table["share" if in_shares else "value"].to_numpy(dtype=float)
-    x, at, said = table["share_of_customers"], int(table["peak"].to_numpy().argmax()), _said(curve, book.terms.currency)
+    x, at, said = (
+        table["share_of_customers"],
+        int(table["peak"].to_numpy().argmax()),
+        _said(curve, book.assumptions.currency),
+    )
     ax.plot(x, y, color=COLOURS[0], linewidth=1.8)
     if curve.loss < 0.0:
         ax.plot(curve.peak_at, y[at], "o", color=COLOURS[0], label=said.peak)

@@ -57,10 +57,10 @@ def statement(book: Book, *, ax: Axes | None = None, return_data: bool = False) 
     >>> table = {"customer_id": ["A", "B", "C"], "frequency": [2, 0, 5], "recency": [30, 0, 38], "T": [39, 39, 39]}
     >>> table |= {"monetary_value": [22.35, None, 41.0]}
     >>> rfm = clv.Histories.from_frame(pd.DataFrame(table), unit="week")
-    >>> orders = clv.BGNBD().from_params({"r": .243, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
+    >>> transactions = clv.BGNBD().from_params({"r": .243, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
     >>> spend = clv.GammaGamma().from_params({"p": 6.25, "q": 3.74, "v": 15.44})
-    >>> terms = clv.Assumptions(discount_rate=0.15, margin=0.30, order_cost=1.50)
-    >>> book = clv.value(orders, spend, rfm, terms)
+    >>> assumptions = clv.Assumptions(discount_rate=0.15, margin=0.30, order_cost=1.50)
+    >>> book = clv.value(transactions, spend, rfm, assumptions)
     >>> statement(book, return_data=True)[1]["line"].tolist()
     ['Contribution margin', 'Order cost', 'Customer equity']
     """
@@ -69,7 +69,7 @@ def statement(book: Book, *, ax: Axes | None = None, return_data: bool = False) 
     values = [float(line.value(book.future).sum()) for line in book.lines]
     kinds = ["change"] * len(names)
     table = cascade([*names, "Customer equity"], [*kinds, "balance"], [*values, book.equity])
-    x = in_currency("Present value", book.terms.currency)
+    x = in_currency("Present value", book.assumptions.currency)
     ax = bar_axes(ax, table["line"].tolist(), title="What customer equity consists of", x=x)
     draw_cascade(ax, table)
     return drawn(ax, table, return_data=return_data)
@@ -120,21 +120,21 @@ def equity_by_horizon(
     >>> table = {"customer_id": ["A", "B", "C"], "frequency": [2, 0, 5], "recency": [30, 0, 38], "T": [39, 39, 39]}
     >>> table |= {"monetary_value": [22.35, None, 41.0]}
     >>> rfm = clv.Histories.from_frame(pd.DataFrame(table), unit="week")
-    >>> orders = clv.BGNBD().from_params({"r": .243, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
+    >>> transactions = clv.BGNBD().from_params({"r": .243, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
     >>> spend = clv.GammaGamma().from_params({"p": 6.25, "q": 3.74, "v": 15.44})
-    >>> terms = clv.Assumptions(discount_rate=0.15, margin=0.30, horizon="10 years")
-    >>> book = clv.value(orders, spend, rfm, terms)
+    >>> assumptions = clv.Assumptions(discount_rate=0.15, margin=0.30, horizon="10 years")
+    >>> book = clv.value(transactions, spend, rfm, assumptions)
     >>> equity_by_horizon(book, return_data=True)[1]["horizon"].tolist()
     ['1 year', '2 years', '3 years', '5 years', '10 years']
     """
     is_book(book)
     table = _by_horizon(book, horizons, intervals=intervals)
-    end = "for ever" if book.terms.horizon is None else f"within {book.terms.horizon}"
+    end = "for ever" if book.assumptions.horizon is None else f"within {book.assumptions.horizon}"
     ax = on_axes(
         ax,
         title=f"When customer equity comes: {written([book.equity])[0]} {end}",
         x="Within so many years",
-        y=in_currency("Customer equity", book.terms.currency),
+        y=in_currency("Customer equity", book.assumptions.currency),
     )
     at, ends = np.arange(len(table)), table[["value"]]
     ax.bar(at, table["value"], color=[COLOURS[0]] * (len(table) - 1) + [TOTAL], width=0.7)
@@ -175,12 +175,15 @@ def _by_horizon(book: Book, horizons: Sequence[int], *, intervals: bool) -> pd.D
     years = [years for years, equity in found.items() if not np.isclose(equity, book.equity, rtol=1e-9)]
     texts = [f"{one} year{'s' * (one != 1)}" for one in years]
     equity = np.array([found[one] for one in years] + [book.equity])
-    table = pd.DataFrame({"horizon": [*texts, book.terms.horizon or "for ever"], "value": equity})
+    table = pd.DataFrame({"horizon": [*texts, book.assumptions.horizon or "for ever"], "value": equity})
     table["share"] = equity / book.equity
     if not intervals:
         return table
     whole = book.interval(0.9)
-    ends = [*(book.under(book.terms.changed({"horizon": text})).interval(0.9) for text in texts), whole]
+    ends = [
+        *(book.with_assumptions(book.assumptions.replace({"horizon": text})).interval(0.9) for text in texts),
+        whole,
+    ]
     return table.assign(lower=[end.low for end in ends], upper=[end.high for end in ends])
 
 
@@ -213,16 +216,16 @@ def tornado(book: Book, *, by: float = 0.1, ax: Axes | None = None, return_data:
     >>> table = {"customer_id": ["A", "B", "C"], "frequency": [2, 0, 5], "recency": [30, 0, 38], "T": [39, 39, 39]}
     >>> table |= {"monetary_value": [22.35, None, 41.0]}
     >>> rfm = clv.Histories.from_frame(pd.DataFrame(table), unit="week")
-    >>> orders = clv.BGNBD().from_params({"r": .243, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
+    >>> transactions = clv.BGNBD().from_params({"r": .243, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
     >>> spend = clv.GammaGamma().from_params({"p": 6.25, "q": 3.74, "v": 15.44})
-    >>> terms = clv.Assumptions(discount_rate=0.15, margin=0.30, order_cost=1.50)
-    >>> book = clv.value(orders, spend, rfm, terms)
+    >>> assumptions = clv.Assumptions(discount_rate=0.15, margin=0.30, order_cost=1.50)
+    >>> book = clv.value(transactions, spend, rfm, assumptions)
     >>> tornado(book, return_data=True)[1]["assumption"].tolist()
     ['margin', 'discount_rate', 'order_cost']
     """
     is_book(book)
     table = tornado_table(book, by=by).reset_index()
-    x = in_currency("Customer equity", book.terms.currency)
+    x = in_currency("Customer equity", book.assumptions.currency)
     labels = [in_words(name) for name in table["assumption"]]
     title = f"What customer equity of {written([book.equity])[0]} hangs on"
     ax = bar_axes(ax, labels, title=title, x=x)

@@ -43,20 +43,21 @@ def waterfall(movement: Movement, *, grouped: bool = False, ax: Axes | None = No
     Examples
     --------
     >>> import clvmodels as clv
-    >>> orders = clv.BGNBD().from_params({"r": .243, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
+    >>> transactions = clv.BGNBD().from_params({"r": .243, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
     >>> spend = clv.GammaGamma().from_params({"p": 6.25, "q": 3.74, "v": 15.44})
-    >>> log, terms = clv.datasets.load_cdnow(sample=True), clv.Assumptions(discount_rate=0.15, margin=0.30)
+    >>> log, assumptions = clv.datasets.load_cdnow(sample=True), clv.Assumptions(discount_rate=0.15, margin=0.30)
     >>> how = {"value": "amount", "unit": "week", "resolution": "day"}
     >>> days = ("1997-09-30", "1998-06-30")
-    >>> books = [clv.value(orders, spend, clv.rfm_summary(log, **how, observation_end=day), terms) for day in days]
+    >>> rfms = [clv.rfm_summary(log, **how, observation_end=day) for day in days]
+    >>> books = [clv.value(transactions, spend, rfm, assumptions) for rfm in rfms]
     >>> ax, table = waterfall(clv.movement(*books), grouped=True, return_data=True)
     >>> table["line"].tolist()
     ['Opening', 'Unwind of the discount', 'Expected release', 'Expected closing', 'Behaviour', 'Closing']
     """
     require(movement, Movement, "a movement is expected here, as clv.movement(opening, closing) returns it")
     table = _bars(movement, grouped=grouped)
-    terms = movement.closing.terms
-    x = in_currency("Customer equity", terms.currency)
+    assumptions = movement.closing.assumptions
+    x = in_currency("Customer equity", assumptions.currency)
     ax = bar_axes(ax, table["line"].tolist(), title=f"Customer equity{_between(movement)}", x=x)
     draw_cascade(ax, table)
     return drawn(ax, table, return_data=return_data)

@@ -20,7 +20,7 @@ from clvmodels.evaluation.plots.customers import calibration, lift
 from clvmodels.evaluation.plots.tracking import tracking
 from clvmodels.evaluation.reliability import reliability
 from clvmodels.evaluation.tracking import track
-from clvmodels.inference.orders_fit import OrdersFit
+from clvmodels.inference.transaction_fit import TransactionFit
 from clvmodels.style import Drawn
 
 WINDOWS: dict[str, Any] = {"resolution": "day", "train_end": "1997-09-30", "test_end": "1998-06-20"}
@@ -37,7 +37,7 @@ def split(log: pd.DataFrame) -> Any:
 
 
 @pytest.fixture(scope="module")
-def fits() -> dict[str, OrdersFit]:
+def fits() -> dict[str, TransactionFit]:
     return {
         "First": clv.BGNBD().from_params({"r": 0.243, "alpha": 4.414, "a": 0.793, "b": 2.426}, unit="week"),
         "Second": clv.ParetoNBD().from_params({"r": 0.553, "alpha": 10.578, "s": 0.606, "beta": 11.669}, unit="week"),
@@ -45,7 +45,7 @@ def fits() -> dict[str, OrdersFit]:
 
 
 @pytest.fixture(scope="module")
-def tracked(log: pd.DataFrame, fits: dict[str, OrdersFit]) -> pd.DataFrame:
+def tracked(log: pd.DataFrame, fits: dict[str, TransactionFit]) -> pd.DataFrame:
     return track(fits, log, **WINDOWS).table
 
 
@@ -64,7 +64,7 @@ def legend(ax: Axes) -> list[str]:
     return [text.get_text() for text in box.get_texts()]
 
 
-def test_cumulative_tracking(log: pd.DataFrame, fits: dict[str, OrdersFit], tracked: pd.DataFrame) -> None:
+def test_cumulative_tracking(log: pd.DataFrame, fits: dict[str, TransactionFit], tracked: pd.DataFrame) -> None:
     ax, table = both(tracking(fits, log, **WINDOWS, return_data=True))
     np.testing.assert_array_equal(table["actual"], tracked["cumulative_actual"])
     np.testing.assert_array_equal(table["upper"], tracked["cumulative_upper"])
@@ -82,7 +82,7 @@ def test_cumulative_tracking(log: pd.DataFrame, fits: dict[str, OrdersFit], trac
     assert second.loc[np.isclose(second["end"], 272 / 7), "actual"].tolist() == [2_457.0]
 
 
-def test_incremental_tracking(log: pd.DataFrame, fits: dict[str, OrdersFit], tracked: pd.DataFrame) -> None:
+def test_incremental_tracking(log: pd.DataFrame, fits: dict[str, TransactionFit], tracked: pd.DataFrame) -> None:
     given = Axes(*_place())
     ax, table = both(tracking(fits["First"], log, **WINDOWS, kind="incremental", ax=given, return_data=True))
     assert ax is given
@@ -101,7 +101,7 @@ def _place() -> tuple[Any, tuple[float, float, float, float]]:
     return plt.figure(), (0.1, 0.1, 0.8, 0.8)
 
 
-def test_frequency_fit(split: Any, fits: dict[str, OrdersFit]) -> None:
+def test_frequency_fit(split: Any, fits: dict[str, TransactionFit]) -> None:
     train, _ = split
     ax, table = both(frequency_fit(fits, train, most=4, return_data=True))
     pd.testing.assert_frame_equal(table, frequency_table(fits, train, most=4))
@@ -122,7 +122,7 @@ def test_frequency_fit(split: Any, fits: dict[str, OrdersFit]) -> None:
         ("time_since_last", "Weeks since the last purchase"),
     ],
 )
-def test_conditional_expectation(split: Any, fits: dict[str, OrdersFit], by: Any, label: str) -> None:
+def test_conditional_expectation(split: Any, fits: dict[str, TransactionFit], by: Any, label: str) -> None:
     _, holdout = split
     ax, table = both(conditional_expectation(fits, holdout, by=by, return_data=True))
     pd.testing.assert_frame_equal(table, conditional_table(fits, holdout, by=by))
@@ -135,7 +135,7 @@ def test_conditional_expectation(split: Any, fits: dict[str, OrdersFit], by: Any
     assert ax.get_title(loc="left") == "Purchases in the 37.57 weeks after training"
 
 
-def test_calibration(split: Any, fits: dict[str, OrdersFit]) -> None:
+def test_calibration(split: Any, fits: dict[str, TransactionFit]) -> None:
     train, holdout = split
     bought = holdout.to_frame()["frequency"] > 0
     predicted = {name: 1 - fit.probability_of_purchases(train, holdout.duration)["mean"] for name, fit in fits.items()}
@@ -152,7 +152,7 @@ def test_calibration(split: Any, fits: dict[str, OrdersFit]) -> None:
     assert legend(one) == ["Predictions", "Predicted = actual", "90 % interval"]
 
 
-def test_lift(split: Any, fits: dict[str, OrdersFit]) -> None:
+def test_lift(split: Any, fits: dict[str, TransactionFit]) -> None:
     train, holdout = split
     revenue = holdout.to_frame()["revenue"]
     score = {name: fit.expected_purchases(train, "39 weeks")["mean"] for name, fit in fits.items()}

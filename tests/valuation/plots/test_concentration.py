@@ -87,7 +87,7 @@ def test_whale_curve_without_losses(book):
 
 
 def test_whale_curve_of_customers_who_cost_more_than_they_bring_together_is_in_money(book):
-    losing = book.under(published_terms(order_cost=20.0, currency="USD"))
+    losing = book.with_assumptions(published_terms(order_cost=20.0, currency="USD"))
     ax, table = whale(losing, return_data=True)
     assert losing.equity < 0.0
     assert table["share"].isna().all()

@@ -37,7 +37,7 @@ def test_equity_by_horizon_of_the_cohort(book):
 
 
 def test_years_beyond_the_horizon_of_the_assumptions_are_left_out(book):
-    some = book.under(published_terms(horizon="5 years", currency="USD"))
+    some = book.with_assumptions(published_terms(horizon="5 years", currency="USD"))
     ax, table = equity_by_horizon(some, horizons=(1, 5, 10), return_data=True)
     assert table["horizon"].tolist() == ["1 year", "5 years"]
     assert ax.get_ylabel() == "Customer equity, USD"
@@ -51,7 +51,7 @@ def test_years_that_are_not_known_are_refused(book):
 def test_intervals_of_horizons_are_those_of_valuations_that_look_so_far(drawn_book):
     ax, table = equity_by_horizon(drawn_book, horizons=(1, 3), intervals=True, return_data=True)
     for row, horizon in enumerate(("1 year", "3 years", None)):
-        draws = drawn_book.under(published_terms(horizon=horizon)).draws()
+        draws = drawn_book.with_assumptions(published_terms(horizon=horizon)).draws()
         assert len(draws) == 5
         assert table.loc[row, ["lower", "upper"]].tolist() == pytest.approx(np.quantile(draws, [0.05, 0.95]))
     whiskers = np.array([segment[:, 1] for segment in ax.collections[0].get_segments()])
@@ -74,7 +74,7 @@ def test_statement_of_the_cohort_after_costs(dear):
 
 
 def test_attributed_lines_and_the_currency_are_named(book):
-    some = book.under(published_terms(referrals_per_year=0.1, referral_value=10.0, currency="EUR"))
+    some = book.with_assumptions(published_terms(referrals_per_year=0.1, referral_value=10.0, currency="EUR"))
     ax, table = statement(some, return_data=True)
     assert "Referrals (attributed)" in table["line"].tolist()
     assert ax.get_xlabel() == "Present value, EUR"

@@ -1,0 +1,369 @@
+"""Laws that every model of transactions keeps, whatever its story: checked at its example's parameters.
+
+They need no published figures: each says that two of the model's own functions, which were derived and written apart,
+agree. Whoever adds a model to the registry is held to them by the contract tests; whoever writes his own asks
+`check_model`. Times are counted in mean times between purchases, so that the unit of the example does not matter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from scipy import special
+
+from clvmodels.inference.simulation import events, new_customers
+from clvmodels.models.derived import residual
+from clvmodels.models.specification import Array, TransactionModel
+from clvmodels.numerics.quadrature import Weighting, log_integral_of_peak
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["LAWS", "ConsistencyCheck", "check_model"]
+
+GRID: Final = np.array(
+    [(0, 0, 0), (0, 0, 2), (1, 0.3, 2), (2, 1.7, 2.2), (7, 2.2, 2.2), (10, 1.1, 2.2), (26, 1.7, 1.71), (3, 0.03, 6)]
+).T
+"""x, and t_x and T in mean times between purchases; shape (3, histories)."""
+AHEAD: Final = (0.006, 0.6, 2.2, 6.0, 60.0)
+STEP: Final = 1e-6
+FEWEST, MOST, LAST = 250, 8_000, 1e-17
+"""How many probabilities of counts are looked at: until they are this small."""
+SIMULATED: Final = 20_000
+RARE, SMALL = 1e-12, 1e-3
+
+
+@dataclass(frozen=True)
+class ConsistencyCheck:
+    """A law.
+
+    Attributes
+    ----------
+    says
+        What it says.
+    deviation
+        ``(model, theta)``: how far the model is from keeping it; NaN or infinity if it is far off.
+    tolerance
+        It is kept up to this.
+    """
+
+    says: str
+    deviation: Callable[[TransactionModel, Array], float]
+    tolerance: float
+
+
+def check_model(model: TransactionModel) -> pd.DataFrame:
+    """Check whether the formulas of a model agree with each other, at the parameters of its example.
+
+    Parameters
+    ----------
+    model
+        Its specification; it need not be registered.
+
+    Returns
+    -------
+    DataFrame
+        By law: kept, and its deviation and tolerance. What is not kept points at the function to look at.
+
+    Raises
+    ------
+    ParameterError
+        If the example does not give all parameters.
+
+    Examples
+    --------
+    >>> import clvmodels as clv
+    >>> check_model(clv.BGNBD().model)["kept"].all()
+    np.True_
+    """
+    import pandas as pd
+
+    theta = model.theta(model.example)
+    rows = []
+    for law in LAWS:
+        try:
+            deviation = law.deviation(model, theta)
+        except Exception as error:
+            error.add_note(f"This happened as {model.name} was checked for this law: {law.says}.")
+            raise
+        rows.append((law.says, deviation <= law.tolerance, deviation, law.tolerance))
+    return pd.DataFrame(rows, columns=["law", "kept", "deviation", "tolerance"]).set_index("law")
+
+
+def _off(found: Array, expected: Array, floor: float = 0.0) -> float:
+    """Return the largest error relative to the expected size, or to a floor; infinity if shapes differ."""
+    if np.shape(found) != np.shape(expected):
+        return np.inf
+    return float(np.max(np.abs(found - expected) / (np.abs(expected) + floor)))
+
+
+def _gap(model: TransactionModel, theta: Array) -> float:
+    """Return the mean time between purchases."""
+    return float(1.0 / model.mean_purchase_rate(theta))
+
+
+def _grid(model: TransactionModel, theta: Array) -> tuple[Array, Array, Array]:
+    x, t_x, T = GRID
+    gap = _gap(model, theta)
+    return x, t_x * gap, T * gap
+
+
+def _everything(model: TransactionModel, theta: Array, x: Array, t_x: Array, T: Array, t: Array) -> tuple[Array, ...]:
+    """Return what all functions of arrays say."""
+    future = model.future(theta, x, T, t), model.expected_purchases(theta, x, T, t)
+    return (
+        model.log_likelihood(theta, x, t_x, T),
+        model.p_alive(theta, x, t_x, T),
+        *future[0],
+        future[1],
+        model.pmf(theta, x, T, t, np.asarray(2.0)),
+    )
+
+
+def _broadcasts(model: TransactionModel, theta: Array) -> float:
+    histories, t = _grid(model, theta), np.asarray(_gap(model, theta))
+    grown = 1.0 + 0.1 * np.arange(3.0)
+    draws = model.lower + (theta - model.lower) * grown[:, None, None]
+    together = _everything(model, draws, *histories, t)
+    alone = zip(*(_everything(model, draw[0], *histories, t) for draw in draws), strict=True)
+    return max(_off(found, np.stack(each), SMALL) for found, each in zip(together, alone, strict=True))
+
+
+def _gradient(model: TransactionModel, theta: Array) -> float:
+    x, t_x, T = _grid(model, theta)
+    worst = 0.0
+    for terms, columns in ((model.count_terms, (x,)), (model.history_terms, (x, t_x, T))):
+        gradient = terms(theta, *columns)[1]
+        for k, shift in enumerate(STEP * np.diag(theta)):
+            difference = (terms(theta + shift, *columns)[0] - terms(theta - shift, *columns)[0]) / (2.0 * STEP)
+            worst = max(worst, _off(gradient[..., k] * theta[k], difference, 1e-2))
+    return worst
+
+
+def _sums(model: TransactionModel, theta: Array) -> float:
+    histories = _grid(model, theta)
+    weight = np.linspace(1.0, 2.0, len(histories[0]))
+    worst = 0.0
+    for sums in (model.history_sums, model.history_expansion):
+        if sums is not None:
+            found = zip(sums(theta, weight, *histories)[:2], model.history_terms(theta, *histories), strict=True)
+            worst = max(worst, *(_off(np.asarray(sum_), weight @ each, SMALL) for sum_, each in found))
+    return worst
+
+
+def _curvature(model: TransactionModel, theta: Array) -> float:
+    if model.count_curvature is None or model.history_expansion is None:
+        return 0.0
+    x, t_x, T = (column[1:] for column in _grid(model, theta))
+    weight = np.linspace(1.0, 2.0, len(x))
+    parts = (
+        (model.count_terms, model.count_curvature(theta, weight, x), (x,)),
+        (model.history_terms, model.history_expansion(theta, weight, x, t_x, T)[2], (x, t_x, T)),
+    )
+    worst = 0.0
+    for terms, found, columns in parts:
+        for k, shift in enumerate(10.0 * STEP * np.diag(theta)):
+            above, below = (weight @ terms(theta + sign * shift, *columns)[1] for sign in (1.0, -1.0))
+            difference = (above - below) / (20.0 * STEP) * theta
+            worst = max(worst, _off(found[k] * theta[k] * theta, difference, 1e-2))
+    return worst
+
+
+def _probabilities(model: TransactionModel, theta: Array) -> float:
+    x, t_x, T = _grid(model, theta)
+    times = np.array(AHEAD)[:, None] * _gap(model, theta)
+    found = (model.p_alive(theta, x, t_x, T), model.future(theta, x, T, times)[0])
+    counts = model.pmf(theta, x[:, None], T[:, None], times[:, :, None], np.arange(5.0))
+    return max(float(np.max(np.maximum(-some, some - 1.0))) for some in (*found, counts))
+
+
+def _silence(model: TransactionModel, theta: Array) -> float:
+    gap = _gap(model, theta)
+    T = np.linspace(1.1, 11.0, 30) * gap
+    counts = np.array([0.0, 1.0, 5.0])[:, None]
+    alive = model.p_alive(theta, counts, np.where(counts > 0, 1.1 * gap, 0.0), T)
+    return float(np.diff(alive).max())
+
+
+def _ageing(model: TransactionModel, theta: Array) -> float:
+    x, _, T = (column[:, None] for column in _grid(model, theta))
+    t = np.linspace(0.0, 20.0, 40) * _gap(model, theta)
+    survival, intensity = model.future(theta, x, T, t)
+    bought = model.expected_purchases(theta, x, T, t)
+    starts = max(_off(survival[:, 0], np.ones(len(x))), float(np.abs(bought[:, 0]).max()))
+    return max(starts, *(float(np.max(np.diff(some))) for some in (survival, intensity, -bought)))
+
+
+def _integral(model: TransactionModel, theta: Array) -> float:
+    x, _, T = _grid(model, theta)
+    worst = 0.0
+    for t in np.array(AHEAD) * _gap(model, theta):
+        integral = residual(model, theta, x, T, [Weighting(np.ones_like, float(t))])[0][:, 0]
+        worst = max(worst, _off(model.expected_purchases(theta, x, T, np.asarray(t)), integral))
+    return worst
+
+
+def _counts(model: TransactionModel, theta: Array) -> float:
+    worst = 0.0
+    for x, age in ((0.0, 0.0), (2.0, 2.2), (26.0, 1.71)):
+        for t in AHEAD[:-1]:
+            history, time = (np.asarray(x), np.asarray(age * _gap(model, theta))), np.asarray(t * _gap(model, theta))
+            probability = _until_rare(model, theta, *history, time)
+            mean = model.expected_purchases(theta, *history, time)
+            worst = max(
+                worst, abs(float(probability.sum()) - 1.0), _off(probability @ np.arange(len(probability)), mean)
+            )
+    return worst
+
+
+def _until_rare(model: TransactionModel, theta: Array, x: Array, T: Array, t: Array) -> Array:
+    """Return the probabilities of 0, 1, 2, ... purchases until they vanish."""
+    size = FEWEST
+    while True:
+        found = model.pmf(theta, x, T, t, np.arange(float(size)))
+        if found[-1] < LAST or size >= MOST:
+            return found
+        size *= 2
+
+
+def _over_times(model: TransactionModel, theta: Array, T: Array, x: Array, *, alive: bool) -> Array:
+    """Return the likelihood, or its part that is alive at T, integrated over the times of x purchases until T.
+
+    It does not depend on the times of those before the last one, at t_x, which have t_x^(x-1) / (x-1)! to lie in.
+    """
+    many = np.maximum(x, 1.0)
+
+    def log_terms(x: Array, t_x: Array) -> Array:
+        history = np.broadcast_arrays(x, t_x, T)
+        value = model.log_likelihood(theta, *history)
+        if alive:
+            value = value + np.log(np.maximum(model.p_alive(theta, *history), np.finfo(float).tiny))
+        return value
+
+    def log_integrand(y: Array) -> Array:
+        """In y = log(t_x / T)."""
+        times = many[:, None] * (y + np.log(T)) - special.gammaln(many)[:, None]
+        return np.asarray(log_terms(many[:, None], T * np.exp(y)) + times)
+
+    bought = log_integral_of_peak(log_integrand, np.full(x.shape, -60.0), np.zeros(x.shape))
+    return np.exp(np.where(x > 0, bought, log_terms(np.zeros(x.shape), np.zeros(x.shape))))
+
+
+def _likelihood(model: TransactionModel, theta: Array) -> float:
+    nothing, n = np.asarray(0.0), np.arange(20.0)
+    born = model.p_alive(theta, nothing, nothing, nothing)
+    worst = 0.0
+    for T in np.array((0.03, 2.2, 22.0)) * _gap(model, theta):
+        counts = born * model.pmf(theta, nothing, nothing, T, n) + (1.0 - born) * (n == 0)
+        worst = max(worst, _off(_over_times(model, theta, T, n, alive=False), counts, RARE))
+    return worst
+
+
+def _alive(model: TransactionModel, theta: Array) -> float:
+    nothing, T = np.asarray(0.0), np.asarray(0.5 * _gap(model, theta))
+    survival = model.p_alive(theta, nothing, nothing, nothing) * model.future(theta, nothing, nothing, T)[0]
+    counts = _until_rare(model, theta, nothing, nothing, T)
+    enough = np.arange(1.0 + np.argmax(np.cumsum(counts) > 1.0 - RARE))
+    return _off(_over_times(model, theta, T, enough, alive=True).sum(), survival)
+
+
+def _score(model: TransactionModel, theta: Array) -> float:
+    """Return the slope of the log-likelihood of simulated histories at the truth, in units of its spread, squared."""
+    T = np.full(SIMULATED, 4.0 * _gap(model, theta))
+    bought = new_customers(model, theta, T, np.random.default_rng(1))[0]
+    x, t_x = np.bincount(bought.customer, minlength=SIMULATED).astype(float), np.zeros(SIMULATED)
+    np.maximum.at(t_x, bought.customer, bought.time)
+    slopes = (model.count_terms(theta, x)[1] + model.history_terms(theta, x, t_x, T)[1]) * theta
+    total = slopes.sum(axis=0)
+    return float(total @ np.linalg.solve(slopes.T @ slopes, total))
+
+
+def _futures(model: TransactionModel, theta: Array) -> float:
+    """Return the largest difference between simulated and computed futures, in standard errors."""
+    gap, n = _gap(model, theta), np.arange(4.0)
+    worst = 0.0
+    for x, age in ((0.0, 0.0), (3.0, 2.2)):
+        one, T, t = np.asarray(x), np.asarray(age * gap), np.asarray(1.5 * gap)
+        traits = model.draw_traits(theta, np.full(SIMULATED, x), np.full(SIMULATED, T), np.random.default_rng(2))
+        drawn = events(traits, np.full(SIMULATED, t), np.random.default_rng(3))
+        counts = np.bincount(drawn.customer, minlength=SIMULATED)
+        survival, rate = model.future(theta, one, T, t)[0], model.future(theta, one, T, np.asarray(0.0))[1]
+        shares = np.array([*(counts[:, None] == n).mean(axis=0), drawn.alive.mean()])
+        truth = np.append(model.pmf(theta, one, T, t, n), survival)
+        errors = np.sqrt(truth * (1.0 - truth) / SIMULATED) + 1.0 / SIMULATED
+        of_rate = traits.purchase_rate.std() / np.sqrt(SIMULATED)
+        worst = max(worst, *np.abs((shares - truth) / errors), abs(float(traits.purchase_rate.mean() - rate)) / of_rate)
+    return float(worst)
+
+
+def _rate(model: TransactionModel, theta: Array) -> float:
+    now = np.asarray(0.0)
+    return _off(model.mean_purchase_rate(theta), model.future(theta, now, now, now)[1])
+
+
+def _units(model: TransactionModel, theta: Array) -> float:
+    x, t_x, T = _grid(model, theta)
+    t = np.asarray(_gap(model, theta))
+    weeks, days = (
+        _everything(model, theta, x, t_x, T, t),
+        _everything(model, theta * model.units(time=7.0), x, *(7.0 * some for some in (t_x, T, t))),
+    )
+    log_likelihood, alive, survival, intensity, *others = days
+    same = (log_likelihood + x * np.log(7.0), alive, survival, 7.0 * intensity, *others)
+    return max(_off(found, expected, SMALL) for found, expected in zip(same, weeks, strict=True))
+
+
+def _quantities(model: TransactionModel, theta: Array) -> float:
+    year, params = 20.0 * _gap(model, theta), dict(zip(model.names, theta, strict=True))
+    quantities = model.to_quantities(params, year)
+    back = model.from_quantities(quantities, year)
+    scaled = dict(zip(model.names, theta * model.units(time=7.0), strict=True))
+    again = model.to_quantities(scaled, 7.0 * year)
+    named = {one.name: 1.0 if one.share else np.inf for one in model.quantities}
+    if set(back) != set(model.names) or set(quantities) != set(named):
+        return np.inf
+    if not all(0.0 < quantities[name] < upper for name, upper in named.items()):
+        return np.inf
+    found = [*(back[name] for name in model.names), *(again[name] for name in named)]
+    return _off(np.array(found), np.array([*theta, *(quantities[name] for name in named)]))
+
+
+def _starts(model: TransactionModel, _: Array) -> float:
+    if any(len(start) != len(model.parameters) for start in model.starts) or not model.starts:
+        return np.inf
+    x, t_x, T = GRID / np.array([1.0, 6.0, 6.0])[:, None]
+    starts = np.array(model.starts)
+    good = np.all(starts > model.lower) and np.isfinite(model.log_likelihood(starts[:, None], x, t_x, T)).all()
+    return 0.0 if good else np.inf
+
+
+LAWS: Final[Sequence[ConsistencyCheck]] = (
+    ConsistencyCheck("starting points are inside the bounds, and the log-likelihood is finite there", _starts, 0.0),
+    ConsistencyCheck("all functions broadcast over draws and histories", _broadcasts, 1e-12),
+    ConsistencyCheck("the gradients are those of the log-likelihood", _gradient, 1e-5),
+    ConsistencyCheck("the sums of terms, if there are any, are the sums of the terms", _sums, 1e-12),
+    ConsistencyCheck("the curvatures, if there are any, are those of the gradients", _curvature, 1e-6),
+    ConsistencyCheck("probabilities lie between zero and one", _probabilities, 1e-12),
+    ConsistencyCheck("silence makes it no more likely that a customer is alive", _silence, 1e-12),
+    ConsistencyCheck(
+        "survival and intensity never rise, survival from one; purchases never fall, from zero", _ageing, 1e-12
+    ),
+    ConsistencyCheck("expected purchases are the integral of the intensity", _integral, 1e-9),
+    ConsistencyCheck(
+        "the probabilities of counts sum to one and have the expected purchases as their mean", _counts, 1e-9
+    ),
+    ConsistencyCheck(
+        "the likelihood, integrated over the times of purchases, gives the probabilities of counts", _likelihood, 1e-9
+    ),
+    ConsistencyCheck("P(alive), averaged over the histories that can occur, is survival", _alive, 1e-9),
+    ConsistencyCheck("the mean purchase rate is the intensity of new customers", _rate, 1e-12),
+    ConsistencyCheck("the log-likelihood of simulated histories has no slope at the truth", _score, 40.0),
+    ConsistencyCheck("simulated futures have the probabilities of counts, survival and intensity", _futures, 5.0),
+    ConsistencyCheck("a change of the unit of time changes time-like parameters only", _units, 1e-10),
+    ConsistencyCheck(
+        "quantities and parameters are each other's inverse, and quantities have no unit", _quantities, 1e-10
+    ),
+)

@@ -1,0 +1,478 @@
+"""A fitted model of transactions, asked when customers buy and whether they stay."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, overload
+
+import numpy as np
+
+from clvmodels.arguments import require_flag, require_seed, require_whole
+from clvmodels.data.engine import EngineTable
+from clvmodels.data.histories import Histories
+from clvmodels.data.lazy import LazyHistories, require_histories
+from clvmodels.errors import FitError, UnitError
+from clvmodels.inference import predictions, simulation
+from clvmodels.inference.fit import Fit
+from clvmodels.models.specification import TransactionModel
+from clvmodels.units import Duration, Unit, duration
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
+
+    from clvmodels.style import Axes, Drawn
+
+__all__ = ["TransactionFit"]
+
+_MOST_CUSTOMERS = 10**9
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class TransactionFit(Fit):
+    """A fitted model of transactions: when customers buy, and when they leave."""
+
+    model: TransactionModel
+    unit: Unit
+
+    def time(self, value: Duration) -> float:
+        """Return a duration as a number in the unit of this fit; a bare number is in that unit already.
+
+        Raises
+        ------
+        UnitError
+            If the duration is none, or has a unit that is not known.
+
+        Examples
+        --------
+        >>> import clvmodels as clv
+        >>> fit = clv.BGNBD().from_params({"r": .243, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
+        >>> fit.time("364 days"), fit.time(52)
+        (52.0, 52.0)
+        """
+        return duration(value, self.unit)
+
+    def require_unit(self, histories: Histories | LazyHistories) -> None:
+        """Raise UnitError unless the histories count time in the unit of this fit.
+
+        Examples
+        --------
+        >>> import clvmodels as clv
+        >>> fit = clv.BGNBD().from_params({"r": .243, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
+        >>> fit.require_unit(fit.simulate(10, "39 weeks", seed=1).in_unit("day"))
+        Traceback (most recent call last):
+            ...
+        clvmodels.errors.UnitError: this fit counts time in weeks and the histories in days; write rfm.in_unit("week")
+        """
+        require_histories(histories)
+        if histories.unit != self.unit:
+            raise UnitError(
+                f"this fit counts time in {self.unit}s and the histories in {histories.unit}s; "
+                f'write rfm.in_unit("{self.unit}")'
+            )
+
+    def parts(self, histories: Histories | LazyHistories) -> list[predictions.Part]:
+        """Return the groups of customers who share their parameters: all, or those of each segment.
+
+        Raises
+        ------
+        UnitError
+            If the histories are not in the unit of this fit.
+        DataError
+            If this is a fit by segment and the histories do not name segments, or name one it does not know.
+
+        Examples
+        --------
+        >>> import clvmodels as clv
+        >>> fit = clv.BGNBD().from_params({"r": .243, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
+        >>> [part.estimate.tolist() for part in fit.parts(fit.simulate(10, "39 weeks", seed=1))]
+        [[0.243, 4.414, 0.793, 2.426]]
+        """
+        self.require_unit(histories)
+        return super().parts(histories)
+
+    @overload
+    def expected_purchases(
+        self,
+        histories: Histories,
+        t: Duration,
+        *,
+        process: bool = False,
+        seed: int | None = None,
+        return_draws: Literal[False] = False,
+        memory_gb: float = 1.0,
+    ) -> pd.DataFrame: ...
+    @overload
+    def expected_purchases(
+        self,
+        histories: Histories,
+        t: Duration,
+        *,
+        process: bool = False,
+        seed: int | None = None,
+        return_draws: Literal[True],
+        memory_gb: float = 1.0,
+    ) -> xr.DataArray: ...
+    @overload
+    def expected_purchases(
+        self,
+        histories: LazyHistories,
+        t: Duration,
+        *,
+        process: bool = False,
+        seed: int | None = None,
+        return_draws: Literal[False] = False,
+        memory_gb: float = 1.0,
+    ) -> EngineTable: ...
+    def expected_purchases(
+        self,
+        histories: Histories | LazyHistories,
+        t: Duration,
+        *,
+        process: bool = False,
+        seed: int | None = None,
+        return_draws: bool = False,
+        memory_gb: float = 1.0,
+    ) -> pd.DataFrame | xr.DataArray | EngineTable:
+        """Return the expected number of purchases of each customer in the time `t` after the end of observation.
+
+        Parameters
+        ----------
+        histories
+            The customers, in the unit of this fit.
+        t
+            Such as ``"52 weeks"``; a bare number is in the unit of this fit.
+        process
+            Let sd, quantiles and draws say what each customer will really do: one simulated number of purchases under
+            each draw of the parameters, or 1,000 of them under a point estimate. The mean stays the expectation.
+        seed
+            Of the simulation; None: a new one each time.
+        return_draws
+            Return the draws instead of a table. They need 8 bytes a draw and customer, and as many a distinct history.
+        memory_gb
+            What the draws and the tables of the computation may take, in GB (1e9 bytes).
+
+        Returns
+        -------
+        DataFrame
+            By customer_id: mean; and sd, q05, q50, q95 where the fit has draws or `process` is asked for.
+        Table
+            Of histories in an engine: the same, as an Ibis table of it with the column customer_id, not yet computed.
+        DataArray
+            With `return_draws`: dimensions (chain, draw, customer_id).
+
+        Raises
+        ------
+        UnitError
+            If the histories are not in the unit of this fit.
+        FitError
+            If the draws would take more memory than they may.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> import clvmodels as clv
+        >>> fit = clv.BGNBD().from_params({"r": .243, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
+        >>> table = {"customer_id": ["A"], "frequency": [2], "recency": [30.43], "T": [38.86]}
+        >>> rfm = clv.Histories.from_frame(pd.DataFrame(table), unit="week")
+        >>> fit.expected_purchases(rfm, "39 weeks").round(3)
+                      mean
+        customer_id
+        A            1.226
+        >>> fit.expected_purchases(rfm, "39 weeks", process=True, seed=1)[["mean", "q05", "q95"]].round(3)
+                      mean  q05   q95
+        customer_id
+        A            1.226  0.0  4.05
+        """
+        time = self.time(t)
+        prediction = predictions.predict(self, histories, predictions.expected_purchases(self.model, time), memory_gb)
+        if require_flag("process", process, FitError):
+            return prediction.simulated(time, seed).to_frame("purchases", return_draws=return_draws)
+        return prediction.to_frame("expected_purchases", return_draws=return_draws)
+
+    def total_purchases(
+        self, histories: Histories | LazyHistories, t: Duration, *, process: bool = False, seed: int | None = None
+    ) -> pd.Series:
+        """Return the number of purchases of all customers together in the time `t` after the end of observation.
+
+        Customers are summed within each draw: an interval of the sum is not the sum of the intervals, which would be
+        far too wide.
+
+        Parameters
+        ----------
+        histories, t, process, seed
+            As of `expected_purchases`.
+
+        Returns
+        -------
+        Series
+            mean; and sd, q05, q50, q95 where the fit has draws or `process` is asked for.
+
+        Raises
+        ------
+        UnitError
+            If the histories are not in the unit of this fit.
+
+        Examples
+        --------
+        >>> import clvmodels as clv
+        >>> fit = clv.BGNBD().from_params({"r": .243, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
+        >>> rfm = fit.simulate(1_000, "39 weeks", seed=1)
+        >>> fit.total_purchases(rfm, "52 weeks", process=True, seed=1).index.to_list()
+        ['mean', 'sd', 'q05', 'q50', 'q95']
+        """
+        time = self.time(t)
+        prediction = predictions.predict(self, histories, predictions.expected_purchases(self.model, time))
+        return (prediction.simulated(time, seed) if require_flag("process", process, FitError) else prediction).total()
+
+    @overload
+    def probability_alive(
+        self,
+        histories: Histories,
+        after: Duration = 0.0,
+        *,
+        return_draws: Literal[False] = False,
+        memory_gb: float = 1.0,
+    ) -> pd.DataFrame: ...
+    @overload
+    def probability_alive(
+        self, histories: Histories, after: Duration = 0.0, *, return_draws: Literal[True], memory_gb: float = 1.0
+    ) -> xr.DataArray: ...
+    @overload
+    def probability_alive(
+        self,
+        histories: LazyHistories,
+        after: Duration = 0.0,
+        *,
+        return_draws: Literal[False] = False,
+        memory_gb: float = 1.0,
+    ) -> EngineTable: ...
+    def probability_alive(
+        self,
+        histories: Histories | LazyHistories,
+        after: Duration = 0.0,
+        *,
+        return_draws: bool = False,
+        memory_gb: float = 1.0,
+    ) -> pd.DataFrame | xr.DataArray | EngineTable:
+        """Return the probability that each customer is alive at a time `after` the end of observation.
+
+        Under BG/NBD it is 1 now for everyone who bought once only; `probability_of_purchases` is a figure to decide by.
+
+        Parameters
+        ----------
+        histories
+            The customers, in the unit of this fit.
+        after
+            Such as ``"26 weeks"``; now if left out.
+        return_draws, memory_gb
+            As of `expected_purchases`.
+
+        Returns
+        -------
+        DataFrame
+            By customer_id: mean; and sd, q05, q50, q95 where the fit has draws.
+        Table
+            Of histories in an engine: the same, as an Ibis table of it with the column customer_id, not yet computed.
+        DataArray
+            With `return_draws`: dimensions (chain, draw, customer_id).
+
+        Raises
+        ------
+        UnitError
+            If the histories are not in the unit of this fit.
+        FitError
+            If the draws would take more memory than they may.
+
+        Examples
+        --------
+        >>> import clvmodels as clv
+        >>> fit = clv.ParetoNBD().from_params({"r": .553, "alpha": 10.578, "s": .606, "beta": 11.669}, unit="week")
+        >>> fit.probability_alive(fit.simulate(10, "39 weeks", seed=1), "26 weeks").shape
+        (10, 1)
+        """
+        question = predictions.probability_alive(self.model, self.time(after))
+        return predictions.predict(self, histories, question, memory_gb).to_frame(
+            "probability_alive", return_draws=return_draws
+        )
+
+    @overload
+    def probability_of_purchases(
+        self,
+        histories: Histories,
+        t: Duration,
+        n: int = 0,
+        *,
+        return_draws: Literal[False] = False,
+        memory_gb: float = 1.0,
+    ) -> pd.DataFrame: ...
+    @overload
+    def probability_of_purchases(
+        self, histories: Histories, t: Duration, n: int = 0, *, return_draws: Literal[True], memory_gb: float = 1.0
+    ) -> xr.DataArray: ...
+    @overload
+    def probability_of_purchases(
+        self,
+        histories: LazyHistories,
+        t: Duration,
+        n: int = 0,
+        *,
+        return_draws: Literal[False] = False,
+        memory_gb: float = 1.0,
+    ) -> EngineTable: ...
+    def probability_of_purchases(
+        self,
+        histories: Histories | LazyHistories,
+        t: Duration,
+        n: int = 0,
+        *,
+        return_draws: bool = False,
+        memory_gb: float = 1.0,
+    ) -> pd.DataFrame | xr.DataArray | EngineTable:
+        """Return the probability that each customer buys exactly `n` times within `t` after the end of observation.
+
+        Parameters
+        ----------
+        histories
+            The customers, in the unit of this fit.
+        t
+            Such as ``"52 weeks"``; a bare number is in the unit of this fit.
+        n
+            Number of purchases.
+        return_draws, memory_gb
+            As of `expected_purchases`.
+
+        Returns
+        -------
+        DataFrame
+            By customer_id: mean; and sd, q05, q50, q95 where the fit has draws.
+        Table
+            Of histories in an engine: the same, as an Ibis table of it with the column customer_id, not yet computed.
+        DataArray
+            With `return_draws`: dimensions (chain, draw, customer_id).
+
+        Raises
+        ------
+        UnitError
+            If the histories are not in the unit of this fit.
+        FitError
+            If `n` is not a whole number from zero up, or the draws would take more memory than they may.
+
+        Examples
+        --------
+        >>> import clvmodels as clv
+        >>> fit = clv.BGNBD().from_params({"r": .243, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
+        >>> rfm = fit.simulate(10, "39 weeks", seed=1)
+        >>> fit.probability_of_purchases(rfm, "52 weeks", 0, return_draws=True).sizes["customer_id"]
+        10
+        """
+        question = predictions.probability_of_purchases(self.model, self.time(t), n)
+        return predictions.predict(self, histories, question, memory_gb).to_frame(
+            "probability_of_purchases", return_draws=return_draws
+        )
+
+    def expected_purchases_new(self, t: Duration) -> pd.Series:
+        """Return the expected number of repeat purchases of a customer just acquired, within `t`.
+
+        Parameters
+        ----------
+        t
+            Such as ``"52 weeks"``; a bare number is in the unit of this fit.
+
+        Returns
+        -------
+        Series
+            mean; and sd, q05, q50, q95 where the fit has draws.
+
+        Examples
+        --------
+        >>> import clvmodels as clv
+        >>> fit = clv.BGNBD().from_params({"r": .243, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
+        >>> fit.expected_purchases_new("52 weeks").round(3).to_dict()
+        {'mean': 1.446}
+        """
+        time, nothing = np.asarray(self.time(t)), np.zeros(1)
+        alive = self.model.p_alive(self.draws, nothing, nothing, nothing)
+        purchases = self.model.expected_purchases(self.draws, nothing, nothing, time)
+        return predictions.summary(alive * purchases)
+
+    def probability_of_purchases_new(self, t: Duration, n: int = 0) -> float:
+        """Return the probability that a customer just acquired buys `n` times more within `t` (mean over draws).
+
+        Parameters
+        ----------
+        t
+            Such as ``"52 weeks"``; a bare number is in the unit of this fit.
+        n
+            Number of repeat purchases.
+
+        Raises
+        ------
+        UnitError
+            If `t` is no duration.
+        FitError
+            If `n` is not a whole number from zero up.
+
+        Examples
+        --------
+        >>> import clvmodels as clv
+        >>> fit = clv.BGNBD().from_params({"r": .243, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
+        >>> [round(fit.probability_of_purchases_new("52 weeks", n), 3) for n in (0, 1, 2)]
+        [0.538, 0.205, 0.091]
+        """
+        question, nothing = predictions.probability_of_purchases(self.model, self.time(t), n), np.zeros((1, 1))
+        alive = self.model.p_alive(self.draws, nothing, nothing, nothing)
+        future = alive if question.given is None else question.given(self.draws, nothing[0], nothing[0])
+        return float(question.answer(alive, future).mean())
+
+    def simulate(self, customers: int, t: Duration, *, seed: int) -> Histories:
+        """Return purchase histories of new customers, observed for `t`, drawn from the model at the point estimate.
+
+        Parameters
+        ----------
+        customers
+            How many.
+        t
+            Such as ``"39 weeks"``; a bare number is in the unit of this fit.
+        seed
+            Of the random numbers.
+
+        Returns
+        -------
+        Histories
+            The truth stands in ``attributes``: purchase_rate (in the unit of this fit), and whether the customer is
+            alive at the end.
+
+        Examples
+        --------
+        The model says of its own customers how many are alive, and is right but for chance:
+
+        >>> import clvmodels as clv
+        >>> fit = clv.BGNBD().from_params({"r": .243, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
+        >>> rfm = fit.simulate(5_000, "39 weeks", seed=1)
+        >>> predicted, true = fit.probability_alive(rfm)["mean"].mean(), rfm.attributes["alive"].mean()
+        >>> bool(abs(predicted - true) < 0.01)
+        True
+        """
+        number, span = require_whole("customers", customers, high=_MOST_CUSTOMERS, error=FitError), self.time(t)
+        require_seed(seed, FitError)
+        return simulation.histories(self.model, self.estimate, number, span, self.unit, seed)
+
+    def plot(self, histories: Histories | None = None, *, ax: Axes | None = None, return_data: bool = False) -> Drawn:
+        """Draw how customers differ in how often they buy; beside histories, how often they would have bought.
+
+        This is ``clv.plots.heterogeneity`` or, with histories, ``clv.plots.posterior_predictive``.
+
+        Examples
+        --------
+        >>> import clvmodels as clv
+        >>> fit = clv.BGNBD().from_params({"r": .243, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
+        >>> fit.plot().get_title("left")
+        'How often customers buy'
+        """
+        from clvmodels.inference.plots.heterogeneity import heterogeneity
+        from clvmodels.inference.plots.predictive import posterior_predictive
+
+        if histories is None:
+            return heterogeneity(self, ax=ax, return_data=return_data)
+        return posterior_predictive(self, histories, ax=ax, return_data=return_data)

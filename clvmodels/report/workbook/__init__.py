@@ -1,7 +1,0 @@
-"""The equity report as an Excel workbook, whose totals and lines are formulas on the assumptions."""
-
-from __future__ import annotations
-
-from clvmodels.report.workbook.document import write_workbook
-
-__all__ = ["write_workbook"]

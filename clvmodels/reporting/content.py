@@ -1,0 +1,115 @@
+"""What an equity report is made of: the books of the closings, why equity moved, and how it ties to the ledger."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from clvmodels.errors import AssumptionWarning
+from clvmodels.valuation.book import Book
+from clvmodels.valuation.contribution import contribution_statement
+from clvmodels.valuation.movement import Movement
+from clvmodels.valuation.scenarios import tornado, without_finite_value
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["STEP", "EquityReport", "largest_segments"]
+
+STEP: Final = 0.1
+"""By how much assumptions are changed to see what equity hangs on."""
+
+
+@dataclass(frozen=True, eq=False)
+class EquityReport:
+    """An equity report, ready to be written.
+
+    Attributes
+    ----------
+    source
+        What the purchase log was.
+    closings
+        The closings as ISO dates; the last one is reported on.
+    books
+        A book each.
+    movements
+        From each closing to the next.
+    by
+        The column of the customers that the statement is broken down by; None: by cohort alone.
+    reconciliation
+        By item: money. Model sales and the reconciling items; the last row, ``unexplained``, should be zero.
+    contributed
+        What each customer of the book reported on has contributed so far, by line: its `contribution`.
+    notes
+        What the package warned of.
+    audit
+        Hashes of data, fits and assumptions, and versions; plain data.
+    created
+        ISO time of the report: the only thing that differs from one run to the next.
+    intervals_wanted
+        Whether intervals were asked for; `book` has none all the same where a likelihood is flat at its maximum.
+    same_models
+        The names of the models that have become the same one as that of the book reported on.
+    """
+
+    source: str
+    closings: tuple[str, ...]
+    books: tuple[Book, ...]
+    movements: tuple[Movement, ...]
+    by: str | None
+    reconciliation: pd.DataFrame
+    contributed: pd.DataFrame
+    notes: tuple[str, ...]
+    audit: Mapping[str, Any]
+    created: str
+    intervals_wanted: bool = True
+    same_models: tuple[str, ...] = ()
+
+    @property
+    def book(self) -> Book:
+        """The book reported on."""
+        return self.books[-1]
+
+    @cached_property
+    def statement(self) -> pd.DataFrame:
+        """The statement of the book reported on, by segment if there are any."""
+        return self.book.statement(self.by)
+
+    @cached_property
+    def contribution(self) -> pd.DataFrame:
+        """The contribution so far beside the value still to come: lines down, segments across, the total last."""
+        return contribution_statement(self.book, self.contributed, self.by)
+
+    @cached_property
+    def tornado(self) -> pd.DataFrame:
+        """How equity moves when an assumption is lower or higher by `STEP`, but for those in `not_moved`."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", AssumptionWarning)  # the report says it with `not_moved`
+            return tornado(self.book, by=STEP)
+
+    @property
+    def not_moved(self) -> tuple[str, ...]:
+        """The assumptions that no finite equity belongs to when they are lower or higher by `STEP`."""
+        return without_finite_value(self.book.assumptions, by=STEP)
+
+
+def largest_segments(statement: pd.DataFrame, most: int) -> tuple[pd.DataFrame, int]:
+    """Return the segments with the largest equity by amount, in their order, and the total; and how many are left out.
+
+    Parameters
+    ----------
+    statement
+        By segment, the total last; with a column ``equity``.
+    most
+        Number of segments.
+    """
+    segments = statement.iloc[:-1]
+    if len(segments) <= most:
+        return statement, 0
+    rank = segments["equity"].abs().rank(method="first", ascending=False).to_numpy()
+    return statement[np.append(rank <= most, True)], len(segments) - most

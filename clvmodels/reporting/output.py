@@ -1,0 +1,122 @@
+"""The folders that the commands write: which files, and what is in them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from clvmodels.inference.spend_fit import SpendFit
+from clvmodels.inference.transaction_fit import TransactionFit
+from clvmodels.reporting.content import EquityReport
+from clvmodels.reporting.files import require_folder, whole_folder, write_table
+from clvmodels.reporting.labels import Language
+from clvmodels.reporting.page import write_page
+from clvmodels.reporting.record import equity_record
+from clvmodels.reporting.valuation import Valuation
+from clvmodels.reporting.workbook import write_workbook
+from clvmodels.valuation.lazy_book import LazyBook
+
+__all__ = [
+    "FIT_FILES",
+    "REPORT_FILES",
+    "VALUE_FILES",
+    "require_out",
+    "require_report",
+    "write_fits",
+    "write_report",
+    "write_valuation",
+]
+
+_ORDERS: Final = "transactions.json"
+_SPEND: Final = "spend.json"
+_CUSTOMERS: Final = "customers.parquet"
+_EQUITY: Final = "equity.json"
+_ASSUMPTIONS: Final = "assumptions.toml"
+
+_WORKBOOK: Final = "equity.xlsx"
+_PAGE: Final = "equity.html"
+_AUDIT: Final = "audit.json"
+
+FIT_FILES: Final = (_ORDERS, _SPEND)
+"""What `write_fits` may write."""
+
+VALUE_FILES: Final = (_CUSTOMERS, _ORDERS, _SPEND, _EQUITY, _ASSUMPTIONS)
+"""What `write_valuation` writes."""
+
+REPORT_FILES: Final = (_WORKBOOK, _PAGE, _CUSTOMERS, _AUDIT)
+"""What `write_report` writes."""
+
+
+def require_out(folder: Path | None, names: Sequence[str]) -> None:
+    """Refuse, before any work is done, a folder that results must not be written to.
+
+    Raises
+    ------
+    OutputError
+        If it holds anything but these files, written by this package.
+    """
+    if folder is not None:
+        require_folder(folder, names, _ORDERS)
+
+
+def write_fits(transactions: TransactionFit, spend: SpendFit | None, folder: Path) -> list[str]:
+    """Write fits to a folder, whole or not at all, and return the names of its files."""
+    with whole_folder(folder, FIT_FILES, _ORDERS) as part:
+        transactions.save(part / _ORDERS)
+        if spend is not None:
+            spend.save(part / _SPEND)
+        return sorted(entry.name for entry in part.iterdir())
+
+
+def write_valuation(
+    valuation: Valuation, folder: Path, *, source: str, assumptions_file: bytes, notes: Sequence[str]
+) -> list[str]:
+    """Write a valuation to a folder, whole or not at all, and return the names of its files.
+
+    Parameters
+    ----------
+    valuation
+        The valuation.
+    folder
+        Where to; what this package has written there before is replaced.
+    source
+        What the log was.
+    assumptions_file
+        The content of the file of the assumptions, as it was read: the file may have changed since.
+    notes
+        What the package warned of.
+    """
+    book = valuation.book
+    record = equity_record(valuation, source=source, notes=notes)
+    with whole_folder(folder, VALUE_FILES, _ORDERS) as part:
+        if isinstance(book, LazyBook):
+            book.write_customers(part / _CUSTOMERS)
+        else:
+            write_table(book.customers, part / _CUSTOMERS, kind=".parquet")
+        book.transactions.save(part / _ORDERS)
+        book.spend.save(part / _SPEND)
+        (part / _EQUITY).write_text(json.dumps(record, indent=1, allow_nan=False, ensure_ascii=False), encoding="utf-8")
+        (part / _ASSUMPTIONS).write_bytes(assumptions_file)
+    return list(VALUE_FILES)
+
+
+def require_report(folder: Path) -> None:
+    """Refuse, before any work is done, a folder that a report must not be written to; as `require_out`."""
+    require_folder(folder, REPORT_FILES, _AUDIT)
+
+
+def write_report(report: EquityReport, folder: Path, language: Language) -> list[str]:
+    """Write an equity report to a folder, whole or not at all, and return the names of its files."""
+    book = report.book
+    record = {"format": "clvmodels audit", "version": 1, "created": report.created, "source": report.source}
+    record |= {"equity": book.equity, "currency": book.assumptions.currency, **report.audit, "notes": report.notes}
+    historic = report.contributed[["sales", "contribution_4"]]
+    with whole_folder(folder, REPORT_FILES, _AUDIT) as part:
+        write_workbook(report, part / _WORKBOOK, language)
+        write_page(report, part / _PAGE, language)
+        write_table(book.customers.join(historic), part / _CUSTOMERS, kind=".parquet")
+        text = json.dumps(record, indent=1, allow_nan=False, ensure_ascii=False)
+        (part / _AUDIT).write_text(text, encoding="utf-8")
+    return list(REPORT_FILES)

@@ -1,0 +1,227 @@
+"""The sections that are text and tables."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from clvmodels.reporting.assumption_text import assumption_text
+from clvmodels.reporting.content import EquityReport, largest_segments
+from clvmodels.reporting.locale import Locale, digits_of
+from clvmodels.reporting.page.markup import Html, tag
+from clvmodels.reporting.page.tables import Row, head, name, number, section, table, words
+from clvmodels.reporting.remarks import headline_remarks
+from clvmodels.valuation.reconciliation import UNEXPLAINED
+from clvmodels.valuation.statement import TOTAL
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["assumptions", "audit", "contribution", "flag", "headline", "lines", "notes", "reconciliation", "statement"]
+
+_MOST_SEGMENTS: Final = 40
+"""Segments shown; beyond that, those with the largest equity."""
+
+_COUNTS: Final = ("customers", "living_customers", "discounted_orders", "living_years")
+
+Format = Callable[[float], str]
+
+
+def headline(report: EquityReport, locale: Locale) -> Html:
+    """Return equity, and what has to be known to read it."""
+    book = report.book
+    equity = tag("strong", locale.with_currency(book.equity), {"id": "equity", "data-value": repr(book.equity)})
+    facts = [tag("div", [tag("dt", what), tag("dd", said)]) for what, said in _facts(report, locale)]
+    title = tag("h1", [locale.label("customer_equity"), tag("span", locale.day(report.closings[-1]))])
+    remarks = [tag("p", remark, {"class": "caution", "role": "note"}) for remark in headline_remarks(report, locale)]
+    parts = [title, tag("p", equity, {"class": "equity"}), *remarks, tag("dl", facts), flag(report, locale)]
+    return tag("header", parts)
+
+
+def _facts(report: EquityReport, locale: Locale) -> Iterator[tuple[str, str]]:
+    book = report.book
+    if book.has_draws:
+        interval = book.interval(0.9)
+        digits = digits_of(book.equity)
+        low, high = locale.money(interval.low, digits), locale.money(interval.high, digits)
+        yield locale.label("interval"), locale.beside(locale.label("low_to_high").format(low, high))
+    if report.movements:
+        before = report.movements[-1].opening.equity
+        change = book.equity - before
+        said = locale.with_currency(change, digits_of(book.equity), sign=True)
+        relative = f" ({locale.percent(change / before, sign=True)})" if before else ""
+        yield locale.label("since").format(locale.day(report.closings[-2])), said + relative
+    customers = len(book.histories)
+    yield locale.label("customers"), locale.number(customers)
+    yield locale.label("per_head"), locale.with_currency(book.equity / max(customers, 1), 2)
+    yield locale.label("movement_model"), f"{book.transactions.model.name}, {book.spend.model.name}"
+    yield locale.label("source"), report.source
+
+
+def flag(report: EquityReport, locale: Locale) -> Html:
+    """Return the red flag if something of the ledger's total is unexplained; nothing else."""
+    left = _unexplained(report.reconciliation)
+    if left == 0.0:
+        return Html()
+    said = locale.label("unexplained_flag").format(locale.with_currency(left, 2))
+    return tag("p", said, {"class": "flag", "role": "alert"})
+
+
+def _unexplained(items: pd.DataFrame) -> float:
+    """Return what is left over; NaN counts as something."""
+    return float(items["money"].loc[UNEXPLAINED])
+
+
+def statement(report: EquityReport, locale: Locale) -> Html:
+    """Return the customer-equity statement by segment: key figures, and the lines in a table of their own."""
+    shown, left_out = largest_segments(report.statement, _MOST_SEGMENTS)
+    of_lines = [line.name for line in report.book.lines]
+    first = [column for column in shown.columns if column not in of_lines]
+    by = locale.label("segment" if report.by is None else report.by)
+    content = [
+        _segments(shown[first], locale.label("statement"), by, locale),
+        tag("h3", locale.label("lines_by_segment")),
+        _segments(shown[[*of_lines, "equity"]], locale.label("lines_by_segment"), by, locale),
+    ]
+    if left_out:
+        content.append(tag("p", locale.label("segments_left_out").format(locale.number(left_out)), {"class": "remark"}))
+    return section("statement", locale, content)
+
+
+def _segments(rows: pd.DataFrame, caption: str, by: str, locale: Locale) -> Html:
+    """Return a table by segment that can be sorted by each of its columns; the total stays below."""
+    digits = digits_of(rows.iloc[-1]["equity"])
+    formats = {str(column): _format(str(column), rows[column], digits, locale) for column in rows.columns}
+    body = [
+        Row([name(str(segment)), *(number(formats[str(key)](value), value) for key, value in row.items())])
+        for segment, row in rows.iloc[:-1].iterrows()
+    ]
+    total = rows.iloc[-1]
+    foot = Row([name(locale.label(TOTAL)), *(number(formats[str(key)](value)) for key, value in total.items())], "sum")
+    titles = head([by, *(locale.label(key) for key in formats)], sortable=len(body) > 1)
+    return table(caption, titles, body, [foot], kind="wide held sortable" if len(body) > 1 else "wide held")
+
+
+def _format(column: str, values: pd.Series[Any], digits: int, locale: Locale) -> Format:
+    """Return how a column of the statement is written; `digits` are those of money."""
+    if column.startswith("share_"):
+        return locale.percent
+    if column in {"per_head", "rlv_to_acquisition_cost_spent"}:
+        return lambda value: locale.number(value, 2)
+    few = column != "customers" and bool((values.abs() < 1_000.0).all())
+    decimals = int(few) if column in _COUNTS else digits
+    return lambda value: locale.number(value, decimals)
+
+
+def lines(report: EquityReport, locale: Locale) -> Html:
+    """Return the benefits and costs: driver, amount, rate, value, share."""
+    rows = report.book.statement_lines
+    intervals = ["low", "high"] if "low" in rows else []
+    digits = digits_of(*rows["value"], report.book.equity)
+    body = []
+    for key, row in rows.iterrows():
+        drivers = ", ".join(locale.label(driver) for driver in str(row["driver"]).split(", "))
+        known = np.isfinite(row["amount"])
+        amounts = [locale.number(row["amount"]), locale.significant(row["rate"])] if known else ["", ""]
+        money = [locale.money(row[column], digits) for column in ("value", *intervals)]
+        written = [*amounts, money[0], locale.percent(row["share"]), *money[1:]]
+        body.append(Row([name(locale.label(str(key))), words(drivers), *map(number, written)]))
+    equity = [locale.money(report.book.equity, digits), locale.percent(1.0), *("" for _ in intervals)]
+    cells = [name(locale.label("equity")), words(""), *map(number, ["", "", *equity])]
+    titles = [locale.label(key) for key in ("line", "driver", "amount", "rate", "value", "share", *intervals)]
+    title = locale.label("lines")
+    remark = tag("p", locale.label("lines_remark"), {"class": "remark"})
+    return section("lines", locale, [table(title, head(titles, left=2), body, [Row(cells, "sum")]), remark])
+
+
+def contribution(report: EquityReport, locale: Locale) -> Html:
+    """Return what the customers contributed so far, by segment, and the value still to come."""
+    rows = report.contribution
+    if len(rows.columns) > _MOST_SEGMENTS + 1:
+        kept = largest_segments(rows.T.assign(equity=rows.iloc[-1].to_numpy()), _MOST_SEGMENTS)[0].index
+        rows = rows[kept]
+    digits = digits_of(*rows.to_numpy().ravel())
+    body = [
+        Row(
+            [name(_contribution_label(str(key), locale)), *(number(locale.money(value, digits)) for value in row)],
+            "sum" if str(key).startswith("contribution_") or key == "value" else "",
+        )
+        for key, row in rows.iterrows()
+    ]
+    titles = [locale.label("line"), *(locale.label(TOTAL) if c == TOTAL else str(c) for c in rows.columns)]
+    title = locale.label("contribution")
+    return section("contribution", locale, [table(title, head(titles), body, kind="held")])
+
+
+def _contribution_label(key: str, locale: Locale) -> str:
+    return locale.label("contribution_and_rlv" if key == "value" else key)
+
+
+def reconciliation(report: EquityReport, locale: Locale) -> Html:
+    """Return how the sales behind the valuation tie to the ledger."""
+    money = report.reconciliation["money"]
+    wrong = bool(flag(report, locale))
+    kinds = {"ledger": "sum", UNEXPLAINED: "sum wrong" if wrong else "sum"}
+    body = [
+        Row([name(locale.item(str(key))), number(locale.money(value, 2))], kinds.get(str(key), ""))
+        for key, value in money.items()
+    ]
+    title = locale.label("reconciliation")
+    said = flag(report, locale) or tag("p", locale.label("explained"), {"class": "remark"})
+    unit = [locale.label("item"), locale.currency or locale.label("amount")]
+    return section("reconciliation", locale, [said, table(title, head(unit), body)])
+
+
+def assumptions(report: EquityReport, locale: Locale) -> Html:
+    """Return every assumption that counts."""
+    rows = [
+        Row([name(locale.label(key)), words(said)]) for key, said in assumption_text(report.book.assumptions, locale)
+    ]
+    title = locale.label("assumptions")
+    return section("assumptions", locale, [table(title, head([locale.label("assumption"), ""], left=2), rows)])
+
+
+def audit(report: EquityReport, locale: Locale) -> Html:
+    """Return hashes and versions."""
+    rows = [Row([name(what), words(said, "hash")]) for what, said in _flat(report.audit) if said]
+    title = locale.label("audit")
+    return section("audit", locale, [table(title, head([locale.label("item"), ""], left=2), rows, kind="small")])
+
+
+def _flat(content: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield nested plain data as lines, the innermost level as one; what the outermost holds names itself.
+
+    Examples
+    --------
+    >>> list(_flat({"closings": {"1998-06-30": {"orders": {"params": {"r": 0.5}}}}, "seeds": [1]}))
+    [('1998-06-30 › orders › params', 'r 0.5'), ('seeds', '1')]
+    """
+    for key, value in content.items():
+        yield from (_below(value) if _is_deep(value) else [(key, _said(value))])
+
+
+def _below(content: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]]:
+    for key, value in content.items():
+        if _is_deep(value):
+            yield from _below(value, f"{above}{key} › ")
+        else:
+            yield f"{above}{key}", _said(value)
+
+
+def _is_deep(value: object) -> bool:
+    return isinstance(value, Mapping) and any(isinstance(inner, Mapping) for inner in value.values())
+
+
+def _said(value: object) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {inner}" for key, inner in value.items())
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+
+
+def notes(report: EquityReport, locale: Locale) -> Html:
+    """Return what the package warned of; nothing if there is nothing."""
+    if not report.notes:
+        return Html()
+    return section("notes", locale, [tag("ul", (tag("li", note) for note in report.notes))])

@@ -1,0 +1,116 @@
+"""A valuation as plain data, for machines: every figure of the report with what it rests on."""
+
+from __future__ import annotations
+
+import math
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, is_dataclass
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any, Final
+
+from clvmodels.reporting.valuation import Valuation
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from clvmodels.inference.fit import Fit
+
+__all__ = ["FORMAT", "VERSION", "equity_record"]
+
+FORMAT: Final = "clvmodels equity"
+VERSION: Final = 1
+
+_RESTS_ON: Final = ("clvmodels", "numpy", "scipy", "pandas", "duckdb")
+
+
+def equity_record(valuation: Valuation, *, source: str, notes: Sequence[str]) -> dict[str, Any]:
+    """Return a valuation as JSON can hold it: NaN and infinity are null, times are ISO text.
+
+    Parameters
+    ----------
+    valuation
+        The valuation.
+    source
+        What the log was.
+    notes
+        What the package warned of.
+    """
+    book = valuation.book
+    histories, new = book.histories, book.new_customer
+    record = {
+        "format": FORMAT,
+        "version": VERSION,
+        "source": source,
+        "equity": book.equity,
+        "currency": book.assumptions.currency,
+        "customers": len(histories),
+        "equity_per_customer": book.equity / max(len(histories), 1),
+        "model": book.transactions.model.key,
+        "spend_model": book.spend.model.key,
+        "assumptions": book.assumptions.to_dict(),
+        "lines": _rows(book.statement_lines),
+        "horizons": _rows(book.horizons),
+        "groups": [asdict(group) | {"share": _ratio(group.equity, book.equity)} for group in valuation.groups],
+        "unprofitable": {"customers": valuation.unprofitable.customers, "equity": valuation.unprofitable.equity},
+        "new_customer": asdict(new) | {"post_acquisition_value": new.post_acquisition_value},
+        "models": _candidates(valuation),
+        "spend": _fit(book.spend),
+        "histories": {
+            "unit": histories.unit,
+            "observation_end": histories.observation_end,
+            "fingerprint": book.transactions.fingerprint,
+        },
+        "data_report": histories.report,
+        "notes": list(notes),
+        "versions": {name: version(name) for name in _RESTS_ON} | {"python": platform.python_version()},
+    }
+    return {key: _plain(item) for key, item in record.items()}
+
+
+def _candidates(valuation: Valuation) -> list[dict[str, Any]]:
+    best = valuation.candidates[0].fit
+    return [
+        _fit(candidate.fit)
+        | {
+            "aic_difference": candidate.fit.aic - best.aic,
+            "equity": candidate.equity,
+            "equity_relative": _ratio(candidate.equity, valuation.book.equity),
+        }
+        for candidate in valuation.candidates
+    ]
+
+
+def _fit(fit: Fit) -> dict[str, Any]:
+    return {
+        "model": fit.model.key,
+        "name": fit.model.name,
+        "log_likelihood": fit.log_likelihood,
+        "aic": fit.aic,
+        "params": dict(fit.params),
+        "status": fit.diagnostics.status,
+        "message": fit.diagnostics.message,
+    }
+
+
+def _rows(table: pd.DataFrame) -> list[dict[str, Any]]:
+    return [{str(name): cell for name, cell in row.items()} for row in table.reset_index().to_dict("records")]
+
+
+def _ratio(part: float, whole: float) -> float:
+    return part / whole if whole else math.nan
+
+
+def _plain(item: object) -> object:
+    """Return nested data with nothing but what JSON knows."""
+    if is_dataclass(item) and not isinstance(item, type):
+        item = asdict(item)
+    if isinstance(item, tuple) and hasattr(item, "_asdict"):
+        item = item._asdict()
+    if isinstance(item, Mapping):
+        return {str(key): _plain(value) for key, value in item.items()}
+    if isinstance(item, list | tuple):
+        return [_plain(value) for value in item]
+    if isinstance(item, float):
+        return item + 0.0 if math.isfinite(item) else None  # no negative zero
+    return item.isoformat() if hasattr(item, "isoformat") else item

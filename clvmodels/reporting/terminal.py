@@ -1,0 +1,313 @@
+"""Results as tables for a terminal: what rich can print, made from what the package returns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from rich import box
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from clvmodels.reporting.assumption_text import assumption_text
+from clvmodels.reporting.content import largest_segments
+from clvmodels.reporting.hints import as_options
+from clvmodels.reporting.labels import label
+from clvmodels.reporting.locale import NBSP, Locale
+from clvmodels.reporting.number_format import amount, percent, significant, with_currency
+from clvmodels.reporting.plain import plain
+from clvmodels.reporting.remarks import headline_remarks, valuation_remarks
+from clvmodels.valuation.movement import LINES, Movement
+from clvmodels.valuation.reconciliation import UNEXPLAINED
+from clvmodels.valuation.statement import TOTAL
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from clvmodels.data.histories import Histories
+    from clvmodels.data.lazy import LazyHistories
+    from clvmodels.inference.fit import Fit
+    from clvmodels.reporting.content import EquityReport
+    from clvmodels.reporting.valuation import Valuation
+    from clvmodels.valuation.assumptions import Assumptions
+    from clvmodels.valuation.book import Book
+    from clvmodels.valuation.lazy_book import LazyBook
+
+__all__ = ["closing_report", "equity_report", "fits_report", "histories_report", "notes_report", "written_report"]
+
+_INDENT: Final = (0, 0, 0, 2)
+_MOST_SEGMENTS: Final = 20
+"""Segments shown; of more, those with the largest equity."""
+_LONGEST_NAME: Final = 60
+"""Letters of the name of a segment that are shown."""
+
+
+def _section(title: str, *parts: RenderableType, beside: str = "") -> RenderableType:
+    """Return a block: an empty line, a heading, and the parts below it."""
+    heading = Text.assemble("\n", (title, "bold"), ("  " + plain(beside) if beside else "", "dim"))
+    return Group(heading, *(Padding(part, _INDENT, expand=False) for part in parts))
+
+
+def _points(mark: str | Text, lines: Sequence[str]) -> Table:
+    """Return lines of text, each behind a mark, which stays alone in its column."""
+    table = Table.grid(padding=(0, 1, 0, 0))
+    for line in lines:
+        _add(table, mark, line)
+    return table
+
+
+def _add(table: Table, *cells: str | Text, style: str = "") -> None:
+    """Add a row to a table; a text is shown as it is, whatever is in it."""
+    table.add_row(*(_text(one) if isinstance(one, str) else one for one in cells), style=style)
+
+
+def _text(text: str, style: str = "") -> Text:
+    return Text(plain(text), style)
+
+
+def _table(*columns: str, left: Sequence[int] = (0,)) -> Table:
+    """Return an empty table without frames, whose columns are numbers but for those in `left`."""
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    table.padding = (0, 1, 0, 0)
+    table.header_style = "dim"
+    for index, column in enumerate(columns):
+        table.add_column(_text(column), justify="left" if index in left else "right", no_wrap=index not in left)
+    return table
+
+
+def histories_report(histories: Histories | LazyHistories, source: str) -> RenderableType:
+    """Return the histories and what became of the log's rows, in words."""
+    return _section("Purchase log", _points("·", str(histories).splitlines()), beside=source)
+
+
+def fits_report(transactions: Sequence[Fit], spend: Fit | None) -> RenderableType:
+    """Return fits of transactions side by side, and the first of them and that of spend in full."""
+    side_by_side = (_models(transactions),) if len(transactions) > 1 else ()
+    return Group(*side_by_side, *(_fit(fit) for fit in (transactions[0], spend) if fit is not None))
+
+
+def _fit(fit: Fit) -> RenderableType:
+    """Return a fit as a table by parameter and in words."""
+    table = _table("parameter", "estimate", "standard error", "95 % from", "to")
+    for name, row in fit.summary().iterrows():
+        estimate, low, high = (significant(row[column]) for column in ("estimate", "low", "high"))
+        _add(table, str(name), estimate, significant(row["sd"], 2), low, high)
+    beside = f"log-likelihood {fit.log_likelihood:,.1f}, AIC {fit.aic:,.1f}, {fit.customers:,} customers"
+    return _section(
+        fit.model.name, table, Padding(Text(plain(fit.describe(), lines=True)), (1, 0, 0, 0)), beside=beside
+    )
+
+
+def _parameters(fits: Sequence[Fit]) -> RenderableType:
+    """Return the parameters of several fits, a line each."""
+    table = Table.grid(padding=(0, 3, 0, 0))
+    for fit in fits:
+        _add(table, fit.model.name, *(f"{name} {significant(value)}" for name, value in fit.params.items()))
+    units = {fit.unit for fit in fits if fit.unit}
+    return _section("Parameters", table, beside=f"time in {units.pop()}s" if len(units) == 1 else "")
+
+
+def equity_report(valuation: Valuation) -> RenderableType:
+    """Return a valuation: models, equity, assumptions, lines, horizons, groups of customers, a new customer."""
+    book = valuation.book
+    fits: list[Fit] = [candidate.fit for candidate in valuation.candidates]
+    return Group(
+        _models(fits, [candidate.equity for candidate in valuation.candidates]),
+        _model_risk(valuation),
+        _parameters([*fits, book.spend]),
+        Text(),
+        _headline(book, valuation_remarks(valuation, Locale("en", book.assumptions.currency))),
+        _assumptions(book.assumptions),
+        _lines(book),
+        _horizons(book),
+        _groups(valuation),
+        _new_customer(book),
+    )
+
+
+def closing_report(report: EquityReport) -> RenderableType:
+    """Return an equity report in short: equity, statement, movement, reconciliation."""
+    book = report.book
+    return Group(
+        _headline(book, headline_remarks(report, Locale("en", book.assumptions.currency))),
+        _assumptions(book.assumptions),
+        _statement(report),
+        _unprofitable(book),
+        *(_movement(movement) for movement in report.movements),
+        _horizons(book),
+        _reconciliation(report.reconciliation),
+    )
+
+
+def _statement(report: EquityReport) -> RenderableType:
+    """Return the statement by segment: the largest of many."""
+    book = report.book
+    ends = ("5 %", "95 %") if book.has_draws else ()
+    table = _table(_cut(report.by or ""), "customers", "alive", "orders", "equity", "a head", *ends)
+    rows, left_out = largest_segments(report.statement, _MOST_SEGMENTS)
+    for name, row in rows.iterrows():
+        columns = ["customers", "living_customers", "discounted_orders", "equity"]
+        cells = [f"{row[column]:,.0f}" for column in columns] + [amount(row["per_head"], digits=2)]
+        cells += [amount(row[end]) for end in ("low", "high")] if book.has_draws else []
+        _add(table, _cut(str(name)), *cells, style="bold" if name == TOTAL else "")
+    below = [_text(label("segments_left_out", "en").format(f"{left_out:,}"), "dim")] if left_out else []
+    return _section("Statement", table, *below, beside=with_currency(book.equity, book.assumptions.currency))
+
+
+def _cut(name: str) -> str:
+    """Return a name, or the beginning of one that would fill the screen."""
+    return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1]}…"
+
+
+def _unprofitable(book: Book) -> RenderableType:
+    """Return how many customers are expected to cost more than they bring; nothing if none are."""
+    customers, equity = book.unprofitable()
+    if not customers:
+        return Group()
+    share, worth = percent(customers / len(book.histories)), with_currency(equity, book.assumptions.currency)
+    text = f"Unprofitable customers: {customers:,} ({share}), {worth} together (expected value below zero)."
+    return Padding(_text(text), (1, 0, 0, 2), expand=False)
+
+
+def _movement(movement: Movement) -> RenderableType:
+    """Return why equity moved: the lines that are not zero."""
+    table = _table("", "value", "of opening")
+    opening = movement.opening.equity
+    for key, row in movement.table.iterrows():
+        if row["value"] != 0.0:
+            style = "" if row["kind"] == "change" else "bold"
+            share = percent(_ratio(row["value"], opening), sign=row["kind"] == "change")
+            _add(table, LINES[str(key)], amount(row["value"]), share, style=style)
+    return _section("Movement", table)
+
+
+def _reconciliation(items: pd.DataFrame) -> RenderableType:
+    """Return how sales tie to the ledger; in red what is not explained."""
+    table = _table("", "money")
+    for name, row in items.iterrows():
+        wrong = name == UNEXPLAINED and row["money"] != 0.0
+        _add(table, str(name), amount(row["money"], digits=2), style="bold red" if wrong else "")
+    return _section("Reconciliation to the ledger", table)
+
+
+def _models(fits: Sequence[Fit], equities: Sequence[float] = ()) -> RenderableType:
+    """Return the models that were fitted, the chosen one first, with the equity under each if it is known."""
+    if len(fits) == 1:
+        table = _table("", "log-likelihood", "AIC")
+        _add(table, fits[0].model.name, *_likelihood(fits[0]))
+        return _section("Model", table)
+    table = _table("", "log-likelihood", "AIC", "difference", *(("equity", "to chosen") if equities else ()))
+    for index, fit in enumerate(fits):
+        cells = [*_likelihood(fit), f"{fit.aic - fits[0].aic:,.1f}"]
+        if equities:
+            relative = _ratio(equities[index], equities[0]) - 1.0
+            cells += [amount(equities[index]), percent(relative, sign=True) if index else "chosen"]
+        _add(table, fit.model.name, *cells, style="" if index else "bold")
+    return _section("Models", table, beside="the one with the lowest AIC is chosen")
+
+
+def _likelihood(fit: Fit) -> tuple[str, str]:
+    return f"{fit.log_likelihood:,.1f}", f"{fit.aic:,.1f}"
+
+
+def _model_risk(valuation: Valuation) -> RenderableType:
+    """Return how far other models are from the chosen one; nothing if there are none that differ."""
+    if valuation.model_risk is None:
+        return Group()
+    low, high = (percent(bound, sign=True) for bound in valuation.model_risk)
+    between = low if low == high else f"{low} to {high}"
+    which = "the other models" if valuation.same_models else "the models not chosen"
+    return Padding(Text(f"Model risk: {between} under {which}."), (1, 0, 0, 2), expand=False)
+
+
+def _headline(book: Book | LazyBook, remarks: Sequence[str]) -> RenderableType:
+    """Return the equity, framed, and below it what has to be known to read it."""
+    customers = len(book.histories)
+    text = Text.assemble(
+        (plain(with_currency(book.equity, book.assumptions.currency)), "bold green" if book.equity > 0 else "bold red"),
+        f"\n{customers:,} customers, {amount(book.equity / max(customers, 1), digits=2)} a head"
+        f"\n{book.transactions.model.name} and {book.spend.model.name}",
+    )
+    panel = Panel(text, title="Customer equity", title_align="left", padding=(1, 3), expand=False)
+    return Group(panel, _points(Text("!", "bold yellow"), remarks)) if remarks else panel
+
+
+def _assumptions(assumptions: Assumptions) -> RenderableType:
+    table = Table.grid(padding=(0, 3, 0, 0))
+    locale = Locale("en", assumptions.currency)
+    for key, words in assumption_text(assumptions, locale):
+        _add(table, _text(locale.label(key), "dim"), words.replace(NBSP, " "))
+    return _section("Assumptions", table)
+
+
+def _lines(book: Book | LazyBook) -> RenderableType:
+    """Return the benefits and costs."""
+    table = _table("line", "driver", "amount", "rate", "value", "share", left=(0, 1))
+    for name, line in book.statement_lines.iterrows():
+        rate = f"{line['rate']:,.6g}" if np.isfinite(line["rate"]) else ""
+        numbers = (amount(line["amount"]), rate, amount(line["value"]))
+        share = percent(_ratio(line["value"], book.equity))
+        _add(table, str(name).replace("_", " "), str(line["driver"]), *numbers, share)
+    return _section("What it is made of", table, beside="amounts are discounted")
+
+
+def _horizons(book: Book | LazyBook) -> RenderableType:
+    """Return the equity within so many years, as long as it grows."""
+    table = _table("within", "equity", "share", left=())
+    for years, row in book.horizons.iterrows():
+        if np.isclose(row["equity"], book.equity, rtol=1e-9):
+            break
+        share = _ratio(row["equity"], book.equity)
+        _add(table, f"{years} year{'s' if years != 1 else ''}", amount(row["equity"]), percent(share))
+    end = "for ever" if book.assumptions.horizon is None else book.assumptions.horizon
+    _add(table, end, amount(book.equity), percent(_ratio(book.equity, book.equity)), style="bold")
+    return _section("When it comes", table)
+
+
+def _groups(valuation: Valuation) -> RenderableType:
+    table = _table("", "customers", "of customers", "equity", "of equity")
+    customers, equity = len(valuation.book.histories), valuation.book.equity
+    below = (valuation.unprofitable,) if valuation.unprofitable.customers else ()
+    for group in (*valuation.groups, *below):
+        shares = percent(_ratio(group.customers, customers)), percent(_ratio(group.equity, equity))
+        _add(table, group.name, f"{group.customers:,}", shares[0], amount(group.equity), shares[1])
+    return _section("Who it comes from", table)
+
+
+def _new_customer(book: Book | LazyBook) -> RenderableType:
+    """Return what a customer is worth at the moment of acquisition."""
+    new, currency = book.new_customer, book.assumptions.currency
+    table = Table.grid("", "", "", padding=(0, 2, 0, 0))
+    table.columns[1].justify = "right"
+    later = f"{new.orders:.2f} discounted orders of {amount(new.order_value, digits=2)}"
+    source = f"the mean of {new.first_orders:,} first orders in the log" if new.first_orders else "the model's mean"
+    first = f"an order of {amount(new.first_order_value, digits=2)}, {source}"
+    _add(table, "first order", amount(new.first_order, digits=2), _text(first, "dim"))
+    _add(table, "what follows", amount(new.repeat, digits=2), _text(later, "dim"))
+    total = with_currency(new.post_acquisition_value, currency, digits=2)
+    highest = Text("at most this may be spent to acquire one", "dim")
+    _add(table, "together", amount(new.post_acquisition_value, digits=2), highest, style="bold")
+    return _section("A new customer", table, beside=total)
+
+
+def notes_report(notes: Sequence[str]) -> RenderableType:
+    """Return what deserves a look; nothing if nothing does."""
+    if not notes:
+        return Group()
+    return _section("Worth a look", _points(Text("!", "bold yellow"), [as_options(note) for note in notes]))
+
+
+def written_report(path: Path | None, names: Sequence[str] = ()) -> RenderableType:
+    """Return where the results lie; nothing if they were only shown."""
+    if path is None:
+        return Group()
+    return Text.assemble("\nwritten: ", (plain(str(path)), "bold"), f" ({', '.join(names)})" if names else "")
+
+
+def _ratio(part: float, whole: float) -> float:
+    return part / whole if whole else float("nan")

@@ -1,0 +1,156 @@
+"""The first sheet: the key figures, all taken from the other sheets, and whether these tie."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final
+
+from clvmodels.reporting.labels import Language, label
+from clvmodels.reporting.locale import Locale
+from clvmodels.reporting.remarks import headline_remarks
+from clvmodels.reporting.workbook.page import Page
+from clvmodels.reporting.workbook.statement import StatementCells
+from clvmodels.reporting.workbook.style import ACCENT, Kind, Live, Look, axis, cell
+
+if TYPE_CHECKING:
+    from clvmodels.reporting.content import EquityReport
+    from clvmodels.valuation.book import Book
+
+__all__ = ["write_summary"]
+
+_FIGURES: Final[Mapping[str, Kind]] = {
+    "equity": "money",
+    "low": "money",
+    "high": "money",
+    "customers": "count",
+    "living_customers": "decimal",
+    "per_head": "unit",
+    "discounted_orders": "decimal",
+    "living_years": "decimal",
+    "share_1": "percent",
+    "share_3": "percent",
+    "share_5": "percent",
+    "share_10": "percent",
+}
+"""What is shown of the closing, and as far as it is at hand, of the one before."""
+_MOST_COLUMNS_OF_A_CHART: Final = 24
+
+
+def write_summary(
+    page: Page, report: EquityReport, statement: StatementCells, checks: Mapping[str, Live], language: Language
+) -> None:
+    """Write the summary.
+
+    Parameters
+    ----------
+    page
+        The sheet, with its title.
+    report
+        The report.
+    statement
+        Where the figures are.
+    checks
+        By sheet, the cell that says whether it ties.
+    language
+        Of the labels.
+    """
+    for remark in headline_remarks(report, Locale(language, report.book.assumptions.currency)):
+        page.note(remark)
+    page.note(label("live_note", language))
+    page.row += 1
+    _key_figures(page, report, statement, language)
+    page.section(label("checks", language))
+    for name, answer in checks.items():
+        page.put(page.row, 0, label(name, language), Look(indent=1))
+        page.mark(page.row, 1)
+        page.put(page.row, 1, Live(answer.formula, answer.value), Look("money", bold=True))
+        page.row += 1
+    if statement.groups:
+        _segments(page, report.by or "", statement, language)
+    _new_customer(page, report.book, language)
+    if report.notes:
+        page.section(label("notes", language))
+    for note in report.notes:
+        page.note(note)
+
+
+def _key_figures(page: Page, report: EquityReport, statement: StatementCells, language: Language) -> None:
+    """Write the figures of the closing, beside those of the one before."""
+    before = _figures_of(report.books[-2]) if len(report.books) > 1 else {}
+    heads = [report.closings[-1], *([report.closings[-2], label("change", language)] if before else [])]
+    page.header([label("key_figures", language), *heads])
+    for name, kind in _FIGURES.items():
+        if name not in statement.total:
+            continue
+        bold = name == "equity"
+        look = Look(kind, bold=bold)
+        now = page.put(page.row, 1, statement.total[name], look)
+        page.put(page.row, 0, label(name, language), Look(bold=bold, indent=1))
+        if name in before:
+            page.put(page.row, 2, before[name], look)
+            change = Live(f"={cell(page.row, 1)}-{cell(page.row, 2)}", now.number - before[name])
+            page.put(page.row, 3, change, look)
+        page.row += 1
+    equity = report.book.equity
+    page.line([label("equity_as_reported", language), equity], [Look(indent=1, muted=True), Look("money", muted=True)])
+    effect = Live(f"={statement.total['equity'].term}-{cell(page.row - 1, 1)}", 0.0)
+    page.line([label("effect_of_changes", language), effect], [Look(indent=1, muted=True), Look("money", muted=True)])
+
+
+def _figures_of(book: Book) -> dict[str, float]:
+    return {
+        "equity": book.equity,
+        "customers": float(len(book.histories)),
+        "living_customers": float(book.alive.sum()),
+        "per_head": book.equity / len(book.histories),
+        "discounted_orders": float(book.future.D.sum()),
+        "living_years": float(book.future.L.sum()),
+    }
+
+
+def _segments(page: Page, by: str, statement: StatementCells, language: Language) -> None:
+    """Write equity by segment, and draw it."""
+    page.section(label("by_segment", language))
+    names = ("equity", "share", "customers", "per_head")
+    page.header([by, *(label(name, language) for name in names)])
+    first = page.row
+    whole = statement.total["equity"]
+    looks = [Look(indent=1), Look("money"), Look("percent"), Look("count"), Look("unit")]
+    rows = zip(*(statement.of_groups[name] for name in ("equity", "customers", "per_head")), strict=True)
+    for name, (equity, customers, per_head) in zip(statement.groups, rows, strict=True):
+        share = Live(f'=IFERROR({equity.term}/{whole.term},"–")', _share(equity, whole))
+        page.line([name, equity, share, customers, per_head], looks)
+    total = [statement.total[name] for name in ("equity", "customers", "per_head")]
+    share = Live(f'=IFERROR({whole.term}/{whole.term},"–")', _share(whole, whole))
+    bold = [Look(look.kind, bold=True, top=True) for look in looks]
+    page.line([label("total", language), total[0], share, *total[1:]], bold)
+    if len(statement.groups) > _MOST_COLUMNS_OF_A_CHART:
+        return
+    chart = page.workbook.add_chart({"type": "column"})
+    end = first + len(statement.groups) - 1
+    cells = {"categories": [page.name, first, 0, end, 0], "values": [page.name, first, 1, end, 1]}
+    chart.add_series({**cells, "fill": {"color": ACCENT}, "border": {"none": True}, "gap": 60})
+    chart.set_x_axis(axis("General", grid=False, low=True))
+    chart.set_y_axis(axis("#,##0"))
+    page.chart(chart, 4, page.beside(), f"{label('customer_equity', language)}: {by}", legend=False, wide=520)
+
+
+def _share(part: Live, whole: Live) -> float:
+    return part.number / whole.number if whole.number else float("nan")
+
+
+def _new_customer(page: Page, book: Book, language: Language) -> None:
+    """Write what a customer is worth at the moment of acquisition."""
+    page.section(label("new_customer", language))
+    new = book.new_customer
+    unit, bold = Look("unit"), Look("unit", bold=True, top=True)
+    first = page.row
+    source = label("first_order_of_log" if new.first_orders else "first_order_of_model", language)
+    number = Locale(language, "").number(new.first_orders)
+    page.line([source.format(number), new.first_order], [Look(indent=1), unit])
+    page.line([label("what_follows", language), new.repeat], [Look(indent=1), unit])
+    value = Live(f"=SUM({cell(first, 1)}:{cell(first + 1, 1)})", new.post_acquisition_value)
+    page.line([label("post_acquisition_value", language), value], [Look(bold=True, top=True), bold])
+    page.line([label("acquisition_cost", language), -new.acquisition_cost], [Look(indent=1), unit])
+    left = Live(f"=SUM({cell(first + 2, 1)}:{cell(first + 3, 1)})", new.lifetime_value)
+    page.line([label("lifetime_value", language), left], [Look(bold=True, top=True), bold])
