@@ -8,19 +8,21 @@ few nodes. The weights do not depend on the function, nor on the draw of the par
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from clvmodels.numerics.distinct import distinct_rows
 from clvmodels.numerics.interpolate import angles, to_coefficients
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from clvmodels.inference.parameters import Parameters
     from clvmodels.models.specification import Array, TransactionModel
 
-__all__ = ["Ages", "condensed", "scale_of"]
+__all__ = ["Ages", "condensed", "scale_of", "weighted_ages"]
 
 WANTED: Final = np.log(1e13)
 """Fall of the coefficients from the first to the last, by which the number of nodes is chosen."""
@@ -78,13 +80,41 @@ def condensed(ages: Array, group: NDArray[np.int64], groups: int, *, low: float,
     return Ages(np.ascontiguousarray(nodes[::-1]), np.ascontiguousarray(weights[:, ::-1]))
 
 
+def weighted_ages(model: TransactionModel, parameters: Parameters, T: Array) -> tuple[Parameters, Array, Array]:
+    """Return few ages that stand for those of customers, by group of their parameters.
+
+    Parameters
+    ----------
+    model, parameters
+        The model, and the parameters of the customers.
+    T
+        Their ages, shape (customers,), one or more.
+
+    Returns
+    -------
+    parameters, ages, weights
+        Of each age: parameters, the age, and its weight; a sum over customers is the weighted sum over these ages.
+    """
+    low, high, scale = float(T.min()), float(T.max()), scale_of(model, parameters.draws)
+    if parameters.group is None:
+        ages = condensed(T, np.zeros(len(T), np.int64), 1, low=low, high=high, scale=scale)
+        return parameters, ages.nodes, ages.weights[0]
+    groups = len(parameters.draws)
+    distinct = distinct_rows(*parameters.columns(), T)
+    if len(distinct.rows) > groups * _points(0.5 * np.log((high + scale) / (low + scale))):
+        ages = condensed(T, parameters.group, groups, low=low, high=high, scale=scale)
+        group = np.repeat(np.arange(groups), len(ages.nodes))
+        return replace(parameters, group=group), np.tile(ages.nodes, groups), ages.weights.ravel()
+    return parameters.of_groups(distinct.rows[:, :1].T), distinct.rows[:, 1], distinct.weight
+
+
 def _points(half: float) -> int:
     """Return how many nodes do: the Bernstein ellipse that touches the edges of the strip of half-width pi."""
-    height = np.pi / half
+    height = np.pi / max(half, 1e-9)
     return int(np.ceil(4.0 + WANTED / np.log(height + np.sqrt(1.0 + height**2))))
 
 
 def scale_of(model: TransactionModel, draws: Array) -> float:
     """Return the shortest time-like parameter: the nearest singularity in age lies at minus this."""
     time = [parameter.dimension == "time" for parameter in model.parameters]
-    return float(draws[:, time].min())
+    return float(draws[..., time].min())

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, Literal, get_args
 import numpy as np
 
 from clvmodels.errors import DataError, one_of
-from clvmodels.evaluation.ages import condensed, scale_of
+from clvmodels.evaluation.ages import weighted_ages
 from clvmodels.evaluation.bands import count_band
 from clvmodels.inference.one_or_many import OneOrMany, named_fits, thinned
 from clvmodels.numerics.threads import map_blocks
@@ -29,6 +29,8 @@ type By = Literal["frequency", "recency", "time_since_last"]
 DRAWS: Final = 100
 """Probabilities are means over at most about this many draws of the parameters."""
 DRAWS_AT_A_TIME: Final = 16
+NUMBERS_AT_A_TIME: Final = 1 << 14
+"""Ages times draws at a time: a model may need a quadrature for each of their probabilities."""
 BINS: Final = 8
 NORMAL_90: Final = 1.6448536269514722
 
@@ -92,31 +94,27 @@ def frequency_fit(fits: OneOrMany[TransactionFit], histories: Histories, *, most
 def _class_sizes(fit: TransactionFit, histories: Histories, most: int) -> tuple[Array, Array]:
     """Return mean and variance of the number of customers in each class, shape (most + 1,)."""
     fit = thinned(fit, DRAWS)
-    sizes, variance = np.zeros((most + 1, len(fit.draws))), np.zeros(most + 1)
-    for part in fit.parts(histories):
-        T = histories.T if part.rows is None else histories.T[part.rows]
-        everybody = np.zeros(len(T), dtype=np.int64)
-        scale = scale_of(fit.model, part.draws)
-        ages = condensed(T, everybody, 1, low=float(T.min()), high=float(T.max()), scale=scale)
-        shares = _shares(fit.model, part.draws, ages.nodes, most)
-        sizes += np.einsum("i,kij->kj", ages.weights[0], shares)
-        variance += np.einsum("i,kij->k", ages.weights[0], shares * (1.0 - shares)) / len(part.draws)
-    return sizes.mean(axis=1), variance + sizes.var(axis=1)
+    parameters, ages, weights = weighted_ages(fit.model, fit.parameters(histories), histories.T)
+    theta = parameters.theta(slice(None))
+
+    def block(draws: slice) -> tuple[Array, Array]:
+        shares = _shares(fit.model, theta[..., draws, :], ages, most)
+        return np.einsum("i,kij->kj", weights, shares), np.einsum("i,kij->k", weights, shares * (1.0 - shares))
+
+    at_a_time = max(min(DRAWS_AT_A_TIME, NUMBERS_AT_A_TIME // len(ages)), 1)
+    sizes, variances = zip(*map_blocks(block, parameters.number, at_a_time), strict=True)
+    of_draws = np.concatenate(sizes, axis=1)
+    return of_draws.mean(axis=1), np.sum(variances, axis=0) / parameters.number + of_draws.var(axis=1)
 
 
-def _shares(model: TransactionModel, draws: Array, ages: Array, most: int) -> Array:
+def _shares(model: TransactionModel, theta: Array, ages: Array, most: int) -> Array:
     """Return P(X(t) = n) of customers just acquired for n < most, and P(X(t) >= most); shape (most+1, ages, draws)."""
-    shares = np.empty((most + 1, len(ages), len(draws)))
+    shares = np.empty((most + 1, len(ages), theta.shape[-2]))
     nothing = np.zeros(1)
-
-    def block(some: slice) -> None:
-        theta = draws[some]
-        born = model.p_alive(theta, nothing, nothing, nothing)
-        for n in range(most):
-            shares[n, :, some] = born * model.pmf(theta, nothing, nothing, ages[:, None], np.asarray(float(n)))
-        shares[0, :, some] += 1.0 - born
-
-    map_blocks(block, len(draws), DRAWS_AT_A_TIME)
+    p_alive_new = model.p_alive(theta, nothing, nothing, nothing)
+    for n in range(most):
+        shares[n] = p_alive_new * model.pmf(theta, nothing, nothing, ages[:, None], np.asarray(float(n)))
+    shares[0] += 1.0 - p_alive_new
     shares[most] = 1.0 - shares[:most].sum(axis=0)
     return shares
 

@@ -19,6 +19,7 @@ from clvmodels.evaluation.dependence import dependence, with_known_spend
 from clvmodels.inference.estimator import SpendEstimator
 from clvmodels.inference.spend_fit import SpendFit
 from clvmodels.inference.transaction_fit import TransactionFit
+from clvmodels.numerics.distinct import distinct_rows
 from clvmodels.style import require
 
 if TYPE_CHECKING:
@@ -444,17 +445,17 @@ def _selection(transactions: TransactionFit, histories: Histories) -> Finding:
 def _expected_once(transactions: TransactionFit, histories: Histories) -> float:
     """Return how many customers of these ages a fit expects not to have bought again: the sum of P(X(T) = 0).
 
-    Where ages hardly repeat, evenly spaced quantiles of them stand for all: the probability is smooth in the age.
+    Where ages hardly repeat, those evenly spaced in their order stand for all: the probability is smooth in the age.
     """
-    model, nothing, total = transactions.model, np.zeros(1), 0.0
-    for part in transactions.parts(histories):
-        ages = histories.T if part.rows is None else histories.T[part.rows]
-        age, weight = np.unique(ages, return_counts=True)
-        if len(age) > AGES:
-            age, weight = np.quantile(ages, (np.arange(AGES) + 0.5) / AGES), np.full(AGES, len(ages) / AGES)
-        joins = model.p_alive(part.estimate, nothing, nothing, nothing)
-        total += float(weight @ (1.0 - joins * (1.0 - model.pmf(part.estimate, nothing, nothing, age, nothing))))
-    return total
+    parameters, model = transactions.parameters(histories), transactions.model
+    distinct = distinct_rows(*parameters.columns(), histories.T)
+    rows, weight = distinct.rows, distinct.weight
+    if len(rows) > AGES:
+        middles = (np.arange(AGES) + 0.5) / AGES * weight.sum()
+        rows, weight = rows[np.searchsorted(np.cumsum(weight), middles)], np.full(AGES, weight.sum() / AGES)
+    theta, nothing = parameters.of_groups(rows[:, :-1].T).point(slice(None)), np.zeros(len(rows))
+    joins = model.p_alive(theta, nothing, nothing, nothing)
+    return float(weight @ (1.0 - joins * (1.0 - model.pmf(theta, nothing, nothing, rows[:, -1], nothing))))
 
 
 def _untold(check: str, why: str) -> Finding:

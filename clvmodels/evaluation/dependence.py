@@ -207,10 +207,8 @@ def _class_of(x: Array, starts: Sequence[float]) -> NDArray[np.int64]:
 
 def _theta(spend: SpendFit, histories: Histories) -> Array:
     """Return the point estimate of each customer's parameters, shape (customers, parameters)."""
-    theta = np.empty((len(histories), len(spend.model.parameters)))
-    for part in spend.parts(histories):
-        theta[slice(None) if part.rows is None else part.rows] = part.estimate
-    return theta
+    shape = (len(histories), len(spend.model.parameters))
+    return np.broadcast_to(spend.parameters(histories).point(slice(None)), shape)
 
 
 def _scaled(model: SpendModel, theta: Array, scale: float | Array) -> Array:

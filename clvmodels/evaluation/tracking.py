@@ -19,11 +19,12 @@ from clvmodels.data.columns import count
 from clvmodels.data.reading import Day, Reading
 from clvmodels.data.series import Series, purchases_by_period
 from clvmodels.errors import DataWarning
-from clvmodels.evaluation.ages import Ages, condensed, scale_of
+from clvmodels.evaluation.ages import condensed, scale_of
 from clvmodels.evaluation.bands import count_band
 from clvmodels.inference.one_or_many import OneOrMany, named_fits
 from clvmodels.inference.simulation import new_customers
 from clvmodels.models.derived import interpolate_over_age
+from clvmodels.numerics.threads import blocks
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
     from clvmodels.data.build import Returns
     from clvmodels.evaluation.plots.tracking import Kind
-    from clvmodels.inference.predictions import Part
+    from clvmodels.inference.parameters import Parameters
     from clvmodels.inference.transaction_fit import TransactionFit
     from clvmodels.models.specification import Array, TransactionModel
     from clvmodels.style import Axes, Drawn
@@ -243,31 +244,25 @@ def expected_by_period(fit: TransactionFit, series: Series) -> Expected:
     Variances are those of the sum of independent customers, E[X] + E[X(X-1)] - E[X]^2 each, and of the sum's
     expectation under the draws of the parameters. E[X(X-1)] is estimated from simulated customers.
     """
-    moments = [
-        _moments(fit.model, part, series.histories.T if part.rows is None else series.histories.T[part.rows], series)
-        for part in fit.parts(series.histories)
-    ]
-    cumulative = np.sum([some.cumulative for some in moments], axis=0)  # draw by draw, (periods, draws)
-    increments = np.diff(cumulative, axis=0, prepend=0.0)
-    single, together = (
-        np.sum([getattr(some, name) for some in moments], axis=0) for name in ("excess", "excess_until")
-    )
+    moments = _moments(fit.model, fit.parameters(series.histories), series)
+    increments = np.diff(moments.cumulative, axis=0, prepend=0.0)
+    cumulative = moments.cumulative
     return Expected(
         mean=increments.mean(axis=1),
-        variance=np.maximum(increments.mean(axis=1) + single, 0.0) + increments.var(axis=1),
+        variance=np.maximum(increments.mean(axis=1) + moments.excess, 0.0) + increments.var(axis=1),
         cumulative=cumulative.mean(axis=1),
-        cumulative_variance=np.maximum(cumulative.mean(axis=1) + together, 0.0) + cumulative.var(axis=1),
+        cumulative_variance=np.maximum(cumulative.mean(axis=1) + moments.excess_until, 0.0) + cumulative.var(axis=1),
     )
 
 
 @dataclass(frozen=True, eq=False)
 class _Moments:
-    """Of customers who share their parameters.
+    """Of the customers together.
 
     Attributes
     ----------
     cumulative
-        Expected repeat purchases until the end of each period, shape (periods, draws).
+        Expected repeat purchases until the end of each period under each draw, shape (periods, draws).
     excess, excess_until
         Variance minus mean of those in each period, and of those until its end; shape (periods,).
     """
@@ -277,28 +272,32 @@ class _Moments:
     excess_until: Array
 
 
-def _moments(model: TransactionModel, part: Part, T: Array, series: Series) -> _Moments:
+def _moments(model: TransactionModel, parameters: Parameters, series: Series) -> _Moments:
     """Condense the ages of the customers by the period of their first purchase, and sum over them.
 
-    A customer of age T at the end of training is c periods old, and o: T = c * period + o. At the end of period k he is
-    c + k periods old, and o, if c + k >= 0; else he has not yet bought. So all sums need E[X] at the same ages, those
-    of the nodes of o in each period of life.
+    A customer of age T at the end of training is c periods old, and o: T = c * period + o. At the end of period k they
+    are c + k periods old, and o, if c + k >= 0; else they have not yet bought. So all sums need E[X] at the same ages,
+    those of the nodes of o in each period of life.
     """
-    born = np.maximum((T / series.period).astype(np.int64), 0)
-    offset = np.clip(T - born * series.period, 0.0, series.period)
-    scale = scale_of(model, part.draws)
-    ages = condensed(offset, born, int(born.max(initial=0)) + 1, low=0.0, high=series.period, scale=scale)
-    life = _Life(ages, series.number, series.cut, series.period)
-    shape = (len(series.number), len(part.draws))
-    cumulative, squares, squares_until = np.empty(shape), np.zeros(shape[0]), np.zeros(shape[0])
-    some = max(NUMBERS_AT_A_TIME // life.points, 1)
-    for start in range(0, len(part.draws), some):
-        draws = part.draws[start : start + some]
-        sums = life.sums(model, draws)
-        cumulative[:, start : start + some] = sums[0]
-        squares += sums[1].sum(axis=1) / len(part.draws)
-        squares_until += sums[2].sum(axis=1) / len(part.draws)
-    pairs, pairs_until = _factorial_moments(model, part.draws, T, series)
+    T = series.histories.T
+    whole = np.maximum((T / series.period).astype(np.int64), 0)
+    offset = np.clip(T - whole * series.period, 0.0, series.period)
+    draws = parameters.draws.reshape(-1, *parameters.draws.shape[-2:])
+    cells, scale = int(whole.max(initial=0)) + 1, scale_of(model, draws)
+    cell = whole if parameters.group is None else parameters.group * cells + whole
+    ages = condensed(offset, cell, len(draws) * cells, low=0.0, high=series.period, scale=scale)
+    weights = ages.weights.reshape(len(draws), cells, -1)
+    life = _Life(ages.nodes, weights, series.number, series.cut, series.period)
+    shape = (len(series.number), parameters.number)
+    cumulative, squares, squares_until = np.zeros(shape), np.zeros(shape[0]), np.zeros(shape[0])
+    at_a_time = max(NUMBERS_AT_A_TIME // life.points, 1)
+    for groups in blocks(len(draws), max(at_a_time // parameters.number, 1)):
+        for some in blocks(parameters.number, at_a_time):
+            sums = life.sums(model, draws[groups, some], groups)
+            cumulative[:, some] += sums[0]
+            squares += sums[1].sum(axis=1) / parameters.number
+            squares_until += sums[2].sum(axis=1) / parameters.number
+    pairs, pairs_until = _factorial_moments(model, parameters, series)
     return _Moments(cumulative, len(T) * pairs - squares, len(T) * pairs_until - squares_until)
 
 
@@ -308,13 +307,15 @@ class _Life:
 
     Attributes
     ----------
-    ages
-        Offsets of customers within their first period, condensed by the period.
+    nodes, weights
+        Offsets of customers within their first period, condensed by group of their parameters and by that period;
+        shape (nodes,) and (groups, cells, nodes).
     number, cut, period
         As of `Series`.
     """
 
-    ages: Ages
+    nodes: Array
+    weights: Array
     number: Array
     cut: float
     period: float
@@ -322,40 +323,45 @@ class _Life:
     @property
     def points(self) -> int:
         """How many ages there are."""
-        return int(2 * len(self.ages.weights) + self.number[-1]) * len(self.ages.nodes)
+        return int(2 * self.weights.shape[1] + self.number[-1]) * len(self.nodes)
 
-    def sums(self, model: TransactionModel, draws: Array) -> Array:
-        """Return sums over customers at the end of each period, shape (3, periods, draws).
+    def sums(self, model: TransactionModel, draws: Array, groups: slice) -> Array:
+        """Return sums over the customers of some groups, whose draws are given, shape (3, periods, draws).
 
         Of E[X], of the square of its growth in the period, and of its square.
         """
-        cells, nodes = self.ages.weights.shape
+        _, cells, nodes = self.weights.shape
         last = int(self.number[-1])
-        whole = np.arange(cells + last)[:, None] * self.period + self.ages.nodes
+        whole = np.arange(cells + last)[:, None] * self.period + self.nodes
         reached = np.concatenate((whole, whole[last:] - self.cut))  # at the end of the last period, which may be cut
-        values = purchases_at(model, draws, reached.ravel()).reshape(-1, nodes, len(draws))
-        result = np.zeros((3, len(self.number), len(draws)))
+        values = purchases_at(model, draws, reached.ravel()).reshape(len(draws), -1, nodes, draws.shape[1])
+        result = np.zeros((3, len(self.number), draws.shape[1]))
         for row, k in enumerate(self.number.astype(np.int64)):
             oldest = max(cells + k, 0)
-            now = values[max(k, 0) : oldest] if k < last else values[cells + last :]
+            now = values[:, max(k, 0) : oldest] if k < last else values[:, cells + last :]
             before = np.zeros_like(now)
-            known = values[max(k - 1, 0) : max(oldest - 1, 0)]
-            before[len(now) - len(known) :] = known
-            weights = self.ages.weights[max(-k, 0) :]
+            known = values[:, max(k - 1, 0) : max(oldest - 1, 0)]
+            before[:, now.shape[1] - known.shape[1] :] = known
+            weights = self.weights[groups, max(-k, 0) :]
             for out, some in zip(result[:, row], (now, (now - before) ** 2, now**2), strict=True):
-                out[:] = np.einsum("cj,cjd->d", weights, some)
+                out[:] = np.einsum("gcj,gcjd->d", weights, some)
         return result
 
 
 def purchases_at(model: TransactionModel, draws: Array, ages: Array) -> Array:
-    """Return E[X(t)], the expected repeat purchases of a customer just acquired until age t, shape (ages, draws).
+    """Return E[X(t)], the expected repeat purchases of a customer just acquired until age t.
 
     Parameters
     ----------
     model, draws
-        The model, and its parameters, shape (draws, parameters).
+        The model, and its parameters by group, shape (groups, draws, parameters).
     ages
         Above zero, shape (ages,).
+
+    Returns
+    -------
+    Array
+        Shape (groups, ages, draws).
     """
     nothing = np.zeros(1)
     distinct, place = np.unique(ages, return_inverse=True)
@@ -363,25 +369,29 @@ def purchases_at(model: TransactionModel, draws: Array, ages: Array) -> Array:
     def at(theta: Array, x: Array, age: Array) -> Array:
         return model.expected_purchases(theta, x[:, None], np.zeros((1, 1)), age[:, None])[..., None]
 
-    prepared = interpolate_over_age(at, model, draws, np.zeros(len(distinct)), distinct)
-    values: Array = prepared.at(slice(0, len(distinct)))[place, :, 0]
-    return values * model.p_alive(draws, nothing, nothing, nothing)
+    group, T = np.repeat(np.arange(len(draws)), len(distinct)), np.tile(distinct, len(draws))
+    prepared = interpolate_over_age(at, model, draws, np.zeros(len(T)), T, group)
+    values = prepared.at(slice(0, len(T)))[..., 0].reshape(len(draws), len(distinct), -1)
+    return np.asarray(values[:, place] * model.p_alive(draws, nothing, nothing, nothing)[:, None])
 
 
-def _factorial_moments(model: TransactionModel, draws: Array, T: Array, series: Series) -> tuple[Array, Array]:
+def _factorial_moments(model: TransactionModel, parameters: Parameters, series: Series) -> tuple[Array, Array]:
     """Return E[X(X-1)] of a customer's purchases in each period, and until its end; shape (periods,) each.
 
-    Simulated customers have the ages of the actual ones; the r-th purchase of one adds 2(r-1) to X(X-1).
+    Simulated customers have the ages and parameters of the actual ones; the r-th purchase of one adds 2(r-1) to X(X-1).
     """
+    T = series.histories.T
     if not len(T):
         return np.zeros(len(series.number)), np.zeros(len(series.number))
     generator = np.random.default_rng(SEED)
     ahead = series.end[-1]
-    busy = float(model.mean_purchase_rate(draws).mean()) * (T.mean() + ahead)  # if nobody left
+    rate = model.mean_purchase_rate(parameters.draws).mean(axis=-1)
+    busy = float(np.mean(rate if parameters.group is None else rate[parameters.group])) * (T.mean() + ahead)
     size = int(np.clip(SIMULATED_PURCHASES / max(busy, 1e-9), FEWEST_CUSTOMERS, SIMULATED_CUSTOMERS))
-    ages = np.sort(T)[((np.arange(size) + 0.5) * len(T) / size).astype(np.int64)]
-    simulated, _ = new_customers(model, draws[generator.integers(len(draws), size=size)], ages + ahead, generator)
-    period = np.searchsorted(series.end, simulated.time - ages[simulated.customer])
+    rows = np.argsort(T, kind="stable")[((np.arange(size) + 0.5) * len(T) / size).astype(np.int64)]
+    theta = parameters.draw(generator.integers(parameters.number, size=size), rows)
+    simulated, _ = new_customers(model, theta, T[rows] + ahead, generator)
+    period = np.searchsorted(series.end, simulated.time - T[rows][simulated.customer])
     period = np.minimum(period, len(series.end) - 1)
     by_customer = _ranks(simulated.customer)
     by_period = _ranks(simulated.customer * len(series.end) + period)

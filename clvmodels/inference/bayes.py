@@ -25,7 +25,17 @@ if TYPE_CHECKING:
     from clvmodels.inference.likelihood import Table
     from clvmodels.inference.posterior import Target
 
-__all__ = ["BayesMethod", "Drawn", "Sampler", "SamplerSettings", "Segments", "draw", "pymc_model_of", "split"]
+__all__ = [
+    "BayesMethod",
+    "Drawn",
+    "Sampler",
+    "SamplerSettings",
+    "Segments",
+    "draw",
+    "pymc_model_of",
+    "segments_of",
+    "split",
+]
 
 BayesMethod = Literal["map", "laplace", "nuts", "advi"]
 Sampler = Literal["nutpie", "pymc"]
@@ -74,6 +84,24 @@ class Drawn:
     diagnostics: Diagnostics
 
 
+def segments_of(histories: Histories, by: str) -> tuple[np.ndarray[tuple[int], np.dtype[np.int64]], tuple[str, ...]]:
+    """Return the number of each customer's segment, shape (customers,), and the names of the segments, sorted.
+
+    Raises
+    ------
+    DataError
+        If there is no such attribute, or it is missing for some customers.
+    """
+    attributes = histories.attributes
+    if by not in attributes.columns:
+        raise DataError(one_of("attribute of the histories", by, [str(column) for column in attributes.columns]))
+    column = attributes[by]
+    if column.isna().any():
+        raise DataError(f"{by} is missing for {int(column.isna().sum()):,} customers; name their segment first")
+    codes, names = column.astype(str).factorize(sort=True)
+    return codes.astype(np.int64), tuple(map(str, np.asarray(names, object).tolist()))
+
+
 def split(histories: Histories | LazyHistories, by: str) -> Segments:
     """Return the segments that an attribute of the histories names.
 
@@ -86,14 +114,9 @@ def split(histories: Histories | LazyHistories, by: str) -> Segments:
     """
     if isinstance(histories, LazyHistories):
         raise FitError(f"segments of by={by!r} are fitted to histories in memory: fit(rfm.collect(), ..., by={by!r})")
-    attributes = histories.attributes
-    if by not in attributes.columns:
-        raise DataError(one_of("attribute of the histories", by, [str(column) for column in attributes.columns]))
-    column = attributes[by]
-    if column.isna().any():
-        raise DataError(f"{by} is missing for {int(column.isna().sum()):,} customers; name their segment first")
-    codes, names = column.astype(str).factorize(sort=True)
-    return Segments(by, tuple(map(str, names)), tuple(np.flatnonzero(codes == k) for k in range(len(names))))
+    code, names = segments_of(histories, by)
+    starts = np.cumsum(np.bincount(code, minlength=len(names)))[:-1]
+    return Segments(by, names, tuple(np.split(np.argsort(code, kind="stable"), starts)))
 
 
 def _observed(model: Model, histories: Histories | LazyHistories, segments: Segments | None) -> list[Observations]:

@@ -132,6 +132,20 @@ def _broadcasts(model: TransactionModel, theta: Array) -> float:
     return max(_off(found, np.stack(each), SMALL) for found, each in zip(together, alone, strict=True))
 
 
+def _by_row(model: TransactionModel, theta: Array) -> float:
+    """Return the largest error where each history has parameters of its own, against one history after the other."""
+    histories, t = _grid(model, theta), np.asarray(_gap(model, theta))
+    rows = model.lower + (theta - model.lower) * (1.0 + 0.1 * np.arange(len(histories[0])))[:, None]
+
+    def everything(theta: Array, x: Array, t_x: Array, T: Array) -> tuple[Array, ...]:
+        slopes = model.count_terms(theta, x)[1], model.history_terms(theta, x, t_x, T)[1]
+        return (*_everything(model, theta, x, t_x, T, t), *slopes)
+
+    together = everything(rows, *histories)
+    alone = zip(*(everything(row, *(column[[k]] for column in histories)) for k, row in enumerate(rows)), strict=True)
+    return max(_off(found, np.concatenate(each), SMALL) for found, each in zip(together, alone, strict=True))
+
+
 def _gradient(model: TransactionModel, theta: Array) -> float:
     x, t_x, T = _grid(model, theta)
     worst = 0.0
@@ -343,6 +357,7 @@ def _starts(model: TransactionModel, _: Array) -> float:
 LAWS: Final[Sequence[ConsistencyCheck]] = (
     ConsistencyCheck("starting points are inside the bounds, and the log-likelihood is finite there", _starts, 0.0),
     ConsistencyCheck("all functions broadcast over draws and histories", _broadcasts, 1e-12),
+    ConsistencyCheck("each history may have parameters of its own", _by_row, 1e-9),
     ConsistencyCheck("the gradients are those of the log-likelihood", _gradient, 1e-5),
     ConsistencyCheck("the sums of terms, if there are any, are the sums of the terms", _sums, 1e-12),
     ConsistencyCheck("the curvatures, if there are any, are those of the gradients", _curvature, 1e-6),

@@ -114,8 +114,9 @@ class Estimator[M: Model, F: TransactionFit | SpendFit]:
             it is close enough. ``"nuts"``: draws from the posterior. ``"map"``: the posterior's mode. ``"advi"``: draws
             from a variational approximation, re-weighted like those of Laplace's.
         by
-            Name of an attribute of the histories, such as ``"segment"``: each segment has parameters of its own, drawn
-            from a common population, so that small segments borrow strength. For ``"nuts"``.
+            Name of an attribute of the histories, such as ``"segment"``: each segment has parameters of its own. By
+            ``"mle"``, and ``"laplace"`` without priors, each segment is fitted by itself. By the other methods, they
+            are drawn from a common population, so that small segments borrow strength.
         draws, tune, chains, seed
             Draws of each chain (of ``"laplace"`` and ``"advi"`` in all), draws to tune the sampler before, number of
             chains, and the seed, which reproduces them.
@@ -131,8 +132,9 @@ class Estimator[M: Model, F: TransactionFit | SpendFit]:
         Raises
         ------
         FitError
-            If the data hold nothing to fit, `method` or `sampler` is unknown or does not go with the rest, or `draws`,
-            `tune` or `chains` is no whole number, or too small for a method that draws.
+            If the data hold nothing to fit, a segment cannot be fitted by itself, `method` or `sampler` is unknown or
+            does not go with the rest, or `draws`, `tune` or `chains` is no whole number, or too small for a method that
+            draws.
         ParameterError
             If PyMC does not take a prior.
         DataError
@@ -261,8 +263,6 @@ def _fit(
     if method not in ("mle", "map"):
         _require_effort(effort)
     by_likelihood = method == "mle" or (method == "laplace" and priors is None)
-    if by_likelihood and by is not None:
-        raise FitError(f'method="{method}" knows no population of segments; use method="nuts" with by="{by}"')
     if method == "mle" and priors is not None:
         raise FitError('method="mle" takes no priors; use method="map", "laplace" or "nuts"')
     if by is not None and set(priors or {}) & set(model.names):
@@ -297,7 +297,7 @@ def _on_grid(
 ) -> tuple[TransactionFit | SpendFit, float]:
     """Return a fit, and what exact histories would change about its log-likelihood: within the bound of the grid."""
     fit = (
-        _by_likelihood(model, histories, method, effort)
+        _by_likelihood(model, histories, method, by, effort)
         if priors is None
         else _by_posterior(model, priors, histories, cast("BayesMethod", method), by, effort)
     )
@@ -316,6 +316,37 @@ def _to_pymc(model: Model, priors: Priors | None, histories: Histories | LazyHis
 
 
 def _by_likelihood(
+    model: Model, histories: Histories | LazyHistories, method: Method, by: str | None, effort: SamplerSettings
+) -> TransactionFit | SpendFit:
+    """Return the fit to all customers; where segments are named, with the parameters of each segment's own fit."""
+    if by is None:
+        return _pooled(model, histories, method, effort)
+    segments = split(histories, by)
+    theta = [
+        _of_segment(model, histories.select(histories.customer_id[rows]), by, name, method, effort).theta
+        for name, rows in zip(segments.names, segments.rows, strict=True)
+    ]
+    pooled = _pooled(model, histories, method, effort)
+    return replace(pooled, log_likelihood=np.nan, by=by, segments=segments.names, segment_theta=np.stack(theta))
+
+
+def _of_segment(
+    model: Model, histories: Histories, by: str, name: str, method: Method, effort: SamplerSettings
+) -> TransactionFit | SpendFit:
+    """Return the fit of one segment by itself; raise FitError that names it if its likelihood has no clear maximum."""
+    try:
+        fit = _pooled(model, histories, method, effort)
+    except FitError as error:
+        raise FitError(f"{by} {name}: {error}") from error
+    if fit.diagnostics.status != "converged":
+        raise FitError(
+            f"{by} {name} cannot be fitted by itself: {fit.diagnostics.message} "
+            f'With method="nuts", by={by!r}, segments with few customers borrow strength from the others.'
+        )
+    return fit
+
+
+def _pooled(
     model: Model, histories: Histories | LazyHistories, method: Method, effort: SamplerSettings
 ) -> TransactionFit | SpendFit:
     observations = observe(model, histories)

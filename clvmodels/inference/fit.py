@@ -18,9 +18,10 @@ from clvmodels.arguments import require_whole
 from clvmodels.data.histories import Histories
 from clvmodels.data.lazy import LazyHistories
 from clvmodels.errors import DataError, FitError, one_of
-from clvmodels.inference import describe, predictions
-from clvmodels.inference.bayes import split
+from clvmodels.inference import describe
+from clvmodels.inference.bayes import segments_of
 from clvmodels.inference.diagnostics import Diagnostics
+from clvmodels.inference.parameters import Parameters
 from clvmodels.models.specification import Array, Model
 from clvmodels.units import Unit
 
@@ -154,8 +155,11 @@ class Fit:
         """
         return describe.in_words(self)
 
-    def parts(self, histories: Histories | LazyHistories) -> list[predictions.Part]:
-        """Return the groups of customers who share their parameters: all, or those of each segment.
+    def parameters(self, histories: Histories | LazyHistories) -> Parameters:
+        """Return the parameters of customers: the same for all, or those of each customer's segment.
+
+        By row of the histories: draws of shape (draws, parameters) that all share, or (segments, draws, parameters)
+        and the segment of each.
 
         Raises
         ------
@@ -169,22 +173,20 @@ class Fit:
         >>> import clvmodels as clv
         >>> table = {"customer_id": ["A", "B"], "frequency": [2, 0], "recency": [30.43, 0], "T": [38.86, 38.86]}
         >>> rfm = clv.Histories.from_frame(pd.DataFrame(table), unit="week")
-        >>> len(clv.GammaGamma().from_params({"p": 6.25, "q": 3.74, "v": 15.44}).parts(rfm))
-        1
+        >>> clv.GammaGamma().from_params({"p": 6.25, "q": 3.74, "v": 15.44}).parameters(rfm).draws
+        array([[ 6.25,  3.74, 15.44]])
         """
         if self.by is None:
-            return [predictions.Part(self.draws, self.estimate)]
+            return Parameters(self.draws, self.estimate)
         if isinstance(histories, LazyHistories):
             raise DataError(f"a fit by {self.by} needs histories in memory: write rfm.collect(), or fit.segment(...)")
-        found = split(histories, self.by)
-        unknown = [name for name in found.names if name not in self.segments]
+        code, names = segments_of(histories, self.by)
+        number = {name: k for k, name in enumerate(self.segments)}
+        unknown = [name for name in names if name not in number]
         if unknown:
             raise DataError(one_of(f"value of {self.by}", unknown[0], self.segments))
-        parts = []
-        for name, rows in zip(found.names, found.rows, strict=True):
-            draws = self._draws_of(name)
-            parts.append(predictions.Part(draws, draws.mean(axis=0), rows))
-        return parts
+        draws = self.segment_theta.reshape(len(self.segments), -1, len(self.model.parameters))
+        return Parameters(draws, draws.mean(axis=1), np.array([number[name] for name in names], np.int64)[code])
 
     def _draws_of(self, segment: str) -> Array:
         theta: Array = self.segment_theta[self.segments.index(segment)]
@@ -215,12 +217,15 @@ class Fit:
         if name not in self.segments:
             raise FitError(one_of("segment", name, self.segments))
         theta = self.segment_theta[self.segments.index(name)].copy()
-        draws = self._draws_of(name)
+        draws, size = self._draws_of(name), len(self.model.parameters)
+        covariance = np.full((size, size), np.nan)
+        if len(draws) > 1:
+            covariance = np.cov(np.log(draws - self.model.lower), rowvar=False)
         return replace(
             self,
             theta=theta,
             estimate=draws.mean(axis=0),
-            covariance=np.cov(np.log(draws - self.model.lower), rowvar=False),
+            covariance=covariance,
             by=None,
             segments=(),
             segment_theta=np.empty((0, 0, 0, 0)),

@@ -80,7 +80,17 @@ class Observations:
         return replace(self, columns=columns, weight=weight, sampled_from=len(self.weight))
 
     def log_likelihood(self, model: Model, theta: Array) -> tuple[float, Array]:
-        """Return the log-likelihood of all customers and its gradient by theta, shape (parameters,)."""
+        """Return the log-likelihood of all customers, and its gradient, of the shape of theta.
+
+        Parameters
+        ----------
+        model
+            The model.
+        theta
+            The parameters, shape (parameters,); or those of each history, shape (n, parameters).
+        """
+        if theta.ndim > 1:
+            return self._by_row(model, theta)
         of_histories = history_sums(model, many=self.many)
 
         def block(rows: slice) -> tuple[float, Array]:
@@ -91,6 +101,17 @@ class Observations:
         sums += map_blocks(block, len(self.weight), ROWS_PER_BLOCK)
         values, gradients = zip(*sums, strict=True)
         return sum(values), np.sum(gradients, axis=0)
+
+    def _by_row(self, model: Model, theta: Array) -> tuple[float, Array]:
+        gradient = np.empty(theta.shape)
+
+        def block(rows: slice) -> float:
+            columns, weight = [column[rows] for column in self.columns], self.weight[rows]
+            counts, histories = model.count_terms(theta[rows], columns[0]), model.history_terms(theta[rows], *columns)
+            np.multiply(counts[1] + histories[1], weight[:, None], out=gradient[rows])
+            return dot(weight, counts[0] + histories[0])
+
+        return sum(map_blocks(block, len(self.weight), ROWS_PER_BLOCK)), gradient
 
     def expansion(self, model: Model, theta: Array) -> tuple[float, Array, Array] | None:
         """Return the same and the second derivatives by theta, in one pass; None if the model has no closed form."""

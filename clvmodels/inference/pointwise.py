@@ -48,26 +48,20 @@ def _usable(fit: Fit, histories: Histories) -> tuple[Histories, tuple[Array, ...
     return some, (some.frequency, some.monetary_value)
 
 
-def _log_likelihood(fit: Fit, draws: Array, distinct: DistinctRows) -> Array:
-    """Return the pointwise log-likelihood of distinct histories, shape (distinct, draws)."""
-    columns = [np.ascontiguousarray(column) for column in distinct.rows.T]
+def _distinct(fit: Fit, histories: Histories) -> tuple[Histories, DistinctRows, Array]:
+    """Return the customers whom the likelihood is about, their distinct histories, and its log by them and draw."""
+    usable, columns = _usable(fit, histories)
+    parameters = fit.parameters(usable)
+    distinct = distinct_rows(*columns, *parameters.columns(), with_order=True)
+    rows = [np.ascontiguousarray(column) for column in distinct.rows.T]
+    of_rows = parameters.of_groups(np.array(rows[len(columns) :]))
 
-    def block(rows: slice) -> Array:
-        values = fit.model.log_likelihood(draws[None, :, :], *(column[rows, None] for column in columns))
-        return np.asarray(values)
+    def block(some: slice) -> Array:
+        there = (column[some, None] for column in rows[: len(columns)])
+        return np.asarray(fit.model.log_likelihood(of_rows.theta(some), *there))
 
-    return np.concatenate(map_blocks(block, len(distinct.rows), max(NUMBERS_PER_BLOCK // len(draws), 1)))
-
-
-def _by_customer(fit: Fit, histories: Histories) -> list[tuple[Array, DistinctRows, Any]]:
-    """Return (log-likelihood by distinct history and draw, the distinct histories, rows of the customers) a segment."""
-    some, columns = _usable(fit, histories)
-    parts = []
-    for part in fit.parts(some):
-        rows = slice(None) if part.rows is None else part.rows
-        distinct = distinct_rows(*(column[rows] for column in columns), with_order=True)
-        parts.append((_log_likelihood(fit, part.draws, distinct), distinct, rows))
-    return parts
+    at_a_time = max(NUMBERS_PER_BLOCK // parameters.number, 1)
+    return usable, distinct, np.concatenate(map_blocks(block, len(distinct.rows), at_a_time))
 
 
 def loo(fit: TransactionFit | SpendFit, histories: Histories) -> ELPDData:
@@ -80,12 +74,10 @@ def loo(fit: TransactionFit | SpendFit, histories: Histories) -> ELPDData:
             f'leave-one-out needs draws, {LEAST_DRAWS} or more, got {len(fit.draws)}; fit with method="nuts" or '
             '"laplace", which draw 1,000 and more unless told otherwise'
         )
-    some, _ = _usable(fit, histories)
-    elpd, pareto_k, effective = (np.empty(len(some)) for _ in range(3))
     efficiency = _relative_efficiency(fit)
-    for values, distinct, rows in _by_customer(fit, histories):
-        three = np.array([_left_out(one, efficiency) for one in values])
-        elpd[rows], pareto_k[rows], effective[rows] = three[distinct.index].T
+    some, distinct, pointwise = _distinct(fit, histories)
+    three = np.array([_left_out(values, efficiency) for values in pointwise])
+    elpd, pareto_k, effective = three[distinct.index].T
     good = min(1.0 - 1.0 / np.log10(len(fit.draws)), 0.7)
     coords = {"customer_id": some.customer_id.to_numpy()}
     return ELPDDataLOO(
@@ -143,9 +135,8 @@ def to_datatree(fit: TransactionFit | SpendFit, histories: Histories, memory_gb:
             f"{size:.1f} GB, more than memory_gb={memory_gb:g}; select customers, or use fit.loo(rfm), which "
             "az.compare takes as well"
         )
-    pointwise = np.empty((chains, draws, len(some)))
-    for values, distinct, rows in _by_customer(fit, histories):
-        pointwise[:, :, rows] = values[distinct.index].T.reshape(chains, draws, -1)
+    _, distinct, values = _distinct(fit, histories)
+    pointwise = values[distinct.index].T.reshape(chains, draws, -1)
     names = ("frequency", "recency", "T") if fit.unit is not None else ("frequency", "monetary_value")
     groups: dict[str, dict[str, Any]] = {
         "posterior": _posterior(fit),

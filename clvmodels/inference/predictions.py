@@ -7,7 +7,7 @@ draw. Blocks do not depend on the number of threads.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
@@ -19,6 +19,7 @@ from clvmodels.data.engine import EngineTable
 from clvmodels.data.histories import Histories
 from clvmodels.data.lazy import LazyHistories, require_histories
 from clvmodels.errors import FitError
+from clvmodels.inference.parameters import Parameters, distinct_histories
 from clvmodels.inference.simulation import future_counts
 from clvmodels.models.derived import ConditionalOnAlive, interpolate_over_age, pmf, purchases, survive
 from clvmodels.models.specification import Array, SpendModel, TransactionModel
@@ -35,9 +36,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Estimand",
-    "Part",
     "Prediction",
-    "distinct_of",
     "expected_purchases",
     "linear_spend",
     "over_blocks",
@@ -63,25 +62,6 @@ BYTES_PER_POINT: Final = 64
 """Of an interpolant, a draw: two outputs, and copies of them while it is made."""
 COLUMNS: Final = ("mean", "sd", "q05", "q50", "q95")
 QUANTILES: Final = (0.05, 0.50, 0.95)
-
-
-@dataclass(frozen=True, eq=False)
-class Part:
-    """Customers who share their parameters.
-
-    Attributes
-    ----------
-    draws
-        Their parameters, shape (draws, parameters).
-    estimate
-        Their point estimate, shape (parameters,).
-    rows
-        Which customers of the histories they are, by position; None for all.
-    """
-
-    draws: Array
-    estimate: Array
-    rows: NDArray[np.int64] | None = None
 
 
 @dataclass(frozen=True)
@@ -153,28 +133,34 @@ def probability_of_purchases(model: TransactionModel, t: float, n: float) -> Est
 
 
 def order_answers(
-    model: TransactionModel, part: Part, histories: Histories | LazyHistories, question: Estimand, memory: float
+    model: TransactionModel,
+    parameters: Parameters,
+    histories: Histories | LazyHistories,
+    question: Estimand,
+    memory: float,
 ) -> BlockDraws:
-    """Return the answers to a question, by distinct history of the customers of a part; memory in bytes."""
-    distinct = distinct_of(part, histories)
+    """Return the answers to a question, by distinct history under the same parameters; memory in bytes."""
+    distinct, of_rows = distinct_histories(parameters, histories)
 
     def blocks(use: Reducer) -> list[Array | None]:
         def tell(rows: Rows, alive: Array, future: Array) -> Array | None:
             return use(rows, question.answer(alive, future))
 
-        return over_blocks(model, part.draws, distinct, question.given, tell, memory=memory)
+        return over_blocks(model, of_rows, distinct, question.given, tell, memory=memory)
 
     index = None if isinstance(histories, LazyHistories) else distinct.index
-    return BlockDraws(len(distinct.rows), len(part.draws), distinct.weight, index, blocks)
+    return BlockDraws(len(distinct.rows), parameters.number, distinct.weight, index, blocks)
 
 
 def simulated_counts(
-    model: TransactionModel, part: Part, histories: Histories, t: float, seed: np.random.SeedSequence
+    model: TransactionModel, parameters: Parameters, histories: Histories, t: float, seed: np.random.SeedSequence
 ) -> BlockDraws:
-    """Return simulated numbers of purchases in (T, T + t], by customer of a part."""
-    draws = part.draws if len(part.draws) > 1 else np.repeat(part.draws, SIMULATED_FUTURES, axis=0)
-    columns = [_some(column, part)[:, None] for column in (histories.frequency, histories.recency, histories.T)]
-    size = max(NUMBERS_PER_BLOCK // len(draws), 1)
+    """Return simulated numbers of purchases in (T, T + t], by customer."""
+    futures = parameters
+    if parameters.number == 1:
+        futures = parameters.of_draws(np.zeros(SIMULATED_FUTURES, np.int64))
+    columns = [column[:, None] for column in (histories.frequency, histories.recency, histories.T)]
+    size = max(NUMBERS_PER_BLOCK // futures.number, 1)
 
     def blocks(use: Reducer) -> list[Array | None]:
         def block(rows: slice) -> Array | None:
@@ -182,27 +168,30 @@ def simulated_counts(
                 np.random.SeedSequence(seed.entropy, spawn_key=(*seed.spawn_key, rows.start))
             )
             x, t_x, T = (column[rows] for column in columns)
-            return use(rows, future_counts(model, draws, x, t_x, T, np.asarray(t), generator))
+            return use(rows, future_counts(model, futures.theta(rows), x, t_x, T, np.asarray(t), generator))
 
         return map_blocks(block, len(columns[0]), size)
 
-    return BlockDraws(len(columns[0]), len(draws), None, None, blocks)
+    return BlockDraws(len(columns[0]), futures.number, None, None, blocks)
 
 
-def spend_answers(model: SpendModel, part: Part, histories: Histories) -> BlockDraws:
-    """Return expected values of an order, by customer of a part."""
-    x, spend = (_some(column, part)[:, None] for column in (histories.frequency, histories.monetary_value))
-    size = max(NUMBERS_PER_BLOCK // len(part.draws), 1)
+def spend_answers(model: SpendModel, parameters: Parameters, histories: Histories) -> BlockDraws:
+    """Return expected values of an order, by customer."""
+    x, spend = histories.frequency[:, None], histories.monetary_value[:, None]
+    size = max(NUMBERS_PER_BLOCK // parameters.number, 1)
 
     def blocks(use: Reducer) -> list[Array | None]:
-        return map_blocks(lambda rows: use(rows, model.expected_spend(part.draws, x[rows], spend[rows])), len(x), size)
+        def block(rows: slice) -> Array | None:
+            return use(rows, model.expected_spend(parameters.theta(rows), x[rows], spend[rows]))
 
-    return BlockDraws(len(x), len(part.draws), None, None, blocks)
+        return map_blocks(block, len(x), size)
+
+    return BlockDraws(len(x), parameters.number, None, None, blocks)
 
 
 def over_blocks[R](
     model: TransactionModel,
-    draws: Array,
+    parameters: Parameters,
     distinct: DistinctRows,
     given: ConditionalOnAlive | None,
     use: Callable[[Rows, Array, Array], R],
@@ -214,8 +203,8 @@ def over_blocks[R](
 
     Parameters
     ----------
-    model, draws
-        The model and its parameters, shape (draws, parameters).
+    model, parameters
+        The model, and the parameters of the rows.
     distinct
         The rows: x, t_x and T, and what else tells them apart.
     given
@@ -229,32 +218,50 @@ def over_blocks[R](
         How many numbers `use` makes of a row; None: as many as there are draws.
     """
     x, t_x, T = distinct.rows[:, :3].T
-    size = max(NUMBERS_PER_BLOCK // (width or len(draws)), 1)
+    size = max(NUMBERS_PER_BLOCK // (width or parameters.number), 1)
     if given is None:
 
         def block(rows: slice) -> R:
-            return use(rows, model.p_alive(draws, x[rows, None], t_x[rows, None], T[rows, None]), np.empty(0))
+            alive = model.p_alive(parameters.theta(rows), x[rows, None], t_x[rows, None], T[rows, None])
+            return use(rows, alive, np.empty(0))
 
         return map_blocks(block, len(x), size)
-    pairs = distinct.by(0, 2)
+    pairs = (
+        distinct.by(0, 2) if parameters.group is None else distinct_rows(*parameters.columns(), x, T, with_order=True)
+    )
     ends = np.concatenate(([0], np.cumsum(pairs.weight))).astype(np.int64)
-    counts, ages = np.ascontiguousarray(pairs.rows.T)
+    *columns, counts, ages = np.ascontiguousarray(pairs.rows.T)
+    group = parameters.of_groups(np.array(columns)).group
+    curves = counts if group is None else group * (counts.max(initial=0.0) + 1.0) + counts
     results: list[R] = []
-    for span in spans(counts, int(memory / (BYTES_PER_POINT * len(draws)))):
-        prepared = interpolate_over_age(given, model, draws, counts[span], ages[span])
-        some = _Span(model, draws, prepared, t_x, pairs.order[ends[span.start] :], ends[span.start : span.stop + 1])
+    for span in spans(curves, int(memory / (BYTES_PER_POINT * parameters.number))):
+        of_span = None if group is None else group[span]
+        prepared = interpolate_over_age(given, model, parameters.draws, counts[span], ages[span], of_span)
+        some = _Span(
+            model,
+            parameters,
+            prepared,
+            counts[span],
+            t_x,
+            pairs.order[ends[span.start] :],
+            ends[span.start : span.stop + 1],
+        )
         results += map_blocks(lambda rows, some=some: some.tell(use, rows), some.rows, size)  # type: ignore[misc]
     return results
 
 
 @dataclass(frozen=True, eq=False)
 class _Span:
-    """Rows sorted by x, then T, whose interpolants are held together.
+    """Rows sorted by group and x, then T, whose interpolants are held together.
 
     Attributes
     ----------
+    parameters
+        Of all rows.
     prepared
         What is known of customers who are alive, by pair (x, T).
+    x
+        Of the pairs.
     t_x
         Of all rows.
     order
@@ -264,8 +271,9 @@ class _Span:
     """
 
     model: TransactionModel
-    draws: Array
+    parameters: Parameters
     prepared: AgeInterpolant
+    x: Array
     t_x: Array
     order: NDArray[np.int64]
     ends: NDArray[np.int64]
@@ -282,8 +290,8 @@ class _Span:
         high = int(np.searchsorted(ends, block.stop, "left"))
         pair = np.repeat(np.arange(high - low), np.diff(np.clip(ends[low : high + 1], block.start, block.stop)))
         rows = self.order[block]
-        x, T = (column[low:high][pair, None] for column in (self.prepared.x, self.prepared.T))
-        alive = self.model.p_alive(self.draws, x, self.t_x[rows, None], T)
+        x, T = (column[low:high][pair, None] for column in (self.x, self.prepared.T))
+        alive = self.model.p_alive(self.parameters.theta(rows), x, self.t_x[rows, None], T)
         return use(rows, alive, self.prepared.at(slice(low, high))[pair])
 
 
@@ -328,8 +336,8 @@ class Prediction:
     ----------
     histories
         The customers.
-    parts, answers
-        Who shares parameters, and the answers for them.
+    parameters, answers
+        Their parameters, and the answers.
     chains
         Number of chains that the draws come from.
     memory
@@ -341,8 +349,8 @@ class Prediction:
     """
 
     histories: Histories | LazyHistories
-    parts: Sequence[Part]
-    answers: Sequence[BlockDraws]
+    parameters: Parameters
+    answers: BlockDraws
     chains: int
     memory: float
     model: TransactionModel | None = None
@@ -353,10 +361,8 @@ class Prediction:
         assert self.model is not None
         require_seed(seed, FitError)
         histories = self._in_memory("process=True")
-        seeds = np.random.SeedSequence(seed).spawn(len(self.parts))
-        counts = [
-            simulated_counts(self.model, part, histories, t, seed) for part, seed in zip(self.parts, seeds, strict=True)
-        ]
+        (sequence,) = np.random.SeedSequence(seed).spawn(1)
+        counts = simulated_counts(self.model, self.parameters, histories, t, sequence)
         return replace(self, answers=counts, expected=self)
 
     def to_frame(self, name: str, *, return_draws: bool) -> pd.DataFrame | xr.DataArray | EngineTable:
@@ -366,7 +372,7 @@ class Prediction:
         return self._in_engine(self.histories) if isinstance(self.histories, LazyHistories) else self.table()
 
     def _in_engine(self, histories: LazyHistories) -> EngineTable:
-        table = _summarised(self.answers[0])
+        table = _summarised(self.answers)
         return histories.predicted(
             {name: np.ascontiguousarray(table[:, k]) for k, name in enumerate(COLUMNS[: table.shape[1]])}
         )
@@ -381,7 +387,7 @@ class Prediction:
         import pandas as pd
 
         index = self._in_memory("a table in memory").customer_id
-        table = self._by_customer(_summarised)
+        table = _summarised(self.answers)
         if self.expected is not None:
             table[:, 0] = self.expected.table()["mean"]
         return pd.DataFrame(table, index=index, columns=list(COLUMNS[: table.shape[1]]))
@@ -391,9 +397,9 @@ class Prediction:
         import xarray as xr
 
         histories = self._in_memory("return_draws=True")
-        draws, customers = self.answers[0].draws, len(histories)
+        draws, customers = self.answers.draws, len(histories)
         self._require_memory(draws, customers)
-        values = self._by_customer(_drawn).T.reshape(self.chains, draws // self.chains, customers)
+        values = _drawn(self.answers).T.reshape(self.chains, draws // self.chains, customers)
         coords = {
             "chain": np.arange(self.chains),
             "draw": np.arange(draws // self.chains),
@@ -403,14 +409,14 @@ class Prediction:
 
     def total(self) -> pd.Series:
         """Return mean (and sd and quantiles) of the sum over customers, who are summed within each draw."""
-        numbers = summary(np.sum([_total(answers) for answers in self.answers], axis=0))
+        numbers = summary(_total(self.answers))
         if self.expected is not None:
             numbers["mean"] = self.expected.total()["mean"]
         return numbers
 
     def _require_memory(self, draws: int, customers: int) -> None:
-        copied = [some.rows for some in self.answers if some.index is not None or len(self.answers) > 1]
-        need = 8.0 * draws * (customers + sum(copied))
+        copied = 0 if self.answers.index is None else self.answers.rows
+        need = 8.0 * draws * (customers + copied)
         if need > self.memory:
             raise FitError(
                 f"{draws:,} draws of {customers:,} customers take {need / 1e9:.2g} GB, and memory_gb is "
@@ -418,32 +424,22 @@ class Prediction:
                 "fit.thinned(10), ask for the table of quantiles, or raise memory_gb"
             )
 
-    def _by_customer(self, of: Callable[[BlockDraws], Array]) -> Array:
-        """Return one table by customer from those of the parts."""
-        tables = [of(answers) for answers in self.answers]
-        if self.parts[0].rows is None:
-            return tables[0]
-        table = np.empty((len(self.histories), tables[0].shape[1]))
-        for part, some in zip(self.parts, tables, strict=True):
-            table[part.rows] = some
-        return table
-
 
 def predict(
     fit: TransactionFit, histories: Histories | LazyHistories, question: Estimand, memory_gb: float = 1.0
 ) -> Prediction:
     """Put a question to a fit of transactions; nothing is computed yet."""
     require_histories(histories)
-    parts, memory = fit.parts(histories), require_memory(memory_gb, FitError)
-    answers = [order_answers(fit.model, part, histories, question, memory) for part in parts]
-    return Prediction(histories, parts, answers, len(fit.theta), memory, fit.model)
+    parameters, memory = fit.parameters(histories), require_memory(memory_gb, FitError)
+    answers = order_answers(fit.model, parameters, histories, question, memory)
+    return Prediction(histories, parameters, answers, len(fit.theta), memory, fit.model)
 
 
 def predict_spend(fit: SpendFit, histories: Histories, memory_gb: float = 1.0) -> Prediction:
     """Ask a fit of spend for the expected values of orders."""
-    parts, memory = fit.parts(histories), require_memory(memory_gb, FitError)
-    answers = [spend_answers(fit.model, part, histories) for part in parts]
-    return Prediction(histories, parts, answers, len(fit.theta), memory)
+    parameters, memory = fit.parameters(histories), require_memory(memory_gb, FitError)
+    answers = spend_answers(fit.model, parameters, histories)
+    return Prediction(histories, parameters, answers, len(fit.theta), memory)
 
 
 def spend_in_engine(fit: SpendFit, histories: LazyHistories) -> EngineTable:
@@ -516,15 +512,3 @@ def _total(answers: BlockDraws) -> Array:
 
     sums = [some for some in answers.blocks(use) if some is not None]
     return np.asarray(np.sum([np.zeros(answers.draws), *sums], axis=0))
-
-
-def distinct_of(part: Part, histories: Histories | LazyHistories) -> DistinctRows:
-    """Return the distinct histories of the customers of a part."""
-    if part.rows is None or isinstance(histories, LazyHistories):
-        return histories.distinct
-    columns = (histories.frequency, histories.recency, histories.T)
-    return distinct_rows(*(_some(column, part) for column in columns), with_order=True)
-
-
-def _some(column: Array, part: Part) -> Array:
-    return column if part.rows is None else column[part.rows]

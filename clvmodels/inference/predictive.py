@@ -6,14 +6,14 @@ Betancourt & Gelman (2019), Journal of the Royal Statistical Society A 182 (prio
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from clvmodels.data.histories import Histories
-from clvmodels.inference.predictions import Part
+from clvmodels.inference.parameters import Parameters
 from clvmodels.inference.priors import Priors, check_priors, draw_priors
 from clvmodels.inference.simulation import future_counts
 from clvmodels.models.specification import Array, Model, TransactionModel
@@ -101,7 +101,7 @@ def replicated_by_priors(
 ) -> Replicated:
     """Return what customers of these ages would have done, if the priors were all that is known."""
     theta = prior_draws(estimator.model, estimator.priors, histories.unit, draws=draws, seed=seed)
-    return _replicated(estimator.model, [Part(theta, theta.mean(axis=0))], histories, most, seed)
+    return _replicated(estimator.model, Parameters(theta, theta.mean(axis=0)), histories, most, seed)
 
 
 def replicated_by_fit(fit: TransactionFit, histories: Histories, *, most: int, draws: int, seed: int) -> Replicated:
@@ -109,36 +109,32 @@ def replicated_by_fit(fit: TransactionFit, histories: Histories, *, most: int, d
 
     A point estimate is one draw, taken again and again: its replications differ by chance alone.
     """
-    parts = []
-    for part in fit.parts(histories):
-        chosen = (np.arange(draws) * len(part.draws) // draws).astype(np.int64)
-        parts.append(Part(part.draws[chosen], part.estimate, part.rows))
-    return _replicated(fit.model, parts, histories, most, seed)
+    parameters = fit.parameters(histories)
+    chosen = (np.arange(draws) * parameters.number // draws).astype(np.int64)
+    return _replicated(fit.model, parameters.of_draws(chosen), histories, most, seed)
 
 
 def _replicated(
-    model: TransactionModel, parts: Sequence[Part], histories: Histories, most: int, seed: int
+    model: TransactionModel, parameters: Parameters, histories: Histories, most: int, seed: int
 ) -> Replicated:
-    """Simulate customers of each part; the shares of the parts are weighted by their numbers of customers."""
+    """Simulate customers under each draw of their parameters."""
     generator = np.random.default_rng(seed)
-    shares = np.zeros((len(parts[0].draws), most + 1))
-    for part in parts:
-        T = histories.T if part.rows is None else histories.T[part.rows]
-        ages, nothing = _represented(T), np.zeros(min(len(T), MOST_CUSTOMERS))
-        for k, theta in enumerate(part.draws):
-            with np.errstate(
-                over="ignore"
-            ):  # under a wide prior somebody leaves after more purchases than a double holds
-                counts = future_counts(model, theta, nothing, nothing, nothing, ages, generator)
-            shares[k] += _shares(counts, most) * (len(T) / len(histories))
+    rows = _represented(histories.T)
+    ages, nothing = histories.T[rows], np.zeros(min(len(histories), MOST_CUSTOMERS))
+    shares = np.empty((parameters.number, most + 1))
+    for k in range(parameters.number):
+        with np.errstate(over="ignore"):  # under a wide prior somebody leaves after more purchases than a double holds
+            counts = future_counts(model, parameters.draw(k, rows), nothing, nothing, nothing, ages, generator)
+        shares[k] = _shares(counts, most)
     return Replicated(shares)
 
 
-def _represented(T: Array) -> Array:
-    """Return the ages of all customers, or of `MOST_CUSTOMERS` that are evenly picked by age."""
+def _represented(T: Array) -> NDArray[np.int64] | slice:
+    """Return the positions of all customers, or of `MOST_CUSTOMERS` that are evenly picked by age."""
     if len(T) <= MOST_CUSTOMERS:
-        return T
-    return np.asarray(np.sort(T)[(np.arange(MOST_CUSTOMERS) + 0.5).astype(np.int64) * len(T) // MOST_CUSTOMERS])
+        return slice(None)
+    picked = (np.arange(MOST_CUSTOMERS) + 0.5).astype(np.int64) * len(T) // MOST_CUSTOMERS
+    return np.argsort(T, kind="stable")[picked]
 
 
 def _shares(counts: Array, most: int) -> Array:

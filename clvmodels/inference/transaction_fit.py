@@ -14,6 +14,7 @@ from clvmodels.data.lazy import LazyHistories, require_histories
 from clvmodels.errors import FitError, UnitError
 from clvmodels.inference import predictions, simulation
 from clvmodels.inference.fit import Fit
+from clvmodels.inference.parameters import Parameters
 from clvmodels.models.specification import TransactionModel
 from clvmodels.units import Duration, Unit, duration
 
@@ -71,8 +72,8 @@ class TransactionFit(Fit):
                 f'write rfm.in_unit("{self.unit}")'
             )
 
-    def parts(self, histories: Histories | LazyHistories) -> list[predictions.Part]:
-        """Return the groups of customers who share their parameters: all, or those of each segment.
+    def parameters(self, histories: Histories | LazyHistories) -> Parameters:
+        """Return the parameters of customers: the same for all, or those of each customer's segment.
 
         Raises
         ------
@@ -85,11 +86,11 @@ class TransactionFit(Fit):
         --------
         >>> import clvmodels as clv
         >>> fit = clv.BGNBD().from_params({"r": .243, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
-        >>> [part.estimate.tolist() for part in fit.parts(fit.simulate(10, "39 weeks", seed=1))]
-        [[0.243, 4.414, 0.793, 2.426]]
+        >>> fit.parameters(fit.simulate(10, "39 weeks", seed=1)).estimate.tolist()
+        [0.243, 4.414, 0.793, 2.426]
         """
         self.require_unit(histories)
-        return super().parts(histories)
+        return super().parameters(histories)
 
     @overload
     def expected_purchases(

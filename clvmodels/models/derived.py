@@ -14,11 +14,12 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from clvmodels.models.specification import Array, TransactionModel
 from clvmodels.numerics.distinct import distinct_rows
 from clvmodels.numerics.interpolate import AgeInterpolant, by_age
-from clvmodels.numerics.quadrature import TimeGrid, Weighting
+from clvmodels.numerics.quadrature import NestedGrids, TimeGrid, Weighting
 from clvmodels.numerics.threads import map_blocks, take
 
 __all__ = [
@@ -34,15 +35,21 @@ __all__ = [
     "survive",
 ]
 
+Index = NDArray[np.int64]
 ConditionalOnAlive = Callable[[Array, Array, Array], Array]
-"""``(theta, x, T)``: something about customers who are alive at T, under theta of shape (draws, parameters), at points
-x and T of shape (points,), sorted by x; returns shape (points, draws, outputs)."""
+"""``(theta, x, T)``: something about customers who are alive at T, at points x and T of shape (points,), under theta of
+shape (draws, parameters), which all points share, or (points, draws, parameters). Points of the same theta stand
+together, and those of the same x among them; returns shape (points, draws, outputs)."""
 
 PAIRS_PER_BLOCK: Final = 256
+PAIRS_OF_GROUPS_PER_BLOCK: Final = 2048
+"""Where few customers share their parameters, few values come from an interpolant, and longer blocks pay."""
 ROWS_PER_BLOCK: Final = 1 << 14
 FEW: Final = 8
 NUMBERS_OF_PMF: Final = 128
 """What a model may hold for one probability: the nodes of a quadrature."""
+NUMBERS_OF_GRID: Final = 128
+"""What a model may hold for one future: the nodes of its grid in time."""
 NUMBERS_AT_A_TIME: Final = 1 << 17
 LEAST: Final = 1e-300
 """What is left of an intensity that falls at once; its log is a number."""
@@ -72,88 +79,163 @@ def _few_draws_at_a_time(given: ConditionalOnAlive, numbers: int) -> Conditional
     """Return a function that asks `given`, which holds so many numbers a point and draw, for few draws at a time."""
 
     def in_parts(theta: Array, x: Array, T: Array) -> Array:
-        some = max(NUMBERS_AT_A_TIME // max(len(x) * numbers, 1), 1)
-        parts = [given(theta[start : start + some], x, T) for start in range(0, len(theta), some)]
+        draws, at_a_time = theta.shape[-2], max(NUMBERS_AT_A_TIME // max(len(x) * numbers, 1), 1)
+        parts = [given(theta[..., start : start + at_a_time, :], x, T) for start in range(0, draws, at_a_time)]
         return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
 
     return in_parts
 
 
 def residuals(
-    model: TransactionModel, draws: Array, x: Array, T: Array, weightings: Sequence[Weighting]
+    model: TransactionModel,
+    draws: Array,
+    x: Array,
+    T: Array,
+    weightings: Sequence[Weighting],
+    group: Index | None = None,
 ) -> ConditionalOnAlive:
     """Return the function that gives weighted integrals of the purchase intensity, and then of survival.
 
     Parameters
     ----------
     model, draws
-        The model and the draws it will be asked for, shape (draws, parameters).
+        The model and the draws it will be asked for, shape (draws, parameters); or (groups, draws, parameters).
     x, T
         All customers it will be asked for, shape (n,).
     weightings
         The factors to integrate with, such as discount factors.
+    group
+        The group of each customer, shape (n,); None: all have the same parameters.
     """
-    end = max(weighting.end for weighting in weightings)
-    grid = TimeGrid(_first_panel(model, draws, x, T), end)
-    weights = np.column_stack([grid.weights(weighting) for weighting in weightings])
+    if group is None:
+        end = max(weighting.end for weighting in weightings)
+        grid = TimeGrid(_first_panel(model, draws, x, T), end)
+        weights = np.column_stack([grid.weights(weighting) for weighting in weightings])
+        return _few_draws_at_a_time(
+            lambda theta, x, T: _on_grid(model, theta, x, T, grid.nodes, weights), len(grid.nodes)
+        )
+    grids = NestedGrids(tuple(weightings))
 
-    def integrals(theta: Array, x: Array, T: Array) -> Array:
-        """Customers of one x stand in one row, so that the model sees what their futures share."""
-        counts, first, sizes = np.unique(x, return_index=True, return_counts=True)
-        result = np.empty((len(x), len(theta), 2 * len(weightings)))
-        for size in np.unique(sizes):
-            rows = first[sizes == size][:, None] + np.arange(size)
-            some, ages = counts[sizes == size, None, None, None], T[rows][..., None, None]
-            alive, buys = model.future(theta, some, ages, grid.nodes[:, None])
-            # Not by BLAS, whose own threads and those of the blocks would get into each other's way.
-            both = [np.einsum("ijlk,lm->ijkm", values, weights) for values in (buys, alive)]
-            result[rows] = np.concatenate(both, axis=-1)
+    def on_grids(theta: Array, x: Array, T: Array) -> Array:
+        """Groups may differ by orders of magnitude in how fast intensity falls: each run has a grid of its own."""
+        run = _runs(theta, x)
+        youngest = np.minimum.reduceat(T, run[:-1])
+        first = _fall_time(model, theta[run[:-1]], x[run[:-1]], youngest, _scale(model, theta[run[:-1]])[:, None])
+        level = np.repeat(grids.level(first.min(axis=1)), np.diff(run))
+        result = np.empty((len(x), theta.shape[-2], 2 * len(weightings)))
+        for one in np.unique(level).tolist():
+            rows = np.flatnonzero(level == one)
+            result[rows] = _on_grid(model, theta[rows], x[rows], T[rows], *grids.at(one))
         return result
 
-    return _few_draws_at_a_time(integrals, len(grid.nodes))
+    return _few_draws_at_a_time(on_grids, NUMBERS_OF_GRID)
+
+
+def _on_grid(model: TransactionModel, theta: Array, x: Array, T: Array, nodes: Array, weights: Array) -> Array:
+    """Return the integrals of intensity and survival; `nodes` of shape (nodes,), `weights` (nodes, weightings).
+
+    The points of a run stand in one row, so that the model sees what their futures share.
+    """
+    run = _runs(theta, x)
+    first, sizes, by_factor = run[:-1], np.diff(run), np.ascontiguousarray(weights.T)
+    result = np.empty((len(x), theta.shape[-2], 2 * weights.shape[1]))
+    for size in np.unique(sizes).tolist():
+        start = first[sizes == size]
+        rows = start[:, None] + np.arange(size)
+        here = theta if theta.ndim == 2 else theta[start][:, None, None]
+        alive, buys = model.future(here, x[start, None, None, None], T[rows][..., None, None], nodes[:, None])
+        # Not by BLAS, whose own threads and those of the blocks would get into each other's way; sums of numbers that
+        # lie side by side are three times as fast as others.
+        in_line = (np.ascontiguousarray(values.swapaxes(2, 3)) for values in (buys, alive))
+        both = [np.einsum("ijkl,ml->ijkm", values, by_factor) for values in in_line]
+        result[rows] = np.concatenate(both, axis=-1)
+    return result
+
+
+def _runs(theta: Array, x: Array) -> Index:
+    """Return where points with another theta or x begin, and the number of points; shape (runs + 1,)."""
+    new = x[1:] != x[:-1]
+    if theta.ndim == 3:
+        new = new | (theta[1:] != theta[:-1]).any(axis=(1, 2))
+    return np.concatenate(([0], np.flatnonzero(new) + 1, [len(x)]))
 
 
 def interpolate_over_age(
-    given: ConditionalOnAlive, model: TransactionModel, draws: Array, x: Array, T: Array
+    given: ConditionalOnAlive,
+    model: TransactionModel,
+    draws: Array,
+    x: Array,
+    T: Array,
+    group: Index | None = None,
 ) -> AgeInterpolant:
-    """Return what `given` says at sorted distinct pairs (x, T), ready to be evaluated; draws of shape (draws, ...)."""
-    return by_age(lambda some, x, T: given(draws[some], x, T), x, T, _scale(model, draws), len(draws))
+    """Return what `given` says at distinct pairs (x, T), sorted, ready to be evaluated.
+
+    Parameters
+    ----------
+    given, model
+        The function, and the model it asks.
+    draws
+        Of the parameters, shape (draws, parameters); or (groups, draws, parameters).
+    x, T
+        The pairs, shape (pairs,).
+    group
+        The group of each pair, by which they are sorted first; None: all have the same parameters.
+    """
+    if group is None:
+        return by_age(lambda some, x, T: given(draws[some], x, T), x, T, float(_scale(model, draws)), len(draws))
+    run = np.concatenate(([True], (group[1:] != group[:-1]) | (x[1:] != x[:-1])))[: len(x)]
+    of_run, x_of_run = group[run], x[run]
+
+    def at(some: Index, run: Index, T: Array) -> Array:
+        return given(draws[of_run[run][:, None], some], x_of_run[run], T)
+
+    return by_age(at, np.cumsum(run) - 1, T, _scale(model, draws)[of_run], draws.shape[1])
 
 
-def alive(model: TransactionModel, theta: Array, x: Array, t_x: Array, T: Array) -> Array:
-    """Return P(alive at T) of many histories in threads, shape of x; theta of shape (parameters,)."""
+def alive(model: TransactionModel, theta: Array, x: Array, t_x: Array, T: Array, group: Index | None = None) -> Array:
+    """Return P(alive at T) of many histories in threads, shape of x; theta and group as of `residual`."""
     values = np.empty(len(x))
 
     def some(rows: slice) -> None:
-        values[rows] = model.p_alive(theta, x[rows], t_x[rows], T[rows])
+        here = theta if group is None else theta[group[rows]]
+        values[rows] = model.p_alive(here, x[rows], t_x[rows], T[rows])
 
     map_blocks(some, len(x), ROWS_PER_BLOCK)
     return values
 
 
-def expected_purchases(model: TransactionModel, theta: Array, x: Array, T: Array, t: float) -> Array:
-    """Return E[purchases in (T, T + t] | alive at T], shape of x; theta of shape (parameters,)."""
-    return _everywhere(purchases(model, t), model, theta, x, T)[:, 0]
+def expected_purchases(
+    model: TransactionModel, theta: Array, x: Array, T: Array, t: float, group: Index | None = None
+) -> Array:
+    """Return E[purchases in (T, T + t] | alive at T], shape of x; theta and group as of `residual`."""
+    return _everywhere(purchases(model, t), model, theta, x, T, group)[:, 0]
 
 
-def survival(model: TransactionModel, theta: Array, x: Array, T: Array, t: float) -> Array:
-    """Return P(alive at T + t | alive at T), shape of x; theta of shape (parameters,)."""
-    return _everywhere(survive(model, t), model, theta, x, T)[:, 0]
+def survival(model: TransactionModel, theta: Array, x: Array, T: Array, t: float, group: Index | None = None) -> Array:
+    """Return P(alive at T + t | alive at T), shape of x; theta and group as of `residual`."""
+    return _everywhere(survive(model, t), model, theta, x, T, group)[:, 0]
 
 
 def residual(
-    model: TransactionModel, theta: Array, x: Array, T: Array, weightings: Sequence[Weighting]
+    model: TransactionModel,
+    theta: Array,
+    x: Array,
+    T: Array,
+    weightings: Sequence[Weighting],
+    group: Index | None = None,
 ) -> tuple[Array, Array]:
     """Return weighted integrals of the purchase intensity and of survival, given that customers are alive at T.
 
     Parameters
     ----------
     model, theta
-        The model and one point of its parameters, shape (parameters,).
+        The model and one point of its parameters, shape (parameters,); or one of each group, (groups, parameters).
     x, T
         Purchases and age, shape (n,).
     weightings
         The factors to integrate with, such as discount factors.
+    group
+        The group of each customer, shape (n,); None: all have the same parameters.
 
     Returns
     -------
@@ -162,24 +244,30 @@ def residual(
     """
     if len(x) == 0 or max(weighting.end for weighting in weightings) == 0.0:
         return np.zeros((len(x), len(weightings))), np.zeros((len(x), len(weightings)))
-    both = _everywhere(residuals(model, theta[None], x, T, weightings), model, theta, x, T)
+    given = residuals(model, theta[..., None, :], x, T, weightings, group)
+    both = _everywhere(given, model, theta, x, T, group)
     return both[:, : len(weightings)], both[:, len(weightings) :]
 
 
-def _everywhere(given: ConditionalOnAlive, model: TransactionModel, theta: Array, x: Array, T: Array) -> Array:
+def _everywhere(
+    given: ConditionalOnAlive, model: TransactionModel, theta: Array, x: Array, T: Array, group: Index | None
+) -> Array:
     """Return what `given` says of every customer under one theta, shape (n, outputs)."""
     if len(x) == 0:
         return np.zeros((0, 1))
-    pairs = distinct_rows(x, T, with_order=True)
-    prepared = interpolate_over_age(given, model, theta[None], *np.ascontiguousarray(pairs.rows.T))
-    return take(np.concatenate(map_blocks(prepared.at, len(pairs.rows), PAIRS_PER_BLOCK))[:, 0], pairs.index)
+    groups = [] if group is None else [group.astype(float)]
+    pairs = distinct_rows(*groups, x, T, with_order=True)
+    *groups, counts, ages = np.ascontiguousarray(pairs.rows.T)
+    of_pair = groups[0].astype(np.int64) if groups else None
+    prepared = interpolate_over_age(given, model, theta[..., None, :], counts, ages, of_pair)
+    at_a_time = PAIRS_OF_GROUPS_PER_BLOCK if groups else PAIRS_PER_BLOCK
+    return take(np.concatenate(map_blocks(prepared.at, len(ages), at_a_time))[:, 0], pairs.index)
 
 
-def _scale(model: TransactionModel, draws: Array) -> float:
-    """Return the shortest time-like parameter: the future's nearest singularity in T lies at minus this."""
-    return min(
-        float(draws[:, i].min()) for i, parameter in enumerate(model.parameters) if parameter.dimension == "time"
-    )
+def _scale(model: TransactionModel, draws: Array) -> Array:
+    """Return the shortest time-like parameter over draws: the future's nearest singularity in T lies at minus this."""
+    time = [parameter.dimension == "time" for parameter in model.parameters]
+    return np.asarray(draws[..., time].min(axis=(-2, -1)))
 
 
 def _first_panel(model: TransactionModel, draws: Array, x: Array, T: Array) -> float:
@@ -187,9 +275,14 @@ def _first_panel(model: TransactionModel, draws: Array, x: Array, T: Array) -> f
     scale = _scale(model, draws)
     last = max(len(x) - FEW, 0)
     busiest = np.unique([np.argmax(x), np.argmin(T), *np.argpartition(x / (T + scale), last)[last:]])
-    age = T[busiest, None] + scale
-    _, now = model.future(draws, x[busiest, None], T[busiest, None], np.zeros(1))
+    return float(_fall_time(model, draws, x[busiest], T[busiest], scale).min())
+
+
+def _fall_time(model: TransactionModel, theta: Array, x: Array, T: Array, scale: Array) -> Array:
+    """Return times in which the intensity falls by little, shape (points, draws); `scale` broadcasts against it."""
+    age = T[:, None] + scale
+    _, now = model.future(theta, x[:, None], T[:, None], np.zeros(1))
     step = 1e-7 * np.minimum(age, 1.0 / now)  # the age counts from -scale, which may be far off
-    _, soon = model.future(draws, x[busiest, None], T[busiest, None], step)
+    _, soon = model.future(theta, x[:, None], T[:, None], step)
     fall = np.maximum(-np.log(np.maximum(soon / now, LEAST)) / step, 0.0)
-    return float(np.min(np.minimum(1.0 / (1.0 / age + fall), 4.0 / now)))
+    return np.asarray(np.minimum(1.0 / (1.0 / age + fall), 4.0 / now))

@@ -143,7 +143,8 @@ def draw_orders(
     p, q, v = np.moveaxis(theta, -1, 0)
     x, spent = _known(x, mean_spend)
     nu = generator.gamma(q + p * x) / (v + spent)
-    return np.asarray(generator.gamma(p, size=len(owner)) / nu[owner])
+    shape = p[owner] if p.ndim else p
+    return np.asarray(generator.gamma(shape, size=len(owner)) / nu[owner])
 
 
 GAMMA_GAMMA = SpendModel(

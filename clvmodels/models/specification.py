@@ -350,7 +350,7 @@ class SpendModel(Model):
         ``(theta, x, mean_spend)``: expected value of a future order; the population mean where x = 0.
     draw_orders
         ``(theta, x, mean_spend, owner, generator)``: draws order values, `owner` the customer of each, given the
-        customers' histories.
+        customers' histories; theta is one point of the parameters, or one of each customer.
 
     Examples
     --------

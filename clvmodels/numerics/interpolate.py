@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,8 +25,9 @@ __all__ = ["AgeInterpolant", "Function", "angles", "by_age", "spans", "to_coeffi
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
-Function = Callable[[Index, Array, Array], Array]
-"""``(draws, x, T)``: values of some draws at points, shape (points, draws, outputs); x and T of shape (points,)."""
+Function = Callable[[Index, Any, Array], Array]
+"""``(draws, x, T)``: values of some draws at points, shape (points, draws, outputs); T of shape (points,), and x, the
+number of purchases, or the number of a curve where it is not the only thing that curves over T differ in."""
 
 POINTS: Final = (8, 10, 12, 16, 24, 32)
 WANTED: Final = np.log(1e12)
@@ -52,7 +53,7 @@ class AgeInterpolant:
     draws
         Number of draws of the parameters.
     scale
-        Distance of the nearest singularity below T = 0.
+        Distance of the nearest singularity below T = 0, of each x; shape (counts,).
     starts
         Where each x begins among the pairs, and their number; shape (counts + 1,).
     coefficients
@@ -61,10 +62,10 @@ class AgeInterpolant:
     """
 
     function: Function
-    x: Array
+    x: Array | Index
     T: Array
     draws: int
-    scale: float
+    scale: Array
     starts: Index
     coefficients: tuple[Array | None, ...]
 
@@ -92,7 +93,7 @@ class AgeInterpolant:
 
     def _interpolated(self, group: int, coefficients: Array, start: int, stop: int) -> Array:
         low, high = self.T[self.starts[group]], self.T[self.starts[group + 1] - 1]
-        polynomials = _polynomials(_position(self.T[start:stop], low, high, self.scale), len(coefficients))
+        polynomials = _polynomials(_position(self.T[start:stop], low, high, self.scale[group]), len(coefficients))
         # Not by BLAS, whose own threads and those of the blocks would get into each other's way.
         values: Array = np.einsum("ji,jk->ik", polynomials, coefficients.reshape(len(coefficients), -1))
         values = values.reshape(stop - start, *coefficients.shape[1:])
@@ -102,7 +103,7 @@ class AgeInterpolant:
         return values
 
 
-def by_age(function: Function, x: Array, T: Array, scale: float, draws: int) -> AgeInterpolant:
+def by_age(function: Function, x: Array | Index, T: Array, scale: float | Array, draws: int) -> AgeInterpolant:
     """Prepare to evaluate ``function`` at many pairs (x, T), calling it at as few points as possible.
 
     Parameters
@@ -112,7 +113,7 @@ def by_age(function: Function, x: Array, T: Array, scale: float, draws: int) -> 
     x, T
         Distinct pairs of number of purchases and age, sorted by x, then T; shape (pairs,).
     scale
-        Distance of the nearest singularity below T = 0 under any of the draws, in the unit of T.
+        Distance of the nearest singularity below T = 0 under any of the draws, in the unit of T; or that of each x.
     draws
         Number of draws of the parameters.
 
@@ -125,6 +126,7 @@ def by_age(function: Function, x: Array, T: Array, scale: float, draws: int) -> 
     """
     starts = np.flatnonzero(np.concatenate((x[:-1] != x[1:], [True]))) + 1 if len(x) else np.zeros(0, np.int64)
     starts = np.concatenate(([0], starts))
+    scale = np.broadcast_to(np.asarray(scale, float), len(starts) - 1)
     levels, ages = _levels(T, starts, scale), np.diff(starts)
     todo = np.ones((len(levels), draws), dtype=bool)
     coefficients: list[Array | None] = [None] * len(levels)
@@ -133,7 +135,7 @@ def by_age(function: Function, x: Array, T: Array, scale: float, draws: int) -> 
         if not len(groups):
             continue
         some = np.flatnonzero(todo[groups].any(axis=0))
-        nodes = _nodes(T[starts[groups]], T[starts[groups + 1] - 1], scale, points)
+        nodes = _nodes(T[starts[groups]], T[starts[groups + 1] - 1], scale[groups], points)
         found = _coefficients(function, some, x[starts[groups]], nodes)
         for group, (new, good) in zip(groups, found, strict=True):
             coefficients[group] = _joined(coefficients[group], new, some[good], good, draws)
@@ -149,16 +151,16 @@ def spans(x: Array, points: int) -> list[slice]:
     >>> spans(np.array([0.0, 0.0, 1.0, 2.0, 2.0]), 3)
     [slice(0, 3, None), slice(3, 5, None)]
     """
-    cuts, size, start = [0], 0, 0
-    for stop in [*(np.flatnonzero(np.diff(x)) + 1).tolist(), len(x)]:
-        more = min(stop - start, POINTS[-1])
-        if size + more > points and size:
-            cuts, size = [*cuts, start], 0
-        size, start = size + more, stop
-    return [slice(first, last) for first, last in pairwise([*cuts, len(x)]) if first < last]
+    starts = np.concatenate(([0], np.flatnonzero(np.diff(x)) + 1, [len(x)])) if len(x) else np.zeros(1, np.int64)
+    held = np.concatenate(([0], np.cumsum(np.minimum(np.diff(starts), POINTS[-1]))))
+    cuts = [0]
+    while cuts[-1] < len(starts) - 1:
+        last = int(np.searchsorted(held, held[cuts[-1]] + points, "right")) - 1
+        cuts.append(max(last, cuts[-1] + 1))
+    return [slice(first, last) for first, last in pairwise(starts[cuts].tolist())]
 
 
-def _levels(T: Array, starts: Index, scale: float) -> Index:
+def _levels(T: Array, starts: Index, scale: Array) -> Index:
     """Return which of `POINTS` each x should do with: the Bernstein ellipse that touches the edges of the strip."""
     half = 0.5 * (np.log1p(T[starts[1:] - 1] / scale) - np.log1p(T[starts[:-1]] / scale))
     height = np.pi / np.maximum(half, 1e-3)
@@ -166,7 +168,9 @@ def _levels(T: Array, starts: Index, scale: float) -> Index:
     return np.asarray(np.minimum(np.searchsorted(POINTS, enough), len(POINTS) - 1))
 
 
-def _coefficients(function: Function, draws: Index, x: Array, nodes: Array) -> list[tuple[Array, NDArray[np.bool_]]]:
+def _coefficients(
+    function: Function, draws: Index, x: Array | Index, nodes: Array
+) -> list[tuple[Array, NDArray[np.bool_]]]:
     """Return for each row of nodes (groups, points) the coefficients, and for which draws they are good."""
     points = nodes.shape[1]
     at_a_time = max(VALUES_AT_A_TIME // (points * len(draws)), 1)
@@ -217,10 +221,11 @@ def to_coefficients(points: int) -> Array:
     return np.asarray(matrix)
 
 
-def _nodes(low: Array, high: Array, scale: float, points: int) -> Array:
+def _nodes(low: Array, high: Array, scale: Array, points: int) -> Array:
     """Return the ages to evaluate at between those of each group, shape (groups, points)."""
     start, end = np.log1p(low / scale)[:, None], np.log1p(high / scale)[:, None]
-    return np.asarray(scale * np.expm1(0.5 * (start + end) + 0.5 * (end - start) * np.cos(angles(points))))
+    middle = 0.5 * (start + end) + 0.5 * (end - start) * np.cos(angles(points))
+    return np.asarray(scale[:, None] * np.expm1(middle))
 
 
 def _position(T: Array, low: float, high: float, scale: float) -> Array:

@@ -10,13 +10,14 @@ of a `TimeGrid` serve them all: the factor is integrated exactly against the int
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["TimeGrid", "Weighting", "log_integral_of_peak"]
+__all__ = ["NestedGrids", "TimeGrid", "Weighting", "log_integral_of_peak"]
 
 Array = NDArray[np.float64]
 
@@ -97,23 +98,70 @@ class TimeGrid:
     @cached_property
     def nodes(self) -> Array:
         """The times at which the integrand is wanted, shape (panels * 16,)."""
-        left, right = self.breaks[:-1, None], self.breaks[1:, None]
-        return np.ravel(0.5 * (left + right) + 0.5 * (right - left) * LEGENDRE_NODES)
+        return _panel_nodes(self.breaks)
 
     def weights(self, weighting: Weighting) -> Array:
         """Return weights w such that ``f(nodes) @ w`` is the integral of the weighting's factor times f."""
         end = min(weighting.end, self.end)
-        inner = np.append(weighting.jumps, end)
-        return np.concatenate(
-            [
-                _panel_weights(weighting, end, left, right, inner[(inner > left) & (inner < right)])
-                for left, right in zip(self.breaks[:-1], self.breaks[1:], strict=True)
-            ]
-        )
+        return np.concatenate([_panel_weights(weighting, end, *panel) for panel in pairwise(self.breaks.tolist())])
 
 
-def _panel_weights(weighting: Weighting, end: float, left: float, right: float, inner: Array) -> Array:
+@dataclass(frozen=True)
+class NestedGrids:
+    """Grids in time that cover the same range: each level has a shorter first panel, and all share the others.
+
+    Attributes
+    ----------
+    weightings
+        The factors to integrate with.
+    """
+
+    weightings: tuple[Weighting, ...]
+    _panels: dict[tuple[float, float], Array] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _levels: dict[int, tuple[Array, Array]] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    @cached_property
+    def end(self) -> float:
+        """The time that is covered."""
+        return max(weighting.end for weighting in self.weightings)
+
+    def level(self, first: Array) -> NDArray[np.int64]:
+        """Return the level whose first panel is as long as `first`, or shorter by less than `GROWTH`.
+
+        Examples
+        --------
+        >>> NestedGrids((Weighting(np.ones_like, 90.0),)).level(np.array([100.0, 40.0, 10.0]))
+        array([0, 1, 2])
+        """
+        ratio = np.maximum(self.end / first, 1.0)
+        return np.asarray(np.ceil(np.log(ratio) / np.log(GROWTH) - 1e-12).astype(np.int64))
+
+    def at(self, level: int) -> tuple[Array, Array]:
+        """Return the nodes of a level, shape (nodes,), and the weights of each factor, shape (nodes, weightings)."""
+        if level not in self._levels:
+            breaks = np.array([0.0, *(self.end / GROWTH**k for k in range(level, -1, -1))])
+            weights = [self._weights(left, right) for left, right in pairwise(breaks.tolist())]
+            self._levels[level] = _panel_nodes(breaks), np.concatenate(weights)
+        return self._levels[level]
+
+    def _weights(self, left: float, right: float) -> Array:
+        """Return the weights of one panel, shape (16, weightings); kept once found."""
+        if (left, right) not in self._panels:
+            columns = [_panel_weights(one, min(one.end, self.end), left, right) for one in self.weightings]
+            self._panels[left, right] = np.column_stack(columns)
+        return self._panels[left, right]
+
+
+def _panel_nodes(breaks: Array) -> Array:
+    """Return 16 nodes in each panel between consecutive breaks."""
+    left, right = breaks[:-1, None], breaks[1:, None]
+    return np.ravel(0.5 * (left + right) + 0.5 * (right - left) * LEGENDRE_NODES)
+
+
+def _panel_weights(weighting: Weighting, end: float, left: float, right: float) -> Array:
     """Integrate factor times each Lagrange polynomial over a panel, piece by piece between the jumps."""
+    breaks = np.append(np.asarray(weighting.jumps, float), end)
+    inner = breaks[(breaks > left) & (breaks < right)]
     total = np.zeros(PER_PANEL)
     if right <= left or left >= end:
         return total

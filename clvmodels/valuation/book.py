@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, overload
@@ -86,7 +85,7 @@ class Book:
     assumptions: Assumptions
     histories: Histories
     order_value: Array
-    ahead: Sequence[ResidualExpectations]
+    ahead: ResidualExpectations
     weight: Array | None = None
     _draws: dict[tuple[bool, int | None], Uncertainty] = field(default_factory=dict, init=False)
 
@@ -97,12 +96,10 @@ class Book:
 
     def _future(self, horizon: int, years: float | None) -> DiscountedDrivers:
         """Return the same within one of the horizons."""
-        D, L, G = (np.empty(len(self.histories)) for _ in range(3))
+        ahead = self.ahead
         grown = horizon - len(HORIZONS) - 1  # counted from the last: the same if values do not grow
-        for some in self.ahead:
-            D[some.rows] = some.purchases[some.index, horizon]
-            G[some.rows] = some.purchases[some.index, grown]
-            L[some.rows] = some.living[some.index, horizon] / self.assumptions.year_in(self.transactions.unit)
+        D, G = (ahead.purchases[:, column][ahead.index] for column in (horizon, grown))
+        L = ahead.living[:, horizon][ahead.index] / self.assumptions.year_in(self.transactions.unit)
         return DiscountedDrivers(
             D, L, self.order_value, G, calendar_years(self.assumptions, self.transactions.unit, years)
         )
@@ -110,10 +107,7 @@ class Book:
     @cached_property
     def alive(self) -> Array:
         """P(alive) of the customers, shape (customers,)."""
-        alive = np.empty(len(self.histories))
-        for some in self.ahead:
-            alive[some.rows] = some.alive[some.index]
-        return alive
+        return self.ahead.alive[self.ahead.index]
 
     def rlv_within(self, years: int) -> Array:
         """Return the part of the residual lifetime value that comes within some years, shape (customers,).
@@ -715,12 +709,12 @@ def valued(
     require_end(transactions, assumptions)
     kinds = (discounting, growing) if assumptions.growth else (discounting,)
     weightings = [kind(assumptions, transactions.unit, years) for kind in kinds for years in (*HORIZONS, None)]
-    expected = tuple(ahead(transactions, histories, weightings))
+    expected = ahead(transactions, histories, weightings)
     require_finite_drivers(transactions, expected)
     if isinstance(histories, LazyHistories):
         from clvmodels.valuation.lazy_book import LazyBook
 
-        return LazyBook(transactions, spend, assumptions, histories, expected[0])
+        return LazyBook(transactions, spend, assumptions, histories, expected)
     book = Book(transactions, spend, assumptions, histories, order_values(spend, histories), expected)
     book.equity  # noqa: B018 - refused here rather than at the first figure, where it is no finite number
     return book
@@ -742,8 +736,5 @@ def order_values(spend: SpendFit, histories: Histories) -> Array:
         If a customer's mean order value is too large.
     """
     require_amounts(histories)
-    Z = np.empty(len(histories))
-    for part in spend.parts(histories):
-        rows = slice(None) if part.rows is None else part.rows
-        Z[rows] = spend.model.expected_spend(part.estimate, histories.frequency[rows], histories.monetary_value[rows])
-    return Z
+    theta = spend.parameters(histories).point(slice(None))
+    return np.asarray(spend.model.expected_spend(theta, histories.frequency, histories.monetary_value))

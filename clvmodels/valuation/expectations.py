@@ -23,7 +23,7 @@ from clvmodels.valuation.uncertainty import (
     common_noise,
     customers_of,
     drawn_rates,
-    joined,
+    of_nobody,
     summary_of,
 )
 
@@ -46,13 +46,14 @@ def expected(basis: Basis, histories: Histories, group: Index | None = None) -> 
     group = np.zeros(len(histories), np.int64) if group is None else group
     groups = int(group.max(initial=0)) + 1
     noise = common_noise(basis, np.random.default_rng(SEED_OF_RATES))
-    found = [(one.rows, _expected(basis, one, groups, noise)) for one in customers_of(basis, histories, group)]
-    return joined(found, len(histories), len(basis.names), groups)
+    if not len(histories):
+        return of_nobody(len(basis.names), groups)
+    return _expected(basis, customers_of(basis, histories, group), groups, noise)
 
 
 def _expected(basis: Basis, customers: Customers, groups: int, noise: Mapping[str, Array]) -> Uncertainty:
-    """Return the draws of customers who share the parameters of both fits."""
-    transactions, spend, unit = basis.transactions, basis.spend, basis.transactions.unit
+    """Return the draws of the customers."""
+    model, spend, unit = basis.transactions.model, basis.spend.model, basis.transactions.unit
     distinct, some = _distinct(customers)
     noise = {name: numbers[: customers.draws] for name, numbers in noise.items()}
     weights = distinct.weight
@@ -67,10 +68,10 @@ def _expected(basis: Basis, customers: Customers, groups: int, noise: Mapping[st
     def use(rows: Index | slice, alive: Array, ahead: Array) -> tuple[Array, Array]:
         D, G = (alive * ahead[..., kind] for kind in (0, len(kinds) - 1))
         L = alive * ahead[..., len(kinds)] / basis.assumptions.year_in(unit)
-        Z = spend.model.expected_spend(customers.spend, x[rows, None], mean_spend[rows, None])
+        Z = spend.expected_spend(some.spend.theta(rows), x[rows, None], mean_spend[rows, None])
         shape = (len(D), customers.draws)
         first = rows.start if isinstance(rows, slice) else int(rows[0])
-        generator = np.random.default_rng([SEED_OF_RATES, int(customers.rows[0]), first])
+        generator = np.random.default_rng([SEED_OF_RATES, 0, first])
         drawn = drawn_rates(some, (rows, None), noise, shape, generator)
         values = basis.values(drawn, DiscountedDrivers(D, L, Z, G, K), shape)
         rlv, weight = values.sum(axis=0), weights[rows]
@@ -78,16 +79,14 @@ def _expected(basis: Basis, customers: Customers, groups: int, noise: Mapping[st
         table[rows] = summary_of(rlv)
         return np.einsum("i,kij->kj", weight, values), by_group
 
-    given = residuals(transactions.model, customers.transactions, x, T, weightings)
-    found = over_blocks(
-        transactions.model, customers.transactions, distinct, given, use, memory=MEMORY, width=customers.draws
-    )
+    given = residuals(model, some.transactions.draws, x, T, weightings, some.transactions.group)
+    found = over_blocks(model, some.transactions, distinct, given, use, memory=MEMORY, width=customers.draws)
     sums, by_group = (np.sum(some, axis=0) for some in zip(*found, strict=True))
     return Uncertainty(sums, table[distinct.index], by_group)
 
 
 def _distinct(customers: Customers) -> tuple[DistinctRows, Customers]:
-    """Return the distinct customers, and their groups and rates; who has a rate that is not sure is one of a kind.
+    """Return the distinct customers, with parameters, groups and rates; who has an unsure rate is one of a kind.
 
     Groups come after all that tells such customers apart, so that these stand in the same order whatever the groups,
     and the same rates are drawn for them.
@@ -95,15 +94,22 @@ def _distinct(customers: Customers) -> tuple[DistinctRows, Customers]:
     varying = [name for name, rate in customers.rates.items() if isinstance(rate, np.ndarray)]
     unsure = customers.own or customers.common
     columns = [customers.x, customers.t_x, customers.T, customers.mean_spend]
+    columns += [*customers.transactions.columns(), *customers.spend.columns()]
     columns += [np.asarray(customers.rates[name]) for name in varying]
     columns += [*customers.own.values(), *customers.common.values()]
     columns += [np.arange(float(len(customers.x)))] if unsure else []
     distinct = distinct_rows(*columns, customers.group.astype(float), with_order=True)
     found = iter(np.ascontiguousarray(distinct.rows[:, 4:].T))
+    transactions, spend = (
+        each.of_groups(np.array([next(found) for _ in each.columns()]))
+        for each in (customers.transactions, customers.spend)
+    )
     rates = {**customers.rates, **{name: next(found) for name in varying}}
     own, common = ({name: next(found) for name in some} for some in (customers.own, customers.common))
     group = np.ascontiguousarray(distinct.rows[:, -1]).astype(np.int64)
-    return distinct, replace(customers, rates=rates, own=own, common=common, group=group)
+    return distinct, replace(
+        customers, transactions=transactions, spend=spend, rates=rates, own=own, common=common, group=group
+    )
 
 
 def _by_group(groups: int, group: Index, weight: Array, rlv: Array) -> Array:

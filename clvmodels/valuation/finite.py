@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -94,7 +93,7 @@ def _largest_growth(assumptions: Assumptions) -> float:
     return -float(forces.smooth(times).min(initial=0.0))
 
 
-def require_finite_drivers(orders: Fit, ahead: Sequence[ResidualExpectations]) -> None:
+def require_finite_drivers(orders: Fit, expected: ResidualExpectations) -> None:
     """Refuse a valuation whose expected orders or living times are no finite numbers.
 
     Raises
@@ -102,13 +101,13 @@ def require_finite_drivers(orders: Fit, ahead: Sequence[ResidualExpectations]) -
     FitError
         Which names the parameters.
     """
-    for group in ahead:
-        if not (np.isfinite(group.purchases).all() and np.isfinite(group.living).all()):
-            values = ", ".join(f"{name} {value:.4g}" for name, value in orders.params.items())
-            raise FitError(
-                f"{orders.model.name}: expected orders are no finite numbers under the parameters {values}; such "
-                "extreme parameters say that the model does not suit the data: fit another one, or state others"
-            )
+    if np.isfinite(expected.purchases).all() and np.isfinite(expected.living).all():
+        return
+    values = ", ".join(f"{name} {value:.4g}" for name, value in orders.params.items())
+    raise FitError(
+        f"{orders.model.name}: expected orders are no finite numbers under the parameters {values}; such extreme"
+        " parameters say that the model does not suit the data: fit another one, or state others"
+    )
 
 
 def require_amounts(histories: Histories) -> None:

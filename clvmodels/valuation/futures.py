@@ -34,7 +34,7 @@ from clvmodels.valuation.uncertainty import (
     common_noise,
     customers_of,
     drawn_rates,
-    joined,
+    of_nobody,
     summary_of,
 )
 
@@ -57,20 +57,21 @@ ROWS_PER_BLOCK: Final = 256
 
 def simulated_futures(basis: Basis, histories: Histories, seed: int | None) -> Uncertainty:
     """Return what the customers really do in one future simulated under each pair of draws of the parameters."""
-    some = list(customers_of(basis, histories, np.zeros(len(histories), np.int64)))
-    *seeds, last = np.random.SeedSequence(seed).spawn(len(some) + 1)
-    noise = common_noise(basis, np.random.default_rng(last))
-    found = [(one.rows, _realised(basis, one, noise, seed)) for one, seed in zip(some, seeds, strict=True)]
-    return joined(found, len(histories), len(basis.names), 1)
+    if not len(histories):
+        return of_nobody(len(basis.names), 1)
+    of_customers, of_rates = np.random.SeedSequence(seed).spawn(2)
+    noise = common_noise(basis, np.random.default_rng(of_rates))
+    customers = customers_of(basis, histories, np.zeros(len(histories), np.int64))
+    return _realised(basis, customers, noise, of_customers)
 
 
 def _realised(
     basis: Basis, customers: Customers, noise: Mapping[str, Array], seed: np.random.SeedSequence
 ) -> Uncertainty:
-    """Return the draws of customers who share the parameters of both fits."""
+    """Return the draws of the customers."""
     draws = customers.draws if customers.draws > 1 else LARGEST_NUMBER_OF_DRAWS
     sums = np.zeros((len(basis.names), draws))
-    table = np.empty((len(customers.rows), len(CUSTOMER_COLUMNS)))
+    table = np.empty((len(customers.x), len(CUSTOMER_COLUMNS)))
     for some in _slices(basis, customers, draws):
         rlv = np.empty((draws, some.stop - some.start))
 
@@ -96,10 +97,11 @@ def _realised(
 def _slices(basis: Basis, customers: Customers, draws: int) -> list[slice]:
     """Cut customers so that their values, and the purchases expected of them under one draw, are not too many."""
     model, unit, assumptions = basis.transactions.model, basis.transactions.unit, basis.assumptions
-    x, T = customers.x, customers.T
-    alive = model.p_alive(customers.estimate, x, customers.t_x, T)
+    x, T, group = customers.x, customers.T, customers.transactions.group
+    estimate = customers.transactions.estimate
+    alive = model.p_alive(customers.transactions.point(slice(None)), x, customers.t_x, T)
     time = _Thinning.of(assumptions, unit).integral(np.asarray(_end(assumptions, unit)))
-    bought = alive * expected_purchases(model, customers.estimate, x, T, float(time))
+    bought = alive * expected_purchases(model, estimate, x, T, float(time), group)
     size = np.cumsum(np.maximum(bought / EVENTS_AT_A_TIME, draws / NUMBERS_AT_A_TIME))
     cuts = np.flatnonzero(np.diff(np.floor(size))) + 1
     return [slice(first, last) for first, last in pairwise([0, *cuts.tolist(), len(x)])]
@@ -110,7 +112,7 @@ def _one_future(
 ) -> DiscountedDrivers:
     """Return what some customers do under one draw: discounted orders and living years, and what an order was worth."""
     transactions, spend = basis.transactions, basis.spend
-    theta, other = (theta[draw % len(theta)] for theta in (customers.transactions, customers.spend))
+    theta, other = (each.draw(draw, some) for each in (customers.transactions, customers.spend))
     x, t_x, T, mean_spend = (column[some] for column in (customers.x, customers.t_x, customers.T, customers.mean_spend))
     alive = generator.random(len(x)) < transactions.model.p_alive(theta, x, t_x, T)
     traits = transactions.model.draw_traits(theta, x, T, generator)

@@ -125,7 +125,7 @@ class LazyBook:
             self.assumptions.replace({name: ByColumn(_mean(name)) for name in means}),
             counted.histories,
             order_values(self.spend, counted.histories) if stated is None else stated,
-            (replace(self.ahead, index=counted.place),),
+            replace(self.ahead, index=counted.place),
             counted.weight,
         )
 

@@ -1,8 +1,8 @@
-"""What customers are expected to do: weighted integrals over the time ahead, of those with the same parameters each."""
+"""What customers are expected to do: weighted integrals over the time ahead."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from clvmodels.data.histories import Histories
 from clvmodels.data.lazy import LazyHistories
-from clvmodels.inference.predictions import distinct_of
+from clvmodels.inference.parameters import distinct_histories
 from clvmodels.inference.transaction_fit import TransactionFit
 from clvmodels.models.derived import alive, residual
 from clvmodels.numerics.quadrature import Weighting
@@ -23,14 +23,12 @@ Index = NDArray[np.int64]
 
 @dataclass(frozen=True, eq=False)
 class ResidualExpectations:
-    """What some customers are expected to do, at the estimate of their parameters.
+    """What customers are expected to do, at the estimate of their parameters.
 
     Attributes
     ----------
-    rows
-        Who they are, by position.
     index
-        For each of them its row below.
+        For each customer their row below.
     alive
         P(alive) now, shape (distinct histories,).
     purchases, living
@@ -38,7 +36,6 @@ class ResidualExpectations:
         unit of the fit.
     """
 
-    rows: Index | slice
     index: Index
     alive: Array
     purchases: Array
@@ -47,8 +44,8 @@ class ResidualExpectations:
 
 def ahead(
     transactions: TransactionFit, histories: Histories | LazyHistories, weightings: Sequence[Weighting]
-) -> Iterator[ResidualExpectations]:
-    """Yield what customers are expected to do, for those with the same parameters each.
+) -> ResidualExpectations:
+    """Return what customers are expected to do, by distinct history under the same parameters.
 
     Parameters
     ----------
@@ -59,12 +56,12 @@ def ahead(
     weightings
         The factors to integrate with, such as discount factors.
     """
-    for part in transactions.parts(histories):
-        distinct = distinct_of(part, histories)
-        x, t_x, T = np.ascontiguousarray(distinct.rows.T)
-        now = alive(transactions.model, part.estimate, x, t_x, T)
-        purchases, living = residual(transactions.model, part.estimate, x, T, weightings)
-        for integral in (purchases, living):
-            np.multiply(integral, now[:, None], out=integral)
-        index = np.arange(len(x)) if isinstance(histories, LazyHistories) else distinct.index
-        yield ResidualExpectations(slice(None) if part.rows is None else part.rows, index, now, purchases, living)
+    distinct, parameters = distinct_histories(transactions.parameters(histories), histories)
+    model, theta, group = transactions.model, parameters.estimate, parameters.group
+    x, t_x, T = np.ascontiguousarray(distinct.rows[:, :3].T)
+    now = alive(model, theta, x, t_x, T, group)
+    purchases, living = residual(model, theta, x, T, weightings, group)
+    for integral in (purchases, living):
+        np.multiply(integral, now[:, None], out=integral)
+    index = np.arange(len(x)) if isinstance(histories, LazyHistories) else distinct.index
+    return ResidualExpectations(index, now, purchases, living)

@@ -131,9 +131,5 @@ def _delayed(weighting: Weighting, time: float) -> Weighting:
 
 def _integrals(book: Book, weightings: list[Weighting]) -> tuple[Array, Array]:
     """Return weighted expected purchases and living time, shape (weightings, customers) each."""
-    shape = (len(weightings), len(book.histories))
-    purchases, living = np.empty(shape), np.empty(shape)
-    for some in ahead(book.transactions, book.histories, weightings):
-        purchases[:, some.rows] = some.purchases.T[:, some.index]
-        living[:, some.rows] = some.living.T[:, some.index]
-    return purchases, living
+    expected = ahead(book.transactions, book.histories, weightings)
+    return expected.purchases.T[:, expected.index], expected.living.T[:, expected.index]

@@ -6,7 +6,7 @@ Memory is bounded: customers are taken in blocks, and draws are summarised withi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from scipy import special
 
 from clvmodels.data.histories import Histories
+from clvmodels.inference.parameters import Parameters
 from clvmodels.inference.predictions import summarise
 from clvmodels.inference.spend_fit import SpendFit
 from clvmodels.inference.transaction_fit import TransactionFit
@@ -31,7 +32,7 @@ __all__ = [
     "common_noise",
     "customers_of",
     "drawn_rates",
-    "joined",
+    "of_nobody",
     "summary_of",
 ]
 
@@ -122,31 +123,25 @@ class Uncertainty:
 
 @dataclass(frozen=True, eq=False)
 class Customers:
-    """Customers who share the parameters of both fits.
+    """The customers that are valued.
 
     Attributes
     ----------
-    rows
-        Who they are, by position.
     transactions, spend
-        Paired draws of the parameters, shape (draws, parameters); one draw is paired with all.
-    estimate
-        Point estimate of the model of transactions.
+        Their parameters, with paired draws; one draw is paired with all.
     x, t_x, T, mean_spend
         Their histories; mean spend is -1 where it is not known.
     rates, own, common
         The rates by name, one number or shape (customers,), and the standard deviations of some: of each customer's
         own, and common to all.
     group
-        The number of the group that each belongs to.
+        The number of the group of the statement that each belongs to.
     weight
         How many customers each stands for; None: one.
     """
 
-    rows: Index
-    transactions: Array
-    spend: Array
-    estimate: Array
+    transactions: Parameters
+    spend: Parameters
     x: Array
     t_x: Array
     T: Array
@@ -160,7 +155,7 @@ class Customers:
     @property
     def draws(self) -> int:
         """Number of pairs of draws."""
-        return max(len(self.transactions), len(self.spend))
+        return max(self.transactions.number, self.spend.number)
 
 
 @dataclass(frozen=True, eq=False)
@@ -197,29 +192,21 @@ class Basis:
         return np.stack([np.broadcast_to(line.value(future), shape) for line in some])
 
 
-def customers_of(basis: Basis, histories: Histories, group: Index) -> Iterator[Customers]:
-    """Yield the customers of each part of the one fit who are in the same part of the other."""
-    every = np.arange(len(histories))
-    for part in basis.transactions.parts(histories):
-        for other in basis.spend.parts(histories):
-            here, there = (every if some.rows is None else some.rows for some in (part, other))
-            rows = np.intersect1d(here, there)
-            if len(rows):
-                mean_spend = histories.monetary_value[rows]
-                yield Customers(
-                    rows,
-                    *_paired(part.draws, other.draws),
-                    part.estimate,
-                    histories.frequency[rows],
-                    histories.recency[rows],
-                    histories.T[rows],
-                    np.where(np.isnan(mean_spend), -1.0, mean_spend),
-                    {name: _at(rate, rows) for name, rate in basis.rates.items()},
-                    {name: sd[rows] for name, sd in basis.own.items()},
-                    {name: sd[rows] for name, sd in basis.common.items()},
-                    group[rows],
-                    None if basis.weight is None else basis.weight[rows],
-                )
+def customers_of(basis: Basis, histories: Histories, group: Index) -> Customers:
+    """Return the customers with the parameters of both fits, draw i of the one paired with draw i of the other."""
+    mean_spend = histories.monetary_value
+    return Customers(
+        *_paired(basis.transactions.parameters(histories), basis.spend.parameters(histories)),
+        histories.frequency,
+        histories.recency,
+        histories.T,
+        np.where(np.isnan(mean_spend), -1.0, mean_spend),
+        basis.rates,
+        basis.own,
+        basis.common,
+        group,
+        basis.weight,
+    )
 
 
 def _at(rate: float | Array, rows: Index | slice | tuple[Index | slice, None]) -> float | Array:
@@ -323,11 +310,11 @@ SHARE: Final = _Law(
 )
 
 
-def _paired(transactions: Array, spend: Array) -> tuple[Array, Array]:
+def _paired(transactions: Parameters, spend: Parameters) -> tuple[Parameters, Parameters]:
     """Return pairs of draws; the fewer begin again at the first when they are used up, and a single one stays one."""
-    draws = max(len(transactions), len(spend))
+    draws = max(transactions.number, spend.number)
     which = np.linspace(0, draws - 1, min(draws, LARGEST_NUMBER_OF_DRAWS)).round().astype(np.int64)
-    first, second = (some[which % len(some)] if len(some) > 1 else some for some in (transactions, spend))
+    first, second = (each.of_draws(which % each.number) if each.number > 1 else each for each in (transactions, spend))
     return first, second
 
 
@@ -337,13 +324,7 @@ def summary_of(rlv: Array) -> Array:
     return np.column_stack([summarise(rlv)[:, 1:], loss])
 
 
-def joined(found: Sequence[tuple[Index, Uncertainty]], customers: int, lines: int, groups: int) -> Uncertainty:
-    """Return the draws of all customers from those of some and their positions; zeros if there are no customers."""
-    table = np.empty((customers, len(CUSTOMER_COLUMNS)))
-    for rows, some in found:
-        table[rows] = some.customers
-    if not found:
-        none = np.zeros((lines, LARGEST_NUMBER_OF_DRAWS))
-        return Uncertainty(none, table, np.zeros((groups, LARGEST_NUMBER_OF_DRAWS)))
-    sums = np.sum([some.lines for _, some in found], axis=0)
-    return Uncertainty(sums, table, np.sum([some.groups for _, some in found], axis=0))
+def of_nobody(lines: int, groups: int) -> Uncertainty:
+    """Return the draws of a valuation without customers: zeros."""
+    draws = LARGEST_NUMBER_OF_DRAWS
+    return Uncertainty(np.zeros((lines, draws)), np.empty((0, len(CUSTOMER_COLUMNS))), np.zeros((groups, draws)))

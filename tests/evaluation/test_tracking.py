@@ -289,4 +289,4 @@ def test_expected_purchases_by_age() -> None:
     fit = published("MBG/NBD")
     ages = np.array([0.5, 30.0, 1.0])
     expected = [fit.expected_purchases_new(age)["mean"] for age in ages]
-    np.testing.assert_allclose(purchases_at(fit.model, fit.draws, ages)[:, 0], expected, rtol=1e-12)
+    np.testing.assert_allclose(purchases_at(fit.model, fit.draws[None], ages)[0, :, 0], expected, rtol=1e-12)

@@ -333,8 +333,6 @@ def test_what_does_not_go_together_is_refused(rfm):
     priors = clv.BGNBD().default_priors
     with pytest.raises(FitError, match="takes no priors"):
         clv.BGNBD(priors=priors).fit(rfm)
-    with pytest.raises(FitError, match="knows no population of segments"):
-        clv.BGNBD().fit(rfm, by="segment")
     with pytest.raises(FitError, match="nutpie"):
         clv.BGNBD().fit(rfm, method="nuts", sampler="nutpy")
     with pytest.raises(DataError, match="segment"):

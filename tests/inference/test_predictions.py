@@ -12,7 +12,8 @@ import clvmodels as clv
 from clvmodels.errors import FitError, UnitError
 from clvmodels.inference import predictions
 from clvmodels.inference.estimator import TransactionEstimator
-from clvmodels.inference.predictions import Part, over_blocks, summarise, summary
+from clvmodels.inference.parameters import Parameters
+from clvmodels.inference.predictions import over_blocks, summarise, summary
 from clvmodels.inference.simulation import future_counts
 from clvmodels.inference.spend_fit import SpendFit
 from clvmodels.inference.transaction_fit import TransactionFit
@@ -143,7 +144,7 @@ def test_blocks_are_small(fit, rfm, model, monkeypatch):
     distinct = rfm.distinct
     seen = over_blocks(
         model,
-        fit.draws,
+        fit.parameters(rfm),
         distinct,
         purchases(model, 26.0),
         lambda rows, alive, future: (rows, alive.shape, future.shape),
@@ -283,12 +284,9 @@ def test_spend_is_summarised_over_draws(spenders):
 class TwoHalves(TransactionFit):
     """Customers at odd positions have the second half of the draws."""
 
-    def parts(self, histories):
-        half, every = len(self.draws) // 2, np.arange(len(histories))
-        return [
-            Part(self.draws[:half], self.draws[0], every[::2]),
-            Part(self.draws[half:], self.draws[half], every[1::2]),
-        ]
+    def parameters(self, histories):
+        draws = self.draws.reshape(2, -1, self.draws.shape[1])
+        return Parameters(draws, draws[:, 0], np.arange(len(histories)) % 2)
 
 
 def two_halves(fit):
@@ -296,7 +294,7 @@ def two_halves(fit):
 
 
 @pytest.mark.parametrize("question", QUESTIONS)
-def test_parts_are_put_together_by_position(question, fit, rfm):
+def test_parameters_by_row_are_those_of_each_customer(question, fit, rfm):
     halves = two_halves(fit)
     table = QUESTIONS[question](halves, rfm)
     for chain in range(2):
@@ -306,14 +304,14 @@ def test_parts_are_put_together_by_position(question, fit, rfm):
     assert halves.total_purchases(rfm, 26)["mean"] == pytest.approx(sum(sums))
 
 
-def test_parts_have_draws_and_futures_too(fit, rfm):
+def test_parameters_by_row_have_draws_and_futures_too(fit, rfm):
     halves = replace(two_halves(fit), theta=fit.theta)
-    asked = predictions.asked(halves, rfm, predictions.expected_purchases(fit.model, 26.0))
-    asked = replace(asked, chains=1)
-    assert asked.draws("x").shape == (1, 15, 300)
-    simulated = asked.simulated(26.0, seed=2)
+    prediction = predictions.predict(halves, rfm, predictions.expected_purchases(fit.model, 26.0))
+    prediction = replace(prediction, chains=1)
+    assert prediction.to_draws("x").shape == (1, 15, 300)
+    simulated = prediction.simulated(26.0, seed=2)
     assert simulated.table().shape == (300, 5)
-    assert simulated.draws("x").shape == (1, 15, 300)
+    assert simulated.to_draws("x").shape == (1, 15, 300)
 
 
 # ------------------------------------------------------------------------------------------------------ summaries
@@ -326,12 +324,13 @@ def test_quantiles_are_those_of_numpy(draws):
     np.testing.assert_allclose(summarise(values.copy()).T, expected, rtol=1e-12)
 
 
-def test_spend_has_one_part_of_all(spenders):
+def test_all_customers_share_the_parameters_of_a_pooled_fit(spenders):
     fit = scattered(clv.GammaGamma())
     assert isinstance(fit, SpendFit)
-    (part,) = fit.parts(spenders)
-    assert part.rows is None
-    np.testing.assert_array_equal(part.draws, fit.draws)
+    parameters = fit.parameters(spenders)
+    assert parameters.group is None
+    np.testing.assert_array_equal(parameters.draws, fit.draws)
+    np.testing.assert_array_equal(parameters.theta(slice(0, 2)), fit.draws)
 
 
 class TestArgumentsOfAWrongKind:

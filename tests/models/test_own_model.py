@@ -173,9 +173,14 @@ def _bent(theta, *columns):
     return value, gradient, 0.5 * curvature
 
 
+def _of_first_row(theta, *columns):
+    return BG_NBD.history_terms(theta[:1] if theta.ndim == 2 else theta, *columns)
+
+
 WRONG = {
     "starting points": {"starts": ((0.3, 0.2, 0.8),)},
     "broadcast": {"p_alive": lambda *columns: np.sum(BG_NBD.p_alive(*columns), keepdims=True)},
+    "parameters of its own": {"history_terms": _of_first_row},
     "gradients are those": {"history_terms": _shifted(BG_NBD.history_terms, 0.0, 1e-3)},
     "sums of terms": {"history_sums": lambda *columns: (BG_NBD.history_sums(*columns)[0], np.zeros(4))},
     "curvatures": {"history_expansion": _bent},

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from clvmodels.numerics import compiled_rows, distinct, twins
+from clvmodels.numerics import compiled_rows, distinct, kernels
 from clvmodels.numerics.distinct import distinct_rows
 
-CUSTOMERS = twins.MANY + 5
+CUSTOMERS = kernels.MANY + 5
 
 
 def days(generator):
@@ -49,8 +49,8 @@ def test_the_same_steps(grid):
     assert [distinct._steps(grid, column) for column in off] == [None] * 3
 
 
-def test_twins_of_the_same_bits_wait_for_the_compiler(monkeypatch):
-    assert twins.at_hand(twins.MANY)
-    assert not twins.at_hand(twins.MANY - 1)
-    monkeypatch.delitem(twins.sys.modules, "numba")
-    assert not twins.at_hand(twins.MANY)
+def test_kernels_of_the_same_bits_wait_for_the_compiler(monkeypatch):
+    assert kernels.at_hand(kernels.MANY)
+    assert not kernels.at_hand(kernels.MANY - 1)
+    monkeypatch.delitem(kernels.sys.modules, "numba")
+    assert not kernels.at_hand(kernels.MANY)

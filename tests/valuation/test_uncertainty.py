@@ -14,7 +14,7 @@ import clvmodels as clv
 from clvmodels.errors import AssumptionError, FitError
 from clvmodels.inference import predictions
 from clvmodels.inference.estimator import TransactionEstimator
-from clvmodels.inference.predictions import Part
+from clvmodels.inference.parameters import Parameters
 from clvmodels.inference.spend_fit import SpendFit
 from clvmodels.inference.transaction_fit import TransactionFit
 from clvmodels.models.registry import TRANSACTION_MODELS
@@ -129,8 +129,9 @@ def test_the_fewer_draws_begin_again(estimator, fits, rfm):
 
 
 def test_many_draws_are_thinned_evenly_and_stay_paired():
-    orders, spend = (np.arange(4000.0)[:, None] + shift for shift in (0.0, 0.5))
-    first, second = _paired(orders, spend)
+    transactions, spend = (np.arange(4000.0)[:, None] + shift for shift in (0.0, 0.5))
+    pairs = _paired(Parameters(transactions, transactions[0]), Parameters(spend, spend[0]))
+    first, second = (parameters.draws for parameters in pairs)
     assert len(first) == uncertainty.LARGEST_NUMBER_OF_DRAWS
     np.testing.assert_array_equal(second - first, 0.5)
     assert (first[0, 0], first[-1, 0]) == (0.0, 3999.0)
@@ -312,22 +313,19 @@ def test_an_annuity_is_the_integral_of_the_factor(timing, rate):
 class OrdersInTwo(TransactionFit):
     """The first customers have the first half of the draws."""
 
-    def parts(self, histories):
-        return in_two(self.draws, np.arange(len(histories)) < 20)
+    def parameters(self, histories):
+        return in_two(self.draws, np.arange(len(histories)) >= 20)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class SpendInTwo(SpendFit):
-    def parts(self, histories):
-        return in_two(self.draws, np.arange(len(histories)) % 3 == 0)
+    def parameters(self, histories):
+        return in_two(self.draws, np.arange(len(histories)) % 3 > 0)
 
 
-def in_two(draws, first):
-    half = len(draws) // 2
-    return [
-        Part(draws[:half], draws[0], np.flatnonzero(first)),
-        Part(draws[half:], draws[half], np.flatnonzero(~first)),
-    ]
+def in_two(draws, second):
+    halves = draws.reshape(2, -1, draws.shape[1])
+    return Parameters(halves, halves[:, 0], second.astype(np.int64))
 
 
 def test_customers_of_any_two_segments_are_valued(estimator, fits, rfm):

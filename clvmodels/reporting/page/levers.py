@@ -193,15 +193,15 @@ def _sums(book: Book, parts: Sequence[tuple[Line, Driver]], factors: Array) -> A
     K = np.array([calendar_years(each, unit) for each in others])
     sums = np.zeros((len(parts), len(factors)))
     n = len(factors)
-    for some in ahead(book.transactions, book.histories, weightings):
-        amounts = {
-            "sales": some.purchases[:, -n:],
-            "orders": some.purchases[:, :n],
-            "living years": some.living[:, :n] / year,
-        }
-        for k, (_, driver) in enumerate(parts):
-            weighted = np.bincount(some.index, weights=weights[k][some.rows], minlength=len(some.alive))
-            sums[k] += weighted.sum() * K if driver == "calendar years" else weighted @ amounts[driver]
+    expected = ahead(book.transactions, book.histories, weightings)
+    amounts = {
+        "sales": expected.purchases[:, -n:],
+        "orders": expected.purchases[:, :n],
+        "living years": expected.living[:, :n] / year,
+    }
+    for k, (_, driver) in enumerate(parts):
+        weighted = np.bincount(expected.index, weights=weights[k], minlength=len(expected.alive))
+        sums[k] = weighted.sum() * K if driver == "calendar years" else weighted @ amounts[driver]
     return sums
 
 
