@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from clvmodels.data.events import purchase_occasions as purchase_occasions
     from clvmodels.data.histories import Histories as Histories
     from clvmodels.data.holdout import Holdout as Holdout
-    from clvmodels.data.lazy import LazyHistories as LazyHistories
     from clvmodels.data.ledgers import Ledgers as Ledgers
     from clvmodels.data.transactions import rfm_summary as rfm_summary
     from clvmodels.data.transactions import rfm_train_test_split as rfm_train_test_split
@@ -36,7 +35,6 @@ if TYPE_CHECKING:
     from clvmodels.valuation.assumptions import Assumptions as Assumptions
     from clvmodels.valuation.book import Book as Book
     from clvmodels.valuation.book import value as value
-    from clvmodels.valuation.lazy_book import LazyBook as LazyBook
     from clvmodels.valuation.movement import movement as movement
     from clvmodels.valuation.scenarios import scenarios as scenarios
     from clvmodels.valuation.scenarios import tornado as tornado
@@ -59,8 +57,6 @@ _ROOMS: Final = {
     "Fit": "clvmodels.inference.fit",
     "Histories": "clvmodels.data.histories",
     "Holdout": "clvmodels.data.holdout",
-    "LazyBook": "clvmodels.valuation.lazy_book",
-    "LazyHistories": "clvmodels.data.lazy",
     "Ledgers": "clvmodels.data.ledgers",
     "backtest": "clvmodels.evaluation.backtest",
     "check_model": "clvmodels.inference.consistency",

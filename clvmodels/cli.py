@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import io
+import math
 import os
 import re
 import sys
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from clvmodels.data.histories import Histories
-    from clvmodels.data.lazy import LazyHistories
 
 __all__ = ["app", "main"]
 
@@ -199,7 +199,7 @@ def _read(
     clean_ids: bool,
     memory_gb: float | None = None,
     spill_folder: Path | None = None,
-) -> Histories | LazyHistories:
+) -> Histories:
     """Return the purchase histories of a log."""
     from clvmodels.data.transactions import rfm_summary
 
@@ -487,7 +487,7 @@ def report(
     def read(day: str) -> Histories:
         lines = (order_id, quantity, exclude_ids, clean_ids)
         how = (observation_start, day, returns, time_zone, time_format, kept, *lines)
-        return _read(log, customer_id, time, value, unit, resolution, *how).collect()
+        return _read(log, customer_id, time, value, unit, resolution, *how).collect(memory_gb=math.inf)
 
     with steps(len(models) + len(days) + 3, quiet=quiet) as step:
         with captured_warnings() as notes:

@@ -106,8 +106,7 @@ def require(got: object, kind: type, what: str, error: type[ClvError] = DataErro
     clvmodels.errors.DataError: a name is a text; got int
     """
     if not isinstance(got, kind):
-        fetched = "; what stays in an engine is fetched with .collect()" if hasattr(got, "collect") else ""
-        raise error(f"{what}; got {type(got).__name__}{fetched}")
+        raise error(f"{what}; got {type(got).__name__}")
 
 
 def on_axes(ax: Axes | None, *, title: str, x: str, y: str, grid: str = "y") -> Axes:

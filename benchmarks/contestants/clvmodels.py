@@ -105,7 +105,7 @@ def twelve_months() -> clv.Assumptions:
 
 def summarize(log: pd.DataFrame, end: str) -> clv.Histories:
     """Histories in weeks at the resolution of a day."""
-    rfm = clv.rfm_summary(
+    return clv.rfm_summary(
         log,
         customer_id="customer_id",
         time="date",
@@ -114,8 +114,6 @@ def summarize(log: pd.DataFrame, end: str) -> clv.Histories:
         resolution="day",
         observation_end=end,
     )
-    assert isinstance(rfm, clv.Histories)
-    return rfm
 
 
 def rfm_summary(log: pd.DataFrame) -> Call:
@@ -133,7 +131,7 @@ def read_histories(folder: str) -> Call:
 
     def call() -> dict[str, float]:
         rfm = clv.rfm_summary(f"{folder}/*.parquet", value="amount", resolution="day", observation_end=DATA_END)
-        assert isinstance(rfm, clv.LazyHistories)
+        assert not rfm.in_memory
         table = rfm.table
         sums = table.aggregate(repeats=table["frequency"].sum(), age=table["T"].mean()).to_pandas()
         return {"customers": len(rfm), "repeats": float(sums["repeats"][0]), "mean T": float(sums["age"][0])}

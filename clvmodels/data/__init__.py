@@ -9,7 +9,6 @@ from __future__ import annotations
 from clvmodels.data.build import Returns
 from clvmodels.data.histories import Histories
 from clvmodels.data.holdout import Holdout
-from clvmodels.data.lazy import LazyHistories
 from clvmodels.data.report import DataReport, Refunds, RowsAndMoney
 from clvmodels.data.transactions import rfm_summary, rfm_train_test_split
 
@@ -17,7 +16,6 @@ __all__ = [
     "DataReport",
     "Histories",
     "Holdout",
-    "LazyHistories",
     "Refunds",
     "Returns",
     "RowsAndMoney",

@@ -14,9 +14,9 @@ from clvmodels.data.arithmetic import elapsed, rounded
 from clvmodels.data.attributes import first_values
 from clvmodels.data.checks import trailing_gap
 from clvmodels.data.columns import count
+from clvmodels.data.engine_table import EngineTable
 from clvmodels.data.histories import FloatArray, Histories
 from clvmodels.data.holdout import Holdout, estimated_revenue
-from clvmodels.data.lazy import LazyHistories
 from clvmodels.data.occasions import REFUND_OUTCOMES, by_customer, column, netted_occasions, plain_occasions
 from clvmodels.data.profile import Facts, profile_log, refuse_refunds
 from clvmodels.data.report import DataReport, Refunds, RowsAndMoney
@@ -100,10 +100,10 @@ class Plan:
 def build_histories(plan: Plan) -> tuple[Histories, Facts, list[str]]:
     """Return the histories of a window in memory, the facts of its log, and notes to warn with; see `summarise`."""
     histories, facts, notes = summarise(plan)
-    return histories.collect(), facts, notes
+    return histories.collect(memory_gb=np.inf), facts, notes
 
 
-def summarise(plan: Plan) -> tuple[LazyHistories, Facts, list[str]]:
+def summarise(plan: Plan) -> tuple[Histories, Facts, list[str]]:
     """Return the histories of a window, the facts of its log, and notes to warn with.
 
     Raises
@@ -138,16 +138,8 @@ def summarise(plan: Plan) -> tuple[LazyHistories, Facts, list[str]]:
         described, changing = first_values(plan.log, rows)
         joined = table.left_join(described, table.id == described.customer).drop("customer")
         table, notes = plan.log.engine.keep(joined), notes + changing
-    histories = LazyHistories(
-        plan.log.engine,
-        table,
-        plan.log.columns.attributes,
-        plan.unit,
-        observation_end=plan.window.label(plan.window.end),
-        report=report,
-        zone=plan.window.zone_of_dates,
-    )
-    return histories, facts, notes
+    backend = EngineTable(plan.log.engine, table, tuple(plan.log.columns.attributes), zone=plan.window.zone_of_dates)
+    return Histories(backend, plan.unit, plan.window.label(plan.window.end), report), facts, notes
 
 
 def _orders(plan: Plan, facts: Facts, rows: ir.Table, tally: dict[str, float]) -> int:
@@ -194,7 +186,7 @@ def _tally(plan: Plan, customers: ir.Table) -> dict[str, float]:
 
 
 def _with_histories(plan: Plan, customers: ir.Table) -> ir.Table:
-    """Return customers with their histories as `LazyHistories` has them, and what `_tally` needs."""
+    """Return customers with their histories as `EngineTable` has them, and what `_tally` needs."""
     import ibis
 
     frequency = (customers.orders - 1).cast("float64")

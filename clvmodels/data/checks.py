@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from clvmodels.data.columns import count, examples, shown
-from clvmodels.data.histories import FloatArray
+from clvmodels.data.statistics import FloatArray
 from clvmodels.errors import DataError, DataWarning
 from clvmodels.numerics.threads import map_blocks
 from clvmodels.units import DAYS, Unit
@@ -18,7 +18,7 @@ from clvmodels.units import DAYS, Unit
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["check_histories", "check_ids", "trailing_gap", "warn_about"]
+__all__ = ["check_counts", "check_histories", "check_ids", "check_weights", "trailing_gap", "warn_about"]
 
 _Rule = Callable[..., npt.NDArray[np.bool_]]
 """Which of some customers break it, by columns of their numbers."""
@@ -99,6 +99,43 @@ def check_histories(
     recency = _check_recency(ids, x, recency, age)
     checked = {"frequency": x, "recency": recency, "T": age}
     return checked | {name: np.where(_no_spend(x, spend), np.nan, spend) for name, spend in value.items()}
+
+
+def check_counts(ids: pd.Index[Any], numbers: Mapping[str, FloatArray]) -> None:
+    """Refuse numbers of a history by periods that are missing, infinite or negative, or contradict each other.
+
+    Raises
+    ------
+    DataError
+        At the first rule that is broken, with the number of customers, examples and a remedy.
+    """
+    for name, array in numbers.items():
+        _check_plain(ids, name, array, _MOST_PURCHASES)
+    if {"frequency", "recency", "periods"} <= numbers.keys():
+        _refuse(
+            "frequency, recency and periods contradict each other",
+            lambda x, t_x, n: (x > t_x) | (t_x > n) | ((x == 0) & (t_x > 0)),
+            ids,
+            {name: numbers[name] for name in ("frequency", "recency", "periods")},
+            "recency is the number of the last period with a purchase, at least frequency and at most periods",
+        )
+
+
+def check_weights(ids: pd.Index[Any], weight: FloatArray) -> None:
+    """Refuse numbers of customers that are no whole numbers from 1 up.
+
+    Raises
+    ------
+    DataError
+        With the number of rows and examples.
+    """
+    _refuse(
+        "the weight of a history is no number of customers",
+        lambda w: ~((w >= 1) & (w < np.inf) & (w == np.rint(w))),
+        ids,
+        {"weight": weight},
+        "it is a whole number from 1 up",
+    )
 
 
 def _is_clean(x: FloatArray, recency: FloatArray, age: FloatArray, *value: FloatArray) -> bool:

@@ -121,6 +121,9 @@ class Engine(Protocol):
     def holds(self, table: ir.Table) -> bool:
         """Whether a table of the user's lies in this engine."""
 
+    def reaches(self, engine: Engine) -> bool:
+        """Whether rows can go from another engine to this one."""
+
     def take_over(self, expression: ir.Table, engine: Engine) -> ir.Table:
         """Return an expression of another engine as a table of this one: rows go from engine to engine.
 
@@ -210,6 +213,10 @@ class PrivateEngine:
             self._do(f"CREATE TABLE {name} AS SELECT * FROM given")  # noqa: S608 - the name is ours
         finally:
             self.connection.unregister("given")
+
+    def reaches(self, engine: Engine) -> bool:
+        """Whether an engine is a private database too."""
+        return isinstance(engine, PrivateEngine)
 
     def take_over(self, expression: ir.Table, engine: Engine) -> ir.Table:
         """Return an expression of another private database as a table, which is streamed."""
@@ -306,9 +313,13 @@ class IbisEngine:
         """Whether a table lies in this database."""
         return _backend(table) is self.backend
 
+    def reaches(self, engine: Engine) -> bool:
+        """Whether an engine is the same database."""
+        return isinstance(engine, IbisEngine) and engine.backend is self.backend
+
     def take_over(self, expression: ir.Table, engine: Engine) -> ir.Table:
         """Return an expression of the same database as it is."""
-        if not (isinstance(engine, IbisEngine) and engine.backend is self.backend):
+        if not self.reaches(engine):
             raise _apart(engine, self)
         return expression
 
@@ -394,6 +405,10 @@ class SparkEngine:
     def holds(self, table: ir.Table) -> bool:
         """Whether a table lies in this session."""
         return _backend(table) is self.backend
+
+    def reaches(self, engine: Engine) -> bool:
+        """Whether an engine is a session of Spark too."""
+        return isinstance(engine, SparkEngine)
 
     def take_over(self, expression: ir.Table, engine: Engine) -> ir.Table:
         """Return an expression of another sister of the session as a table: it stays a plan of Spark."""

@@ -2,50 +2,59 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
-from typing import TYPE_CHECKING, Any, cast
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from clvmodels.arguments import abridged
-from clvmodels.data.columns import count, examples
-from clvmodels.errors import DataError
+from clvmodels.data.backends import MEMORY_GB, HistoriesBackend, Selection
+from clvmodels.data.customer_columns import CustomerColumns
+from clvmodels.data.memory_table import MemoryTable
+from clvmodels.data.statistics import TRANSACTIONS, FloatArray
 from clvmodels.units import DAYS, Unit, parse_unit
 
 if TYPE_CHECKING:
+    import ibis.expr.types as ir
     import pandas as pd
 
+    from clvmodels.data.grid import Grid
     from clvmodels.data.report import DataReport
+    from clvmodels.data.summary import HistoriesSummary
     from clvmodels.numerics.distinct import DistinctRows
 
-__all__ = ["FloatArray", "Histories", "HistoriesSummary"]
-
-FloatArray = npt.NDArray[np.float64]
-
-_NUMBERS = ("frequency", "recency", "T", "monetary_value")
+__all__ = ["FloatArray", "Histories", "WeightedHistories"]
 
 
-@dataclass(frozen=True, eq=False, repr=False)
-class Histories:
-    """The purchase histories of n customers. Immutable; made by `rfm_summary` or `Histories.from_frame`.
+class WeightedHistories(NamedTuple):
+    """Customers counted by what tells them apart.
 
     Attributes
     ----------
-    customer_id
-        Unique ids, an index of length n named ``customer_id``.
-    frequency
-        Repeat purchase occasions, x: whole numbers, shape (n,).
-    recency
-        Age at the last purchase, t_x, in `unit`: 0 for a customer who bought once, shape (n,).
-    T
-        Age at the end of observation, in `unit`, shape (n,).
-    monetary_value
-        Mean value of a repeat occasion; NaN for customers without one, or if unknown, shape (n,).
-    attributes
-        Other columns by customer, indexed by `customer_id` (may have no column).
+    histories
+        A history for each kind of customers, with their number as weight; its monetary value is their mean.
+    place
+        The distinct (x, t_x, T) of each: its position in `Histories.distinct`, shape (rows,).
+    """
+
+    histories: Histories
+    place: npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Histories(CustomerColumns):
+    """The purchase histories of n customers. Immutable; made by `rfm_summary` or `Histories.from_frame`.
+
+    The customers lie in memory or in an engine (DuckDB, Spark, or any other of Ibis): it makes no difference to what
+    histories can do. Of those in an engine, counts and sums are fetched; the columns by customer (`frequency`,
+    `attributes`, ...) when they are asked for, if they take no more than 1 GB.
+
+    Attributes
+    ----------
+    backend
+        Where the customers lie.
     unit
         The unit of model time.
     observation_end
@@ -64,47 +73,56 @@ class Histories:
     no spend
     """
 
-    customer_id: pd.Index[Any]
-    frequency: FloatArray
-    recency: FloatArray
-    T: FloatArray
-    monetary_value: FloatArray
-    attributes: pd.DataFrame
+    backend: HistoriesBackend
     unit: Unit
     observation_end: pd.Timestamp | None = None
     report: DataReport | None = None
 
     def __post_init__(self) -> None:
-        """Bring the arrays into shape and close them to writing; the rules of the numbers are `from_frame`'s."""
         object.__setattr__(self, "unit", parse_unit(self.unit))
-        object.__setattr__(self, "customer_id", self.customer_id.rename("customer_id"))
-        for name in _NUMBERS:
-            given = np.asarray(getattr(self, name), dtype=np.float64)
-            array = given if _is_closed(given) else given.copy()
-            array.flags.writeable = False
-            object.__setattr__(self, name, array)
-            if array.shape != (len(self),):
-                raise DataError(f"{name} has shape {array.shape}, but there are {len(self):,} customer ids")
-        if len(self.attributes) != len(self):
-            raise DataError(f"attributes have {len(self.attributes):,} rows, but there are {len(self):,} customer ids")
-        if not self.customer_id.is_unique:
-            twice = self.customer_id[self.customer_id.duplicated()]
-            raise DataError(f"customer ids must be unique; more than once: {examples(twice.unique())}")
 
-    @cached_property
-    def distinct(self) -> DistinctRows:
-        """The distinct (frequency, recency, T), their weights, and the distinct row of each customer."""
-        from clvmodels.numerics.distinct import distinct_rows
+    @classmethod
+    def of_arrays(
+        cls,
+        customer_id: pd.Index[Any],
+        statistics: Mapping[str, FloatArray],
+        *,
+        unit: str,
+        attributes: pd.DataFrame | None = None,
+        weight: FloatArray | None = None,
+    ) -> Histories:
+        """Return histories of arrays, whose numbers are taken as they are; `from_frame` checks those of a table.
 
-        return distinct_rows(self.frequency, self.recency, self.T)
+        Parameters
+        ----------
+        customer_id
+            Unique ids, an index of length n.
+        statistics
+            Sufficient statistics by name: ``x`` (repeat purchases), ``t_x`` (age at the last of them), ``T`` (age),
+            ``mean`` (mean value of a repeat purchase); shape (n,) each.
+        unit
+            The unit of times.
+        attributes
+            Other columns by customer, with n rows.
+        weight
+            How many customers each row stands for, shape (n,); None: one.
 
-    @property
-    def distinct_spend(self) -> DistinctRows:
-        """The distinct (frequency, monetary value) of repeat customers with a positive one, and their weights."""
-        from clvmodels.numerics.distinct import distinct_rows
+        Raises
+        ------
+        DataError
+            If the lengths differ, or ids are there twice.
 
-        usable = (self.frequency > 0) & (self.monetary_value > 0)
-        return distinct_rows(self.frequency[usable], self.monetary_value[usable])
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> columns = {"x": np.array([2.0]), "t_x": np.array([30.43]), "T": np.array([38.86])}
+        >>> Histories.of_arrays(pd.Index(["A"]), columns, unit="week").recency
+        array([30.43])
+        """
+        import pandas as pd
+
+        table = pd.DataFrame(index=customer_id) if attributes is None else attributes
+        return cls(MemoryTable(customer_id, statistics, table, weight), parse_unit(unit))
 
     @classmethod
     def from_frame(
@@ -119,8 +137,12 @@ class Histories:
         T: str = "T",
         monetary_value: str = "monetary_value",
         time_since_last: str | None = None,
+        statistics: Mapping[str, str] | None = None,
     ) -> Histories:
-        """Take over a table that has one row a customer, after checking what is commonly wrong with such tables.
+        """Take over a table of purchase histories, after checking what is commonly wrong with such tables.
+
+        It has one row for each customer; or one for each distinct history, with the number of customers in a column
+        ``weight`` (or ``weights``), and then needs no ids.
 
         Parameters
         ----------
@@ -131,7 +153,11 @@ class Histories:
         observation_end
             When the observation of these customers ended, if known.
         customer_id, frequency, recency, T, monetary_value
-            Names of the columns. Spend is optional. All other columns become `attributes`.
+            Names of the columns. Spend is optional. All other columns become `attributes`. In place of T, a table may
+            have ``periods``, the number of opportunities to buy; in place of all of them ``renewals`` and ``churned``.
+        statistics
+            Further columns that are sufficient statistics of a model, and the names by which it calls them, such as
+            ``{"sum of logs": "sum_log"}``.
         time_since_last
             Name of a column with the time since the last purchase, which many call recency; it is subtracted from T.
 
@@ -139,8 +165,8 @@ class Histories:
         ------
         DataError
             If a column is missing or not numeric, an id missing or repeated, a number missing, negative or infinite, a
-            frequency no whole number, a recency beyond T, time since the last purchase given as recency, or frequency
-            counted with the first purchase. The message names customers and what to write instead.
+            frequency or weight no whole number, a recency beyond T, time since the last purchase given as recency, or
+            frequency counted with the first purchase. The message names customers and what to write instead.
         UnitError
             If there is no such unit.
 
@@ -157,59 +183,55 @@ class Histories:
         >>> rfm = Histories.from_frame(table, unit="week", customer_id="ID", time_since_last="since")
         >>> rfm.to_frame()["recency"].to_dict()
         {3: 6.0, 1: 0.0, 2: 0.0}
+
+        Distinct histories with the number of customers who have each:
+
+        >>> Histories.from_frame(clv.datasets.load_donations(), unit="year").customers
+        11104
         """
+        from clvmodels.data.bounds import read_time
         from clvmodels.data.tables import Names, read_histories
 
         names = Names(customer_id, frequency, recency, T, monetary_value, time_since_last)
-        return read_histories(table, names=names, unit=parse_unit(unit), observation_end=observation_end)
+        return cls(
+            read_histories(table, names, dict(statistics or {}), parse_unit(unit)),
+            parse_unit(unit),
+            None if observation_end is None else read_time(observation_end, "observation_end"),
+        )
 
-    @property
-    def has_spend(self) -> bool:
-        """Whether any customer has a known mean value of a repeat occasion."""
-        return bool(np.isfinite(self.monetary_value).any())
+    def collect(self, *, memory_gb: float = MEMORY_GB) -> Histories:
+        """Return the histories in memory.
 
-    def __len__(self) -> int:
-        return len(self.customer_id)
+        Parameters
+        ----------
+        memory_gb
+            What they may take, in GB (1e9 bytes).
 
-    def collect(self) -> Histories:
-        """Return the histories in memory: these; see `LazyHistories.collect`.
-
-        Examples
-        --------
-        >>> import pandas as pd
-        >>> table = pd.DataFrame({"customer_id": [3, 1], "frequency": [2, 0], "recency": [30, 0], "T": [39, 39]})
-        >>> rfm = Histories.from_frame(table, unit="week")
-        >>> rfm.collect() is rfm
-        True
-        """
-        return self
-
-    def to_frame(self) -> pd.DataFrame:
-        """Return the histories as a table indexed by ``customer_id``; attributes are further columns.
-
-        Returns
-        -------
-        DataFrame
-            frequency, recency and T (in `unit`), monetary_value, and the attributes.
+        Raises
+        ------
+        DataError
+            If they would take more.
 
         Examples
         --------
-        >>> import pandas as pd
-        >>> table = {"customer_id": ["A", "B"], "frequency": [2, 0], "recency": [30.43, 0], "T": [38.86, 38.86]}
-        >>> rfm = Histories.from_frame(pd.DataFrame({**table, "channel": ["shop", "web"]}), unit="week")
-        >>> rfm.to_frame()
-                     frequency  recency      T  monetary_value channel
-        customer_id
-        A                  2.0    30.43  38.86             NaN    shop
-        B                  0.0     0.00  38.86             NaN     web
+        >>> rfm = clv.rfm_summary(clv.datasets.path("cdnow.parquet"), value="amount", resolution="day")
+        >>> rfm.in_memory, rfm.collect().in_memory
+        (False, True)
         """
-        import pandas as pd
+        return self if self.in_memory else replace(self, backend=self.backend.collect(memory_gb))
 
-        numbers = pd.DataFrame({name: getattr(self, name) for name in _NUMBERS}, index=self.customer_id)
-        return pd.concat([numbers, self.attributes.set_axis(self.customer_id)], axis=1)
+    def expanded(self) -> Histories:
+        """Return the histories with a row for each customer, where rows stand for many; else as they are.
 
-    def select(self, customers: pd.Series[Any] | npt.ArrayLike | Sequence[object]) -> Histories:
-        """Return the histories of some customers.
+        Examples
+        --------
+        >>> len(Histories.from_frame(clv.datasets.load_donations(), unit="year").expanded())
+        11104
+        """
+        return self if self.weight is None else replace(self, backend=self.backend.fetched.expanded())
+
+    def select(self, customers: Selection) -> Histories:
+        """Return the histories of some customers, in memory.
 
         Parameters
         ----------
@@ -223,32 +245,180 @@ class Histories:
 
         Examples
         --------
-        >>> import pandas as pd
-        >>> table = pd.DataFrame({"customer_id": [3, 1], "frequency": [2, 0], "recency": [30, 0], "T": [39, 39]})
-        >>> len(Histories.from_frame(table, unit="week").select([1]))
+        >>> len(rfm.select(["B"]))
         1
         """
-        rows = self._rows(customers)
-        return replace(
-            self,
-            customer_id=self.customer_id[rows],
-            attributes=self.attributes.iloc[rows],
-            **{name: getattr(self, name)[rows] for name in _NUMBERS},
-        )
+        return replace(self, backend=self.backend.fetched.select(customers))
+
+    def with_statistics(self, statistics: Mapping[str, FloatArray]) -> Histories:
+        """Return the histories in memory with other statistics in place of their own, shape (n,) each.
+
+        Examples
+        --------
+        >>> rfm.with_statistics({"T": np.array([40.0, 41.0, 42.0])}).T
+        array([40., 41., 42.])
+        """
+        table = self.backend.fetched
+        return replace(self, backend=replace(table, statistics={**table.statistics, **statistics}))
+
+    # -------------------------------------------------------------------------------------- wherever customers lie
+
+    @property
+    def in_memory(self) -> bool:
+        """Whether the customers are in memory."""
+        return self.backend.in_memory
+
+    @property
+    def summary(self) -> HistoriesSummary:
+        """Numbers about all customers."""
+        return self.backend.summary
+
+    @property
+    def customers(self) -> int:
+        """Number of customers: that of the rows, if each stands for one."""
+        return self.summary.customers
+
+    @property
+    def has_spend(self) -> bool:
+        """Whether any customer has a known mean value of a repeat occasion."""
+        return self.summary.known > 0
+
+    @property
+    def grid(self) -> Grid | None:
+        """The grid that recency and T are put on for fits and predictions; None: no grid."""
+        return self.backend.grid
+
+    def distinct(self, statistics: Sequence[str] = TRANSACTIONS) -> DistinctRows:
+        """Return the distinct rows of some statistics, their weights, and the distinct row of each customer.
+
+        Parameters
+        ----------
+        statistics
+            Their names. With ``mean`` among them, only customers with repeat purchases of a positive mean value count.
+
+        Returns
+        -------
+        DistinctRows
+            On a grid, the means of its cells.
+
+        Examples
+        --------
+        >>> rfm.distinct(["T"]).rows, rfm.distinct(["T"]).weight
+        (array([[39.]]), array([3.]))
+        """
+        return self.backend.distinct(tuple(statistics))
+
+    def spread(self, statistics: Sequence[str] = TRANSACTIONS) -> FloatArray | None:
+        """Return the variances within the distinct rows; None where each is exact.
+
+        Returns
+        -------
+        ndarray or None
+            Of (x, t_x, T): the variance of recency, the covariance, and the variance of T, shape (distinct, 3). Of
+            (x, mean): the variance of the logarithm of the mean, shape (distinct,).
+
+        Examples
+        --------
+        >>> rfm.spread() is None
+        True
+        """
+        return self.backend.spread(tuple(statistics))
+
+    def weighted(self, by: Sequence[str] = ()) -> WeightedHistories:
+        """Return the customers counted by distinct history, whether their spend is known, and some attributes.
+
+        Histories in memory are returned as they are.
+
+        Parameters
+        ----------
+        by
+            Names of attributes.
+
+        Examples
+        --------
+        >>> rfm = clv.rfm_summary(clv.datasets.path("cdnow.parquet"), value="amount", resolution="day")
+        >>> float(rfm.weighted().histories.weight.sum())
+        23570.0
+        """
+        table, place = self.backend.weighted(by)
+        return WeightedHistories(replace(self, backend=table), place)
+
+    @property
+    def table(self) -> ir.Table:
+        """The histories as an Ibis table of their engine: the columns of `to_frame`, and ``customer_id``."""
+        return self.backend.table
+
+    def joined(self, columns: Mapping[str, FloatArray]) -> ir.Table:
+        """Return columns given by distinct history, shape (distinct,) each, as an Ibis table by customer_id.
+
+        Examples
+        --------
+        >>> rfm.joined({"alive": np.array([0.9, 0.8, 0.7])}).to_pyarrow().to_pydict()
+        {'customer_id': ['A', 'B', 'C'], 'alive': [0.8, 0.9, 0.7]}
+        """
+        return self.backend.joined(columns)
+
+    def write(self, path: str | Path) -> None:
+        """Write the histories to a Parquet file, whole or not at all, by customer; a cluster writes a folder.
+
+        Raises
+        ------
+        DataError
+            If the path is one of another machine's.
+
+        Examples
+        --------
+        >>> from pathlib import Path
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     rfm.write(Path(folder) / "histories.parquet")
+        ...     [file.name for file in Path(folder).iterdir()]
+        ['histories.parquet']
+        """
+        self.backend.write(path)
 
     def in_unit(self, unit: str) -> Histories:
         """Return the same histories with recency and T in another unit.
 
         Examples
         --------
-        >>> import pandas as pd
-        >>> table = pd.DataFrame({"customer_id": [3, 1], "frequency": [2, 0], "recency": [30.0, 0], "T": [39.0, 39.0]})
-        >>> float(Histories.from_frame(table, unit="week").in_unit("day").T[0])
+        >>> float(rfm.in_unit("day").T[0])
         273.0
         """
         name = parse_unit(unit)
-        factor = DAYS[self.unit] / DAYS[name]
-        return replace(self, unit=name, recency=self.recency * factor, T=self.T * factor)
+        return replace(self, unit=name, backend=self.backend.in_unit(DAYS[self.unit] / DAYS[name]))
+
+    def on_grid(self, bound: float) -> Histories:
+        """Return the histories on a grid of recency and T, if they are in an engine and millions are distinct.
+
+        Parameters
+        ----------
+        bound
+            The log-likelihood of a customer may move by this on average.
+
+        Raises
+        ------
+        DataError
+            If the bound is no positive number.
+
+        Examples
+        --------
+        >>> rfm.on_grid(1e-6).grid is None  # there are few
+        True
+        """
+        return replace(self, backend=self.backend.on_grid(bound))
+
+    def with_grid(self, grid: Grid) -> Histories:
+        """Return the histories on a grid of recency and T, if they are in an engine.
+
+        Examples
+        --------
+        >>> from clvmodels.data.grid import Grid
+        >>> rfm = clv.rfm_summary(clv.datasets.path("cdnow.parquet"), value="amount", resolution="day")
+        >>> len(rfm.with_grid(Grid(step=4.0, bound=1e-6)).distinct().rows)
+        2197
+        """
+        return replace(self, backend=self.backend.with_grid(grid))
 
     def with_attributes(self, table: object) -> Histories:
         """Return the histories with further columns by customer.
@@ -256,8 +426,9 @@ class Histories:
         Parameters
         ----------
         table
-            A pandas, polars or Arrow table with the customer ids as ``customer_id``, a column or the index of pandas.
-            It is aligned by id; it may have other customers too, but none of these may be missing.
+            A pandas, polars or Arrow table with the customer ids as ``customer_id``, a column or the index of pandas;
+            of histories in an engine also an Ibis table, or a DataFrame of the same Spark. It is aligned by id; it may
+            have other customers too, but none of these may be missing.
 
         Raises
         ------
@@ -267,150 +438,15 @@ class Histories:
         Examples
         --------
         >>> import pandas as pd
-        >>> table = pd.DataFrame({"customer_id": [3, 1], "frequency": [2, 0], "recency": [30, 0], "T": [39, 39]})
-        >>> rfm = Histories.from_frame(table, unit="week")
-        >>> segments = pd.DataFrame({"customer_id": [1, 3], "segment": ["A", "B"]})
-        >>> rfm.with_attributes(segments).attributes["segment"].to_dict()
-        {3: 'B', 1: 'A'}
+        >>> tiers = pd.DataFrame({"customer_id": ["C", "B", "A"], "tier": [1, 2, 3]})
+        >>> rfm.with_attributes(tiers).attributes["tier"].to_dict()
+        {'A': 3, 'B': 2, 'C': 1}
         """
-        import pandas as pd
+        return replace(self, backend=self.backend.with_attributes(table))
 
-        from clvmodels.data.tables import described
-
-        frame = described(table).set_index("customer_id")
-        taken = [name for name in frame.columns if name in {*_NUMBERS, *self.attributes.columns}]
-        if taken:
-            raise DataError(f"the histories have a column {examples(taken)} already; rename it, or leave it out")
-        if not frame.index.is_unique:
-            twice = frame.index[frame.index.duplicated()].unique()
-            raise DataError(f"the table has {count(len(twice), 'customer')} more than once: {examples(twice)}")
-        rows = frame.index.get_indexer(self.customer_id)
-        if (rows < 0).any():
-            missing = self.customer_id[rows < 0]
-            raise DataError(
-                f"the table lacks {count(len(missing), 'customer')} of these histories: {examples(missing)}"
-            )
-        tables = [self.attributes, frame.iloc[rows]]
-        return replace(self, attributes=pd.concat([one.set_axis(self.customer_id) for one in tables], axis=1))
-
-    def _rows(self, customers: pd.Series[Any] | npt.ArrayLike | Sequence[object]) -> npt.NDArray[np.intp]:
-        """Return the positions of the customers selected."""
-        import pandas as pd
-
-        if isinstance(customers, pd.Series) and customers.dtype == bool:
-            customers = self._by_id(customers)
-        if not isinstance(customers, Iterable) or isinstance(customers, str | bytes):
-            raise DataError(f"select takes customer ids, or one boolean a customer; got {abridged(customers)}")
-        wanted = np.asarray(customers)
-        if wanted.ndim != 1:
-            raise DataError(f"select takes customer ids, or one boolean a customer; got {abridged(customers)}")
-        if wanted.dtype == bool:
-            if wanted.shape != (len(self),):
-                raise DataError(f"select takes one boolean a customer: got {wanted.shape}, expected ({len(self)},)")
-            return np.flatnonzero(wanted)
-        ids: pd.Index[Any] = pd.Index(cast("Sequence[Any]", customers))
-        rows: npt.NDArray[np.intp] = self.customer_id.get_indexer(ids)
-        if (rows < 0).any():
-            unknown = ids[rows < 0]
-            raise DataError(f"{count(len(unknown), 'customer id')} not in these histories: {examples(unknown)}")
-        return rows
-
-    def _by_id(self, mask: pd.Series[Any]) -> pd.Series[Any]:
-        """Return a boolean Series in the order of the customers, matched by id and never by position."""
-        if len(mask) != len(self) or not mask.index.is_unique or not self.customer_id.isin(mask.index).all():
-            raise DataError(
-                "a boolean Series selects by customer id, and its index does not hold these customers;"
-                " pass .to_numpy() to select by position"
-            )
-        return mask.reindex(self.customer_id)
-
-    @property
-    def outline(self) -> HistoriesSummary:
-        """Numbers about all customers."""
-        repeat = self.frequency > 0
-        known = repeat & np.isfinite(self.monetary_value)
-        spend = self.monetary_value[known]
-        return HistoriesSummary(
-            customers=len(self),
-            once=int((~repeat).sum()),
-            repeats=float(self.frequency.sum()),
-            youngest=float(self.T.min(initial=np.inf)),
-            oldest=float(self.T.max(initial=0.0)),
-            known=len(spend),
-            occasions=float(self.frequency[known].sum()),
-            money=float((self.frequency[known] * spend).sum()),
-            spend=float(spend.mean()) if len(spend) else 0.0,
-            low=int((spend <= 0).sum()),
-        )
-
-    def _lines(self) -> Iterator[str]:
-        yield from self.outline.lines(self.unit, self.observation_end)
-        if self.report is not None:
-            yield from self.report.lines()
+    def __len__(self) -> int:
+        return len(self.backend)
 
     def __repr__(self) -> str:
-        return "\n".join(self._lines())
-
-
-def _is_closed(array: FloatArray) -> bool:
-    """Whether nobody can write to the memory of an array."""
-    holder: object = array if array.base is None else array.base
-    owned = isinstance(holder, np.ndarray) and holder.flags.owndata and not holder.flags.writeable
-    return owned and not array.flags.writeable
-
-
-@dataclass(frozen=True)
-class HistoriesSummary:
-    """Numbers about all customers.
-
-    Attributes
-    ----------
-    customers, once, repeats
-        How many there are, how many of them bought once only, and the repeat purchase occasions.
-    youngest, oldest
-        The smallest and the largest T.
-    known, occasions, money
-        Repeat customers with a known mean value, their repeat purchase occasions, and the value of these.
-    spend, low
-        The mean over these customers of their mean values, and how many have one of zero or less.
-    """
-
-    customers: int
-    once: int
-    repeats: float
-    youngest: float
-    oldest: float
-    known: int
-    occasions: float
-    money: float
-    spend: float
-    low: int
-
-    def lines(self, unit: Unit, observation_end: pd.Timestamp | None) -> Iterator[str]:
-        """Yield them in words."""
-        share = f" ({100 * self.once / self.customers:.1f} %)" if self.customers else ""
-        repeats = count(int(self.repeats), "repeat purchase occasion")
-        yield f"{count(self.customers, 'customer')}; {self.once:,} of them{share} bought once only; {repeats}"
-        yield self._span(unit, observation_end)
-        yield self._spend()
-
-    def _span(self, unit: Unit, observation_end: pd.Timestamp | None) -> str:
-        if not self.customers:
-            return f"unit: {unit}"
-        low, high = f"{self.youngest:.4g}", f"{self.oldest:.4g}"
-        text = f"observed for {low if low == high else f'{low} to {high}'} {unit}s"
-        return text if observation_end is None else f"{text}, until {_moment(observation_end)}"
-
-    def _spend(self) -> str:
-        if not self.known:
-            return "no spend"
-        text = f"mean spend {self.money / self.occasions:,.2f} per repeat occasion"
-        text += f"; the mean of the means of {count(self.known, 'customer')} is {self.spend:,.2f}"
-        unknown = self.customers - self.once - self.known
-        text += f"; unknown for {count(unknown, 'repeat customer')}" if unknown else ""
-        return text + (f"; zero or less for {count(self.low, 'repeat customer')}" if self.low else "")
-
-
-def _moment(time: pd.Timestamp) -> str:
-    """Return a day as a day, and an instant with its time of day."""
-    return str(time.date()) if time == time.normalize() else str(time)
+        lines = [*self.summary.lines(self.unit, self.observation_end)]
+        return "\n".join(lines if self.report is None else [*lines, *self.report.lines()])

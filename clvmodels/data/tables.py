@@ -1,19 +1,20 @@
-"""A table with one row a customer, read into arrays."""
+"""A table with one row for each customer, or for each distinct history with a weight, read into arrays."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from clvmodels.arguments import require_text
-from clvmodels.data.bounds import read_time
-from clvmodels.data.checks import check_histories, check_ids, warn_about
+from clvmodels.data.checks import check_counts, check_histories, check_ids, check_weights, warn_about
 from clvmodels.data.columns import count, require, require_once, shown
-from clvmodels.data.histories import FloatArray, Histories
-from clvmodels.data.kinds import refuse_unreadable
+from clvmodels.data.frames import pandas_frame, with_ids
+from clvmodels.data.memory_table import MemoryTable
+from clvmodels.data.statistics import COLUMNS, FloatArray
 from clvmodels.errors import DataError
 from clvmodels.numerics.threads import copy_to
 
@@ -22,8 +23,11 @@ if TYPE_CHECKING:
 
     from clvmodels.units import Unit
 
-__all__ = ["Names", "described", "pandas_frame", "read_histories"]
+__all__ = ["Names", "read_histories"]
 
+_WEIGHTS: Final = ("weight", "weights")
+"""Columns with the number of customers who have a history."""
+_ORDER: Final = ("frequency", "recency", "T", "monetary_value")
 _RECENCY_ADVICE = (
     "recency is the age at the last purchase, counted from the first one; a column with the time since the last"
     " purchase is given as time_since_last=..."
@@ -63,96 +67,50 @@ class _Columns(NamedTuple):
     attributes: pd.DataFrame
 
 
-def read_histories(table: object, *, names: Names, unit: Unit, observation_end: str | pd.Timestamp | None) -> Histories:
+def read_histories(table: object, names: Names, statistics: Mapping[str, str], unit: Unit) -> MemoryTable:
     """Read, check and label the histories; `Histories.from_frame` says what is refused."""
-    frame = _with_ids(pandas_frame(table), names.customer_id)
-    columns = _take_apart(frame, names)
-    numbers = check_histories(columns.ids, columns.numbers, time_since_last=names.time_since_last)
-    warn_about(numbers, unit)
-    numbers.setdefault("monetary_value", np.broadcast_to(_closed(np.array(np.nan)), len(columns.ids)))
-    return Histories(
-        customer_id=columns.ids,
-        attributes=columns.attributes,
-        unit=unit,
-        observation_end=None if observation_end is None else read_time(observation_end, "observation_end"),
-        report=None,
-        **cast("dict[str, Any]", numbers),
-    )
+    frame = with_ids(pandas_frame(table), names.customer_id)
+    weight = next((name for name in _WEIGHTS if name in frame.columns and names.customer_id not in frame.columns), None)
+    if weight is not None:
+        frame = frame.assign(**{names.customer_id: range(len(frame))})
+    columns = _take_apart(frame, names, statistics, weight)
+    numbers = columns.numbers
+    if {"frequency", "recency", "T"} <= numbers.keys():
+        checked = check_histories(columns.ids, numbers, time_since_last=names.time_since_last)
+        if weight is None:
+            warn_about(checked, unit)
+        numbers = numbers | checked
+        numbers.setdefault("monetary_value", np.broadcast_to(_closed(np.array(np.nan)), len(columns.ids)))
+        numbers = {name: numbers[name] for name in dict.fromkeys([*_ORDER, *numbers]) if name in numbers}
+    else:
+        check_counts(columns.ids, numbers)
+    counted = numbers.pop(weight) if weight is not None else None
+    if counted is not None:
+        check_weights(columns.ids, counted)
+    own = {column: statistic for statistic, column in COLUMNS.items()} | dict(statistics)
+    by_statistic = {own[name]: array for name, array in numbers.items()}
+    return MemoryTable(columns.ids, by_statistic, columns.attributes, counted)
 
 
-def pandas_frame(table: object) -> pd.DataFrame:
-    """Return a pandas, polars or Arrow table as pandas.
-
-    Raises
-    ------
-    DataError
-        If it is none of these.
-    """
-    import pandas as pd
-
-    if isinstance(table, pd.DataFrame):
-        return table
-    if hasattr(table, "collect") and hasattr(table, "collect_schema"):  # polars.LazyFrame
-        table = cast("object", table.collect())
-    if hasattr(table, "to_arrow"):
-        table = cast("object", table.to_arrow())
-    if hasattr(table, "to_pandas"):
-        return _from_arrow(table)
-    raise DataError(f"histories are read from a pandas, polars or Arrow table, got {type(table).__name__}")
-
-
-def _from_arrow(table: Any) -> pd.DataFrame:  # noqa: ANN401 - any package's table
-    import pandas as pd
-    import pyarrow as pa
-
-    if isinstance(table, pa.Table | pa.RecordBatch):
-        for field in table.schema:
-            refuse_unreadable(field.name, field.type)
-    try:
-        frame = table.to_pandas()
-    except (pa.ArrowException, OverflowError, TypeError, UnicodeError) as error:
-        raise DataError(f"the table cannot be read: {error}") from error
-    if not isinstance(frame, pd.DataFrame):
-        raise DataError(f"histories are read from a table, got {type(table).__name__}")
-    return frame
-
-
-def described(table: object) -> pd.DataFrame:
-    """Return a table of attributes as pandas, with the ids as the column ``customer_id``.
-
-    Raises
-    ------
-    DataError
-        If it is no table, or has no ids.
-    """
-    frame = _with_ids(pandas_frame(table), "customer_id")
-    require(["customer_id"], [str(column) for column in frame.columns], what="the table")
-    return frame
-
-
-def _with_ids(frame: pd.DataFrame, customer_id: str) -> pd.DataFrame:
-    """Return the frame with the customer ids as a column, taken from the index if they are there."""
-    if customer_id in frame.columns:
-        return frame
-    index = frame.index
-    if index.name == customer_id or (customer_id == "customer_id" and index.nlevels == 1 and not _positions(index)):
-        return frame.assign(**{customer_id: index.to_numpy() if index.dtype == object else index})
-    return frame
-
-
-def _positions(index: pd.Index[Any]) -> bool:
-    """Whether an index is the one that pandas makes by itself, which holds no ids."""
-    import pandas as pd
-
-    return isinstance(index, pd.RangeIndex) and index.name is None and (index.start, index.step) == (0, 1)
-
-
-def _take_apart(frame: pd.DataFrame, names: Names) -> _Columns:
-    """Return ids, numbers and attributes, each by its name in `Histories`."""
+def _wanted(present: Sequence[str], names: Names) -> dict[str, str]:
+    """Return the columns that hold the numbers of a history, by the names of these."""
+    if names.frequency not in present and {"renewals", "churned"} <= set(present):
+        return {"renewals": "renewals", "churned": "churned"}
     last = names.time_since_last
     wanted = {"frequency": names.frequency, "T": names.T, "recency": names.recency if last is None else last}
+    if names.T not in present and "periods" in present:
+        wanted["periods"] = "periods"
+        del wanted["T"]
+    return wanted
+
+
+def _take_apart(frame: pd.DataFrame, names: Names, statistics: Mapping[str, str], weight: str | None) -> _Columns:
+    """Return ids, numbers and attributes, each number by the name of its column in `Histories`."""
+    last = names.time_since_last
     present = [str(column) for column in frame.columns]
     frame = frame.set_axis(present, axis=1)
+    wanted = _wanted(present, names) | {name: name for name in statistics}
+    wanted |= {} if weight is None else {weight: weight}
     spend = [names.monetary_value] if names.monetary_value != "monetary_value" else []
     require([names.customer_id, *wanted.values(), *spend], present, what="the table of histories")
     if names.monetary_value in present:

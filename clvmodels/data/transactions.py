@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Sequence
 from dataclasses import replace
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from clvmodels.data.bounds import WindowBound
     from clvmodels.data.histories import Histories
     from clvmodels.data.holdout import Holdout
-    from clvmodels.data.lazy import LazyHistories
     from clvmodels.data.log import Log
 
 __all__ = ["rfm_summary", "rfm_train_test_split", "split"]
@@ -48,7 +48,7 @@ def rfm_summary(
     memory_gb: float | None = None,
     spill_folder: str | Path | None = None,
     grid: float | None = 1e-6,
-) -> Histories | LazyHistories:
+) -> Histories:
     """Summarise a purchase log: one purchase history a customer.
 
     Parameters
@@ -110,10 +110,9 @@ def rfm_summary(
     Histories
         By customer id, in the order of the ids; `frequency` counts repeat purchase occasions, `monetary_value` is the
         mean value of these, the first occasion excluded. Attributes: ``first_purchase``, ``first_value``, and those
-        asked for. ``report`` says what became of every row.
-    LazyHistories
-        Of Parquet files, an Ibis table or a Spark DataFrame: the same, which stay in the engine; ``collect()`` fetches
-        them.
+        asked for. ``report`` says what became of every row. The customers of Parquet files, an Ibis table or a Spark
+        DataFrame stay in the engine: they are fetched when they are asked for by customer, up to 1 GB of them, and
+        ``collect()`` fetches more.
 
     Raises
     ------
@@ -147,13 +146,13 @@ def rfm_summary(
     >>> rfm.report.customers_left_out
     {'every purchase refunded': 1}
 
-    Histories of Parquet files stay in the engine, as a table that is not in memory:
+    Those of Parquet files are also a table of the engine, which need not be in memory:
 
     >>> import clvmodels as clv
     >>> rfm = rfm_summary(clv.datasets.path("cdnow.parquet"), value="amount", resolution="day")
     >>> rfm.table.columns
     ('customer_id', 'frequency', 'recency', 'T', 'monetary_value', 'first_purchase', 'first_value')
-    >>> rfm.collect().frequency.sum()
+    >>> rfm.frequency.sum()
     np.float64(44021.0)
     """
     require_bound(grid)
@@ -167,7 +166,7 @@ def rfm_summary(
     histories, _, notes = summarise(reading.plan(opened, start, end))
     _warn(notes)
     if not opened.large:
-        return histories.collect()
+        return histories.collect(memory_gb=math.inf)
     exact = resolution is not None and parse_unit(resolution) != "hour"
     return histories if exact or grid is None else histories.on_grid(grid)
 

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clvmodels.data.histories import Histories
+from clvmodels.data.required import require_customers
 from clvmodels.errors import AssumptionError, DataError, FitWarning
 from clvmodels.evaluation.dependence import dependence, with_known_spend
 from clvmodels.inference.estimator import SpendEstimator
@@ -239,7 +240,8 @@ def checks(
     >>> found.figures["independence"][["pearson", "without_one"]].round(3).to_dict()
     {'pearson': 0.114, 'without_one': 0.057}
     """
-    require(histories, Histories, "histories in memory are expected here")
+    require(histories, Histories, "histories are expected here")
+    require_customers(histories, "a check")
     if not len(histories):
         raise DataError("there are no customers to check")
     transactions.require_unit(histories)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
@@ -175,7 +175,7 @@ def _shape(spend: SpendFit, histories: Histories, scale: Array) -> Array:
         return _theta(spend, histories)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FitWarning)  # a boundary may be where the likelihood is highest
-        fit = SpendEstimator(spend.model).fit(replace(histories, monetary_value=histories.monetary_value / scale))
+        fit = SpendEstimator(spend.model).fit(histories.with_statistics({"mean": histories.monetary_value / scale}))
     return np.broadcast_to(fit.estimate, (len(histories), len(fit.estimate)))
 
 

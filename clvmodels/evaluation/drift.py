@@ -42,7 +42,7 @@ def drift(earlier: TransactionFit, later: TransactionFit, histories: Histories) 
     usable = np.isfinite(earlier.covariance).all() and np.isfinite(later.covariance).all()
     if not usable:
         return np.nan
-    rows, weight = histories.distinct.rows.T, histories.distinct.weight
+    rows, weight = histories.distinct().rows.T, histories.distinct().weight
     lost = [float(weight @ fit.model.log_likelihood(fit.estimate, *rows)) for fit in (earlier, later)]
     shares = np.linalg.eigvals(np.linalg.solve(earlier.covariance, later.covariance)).real
     weights = np.clip(1.0 - shares, 0.0, 1.0)

@@ -11,7 +11,6 @@ from uuid import uuid4
 import numpy as np
 
 from clvmodels.data.histories import Histories
-from clvmodels.data.lazy import LazyHistories
 from clvmodels.errors import DataError, FitError, one_of
 from clvmodels.inference.diagnostics import Diagnostics, diagnose_chains, diagnose_weights
 from clvmodels.inference.observations import Observations, observe
@@ -90,7 +89,7 @@ def segments_of(histories: Histories, by: str) -> tuple[np.ndarray[tuple[int], n
     Raises
     ------
     DataError
-        If there is no such attribute, or it is missing for some customers.
+        If there is no such attribute, it is missing for some customers, or those of an engine do not fit into memory.
     """
     attributes = histories.attributes
     if by not in attributes.columns:
@@ -102,24 +101,20 @@ def segments_of(histories: Histories, by: str) -> tuple[np.ndarray[tuple[int], n
     return codes.astype(np.int64), tuple(map(str, np.asarray(names, object).tolist()))
 
 
-def split(histories: Histories | LazyHistories, by: str) -> Segments:
+def split(histories: Histories, by: str) -> Segments:
     """Return the segments that an attribute of the histories names.
 
     Raises
     ------
-    FitError
-        If the histories are not in memory.
     DataError
-        If there is no such attribute, or it is missing for some customers.
+        If there is no such attribute, it is missing for some customers, or those of an engine do not fit into memory.
     """
-    if isinstance(histories, LazyHistories):
-        raise FitError(f"segments of by={by!r} are fitted to histories in memory: fit(rfm.collect(), ..., by={by!r})")
     code, names = segments_of(histories, by)
     starts = np.cumsum(np.bincount(code, minlength=len(names)))[:-1]
     return Segments(by, names, tuple(np.split(np.argsort(code, kind="stable"), starts)))
 
 
-def _observed(model: Model, histories: Histories | LazyHistories, segments: Segments | None) -> list[Observations]:
+def _observed(model: Model, histories: Histories, segments: Segments | None) -> list[Observations]:
     if segments is None:
         return [observe(model, histories)]
     groups = []
@@ -134,7 +129,7 @@ def _observed(model: Model, histories: Histories | LazyHistories, segments: Segm
 def pymc_model_of(
     model: Model,
     priors: Priors,
-    histories: Histories | LazyHistories,
+    histories: Histories,
     unit: Unit | None,
     segments: Segments | None,
 ) -> pm.Model:
@@ -155,7 +150,7 @@ def _build(model: Model, priors: Priors, unit: Unit | None, segments: Segments |
 def draw(
     model: Model,
     priors: Priors,
-    histories: Histories | LazyHistories,
+    histories: Histories,
     unit: Unit | None,
     segments: Segments | None,
     *,

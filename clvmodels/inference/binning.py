@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 
 from clvmodels.data.histories import Histories
-from clvmodels.data.lazy import LazyHistories
+from clvmodels.data.statistics import SPEND, TRANSACTIONS
 from clvmodels.errors import FitError
 from clvmodels.inference.observations import Observations, observe
 from clvmodels.models.specification import Array, Model, TransactionModel
@@ -24,7 +24,7 @@ STEP: Final = 1e-3
 """Of second differences, as a share of a time, or in the logarithm of money."""
 
 
-def binning_error(model: Model, histories: Histories | LazyHistories, theta: Array) -> float:
+def binning_error(model: Model, histories: Histories, theta: Array) -> float:
     """Return by how much exact histories would change the log-likelihood of those that a fit sees.
 
     Parameters
@@ -34,12 +34,13 @@ def binning_error(model: Model, histories: Histories | LazyHistories, theta: Arr
     histories
         The histories.
     """
-    if isinstance(histories, Histories):
+    spread = histories.spread(TRANSACTIONS if isinstance(model, TransactionModel) else SPEND)
+    if spread is None:
         return 0.0
     observed = observe(model, histories)
     if isinstance(model, TransactionModel):
-        return _effect_of_times(model, observed, histories.spread, theta)
-    return _effect_of_spend(model, observed, histories.spread_of_spend, theta)
+        return _effect_of_times(model, observed, spread, theta)
+    return _effect_of_spend(model, observed, spread, theta)
 
 
 def _effect_of_times(model: TransactionModel, observed: Observations, spread: Array, theta: Array) -> float:
@@ -84,7 +85,7 @@ def _effect_of_spend(model: Model, observed: Observations, spread: Array, theta:
     return 0.5 * dot(observed.weight[some], (below - 2.0 * centre + above) / STEP**2 * spread[some])
 
 
-def refine(histories: Histories | LazyHistories, effect: float) -> Histories | LazyHistories | None:
+def refine(histories: Histories, effect: float) -> Histories | None:
     """Return the histories on a grid fine enough for its bound, or None if it is fine enough already.
 
     Raises
@@ -92,9 +93,10 @@ def refine(histories: Histories | LazyHistories, effect: float) -> Histories | L
     FitError
         If the effect of the grid is no number.
     """
-    if isinstance(histories, Histories) or histories.grid is None:
+    grid = histories.grid
+    if grid is None:
         return None
-    grid, bound = histories.grid, histories.grid.bound * len(histories)
+    bound = grid.bound * len(histories)
     if abs(effect) <= bound:
         return None
     if not np.isfinite(effect):
@@ -102,4 +104,4 @@ def refine(histories: Histories | LazyHistories, effect: float) -> Histories | L
             "what the grid of times does to the log-likelihood cannot be told at these parameters; count exact "
             "histories: rfm_summary(..., grid=None)"
         )
-    return replace(histories, grid=replace(grid, step=grid.step * min(0.7 * (bound / abs(effect)) ** 0.5, 0.5)))
+    return histories.with_grid(replace(grid, step=grid.step * min(0.7 * (bound / abs(effect)) ** 0.5, 0.5)))

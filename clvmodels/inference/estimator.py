@@ -12,7 +12,7 @@ import numpy as np
 
 from clvmodels.arguments import require_choice, require_seed
 from clvmodels.data.histories import Histories
-from clvmodels.data.lazy import LazyHistories, require_histories
+from clvmodels.data.required import require_histories
 from clvmodels.errors import FitError, FitWarning, ParameterError
 from clvmodels.inference.ascent import Optimum
 from clvmodels.inference.bayes import BayesMethod, Sampler, SamplerSettings, draw, pymc_model_of, split
@@ -89,7 +89,7 @@ class Estimator[M: Model, F: TransactionFit | SpendFit]:
 
     def fit(
         self,
-        histories: Histories | LazyHistories,
+        histories: Histories,
         *,
         method: FitMethod = "mle",
         by: str | None = None,
@@ -159,7 +159,7 @@ class Estimator[M: Model, F: TransactionFit | SpendFit]:
         effort = SamplerSettings(draws, tune, chains, seed, sampler, progress)
         return cast("F", _fit(self.model, self.priors, histories, method, by, effort))
 
-    def to_pymc(self, histories: Histories | LazyHistories, *, by: str | None = None) -> pm.Model:
+    def to_pymc(self, histories: Histories, *, by: str | None = None) -> pm.Model:
         """Return the PyMC model of the histories: to look at, extend, and sample in your own way.
 
         Its variables are the quantities that priors are stated in (`priors`), the papers' parameters (in the unit of
@@ -251,7 +251,7 @@ class SpendEstimator(Estimator[SpendModel, SpendFit]):
 def _fit(
     model: Model,
     priors: Priors | None,
-    histories: Histories | LazyHistories,
+    histories: Histories,
     method: FitMethod,
     by: str | None,
     effort: SamplerSettings,
@@ -290,7 +290,7 @@ def _require_effort(effort: SamplerSettings) -> None:
 def _on_grid(
     model: Model,
     priors: Priors | None,
-    histories: Histories | LazyHistories,
+    histories: Histories,
     method: FitMethod,
     by: str | None,
     effort: SamplerSettings,
@@ -306,17 +306,17 @@ def _on_grid(
     return (fit, effect) if better is None else _on_grid(model, priors, better, method, by, effort)
 
 
-def _unit(model: Model, histories: Histories | LazyHistories) -> Unit | None:
+def _unit(model: Model, histories: Histories) -> Unit | None:
     return histories.unit if isinstance(model, TransactionModel) else None
 
 
-def _to_pymc(model: Model, priors: Priors | None, histories: Histories | LazyHistories, by: str | None) -> pm.Model:
+def _to_pymc(model: Model, priors: Priors | None, histories: Histories, by: str | None) -> pm.Model:
     segments = None if by is None else split(histories, by)
     return pymc_model_of(model, check_priors(model, priors), histories, _unit(model, histories), segments)
 
 
 def _by_likelihood(
-    model: Model, histories: Histories | LazyHistories, method: Method, by: str | None, effort: SamplerSettings
+    model: Model, histories: Histories, method: Method, by: str | None, effort: SamplerSettings
 ) -> TransactionFit | SpendFit:
     """Return the fit to all customers; where segments are named, with the parameters of each segment's own fit."""
     if by is None:
@@ -346,9 +346,7 @@ def _of_segment(
     return fit
 
 
-def _pooled(
-    model: Model, histories: Histories | LazyHistories, method: Method, effort: SamplerSettings
-) -> TransactionFit | SpendFit:
+def _pooled(model: Model, histories: Histories, method: Method, effort: SamplerSettings) -> TransactionFit | SpendFit:
     observations = observe(model, histories)
     optimum = maximise(model, observations)
     diagnostics = diagnose(model, observations, optimum)
@@ -393,7 +391,7 @@ def _reweighted(
 def _by_posterior(
     model: Model,
     priors: Priors,
-    histories: Histories | LazyHistories,
+    histories: Histories,
     method: BayesMethod,
     by: str | None,
     effort: SamplerSettings,

@@ -16,7 +16,6 @@ import numpy as np
 
 from clvmodels.arguments import require_whole
 from clvmodels.data.histories import Histories
-from clvmodels.data.lazy import LazyHistories
 from clvmodels.errors import DataError, FitError, one_of
 from clvmodels.inference import describe
 from clvmodels.inference.bayes import segments_of
@@ -155,7 +154,7 @@ class Fit:
         """
         return describe.in_words(self)
 
-    def parameters(self, histories: Histories | LazyHistories) -> Parameters:
+    def parameters(self, histories: Histories) -> Parameters:
         """Return the parameters of customers: the same for all, or those of each customer's segment.
 
         By row of the histories: draws of shape (draws, parameters) that all share, or (segments, draws, parameters)
@@ -164,8 +163,7 @@ class Fit:
         Raises
         ------
         DataError
-            If this is a fit by segment and the histories do not name segments, name one it does not know, or are not in
-            memory.
+            If this is a fit by segment and the histories do not name segments, or name one it does not know.
 
         Examples
         --------
@@ -178,8 +176,6 @@ class Fit:
         """
         if self.by is None:
             return Parameters(self.draws, self.estimate)
-        if isinstance(histories, LazyHistories):
-            raise DataError(f"a fit by {self.by} needs histories in memory: write rfm.collect(), or fit.segment(...)")
         code, names = segments_of(histories, self.by)
         number = {name: k for k, name in enumerate(self.segments)}
         unknown = [name for name in names if name not in number]

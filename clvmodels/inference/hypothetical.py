@@ -40,7 +40,8 @@ def customers_with(
     x, t_x, ages = np.broadcast_arrays(*(np.asarray(one, dtype=float) for one in (frequency, recency, T)))
     ids = pd.RangeIndex(len(x))
     described = pd.DataFrame(index=ids) if attributes is None else attributes.set_axis(ids)
-    return Histories(ids, x, t_x, ages, np.full(len(x), np.nan), described, unit)
+    statistics = {"x": x, "t_x": t_x, "T": ages, "mean": np.full(len(x), np.nan)}
+    return Histories.of_arrays(ids, statistics, unit=unit, attributes=described)
 
 
 def require_one_population(fit: TransactionFit | SpendFit, *, what: str) -> None:

@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from clvmodels.data.histories import Histories
-from clvmodels.data.lazy import LazyHistories
+from clvmodels.data.statistics import SPEND, TRANSACTIONS
 from clvmodels.errors import FitError
 from clvmodels.inference.sums import history_expansion, history_sums, weighted_sum
 from clvmodels.models.specification import Array, Model, TransactionModel
@@ -128,7 +128,7 @@ class Observations:
         return sum(values), np.sum(gradients, axis=0), np.sum(matrices, axis=0)
 
 
-def observe(model: Model, histories: Histories | LazyHistories) -> Observations:
+def observe(model: Model, histories: Histories) -> Observations:
     """Return what `model` sees of `histories`.
 
     Raises
@@ -141,11 +141,13 @@ def observe(model: Model, histories: Histories | LazyHistories) -> Observations:
     return _spend(model, histories)
 
 
-def _transactions(model: Model, histories: Histories | LazyHistories) -> Observations:
-    distinct = histories.distinct
+def _transactions(model: Model, histories: Histories) -> Observations:
+    distinct = histories.distinct(TRANSACTIONS)
     x, t_x, T = distinct.rows.T
     if not np.any(x > 0):
-        raise FitError(f"{model.name} needs repeat purchases, and none of the {len(histories):,} customers has one")
+        raise FitError(
+            f"{model.name} needs repeat purchases, and none of the {histories.customers:,} customers has one"
+        )
     time = dot(distinct.weight, T) / float(distinct.weight.sum())
     if not 1.0 / OLDEST <= time <= OLDEST:
         raise FitError(
@@ -155,8 +157,8 @@ def _transactions(model: Model, histories: Histories | LazyHistories) -> Observa
     return Observations((x, t_x, T), distinct.weight, distinct.fingerprint, time=time)
 
 
-def _spend(model: Model, histories: Histories | LazyHistories) -> Observations:
-    distinct = histories.distinct_spend
+def _spend(model: Model, histories: Histories) -> Observations:
+    distinct = histories.distinct(SPEND)
     customers = float(distinct.weight.sum())
     if customers < 2:
         raise FitError(

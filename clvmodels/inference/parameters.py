@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from clvmodels.numerics.distinct import DistinctRows, distinct_rows
+from clvmodels.data.statistics import TRANSACTIONS
+from clvmodels.numerics.distinct import DistinctRows, distinct_rows, weighted_rows
 
 if TYPE_CHECKING:
     from clvmodels.data.histories import Histories
-    from clvmodels.data.lazy import LazyHistories
 
 __all__ = ["Parameters", "distinct_histories"]
 
@@ -82,10 +82,11 @@ class Parameters:
         return self if self.group is None else Parameters(self.draws, self.estimate, columns[0].astype(np.int64))
 
 
-def distinct_histories(parameters: Parameters, histories: Histories | LazyHistories) -> tuple[DistinctRows, Parameters]:
+def distinct_histories(parameters: Parameters, histories: Histories) -> tuple[DistinctRows, Parameters]:
     """Return the distinct (x, t_x, T) under the same parameters, and the parameters of each of them."""
     if parameters.group is None:
-        return histories.distinct, parameters
-    columns = (histories.frequency, histories.recency, histories.T)
-    distinct = distinct_rows(*columns, *parameters.columns(), with_order=True)
+        return histories.distinct(TRANSACTIONS), parameters
+    columns = (histories.frequency, histories.recency, histories.T, *parameters.columns())
+    weight = histories.weight
+    distinct = distinct_rows(*columns, with_order=True) if weight is None else weighted_rows(weight, *columns)
     return distinct, parameters.of_groups(distinct.rows[:, 3:].T)

@@ -13,7 +13,8 @@ import numpy as np
 
 from clvmodels.arguments import require_memory
 from clvmodels.data.histories import Histories
-from clvmodels.errors import DataError, FitError
+from clvmodels.data.required import require_customers, require_histories
+from clvmodels.errors import FitError
 from clvmodels.inference.priors import draw_priors
 from clvmodels.models.specification import Array
 from clvmodels.numerics.distinct import DistinctRows, distinct_rows
@@ -39,8 +40,8 @@ GIGABYTE: Final = 1e9
 
 def _usable(fit: Fit, histories: Histories) -> tuple[Histories, tuple[Array, ...]]:
     """Return the customers whom the likelihood is about, and its columns."""
-    if not isinstance(histories, Histories):
-        raise DataError(f"histories in memory are wanted, got {type(histories).__name__}; write rfm.collect()")
+    require_histories(histories)
+    require_customers(histories, "leave-one-out")
     if fit.unit is not None:
         return histories, (histories.frequency, histories.recency, histories.T)
     usable = (histories.frequency > 0) & (histories.monetary_value > 0)

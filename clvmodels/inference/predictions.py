@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from clvmodels.arguments import abridged, as_number, require_flag, require_memory, require_seed
 from clvmodels.data.engine import EngineTable
 from clvmodels.data.histories import Histories
-from clvmodels.data.lazy import LazyHistories, require_histories
+from clvmodels.data.required import require_customers, require_histories
+from clvmodels.data.statistics import TRANSACTIONS
 from clvmodels.errors import FitError
 from clvmodels.inference.parameters import Parameters, distinct_histories
 from clvmodels.inference.simulation import future_counts
@@ -44,7 +45,8 @@ __all__ = [
     "predict_spend",
     "probability_alive",
     "probability_of_purchases",
-    "spend_in_engine",
+    "require_no_draws",
+    "spend_table",
     "summarise",
     "summary",
 ]
@@ -91,7 +93,7 @@ class BlockDraws:
     weight
         Number of customers that each row stands for, shape (rows,); None: one each.
     index
-        The row of each customer; None: the rows are the customers, or are joined to them in their engine.
+        Returns the row of each customer; None: the rows are the customers.
     blocks
         Calls a `Reducer` for all rows, block by block, in threads, and returns its results in the order of the blocks.
     """
@@ -99,7 +101,7 @@ class BlockDraws:
     rows: int
     draws: int
     weight: Array | None
-    index: NDArray[np.int64] | None
+    index: Callable[[], NDArray[np.int64]] | None
     blocks: Callable[[Reducer], list[Array | None]]
 
 
@@ -133,11 +135,7 @@ def probability_of_purchases(model: TransactionModel, t: float, n: float) -> Est
 
 
 def order_answers(
-    model: TransactionModel,
-    parameters: Parameters,
-    histories: Histories | LazyHistories,
-    question: Estimand,
-    memory: float,
+    model: TransactionModel, parameters: Parameters, histories: Histories, question: Estimand, memory: float
 ) -> BlockDraws:
     """Return the answers to a question, by distinct history under the same parameters; memory in bytes."""
     distinct, of_rows = distinct_histories(parameters, histories)
@@ -148,8 +146,7 @@ def order_answers(
 
         return over_blocks(model, of_rows, distinct, question.given, tell, memory=memory)
 
-    index = None if isinstance(histories, LazyHistories) else distinct.index
-    return BlockDraws(len(distinct.rows), parameters.number, distinct.weight, index, blocks)
+    return BlockDraws(len(distinct.rows), parameters.number, distinct.weight, lambda: distinct.index, blocks)
 
 
 def simulated_counts(
@@ -348,7 +345,7 @@ class Prediction:
         What simulated answers are one realisation of; None if the answers are expectations.
     """
 
-    histories: Histories | LazyHistories
+    histories: Histories
     parameters: Parameters
     answers: BlockDraws
     chains: int
@@ -360,33 +357,43 @@ class Prediction:
         """Return what customers will really do in place of what is expected of them: purchases in (T, T + t]."""
         assert self.model is not None
         require_seed(seed, FitError)
-        histories = self._in_memory("process=True")
+        require_customers(self.histories, "process=True")
         (sequence,) = np.random.SeedSequence(seed).spawn(1)
-        counts = simulated_counts(self.model, self.parameters, histories, t, sequence)
+        counts = simulated_counts(self.model, self.parameters, self.histories, t, sequence)
         return replace(self, answers=counts, expected=self)
 
-    def to_frame(self, name: str, *, return_draws: bool) -> pd.DataFrame | xr.DataArray | EngineTable:
-        """Return a table by customer, or the draws; of histories in an engine, a table of the engine."""
-        if require_flag("return_draws", return_draws, FitError):
-            return self.to_draws(name)
-        return self._in_engine(self.histories) if isinstance(self.histories, LazyHistories) else self.table()
+    def to_frame(
+        self, name: str, *, return_draws: bool, as_table: bool = False
+    ) -> pd.DataFrame | xr.DataArray | EngineTable:
+        """Return a table by customer, the draws, or a table of the engine that the customers lie in."""
+        require_flag("return_draws", return_draws, FitError)
+        if require_flag("as_table", as_table, FitError):
+            require_no_draws(return_draws=return_draws)
+            return self.engine_table()
+        return self.to_draws(name) if return_draws else self.table()
 
-    def _in_engine(self, histories: LazyHistories) -> EngineTable:
-        table = _summarised(self.answers)
-        return histories.predicted(
-            {name: np.ascontiguousarray(table[:, k]) for k, name in enumerate(COLUMNS[: table.shape[1]])}
-        )
+    def engine_table(self) -> EngineTable:
+        """Return a table of the engine that the customers lie in, summarised over draws.
 
-    def _in_memory(self, what: str) -> Histories:
-        if isinstance(self.histories, LazyHistories):
-            raise FitError(f"{what} is about each customer, and needs histories in memory: write rfm.collect()")
-        return self.histories
+        Raises
+        ------
+        FitError
+            If the answers are not known by distinct history.
+        """
+        if self.expected is not None or self.parameters.group is not None:
+            raise FitError(
+                "as_table=True joins what is known of distinct histories: it goes neither with process=True nor with a "
+                "fit by segment; ask one segment, fit.segment(...)"
+            )
+        table = _summarised_rows(self.answers)
+        columns = {name: np.ascontiguousarray(table[:, k]) for k, name in enumerate(COLUMNS[: table.shape[1]])}
+        return self.histories.joined(columns)
 
     def table(self) -> pd.DataFrame:
         """Return a table by customer, summarised over draws."""
         import pandas as pd
 
-        index = self._in_memory("a table in memory").customer_id
+        index = self.histories.customer_id
         table = _summarised(self.answers)
         if self.expected is not None:
             table[:, 0] = self.expected.table()["mean"]
@@ -396,7 +403,7 @@ class Prediction:
         """Return the draws, dimensions (chain, draw, customer_id); refuse if they take too much memory."""
         import xarray as xr
 
-        histories = self._in_memory("return_draws=True")
+        histories = self.histories
         draws, customers = self.answers.draws, len(histories)
         self._require_memory(draws, customers)
         values = _drawn(self.answers).T.reshape(self.chains, draws // self.chains, customers)
@@ -425,9 +432,7 @@ class Prediction:
             )
 
 
-def predict(
-    fit: TransactionFit, histories: Histories | LazyHistories, question: Estimand, memory_gb: float = 1.0
-) -> Prediction:
+def predict(fit: TransactionFit, histories: Histories, question: Estimand, memory_gb: float = 1.0) -> Prediction:
     """Put a question to a fit of transactions; nothing is computed yet."""
     require_histories(histories)
     parameters, memory = fit.parameters(histories), require_memory(memory_gb, FitError)
@@ -442,12 +447,24 @@ def predict_spend(fit: SpendFit, histories: Histories, memory_gb: float = 1.0) -
     return Prediction(histories, parameters, answers, len(fit.theta), memory)
 
 
-def spend_in_engine(fit: SpendFit, histories: LazyHistories) -> EngineTable:
+def require_no_draws(*, return_draws: bool) -> None:
+    """Refuse to return draws as a table of an engine.
+
+    Raises
+    ------
+    FitError
+        If draws are asked for.
+    """
+    if return_draws:
+        raise FitError("as_table=True returns a table of summaries, and return_draws=True draws; ask for one of them")
+
+
+def spend_table(fit: SpendFit, histories: Histories) -> EngineTable:
     """Return the expected value of an order by customer, averaged over the draws, as a table of the engine."""
-    unknown, line = linear_spend(fit.model, fit.draws, histories.distinct.rows[:, 0])
-    table = histories.evaluated({"intercept": line[0], "slope": line[1]})
-    mean = histories.known(table).ifelse(table.intercept + table.slope * table.spend, unknown)
-    return histories.engine.public(table.select(customer_id=table.id, mean=mean))
+    if fit.by is not None:
+        raise FitError("as_table=True does not go with a fit by segment; ask one segment, fit.segment(...)")
+    unknown, line = linear_spend(fit.model, fit.draws, histories.distinct(TRANSACTIONS).rows[:, 0])
+    return histories.backend.joined_spend(line[0], line[1], unknown)
 
 
 def linear_spend(model: SpendModel, theta: Array, x: Array) -> tuple[float, Array]:
@@ -485,14 +502,20 @@ def linear_spend(model: SpendModel, theta: Array, x: Array) -> tuple[float, Arra
     return unknown, np.where(counts > 0.0, [at[0], slope], 0.0)[:, index]
 
 
-def _summarised(answers: BlockDraws) -> Array:
+def _summarised_rows(answers: BlockDraws) -> Array:
+    """Return the summaries by row, shape (rows, columns)."""
     table = np.empty((answers.rows, len(COLUMNS) if answers.draws > 1 else 1))
 
     def use(rows: Rows, values: Array) -> None:
         table[rows] = summarise(values)
 
     answers.blocks(use)
-    return table if answers.index is None else take(table, answers.index)
+    return table
+
+
+def _summarised(answers: BlockDraws) -> Array:
+    table = _summarised_rows(answers)
+    return table if answers.index is None else take(table, answers.index())
 
 
 def _drawn(answers: BlockDraws) -> Array:
@@ -502,7 +525,7 @@ def _drawn(answers: BlockDraws) -> Array:
         values[rows] = some
 
     answers.blocks(use)
-    return values if answers.index is None else take(values, answers.index)
+    return values if answers.index is None else take(values, answers.index())
 
 
 def _total(answers: BlockDraws) -> Array:

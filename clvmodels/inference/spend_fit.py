@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Literal, overload
 
 from clvmodels.data.engine import EngineTable
 from clvmodels.data.histories import Histories
-from clvmodels.data.lazy import LazyHistories, require_histories
-from clvmodels.errors import FitError
+from clvmodels.data.required import require_histories
 from clvmodels.inference import predictions
 from clvmodels.inference.fit import Fit
 from clvmodels.models.specification import SpendModel
@@ -38,10 +37,10 @@ class SpendFit(Fit):
     ) -> xr.DataArray: ...
     @overload
     def expected_spend(
-        self, histories: LazyHistories, *, return_draws: Literal[False] = False, memory_gb: float = 1.0
+        self, histories: Histories, *, as_table: Literal[True], memory_gb: float = 1.0
     ) -> EngineTable: ...
     def expected_spend(
-        self, histories: Histories | LazyHistories, *, return_draws: bool = False, memory_gb: float = 1.0
+        self, histories: Histories, *, return_draws: bool = False, as_table: bool = False, memory_gb: float = 1.0
     ) -> pd.DataFrame | xr.DataArray | EngineTable:
         """Return the expected value of each customer's orders; the population mean where there is no repeat purchase.
 
@@ -51,6 +50,8 @@ class SpendFit(Fit):
             The customers.
         return_draws
             Return the draws instead of a table. They need 8 bytes a draw and customer.
+        as_table
+            Return a table of the engine that the customers lie in, which need not fit into memory.
         memory_gb
             What the draws may take, in GB (1e9 bytes).
 
@@ -59,14 +60,16 @@ class SpendFit(Fit):
         DataFrame
             By customer_id: mean; and sd, q05, q50, q95 where the fit has draws.
         Table
-            Of histories in an engine: customer_id and mean, as an Ibis table of it, not yet computed.
+            With `as_table`: customer_id and mean, as an Ibis table, not yet computed.
         DataArray
             With `return_draws`: dimensions (chain, draw, customer_id).
 
         Raises
         ------
         FitError
-            If the draws would take more memory than they may.
+            If the draws would take more memory than they may, or both draws and a table are asked for.
+        DataError
+            If the customers of an engine do not fit into memory: then ask for a table.
 
         Examples
         --------
@@ -82,10 +85,9 @@ class SpendFit(Fit):
         B            35.22
         """
         require_histories(histories)
-        if isinstance(histories, LazyHistories):
-            if return_draws:
-                raise FitError("draws of each customer need histories in memory: write rfm.collect()")
-            return predictions.spend_in_engine(self, histories)
+        if as_table:
+            predictions.require_no_draws(return_draws=return_draws)
+            return predictions.spend_table(self, histories)
         return predictions.predict_spend(self, histories, memory_gb).to_frame(
             "expected_spend", return_draws=return_draws
         )

@@ -10,7 +10,7 @@ import numpy as np
 from clvmodels.arguments import require_flag, require_seed, require_whole
 from clvmodels.data.engine import EngineTable
 from clvmodels.data.histories import Histories
-from clvmodels.data.lazy import LazyHistories, require_histories
+from clvmodels.data.required import require_histories
 from clvmodels.errors import FitError, UnitError
 from clvmodels.inference import predictions, simulation
 from clvmodels.inference.fit import Fit
@@ -53,7 +53,7 @@ class TransactionFit(Fit):
         """
         return duration(value, self.unit)
 
-    def require_unit(self, histories: Histories | LazyHistories) -> None:
+    def require_unit(self, histories: Histories) -> None:
         """Raise UnitError unless the histories count time in the unit of this fit.
 
         Examples
@@ -72,7 +72,7 @@ class TransactionFit(Fit):
                 f'write rfm.in_unit("{self.unit}")'
             )
 
-    def parameters(self, histories: Histories | LazyHistories) -> Parameters:
+    def parameters(self, histories: Histories) -> Parameters:
         """Return the parameters of customers: the same for all, or those of each customer's segment.
 
         Raises
@@ -117,22 +117,23 @@ class TransactionFit(Fit):
     @overload
     def expected_purchases(
         self,
-        histories: LazyHistories,
+        histories: Histories,
         t: Duration,
         *,
         process: bool = False,
         seed: int | None = None,
-        return_draws: Literal[False] = False,
+        as_table: Literal[True],
         memory_gb: float = 1.0,
     ) -> EngineTable: ...
     def expected_purchases(
         self,
-        histories: Histories | LazyHistories,
+        histories: Histories,
         t: Duration,
         *,
         process: bool = False,
         seed: int | None = None,
         return_draws: bool = False,
+        as_table: bool = False,
         memory_gb: float = 1.0,
     ) -> pd.DataFrame | xr.DataArray | EngineTable:
         """Return the expected number of purchases of each customer in the time `t` after the end of observation.
@@ -150,6 +151,8 @@ class TransactionFit(Fit):
             Of the simulation; None: a new one each time.
         return_draws
             Return the draws instead of a table. They need 8 bytes a draw and customer, and as many a distinct history.
+        as_table
+            Return a table of the engine that the customers lie in, which need not fit into memory.
         memory_gb
             What the draws and the tables of the computation may take, in GB (1e9 bytes).
 
@@ -158,7 +161,7 @@ class TransactionFit(Fit):
         DataFrame
             By customer_id: mean; and sd, q05, q50, q95 where the fit has draws or `process` is asked for.
         Table
-            Of histories in an engine: the same, as an Ibis table of it with the column customer_id, not yet computed.
+            With `as_table`: the same, as an Ibis table with the column customer_id, not yet computed.
         DataArray
             With `return_draws`: dimensions (chain, draw, customer_id).
 
@@ -167,7 +170,9 @@ class TransactionFit(Fit):
         UnitError
             If the histories are not in the unit of this fit.
         FitError
-            If the draws would take more memory than they may.
+            If the draws would take more memory than they may, or both draws and a table are asked for.
+        DataError
+            If the customers of an engine do not fit into memory: then ask for a table.
 
         Examples
         --------
@@ -188,11 +193,11 @@ class TransactionFit(Fit):
         time = self.time(t)
         prediction = predictions.predict(self, histories, predictions.expected_purchases(self.model, time), memory_gb)
         if require_flag("process", process, FitError):
-            return prediction.simulated(time, seed).to_frame("purchases", return_draws=return_draws)
-        return prediction.to_frame("expected_purchases", return_draws=return_draws)
+            return prediction.simulated(time, seed).to_frame("purchases", return_draws=return_draws, as_table=as_table)
+        return prediction.to_frame("expected_purchases", return_draws=return_draws, as_table=as_table)
 
     def total_purchases(
-        self, histories: Histories | LazyHistories, t: Duration, *, process: bool = False, seed: int | None = None
+        self, histories: Histories, t: Duration, *, process: bool = False, seed: int | None = None
     ) -> pd.Series:
         """Return the number of purchases of all customers together in the time `t` after the end of observation.
 
@@ -242,18 +247,19 @@ class TransactionFit(Fit):
     @overload
     def probability_alive(
         self,
-        histories: LazyHistories,
+        histories: Histories,
         after: Duration = 0.0,
         *,
-        return_draws: Literal[False] = False,
+        as_table: Literal[True],
         memory_gb: float = 1.0,
     ) -> EngineTable: ...
     def probability_alive(
         self,
-        histories: Histories | LazyHistories,
+        histories: Histories,
         after: Duration = 0.0,
         *,
         return_draws: bool = False,
+        as_table: bool = False,
         memory_gb: float = 1.0,
     ) -> pd.DataFrame | xr.DataArray | EngineTable:
         """Return the probability that each customer is alive at a time `after` the end of observation.
@@ -266,7 +272,7 @@ class TransactionFit(Fit):
             The customers, in the unit of this fit.
         after
             Such as ``"26 weeks"``; now if left out.
-        return_draws, memory_gb
+        return_draws, as_table, memory_gb
             As of `expected_purchases`.
 
         Returns
@@ -274,7 +280,7 @@ class TransactionFit(Fit):
         DataFrame
             By customer_id: mean; and sd, q05, q50, q95 where the fit has draws.
         Table
-            Of histories in an engine: the same, as an Ibis table of it with the column customer_id, not yet computed.
+            With `as_table`: the same, as an Ibis table with the column customer_id, not yet computed.
         DataArray
             With `return_draws`: dimensions (chain, draw, customer_id).
 
@@ -283,7 +289,9 @@ class TransactionFit(Fit):
         UnitError
             If the histories are not in the unit of this fit.
         FitError
-            If the draws would take more memory than they may.
+            If the draws would take more memory than they may, or both draws and a table are asked for.
+        DataError
+            If the customers of an engine do not fit into memory: then ask for a table.
 
         Examples
         --------
@@ -294,7 +302,7 @@ class TransactionFit(Fit):
         """
         question = predictions.probability_alive(self.model, self.time(after))
         return predictions.predict(self, histories, question, memory_gb).to_frame(
-            "probability_alive", return_draws=return_draws
+            "probability_alive", return_draws=return_draws, as_table=as_table
         )
 
     @overload
@@ -314,20 +322,21 @@ class TransactionFit(Fit):
     @overload
     def probability_of_purchases(
         self,
-        histories: LazyHistories,
+        histories: Histories,
         t: Duration,
         n: int = 0,
         *,
-        return_draws: Literal[False] = False,
+        as_table: Literal[True],
         memory_gb: float = 1.0,
     ) -> EngineTable: ...
     def probability_of_purchases(
         self,
-        histories: Histories | LazyHistories,
+        histories: Histories,
         t: Duration,
         n: int = 0,
         *,
         return_draws: bool = False,
+        as_table: bool = False,
         memory_gb: float = 1.0,
     ) -> pd.DataFrame | xr.DataArray | EngineTable:
         """Return the probability that each customer buys exactly `n` times within `t` after the end of observation.
@@ -340,7 +349,7 @@ class TransactionFit(Fit):
             Such as ``"52 weeks"``; a bare number is in the unit of this fit.
         n
             Number of purchases.
-        return_draws, memory_gb
+        return_draws, as_table, memory_gb
             As of `expected_purchases`.
 
         Returns
@@ -348,7 +357,7 @@ class TransactionFit(Fit):
         DataFrame
             By customer_id: mean; and sd, q05, q50, q95 where the fit has draws.
         Table
-            Of histories in an engine: the same, as an Ibis table of it with the column customer_id, not yet computed.
+            With `as_table`: the same, as an Ibis table with the column customer_id, not yet computed.
         DataArray
             With `return_draws`: dimensions (chain, draw, customer_id).
 
@@ -357,7 +366,10 @@ class TransactionFit(Fit):
         UnitError
             If the histories are not in the unit of this fit.
         FitError
-            If `n` is not a whole number from zero up, or the draws would take more memory than they may.
+            If `n` is not a whole number from zero up, the draws would take more memory than they may, or both draws and
+            a table are asked for.
+        DataError
+            If the customers of an engine do not fit into memory: then ask for a table.
 
         Examples
         --------
@@ -369,7 +381,7 @@ class TransactionFit(Fit):
         """
         question = predictions.probability_of_purchases(self.model, self.time(t), n)
         return predictions.predict(self, histories, question, memory_gb).to_frame(
-            "probability_of_purchases", return_draws=return_draws
+            "probability_of_purchases", return_draws=return_draws, as_table=as_table
         )
 
     def expected_purchases_new(self, t: Duration) -> pd.Series:

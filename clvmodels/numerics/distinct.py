@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from clvmodels.numerics.kernels import at_hand
 from clvmodels.numerics.threads import map_blocks, sort
 
-__all__ = ["DistinctRows", "distinct_rows", "run_starts"]
+__all__ = ["DistinctRows", "distinct_rows", "run_starts", "weighted_rows"]
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
@@ -40,14 +40,17 @@ class DistinctRows:
     rows
         The distinct rows, shape (distinct, columns), sorted by the first column, then the second, and so on.
     weight
-        How often each occurs, shape (distinct,), as float.
+        How often each occurs, shape (distinct,), as float; the sum of their weights, of rows that have weights.
     find_order
         Returns `order`; None where the table is not at hand.
+    counts
+        How many rows of the table each is, shape (distinct,), if its rows have weights; None: as `weight` says.
     """
 
     rows: Array
     weight: Array
     find_order: Callable[[], Index] | None = None
+    counts: Array | None = None
     _by: dict[tuple[int, ...], DistinctRows] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def by(self, *columns: int) -> DistinctRows:
@@ -72,7 +75,8 @@ class DistinctRows:
     def index(self) -> Index:
         """For each row of the table its distinct row, shape (n,); ``rows[index]`` is the table."""
         index = np.empty(len(self.order), np.int64)
-        ends = np.concatenate(([0], np.cumsum(self.weight))).astype(np.int64)
+        counts = self.weight if self.counts is None else self.counts
+        ends = np.concatenate(([0], np.cumsum(counts))).astype(np.int64)
         map_blocks(partial(self._number, index, ends), len(self.rows), ROWS_PER_BLOCK)
         return index
 
@@ -156,6 +160,19 @@ def distinct_rows(*columns: Array, with_order: bool = False) -> DistinctRows:
             return _distinct(columns, codes, with_order=with_order)
         except _NoCodeError as found:
             codes[found.column] = next(candidates[found.column])
+
+
+def weighted_rows(weight: Array, *columns: Array) -> DistinctRows:
+    """Return the distinct rows of a table whose rows stand for several each; `weight`, shape (n,), says how many.
+
+    Examples
+    --------
+    >>> weighted_rows(np.array([5.0, 1.0, 2.0]), np.array([2.0, 1.0, 2.0])).weight
+    array([1., 7.])
+    """
+    distinct = distinct_rows(*columns, with_order=True)
+    summed = np.bincount(distinct.index, weight, minlength=len(distinct.rows)).astype(float)
+    return DistinctRows(distinct.rows, summed, distinct.find_order, distinct.weight)
 
 
 def _distinct(columns: Sequence[Array], codes: Sequence[_Codes], *, with_order: bool) -> DistinctRows:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import stat
 import sys
@@ -11,7 +12,6 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from clvmodels.data.lazy import LazyHistories
 from clvmodels.data.scans import named
 from clvmodels.errors import ClvError, one_of
 from clvmodels.files import beside, folders, resolved, swapped, whole_file, workplace
@@ -181,12 +181,12 @@ def write_whole_table(table: pd.DataFrame, path: Path) -> None:
         write_table(table, part, kind=path.suffix.lower())
 
 
-def write_histories(histories: Histories | LazyHistories, path: Path) -> None:
-    """Write histories as a table that appears whole or not at all; those in an engine go to Parquet from there."""
-    if isinstance(histories, LazyHistories) and path.suffix.lower() == ".parquet":
+def write_histories(histories: Histories, path: Path) -> None:
+    """Write histories as a table that appears whole or not at all."""
+    if path.suffix.lower() == ".parquet":
         histories.write(path)
     else:
-        write_whole_table(histories.to_frame(), path)
+        write_whole_table(histories.collect(memory_gb=math.inf).to_frame(), path)
 
 
 def write_table(table: pd.DataFrame, path: Path, *, kind: str) -> None:

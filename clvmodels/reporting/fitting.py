@@ -11,7 +11,6 @@ from typing import Final
 import numpy as np
 
 from clvmodels.data.histories import Histories
-from clvmodels.data.lazy import LazyHistories
 from clvmodels.errors import FitError, FitWarning, one_of
 from clvmodels.inference.estimator import SpendEstimator, TransactionEstimator
 from clvmodels.inference.fit import Fit
@@ -78,9 +77,7 @@ def spend_model(key: str) -> SpendModel:
     return SPEND_MODELS[key]
 
 
-def fit_all(
-    histories: Histories | LazyHistories, models: Sequence[TransactionModel], step: Step
-) -> tuple[TransactionFit, ...]:
+def fit_all(histories: Histories, models: Sequence[TransactionModel], step: Step) -> tuple[TransactionFit, ...]:
     """Return a fit of each model, the lowest AIC first.
 
     Parameters
@@ -99,7 +96,7 @@ def fit_all(
     return tuple(sorted(fits, key=lambda fit: fit.aic))
 
 
-def fit_spend(histories: Histories | LazyHistories, model: SpendModel, step: Step) -> SpendFit:
+def fit_spend(histories: Histories, model: SpendModel, step: Step) -> SpendFit:
     """Return a fit of a model of spend, and tell `step` of it."""
     step(f"fitting {model.name}")
     return SpendEstimator(model).fit(histories)

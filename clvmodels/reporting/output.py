@@ -16,7 +16,6 @@ from clvmodels.reporting.page import write_page
 from clvmodels.reporting.record import equity_record
 from clvmodels.reporting.valuation import Valuation
 from clvmodels.reporting.workbook import write_workbook
-from clvmodels.valuation.lazy_book import LazyBook
 
 __all__ = [
     "FIT_FILES",
@@ -91,10 +90,7 @@ def write_valuation(
     book = valuation.book
     record = equity_record(valuation, source=source, notes=notes)
     with whole_folder(folder, VALUE_FILES, _ORDERS) as part:
-        if isinstance(book, LazyBook):
-            book.write_customers(part / _CUSTOMERS)
-        else:
-            write_table(book.customers, part / _CUSTOMERS, kind=".parquet")
+        book.write_customers(part / _CUSTOMERS)
         book.transactions.save(part / _ORDERS)
         book.spend.save(part / _SPEND)
         (part / _EQUITY).write_text(json.dumps(record, indent=1, allow_nan=False, ensure_ascii=False), encoding="utf-8")

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from clvmodels.reporting.content import EquityReport
     from clvmodels.reporting.valuation import Valuation
     from clvmodels.valuation.book import Book
-    from clvmodels.valuation.lazy_book import LazyBook
 
 __all__ = ["headline_remarks", "other_notes", "valuation_remarks"]
 
@@ -39,7 +38,7 @@ def other_notes(valuation: Valuation, notes: Sequence[str]) -> list[str]:
     return [note for note in notes if note not in shown]
 
 
-def _remarks(book: Book | LazyBook, locale: Locale, *, same: Sequence[str], without_intervals: bool) -> Iterator[str]:
+def _remarks(book: Book, locale: Locale, *, same: Sequence[str], without_intervals: bool) -> Iterator[str]:
     troubled = [fit for fit in (book.transactions, book.spend) if fit.diagnostics.status not in _CLEAN]
     if troubled and without_intervals and not book.has_draws:
         yield locale.label("no_intervals").format(_listed([fit.model.name for fit in troubled], locale))

@@ -30,13 +30,11 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from clvmodels.data.histories import Histories
-    from clvmodels.data.lazy import LazyHistories
     from clvmodels.inference.fit import Fit
     from clvmodels.reporting.content import EquityReport
     from clvmodels.reporting.valuation import Valuation
     from clvmodels.valuation.assumptions import Assumptions
     from clvmodels.valuation.book import Book
-    from clvmodels.valuation.lazy_book import LazyBook
 
 __all__ = ["closing_report", "equity_report", "fits_report", "histories_report", "notes_report", "written_report"]
 
@@ -80,7 +78,7 @@ def _table(*columns: str, left: Sequence[int] = (0,)) -> Table:
     return table
 
 
-def histories_report(histories: Histories | LazyHistories, source: str) -> RenderableType:
+def histories_report(histories: Histories, source: str) -> RenderableType:
     """Return the histories and what became of the log's rows, in words."""
     return _section("Purchase log", _points("·", str(histories).splitlines()), beside=source)
 
@@ -225,9 +223,9 @@ def _model_risk(valuation: Valuation) -> RenderableType:
     return Padding(Text(f"Model risk: {between} under {which}."), (1, 0, 0, 2), expand=False)
 
 
-def _headline(book: Book | LazyBook, remarks: Sequence[str]) -> RenderableType:
+def _headline(book: Book, remarks: Sequence[str]) -> RenderableType:
     """Return the equity, framed, and below it what has to be known to read it."""
-    customers = len(book.histories)
+    customers = book.histories.customers
     text = Text.assemble(
         (plain(with_currency(book.equity, book.assumptions.currency)), "bold green" if book.equity > 0 else "bold red"),
         f"\n{customers:,} customers, {amount(book.equity / max(customers, 1), digits=2)} a head"
@@ -245,7 +243,7 @@ def _assumptions(assumptions: Assumptions) -> RenderableType:
     return _section("Assumptions", table)
 
 
-def _lines(book: Book | LazyBook) -> RenderableType:
+def _lines(book: Book) -> RenderableType:
     """Return the benefits and costs."""
     table = _table("line", "driver", "amount", "rate", "value", "share", left=(0, 1))
     for name, line in book.statement_lines.iterrows():
@@ -256,7 +254,7 @@ def _lines(book: Book | LazyBook) -> RenderableType:
     return _section("What it is made of", table, beside="amounts are discounted")
 
 
-def _horizons(book: Book | LazyBook) -> RenderableType:
+def _horizons(book: Book) -> RenderableType:
     """Return the equity within so many years, as long as it grows."""
     table = _table("within", "equity", "share", left=())
     for years, row in book.horizons.iterrows():
@@ -279,7 +277,7 @@ def _groups(valuation: Valuation) -> RenderableType:
     return _section("Who it comes from", table)
 
 
-def _new_customer(book: Book | LazyBook) -> RenderableType:
+def _new_customer(book: Book) -> RenderableType:
     """Return what a customer is worth at the moment of acquisition."""
     new, currency = book.new_customer, book.assumptions.currency
     table = Table.grid("", "", "", padding=(0, 2, 0, 0))

@@ -8,14 +8,12 @@ from functools import cached_property
 from typing import Final
 
 from clvmodels.data.histories import Histories
-from clvmodels.data.lazy import LazyHistories
 from clvmodels.inference.spend_fit import SpendFit
 from clvmodels.inference.transaction_fit import TransactionFit
 from clvmodels.reporting.fitting import same_as_first
 from clvmodels.reporting.progress import Step
 from clvmodels.valuation.assumptions import Assumptions
 from clvmodels.valuation.book import Book, value
-from clvmodels.valuation.lazy_book import LazyBook
 
 __all__ = ["Candidate", "Group", "Valuation", "value_all"]
 
@@ -51,7 +49,7 @@ class Valuation:
         All models fitted, the chosen one first.
     """
 
-    book: Book | LazyBook
+    book: Book
     candidates: tuple[Candidate, ...]
 
     @cached_property
@@ -90,7 +88,7 @@ class Valuation:
 def value_all(
     fits: Sequence[TransactionFit],
     spend: SpendFit,
-    histories: Histories | LazyHistories,
+    histories: Histories,
     assumptions: Assumptions,
     step: Step,
 ) -> Valuation:

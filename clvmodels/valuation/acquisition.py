@@ -120,7 +120,8 @@ def payback_years(book: Book) -> float:
     if open_ <= 0.0:
         return 0.0
     years = np.arange(1, STEPS * LONGEST + 1) / STEPS
-    brought = total(at_mean_rates(book.lines, book.weight), future_of_new_customer(book, years.tolist()))
+    rows = book.by_head
+    brought = total(at_mean_rates(rows.lines, rows.weight), future_of_new_customer(rows, years.tolist()))
     reached = np.flatnonzero(brought >= open_)
     if not len(reached):
         return float("inf")

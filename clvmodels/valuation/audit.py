@@ -125,7 +125,7 @@ def audit(books: Mapping[str, Book], inputs: Mapping[str, Seen | Content], seeds
     closings = {
         closing: {
             "customers": len(book.histories),
-            "histories": book.histories.distinct.fingerprint,
+            "histories": book.histories.distinct().fingerprint,
             "notes": [] if book.histories.report is None else list(book.histories.report.notes),
             "orders": _fit(book.transactions),
             "spend": _fit(book.spend),

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from operator import is_
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,16 +23,25 @@ from clvmodels.inference.spend_fit import SpendFit
 from clvmodels.inference.transaction_fit import TransactionFit
 from clvmodels.valuation.assumptions import Assumptions
 from clvmodels.valuation.book import Book, valued
+from clvmodels.valuation.closings import existing, time_between
 from clvmodels.valuation.lines import total
-from clvmodels.valuation.roll_forward import Expectation
+from clvmodels.valuation.roll_forward import Expectation, expectation, margin_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from clvmodels.data.lazy import LazyHistories
-    from clvmodels.valuation.lazy_book import LazyBook
 
-__all__ = ["LINES", "Changes", "as_opened", "as_seen", "changes", "columns_of_rates", "until_closing", "updates"]
+__all__ = [
+    "LINES",
+    "Changes",
+    "MemoryChanges",
+    "as_opened",
+    "as_seen",
+    "columns_of_rates",
+    "memory_changes",
+    "until_closing",
+    "updates",
+]
 
 Array = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -65,20 +74,54 @@ _RATE: Final = ("discount_rate", "growth", "tax", "timing", "horizon", "year")
 says anew about customers in the columns that rates stand in is of the line "customer_rates"."""
 
 
+class Changes(Protocol):
+    """The lines of a movement, wherever its customers lie."""
+
+    @property
+    def time(self) -> float:
+        """The time between the closings."""
+
+    @property
+    def realised_margin(self) -> float:
+        """Contribution of the repeat purchases in the time between; NaN if the spend of a customer is unknown."""
+
+    @property
+    def expected_margin(self) -> float:
+        """The same as the opening expected it."""
+
+    @property
+    def total(self) -> pd.Series[float]:
+        """The lines, summed over the customers."""
+
+    @property
+    def customers(self) -> pd.DataFrame:
+        """The lines by customer."""
+
+    def by(self, column: str) -> pd.DataFrame:
+        """Return the lines by the values of a column of the closing; of customers who are gone, of the opening."""
+
+
 @dataclass(frozen=True, eq=False)
-class Changes:
+class MemoryChanges:
     """The lines of a movement by customer.
 
     Attributes
     ----------
+    time
+        The time between the closings.
     opening, closing
         The customers of the two closings.
+    realised_margin, expected_margin
+        Contribution of the repeat purchases in the time between, and that which the opening expected.
     customers
         The lines, a column each: of the customers of the closing, and after them those of the opening who are gone.
     """
 
+    time: float
     opening: Histories
     closing: Histories
+    realised_margin: float
+    expected_margin: float
     customers: pd.DataFrame
 
     @cached_property
@@ -103,7 +146,35 @@ class Changes:
         return self.customers.groupby(values, dropna=False, observed=True).sum()
 
 
-def changes(opening: Book, base: Book, closing: Book, ahead: Expectation) -> Changes:
+def memory_changes(opening: Book, closing: Book, restated: Histories | None) -> MemoryChanges:
+    """Return the lines of the movement between two closings whose customers are in memory.
+
+    Raises
+    ------
+    DataError
+        If the closings cannot be compared; see `clvmodels.valuation.closings`.
+    """
+    time = time_between(opening.histories, closing.histories, restated)
+    base = existing(opening, closing, restated, time)
+    before, after = base.histories, closing.histories
+    ahead = expectation(base.each, time)
+    sales = _repeat_sales(after)[after.customer_id.get_indexer(before.customer_id)] - _repeat_sales(before)
+    return MemoryChanges(
+        time,
+        opening.histories,
+        after,
+        realised_margin=float(margin_of(base.each, sales).sum()),
+        expected_margin=float(ahead.margin.sum()),
+        customers=_by_customer(opening, base, closing, ahead),
+    )
+
+
+def _repeat_sales(histories: Histories) -> Array:
+    """Return the spend of the repeat purchases so far."""
+    return np.where(histories.frequency > 0.0, histories.frequency * histories.monetary_value, 0.0)
+
+
+def _by_customer(opening: Book, base: Book, closing: Book, ahead: Expectation) -> pd.DataFrame:
     """Return the lines by customer.
 
     Parameters
@@ -141,7 +212,7 @@ def changes(opening: Book, base: Book, closing: Book, ahead: Expectation) -> Cha
     for line, earlier, later in updates(seen, opening, closing):
         add({line: later.rlv - earlier.rlv}, everybody)
     add({"closing": closing.rlv}, everybody)
-    return Changes(opening.histories, closing.histories, pd.DataFrame(table, index=everyone))
+    return pd.DataFrame(table, index=everyone)
 
 
 # --------------------------------------------------------------------------------------------- history by history
@@ -196,16 +267,16 @@ def as_seen(rlv: Array, at_expected_value: Array, exists: Flags, bought: Flags) 
 
 
 @dataclass(frozen=True, eq=False)
-class _Step[B: (Book, LazyBook)]:
+class _Step:
     """What a line of the movement takes over from the closing: all that a valuation rests on, after it."""
 
     line: str
     transactions: TransactionFit
     spend: SpendFit
     assumptions: Assumptions
-    histories: Histories | LazyHistories
+    histories: Histories
 
-    def valued(self, known: Iterable[B]) -> B:
+    def valued(self, known: Iterable[Book]) -> Book:
         """Return the valuation; what is known already of these customers under these fits is not computed again."""
         rests_on = (self.transactions, self.spend, self.histories)
         same = [book for book in known if all(map(is_, (book.transactions, book.spend, book.histories), rests_on))]
@@ -214,10 +285,10 @@ class _Step[B: (Book, LazyBook)]:
                 return book
         if same:
             return same[0].with_assumptions(self.assumptions)
-        return cast("B", valued(self.transactions, self.spend, self.histories, self.assumptions))
+        return valued(self.transactions, self.spend, self.histories, self.assumptions)
 
 
-def updates[B: (Book, LazyBook)](seen: B, opening: B, closing: B) -> Iterator[tuple[str, B, B]]:
+def updates(seen: Book, opening: Book, closing: Book) -> Iterator[tuple[str, Book, Book]]:
     """Yield what the closing changes about the fits and the assumptions: the line, and the valuations around it.
 
     Parameters
@@ -235,7 +306,7 @@ def updates[B: (Book, LazyBook)](seen: B, opening: B, closing: B) -> Iterator[tu
         book = after
 
 
-def _steps[B: (Book, LazyBook)](seen: B, opening: B, closing: B) -> Iterator[_Step[B]]:
+def _steps(seen: Book, opening: Book, closing: Book) -> Iterator[_Step]:
     transactions, spend, known = closing.transactions, closing.spend, seen.histories
     line = _of_fit("parameters_transactions", opening.transactions, transactions)
     yield _Step(line, transactions, opening.spend, opening.assumptions, known)
@@ -270,7 +341,9 @@ def _as_before(closing: Book, base: Book, rows: Index, columns: set[str]) -> His
         values = now.attributes[column].to_numpy(dtype=object).copy()
         values[rows] = before.attributes[column].to_numpy(dtype=object)
         held[column] = values
-    return replace(now, attributes=now.attributes.assign(**held)) if held else now
+    if not held:
+        return now
+    return replace(now, backend=replace(now.backend.fetched, attributes=now.attributes.assign(**held)))
 
 
 def _attribute(histories: Histories, column: str) -> pd.Series[Any]:

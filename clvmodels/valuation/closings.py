@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 
 from clvmodels.data.columns import count, examples
 from clvmodels.data.histories import FloatArray, Histories
+from clvmodels.data.required import require_customers
 from clvmodels.errors import AssumptionError, DataError, UnitError
 from clvmodels.units import Unit
 from clvmodels.valuation.book import Book, valued
-
-if TYPE_CHECKING:
-    from clvmodels.data.lazy import LazyHistories
-    from clvmodels.valuation.lazy_book import LazyBook
 
 __all__ = [
     "PRECISION",
@@ -38,10 +35,10 @@ _RESTATE: Final = (
 _SAME_LOG: Final = "make both with the same rfm_summary(log, ...)"
 
 
-def require_comparable(
-    opening: Book | LazyBook, closing: Book | LazyBook, restated: Histories | LazyHistories | None
-) -> None:
-    """Raise UnitError or AssumptionError unless all is in one unit of time and one currency."""
+def require_comparable(opening: Book, closing: Book, restated: Histories | None) -> None:
+    """Raise UnitError or AssumptionError unless all is in one unit of time and one currency, and by customer."""
+    for each in (opening.histories, closing.histories):
+        require_customers(each, "a movement")
     for name, histories in {"opening": opening.histories, "restated table": restated}.items():
         if histories is not None and histories.unit != closing.histories.unit:
             raise UnitError(

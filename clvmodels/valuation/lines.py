@@ -34,6 +34,7 @@ __all__ = [
     "Formula",
     "Line",
     "at_mean_rates",
+    "has_products",
     "lines_of",
     "rates_of",
     "spreads_of",
@@ -157,6 +158,13 @@ FORMULAS: Final = (
     Formula("word_of_mouth", "attributed", -1, {"orders": ("returns_per_order", "word_of_mouth_cost")}),
 )
 """All lines but tax, which is a share of them."""
+
+
+def has_products(assumptions: Assumptions) -> bool:
+    """Return whether two rates by column are factors of one product, so that its mean is not that of its factors."""
+    varying = {name for name in RATES if isinstance(getattr(assumptions, name), ByColumn)}
+    factors = [names for formula in FORMULAS for names in formula.factors.values()]
+    return any(sum(name in varying for name in names) > 1 for names in factors)
 
 
 def rates_of(assumptions: Assumptions, histories: Histories) -> dict[str, float | Array]:

@@ -5,20 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Final, Literal, overload
+from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
+from clvmodels.data.engine_table import in_one_engine
 from clvmodels.data.histories import Histories
-from clvmodels.data.lazy import LazyHistories
-from clvmodels.errors import DataError
 from clvmodels.valuation.book import Book
-from clvmodels.valuation.changes import LINES, Changes, changes
-from clvmodels.valuation.closings import existing, require_comparable, time_between
-from clvmodels.valuation.lazy_book import LazyBook
-from clvmodels.valuation.lazy_movement import LazyChanges, lazy_changes
-from clvmodels.valuation.roll_forward import expectation, margin_of
+from clvmodels.valuation.changes import LINES, Changes, memory_changes
+from clvmodels.valuation.closings import require_comparable
+from clvmodels.valuation.engine_changes import engine_changes
+from clvmodels.valuation.lines import has_products
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,7 +24,6 @@ if TYPE_CHECKING:
 
 __all__ = ["LINES", "Kind", "Movement", "movement"]
 
-Array = NDArray[np.float64]
 Kind = Literal["balance", "subtotal", "change"]
 
 _KINDS: Final[Mapping[str, Kind]] = {"opening": "balance", "expected_closing": "subtotal", "closing": "balance"}
@@ -41,23 +37,31 @@ class Movement:
     ----------
     opening, closing
         The two valuations.
-    time
-        The time between them, in their unit.
     changes
-        The lines, by customer or, of customers in an engine, in sums.
-    realised_margin
-        Contribution of the repeat purchases of the existing customers in the period, at the margin of the opening, not
-        discounted. NaN, in words "not known", if the spend of one of them is unknown.
-    expected_margin
-        The same as the opening expected it.
+        The lines.
     """
 
-    opening: Book | LazyBook
-    closing: Book | LazyBook
-    time: float
-    changes: Changes | LazyChanges
-    realised_margin: float
-    expected_margin: float
+    opening: Book
+    closing: Book
+    changes: Changes
+
+    @property
+    def time(self) -> float:
+        """The time between the closings, in their unit."""
+        return self.changes.time
+
+    @property
+    def realised_margin(self) -> float:
+        """Contribution of the repeat purchases of the existing customers in the period, at the margin of the opening.
+
+        Not discounted. NaN, in words "not known", if the spend of one of them is unknown.
+        """
+        return self.changes.realised_margin
+
+    @property
+    def expected_margin(self) -> float:
+        """The same as the opening expected it."""
+        return self.changes.expected_margin
 
     @property
     def customers(self) -> pd.DataFrame:
@@ -67,14 +71,9 @@ class Movement:
         Raises
         ------
         DataError
-            If the customers stay in an engine.
+            If the customers of an engine do not fit into memory.
         """  # noqa: D205 - one sentence
-        if isinstance(self.changes, Changes):
-            return self.changes.customers
-        raise DataError(
-            "these customers stay in their engine, which adds the lines up; by customer, write "
-            "movement(opening.collect(), closing.collect())"
-        )
+        return self.changes.customers
 
     @cached_property
     def table(self) -> pd.DataFrame:
@@ -177,28 +176,22 @@ class Movement:
             for kind, amount in zip(table["kind"], table["value"], strict=True)
         ]
         named = dict(zip(table["line"], amounts, strict=True))
-        simulated_futures = f"{self.realised_margin:,.2f}" if np.isfinite(self.realised_margin) else "not known"
-        named["Memo: margin realised"] = simulated_futures
+        realised = f"{self.realised_margin:,.2f}" if np.isfinite(self.realised_margin) else "not known"
+        named["Memo: margin realised"] = realised
         named["Memo: margin expected"] = f"{self.expected_margin:,.2f}"
         left, right = (max(map(len, texts)) for texts in (named, named.values()))
         title = f"Movement of customer equity in {self.time:.6g} {unit}s{', ' * bool(currency)}{currency}"
         return "\n".join([title, *(f"{name:<{left}}  {amount:>{right}}" for name, amount in named.items())])
 
 
-@overload
-def movement(opening: Book, closing: Book, *, restated: Histories | None = None) -> Movement: ...
-@overload
-def movement(opening: LazyBook, closing: LazyBook, *, restated: LazyHistories | None = None) -> Movement: ...
-def movement(
-    opening: Book | LazyBook, closing: Book | LazyBook, *, restated: Histories | LazyHistories | None = None
-) -> Movement:
+def movement(opening: Book, closing: Book, *, restated: Histories | None = None) -> Movement:
     """Explain why customer equity changed between two closings of the same log.
 
     Parameters
     ----------
     opening, closing
-        The valuations at the two closings, with the customers of each: both in memory, or both in an engine, which then
-        adds the lines up.
+        The valuations at the two closings, with the customers of each. If all lie in one engine, it adds the lines up;
+        else those in an engine are fetched, as they are where two rates by column are multiplied.
     restated
         The customers at the opening date as the log of the closing tells them now. Without it, the customers of the
         opening are taken to have had the histories that the opening knew.
@@ -206,7 +199,7 @@ def movement(
     Returns
     -------
     Movement
-        The lines in the order of `LINES`, in total and, of histories in memory, by customer.
+        The lines in the order of `LINES`, in total, by customer and by segment.
 
     Raises
     ------
@@ -217,7 +210,7 @@ def movement(
     DataError
         If they have no customer in common, the second is not after the first, or they do not tell the same of the
         customers: of somebody another first purchase, or of somebody not in the opening one before it. `restated` is
-        then needed. Or if they lie in engines that do not reach one another.
+        then needed. Or if customers are to be fetched and do not fit into memory.
 
     Notes
     -----
@@ -284,33 +277,10 @@ def movement(
     True
     """
     require_comparable(opening, closing, restated)
-    if isinstance(opening, Book) and isinstance(closing, Book) and not isinstance(restated, LazyHistories):
-        return _in_memory(opening, closing, restated)
-    if isinstance(opening, LazyBook) and isinstance(closing, LazyBook) and not isinstance(restated, Histories):
-        lines = lazy_changes(opening, closing, restated)
-        return Movement(opening, closing, lines.time, lines, lines.realised_margin, lines.expected_margin)
-    raise DataError(
-        "of a movement, some histories are in memory and others stay in their engine; "
-        "write opening.collect(), closing.collect() or restated.collect() for these"
-    )
-
-
-def _in_memory(opening: Book, closing: Book, restated: Histories | None) -> Movement:
-    time = time_between(opening.histories, closing.histories, restated)
-    base = existing(opening, closing, restated, time)
-    before, after = base.histories, closing.histories
-    ahead = expectation(base, time)
-    sales = _repeat_sales(after)[after.customer_id.get_indexer(before.customer_id)] - _repeat_sales(before)
-    return Movement(
-        opening,
-        closing,
-        time,
-        changes(opening, base, closing, ahead),
-        realised_margin=float(margin_of(base, sales).sum()),
-        expected_margin=float(ahead.margin.sum()),
-    )
-
-
-def _repeat_sales(histories: Histories) -> Array:
-    """Return the spend of the repeat purchases so far."""
-    return np.where(histories.frequency > 0.0, histories.frequency * histories.monetary_value, 0.0)
+    histories = [opening.histories, closing.histories, *([] if restated is None else [restated])]
+    products = has_products(opening.assumptions) or has_products(closing.assumptions)
+    if in_one_engine([table.backend for table in histories]) and not products:
+        return Movement(opening, closing, engine_changes(opening, closing, restated))
+    before, after = opening.collect(), closing.collect()
+    lines = memory_changes(before, after, None if restated is None else restated.collect())
+    return Movement(opening, closing, lines)

@@ -14,7 +14,7 @@ from clvmodels.valuation.lines import DiscountedDrivers, at_mean_rates, total
 
 if TYPE_CHECKING:
     from clvmodels.data.histories import Histories
-    from clvmodels.valuation.book import Book
+    from clvmodels.valuation.valued_rows import ValuedRows
 
 __all__ = ["FirstOrders", "NewCustomer", "first_orders", "future_of_new_customer", "new_customer"]
 
@@ -77,26 +77,25 @@ class NewCustomer:
         return self.post_acquisition_value - self.acquisition_cost
 
 
-def new_customer(book: Book, first: FirstOrders | None = None) -> NewCustomer:
-    """Return the value of a customer just acquired, under the fits and assumptions of a book.
+def new_customer(rows: ValuedRows, first: FirstOrders) -> NewCustomer:
+    """Return the value of a customer just acquired, at the mean rates of the rows of a valuation.
 
-    `first` says what the first orders were worth; by default, the histories of the book do.
+    `first` says what the first orders of the customers were worth.
     """
-    later = future_of_new_customer(book, [None])
-    known = first_orders(book.histories) if first is None else first
-    value = known.mean if known.number else float(later.Z[0])
+    later = future_of_new_customer(rows, [None])
+    value = first.mean if first.number else float(later.Z[0])
     zero, one = np.zeros(1), np.ones(1)
     at_once = DiscountedDrivers(D=one, L=zero, Z=np.array([value]), G=one, K=0.0)
-    mean = at_mean_rates(book.lines, book.weight)
+    mean = at_mean_rates(rows.lines, rows.weight)
     return NewCustomer(
         orders=float(later.D[0]),
         living_years=float(later.L[0]),
         order_value=float(later.Z[0]),
         first_order=float(total(mean, at_once)[0]),
         repeat=float(total(mean, later)[0]),
-        acquisition_cost=float(np.average(book.acquisition_cost, weights=book.weight)) if len(book.histories) else 0.0,
+        acquisition_cost=float(np.average(rows.acquisition_cost, weights=rows.weight)) if len(rows.histories) else 0.0,
         first_order_value=value,
-        first_orders=known.number,
+        first_orders=first.number,
     )
 
 
@@ -106,27 +105,29 @@ def first_orders(histories: Histories) -> FirstOrders:
     if column is None:
         return FirstOrders(0, float("nan"))
     values = column.to_numpy(dtype=np.float64, na_value=np.nan)
-    known = values[np.isfinite(values)]
-    return FirstOrders(len(known), float(known.mean()) if len(known) else float("nan"))
+    known = np.isfinite(values)
+    weight = np.ones(len(values)) if histories.weight is None else histories.weight
+    number = float(weight[known].sum())
+    return FirstOrders(round(number), float(weight[known] @ values[known]) / number if number else float("nan"))
 
 
-def future_of_new_customer(book: Book, years: Sequence[float | None]) -> DiscountedDrivers:
+def future_of_new_customer(rows: ValuedRows, years: Sequence[float | None]) -> DiscountedDrivers:
     """Return what follows the first order of a new customer within so many years; shape (horizons,) each.
 
     Parameters
     ----------
-    book
+    rows
         The valuation, whose fits and assumptions are taken.
     years
         The horizons; None: that of the assumptions.
     """
-    assumptions, unit, nothing = book.assumptions, book.transactions.unit, np.zeros(1)
-    model, theta = book.transactions.model, book.transactions.estimate
+    assumptions, unit, nothing = rows.assumptions, rows.transactions.unit, np.zeros(1)
+    model, theta = rows.transactions.model, rows.transactions.estimate
     weightings = [kind(assumptions, unit, within) for kind in (discounting, growing) for within in years]
     born = model.p_alive(theta, nothing, nothing, nothing)
     purchases, living = residual(model, theta, nothing, nothing, weightings)
     D, G = np.split(born * purchases[0], 2)
     L = born * living[0, : len(years)] / assumptions.year_in(unit)
-    Z = book.spend.model.expected_spend(book.spend.estimate, nothing, nothing)
+    Z = rows.spend.model.expected_spend(rows.spend.estimate, nothing, nothing)
     K = discounted_years(assumptions, unit, np.array([weighting.end for weighting in weightings[: len(years)]]))
     return DiscountedDrivers(D, L, np.repeat(Z, len(years)), G, K)

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clvmodels.data.histories import Histories
-from clvmodels.data.lazy import LazyHistories
 from clvmodels.inference.parameters import distinct_histories
 from clvmodels.inference.transaction_fit import TransactionFit
 from clvmodels.models.derived import alive, residual
+from clvmodels.numerics.distinct import DistinctRows
 from clvmodels.numerics.quadrature import Weighting
 
 __all__ = ["ResidualExpectations", "ahead"]
@@ -27,24 +27,30 @@ class ResidualExpectations:
 
     Attributes
     ----------
-    index
-        For each customer their row below.
+    distinct
+        Their distinct histories under the same parameters.
     alive
         P(alive) now, shape (distinct histories,).
     purchases, living
         Integrals of the purchase intensity and of survival, shape (distinct histories, weightings); living time in the
         unit of the fit.
+    place
+        For each of other rows of histories its distinct history; None: the rows are the customers.
     """
 
-    index: Index
+    distinct: DistinctRows
     alive: Array
     purchases: Array
     living: Array
+    place: Index | None = None
+
+    @property
+    def index(self) -> Index:
+        """For each of the rows its distinct history."""
+        return self.distinct.index if self.place is None else self.place
 
 
-def ahead(
-    transactions: TransactionFit, histories: Histories | LazyHistories, weightings: Sequence[Weighting]
-) -> ResidualExpectations:
+def ahead(transactions: TransactionFit, histories: Histories, weightings: Sequence[Weighting]) -> ResidualExpectations:
     """Return what customers are expected to do, by distinct history under the same parameters.
 
     Parameters
@@ -52,7 +58,7 @@ def ahead(
     transactions
         The fit of transactions.
     histories
-        The customers; in an engine, their distinct histories stand for them.
+        The customers.
     weightings
         The factors to integrate with, such as discount factors.
     """
@@ -63,5 +69,4 @@ def ahead(
     purchases, living = residual(model, theta, x, T, weightings, group)
     for integral in (purchases, living):
         np.multiply(integral, now[:, None], out=integral)
-    index = np.arange(len(x)) if isinstance(histories, LazyHistories) else distinct.index
-    return ResidualExpectations(index, now, purchases, living)
+    return ResidualExpectations(distinct, now, purchases, living)

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from clvmodels.numerics.quadrature import Weighting
 from clvmodels.units import Unit
 from clvmodels.valuation.assumptions import Assumptions
-from clvmodels.valuation.book import Book
 from clvmodels.valuation.discounting import discount_factor, discounted_years, discounting, growing
 from clvmodels.valuation.lines import DiscountedDrivers, total
 from clvmodels.valuation.residual_expectations import ahead
+from clvmodels.valuation.valued_rows import ValuedRows
 
 __all__ = ["Expectation", "expectation", "margin_of", "value_growth"]
 
@@ -45,7 +45,7 @@ class Expectation:
     margin: Array
 
 
-def expectation(book: Book, time: float) -> Expectation:
+def expectation(book: ValuedRows, time: float) -> Expectation:
     """Return what a book expects of the next `time`, in its unit.
 
     The value expected at the later date is that of a valuation made there under the assumptions as they are written:
@@ -55,19 +55,11 @@ def expectation(book: Book, time: float) -> Expectation:
 
     Examples
     --------
-    >>> import pandas as pd
-    >>> import clvmodels as clv
-    >>> table = {"customer_id": ["A", "B", "C"], "frequency": [2, 0, 5], "recency": [30, 0, 38], "T": [39, 39, 39]}
-    >>> table |= {"monetary_value": [22.35, None, 41.0]}
-    >>> rfm = clv.Histories.from_frame(pd.DataFrame(table), unit="week")
-    >>> transactions = clv.BGNBD().from_params({"r": .243, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
-    >>> spend = clv.GammaGamma().from_params({"p": 6.25, "q": 3.74, "v": 15.44})
-    >>> assumptions = clv.Assumptions(discount_rate=0.15, margin=0.30, year="52 weeks")
-    >>> book = clv.value(transactions, spend, rfm, assumptions)
-    >>> ahead = expectation(book, 52.0)
+    >>> rows = book.with_assumptions(book.assumptions.replace({"year": "52 weeks"})).each
+    >>> ahead = expectation(rows, 52.0)
     >>> round(ahead.accumulation, 6)
     1.15
-    >>> bool(abs(1.15 * (book.rlv - ahead.within).sum() - ahead.later.sum()) < 1e-9)
+    >>> bool(abs(1.15 * (rows.rlv - ahead.within).sum() - ahead.later.sum()) < 1e-9)
     True
     """
     assumptions, unit = book.assumptions, book.transactions.unit
@@ -93,7 +85,7 @@ def value_growth(assumptions: Assumptions, unit: Unit, time: float) -> float:
     return float(np.exp(assumptions.force_of_growth(unit) * time))
 
 
-def margin_of(book: Book, sales: Array) -> Array:
+def margin_of(book: ValuedRows, sales: Array) -> Array:
     """Return the contribution margin of sales, by customer of the book."""
     nothing = np.zeros(len(sales))
     at_margin = DiscountedDrivers(D=nothing, L=nothing, Z=sales, G=np.ones(len(sales)), K=0.0)
@@ -129,7 +121,7 @@ def _delayed(weighting: Weighting, time: float) -> Weighting:
     )
 
 
-def _integrals(book: Book, weightings: list[Weighting]) -> tuple[Array, Array]:
+def _integrals(book: ValuedRows, weightings: list[Weighting]) -> tuple[Array, Array]:
     """Return weighted expected purchases and living time, shape (weightings, customers) each."""
     expected = ahead(book.transactions, book.histories, weightings)
     return expected.purchases.T[:, expected.index], expected.living.T[:, expected.index]

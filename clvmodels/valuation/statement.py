@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from clvmodels.data.columns import examples
+from clvmodels.data.columns import count, examples
 from clvmodels.errors import DataError, one_of
 from clvmodels.valuation.lines import DRIVERS
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from clvmodels.data.histories import Histories
-    from clvmodels.valuation.book import Book
+    from clvmodels.valuation.valued_rows import ValuedRows
 
 __all__ = ["TOTAL", "WITHIN", "by_line", "segments_of", "statement"]
 
@@ -51,8 +51,9 @@ def segments_of(histories: Histories, by: object) -> pd.Series[Any]:
         )
     missing = np.asarray(segments.isna())
     if missing.any():
-        without = histories.customer_id[missing]
-        raise DataError(f"{by if isinstance(by, str) else 'the segment'} is not known of {examples(without)}")
+        ids, weight = histories.customer_id[missing], histories.weight
+        without = examples(ids) if weight is None else count(int(weight[missing].sum()), "customer")
+        raise DataError(f"{by if isinstance(by, str) else 'the segment'} is not known of {without}")
     if (segments == TOTAL).any():
         raise DataError(
             f"the segment {TOTAL!r} has the name of the row that sums all segments; "
@@ -62,7 +63,7 @@ def segments_of(histories: Histories, by: object) -> pd.Series[Any]:
     return texts.set_axis(histories.customer_id)
 
 
-def statement(book: Book, by: str | pd.Series[Any] | None, *, intervals: bool) -> pd.DataFrame:
+def statement(book: ValuedRows, by: str | pd.Series[Any] | None, *, intervals: bool) -> pd.DataFrame:
     """Return the customer-equity statement; `Book.statement` says more."""
     import pandas as pd
 
@@ -83,7 +84,7 @@ def statement(book: Book, by: str | pd.Series[Any] | None, *, intervals: bool) -
     return table.assign(**beside, **shares, acquisition_cost=cost, rlv_to_acquisition_cost_spent=ratio)
 
 
-def by_line(book: Book) -> pd.DataFrame:
+def by_line(book: ValuedRows) -> pd.DataFrame:
     """Return what equity is made of, by line; `Book.statement_lines` says more."""
     import pandas as pd
 
@@ -103,7 +104,7 @@ def by_line(book: Book) -> pd.DataFrame:
     return table.assign(low=low, high=high)
 
 
-def _columns(book: Book) -> dict[str, NDArray[np.float64]]:
+def _columns(book: ValuedRows) -> dict[str, NDArray[np.float64]]:
     """Return what is summed over the customers of a segment, by customer."""
     future = book.future
     columns = {
@@ -118,11 +119,11 @@ def _columns(book: Book) -> dict[str, NDArray[np.float64]]:
     return columns if book.weight is None else {name: book.weight * values for name, values in columns.items()}
 
 
-def _ends(book: Book, codes: Index, *, whole: bool) -> dict[str, list[float]]:
+def _ends(book: ValuedRows, codes: Index, *, whole: bool) -> dict[str, list[float]]:
     """Return the ends of the 90 % interval of equity, of each segment and of all; `codes`: whose segment is which."""
     if whole:
-        interval = book.interval(0.9)
-        return {"low": [interval.low], "high": [interval.high]}
+        low, high = np.quantile(book.uncertainty(process=False, seed=None).equity, [0.05, 0.95])
+        return {"low": [float(low)], "high": [float(high)]}
     drawn = book.drawn_by(codes)
     low, high = np.quantile(np.vstack([drawn, drawn.sum(axis=0)]), [0.05, 0.95], axis=1)
     return {"low": low.tolist(), "high": high.tolist()}

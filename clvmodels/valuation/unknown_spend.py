@@ -5,11 +5,8 @@ from __future__ import annotations
 import warnings
 from typing import Final
 
-import numpy as np
-
 from clvmodels.data.columns import count
 from clvmodels.data.histories import Histories
-from clvmodels.data.lazy import LazyHistories
 from clvmodels.errors import DataWarning
 from clvmodels.inference.spend_fit import SpendFit
 
@@ -19,12 +16,14 @@ NOTEWORTHY: Final = 0.1
 """Share of the customers with repeat purchases: of fewer, the summary of the histories tells how many are known."""
 
 
-def warn_of_unknown_spend(spend: SpendFit, histories: Histories | LazyHistories) -> None:
+def warn_of_unknown_spend(spend: SpendFit, histories: Histories) -> None:
     """Warn if the mean spend of a tenth of the customers with repeat purchases, or of more, is not known.
 
     Customers without a repeat purchase have no mean spend in any log, and are not counted.
     """
-    repeat, unknown = _counts(histories)
+    summary = histories.summary
+    repeat = summary.customers - summary.once
+    unknown = repeat - summary.known
     if unknown <= NOTEWORTHY * repeat:
         return
     everybody = "every customer" if unknown == repeat else "each of these"
@@ -35,13 +34,3 @@ def warn_of_unknown_spend(spend: SpendFit, histories: Histories | LazyHistories)
         DataWarning,
         stacklevel=3,
     )
-
-
-def _counts(histories: Histories | LazyHistories) -> tuple[int, int]:
-    """Return the customers with a repeat purchase, and those of them whose spend is not known."""
-    if isinstance(histories, LazyHistories):
-        outline = histories.outline
-        repeat = outline.customers - outline.once
-        return repeat, repeat - outline.known
-    buyers = histories.frequency > 0.0
-    return int(buyers.sum()), int((buyers & np.isnan(histories.monetary_value)).sum())

@@ -54,7 +54,7 @@ def failing_with(error: BaseException) -> Callable[..., None]:
     ],
     ids=["ctrl-c", "full", "too large", "quota"],
 )
-@pytest.mark.parametrize("writer", ["LazyBook.write_customers", "equity_record"])
+@pytest.mark.parametrize("writer", ["Book.write_customers", "equity_record"])
 def test_a_failure_while_writing_leaves_no_trace(
     run: Run,
     given: tuple[object, ...],

@@ -29,7 +29,7 @@ def test_known_parameters_are_recovered(model, theta, fitted):
 def test_the_compressed_likelihood_is_that_of_all_customers(model, theta, rfm, fitted):
     fit = fitted[model.key]
     assert fit.log_likelihood == pytest.approx(log_likelihood(model, fit.estimate, rfm), rel=1e-12)
-    assert len(rfm.distinct.rows) < len(rfm)
+    assert len(rfm.distinct().rows) < len(rfm)
     assert log_likelihood(model, theta, rfm) < fit.log_likelihood
 
 

@@ -121,9 +121,9 @@ def summary(log: ir.Table, **options: Any) -> Any:
 
 def use(rfm: Any) -> None:
     """Ask for what fits and users ask for."""
-    rfm.outline, rfm.distinct, rfm.spread, rfm.table, rfm.collect()
+    rfm.summary, rfm.distinct(), rfm.spread(), rfm.table, rfm.collect()
     if rfm.has_spend:
-        assert len(rfm.distinct_spend.rows)
+        assert len(rfm.distinct(("x", "mean")).rows)
 
 
 TASKS: list[Callable[[ir.Table], None]] = [

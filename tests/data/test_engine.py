@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import clvmodels as clv
-from clvmodels.data import LazyHistories, rfm_summary, watching
+from clvmodels.data import rfm_summary, translated
 from clvmodels.data.engine import DuckDBLimits, IbisEngine, PrivateEngine
 from clvmodels.errors import DataError
 from tests.engines import in_engine, simulated_log
@@ -71,7 +71,7 @@ def test_what_does_not_fit_is_spilled(spills: Path, tmp_path: Path) -> None:
     duckdb.connect().execute(f"COPY ({LARGE}) TO '{str(log).replace(chr(39), 2 * chr(39))}' (FORMAT parquet)")
     with sizes_of(spills) as sizes:
         rfm = rfm_summary(log, value="amount", resolution="day", unit="day", memory_gb=0.25, spill_folder=spills)
-        assert isinstance(rfm, LazyHistories)
+        assert not rfm.in_memory
         rfm.write(tmp_path / "histories.parquet")
     assert max(sizes) > 10**6
     found = pq.read_table(tmp_path / "histories.parquet")
@@ -134,8 +134,8 @@ def test_an_interrupt_is_one() -> None:
 @pytest.fixture
 def long(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     """Return a query that takes a moment, where a hundredth of a second is long."""
-    monkeypatch.setattr(watching, "_PATIENCE", 0.01)
-    monkeypatch.setattr(watching, "_EVERY", 0.01)
+    monkeypatch.setattr(translated, "_PATIENCE", 0.01)
+    monkeypatch.setattr(translated, "_EVERY", 0.01)
     engine = PrivateEngine.new(DuckDBLimits())
     engine.connection.execute("CREATE TABLE many AS SELECT range AS n FROM range(3_000_000)")
     many = engine.table("many")
@@ -149,7 +149,7 @@ def long(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
 
 def test_a_long_query_tells_how_far_it_is(long: Callable[[], None]) -> None:
     told: list[float] = []
-    with watching.telling(told.append):
+    with translated.telling(told.append):
         long()
     assert len(told) > 1
     assert 0.0 <= min(told) <= max(told) <= 100.0
@@ -198,7 +198,7 @@ def test_a_bound_that_is_none(grid: Any, resolution: str | None, tmp_path: Path)
 def test_the_database_lives_as_long_as_its_tables(spills: Path, tmp_path: Path) -> None:
     file = in_engine(simulated_log(100, seed=1), "parquet", tmp_path)
     rfm = rfm_summary(file, spill_folder=spills)
-    assert isinstance(rfm, LazyHistories)
+    assert not rfm.in_memory
     table = rfm.table
     del rfm
     gc.collect()
@@ -211,19 +211,21 @@ def test_the_database_lives_as_long_as_its_tables(spills: Path, tmp_path: Path) 
 
 def test_what_a_private_database_keeps_goes_with_what_is_made_of_it(tmp_path: Path) -> None:
     rfm = rfm_summary(in_engine(simulated_log(2_000, seed=1, days=True), "parquet", tmp_path), value="amount")
-    assert isinstance(rfm, LazyHistories)
-    assert isinstance(rfm.engine, PrivateEngine)
-    connection = rfm.engine.connection
+    assert not rfm.in_memory
+    backend: Any = rfm.backend
+    engine = backend.engine
+    assert isinstance(engine, PrivateEngine)
+    connection = engine.connection
     orders, spend = clv.BGNBD().fit(rfm), clv.GammaGamma().fit(rfm)
 
     def kept() -> set[str]:
         """Return tables and views, once a query has been run."""
         gc.collect()
-        assert len(rfm.engine.run(rfm.rows)) == 2_000
+        assert len(engine.run(backend.rows)) == 2_000
         return {name for (name,) in connection.sql("SHOW TABLES").fetchall()}
 
     def customers(rate: float) -> Any:
-        return clv.value(orders, spend, rfm, clv.Assumptions(discount_rate=rate, margin=0.30)).customers
+        return clv.value(orders, spend, rfm, clv.Assumptions(discount_rate=rate, margin=0.30)).customers_table
 
     alone = kept()
     table = customers(0.10)
@@ -265,11 +267,12 @@ def test_a_users_database_is_left_as_it_was(tmp_path: Path) -> None:
         return [name for (name,) in backend.con.sql("SHOW TABLES").fetchall()]
 
     rfm = rfm_summary(log, value="amount", resolution="day")
-    assert isinstance(rfm, LazyHistories)
+    assert not rfm.in_memory
     orders, spend = clv.BGNBD().fit(rfm), clv.GammaGamma().fit(rfm)
     book = clv.value(orders, spend, rfm, clv.Assumptions(discount_rate=0.15, margin=0.30))
-    assert len(book.customers.to_pyarrow()) == len(rfm) == 2_000
-    assert len(orders.expected_purchases(rfm, "52 weeks").to_pyarrow()) == 2_000
+    assert len(book.customers_table.to_pyarrow()) == len(rfm) == 2_000
+    assert len(book.customers) == 2_000
+    assert len(orders.expected_purchases(rfm, "52 weeks", as_table=True).to_pyarrow()) == 2_000
     assert len(left()) == 3  # the log, the histories, and what the book is made of
     del rfm, book
     assert left() == ["log"]

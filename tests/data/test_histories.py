@@ -15,6 +15,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
+import clvmodels as clv
 from clvmodels.data import Histories
 from clvmodels.errors import DataError, DataWarning, UnitError
 
@@ -178,12 +179,13 @@ class TestRefusing:
 
     def test_by_hand(self) -> None:
         good = read(table())
+        columns: Any = good.backend
         with pytest.raises(DataError, match=r"T has shape \(2,\)"):
-            dataclasses.replace(good, T=np.ones(2))
+            good.with_statistics({"T": np.ones(2)})
         with pytest.raises(DataError, match="attributes have 2 rows"):
-            dataclasses.replace(good, attributes=good.attributes.iloc[:2])
+            dataclasses.replace(columns, attributes=good.attributes.iloc[:2])
         with pytest.raises(DataError, match="more than once: 'x'"):
-            dataclasses.replace(good, customer_id=pd.Index(["x", "x", "y"]))
+            dataclasses.replace(columns, customer_id=pd.Index(["x", "x", "y"]))
 
 
 class TestWarning:
@@ -259,7 +261,7 @@ class TestUsing:
             np.testing.assert_array_equal(rfm.T, before)
         closed = ages.view()
         closed.flags.writeable = False  # its memory is still open
-        rfm, before = dataclasses.replace(rfm, T=closed), closed.copy()
+        rfm, before = rfm.with_statistics({"T": closed}), closed.copy()
         ages[0] = 0.0
         np.testing.assert_array_equal(rfm.T, before)
 
@@ -352,3 +354,71 @@ def test_a_union_of_arrow_is_refused() -> None:
     table = pa.Table.from_pandas(HOSTILE).set_column(0, "customer_id", union)
     with pytest.raises(DataError, match="'customer_id' holds dense_union"):
         Histories.from_frame(table, unit="day")
+
+
+class TestWeights:
+    def test_the_donations_are_used_as_they_are(self) -> None:
+        """Sums of 1 - A, of gifts and of last years, as in the table of Fader, Hardie & Shang (2010)."""
+        donations = clv.datasets.load_donations()
+        rfm = Histories.from_frame(donations, unit="year")
+        assert (len(rfm), rfm.customers) == (22, 11_104)
+        weight = donations["weights"].to_numpy(float)
+        assert rfm.summary.repeats == float(donations["frequency"] @ weight)
+        distinct = rfm.distinct(("x", "t_x", "n"))
+        np.testing.assert_array_equal(np.sort(distinct.weight), np.sort(weight))
+        by_count = rfm.distinct(("x",))
+        expected = donations.groupby("frequency")["weights"].sum()
+        np.testing.assert_array_equal(by_count.rows[:, 0], expected.index)
+        np.testing.assert_array_equal(by_count.weight, expected)
+        np.testing.assert_array_equal(by_count.rows[by_count.index, 0], rfm.frequency)
+        assert rfm.expanded().distinct(("x", "t_x", "n")).fingerprint == distinct.fingerprint
+        with pytest.raises(DataError, match="these histories have no T; they have frequency, recency, periods"):
+            _ = rfm.T
+
+    def test_weighted_histories_are_fitted_and_valued_as_their_customers(self) -> None:
+        """Each history twice is each with a weight of two."""
+        log = clv.datasets.load_cdnow(sample=True)
+        each = clv.rfm_summary(log, value="amount", resolution="day", observation_end="1997-09-30")
+        frame = each.to_frame().drop(columns=["first_purchase", "first_value"])
+        weighted = Histories.from_frame(frame.reset_index(drop=True).assign(weight=2), unit="week")
+        twice = pd.concat([frame, frame], ignore_index=True).rename_axis("customer_id").reset_index()
+        both = weighted, Histories.from_frame(twice, unit="week")
+        transactions, others = (clv.BGNBD().fit(rfm) for rfm in both)
+        np.testing.assert_array_equal(transactions.theta, others.theta)
+        assert transactions.fingerprint == others.fingerprint
+        spend = clv.GammaGamma().fit(weighted)
+        np.testing.assert_array_equal(spend.theta, clv.GammaGamma().fit(both[1]).theta)
+        terms = clv.Assumptions(discount_rate=0.15, margin=0.3)
+        ours, theirs = (clv.value(transactions, spend, rfm, terms) for rfm in both)
+        assert ours.equity == pytest.approx(theirs.equity, rel=1e-12)
+        assert repr(ours) == repr(theirs)
+        assert ours.bought_once() == pytest.approx(theirs.bought_once(), rel=1e-12)
+        assert ours.most_valuable(0.2) == pytest.approx(theirs.most_valuable(0.2), rel=1e-12)
+        pd.testing.assert_frame_equal(ours.statement(), theirs.statement(), rtol=1e-12)
+        assert ours.draws(process=True, seed=1).shape == theirs.draws(process=True, seed=1).shape
+        assert np.sort(ours.customers["rlv"]) == pytest.approx(np.sort(theirs.customers["rlv"]), rel=1e-12)
+        thin = {"thin": {"margin": 0.1}}
+        pd.testing.assert_frame_equal(clv.scenarios(ours, thin), clv.scenarios(theirs, thin), rtol=1e-12)
+        with pytest.raises(DataError, match=r"rows stand for several customers; write rfm\.expanded\(\)"):
+            transactions.expected_purchases(both[0], 52, process=True)
+        pd.testing.assert_series_equal(
+            transactions.total_purchases(both[0], 52), transactions.total_purchases(both[1], 52), rtol=1e-12
+        )
+
+    def test_other_statistics(self) -> None:
+        table = pd.DataFrame({"renewals": [1, 0], "churned": [0, 1], "sum of logs": [0.5, 2.0], "weight": [3, 4]})
+        rfm = Histories.from_frame(table, unit="year", statistics={"sum of logs": "sum_log"})
+        np.testing.assert_array_equal(rfm.statistic("sum_log"), [0.5, 2.0])
+        np.testing.assert_array_equal(rfm.distinct(("renewals", "churned")).weight, [4.0, 3.0])
+        assert str(rfm) == "7 customers"
+
+    @pytest.mark.parametrize("weight", [0, -1, 1.5, np.inf, np.nan])
+    def test_weights_that_are_no_numbers_of_customers(self, weight: float) -> None:
+        frame = clv.datasets.load_donations().assign(weights=lambda rows: np.where(rows["recency"] > 3, weight, 1.0))
+        with pytest.raises(DataError, match="the weight of a history is no number of customers"):
+            Histories.from_frame(frame, unit="year")
+
+    def test_periods_that_contradict_the_purchases(self) -> None:
+        frame = clv.datasets.load_donations().assign(periods=5)
+        with pytest.raises(DataError, match="frequency, recency and periods contradict each other"):
+            Histories.from_frame(frame, unit="year")

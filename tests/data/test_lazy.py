@@ -16,7 +16,8 @@ import pyarrow.parquet as pq
 import pytest
 
 import clvmodels as clv
-from clvmodels.data import Histories, LazyHistories, rfm_summary
+from clvmodels.data import Histories, rfm_summary
+from clvmodels.data.statistics import SPEND, TRANSACTIONS
 from clvmodels.errors import DataError, UnitError
 from tests.engines import KINDS, in_engine, noted, simulated_log, table_of, troubled_log
 
@@ -47,10 +48,9 @@ def summarised(trouble: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory) 
         with noted():
             return rfm_summary(logs.get(kind, trouble), **options)
 
-    def summarise(kind: str, name: str) -> tuple[LazyHistories, Histories]:
+    def summarise(kind: str, name: str) -> tuple[Histories, Histories]:
         lazy, memory = summarised_once(kind, name), summarised_once("memory", name)
-        assert isinstance(lazy, LazyHistories)
-        assert isinstance(memory, Histories)
+        assert (lazy.in_memory, memory.in_memory) == (False, True)
         return lazy, memory
 
     return summarise
@@ -72,33 +72,35 @@ def test_histories_are_those_in_memory(kind: str, name: str, summarised: Any) ->
 @pytest.mark.parametrize(("kind", "name"), CASES)
 def test_distinct_histories_are_those_in_memory(kind: str, name: str, summarised: Any) -> None:
     lazy, memory = summarised(kind, name)
-    for ours, theirs in ((lazy.distinct, memory.distinct), (lazy.distinct_spend, memory.distinct_spend)):
+    for ours, theirs in [[rfm.distinct(names) for rfm in (lazy, memory)] for names in (TRANSACTIONS, SPEND)]:
         np.testing.assert_array_equal(ours.rows, theirs.rows)
         np.testing.assert_array_equal(ours.weight, theirs.weight)
         assert ours.fingerprint == theirs.fingerprint
-    assert not lazy.spread.any()
-    assert not lazy.spread_of_spend.any()
+    np.testing.assert_array_equal(lazy.distinct().index, memory.distinct().index)
+    assert lazy.spread() is None
+    assert not lazy.spread(SPEND).any()
+    assert memory.spread() is memory.spread(SPEND) is None
 
 
 @pytest.mark.parametrize("by", [[], ["segment"], ["cost", "segment"]], ids=str)
 @pytest.mark.parametrize("kind", KINDS)
 def test_cells_are_groups_of_customers(kind: str, by: list[str], summarised: Any) -> None:
     lazy, memory = summarised(kind, "by month")
-    cells = lazy.cells(by)
+    cells = lazy.weighted(by)
     frame = memory.to_frame()
     frame["known"] = (frame["frequency"] > 0) & (frame["monetary_value"] >= 0)
     frame["mean"] = frame["monetary_value"].where(frame["known"])
     keys = ["frequency", "recency", "T", "known", *by]
     expected = frame.groupby(keys, dropna=False).agg(customers=("T", "size"), mean=("mean", "mean")).reset_index()
-    found = cells.histories.to_frame().assign(customers=cells.weight)
+    found = cells.histories.to_frame().rename(columns={"weight": "customers"})
     found["known"] = found["monetary_value"].notna()
     found = found.sort_values(keys, ignore_index=True)
     expected = expected.sort_values(keys, ignore_index=True)
-    assert len(expected) > len(memory.distinct.rows)  # some who share a history differ in what is known
+    assert len(expected) > len(memory.distinct().rows)  # some who share a history differ in what is known
     for key in [*keys, "customers"]:
         assert found[key].tolist() == expected[key].tolist()
     np.testing.assert_allclose(found["monetary_value"], expected["mean"], rtol=1e-14)
-    np.testing.assert_array_equal(lazy.distinct.rows[cells.place], np.column_stack(cells_columns(cells.histories)))
+    np.testing.assert_array_equal(lazy.distinct().rows[cells.place], np.column_stack(cells_columns(cells.histories)))
 
 
 def cells_columns(histories: Histories) -> list[np.ndarray]:
@@ -125,22 +127,41 @@ def test_another_unit(summarised: Any) -> None:
     lazy, memory = summarised("parquet", "by day")
     hours, expected = lazy.in_unit("hour"), memory.in_unit("hour")
     pd.testing.assert_frame_equal(hours.to_frame(), expected.to_frame(), check_exact=True)
-    np.testing.assert_array_equal(hours.distinct.rows, expected.distinct.rows)
+    np.testing.assert_array_equal(hours.distinct().rows, expected.distinct().rows)
     assert repr(hours) == repr(expected)
     with pytest.raises(UnitError, match="unknown unit of time 'fortnight'"):
         lazy.in_unit("fortnight")
 
 
-def test_what_only_histories_in_memory_have(summarised: Any) -> None:
-    lazy, _ = summarised("parquet", "by day")
-    for name in ("customer_id", "frequency", "recency", "T", "monetary_value", "attributes", "select"):
-        with pytest.raises(
-            AttributeError, match=rf"no '{name}' in memory; rfm\.collect\(\) fetches them all, rfm\.tab"
-        ):
-            getattr(lazy, name)
-    with pytest.raises(AttributeError, match="'LazyHistories' object has no attribute 'recencies'"):
-        _ = lazy.recencies
-    assert not hasattr(lazy, "__array__")
+def test_columns_by_customer_are_those_in_memory(summarised: Any) -> None:
+    lazy, memory = summarised("parquet", "by day")
+    assert type(lazy) is type(memory)
+    assert dir(lazy) == dir(memory)
+    for name in ("customer_id", "frequency", "recency", "T", "monetary_value"):
+        np.testing.assert_array_equal(getattr(lazy, name), getattr(memory, name))
+    pd.testing.assert_frame_equal(lazy.attributes, memory.attributes)
+    chosen = memory.customer_id[[5, 3]]
+    pd.testing.assert_frame_equal(lazy.select(chosen).to_frame(), memory.select(chosen).to_frame())
+    ours, theirs = (table_of(rfm.table) for rfm in (lazy, memory))
+    pd.testing.assert_frame_equal(ours, theirs, check_dtype=False)
+    numbers = np.arange(float(len(memory.distinct().rows)))
+    ours, theirs = (table_of(rfm.joined({"number": numbers})) for rfm in (lazy, memory))
+    pd.testing.assert_frame_equal(ours, theirs)
+
+
+def test_customers_without_room_are_not_fetched(
+    summarised: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    lazy, memory = summarised("parquet", "by day")
+    lazy = lazy.in_unit("day")  # nothing is fetched of it yet
+    monkeypatch.setattr("clvmodels.data.engine_table.MEMORY_GB", 1e-6)
+    message = r"customers take .* GB .*rfm\.write\(path\) or book\.write_customers.*rfm\.collect\(memory_gb=1\)"
+    for ask in (lambda: lazy.frequency, lazy.to_frame, lambda: lazy.select([1]), lambda: lazy.collect(memory_gb=1e-6)):
+        with pytest.raises(DataError, match=message):
+            ask()
+    assert len(lazy.distinct().rows) == len(memory.distinct().rows)
+    lazy.write(tmp_path / "histories.parquet")
+    assert lazy.collect().frequency.sum() == memory.frequency.sum()
 
 
 # -------------------------------------------------------------------------------------------------------- attributes
@@ -155,7 +176,7 @@ def more(summarised: Any) -> pd.DataFrame:
     return table.assign(age=numbers / 7, spend=np.nan, id=numbers, a0=-numbers).sample(frac=1, random_state=1)
 
 
-def own_table(more: pd.DataFrame, lazy: LazyHistories) -> Any:
+def own_table(more: pd.DataFrame, lazy: Histories) -> Any:
     """Return a table that is computed from the histories, in their engine."""
     backend = ibis.get_backend(lazy.table)
     with warnings.catch_warnings():
@@ -181,14 +202,14 @@ TABLES: dict[str, Any] = {
 def test_columns_go_to_their_customers(kind: str, table: str, summarised: Any, more: pd.DataFrame) -> None:
     lazy, memory = summarised(kind, "by day")
     wider = lazy.with_attributes(TABLES[table](more, lazy))
-    assert wider.names == ("segment", "cost", "channel", "age", "spend", "id", "a0")
+    assert wider.attribute_names[2:] == ("segment", "cost", "channel", "age", "spend", "id", "a0")
     expected = memory.with_attributes(more.drop(columns="spend")).to_frame()
     pd.testing.assert_frame_equal(wider.to_frame().drop(columns="spend"), expected, check_dtype=False)
     pd.testing.assert_frame_equal(table_of(wider.table).drop(columns="spend"), expected, check_dtype=False)
     assert wider.to_frame()["spend"].isna().all()
-    assert lazy.names == ("segment", "cost")
+    assert lazy.attribute_names[2:] == ("segment", "cost")
     assert wider.report is lazy.report
-    assert set(wider.cells(["channel"]).histories.attributes["channel"]) == {"shop", "web"}
+    assert set(wider.weighted(["channel"]).histories.attributes["channel"]) == {"shop", "web"}
 
 
 @pytest.mark.parametrize(
@@ -234,7 +255,7 @@ def test_an_attribute_that_is_none_is_named(summarised: Any) -> None:
     with pytest.raises(
         DataError, match=r"did you mean 'segment'\?\); keep columns of the log with .*attributes=\['segmnt'\]"
     ):
-        lazy.cells(["segmnt"])
+        lazy.weighted(["segmnt"])
 
 
 # ---------------------------------------------------------------------------------------------------------- writing
@@ -256,8 +277,8 @@ def test_the_order_of_the_customers_does_not_depend_on_joins(tmp_path: Path) -> 
     log = simulated_log(30_000, seed=2)
     log["customer_id"] = np.random.default_rng(1).permutation(30_000)[log["customer_id"]]
     rfm = rfm_summary(in_engine(log, "parquet", tmp_path), value="amount")
-    assert isinstance(rfm, LazyHistories)
-    assert len(rfm.distinct.rows) == 30_000
+    assert not rfm.in_memory
+    assert len(rfm.distinct().rows) == 30_000
     orders = clv.BGNBD().from_params({"r": 0.243, "alpha": 4.414, "a": 0.793, "b": 2.426}, unit="week")
     spend = clv.GammaGamma().from_params({"p": 6.25, "q": 3.74, "v": 15.44})
     book = clv.value(orders, spend, rfm, clv.Assumptions(discount_rate=0.15, margin=0.30))
@@ -281,13 +302,13 @@ def test_a_file_is_replaced_whole_or_not_at_all(
     lazy.write(file)
     assert len(pq.read_table(file)) == len(memory)
     before = file.read_bytes()
-    write = type(lazy.engine).write
+    write = type(lazy.backend.engine).write
 
     def interrupted(*some: Any, **options: Any) -> None:
         write(*some, **options)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(type(lazy.engine), "write", interrupted)
+    monkeypatch.setattr(type(lazy.backend.engine), "write", interrupted)
     for target in (file, tmp_path / "place" / "other.parquet"):
         with pytest.raises(KeyboardInterrupt):
             lazy.write(target)

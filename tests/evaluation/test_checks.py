@@ -43,7 +43,7 @@ def simulated(seed, *, customers=3_000, spend=SPEND, factor=np.ones_like, orders
     generator = np.random.default_rng(seed)
     values = spend.model.draw_orders(spend.estimate, nothing, nothing - 1.0, owner, generator)
     total = np.bincount(owner, values, minlength=customers) * factor(x)
-    return replace(histories, monetary_value=np.divide(total, x, out=np.full(customers, np.nan), where=x > 0))
+    return histories.with_statistics({"mean": np.divide(total, x, out=np.full(customers, np.nan), where=x > 0)})
 
 
 def verdicts(orders, histories, spend=None, **options):
@@ -300,7 +300,7 @@ def test_heavy_tails_are_seen():
 def test_one_huge_customer_is_serious(sample):
     value = sample.monetary_value.copy()
     value[np.argmax(sample.frequency)] = 2_000.0
-    histories = replace(sample, monetary_value=value)
+    histories = sample.with_statistics({"mean": value})
     found = checks(PARETO, clv.GammaGamma().fit(histories), histories)
     assert found.table.loc["heavy tails", "verdict"] == "serious"
     assert found.verdict == "serious"

@@ -236,7 +236,8 @@ def test_segments_are_summed(cdnow: Series) -> None:
     # A segment of late customers only: it has no customers in the first periods.
     kind = np.where(cdnow.histories.T < 30.0, "few", "many")
     attributes = cdnow.histories.attributes.assign(kind=kind)
-    series = replace(cdnow, histories=replace(cdnow.histories, attributes=attributes))
+    backend = replace(cdnow.histories.backend, attributes=attributes)
+    series = replace(cdnow, histories=replace(cdnow.histories, backend=backend))
     found = expected_by_period(fit, series)
     parts = []
     for name in fit.segments:

@@ -70,7 +70,7 @@ def test_fits_do_not_depend_on_what_is_compiled(name, monkeypatch):
     rfm = orders.simulate(CUSTOMERS, "78 weeks", seed=1)
     generator = np.random.default_rng(1)
     mean = generator.gamma(6.25 * np.maximum(rfm.frequency, 1.0)) / generator.gamma(3.74, size=CUSTOMERS) * 15.44
-    rfm = replace(rfm, monetary_value=np.where(rfm.frequency > 0, mean / np.maximum(rfm.frequency, 1.0), np.nan))
+    rfm = rfm.with_statistics({"mean": np.where(rfm.frequency > 0, mean / np.maximum(rfm.frequency, 1.0), np.nan)})
     model = getattr(clv, name)()
     plain = model.fit(rfm)
     for module in (observations, twins):

@@ -237,7 +237,7 @@ def test_purchases_and_alive_as_pymc_marketing_has_them(pmc, some, key):
     np.testing.assert_allclose(fit.probability_alive(some, return_draws=True), alive, rtol=1e-9)
     assert fit.expected_purchases_new(39)["mean"] == pytest.approx(float(new.mean()), rel=1e-9)
     assert fit.params == pytest.approx({name: values.mean() for name, values in params.items()})
-    assert fit.fingerprint == some.distinct.fingerprint
+    assert fit.fingerprint == some.distinct().fingerprint
     at_mean = (
         getattr(clv, HERE[key])()
         .from_params(fit.params, unit="week")

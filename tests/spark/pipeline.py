@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 import clvmodels as clv
 
@@ -53,12 +52,8 @@ def compare(session: SparkSession, files: str, models: tuple[str, ...]) -> Diffe
         parameters.append(_apart(*(fit.estimate for fit in orders)))
         likelihoods.append(_apart(*(fit.log_likelihood for fit in orders)))
         equities.append(_apart(*(book.equity for book in books)))
-        values.append(_apart(*(_by_customer(book)["rlv"].to_numpy() for book in books)))
+        values.append(_apart(*(book.customers["rlv"].to_numpy() for book in books)))
     return Differences(int(apart.sum()), max(parameters), max(likelihoods), max(equities), max(values))
-
-
-def _by_customer(book: clv.LazyBook) -> pd.DataFrame:
-    return book.histories.engine.run(book.customers).to_pandas().sort_values("customer_id")
 
 
 def _apart(one: Any, other: Any) -> float:

@@ -13,6 +13,7 @@ import pytest
 
 import clvmodels as clv
 from clvmodels.errors import DataError, DataWarning
+from tests.one_script import require_same, run, small_log
 from tests.spark.pipeline import OPTIONS, TERMS, Differences, compare, write_log
 
 if TYPE_CHECKING:
@@ -81,9 +82,15 @@ def test_predictions_are_tables_of_spark(spark: SparkSession) -> None:
     orders = clv.BGNBD().from_params({"r": 0.243, "alpha": 4.414, "a": 0.793, "b": 2.426}, unit="week")
     totals = []
     for rfm in (there, here):
-        expected = orders.expected_purchases(rfm, "52 weeks")
-        totals.append(rfm.engine.run(expected.aggregate(total=expected["mean"].sum()))["total"][0].as_py())
+        expected = orders.expected_purchases(rfm, "52 weeks", as_table=True)
+        totals.append(rfm.backend.engine.run(expected.aggregate(total=expected["mean"].sum()))["total"][0].as_py())
     assert totals[0] == pytest.approx(totals[1], rel=1e-12)
+
+
+def test_one_script_says_the_same_as_in_memory(spark: SparkSession) -> None:
+    log = small_log()
+    frame = spark.createDataFrame(pa.Table.from_pandas(log, preserve_index=False))
+    require_same(run(frame), run(log))
 
 
 def test_movement_is_that_of_files(spark: SparkSession) -> None:
@@ -104,9 +111,10 @@ def test_columns_come_from_a_frame_of_spark(spark: SparkSession) -> None:
     rfm = clv.rfm_summary(frame, **OPTIONS)
     ids = frame.select("customer_id").distinct()
     described = rfm.with_attributes(ids.selectExpr("customer_id", "customer_id % 3 AS third"))
-    cells = described.cells(["third"])
-    assert cells.weight.sum() == len(rfm)
-    assert set(cells.histories.attributes["third"]) == {0, 1, 2}
+    rows = described.weighted(["third"]).histories
+    assert rows.weight is not None
+    assert rows.weight.sum() == len(rfm)
+    assert set(rows.attributes["third"]) == {0, 1, 2}
     with pytest.raises(DataError, match="no column 'customer_id'"):
         rfm.with_attributes(ids.selectExpr("customer_id AS customer"))
 
@@ -202,5 +210,5 @@ def test_columns_may_be_called_anything(spark: SparkSession) -> None:
         rfm = clv.rfm_summary(log, **names, resolution="day", attributes=["a segment.x"])
         book = clv.value(orders, spend, rfm, TERMS)
         statements.append(book.statement("a segment.x"))
-        assert book.customers is not None
+        assert book.customers_table is not None
     pd.testing.assert_frame_equal(*statements, check_dtype=False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import astuple
+from dataclasses import astuple, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -13,10 +13,9 @@ import pyarrow.parquet as pq
 import pytest
 
 import clvmodels as clv
-from clvmodels.data import LazyHistories, grid, lazy
+from clvmodels.data import engine_table, grid
 from clvmodels.errors import AssumptionError, DataError, FitError
 from clvmodels.valuation.book import Book
-from clvmodels.valuation.lazy_book import LazyBook
 from tests.engines import KINDS, counted_rows, in_engine, noted, simulated_log, table_of, troubled_log
 
 BG_NBD = {"r": 0.8, "alpha": 6.0, "a": 0.8, "b": 2.4}
@@ -90,7 +89,7 @@ def histories(tmp_path_factory: pytest.TempPathFactory) -> Any:
                 log, value="amount", resolution="week", time_zone="Europe/Berlin", attributes=columns
             )
 
-    def of(kind: str) -> tuple[LazyHistories, clv.Histories]:
+    def of(kind: str) -> tuple[clv.Histories, clv.Histories]:
         there = summarised(kind)
         return there, there.collect() if kind == "cdnow" else summarised("memory")
 
@@ -109,10 +108,9 @@ def books(histories: Any) -> Any:
     """Return a function from a kind of log, the name of terms and a number of draws to books there and in memory."""
 
     @cache
-    def valued(kind: str, name: str, draws: int = 0) -> tuple[LazyBook, Book]:
+    def valued(kind: str, name: str, draws: int = 0) -> tuple[Book, Book]:
         there, here = (clv.value(*fits(draws), rfm, terms(name)) for rfm in histories(kind))
-        assert isinstance(there, LazyBook)
-        assert isinstance(here, Book)
+        assert (there.histories.in_memory, here.histories.in_memory) == (False, True)
         return there, here
 
     return valued
@@ -140,7 +138,8 @@ def test_sums_are_those_in_memory(kind: str, name: str, books: Any) -> None:
 @pytest.mark.parametrize(("kind", "name"), CASES)
 def test_customers_are_those_in_memory(kind: str, name: str, books: Any) -> None:
     there, here = books(kind, name)
-    found = table_of(there.customers)
+    pd.testing.assert_frame_equal(there.customers, here.customers, rtol=1e-12, check_index_type=False)
+    found = table_of(there.customers_table)
     pd.testing.assert_frame_equal(found, here.customers, rtol=1e-12, check_index_type=False)
     assert found["rlv"].sum() == pytest.approx(there.equity, rel=1e-12)
     lines = [line.name for line in there.lines]
@@ -163,43 +162,65 @@ def test_other_assumptions(books: Any) -> None:
     for name in ("costs", "by both", "growth, tax and a horizon"):
         changed = there.with_assumptions(terms(name))
         assert changed.equity == pytest.approx(here.with_assumptions(terms(name)).equity, rel=1e-12)
-        assert table_of(changed.customers)["rlv"].sum() == pytest.approx(changed.equity, rel=1e-12)
-    assert there.with_assumptions(terms("by column")).ahead is there.ahead  # nothing is expected anew
+        assert table_of(changed.customers_table)["rlv"].sum() == pytest.approx(changed.equity, rel=1e-12)
+    assert there.with_assumptions(terms("by column")).expectations is there.expectations  # nothing is expected anew
     cheaper = terms("costs", discount_rate=0.1)
     assert there.with_assumptions(cheaper).equity == pytest.approx(here.with_assumptions(cheaper).equity, rel=1e-12)
 
 
-def test_a_book_in_memory_can_do_the_rest(books: Any) -> None:
+def test_what_is_known_of_each_customer_is_that_in_memory(books: Any) -> None:
     there, here = books("parquet", "costs")
-    pd.testing.assert_frame_equal(there.collect().customers, here.customers)
-    for name in ("rlv", "checks", "plot", "customer_intervals", "order_value"):
-        with pytest.raises(AttributeError, match=rf"stay in their engine.*write book\.collect\(\)\.{name}, or"):
-            getattr(there, name)
-    with pytest.raises(AttributeError, match="'LazyBook' object has no attribute 'equities'"):
-        _ = there.equities
-    with pytest.raises(DataError, match=r"got LazyBook; what stays in an engine is fetched with \.collect"):
-        clv.plots.whale(there)
-    with pytest.raises(DataError, match=r"histories in memory are expected here; got LazyHistories; .*\.collect"):
-        clv.checks(there.orders, there.spend, there.histories)
+    assert type(there) is type(here)
+    assert dir(there) == dir(here)
+    for name in ("rlv", "order_value", "alive", "acquisition_cost"):
+        np.testing.assert_allclose(getattr(there, name), getattr(here, name), rtol=1e-12)
+    np.testing.assert_allclose(there.rlv_within(3), here.rlv_within(3), rtol=1e-12)
+    np.testing.assert_allclose(there.draws(process=True, seed=1), here.draws(process=True, seed=1), rtol=1e-12)
+    pd.testing.assert_frame_equal(
+        there.customer_intervals(process=True, seed=1), here.customer_intervals(process=True, seed=1), rtol=1e-12
+    )
+    pd.testing.assert_frame_equal(there.checks().table, here.checks().table, rtol=1e-9)
+    asked: list[Any] = [
+        lambda book: clv.scenarios(book, {"thin": {"margin": 0.1}}),
+        lambda book: book.plot(return_data=True)[1],
+    ]
+    for ask in asked:
+        pd.testing.assert_frame_equal(ask(there), ask(here), rtol=1e-9)
+    segment = here.histories.attributes["segment"]
+    pd.testing.assert_frame_equal(there.statement(segment), here.statement(segment), rtol=1e-10)
+    assert there.collect().histories.in_memory
+
+
+def test_customers_without_room_are_valued_and_written(
+    books: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there, here = books("parquet", "costs", 10)
+    histories = replace(there.histories, backend=replace(there.histories.backend))  # nothing is fetched of it yet
+    there = clv.value(there.transactions, there.spend, histories, there.assumptions)
+    monkeypatch.setattr(engine_table, "MEMORY_GB", 1e-6)
+    with pytest.raises(DataError, match=r"book\.write_customers\(path\)"):
+        _ = there.customers
+    pd.testing.assert_frame_equal(there.statement("segment"), here.statement("segment"), rtol=1e-10)
+    there.write_customers(tmp_path / "customers.parquet")
+    written = pd.read_parquet(tmp_path / "customers.parquet").set_index("customer_id")
+    pd.testing.assert_frame_equal(written, here.customers[written.columns], rtol=1e-12, check_index_type=False)
 
 
 # ---------------------------------------------------------------------------------------------------------- refused
 
 
-def test_two_columns_in_one_product_are_refused(histories: Any) -> None:
-    there, _ = histories("parquet")
+def test_products_of_two_columns_are_summed_over_customers(histories: Any) -> None:
     both = terms("gross", returns_per_order={"column": "share"}, return_cost={"column": "cost"})
-    with pytest.raises(
-        AssumptionError, match=r"returns_per_order and return_cost are both .* a rate of 'returns'.*coll"
-    ):
-        _ = clv.value(*fits(), there, both).equity
+    there, here = (clv.value(*fits(), rfm, both) for rfm in histories("parquet"))
+    assert there.equity == pytest.approx(here.equity, rel=1e-12)
+    assert table_of(there.customers_table)["rlv"].sum() == pytest.approx(here.equity, rel=1e-12)
 
 
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
         ({"margin": {"column": "shares"}}, r"margin: unknown column of the customers 'shares'.*\(did you mean 'share'"),
-        ({"margin": {"column": "cost_sd"}}, r"margin: unknown column .*attributes=\['cost_sd'\]"),
+        ({"margin": {"column": "cost_sd"}}, r"margin: unknown column .*attributes=\[['\"]cost_sd['\"]\]"),
         ({"margin": {"column": "segment"}}, "margin: the column 'segment' does not hold numbers"),
         ({"margin": {"by": "segment", "rates": {"a": 0.1, "b": 0.2}}}, "margin: unknown segment '(moved|ü c)'"),
         ({"order_cost": {"column": "gap"}}, r"'gap' is missing or outside of 0 to inf for 5 customers"),
@@ -214,7 +235,7 @@ def test_rates_that_are_not_known_of_all_are_refused(changed: dict[str, Any], me
     gap = np.where(np.arange(len(ids)) < 5, np.nan, 1.0)
     more = pd.DataFrame({"customer_id": ids, "gap": pd.array(gap), "percent": 30.0, "nan": np.nan})
     book = clv.value(*fits(), there.with_attributes(more), terms("gross", **changed))
-    for what in ("customers", "equity"):
+    for what in ("customers_table", "customers", "equity"):
         with pytest.raises(AssumptionError, match=message):
             getattr(book, what)
 
@@ -229,12 +250,6 @@ def test_first_orders_are_segments_too(kind: str, by: str, tmp_path: Path) -> No
     there, here = (clv.value(*fits(), rfm, terms("gross")).statement(by) for rfm in histories)
     assert list(map(str, there.index)) == list(map(str, here.index))
     np.testing.assert_allclose(there["equity"], here["equity"], rtol=1e-9)
-
-
-def test_what_needs_customers_in_memory_says_so(histories: Any) -> None:
-    book = clv.value(*fits(), histories("parquet")[0], terms("gross"))
-    with pytest.raises(AttributeError, match=r"book.collect\(\).rlv, or give book.collect\(\) to the function that"):
-        clv.scenarios(book, {"thin": {"margin": 0.1}})
 
 
 def test_a_segment_that_is_missing_is_refused(histories: Any) -> None:
@@ -265,23 +280,21 @@ def test_segments_of_any_type(values: Any, histories: Any) -> None:
     rates = terms("gross", order_cost={"by": "group", "rates": dict(zip(names, [0.5, 1.5], strict=True))})
     ours, theirs = (clv.value(*fits(10), rfm.with_attributes(more), rates) for rfm in (there, here))
     assert ours.equity == pytest.approx(theirs.equity, rel=1e-12)
-    assert table_of(ours.customers)["rlv"].sum() == pytest.approx(ours.equity, rel=1e-12)
+    assert table_of(ours.customers_table)["rlv"].sum() == pytest.approx(ours.equity, rel=1e-12)
     pd.testing.assert_frame_equal(ours.statement("group"), theirs.statement("group"), rtol=1e-10)
     assert ours.statement("group").index.astype(str).tolist() == [*sorted(names), "total"]
 
 
-def test_draws_of_rates_need_memory(histories: Any) -> None:
-    there, here = histories("parquet")
-    more = pd.DataFrame({"customer_id": here.customer_id, "cost_sd": 0.1})
-    book = clv.value(*fits(10), there.with_attributes(more), terms("gross", order_cost={"column": "cost"}))
-    for ask in (book.interval, book.draws, book.statement, lambda: book.statement_lines):
-        with pytest.raises(
-            AssumptionError, match=r"draws of the rates in 'cost' need histories in memory: write book\.coll"
-        ):
-            ask()
-    assert "low" not in book.statement(intervals=False)
-    sure = clv.value(*fits(), book.histories, book.assumptions)
-    assert sure.statement().loc["total", "equity"] == pytest.approx(sure.equity, rel=1e-12)
+def test_draws_of_rates_are_those_of_each_customer(histories: Any) -> None:
+    frames = []
+    for rfm in histories("parquet"):
+        more = pd.DataFrame({"customer_id": rfm.customer_id, "cost_sd": 0.1})
+        rates = terms("gross", order_cost={"column": "cost"})
+        frames.append(clv.value(*fits(10), rfm.with_attributes(more), rates))
+    there, here = frames
+    np.testing.assert_allclose(there.draws(), here.draws(), rtol=1e-10)
+    pd.testing.assert_frame_equal(there.statement("segment"), here.statement("segment"), rtol=1e-10)
+    pd.testing.assert_frame_equal(there.statement_lines, here.statement_lines, rtol=1e-10)
 
 
 def test_an_interval_needs_draws(books: Any) -> None:
@@ -324,7 +337,7 @@ def _whole_run(customers: int, folder: Path, *, days: bool) -> None:
     file = in_engine(log, "parquet", folder)
     resolution = "day" if days else None
     rfm = clv.rfm_summary(file, value="amount", resolution=resolution, attributes=["segment"], grid=1e-3)
-    assert isinstance(rfm, LazyHistories)
+    assert not rfm.in_memory
     assert (rfm.grid is None) is days
     clv.BGNBD().fit(rfm)
     clv.GammaGamma().fit(rfm)
@@ -332,8 +345,8 @@ def _whole_run(customers: int, folder: Path, *, days: bool) -> None:
     book = clv.value(orders, spend, rfm, terms("costs"))
     assert len(book.statement("segment")) == 3
     book.most_valuable(0.2)
-    orders.expected_purchases(rfm, "52 weeks")
-    spend.expected_spend(rfm)
+    orders.expected_purchases(rfm, "52 weeks", as_table=True)
+    spend.expected_spend(rfm, as_table=True)
     book.write_customers(folder / "customers.parquet")
     rfm.write(folder / "histories.parquet")
     repr(rfm)
@@ -344,9 +357,9 @@ def _whole_run(customers: int, folder: Path, *, days: bool) -> None:
 def test_what_leaves_the_engine_does_not_grow_with_the_customers(
     days: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in (lazy, grid):
+    for module in (engine_table, grid):
         monkeypatch.setattr(module, "EXACT_HISTORIES", 1_000)
-    monkeypatch.setattr(lazy, "STEPS", 20)
+    monkeypatch.setattr(engine_table, "STEPS", 20)
     monkeypatch.setattr(grid, "EXACT_SPEND", 1_000)
     monkeypatch.setattr(grid, "SPEND_STEP", 0.1)
     few, many = (fetched(customers, tmp_path, days=days) for customers in (5_000, 20_000))

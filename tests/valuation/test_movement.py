@@ -246,7 +246,7 @@ def test_rates_in_columns_change_in_a_line_of_their_own():
     )
     orders = fitted()
     before, after = (
-        replace(rfm, attributes=rfm.attributes.assign(handling=cost))
+        replace(rfm, backend=replace(rfm.backend, attributes=rfm.attributes.assign(handling=cost)))
         for rfm, cost in zip(simulated(orders, 400, 1), (1.0, 1.5), strict=True)
     )
     swapped = after.attributes.assign(segment=np.where(after.attributes["segment"] == "A", "B", "A"))
@@ -308,8 +308,9 @@ def test_customers_who_are_gone_are_a_correction():
 def test_a_restated_opening():
     orders = fitted()
     before, after = simulated(orders, 400, 1)
-    known = replace(before, frequency=np.maximum(before.frequency - (np.arange(len(before)) % 7 == 0), 0.0))
-    known = replace(known, recency=np.where(known.frequency > 0.0, known.recency, 0.0)).select(before.customer_id[5:])
+    known = before.with_statistics({"x": np.maximum(before.frequency - (np.arange(len(before)) % 7 == 0), 0.0)})
+    known = known.with_statistics({"t_x": np.where(known.frequency > 0.0, known.recency, 0.0)})
+    known = known.select(before.customer_id[5:])
     then, now, truth = (clv.value(orders, SPEND, rfm, TERMS) for rfm in (known, after, before))
     found, right = movement(then, now, restated=before), movement(truth, now)
     assert found.table.loc["data_corrections", "value"] == pytest.approx(truth.equity - then.equity, rel=1e-10)
@@ -323,7 +324,10 @@ def test_a_first_purchase_refunded_after_the_opening_is_another_customer():
     who = then.histories.customer_id[3]
     age = np.where(now.histories.customer_id == who, 20.0, now.histories.T)
     moved = clv.value(
-        now.transactions, SPEND, replace(now.histories, T=age, recency=np.minimum(now.histories.recency, age)), TERMS
+        now.transactions,
+        SPEND,
+        now.histories.with_statistics({"T": age, "t_x": np.minimum(now.histories.recency, age)}),
+        TERMS,
     )
     with pytest.raises(
         DataError, match=rf"of 1 customer the closing says another first purchase .*: {who}; pass .*restated="
@@ -385,14 +389,16 @@ def test_what_cannot_be_compared_is_refused():
         movement(now, then)
     with pytest.raises(DataError, match="must be after the opening"):
         movement(now, now)
-    strangers = replace(now.histories, customer_id=now.histories.customer_id + 10_000)
+    strangers = replace(
+        now.histories, backend=replace(now.histories.backend, customer_id=now.histories.customer_id + 10_000)
+    )
     with pytest.raises(DataError, match="no customer in common"):
         movement(then, clv.value(now.transactions, SPEND, strangers, TERMS))
     fewer = clv.value(then.transactions, SPEND, then.histories.select(then.histories.customer_id[2:]), TERMS)
     with pytest.raises(DataError, match=r"2 customers of the closing first bought before .*: 0, 2; pass .*restated="):
         movement(fewer, now)
     with pytest.raises(DataError, match="by 1 weeks; give rfm_summary the observation_end of the opening"):
-        movement(then, now, restated=replace(then.histories, T=then.histories.T + 1.0))
+        movement(then, now, restated=then.histories.with_statistics({"T": then.histories.T + 1.0}))
 
 
 def surprises(name, terms, customers, seed, **wrong):

@@ -10,6 +10,7 @@ import numpy as np
 
 from clvmodels.data.checks import warn_about
 from clvmodels.data.histories import Histories
+from clvmodels.data.statistics import COLUMNS, SPEND, TRANSACTIONS
 from clvmodels.errors import FitError, ParameterError, UnitError
 from clvmodels.inference.diagnostics import Diagnostics, diagnose_chains
 from clvmodels.inference.estimator import SpendEstimator, TransactionEstimator
@@ -164,16 +165,9 @@ def _histories(model: Model, data: pd.DataFrame | Mapping[str, Array], unit: Uni
             f"the data of this {model.name} fit do not hold {', '.join(names)} as numbers: {error}"
         ) from error
     customers = pd.RangeIndex(len(numbers["frequency"]))
-    nothing = np.zeros(len(customers))
-    return Histories(
-        customers,
-        frequency=numbers["frequency"],
-        recency=numbers.get("recency", nothing),
-        T=numbers.get("T", nothing),
-        monetary_value=numbers.get("monetary_value", nothing),
-        attributes=pd.DataFrame(index=customers),
-        unit=unit or "day",
-    )
+    names_of_statistics = dict.fromkeys((*TRANSACTIONS, *SPEND))
+    statistics = {name: numbers.get(COLUMNS[name], np.zeros(len(customers))) for name in names_of_statistics}
+    return Histories.of_arrays(customers, statistics, unit=unit or "day")
 
 
 def _diagnosed(given: TransactionFit | SpendFit, message: str, divergences: int) -> Diagnostics:

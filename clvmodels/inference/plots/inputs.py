@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 from clvmodels.data.histories import Histories
+from clvmodels.data.required import require_customers
 from clvmodels.errors import FitError
 from clvmodels.inference.one_or_many import OneOrMany, named_fits
 from clvmodels.inference.spend_fit import SpendFit
@@ -64,3 +67,4 @@ def is_histories(histories: object) -> None:
         Histories,
         "histories are expected here, as of clv.rfm_summary(log, ...) or clv.Histories.from_frame(table, unit='week')",
     )
+    require_customers(cast("Histories", histories), "a picture")

@@ -12,17 +12,27 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from clvmodels.data.arithmetic import rounded, steady_sum
-from clvmodels.data.engine import EngineColumn, EngineTable
-from clvmodels.data.lazy import LazyHistories, attribute_column
+from clvmodels.data.engine import EngineColumn
+from clvmodels.data.engine import EngineTable as Expression
+from clvmodels.data.engine_table import EngineTable, attribute_column
+from clvmodels.data.histories import Histories
 from clvmodels.valuation.assumptions import RATES
-from clvmodels.valuation.book import Book, order_values, valued
-from clvmodels.valuation.changes import LINES, as_opened, as_seen, columns_of_rates, until_closing, updates
+from clvmodels.valuation.book import Book, valued
+from clvmodels.valuation.changes import (
+    LINES,
+    as_opened,
+    as_seen,
+    columns_of_rates,
+    memory_changes,
+    until_closing,
+    updates,
+)
 from clvmodels.valuation.closings import (
     PRECISION,
     first_seen_late,
@@ -31,14 +41,15 @@ from clvmodels.valuation.closings import (
     not_after,
     wrong_restated_end,
 )
-from clvmodels.valuation.lazy_book import LazyBook
+from clvmodels.valuation.engine_customers import EngineCustomers
 from clvmodels.valuation.rates import ByColumn
 from clvmodels.valuation.roll_forward import expectation, value_growth
+from clvmodels.valuation.valued_rows import ValuedRows, order_values
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["LazyChanges", "lazy_changes"]
+__all__ = ["EngineChanges", "engine_changes"]
 
 Flags = NDArray[np.bool_]
 
@@ -54,13 +65,13 @@ _OWN: Final = ("id", "frequency", "recency", "age", "spend")
 
 
 @dataclass(frozen=True, eq=False)
-class LazyChanges:
-    """The lines of a movement, in sums over customers; made by `lazy_changes`. All lies in the engine of the closing.
+class EngineChanges:
+    """The lines of a movement, in sums over customers; made by `engine_changes`. All lies in the engine of the closing.
 
     Attributes
     ----------
-    closing
-        The valuation at the closing.
+    opening, closing, restated
+        The valuations at the two closings, and the histories at the opening as the closing tells them, if given.
     base
         That of the opening as the closing tells it. Beside each customer stand his purchases at the closing.
     restated_from
@@ -71,12 +82,14 @@ class LazyChanges:
         The time between the closings.
     """
 
-    closing: LazyBook
-    base: LazyBook
-    restated_from: LazyBook | None
-    now: LazyHistories
+    opening: Book
+    closing: Book
+    restated: Histories | None
+    base: Book
+    restated_from: Book | None
+    now: EngineTable
     time: float
-    _histories: dict[tuple[str, ...], LazyHistories] = field(default_factory=dict, init=False)
+    _histories: dict[tuple[str, ...], Histories] = field(default_factory=dict, init=False)
 
     @property
     def total(self) -> pd.Series[float]:
@@ -87,6 +100,12 @@ class LazyChanges:
     def expected_margin(self) -> float:
         """Contribution margin that the opening expected of the time between, not discounted."""
         return float(self._of_all[_MARGIN])
+
+    @cached_property
+    def customers(self) -> pd.DataFrame:
+        """The lines by customer, of closings that are fetched if there is room."""
+        restated = None if self.restated is None else self.restated.collect()
+        return memory_changes(self.opening.collect(), self.closing.collect(), restated).customers
 
     def by(self, column: str) -> pd.DataFrame:
         """Return the lines by the values of an attribute of the closing; of customers who are gone, of the opening.
@@ -105,11 +124,12 @@ class LazyChanges:
     @cached_property
     def realised_margin(self) -> float:
         """Contribution of the repeat purchases in the time between; NaN if the spend of a customer is unknown."""
-        histories, rows = self.base.histories, self.base.histories.rows
+        histories = _table(self.base.histories)
+        rows = histories.rows
         exists = attribute_column(histories, rows, _STATUS).isin(_BOTH)
         orders, means = (rows.frequency, rows.other_frequency), (rows.spend, rows.other_spend)
         before, after = ((x > 0).ifelse(x * mean, 0.0) for x, mean in zip(orders, means, strict=True))
-        margin = exists.ifelse((after - before) * self.base.rate_of(rows, "margin"), 0.0)
+        margin = exists.ifelse((after - before) * _customers(self.base).rate_of(rows, "margin"), 0.0)
         unknown = exists & (before.isnull() | after.isnull())
         size = histories.engine.run(rows.aggregate(size=margin.abs().sum(), unknown=rows.count(where=unknown)))
         if size["unknown"][0].as_py():
@@ -131,7 +151,7 @@ class LazyChanges:
     def _until_closing(self, by: tuple[str, ...]) -> Iterator[pd.DataFrame]:
         """Yield what comes from the opening, and from what it expected."""
         group = (_GROUP,) if by else ()
-        cells = self._grouped(self.base, by).cells_by((_STATUS, *group))
+        cells = _customers(self._grouped(self.base, by)).rows_with((_STATUS, *group))
         ahead = expectation(cells, self.time)
         exists = _are(cells, *_BOTH)
         expected = until_closing(cells.rlv, ahead, _are(cells, "bought")) | {_MARGIN: ahead.margin}
@@ -140,45 +160,46 @@ class LazyChanges:
             opened = as_opened(cells.rlv)
             lines |= opened | {"data_corrections": opened["data_corrections"] + lines["data_corrections"]}
         else:
-            before = self._grouped(self.restated_from, by).cells_by(group)
+            before = _customers(self._grouped(self.restated_from, by)).rows_with(group)
             yield _summed(before, as_opened(before.rlv), group)
         yield _summed(cells, lines, group)
 
-    def _grouped(self, book: LazyBook, by: tuple[str, ...]) -> LazyBook:
+    def _grouped(self, book: Book, by: tuple[str, ...]) -> Book:
         """Return a valuation of the opening, with what the closing says of an attribute of its customers."""
-        before = book.histories
+        before = _table(book.histories)
         if not by:  # a copy: it takes the cells that are counted with it
-            return replace(book, histories=before.with_rows(before.rows, before.names))
-        after = self.closing.histories
+            return _moved(book, before.with_rows(before.rows, before.names))
+        after = _table(self.closing.histories)
         named = {"group_id": after.rows.id, "group": attribute_column(after, after.rows, *by)}
         rows = _beside(before.rows, after.rows, named)
         group, gone = rows.group, rows.group_id.isnull()
         if by[0] in before.names:
             group = gone.ifelse(attribute_column(before, rows, *by), group)
-        return replace(book, histories=_described(before, rows, {_GROUP: group}))
+        return _moved(book, _described(before, rows, {_GROUP: group}))
 
     # ---------------------------------------------------------------------------------- cells of the closing
 
-    def _seen(self) -> LazyBook:
+    def _seen(self) -> Book:
         """Return the valuation of the histories of the closing with the fits and the assumptions of the opening."""
         opening = self.base
         columns = columns_of_rates([opening.assumptions, self.closing.assumptions])
         return valued(opening.transactions, opening.spend, self._held(columns), opening.assumptions)
 
-    def _from_closing(self, seen: LazyBook, by: tuple[str, ...]) -> pd.DataFrame:
+    def _from_closing(self, seen: Book, by: tuple[str, ...]) -> pd.DataFrame:
         """Return what the closing shows."""
-        histories = self.now if seen.histories is self.closing.histories else seen.histories
+        histories = self.now if seen.histories is self.closing.histories else _table(seen.histories)
         group = _names(histories, by)
-        book, keys = replace(seen, histories=histories), (_STATUS, *group)
-        told = book.cells_by(keys, order_value=_ORDER_VALUE)
+        book, keys = _moved(seen, histories), (_STATUS, *group)
+        at_expected_value = _customers(book).rows_with(keys, order_value=_ORDER_VALUE)
         if any(isinstance(getattr(book.assumptions, name), ByColumn) for name in RATES):
-            cells = book.cells_by(keys)  # means of rates weigh with the value of an order
+            cells = _customers(book).rows_with(keys)  # means of rates weigh with the value of an order
         else:
-            cells = replace(told, order_value=order_values(book.spend, told.histories))
-        lines = as_seen(cells.rlv, told.rlv, _are(cells, *_BOTH), _are(cells, "bought"))
+            Z = order_values(book.spend, at_expected_value.histories)
+            cells = replace(at_expected_value, order_value=Z)
+        lines = as_seen(cells.rlv, at_expected_value.rlv, _are(cells, *_BOTH), _are(cells, "bought"))
         return _summed(cells, lines, group)
 
-    def _updates(self, seen: LazyBook, by: tuple[str, ...]) -> Iterator[pd.DataFrame]:
+    def _updates(self, seen: Book, by: tuple[str, ...]) -> Iterator[pd.DataFrame]:
         """Yield what the closing changes about the fits and the assumptions, and what it is worth itself."""
         worth = _worth(seen, by)
         for line, before, after in updates(seen, self.base, self.closing):
@@ -186,26 +207,27 @@ class LazyChanges:
             yield (worth - then).to_frame(line)
         yield worth.to_frame("closing")
 
-    def _held(self, columns: set[str]) -> LazyHistories:
+    def _held(self, columns: set[str]) -> Histories:
         """Return the histories of the closing, with some columns of the existing customers as the opening has them."""
-        names = self.closing.histories.names
-        some = tuple(name for name in names if name in columns and name in self.base.histories.names)
-        if not some:
+        names = _table(self.closing.histories).names
+        varying = tuple(name for name in names if name in columns and name in _table(self.base.histories).names)
+        if not varying:
             return self.closing.histories
-        if some not in self._histories:
+        if varying not in self._histories:
             now, rows = self.now, self.now.rows
             exists = attribute_column(now, rows, _STATUS).isin(_BOTH)
-            places = {name: names.index(name) for name in some}
+            places = {name: names.index(name) for name in varying}
             held = {f"a{k}": exists.ifelse(rows[f"other_a{k}"], rows[f"a{k}"]) for k in places.values()}
             own = {_as_now(name): rows[f"a{k}"] for name, k in places.items()}
-            self._histories[some] = _described(now, rows, own, held)
-        return self._histories[some]
+            table = _described(now, rows, own, held)
+            self._histories[varying] = replace(self.closing.histories, backend=table)
+        return self._histories[varying]
 
 
 # ------------------------------------------------------------------------------------------------------ in the engine
 
 
-def lazy_changes(opening: LazyBook, closing: LazyBook, restated: LazyHistories | None) -> LazyChanges:
+def engine_changes(opening: Book, closing: Book, restated: Histories | None) -> EngineChanges:
     """Return the lines of the movement between two closings in an engine.
 
     Raises
@@ -213,11 +235,13 @@ def lazy_changes(opening: LazyBook, closing: LazyBook, restated: LazyHistories |
     DataError
         If the closings cannot be compared; see `clvmodels.valuation.closings`.
     """
-    opened = replace(opening, histories=_reached(opening.histories, closing.histories))
+    target = _table(closing.histories)
+    opened = _moved(opening, _reached(opening.histories, target))
     base = opened
     if restated is not None:
-        base = valued(opening.transactions, opening.spend, _reached(restated, closing.histories), opening.assumptions)
-    before, after = _joined(base, closing)
+        histories = replace(restated, backend=_reached(restated, target))
+        base = valued(opening.transactions, opening.spend, histories, opening.assumptions)
+    before, after = _joined(base, target)
     time = _time(before, opened, restated)
     passed = before.rows.other_age - before.rows.age
     before = _described(before, before.rows, {_STATUS: _status(before.rows, passed, time, "gone")})
@@ -227,59 +251,76 @@ def lazy_changes(opening: LazyBook, closing: LazyBook, restated: LazyHistories |
     order_value = (rows.order_value * value_growth(opening.assumptions, closing.histories.unit, time)).fill_null(_ANY)
     after = _described(after, rows, {_STATUS: status, _ORDER_VALUE: order_value})
     _require_one_log(before, after, restated=restated is not None)
-    return LazyChanges(closing, replace(base, histories=before), None if restated is None else opened, after, time)
+    reached = None if restated is None else opened
+    return EngineChanges(opening, closing, restated, _moved(base, before), reached, after, time)
 
 
-def _reached(histories: LazyHistories, closing: LazyHistories) -> LazyHistories:
+def _table(histories: Histories) -> EngineTable:
+    """Return the customers of histories in an engine."""
+    return cast("EngineTable", histories.backend)
+
+
+def _customers(book: Book) -> EngineCustomers:
+    """Return the customers of a valuation in an engine."""
+    return cast("EngineCustomers", book.backend)
+
+
+def _moved(book: Book, table: EngineTable) -> Book:
+    """Return a valuation whose customers have other columns, or lie in another engine."""
+    return replace(book, histories=replace(book.histories, backend=table))
+
+
+def _reached(histories: Histories, closing: EngineTable) -> EngineTable:
     """Return histories in the engine of the closing, with what a movement needs of them."""
-    rows = histories.rows.select(*_OWN, *_attributes(histories))
-    taken = closing.engine.take_over(rows, histories.engine)
+    table = _table(histories)
+    rows = table.rows.select(*_OWN, *_attributes(table))
+    taken = closing.engine.take_over(rows, table.engine)
     if taken.id.type().is_string() != closing.rows.id.type().is_string():
         raise nobody_in_both()
-    return histories.with_rows(taken, histories.names, closing.engine)
+    return table.with_rows(taken, table.names, closing.engine)
 
 
-def _joined(base: LazyBook, closing: LazyBook) -> tuple[LazyHistories, LazyHistories]:
-    """Return the histories of both closings, beside each customer what the other one says of him."""
-    before, after = base.histories, closing.histories
+def _joined(base: Book, after: EngineTable) -> tuple[EngineTable, EngineTable]:
+    """Return the histories of both closings, beside each customer what the other one says of them."""
+    before = _table(base.histories)
     engine, own = after.engine, after.rows.select(*_OWN, *_attributes(after))
     later = {f"other_{name}": after.rows[name] for name in ("frequency", "age", "spend")}
-    told = base.with_order_value
-    earlier = {f"other_{name}": told[name] for name in ("frequency", "age")} | {"order_value": told.order_value}
+    valued = _customers(base).with_order_value
+    earlier = {f"other_{name}": valued[name] for name in ("frequency", "age")} | {"order_value": valued.order_value}
     earlier |= {
-        f"other_a{k}": told[f"a{before.names.index(name)}"]
+        f"other_a{k}": valued[f"a{before.names.index(name)}"]
         for k, name in enumerate(after.names)
         if name in before.names
     }
     return (
         before.with_rows(engine.keep(_beside(before.rows, after.rows, later)), before.names),
-        after.with_rows(engine.keep(_beside(own, told, earlier)), after.names),
+        after.with_rows(engine.keep(_beside(own, valued, earlier)), after.names),
     )
 
 
-def _beside(rows: EngineTable, other: EngineTable, columns: Mapping[str, EngineColumn]) -> EngineTable:
+def _beside(rows: Expression, other: Expression, columns: Mapping[str, EngineColumn]) -> Expression:
     """Return rows with columns of another table of customers beside them; NULL for those it lacks."""
-    told = other.select(key=other.id, **columns).view()  # a table cannot be joined with itself, a view of it can
-    joined: EngineTable = rows.left_join(told, rows.id == told.key).drop("key")
+    beside = other.select(key=other.id, **columns).view()  # a table cannot be joined with itself, a view of it can
+    joined: Expression = rows.left_join(beside, rows.id == beside.key).drop("key")
     return joined
 
 
 def _described(
-    histories: LazyHistories,
-    rows: EngineTable,
+    histories: EngineTable,
+    rows: Expression,
     attributes: Mapping[str, EngineColumn],
     changed: Mapping[str, EngineColumn] | None = None,
-) -> LazyHistories:
+) -> EngineTable:
     """Return histories of other rows with further attributes, and with some columns changed."""
     added = {f"a{len(histories.names) + k}": column for k, column in enumerate(attributes.values())}
     return histories.with_rows(rows.mutate(**added, **(changed or {})), (*histories.names, *attributes))
 
 
-def _attributes(histories: LazyHistories) -> list[str]:
+def _attributes(histories: EngineTable) -> list[str]:
     return [f"a{k}" for k in range(len(histories.names))]
 
 
-def _status(rows: EngineTable, passed: EngineColumn, time: float, alone: str | EngineColumn) -> EngineColumn:
+def _status(rows: Expression, passed: EngineColumn, time: float, alone: str | EngineColumn) -> EngineColumn:
     """Return the status of customers; `alone` is that of those whom the other closing lacks."""
     moved = (passed - time).abs() > PRECISION * time
     bought = (rows.other_frequency != rows.frequency).ifelse("bought", "silent")
@@ -290,24 +331,24 @@ def _status(rows: EngineTable, passed: EngineColumn, time: float, alone: str | E
 # ------------------------------------------------------------------------------------------------------------- checks
 
 
-def _time(before: LazyHistories, opened: LazyBook, restated: LazyHistories | None) -> float:
+def _time(before: EngineTable, opened: Book, restated: Histories | None) -> float:
     """Return the time between the closings; see `clvmodels.valuation.closings.time_between`."""
     rows = before.rows
     time = _usual(before, rows, rows.other_age - rows.age)
     if time is None:
         raise nobody_in_both()
     if time <= 0.0:
-        raise not_after(time, before.unit)
+        raise not_after(time, opened.histories.unit)
     if restated is not None:
-        known = opened.histories.rows
+        known = _table(opened.histories).rows
         rows = _beside(rows, known, {"known_age": known.age})
         apart = abs(_usual(before, rows, rows.age - rows.known_age) or 0.0)
         if apart > PRECISION * time:
-            raise wrong_restated_end(apart, before.unit)
+            raise wrong_restated_end(apart, opened.histories.unit)
     return time
 
 
-def _usual(histories: LazyHistories, rows: EngineTable, difference: EngineColumn) -> float | None:
+def _usual(histories: EngineTable, rows: Expression, difference: EngineColumn) -> float | None:
     """Return the difference that most customers have; None if nobody has one."""
     some = rows.select(apart=difference)
     some = some.filter(some.apart.notnull())
@@ -317,7 +358,7 @@ def _usual(histories: LazyHistories, rows: EngineTable, difference: EngineColumn
     return found[0] if found else None
 
 
-def _require_one_log(before: LazyHistories, after: LazyHistories, *, restated: bool) -> None:
+def _require_one_log(before: EngineTable, after: EngineTable, *, restated: bool) -> None:
     """Refuse closings that tell different first purchases."""
     late = _counts(after).get("late", 0)
     if late:
@@ -328,14 +369,14 @@ def _require_one_log(before: LazyHistories, after: LazyHistories, *, restated: b
         raise moved_first_purchases(moved, _examples(before, "moved"), restated=restated)
 
 
-def _counts(histories: LazyHistories) -> dict[str, int]:
+def _counts(histories: EngineTable) -> dict[str, int]:
     """Return the number of customers by status."""
     rows = histories.rows
     counted = rows.group_by(status=attribute_column(histories, rows, _STATUS)).aggregate(customers=rows.count())
     return {row["status"]: row["customers"] for row in histories.engine.run(counted).to_pylist()}
 
 
-def _examples(histories: LazyHistories, status: str) -> list[object]:
+def _examples(histories: EngineTable, status: str) -> list[object]:
     """Return the ids of up to three customers of a status."""
     rows = histories.rows
     some = rows.filter(attribute_column(histories, rows, _STATUS) == status).order_by("id").limit(3)
@@ -346,7 +387,7 @@ def _examples(histories: LazyHistories, status: str) -> list[object]:
 # ---------------------------------------------------------------------------------------------------- sums over cells
 
 
-def _are(cells: Book, *status: str) -> Flags:
+def _are(cells: ValuedRows, *status: str) -> Flags:
     """Return which cells are of customers with some status."""
     return cells.histories.attributes[_STATUS].isin(status).to_numpy()
 
@@ -356,19 +397,19 @@ def _as_now(column: str) -> str:
     return f"movement: {column} now"
 
 
-def _names(histories: LazyHistories, by: tuple[str, ...]) -> tuple[str, ...]:
+def _names(histories: EngineTable, by: tuple[str, ...]) -> tuple[str, ...]:
     """Return the names of attributes as the closing has them."""
     return tuple(_as_now(name) if _as_now(name) in histories.names else name for name in by)
 
 
-def _worth(book: LazyBook, by: tuple[str, ...]) -> pd.Series[float]:
+def _worth(book: Book, by: tuple[str, ...]) -> pd.Series[float]:
     """Return equity by the values of an attribute as the closing has it."""
-    group = _names(book.histories, by)
-    cells = book.cells_by(group)
+    group = _names(_table(book.histories), by)
+    cells = _customers(book).rows_with(group)
     return _summed(cells, {"equity": cells.rlv}, group)["equity"]
 
 
-def _summed(cells: Book, lines: Mapping[str, NDArray[np.float64]], group: tuple[str, ...]) -> pd.DataFrame:
+def _summed(cells: ValuedRows, lines: Mapping[str, NDArray[np.float64]], group: tuple[str, ...]) -> pd.DataFrame:
     """Return the sums of lines over cells, by the values of an attribute; by nothing: one row."""
     import pandas as pd
 

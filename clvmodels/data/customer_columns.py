@@ -1,0 +1,106 @@
+"""What histories say of each customer: columns of n numbers, fetched if the customers lie in an engine."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from clvmodels.data.backends import HistoriesBackend
+from clvmodels.data.statistics import FloatArray
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["CustomerColumns"]
+
+
+class CustomerColumns:
+    """Columns by customer.
+
+    Attributes
+    ----------
+    backend
+        Where the customers lie.
+
+    Raises
+    ------
+    DataError
+        If the customers of an engine do not fit into memory; all members do so.
+    """
+
+    backend: HistoriesBackend
+
+    @property
+    def customer_id(self) -> pd.Index[Any]:
+        """Unique ids, an index of length n named ``customer_id``; row numbers, where rows stand for many customers."""
+        return self.backend.fetched.customer_id
+
+    @property
+    def frequency(self) -> FloatArray:
+        """Repeat purchase occasions, x: whole numbers, shape (n,)."""
+        return self.statistic("x")
+
+    @property
+    def recency(self) -> FloatArray:
+        """Age at the last purchase, t_x, in `unit`: 0 for a customer who bought once, shape (n,)."""
+        return self.statistic("t_x")
+
+    @property
+    def T(self) -> FloatArray:  # noqa: N802 - the symbol of the papers
+        """Age at the end of observation, in `unit`, shape (n,)."""
+        return self.statistic("T")
+
+    @property
+    def monetary_value(self) -> FloatArray:
+        """Mean value of a repeat occasion; NaN for customers without one, or if unknown, shape (n,)."""
+        return self.statistic("mean")
+
+    @property
+    def attributes(self) -> pd.DataFrame:
+        """Other columns by customer, indexed by `customer_id` (may have no column)."""
+        return self.backend.fetched.attributes
+
+    @property
+    def attribute_names(self) -> tuple[str, ...]:
+        """Names of the attributes."""
+        return self.backend.attribute_names
+
+    @property
+    def weight(self) -> FloatArray | None:
+        """How many customers each row stands for, shape (n,); None: one."""
+        return self.backend.fetched.weight if self.backend.in_memory else None
+
+    def statistic(self, name: str) -> FloatArray:
+        """Return a sufficient statistic by the name that models give it, shape (n,).
+
+        Raises
+        ------
+        DataError
+            If the histories do not have it, or the customers of an engine do not fit into memory.
+
+        Examples
+        --------
+        >>> Histories.from_frame(clv.datasets.load_donations(), unit="year").statistic("n")[:2]
+        array([6., 6.])
+        """
+        return self.backend.fetched.statistic(name)
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return the histories as a table indexed by ``customer_id``; attributes are further columns.
+
+        Returns
+        -------
+        DataFrame
+            frequency, recency and T (in `unit`), monetary_value, the weight of rows that stand for many customers, and
+            the attributes.
+
+        Raises
+        ------
+        DataError
+            If the customers of an engine do not fit into memory: `write` them to a file, or take `table`.
+
+        Examples
+        --------
+        >>> rfm.to_frame().columns.to_list()
+        ['frequency', 'recency', 'T', 'monetary_value', 'segment']
+        """
+        return self.backend.fetched.to_frame()

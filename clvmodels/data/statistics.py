@@ -1,0 +1,40 @@
+"""Names of the sufficient statistics of a purchase history: those of the papers, and those of the users' columns."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["COLUMNS", "SPEND", "TIMES", "TRANSACTIONS", "FloatArray", "column_of"]
+
+FloatArray = npt.NDArray[np.float64]
+
+COLUMNS: Final = {
+    "x": "frequency",
+    "t_x": "recency",
+    "T": "T",
+    "mean": "monetary_value",
+    "n": "periods",
+    "renewals": "renewals",
+    "churned": "churned",
+}
+"""The column of a table of histories in which each statistic stands."""
+TIMES: Final = ("t_x", "T")
+"""Those that are measured in the unit of the histories."""
+TRANSACTIONS: Final = ("x", "t_x", "T")
+"""What the models of transactions in continuous time see of a customer."""
+SPEND: Final = ("x", "mean")
+"""What the models of spend see of a customer with repeat purchases of a positive mean value."""
+
+
+def column_of(statistic: str) -> str:
+    """Return the column of a table of histories in which a statistic stands.
+
+    Examples
+    --------
+    >>> column_of("t_x"), column_of("log_mean")
+    ('recency', 'log_mean')
+    """
+    return COLUMNS.get(statistic, statistic)

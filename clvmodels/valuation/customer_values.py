@@ -1,0 +1,190 @@
+"""What a valuation says of each customer: it needs them in memory."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clvmodels.valuation.lines import DRIVERS, DiscountedDrivers, Line
+from clvmodels.valuation.uncertainty import CUSTOMER_COLUMNS
+from clvmodels.valuation.valued_rows import ValuedRows
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from clvmodels.evaluation.checks import Checks
+
+__all__ = ["CustomerValues"]
+
+Array = NDArray[np.float64]
+
+
+class CustomerValues(ABC):
+    """Values by customer, shape (customers,) each, in the order of the histories.
+
+    Raises
+    ------
+    DataError
+        If the customers of an engine do not fit into memory; all members do so.
+    """
+
+    @property
+    @abstractmethod
+    def each(self) -> ValuedRows:
+        """The valuation of each customer, in memory."""
+
+    @property
+    def rlv(self) -> Array:
+        """Residual lifetime value by customer, shape (customers,)."""
+        return self.each.rlv
+
+    def rlv_within(self, years: int) -> Array:
+        """Return the part of the residual lifetime value that comes within some years, shape (customers,).
+
+        Raises
+        ------
+        AssumptionError
+            If `years` is none of `HORIZONS`.
+
+        Examples
+        --------
+        >>> (book.rlv_within(1) / book.rlv).round(2)
+        array([0.28, 0.23, 0.3 ])
+        """
+        return self.each.rlv_within(years)
+
+    @property
+    def future(self) -> DiscountedDrivers:
+        """D, L, Z, G and K of the customers."""
+        return self.each.future
+
+    @property
+    def order_value(self) -> Array:
+        """Z of each customer, shape (customers,)."""
+        return self.each.order_value
+
+    @property
+    def alive(self) -> Array:
+        """P(alive) of the customers, shape (customers,)."""
+        return self.each.alive
+
+    @property
+    def lines(self) -> tuple[Line, ...]:
+        """The benefits and costs; rates are one number, or shape (customers,)."""
+        return self.each.lines
+
+    @property
+    def rates(self) -> dict[str, float | Array]:
+        """The rates of the assumptions, by name: one number, or shape (customers,)."""
+        return self.each.rates
+
+    @property
+    def acquisition_cost(self) -> Array:
+        """Acquisition cost by customer, shape (customers,)."""
+        return self.each.acquisition_cost
+
+    def summed(self, values: Array) -> float:
+        """Return the sum over the customers of what is known of each, shape (customers,).
+
+        Examples
+        --------
+        >>> book.summed(book.rlv) == book.equity
+        True
+        """
+        return self.each.summed(values)
+
+    def drawn_by(self, group: NDArray[np.int64]) -> Array:
+        """Return the equity of groups of customers under each draw of the parameters, shape (groups, draws).
+
+        Parameters
+        ----------
+        group
+            The group of each customer, numbered from 0 up, shape (customers,).
+
+        Examples
+        --------
+        >>> params = {"r": np.array([[0.23, 0.24, 0.25]]), "alpha": 4.414, "a": .793, "b": 2.426}
+        >>> drawn = clv.BGNBD().from_params(params, unit="week")
+        >>> book = clv.value(drawn, spend, rfm, book.assumptions)
+        >>> bool(np.allclose(book.drawn_by(np.array([0, 1, 1])).sum(axis=0), book.draws()))
+        True
+        """
+        return self.each.drawn_by(group)
+
+    @cached_property
+    def customers(self) -> pd.DataFrame:
+        """By customer_id: discounted_orders (D), discounted_lifetime (L, years), order_value (Z), each line, rlv.
+
+        Where the fits have draws, also the columns of `customer_intervals`, from the draws of the parameters.
+        """
+        import pandas as pd
+
+        table = self.each.to_frame()
+        return pd.concat([table, self.customer_intervals()], axis=1) if self.each.has_draws else table
+
+    def customer_intervals(self, *, process: bool = False, seed: int | None = None) -> pd.DataFrame:
+        """Return by customer_id sd and quantiles of the draws of residual lifetime value, and the share below zero.
+
+        Parameters
+        ----------
+        process, seed
+            As of `draws`: without it, what the customer is worth on average over his possible futures; with it, what he
+            will really bring.
+
+        Returns
+        -------
+        DataFrame
+            rlv_sd, rlv_q05, rlv_q50, rlv_q95 (money), probability_of_loss.
+
+        Raises
+        ------
+        FitError
+            If neither fit has draws, and `process` is not asked for.
+
+        Examples
+        --------
+        >>> params = {"r": np.linspace(0.22, 0.27, 100)[None], "alpha": 4.414, "a": .793, "b": 2.426}
+        >>> drawn = clv.BGNBD().from_params(params, unit="week")
+        >>> book = clv.value(drawn, spend, rfm, book.assumptions)
+        >>> mean = book.customer_intervals()
+        >>> mean[["rlv_q05", "rlv_q50", "rlv_q95"]].round(2)
+                     rlv_q05  rlv_q50  rlv_q95
+        customer_id
+        A              37.71    37.90    38.08
+        B               9.94    10.85    11.74
+        C             157.75   158.12   158.49
+        >>> what_comes = book.customer_intervals(process=True, seed=1)
+        >>> bool((what_comes["rlv_sd"] > mean["rlv_sd"]).all())
+        True
+        """
+        import pandas as pd
+
+        rows = self.each
+        table = rows.uncertainty(process=process, seed=seed).customers
+        return pd.DataFrame(table, index=rows.histories.customer_id, columns=list(CUSTOMER_COLUMNS))
+
+    def checks(self) -> Checks:
+        """Check what the models assume, how far the data depart from it, and what that is worth: ``clv.checks``.
+
+        Examples
+        --------
+        >>> import clvmodels as clv
+        >>> log = clv.datasets.load_cdnow(sample=True)
+        >>> rfm = clv.rfm_summary(log, value="amount", unit="week", resolution="day", observation_end="1997-09-30")
+        >>> assumptions = clv.Assumptions(discount_rate=0.15, margin=0.30, year="52 weeks")
+        >>> book = clv.value(clv.BGNBD().fit(rfm), clv.GammaGamma().fit(rfm), rfm, assumptions)
+        >>> book.checks().table.loc["one-time buyers", "verdict"]
+        'look'
+        """
+        import pandas as pd
+
+        from clvmodels.evaluation.checks import checks
+
+        each = self.each
+        of_sales = DRIVERS["sales"](each.future) * sum(line.rates.get("sales", 0.0) for line in each.lines)
+        rlv, sales = (pd.Series(values, each.histories.customer_id) for values in (each.rlv, of_sales))
+        return checks(each.transactions, each.spend, each.histories, rlv=rlv, sales=sales)

@@ -1,0 +1,250 @@
+"""A valuation of rows of histories in memory: each a customer, or many customers with the same history.
+
+Value is linear in the value of an order, and that is linear in a customer's mean spend: a valuation of customers with
+the same history, with their mean spend and their number as weight, gives every sum over customers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clvmodels.arguments import abridged, as_number, require_flag, require_seed
+from clvmodels.data.histories import Histories
+from clvmodels.errors import AssumptionError, FitError
+from clvmodels.inference.spend_fit import SpendFit
+from clvmodels.inference.transaction_fit import TransactionFit
+from clvmodels.numerics.threads import dot
+from clvmodels.valuation.assumptions import Assumptions
+from clvmodels.valuation.discounting import calendar_years
+from clvmodels.valuation.expectations import expected
+from clvmodels.valuation.finite import require_amounts
+from clvmodels.valuation.futures import simulated_futures
+from clvmodels.valuation.lines import (
+    COMMON,
+    OWN,
+    DiscountedDrivers,
+    Line,
+    lines_of,
+    rates_of,
+    spreads_of,
+    that_count,
+    total,
+)
+from clvmodels.valuation.residual_expectations import ResidualExpectations
+from clvmodels.valuation.uncertainty import Basis, Uncertainty
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["HORIZONS", "ValuedRows", "order_values"]
+
+Array = NDArray[np.float64]
+
+HORIZONS: Final = (1, 2, 3, 5, 10, 15, 20, 30)
+"""Years within which the value is shown."""
+
+
+@dataclass(frozen=True, eq=False)
+class ValuedRows:
+    """A valuation of rows of histories.
+
+    Attributes
+    ----------
+    transactions, spend
+        The fits it rests on.
+    assumptions
+        The assumptions.
+    histories
+        The rows, in memory; their weight says how many customers each stands for.
+    order_value
+        Z of each row, shape (rows,).
+    expectations
+        What is expected within each of `HORIZONS` and that of the assumptions, discounted; where values grow, then
+        also with that growth.
+    """
+
+    transactions: TransactionFit
+    spend: SpendFit
+    assumptions: Assumptions
+    histories: Histories
+    order_value: Array
+    expectations: ResidualExpectations
+    _draws: dict[tuple[bool, int | None], Uncertainty] = field(default_factory=dict, init=False)
+
+    @property
+    def weight(self) -> Array | None:
+        """How many customers each row stands for, shape (rows,); None: one."""
+        return self.histories.weight
+
+    @cached_property
+    def future(self) -> DiscountedDrivers:
+        """D, L, Z, G and K of the customers."""
+        return self._future(len(HORIZONS), None)
+
+    def _future(self, horizon: int, years: float | None) -> DiscountedDrivers:
+        """Return the same within one of the horizons."""
+        ahead, index = self.expectations, self.expectations.index
+        grown = horizon - len(HORIZONS) - 1  # counted from the last: the same if values do not grow
+        D, G = (ahead.purchases[:, column][index] for column in (horizon, grown))
+        L = ahead.living[:, horizon][index] / self.assumptions.year_in(self.transactions.unit)
+        return DiscountedDrivers(
+            D, L, self.order_value, G, calendar_years(self.assumptions, self.transactions.unit, years)
+        )
+
+    @cached_property
+    def alive(self) -> Array:
+        """P(alive) of the customers, shape (customers,)."""
+        return self.expectations.alive[self.expectations.index]
+
+    def rlv_within(self, years: int) -> Array:
+        """Return the part of the residual lifetime value that comes within some years, shape (customers,).
+
+        Raises
+        ------
+        AssumptionError
+            If `years` is none of `HORIZONS`.
+        """
+        if as_number(years) not in HORIZONS:
+            raise AssumptionError(f"value is known within {', '.join(map(str, HORIZONS))} years, got {abridged(years)}")
+        years = int(years)
+        return total(self.lines, self._future(HORIZONS.index(years), years))
+
+    @cached_property
+    def lines(self) -> tuple[Line, ...]:
+        """The benefits and costs."""
+        return that_count(lines_of(self.rates, self.assumptions.tax))
+
+    @cached_property
+    def rates(self) -> dict[str, float | Array]:
+        """The rates of the assumptions, by name: one number, or shape (customers,)."""
+        return rates_of(self.assumptions, self.histories)
+
+    @property
+    def has_draws(self) -> bool:
+        """Whether one of the fits has draws of its parameters."""
+        return len(self.transactions.draws) > 1 or len(self.spend.draws) > 1
+
+    @cached_property
+    def rlv(self) -> Array:
+        """Residual lifetime value by customer, shape (customers,)."""
+        return total(self.lines, self.future)
+
+    def summed(self, values: Array) -> float:
+        """Return the sum over the customers of what is known by row, shape (rows,)."""
+        return float(values.sum()) if self.weight is None else dot(self.weight, values)
+
+    def drawn_by(self, group: NDArray[np.int64]) -> Array:
+        """Return the equity of groups of customers under each draw of the parameters, shape (groups, draws).
+
+        Parameters
+        ----------
+        group
+            The group of each customer, numbered from 0 up, shape (customers,).
+        """
+        drawn = expected(self._basis, self.histories, group)
+        self._draws.setdefault((False, None), drawn)  # what is drawn of all customers is the same
+        return drawn.groups
+
+    def drawn_lines(self) -> Array:
+        """Return each line, summed over the customers, under each draw of the parameters; shape (lines, draws).
+
+        Raises
+        ------
+        FitError
+            If neither fit has draws.
+        """
+        return self.uncertainty(process=False, seed=None).lines
+
+    @property
+    def _basis(self) -> Basis:
+        names = tuple(line.name for line in self.lines)
+        own, common = (spreads_of(self.assumptions, self.histories, ending) for ending in (OWN, COMMON))
+        return Basis(self.transactions, self.spend, self.assumptions, names, self.rates, own, common, self.weight)
+
+    def uncertainty(self, *, process: bool, seed: int | None) -> Uncertainty:
+        """Return the draws of this valuation, computed when they are first asked for."""
+        require_seed(seed, FitError)
+        if not (require_flag("process", process, FitError) or self.has_draws):
+            raise FitError(
+                "an interval needs a fit with draws, and both fits are point estimates; fit with "
+                'method="nuts" or method="laplace", or ask for the randomness of the customers alone with process=True'
+            )
+        key = (process, seed if process else None)
+        if key not in self._draws:
+            basis, histories = self._basis, self.histories
+            self._draws[key] = simulated_futures(basis, histories, seed) if process else expected(basis, histories)
+        return self._draws[key]
+
+    @cached_property
+    def acquisition_cost(self) -> Array:
+        """Acquisition cost by customer, shape (customers,)."""
+        return np.broadcast_to(self.rates["acquisition_cost"], len(self.histories))
+
+    @cached_property
+    def equity(self) -> float:
+        """The sum of the residual lifetime values of all customers.
+
+        Raises
+        ------
+        AssumptionError
+            If it is no finite number.
+        """
+        equity = self.summed(self.rlv)
+        if np.isfinite(equity):
+            return equity
+        sums = {line.name: self.summed(line.value(self.future)) for line in self.lines}
+        wrong = [name for name, amount in sums.items() if not np.isfinite(amount)]
+        raise AssumptionError(
+            f"customer equity is no finite number: {', '.join(wrong) or 'the sum of all lines'} overflows; lower the "
+            "rates or the order values that it rests on, or count money in a larger unit"
+        )
+
+    @property
+    def customers(self) -> float:
+        """Number of customers."""
+        return self.summed(np.ones(len(self.histories)))
+
+    def bought_once(self) -> tuple[int, float]:
+        """Return how many customers bought once only, and what they are worth together."""
+        once = (self.histories.frequency == 0.0).astype(float)
+        return round(self.summed(once)), self.summed(once * self.rlv)
+
+    def unprofitable(self) -> tuple[int, float]:
+        """Return how many customers have an expected residual value below zero, and what they are worth together."""
+        loss = (self.rlv < 0.0).astype(float)
+        return round(self.summed(loss)), self.summed(loss * self.rlv)
+
+    def highest(self, number: int) -> float:
+        """Return what so many of the most valuable customers are worth together."""
+        if self.weight is None:
+            return float(np.partition(self.rlv, len(self.rlv) - number)[len(self.rlv) - number :].sum())
+        order = np.argsort(-self.rlv)
+        before = np.concatenate(([0.0], np.cumsum(self.weight[order])[:-1]))
+        return float(np.clip(number - before, 0.0, self.weight[order]) @ self.rlv[order])
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return the table of customers: discounted orders and living years, order value, each line, and rlv."""
+        import pandas as pd
+
+        future = self.future
+        columns = {"discounted_orders": future.D, "discounted_lifetime": future.L, "order_value": future.Z}
+        columns |= {line.name: line.value(future) for line in self.lines} | {"rlv": self.rlv}
+        return pd.DataFrame(columns, index=self.histories.customer_id)
+
+
+def order_values(spend: SpendFit, histories: Histories) -> Array:
+    """Return Z of each customer at the point estimate, shape (customers,).
+
+    Raises
+    ------
+    DataError
+        If a customer's mean order value is too large.
+    """
+    require_amounts(histories)
+    theta = spend.parameters(histories).point(slice(None))
+    return np.asarray(spend.model.expected_spend(theta, histories.frequency, histories.monetary_value))
