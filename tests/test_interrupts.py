@@ -12,7 +12,7 @@ import duckdb
 import numpy as np
 import pytest
 
-from clvmodels.data.translated import watched
+from clvmodels.data.translated import translate_errors
 from clvmodels.files import Workplace, folders
 from clvmodels.interrupts import held
 from clvmodels.numerics import threads
@@ -104,10 +104,10 @@ def test_an_interrupt_that_meets_a_lock_of_a_query_leaves_no_thread(monkeypatch:
     with monkeypatch.context() as patch:
         arrived = interrupting(patch)
         with pytest.raises(KeyboardInterrupt):
-            watched(connection, query)
+            translate_errors(connection, query)
         assert arrived
     assert "clvmodels query" not in [thread.name for thread in threading.enumerate()]
-    assert watched(connection, lambda: connection.sql("SELECT 1").fetchall()) == [(1,)]
+    assert translate_errors(connection, lambda: connection.sql("SELECT 1").fetchall()) == [(1,)]
 
 
 def interrupted(work: Callable[[], object], microseconds: int) -> None:
@@ -131,7 +131,7 @@ def interrupted(work: Callable[[], object], microseconds: int) -> None:
 def test_queries_interrupted_at_any_moment_end(microseconds: int) -> None:
     connection = duckdb.connect()
     query = "SELECT sum(i) FROM range(20_000) t(i)"
-    interrupted(lambda: watched(connection, lambda: connection.sql(query).fetchall()), microseconds)
+    interrupted(lambda: translate_errors(connection, lambda: connection.sql(query).fetchall()), microseconds)
     assert "clvmodels query" not in [thread.name for thread in threading.enumerate()]
 
 

@@ -79,7 +79,7 @@ class CustomerColumns:
 
         Examples
         --------
-        >>> Histories.from_frame(clv.datasets.load_donations(), unit="year").statistic("n")[:2]
+        >>> clv.Histories.from_frame(clv.datasets.load_donations(), unit="year").statistic("n")[:2]
         array([6., 6.])
         """
         return self.backend.fetched.statistic(name)

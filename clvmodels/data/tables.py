@@ -75,6 +75,9 @@ def read_histories(table: object, names: Names, statistics: Mapping[str, str], u
         frame = frame.assign(**{names.customer_id: range(len(frame))})
     columns = _take_apart(frame, names, statistics, weight)
     numbers = columns.numbers
+    counted = numbers.pop(weight) if weight is not None else None
+    if counted is not None:
+        check_weights(columns.ids, counted)
     if {"frequency", "recency", "T"} <= numbers.keys():
         checked = check_histories(columns.ids, numbers, time_since_last=names.time_since_last)
         if weight is None:
@@ -84,9 +87,6 @@ def read_histories(table: object, names: Names, statistics: Mapping[str, str], u
         numbers = {name: numbers[name] for name in dict.fromkeys([*_ORDER, *numbers]) if name in numbers}
     else:
         check_counts(columns.ids, numbers)
-    counted = numbers.pop(weight) if weight is not None else None
-    if counted is not None:
-        check_weights(columns.ids, counted)
     own = {column: statistic for statistic, column in COLUMNS.items()} | dict(statistics)
     by_statistic = {own[name]: array for name, array in numbers.items()}
     return MemoryTable(columns.ids, by_statistic, columns.attributes, counted)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -92,8 +91,8 @@ def text_in_a_format(log: ir.Table) -> None:
 
 def a_grid(log: ir.Table) -> None:
     exact = summary(log, value="amount")
-    use(replace(exact, grid=Grid(0.1, 1e-6)))
-    exact.engine.run(spend_cells(exact.rows, customers=EXACT_SPEND + 1))
+    use(exact.with_grid(Grid(0.1, 1e-6)))
+    exact.backend.engine.run(spend_cells(exact.backend.rows, customers=EXACT_SPEND + 1))
 
 
 def predictions_and_values(log: ir.Table) -> None:

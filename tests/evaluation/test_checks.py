@@ -109,7 +109,7 @@ def test_the_effect_is_the_change_of_equity_under_populations_by_class(sample, s
     sales = customers["contribution_margin"] + customers["payment"]
     found = checks(PARETO, sample_spend, sample, rlv=customers["rlv"], sales=sales)
     ratio = dependence(sample_spend, sample).ratio
-    moved = replace(book, order_value=book.order_value * ratio).equity
+    moved = replace(book.each, order_value=book.order_value * ratio).equity
     assert found.table.loc["independence", "effect"] == pytest.approx(moved - book.equity, rel=1e-9)
     assert found.figures["independence", "effect_share"] == pytest.approx(moved / book.equity - 1, rel=1e-9)
     change = sales * (ratio - 1)
@@ -320,7 +320,7 @@ def test_dropped_one_time_buyers_are_serious(sample, sample_spend):
 def test_a_panel_of_frequent_buyers_misses_nobody():
     orders = clv.BGNBD().from_params({"r": 60.0, "alpha": 700.0, "a": 0.1, "b": 20.0}, unit="week")
     panel = orders.simulate(400, "98 weeks", seed=1)
-    panel = replace(panel, monetary_value=np.random.default_rng(1).gamma(4.0, 5.0, len(panel)))
+    panel = panel.with_statistics({"mean": np.random.default_rng(1).gamma(4.0, 5.0, len(panel))})
     panel = panel.select(panel.frequency > 0)
     found = checks(orders, SPEND, panel)
     assert found.table.loc["selection", "verdict"] == "fine"

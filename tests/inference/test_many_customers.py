@@ -17,7 +17,7 @@ import clvmodels as clv
 from clvmodels.errors import FitWarning
 from clvmodels.inference import observations
 from clvmodels.inference.observations import observe
-from clvmodels.numerics import twins
+from clvmodels.numerics import kernels
 
 CUSTOMERS = 30_000
 HARD = [
@@ -73,7 +73,7 @@ def test_fits_do_not_depend_on_what_is_compiled(name, monkeypatch):
     rfm = rfm.with_statistics({"mean": np.where(rfm.frequency > 0, mean / np.maximum(rfm.frequency, 1.0), np.nan)})
     model = getattr(clv, name)()
     plain = model.fit(rfm)
-    for module in (observations, twins):
+    for module in (observations, kernels):
         monkeypatch.setattr(module, "MANY", 1)
     compiled = model.fit(rfm)
     assert compiled.log_likelihood == pytest.approx(plain.log_likelihood, rel=1e-13)

@@ -104,7 +104,7 @@ def test_spend_as_lifetimes_has_it(spend, rfm):
 
 
 def test_weights_are_customers(rfm):
-    distinct = rfm.distinct
+    distinct = rfm.distinct()
     x, t_x, T = distinct.rows.T
     weighted = lifetimes.BetaGeoFitter().fit(x, t_x, T, weights=distinct.weight.astype(int))
     fit = from_lifetimes(weighted, unit="week")

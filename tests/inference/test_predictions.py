@@ -141,7 +141,7 @@ def test_little_memory_gives_the_same_answers(fit, rfm, monkeypatch):
 
 def test_blocks_are_small(fit, rfm, model, monkeypatch):
     monkeypatch.setattr(predictions, "NUMBERS_PER_BLOCK", 100)
-    distinct = rfm.distinct
+    distinct = rfm.distinct()
     seen = over_blocks(
         model,
         fit.parameters(rfm),

@@ -283,10 +283,10 @@ def test_where_one_way_up_fails_another_is_tried(monkeypatch: pytest.MonkeyPatch
         value, gradient = objective(start)
         return Optimum(start, np.eye(2), -gradient, -value, 1, left=np.inf)
 
-    monkeypatch.setattr(shrinkage, "climb", stays)
+    monkeypatch.setattr(shrinkage, "maximise_from", stays)
     found = gamma_poisson(events, exposure)
     np.testing.assert_allclose(found.mean, expected.mean, rtol=1e-5)
     monkeypatch.setattr(shrinkage, "simplex", lambda _, start: start + 3.0)
-    monkeypatch.setattr(shrinkage, "finish", stays)
+    monkeypatch.setattr(shrinkage, "newton_polish", stays)
     with pytest.raises(FitError, match="no maximum of the likelihood of 300 customers' counts was found"):
         gamma_poisson(events, exposure)

@@ -360,7 +360,7 @@ def test_unprofitable_customers_are_the_same_everywhere(
 @pytest.mark.filterwarnings("ignore:the spend of")
 def test_a_loss_has_no_lorenz_curve(report: EquityReport, tmp_path: Path) -> None:
     terms = report.book.assumptions.replace({"margin": 0.0, "referral_value": 0.0})
-    nothing = replace(report.book.histories, monetary_value=np.full(300, np.nan))
+    nothing = report.book.histories.with_statistics({"mean": np.full(300, np.nan)})
     page = html(reported((clv.value(report.book.transactions, report.book.spend, nothing, terms),)), tmp_path)
     assert label("no_concentration", "en") in page
     assert re.search(r"\b(nan|inf)\b", " ".join(WeightedHistories(page).words), flags=re.IGNORECASE) is None

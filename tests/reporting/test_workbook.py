@@ -544,15 +544,13 @@ def test_what_is_no_finite_number_leaves_its_cell_empty() -> None:
 
 def test_a_million_customers_take_seconds(customers: tuple[clv.Histories, ...], tmp_path: Path) -> None:
     one, times = customers[2], 425
-    many = replace(
-        one,
-        customer_id=pd.RangeIndex(len(one) * times),
-        frequency=np.tile(one.frequency, times),
-        recency=np.tile(one.recency, times),
-        T=np.tile(one.T, times),
-        monetary_value=np.tile(one.monetary_value, times),
+    many = clv.Histories.of_arrays(
+        pd.RangeIndex(len(one) * times),
+        {name: np.tile(one.statistic(name), times) for name in ("x", "t_x", "T", "mean")},
+        unit=one.unit,
         attributes=pd.concat([one.attributes] * times, ignore_index=True),
     )
+    many = replace(many, observation_end=one.observation_end, report=one.report)
     book = clv.value(ORDERS, SPEND, many, ONE_RATE_EACH.replace({"order_cost": 1.0, "maintenance_cost": 0.5}))
     report = report_of((book,))
     with pytest.MonkeyPatch.context() as patch:

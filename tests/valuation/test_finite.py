@@ -162,7 +162,7 @@ def test_sensitivities_near_the_discount_rate_are_finite():
 def test_sliders_near_the_discount_rate_are_finite(growth):
     book = clv.value(ORDERS, SPEND, histories(), clv.Assumptions(**GOOD, growth=growth))
     levers = levers_of(book)
-    assert all(np.isfinite(term.sums).all() for term in levers.assumptions)
+    assert all(np.isfinite(term.sums).all() for term in levers.terms)
     assert levers.error < 1e-3
     (rate,) = (lever for lever in levers.levers if lever.name == "discount_rate")
     assert growth < rate.low <= rate.stated <= rate.high

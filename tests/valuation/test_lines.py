@@ -269,7 +269,7 @@ def test_what_is_common_to_all_rates_does_not_average_out(rfm, process):
     rates = {"return_cost": 5.0, "word_of_mouth_cost": 0.0}
     book = valued(*fits, rfm.with_attributes(unsure), returns_per_order={"column": "back"}, **rates)
     names = [line.name for line in book.lines]
-    draws = book._uncertainty(process=process, seed=1).lines[names.index("returns")]
+    draws = book.each.uncertainty(process=process, seed=1).lines[names.index("returns")]
     D = book.future.D
     exact = 5.0 * np.sqrt((own * D) @ (own * D) + (common * D.sum()) ** 2)
     assert abs(draws.mean() - book.statement_lines.loc["returns", "value"]) < 4 * draws.std() / np.sqrt(1_000)

@@ -250,7 +250,7 @@ def test_rates_in_columns_change_in_a_line_of_their_own():
         for rfm, cost in zip(simulated(orders, 400, 1), (1.0, 1.5), strict=True)
     )
     swapped = after.attributes.assign(segment=np.where(after.attributes["segment"] == "A", "B", "A"))
-    moved = replace(after, attributes=swapped)
+    moved = replace(after, backend=replace(after.backend, attributes=swapped))
     then, now, other = (clv.value(orders, SPEND, rfm, terms) for rfm in (before, after, moved))
     found, both = movement(then, now), movement(then, other)
     assert abs(found.unexplained) < 1e-9
@@ -273,7 +273,7 @@ def test_a_cost_that_changes_beside_a_column_is_told_apart_from_it():
     orders = fitted()
     terms = clv.Assumptions(discount_rate=0.15, margin=0.3, order_cost={"column": "handling"}, year="52 weeks")
     before, after = (
-        replace(rfm, attributes=rfm.attributes.assign(handling=cost))
+        replace(rfm, backend=replace(rfm.backend, attributes=rfm.attributes.assign(handling=cost)))
         for rfm, cost in zip(simulated(orders, 400, 1), (1.0, 1.5), strict=True)
     )
     then = clv.value(orders, SPEND, before, terms)

@@ -199,7 +199,7 @@ def test_simulated_futures_are_worth_what_is_expected(estimator, rfm, changes):
     draws = book.draws(process=True, seed=1)
     assert draws.shape == (1000,)
     assert abs(draws.mean() - book.equity) < 4 * draws.std() / np.sqrt(1000)
-    simulated = book._uncertainty(process=True, seed=1)
+    simulated = book.each.uncertainty(process=True, seed=1)
     expected, sd = book.statement_lines["value"].to_numpy(), simulated.lines.std(axis=1)
     assert (np.abs(simulated.lines.mean(axis=1) - expected) < 4 * sd / np.sqrt(1000)).all()
     np.testing.assert_allclose(simulated.lines.sum(axis=0), draws)
@@ -231,8 +231,8 @@ def test_a_seed_reproduces_and_small_slices_sum_up(rfm, monkeypatch):
 def test_draws_are_computed_once(fits, rfm, monkeypatch):
     book = book_of(*fits, rfm)
     once, simulated = book.draws(), book.draws(process=True)
-    monkeypatch.setattr("clvmodels.valuation.book.expected", None)
-    monkeypatch.setattr("clvmodels.valuation.book.simulated_futures", None)
+    monkeypatch.setattr("clvmodels.valuation.valued_rows.expected", None)
+    monkeypatch.setattr("clvmodels.valuation.valued_rows.simulated_futures", None)
     np.testing.assert_array_equal(book.draws(), once)
     np.testing.assert_array_equal(book.draws(process=True), simulated)
 

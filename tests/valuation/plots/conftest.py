@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import matplotlib as mpl
 import numpy as np
 import pytest
@@ -46,5 +44,5 @@ def drawn_book():
     orders = clv.BGNBD().from_params({"r": r, "alpha": 4.414, "a": 0.793, "b": 2.426}, unit="week")
     spend = clv.GammaGamma().from_params(WEEK_39_SPEND)
     rfm = orders.simulate(50, "39 weeks", seed=1)
-    rfm = replace(rfm, monetary_value=np.where(rfm.frequency > 0, 35.0, np.nan))
+    rfm = rfm.with_statistics({"mean": np.where(rfm.frequency > 0, 35.0, np.nan)})
     return clv.value(orders, spend, rfm, published_terms())
