@@ -99,8 +99,8 @@ class HistoriesBackend(Protocol):
     def with_attributes(self, table: object) -> Self:
         """Return the same with further columns by customer."""
 
-    def joined(self, columns: Mapping[str, FloatArray]) -> ir.Table:
-        """Return columns given by distinct (x, t_x, T) as a table by customer_id."""
+    def joined(self, columns: Mapping[str, FloatArray], statistics: tuple[str, ...]) -> ir.Table:
+        """Return columns given by distinct row of some statistics as a table by customer_id."""
 
     def joined_spend(self, intercept: FloatArray, slope: FloatArray, unknown: float) -> ir.Table:
         """Return, by customer_id, a line in the mean value by distinct history; `unknown` where the mean is unknown.

@@ -272,8 +272,10 @@ class EngineTable:
         """
         return _evaluated(self.engine, self.rows, self.grid, self._counted, columns)
 
-    def joined(self, columns: Mapping[str, FloatArray]) -> ir.Table:
-        """Return columns given by distinct (x, t_x, T) as a table of the engine by customer_id."""
+    def joined(self, columns: Mapping[str, FloatArray], statistics: tuple[str, ...]) -> ir.Table:
+        """Return columns given by distinct row of some statistics as a table of the engine by customer_id."""
+        if statistics != TRANSACTIONS:
+            return self.fetched.joined(columns, statistics)
         table = self.evaluated(columns)
         return self.engine.public(table.select(customer_id=table.id, **{name: table[name] for name in columns}))
 

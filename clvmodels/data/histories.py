@@ -348,15 +348,15 @@ class Histories(CustomerColumns):
         """The histories as an Ibis table of their engine: the columns of `to_frame`, and ``customer_id``."""
         return self.backend.table
 
-    def joined(self, columns: Mapping[str, FloatArray]) -> ir.Table:
-        """Return columns given by distinct history, shape (distinct,) each, as an Ibis table by customer_id.
+    def joined(self, columns: Mapping[str, FloatArray], statistics: Sequence[str] = TRANSACTIONS) -> ir.Table:
+        """Return columns given by distinct row of some statistics, shape (distinct,), as an Ibis table by customer_id.
 
         Examples
         --------
         >>> rfm.joined({"alive": np.array([0.9, 0.8, 0.7])}).to_pyarrow().to_pydict()
         {'customer_id': ['A', 'B', 'C'], 'alive': [0.8, 0.9, 0.7]}
         """
-        return self.backend.joined(columns)
+        return self.backend.joined(columns, tuple(statistics))
 
     def write(self, path: str | Path) -> None:
         """Write the histories to a Parquet file, whole or not at all, by customer; a cluster writes a folder.

@@ -179,11 +179,11 @@ class MemoryTable:
         """The customers as an Ibis table."""
         return ibis_table(self.to_frame())
 
-    def joined(self, columns: Mapping[str, FloatArray]) -> ir.Table:
-        """Return columns given by distinct (x, t_x, T) as a table by customer_id."""
+    def joined(self, columns: Mapping[str, FloatArray], statistics: tuple[str, ...]) -> ir.Table:
+        """Return columns given by distinct row of some statistics as a table by customer_id."""
         import pandas as pd
 
-        index = self.distinct(TRANSACTIONS).index
+        index = self.distinct(statistics).index
         return ibis_table(
             pd.DataFrame({name: values[index] for name, values in columns.items()}, index=self.customer_id)
         )

@@ -87,6 +87,8 @@ def read_histories(table: object, names: Names, statistics: Mapping[str, str], u
         numbers = {name: numbers[name] for name in dict.fromkeys([*_ORDER, *numbers]) if name in numbers}
     else:
         check_counts(columns.ids, numbers)
+        if "frequency" in numbers:
+            numbers.setdefault("monetary_value", np.broadcast_to(_closed(np.array(np.nan)), len(columns.ids)))
     own = {column: statistic for statistic, column in COLUMNS.items()} | dict(statistics)
     by_statistic = {own[name]: array for name, array in numbers.items()}
     return MemoryTable(columns.ids, by_statistic, columns.attributes, counted)

@@ -257,6 +257,7 @@ def _traits(people: pd.DataFrame, generator: np.random.Generator) -> Traits:
 
     theta = people[list(PARETO_NBD.names)].to_numpy()
     nothing = np.zeros(len(people))
+    assert PARETO_NBD.draw_traits is not None
     return PARETO_NBD.draw_traits(theta, nothing, nothing, generator)
 
 

@@ -1,4 +1,4 @@
-"""Laws that every model of transactions keeps, whatever its story: checked at its example's parameters.
+"""Laws that every model keeps, whatever its story: checked at its example's parameters.
 
 They need no published figures: each says that two of the model's own functions, which were derived and written apart,
 agree. Whoever adds a model to the registry is held to them by the contract tests; whoever writes his own asks
@@ -9,26 +9,31 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from scipy import special
 
-from clvmodels.inference.simulation import events, new_customers
+from clvmodels.inference.simulation import new_customers, simulated
 from clvmodels.models.derived import residual
-from clvmodels.models.specification import Array, TransactionModel
+from clvmodels.models.specification import Array, SpendModel, TransactionModel
 from clvmodels.numerics.quadrature import Weighting, log_integral_of_peak
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["LAWS", "ConsistencyCheck", "check_model"]
+__all__ = ["LAWS", "SPEND_LAWS", "ConsistencyCheck", "check_model"]
 
 GRID: Final = np.array(
     [(0, 0, 0), (0, 0, 2), (1, 0.3, 2), (2, 1.7, 2.2), (7, 2.2, 2.2), (10, 1.1, 2.2), (26, 1.7, 1.71), (3, 0.03, 6)]
 ).T
 """x, and t_x and T in mean times between purchases; shape (3, histories)."""
 AHEAD: Final = (0.006, 0.6, 2.2, 6.0, 60.0)
+PERIODS: Final = np.array(
+    [(0, 0, 0), (0, 0, 2), (1, 1, 2), (2, 2, 3), (3, 5, 6), (6, 6, 6), (4, 7, 9), (1, 1, 10)], float
+).T
+"""x, t_x and n of a model in periods."""
+PERIODS_AHEAD: Final = (1.0, 2.0, 5.0, 12.0)
 STEP: Final = 1e-6
 FEWEST, MOST, LAST = 250, 8_000, 1e-17
 """How many probabilities of counts are looked at: until they are this small."""
@@ -51,11 +56,11 @@ class ConsistencyCheck:
     """
 
     says: str
-    deviation: Callable[[TransactionModel, Array], float]
+    deviation: Callable[[Any, Array], float]
     tolerance: float
 
 
-def check_model(model: TransactionModel) -> pd.DataFrame:
+def check_model(model: TransactionModel | SpendModel) -> pd.DataFrame:
     """Check whether the formulas of a model agree with each other, at the parameters of its example.
 
     Parameters
@@ -83,7 +88,7 @@ def check_model(model: TransactionModel) -> pd.DataFrame:
 
     theta = model.theta(model.example)
     rows = []
-    for law in LAWS:
+    for law in LAWS if isinstance(model, TransactionModel) else SPEND_LAWS:
         try:
             deviation = law.deviation(model, theta)
         except Exception as error:
@@ -101,14 +106,19 @@ def _off(found: Array, expected: Array, floor: float = 0.0) -> float:
 
 
 def _gap(model: TransactionModel, theta: Array) -> float:
-    """Return the mean time between purchases."""
-    return float(1.0 / model.mean_purchase_rate(theta))
+    """Return the mean time between purchases, or a period."""
+    return 1.0 if model.time == "periods" else float(1.0 / model.mean_purchase_rate(theta))
 
 
 def _grid(model: TransactionModel, theta: Array) -> tuple[Array, Array, Array]:
-    x, t_x, T = GRID
+    x, t_x, T = PERIODS if model.time == "periods" else GRID
     gap = _gap(model, theta)
     return x, t_x * gap, T * gap
+
+
+def _ahead(model: TransactionModel, theta: Array) -> Array:
+    """Return times ahead."""
+    return np.array(PERIODS_AHEAD) if model.time == "periods" else np.array(AHEAD) * _gap(model, theta)
 
 
 def _everything(model: TransactionModel, theta: Array, x: Array, t_x: Array, T: Array, t: Array) -> tuple[Array, ...]:
@@ -188,7 +198,7 @@ def _curvature(model: TransactionModel, theta: Array) -> float:
 
 def _probabilities(model: TransactionModel, theta: Array) -> float:
     x, t_x, T = _grid(model, theta)
-    times = np.array(AHEAD)[:, None] * _gap(model, theta)
+    times = _ahead(model, theta)[:, None]
     found = (model.p_alive(theta, x, t_x, T), model.future(theta, x, T, times)[0])
     counts = model.pmf(theta, x[:, None], T[:, None], times[:, :, None], np.arange(5.0))
     return max(float(np.max(np.maximum(-some, some - 1.0))) for some in (*found, counts))
@@ -196,15 +206,15 @@ def _probabilities(model: TransactionModel, theta: Array) -> float:
 
 def _silence(model: TransactionModel, theta: Array) -> float:
     gap = _gap(model, theta)
-    T = np.linspace(1.1, 11.0, 30) * gap
+    T = np.arange(5.0, 35.0) if model.time == "periods" else np.linspace(1.1, 11.0, 30) * gap
     counts = np.array([0.0, 1.0, 5.0])[:, None]
-    alive = model.p_alive(theta, counts, np.where(counts > 0, 1.1 * gap, 0.0), T)
+    alive = model.p_alive(theta, counts, np.where(counts > 0, T[0], 0.0), T)
     return float(np.diff(alive).max())
 
 
 def _ageing(model: TransactionModel, theta: Array) -> float:
     x, _, T = (column[:, None] for column in _grid(model, theta))
-    t = np.linspace(0.0, 20.0, 40) * _gap(model, theta)
+    t = np.arange(40.0) if model.time == "periods" else np.linspace(0.0, 20.0, 40) * _gap(model, theta)
     survival, intensity = model.future(theta, x, T, t)
     bought = model.expected_purchases(theta, x, T, t)
     starts = max(_off(survival[:, 0], np.ones(len(x))), float(np.abs(bought[:, 0]).max()))
@@ -214,7 +224,7 @@ def _ageing(model: TransactionModel, theta: Array) -> float:
 def _integral(model: TransactionModel, theta: Array) -> float:
     x, _, T = _grid(model, theta)
     worst = 0.0
-    for t in np.array(AHEAD) * _gap(model, theta):
+    for t in _ahead(model, theta):
         integral = residual(model, theta, x, T, [Weighting(np.ones_like, float(t))])[0][:, 0]
         worst = max(worst, _off(model.expected_purchases(theta, x, T, np.asarray(t)), integral))
     return worst
@@ -222,9 +232,11 @@ def _integral(model: TransactionModel, theta: Array) -> float:
 
 def _counts(model: TransactionModel, theta: Array) -> float:
     worst = 0.0
-    for x, age in ((0.0, 0.0), (2.0, 2.2), (26.0, 1.71)):
-        for t in AHEAD[:-1]:
-            history, time = (np.asarray(x), np.asarray(age * _gap(model, theta))), np.asarray(t * _gap(model, theta))
+    for x, age in (
+        ((0.0, 0.0), (2.0, 3.0), (6.0, 6.0)) if model.time == "periods" else ((0.0, 0.0), (2.0, 2.2), (26.0, 1.71))
+    ):
+        for t in _ahead(model, theta)[:4]:
+            history, time = (np.asarray(x), np.asarray(age * _gap(model, theta))), np.asarray(t)
             probability = _until_rare(model, theta, *history, time)
             mean = model.expected_purchases(theta, *history, time)
             worst = max(
@@ -246,8 +258,11 @@ def _until_rare(model: TransactionModel, theta: Array, x: Array, T: Array, t: Ar
 def _over_times(model: TransactionModel, theta: Array, T: Array, x: Array, *, alive: bool) -> Array:
     """Return the likelihood, or its part that is alive at T, integrated over the times of x purchases until T.
 
-    It does not depend on the times of those before the last one, at t_x, which have t_x^(x-1) / (x-1)! to lie in.
+    It does not depend on the times of those before the last one, at t_x, which have t_x^(x-1) / (x-1)! to lie in; in
+    periods, there are t_x - 1 over x - 1 ways to choose them.
     """
+    if model.time == "periods":
+        return _over_periods(model, theta, int(T), x, alive=alive)
     many = np.maximum(x, 1.0)
 
     def log_terms(x: Array, t_x: Array) -> Array:
@@ -266,18 +281,30 @@ def _over_times(model: TransactionModel, theta: Array, T: Array, x: Array, *, al
     return np.exp(np.where(x > 0, bought, log_terms(np.zeros(x.shape), np.zeros(x.shape))))
 
 
+def _over_periods(model: TransactionModel, theta: Array, n: int, x: Array, *, alive: bool) -> Array:
+    t_x = np.arange(1.0, n + 1.0)
+    counts, last = (part.ravel() for part in np.meshgrid(x, np.append(0.0, t_x), indexing="ij"))
+    possible = np.where(counts > 0, (counts <= last) & (last > 0), last == 0)
+    ways = np.where(counts > 0, special.binom(np.maximum(last - 1.0, 0.0), np.maximum(counts - 1.0, 0.0)), 1.0)
+    history = np.where(possible, counts, 0.0), np.where(possible, last, 0.0), np.full(len(counts), float(n))
+    terms = np.exp(model.log_likelihood(theta, *history))
+    terms *= model.p_alive(theta, *history) if alive else 1.0
+    return np.asarray(np.where(possible, ways * terms, 0.0).reshape(len(x), -1).sum(axis=1))
+
+
 def _likelihood(model: TransactionModel, theta: Array) -> float:
     nothing, n = np.asarray(0.0), np.arange(20.0)
     born = model.p_alive(theta, nothing, nothing, nothing)
     worst = 0.0
-    for T in np.array((0.03, 2.2, 22.0)) * _gap(model, theta):
+    ages = np.array((1.0, 3.0, 8.0)) if model.time == "periods" else np.array((0.03, 2.2, 22.0)) * _gap(model, theta)
+    for T in ages:
         counts = born * model.pmf(theta, nothing, nothing, T, n) + (1.0 - born) * (n == 0)
         worst = max(worst, _off(_over_times(model, theta, T, n, alive=False), counts, RARE))
     return worst
 
 
 def _alive(model: TransactionModel, theta: Array) -> float:
-    nothing, T = np.asarray(0.0), np.asarray(0.5 * _gap(model, theta))
+    nothing, T = np.asarray(0.0), np.asarray(3.0 if model.time == "periods" else 0.5 * _gap(model, theta))
     survival = model.p_alive(theta, nothing, nothing, nothing) * model.future(theta, nothing, nothing, T)[0]
     counts = _until_rare(model, theta, nothing, nothing, T)
     enough = np.arange(1.0 + np.argmax(np.cumsum(counts) > 1.0 - RARE))
@@ -286,7 +313,7 @@ def _alive(model: TransactionModel, theta: Array) -> float:
 
 def _score(model: TransactionModel, theta: Array) -> float:
     """Return the slope of the log-likelihood of simulated histories at the truth, in units of its spread, squared."""
-    T = np.full(SIMULATED, 4.0 * _gap(model, theta))
+    T = np.full(SIMULATED, 8.0 if model.time == "periods" else 4.0 * _gap(model, theta))
     bought = new_customers(model, theta, T, np.random.default_rng(1))[0]
     x, t_x = np.bincount(bought.customer, minlength=SIMULATED).astype(float), np.zeros(SIMULATED)
     np.maximum.at(t_x, bought.customer, bought.time)
@@ -298,27 +325,33 @@ def _score(model: TransactionModel, theta: Array) -> float:
 def _futures(model: TransactionModel, theta: Array) -> float:
     """Return the largest difference between simulated and computed futures, in standard errors."""
     gap, n = _gap(model, theta), np.arange(4.0)
+    by_period = model.time == "periods"
+    t = np.asarray(3.0 if by_period else 1.5 * gap)
     worst = 0.0
-    for x, age in ((0.0, 0.0), (3.0, 2.2)):
-        one, T, t = np.asarray(x), np.asarray(age * gap), np.asarray(1.5 * gap)
-        traits = model.draw_traits(theta, np.full(SIMULATED, x), np.full(SIMULATED, T), np.random.default_rng(2))
-        drawn = events(traits, np.full(SIMULATED, t), np.random.default_rng(3))
+    for x, age in ((0.0, 0.0), (3.0, 4.0 if by_period else 2.2)):
+        one, T = np.asarray(x), np.asarray(age * gap)
+        everybody = np.full(SIMULATED, x), np.full(SIMULATED, T), np.full(SIMULATED, t)
+        points = np.broadcast_to(theta, (SIMULATED, len(theta)))
+        drawn = simulated(model, points, *everybody, np.random.default_rng(2))
         counts = np.bincount(drawn.customer, minlength=SIMULATED)
-        survival, rate = model.future(theta, one, T, t)[0], model.future(theta, one, T, np.asarray(0.0))[1]
         shares = np.array([*(counts[:, None] == n).mean(axis=0), drawn.alive.mean()])
-        truth = np.append(model.pmf(theta, one, T, t, n), survival)
+        truth = np.append(model.pmf(theta, one, T, t, n), model.future(theta, one, T, t)[0])
         errors = np.sqrt(truth * (1.0 - truth) / SIMULATED) + 1.0 / SIMULATED
-        of_rate = traits.purchase_rate.std() / np.sqrt(SIMULATED)
-        worst = max(worst, *np.abs((shares - truth) / errors), abs(float(traits.purchase_rate.mean() - rate)) / of_rate)
+        mean = model.expected_purchases(theta, one, T, t)
+        of_mean = counts.std() / np.sqrt(SIMULATED)
+        worst = max(worst, *np.abs((shares - truth) / errors), abs(float(counts.mean() - mean)) / of_mean)
     return float(worst)
 
 
 def _rate(model: TransactionModel, theta: Array) -> float:
-    now = np.asarray(0.0)
-    return _off(model.mean_purchase_rate(theta), model.future(theta, now, now, now)[1])
+    now, then = np.asarray(0.0), np.asarray(1.0 if model.time == "periods" else 0.0)
+    survival, intensity = model.future(theta, now, now, then)
+    return _off(model.mean_purchase_rate(theta), intensity / survival)
 
 
 def _units(model: TransactionModel, theta: Array) -> float:
+    if model.time == "periods":
+        return 0.0  # a period is a period
     x, t_x, T = _grid(model, theta)
     t = np.asarray(_gap(model, theta))
     weeks, days = (
@@ -331,6 +364,8 @@ def _units(model: TransactionModel, theta: Array) -> float:
 
 
 def _quantities(model: TransactionModel, theta: Array) -> float:
+    if not model.quantities:
+        return 0.0
     year, params = 20.0 * _gap(model, theta), dict(zip(model.names, theta, strict=True))
     quantities = model.to_quantities(params, year)
     back = model.from_quantities(quantities, year)
@@ -348,7 +383,7 @@ def _quantities(model: TransactionModel, theta: Array) -> float:
 def _starts(model: TransactionModel, _: Array) -> float:
     if any(len(start) != len(model.parameters) for start in model.starts) or not model.starts:
         return np.inf
-    x, t_x, T = GRID / np.array([1.0, 6.0, 6.0])[:, None]
+    x, t_x, T = PERIODS if model.time == "periods" else GRID / np.array([1.0, 6.0, 6.0])[:, None]
     starts = np.array(model.starts)
     good = np.all(starts > model.lower) and np.isfinite(model.log_likelihood(starts[:, None], x, t_x, T)).all()
     return 0.0 if good else np.inf
@@ -381,4 +416,100 @@ LAWS: Final[Sequence[ConsistencyCheck]] = (
     ConsistencyCheck(
         "quantities and parameters are each other's inverse, and quantities have no unit", _quantities, 1e-10
     ),
+)
+
+
+# ------------------------------------------------------------------------------------------------------------- spend
+
+ORDERS: Final = np.array([1.0, 2.0, 5.0, 40.0])
+"""x of customers with repeat purchases; their means are `MEANS` times that of the population."""
+MEANS: Final = np.array([0.2, 1.0, 3.0, 0.7])
+
+
+def _orders(model: SpendModel, theta: Array) -> tuple[Array, Array]:
+    return ORDERS, MEANS * float(model.expected_spend(theta, np.zeros(1), np.full(1, np.nan))[0])
+
+
+def _spend_starts(model: SpendModel, _: Array) -> float:
+    starts = np.array(model.starts)
+    if starts.ndim != 2 or starts.shape[1] != len(model.parameters):
+        return np.inf
+    good = np.all(starts > model.lower) and np.isfinite(model.log_likelihood(starts[:, None], ORDERS, MEANS)).all()
+    return 0.0 if good else np.inf
+
+
+def _spend_by_row(model: SpendModel, theta: Array) -> float:
+    x, mean = _orders(model, theta)
+    rows = model.lower + (theta - model.lower) * (1.0 + 0.1 * np.arange(len(x)))[:, None]
+    together = (model.log_likelihood(rows, x, mean), model.expected_spend(rows, x, mean))
+    alone = [
+        np.concatenate([function(row, x[[k]], mean[[k]]) for k, row in enumerate(rows)])
+        for function in (model.log_likelihood, model.expected_spend)
+    ]
+    return max(_off(values, each, SMALL) for values, each in zip(together, alone, strict=True))
+
+
+def _spend_gradient(model: SpendModel, theta: Array) -> float:
+    x, mean = _orders(model, theta)
+    worst = 0.0
+    for terms, columns in ((model.count_terms, (x,)), (model.history_terms, (x, mean))):
+        gradient = terms(theta, *columns)[1]
+        for k, shift in enumerate(STEP * np.diag(theta)):
+            difference = (terms(theta + shift, *columns)[0] - terms(theta - shift, *columns)[0]) / (2.0 * STEP)
+            worst = max(worst, _off(gradient[..., k] * theta[k], difference, 1e-2))
+    return worst
+
+
+def _spend_density(model: SpendModel, theta: Array) -> float:
+    """Return how far the likelihood, integrated over all means, is from one."""
+
+    def log_integrand(y: Array) -> Array:
+        """In y = log of the mean, in units of that of the population."""
+        mean = float(model.expected_spend(theta, np.zeros(1), np.full(1, np.nan))[0]) * np.exp(y)
+        value = model.log_likelihood(theta, np.broadcast_to(ORDERS[:, None], mean.shape), mean)
+        return np.asarray(value + np.log(mean))
+
+    lowest = np.full(len(ORDERS), -60.0)
+    return float(np.abs(np.exp(log_integral_of_peak(log_integrand, lowest, -lowest)) - 1.0).max())
+
+
+def _spend_limits(model: SpendModel, theta: Array) -> float:
+    """Return how far the expectation after a great many orders is from their mean."""
+    mean = _orders(model, theta)[1]
+    return _off(model.expected_spend(theta, np.full(len(mean), 1e12), mean), mean)
+
+
+def _spend_draws(model: SpendModel, theta: Array) -> float:
+    """Return the largest difference between drawn and expected orders, in standard errors."""
+    x, mean = np.append(0.0, ORDERS), np.append(np.nan, _orders(model, theta)[1])
+    owner = np.repeat(np.arange(len(x) * SIMULATED), 1)
+    orders = model.draw_orders(
+        theta, np.repeat(x, SIMULATED), np.repeat(mean, SIMULATED), owner, np.random.default_rng(4)
+    )
+    orders = orders.reshape(len(x), SIMULATED)
+    errors = orders.std(axis=1) / np.sqrt(SIMULATED)
+    return float(np.max(np.abs(orders.mean(axis=1) - model.expected_spend(theta, x, mean)) / errors))
+
+
+def _spend_units(model: SpendModel, theta: Array) -> float:
+    x, mean = _orders(model, theta)
+    cents = theta * model.units(money=100.0)
+    same = (
+        model.expected_spend(cents, x, 100.0 * mean) / 100.0,
+        model.log_likelihood(cents, x, 100.0 * mean) + np.log(100.0),
+    )
+    here = model.expected_spend(theta, x, mean), model.log_likelihood(theta, x, mean)
+    return max(_off(values, expected, SMALL) for values, expected in zip(same, here, strict=True))
+
+
+SPEND_LAWS: Final[Sequence[ConsistencyCheck]] = (
+    ConsistencyCheck(
+        "starting points are inside the bounds, and the log-likelihood is finite there", _spend_starts, 0.0
+    ),
+    ConsistencyCheck("each history may have parameters of its own", _spend_by_row, 1e-9),
+    ConsistencyCheck("the gradients are those of the log-likelihood", _spend_gradient, 1e-5),
+    ConsistencyCheck("the likelihood of the mean of orders is a density", _spend_density, 1e-8),
+    ConsistencyCheck("after a great many orders, their mean is expected", _spend_limits, 1e-6),
+    ConsistencyCheck("drawn orders have the expected values as their mean", _spend_draws, 5.0),
+    ConsistencyCheck("a change of the unit of money changes money-like parameters only", _spend_units, 1e-10),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -90,22 +91,21 @@ def _orders(fit: Fit, model: TransactionModel) -> str:
         leaving,
         f"A new customer is expected to buy {first_year:.3g} times more in the first year.",
     ]
-    if model.key == "bg_nbd":
-        lines.append(
-            "Under BG/NBD a customer can leave only after a repeat purchase, so that everyone who bought once only "
-            "counts as alive. Where this matters, use MBG/NBD, Pareto/NBD, or the probability of no purchase in a time."
-        )
-    return "\n".join(lines)
+    return "\n".join([*lines, *_own_words(fit)])
+
+
+def _own_words(fit: Fit) -> Sequence[str]:
+    """Return what only this model can say."""
+    return [] if fit.model.in_words is None else fit.model.in_words(fit.params)
 
 
 def _spend(fit: Fit, model: SpendModel) -> str:
     nothing = np.zeros(1)
     mean = float(model.expected_spend(fit.estimate, nothing, nothing)[0])
-    p, q, _ = fit.estimate
-    within = 1.0 / np.sqrt(p)
-    across = f"{1 / np.sqrt(q - 2):.2g}" if q > 2 else "infinite (heavy tail: q is below 2)"
-    return (
-        f"{model.name}: {fit.diagnostics.message}\n"
-        f"An order is worth {mean:,.2f} on average over customers; a customer's orders vary around his own mean "
-        f"with a coefficient of variation of {within:.2g}, and the means vary across customers with one of {across}."
+    return "\n".join(
+        [
+            f"{model.name}: {fit.diagnostics.message}",
+            f"An order is worth {mean:,.2f} on average over customers.",
+            *_own_words(fit),
+        ]
     )

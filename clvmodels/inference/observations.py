@@ -8,10 +8,9 @@ from functools import cached_property
 import numpy as np
 
 from clvmodels.data.histories import Histories
-from clvmodels.data.statistics import SPEND, TRANSACTIONS
 from clvmodels.errors import FitError
 from clvmodels.inference.sums import history_expansion, history_sums, weighted_sum
-from clvmodels.models.specification import Array, Model, TransactionModel
+from clvmodels.models.specification import Array, Model, SpendModel, TransactionModel
 from clvmodels.numerics.distinct import run_starts
 from clvmodels.numerics.kernels import MANY
 from clvmodels.numerics.threads import dot, map_blocks
@@ -138,16 +137,19 @@ def observe(model: Model, histories: Histories) -> Observations:
     """
     if isinstance(model, TransactionModel):
         return _transactions(model, histories)
+    assert isinstance(model, SpendModel)
     return _spend(model, histories)
 
 
-def _transactions(model: Model, histories: Histories) -> Observations:
-    distinct = histories.distinct(TRANSACTIONS)
+def _transactions(model: TransactionModel, histories: Histories) -> Observations:
+    distinct = histories.distinct(model.statistics)
     x, t_x, T = distinct.rows.T
     if not np.any(x > 0):
         raise FitError(
             f"{model.name} needs repeat purchases, and none of the {histories.customers:,} customers has one"
         )
+    if model.time == "periods":
+        return Observations((x, t_x, T), distinct.weight, distinct.fingerprint)
     time = dot(distinct.weight, T) / float(distinct.weight.sum())
     if not 1.0 / OLDEST <= time <= OLDEST:
         raise FitError(
@@ -157,8 +159,8 @@ def _transactions(model: Model, histories: Histories) -> Observations:
     return Observations((x, t_x, T), distinct.weight, distinct.fingerprint, time=time)
 
 
-def _spend(model: Model, histories: Histories) -> Observations:
-    distinct = histories.distinct(SPEND)
+def _spend(model: SpendModel, histories: Histories) -> Observations:
+    distinct = histories.distinct(model.statistics)
     customers = float(distinct.weight.sum())
     if customers < 2:
         raise FitError(

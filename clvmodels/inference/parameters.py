@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from clvmodels.data.statistics import TRANSACTIONS
+from clvmodels.models.specification import TransactionModel
 from clvmodels.numerics.distinct import DistinctRows, distinct_rows, weighted_rows
 
 if TYPE_CHECKING:
     from clvmodels.data.histories import Histories
 
-__all__ = ["Parameters", "distinct_histories"]
+__all__ = ["Parameters", "columns_of", "distinct_histories"]
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
@@ -82,11 +82,19 @@ class Parameters:
         return self if self.group is None else Parameters(self.draws, self.estimate, columns[0].astype(np.int64))
 
 
-def distinct_histories(parameters: Parameters, histories: Histories) -> tuple[DistinctRows, Parameters]:
+def distinct_histories(
+    model: TransactionModel, parameters: Parameters, histories: Histories
+) -> tuple[DistinctRows, Parameters]:
     """Return the distinct (x, t_x, T) under the same parameters, and the parameters of each of them."""
     if parameters.group is None:
-        return histories.distinct(TRANSACTIONS), parameters
-    columns = (histories.frequency, histories.recency, histories.T, *parameters.columns())
+        return histories.distinct(model.statistics), parameters
+    columns = (*columns_of(model, histories), *parameters.columns())
     weight = histories.weight
     distinct = distinct_rows(*columns, with_order=True) if weight is None else weighted_rows(weight, *columns)
     return distinct, parameters.of_groups(distinct.rows[:, 3:].T)
+
+
+def columns_of(model: TransactionModel, histories: Histories) -> tuple[Array, Array, Array]:
+    """Return x, t_x and T of the rows of histories, or what stands in their place, shape (rows,) each."""
+    x, t_x, T = (histories.statistic(name) for name in model.statistics)
+    return x, t_x, T

@@ -42,11 +42,10 @@ def _usable(fit: Fit, histories: Histories) -> tuple[Histories, tuple[Array, ...
     """Return the customers whom the likelihood is about, and its columns."""
     require_histories(histories)
     require_customers(histories, "leave-one-out")
-    if fit.unit is not None:
-        return histories, (histories.frequency, histories.recency, histories.T)
-    usable = (histories.frequency > 0) & (histories.monetary_value > 0)
-    some = histories.select(usable)
-    return some, (some.frequency, some.monetary_value)
+    usable = histories
+    if fit.unit is None:
+        usable = histories.select((histories.frequency > 0) & (histories.monetary_value > 0))
+    return usable, tuple(usable.statistic(name) for name in fit.model.statistics)
 
 
 def _distinct(fit: Fit, histories: Histories) -> tuple[Histories, DistinctRows, Array]:

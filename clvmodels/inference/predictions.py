@@ -20,7 +20,7 @@ from clvmodels.data.histories import Histories
 from clvmodels.data.required import require_customers, require_histories
 from clvmodels.data.statistics import TRANSACTIONS
 from clvmodels.errors import FitError
-from clvmodels.inference.parameters import Parameters, distinct_histories
+from clvmodels.inference.parameters import Parameters, columns_of, distinct_histories
 from clvmodels.inference.simulation import future_counts
 from clvmodels.models.derived import ConditionalOnAlive, interpolate_over_age, pmf, purchases, survive
 from clvmodels.models.specification import Array, SpendModel, TransactionModel
@@ -138,7 +138,7 @@ def order_answers(
     model: TransactionModel, parameters: Parameters, histories: Histories, question: Estimand, memory: float
 ) -> BlockDraws:
     """Return the answers to a question, by distinct history under the same parameters; memory in bytes."""
-    distinct, of_rows = distinct_histories(parameters, histories)
+    distinct, of_rows = distinct_histories(model, parameters, histories)
 
     def blocks(use: Reducer) -> list[Array | None]:
         def tell(rows: Rows, alive: Array, future: Array) -> Array | None:
@@ -156,7 +156,7 @@ def simulated_counts(
     futures = parameters
     if parameters.number == 1:
         futures = parameters.of_draws(np.zeros(SIMULATED_FUTURES, np.int64))
-    columns = [column[:, None] for column in (histories.frequency, histories.recency, histories.T)]
+    columns = [column[:, None] for column in columns_of(model, histories)]
     size = max(NUMBERS_PER_BLOCK // futures.number, 1)
 
     def blocks(use: Reducer) -> list[Array | None]:
@@ -387,7 +387,8 @@ class Prediction:
             )
         table = _summarised_rows(self.answers)
         columns = {name: np.ascontiguousarray(table[:, k]) for k, name in enumerate(COLUMNS[: table.shape[1]])}
-        return self.histories.joined(columns)
+        assert self.model is not None
+        return self.histories.joined(columns, self.model.statistics)
 
     def table(self) -> pd.DataFrame:
         """Return a table by customer, summarised over draws."""

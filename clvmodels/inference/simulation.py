@@ -2,41 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from clvmodels.data.histories import Histories
+from clvmodels.data.statistics import column_of
 from clvmodels.errors import FitError
-from clvmodels.models.specification import Array, Traits, TransactionModel
+from clvmodels.models.specification import Array, Events, Traits, TransactionModel
 from clvmodels.units import Unit
 
-__all__ = ["Events", "events", "future_counts", "histories", "new_customers"]
+__all__ = ["events", "future_counts", "histories", "new_customers", "simulated"]
 
 _MOST_PURCHASES = 1e9
 """Of all customers, or of one in the future: more do not go into the memory, or into the generator."""
 
 
-@dataclass(frozen=True)
-class Events:
-    """Simulated repeat purchases.
-
-    Attributes
-    ----------
-    customer, time
-        Who bought and when, counted from the start of each customer's simulation; sorted by customer and time.
-    alive
-        Whether each customer is alive at the end; shape (customers,).
-    """
-
-    customer: NDArray[np.int64]
-    time: Array
-    alive: NDArray[np.bool_]
-
-
 def events(traits: Traits, duration: Array, generator: np.random.Generator) -> Events:
-    """Simulate the purchases of customers who are alive at time 0, each for his own duration.
+    """Simulate the purchases of customers who are alive at time 0, each for their own duration.
 
     Purchases are a Poisson process; a customer stops at the end of his lifetime or with his last purchase.
     """
@@ -50,9 +33,21 @@ def events(traits: Traits, duration: Array, generator: np.random.Generator) -> E
     time = generator.random(len(customer)) * active[customer]
     time = time[np.lexsort((time, customer))]
     rank = np.arange(len(customer)) - np.repeat(np.cumsum(count) - count, count) + 1
-    kept = rank <= traits.last_purchase[customer]
+    kept, last = rank <= traits.last_purchase[customer], rank == traits.last_purchase[customer]
     alive = (traits.lifetime > duration) & (count < traits.last_purchase)
-    return Events(customer[kept], time[kept], alive)
+    left = active.copy()
+    left[customer[last]] = time[last]
+    return Events(customer[kept], time[kept], left, alive)
+
+
+def simulated(
+    model: TransactionModel, theta: Array, x: Array, T: Array, duration: Array, generator: np.random.Generator
+) -> Events:
+    """Simulate what customers who are alive at T do, each for their own duration; shape (customers,) each."""
+    if model.simulate is not None:
+        return model.simulate(theta, x, T, duration, generator)
+    assert model.draw_traits is not None
+    return events(model.draw_traits(theta, x, T, generator), duration, generator)
 
 
 def future_counts(
@@ -84,6 +79,8 @@ def future_counts(
     """
     alive = model.p_alive(theta, x, t_x, T)
     stays = generator.random(alive.shape) < alive
+    if model.draw_traits is None:
+        return _counted(model, theta, x, T, np.where(stays, t, 0.0), generator)
     traits = model.draw_traits(theta, x, T, generator)
     expected = traits.purchase_rate * np.minimum(t, traits.lifetime)
     if not float(np.max(expected, initial=0.0)) <= _MOST_PURCHASES:
@@ -92,18 +89,34 @@ def future_counts(
     return np.where(stays, np.minimum(count, traits.last_purchase), 0.0)
 
 
+def _counted(
+    model: TransactionModel, theta: Array, x: Array, T: Array, duration: Array, generator: np.random.Generator
+) -> Array:
+    """Return how often customers who are alive at T buy within their duration, of any one shape."""
+    shape = duration.shape
+    points = np.broadcast_to(theta, (*shape, theta.shape[-1])).reshape(-1, theta.shape[-1])
+    x, T, duration = (np.broadcast_to(part, shape).ravel() for part in (x, T, duration))
+    bought = simulated(model, points, x, T, duration, generator)
+    return np.bincount(bought.customer, minlength=len(x)).astype(float).reshape(shape)
+
+
 def new_customers(
     model: TransactionModel, theta: Array, duration: Array, generator: np.random.Generator
-) -> tuple[Events, Array]:
-    """Simulate customers just acquired; return their repeat purchases and their purchase rates.
+) -> tuple[Events, Array | None]:
+    """Simulate customers just acquired; return their repeat purchases, and their purchase rates if they have one.
 
     A model in which customers may leave at their first purchase loses some before they start.
     """
-    nothing = np.zeros(len(duration))
-    born = generator.random(len(duration)) < model.p_alive(theta, nothing, nothing, nothing)
-    traits = model.draw_traits(theta, nothing, nothing, generator)
-    simulated = events(traits, np.where(born, duration, 0.0), generator)
-    return Events(simulated.customer, simulated.time, simulated.alive & born), traits.purchase_rate
+    zero = np.zeros(len(duration))
+    stays = generator.random(len(duration)) < model.p_alive(theta, zero, zero, zero)
+    times = np.where(stays, duration, 0.0)
+    if model.draw_traits is None:
+        points = np.broadcast_to(theta, (len(duration), theta.shape[-1]))
+        bought, rates = simulated(model, points, zero, zero, times, generator), None
+    else:
+        traits = model.draw_traits(theta, zero, zero, generator)
+        bought, rates = events(traits, times, generator), traits.purchase_rate
+    return replace(bought, alive=bought.alive & stays), rates
 
 
 def histories(
@@ -112,17 +125,19 @@ def histories(
     """Return histories of new customers observed for `duration`, with the truth as attributes."""
     import pandas as pd
 
-    simulated, rate = new_customers(model, theta, np.full(customers, duration), np.random.default_rng(seed))
+    bought, rates = new_customers(model, theta, np.full(customers, duration), np.random.default_rng(seed))
     last = np.zeros(customers)
-    np.maximum.at(last, simulated.customer, simulated.time)
+    np.maximum.at(last, bought.customer, bought.time)
+    x, t_x, age = map(column_of, model.statistics)
+    truth = {} if rates is None else {"purchase_rate": rates}
     table = pd.DataFrame(
         {
             "customer_id": np.arange(customers),
-            "frequency": np.bincount(simulated.customer, minlength=customers).astype(float),
-            "recency": last,
-            "T": duration,
-            "purchase_rate": rate,
-            "alive": simulated.alive,
+            x: np.bincount(bought.customer, minlength=customers).astype(float),
+            t_x: last,
+            age: duration,
+            **truth,
+            "alive": bought.alive,
         }
     )
     return Histories.from_frame(table, unit=unit)

@@ -9,10 +9,17 @@ Source: Fader, Hardie & Lee (2005), "Counting your customers" the easy way, Mark
 
 from __future__ import annotations
 
+from typing import Final
+
 from clvmodels.models import beta_geometric as shared
 from clvmodels.models.specification import Parameter, TransactionModel
 
 __all__ = ["BG_NBD"]
+
+IN_WORDS: Final = (
+    "Under BG/NBD customers can leave only after a repeat purchase, so that everyone who bought once only counts as"
+    " alive. Where this matters, use MBG/NBD, Pareto/NBD, or the probability of no purchase in a time."
+)
 
 BG_NBD = TransactionModel(
     key="bg_nbd",
@@ -41,6 +48,7 @@ BG_NBD = TransactionModel(
     from_quantities=shared.from_quantities,
     to_quantities=shared.to_quantities,
     limits=shared.LIMITS,
+    in_words=lambda _: (IN_WORDS,),
     history_sums=lambda theta, weight, x, t_x, T: shared.history_sums(theta, weight, x, x, t_x, T),
     count_curvature=lambda theta, weight, x: shared.count_curvature(theta, weight, x, x),
     history_expansion=lambda theta, weight, x, t_x, T: shared.history_expansion(theta, weight, x, x, t_x, T),

@@ -16,6 +16,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from clvmodels.errors import ModelError
 from clvmodels.models.specification import Array, TransactionModel
 from clvmodels.numerics.distinct import distinct_rows
 from clvmodels.numerics.interpolate import AgeInterpolant, by_age
@@ -51,28 +52,36 @@ NUMBERS_OF_PMF: Final = 128
 NUMBERS_OF_GRID: Final = 128
 """What a model may hold for one future: the nodes of its grid in time."""
 NUMBERS_AT_A_TIME: Final = 1 << 17
+ROUNDING: Final = 1e-9
+"""A time that is short of a whole period by this is one: units of time are converted."""
+MOST_PERIODS: Final = 1_000_000
 LEAST: Final = 1e-300
 """What is left of an intensity that falls at once; its log is a number."""
 
 
 def purchases(model: TransactionModel, t: float) -> ConditionalOnAlive:
     """Return the function that gives E[purchases in (T, T + t]]."""
-    time = np.asarray(t)
+    time = _time(model, t)
     return lambda theta, x, T: model.expected_purchases(theta, x[:, None], T[:, None], time)[..., None]
 
 
 def survive(model: TransactionModel, t: float) -> ConditionalOnAlive:
     """Return the function that gives P(alive at T + t)."""
-    time = np.asarray(t)
+    time = _time(model, t)
     return lambda theta, x, T: model.future(theta, x[:, None], T[:, None], time)[0][..., None]
 
 
 def pmf(model: TransactionModel, t: float, n: float) -> ConditionalOnAlive:
     """Return the function that gives P(n purchases in (T, T + t])."""
-    time, number = np.asarray(t), np.asarray(n)
+    time, number = _time(model, t), np.asarray(n)
     return _few_draws_at_a_time(
         lambda theta, x, T: model.pmf(theta, x[:, None], T[:, None], time, number)[..., None], NUMBERS_OF_PMF
     )
+
+
+def _time(model: TransactionModel, t: float) -> Array:
+    """Return a time ahead; in periods, the number of those that are over by then."""
+    return np.asarray(np.floor(t * (1.0 + ROUNDING)) if model.time == "periods" else t)
 
 
 def _few_draws_at_a_time(given: ConditionalOnAlive, numbers: int) -> ConditionalOnAlive:
@@ -96,6 +105,8 @@ def residuals(
 ) -> ConditionalOnAlive:
     """Return the function that gives weighted integrals of the purchase intensity, and then of survival.
 
+    In periods, they are sums over the ends of periods.
+
     Parameters
     ----------
     model, draws
@@ -107,6 +118,9 @@ def residuals(
     group
         The group of each customer, shape (n,); None: all have the same parameters.
     """
+    if model.time == "periods":
+        nodes, weights = _periods(model, weightings)
+        return _few_draws_at_a_time(lambda theta, x, T: _on_grid(model, theta, x, T, nodes, weights), len(nodes))
     if group is None:
         end = max(weighting.end for weighting in weightings)
         grid = TimeGrid(_first_panel(model, draws, x, T), end)
@@ -129,6 +143,24 @@ def residuals(
         return result
 
     return _few_draws_at_a_time(on_grids, NUMBERS_OF_GRID)
+
+
+def _periods(model: TransactionModel, weightings: Sequence[Weighting]) -> tuple[Array, Array]:
+    """Return the ends of the periods ahead, shape (periods,), and their weights, shape (periods, weightings).
+
+    Raises
+    ------
+    ModelError
+        If there are too many to be summed.
+    """
+    count = max(weighting.end for weighting in weightings)
+    if count > MOST_PERIODS:
+        raise ModelError(
+            f"{model.name}: {count:,.0f} periods count before discounting ends them; state a horizon, or a higher"
+            " discount rate"
+        )
+    ends = np.arange(1.0, float(_time(model, count)) + 1.0)
+    return ends, np.column_stack([np.where(ends <= each.end, each.factor(ends), 0.0) for each in weightings])
 
 
 def _on_grid(model: TransactionModel, theta: Array, x: Array, T: Array, nodes: Array, weights: Array) -> Array:
@@ -181,6 +213,13 @@ def interpolate_over_age(
     group
         The group of each pair, by which they are sorted first; None: all have the same parameters.
     """
+    if model.time == "periods":  # ages are few, and models need not take others than whole numbers
+
+        def exactly(which: Index, row: Index, _: Array) -> Array:
+            theta = draws[which] if group is None else draws[group[row][:, None], which]
+            return given(theta, x[row], T[row])
+
+        return by_age(exactly, np.arange(len(x)), T, 1.0, draws.shape[-2])
     if group is None:
         return by_age(lambda some, x, T: given(draws[some], x, T), x, T, float(_scale(model, draws)), len(draws))
     run = np.concatenate(([True], (group[1:] != group[:-1]) | (x[1:] != x[:-1])))[: len(x)]

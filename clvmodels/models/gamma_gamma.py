@@ -147,6 +147,17 @@ def draw_orders(
     return np.asarray(generator.gamma(shape, size=len(owner)) / nu[owner])
 
 
+def in_words(params: Mapping[str, float]) -> tuple[str, ...]:
+    """Return how much orders vary."""
+    p, q = params["p"], params["q"]
+    across = f"{1.0 / np.sqrt(q - 2.0):.2g}" if q > 2.0 else "infinite (heavy tail: q is below 2)"
+    words = (
+        f"A customer's orders vary around their own mean with a coefficient of variation of {1.0 / np.sqrt(p):.2g}, and"
+        f" the means vary across customers with one of {across}."
+    )
+    return (words,)
+
+
 GAMMA_GAMMA = SpendModel(
     key="gamma_gamma",
     name="Gamma-Gamma",
@@ -163,4 +174,5 @@ GAMMA_GAMMA = SpendModel(
     from_quantities=from_quantities,
     to_quantities=to_quantities,
     limits=LIMITS,
+    in_words=in_words,
 )

@@ -1,12 +1,13 @@
 """What a model is: a frozen value that holds its parameters and its mathematics, as functions of arrays.
 
 Throughout, `theta` is an array of parameters whose last axis runs over them in the model's order; everything else
-broadcasts against its other axes. Histories are (x, t_x, T); `t` is time from T on.
+broadcasts against its other axes. Histories are (x, t_x, T); `t` is time from T on. A model in periods has the number
+of opportunities so far, n, in place of T: times are whole numbers of periods.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
@@ -14,11 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clvmodels.arguments import abridged, as_number, require_mapping
-from clvmodels.errors import ParameterError, one_of
+from clvmodels.errors import ModelError, ParameterError, one_of
 
 __all__ = [
     "LARGEST",
     "Array",
+    "Events",
     "Expansion",
     "Limit",
     "Model",
@@ -28,6 +30,8 @@ __all__ = [
     "Sums",
     "Traits",
     "TransactionModel",
+    "by_differences",
+    "no_terms",
 ]
 
 Array = NDArray[np.float64]
@@ -35,6 +39,8 @@ Dimension = Literal["none", "time", "money"]
 LARGEST: Final[Mapping[Dimension, float]] = {"none": 1e25, "time": 1e25, "money": 1e120}
 """Parameters above these, and below their reciprocals, are mistaken: figures would leave the range of doubles. Fits end
 at 1e13 times the mean age (mean spend) of the customers."""
+DIFFERENCE: Final = 1e-3
+"""Relative step of a gradient by differences: the errors of the formula and of rounding are both near 1e-12."""
 type Sums = Callable[..., tuple[float, Array]]
 """``(theta, weight, *columns) -> (value, gradient)``, sums over customers; the gradient has shape (parameters,)."""
 type Expansion = Callable[..., tuple[float, Array, Array]]
@@ -146,6 +152,72 @@ class Traits:
     last_purchase: Array
 
 
+@dataclass(frozen=True)
+class Events:
+    """Simulated repeat purchases.
+
+    Attributes
+    ----------
+    customer, time
+        Who bought and when, counted from the start of each customer's simulation; sorted by customer and time.
+    left
+        When each customer left, or the end of their duration; shape (customers,).
+    alive
+        Whether each customer is alive at the end; shape (customers,).
+    """
+
+    customer: NDArray[np.int64]
+    time: Array
+    left: Array
+    alive: NDArray[np.bool_]
+
+
+def no_terms(theta: Array, x: Array) -> tuple[Array, Array]:
+    """Return zeros: no part of the log-likelihood depends on x alone.
+
+    Examples
+    --------
+    >>> no_terms(np.ones(2), np.arange(3.0))[1].shape
+    (3, 2)
+    """
+    value = np.zeros(np.broadcast_shapes(theta.shape[:-1], np.shape(x)))
+    return value, np.zeros((*value.shape, theta.shape[-1]))
+
+
+def by_differences(log_likelihood: Callable[..., Array]) -> Callable[..., tuple[Array, Array]]:
+    """Return the terms of a log-likelihood without a gradient: that comes from central differences of fourth order.
+
+    Parameters
+    ----------
+    log_likelihood
+        ``(theta, *columns)``: the log-likelihood of each history.
+
+    Examples
+    --------
+    >>> terms = by_differences(lambda theta, x: x * np.log(theta[..., 0]))
+    >>> terms(np.array([2.0]), np.array([3.0]))[1].round(9)
+    array([[1.5]])
+    """
+
+    def terms(theta: Array, *columns: Array) -> tuple[Array, Array]:
+        value = log_likelihood(theta, *columns)
+        gradient = np.empty((*np.shape(value), theta.shape[-1]))
+        for k, one in enumerate(np.eye(theta.shape[-1])):
+            step = DIFFERENCE * theta * one
+            near, far = (
+                log_likelihood(theta + times * step, *columns) - log_likelihood(theta - times * step, *columns)
+                for times in (1.0, 2.0)
+            )
+            gradient[..., k] = (8.0 * near - far) / (12.0 * DIFFERENCE * theta[..., k])
+        return value, gradient
+
+    return terms
+
+
+def _no_quantities(_: Mapping[str, Any], year: float) -> dict[str, Any]:  # noqa: ARG001 - as those of other models
+    return {}
+
+
 @dataclass(frozen=True, eq=False)
 class Model:
     """What transaction and spend models have in common. A model equals itself only: functions are not compared.
@@ -167,12 +239,18 @@ class Model:
     example
         Parameters of a published fit, for examples and tests.
     quantities
-        What priors are stated in; none depends on the unit of time, rates are per year.
+        What priors are stated in; none depends on the unit of time, rates are per year. A model without them is fitted
+        by likelihood alone.
     from_quantities
         ``(quantities by name, year) -> parameters by name``, with the length of a year in the unit of time; arithmetic
         only, so that it takes numbers, arrays and symbols.
     to_quantities
         ``(parameters by name, year) -> quantities by name``: its inverse.
+    in_words
+        ``(parameters by name)``: sentences about the customers that only this model can say; None: there are none.
+    statistics
+        The columns of a history, by name, in the order in which the functions take them: those of
+        `clvmodels.data.statistics`, or any column of a table. Of transactions: purchases, time of the last one, age.
     limits
         Where fits end to data without some variety, in the order in which they are looked for.
     history_sums
@@ -194,9 +272,11 @@ class Model:
     history_terms: Callable[..., tuple[Array, Array]]
     starts: tuple[tuple[float, ...], ...]
     example: Mapping[str, float]
-    quantities: tuple[Quantity, ...]
-    from_quantities: Callable[[Mapping[str, Any], float], dict[str, Any]]
-    to_quantities: Callable[[Mapping[str, Any], float], dict[str, Any]]
+    quantities: tuple[Quantity, ...] = field(default=(), kw_only=True)
+    from_quantities: Callable[[Mapping[str, Any], float], dict[str, Any]] = field(default=_no_quantities, kw_only=True)
+    to_quantities: Callable[[Mapping[str, Any], float], dict[str, Any]] = field(default=_no_quantities, kw_only=True)
+    in_words: Callable[[Mapping[str, float]], Sequence[str]] | None = field(default=None, kw_only=True)
+    statistics: tuple[str, ...] = field(default=(), kw_only=True)
     limits: tuple[Limit, ...] = field(default=(), kw_only=True)
     history_sums: Sums | None = field(default=None, kw_only=True)
     count_curvature: Callable[[Array, Array, Array], Array] | None = field(default=None, kw_only=True)
@@ -296,25 +376,33 @@ class Model:
 class TransactionModel(Model):
     """A model of when customers buy and when they leave.
 
-    While alive, a customer buys at random at a constant rate of his own. Given that he is alive at T, his future
-    depends on (x, T) alone, for all models here. All functions broadcast theta's other axes against the histories.
+    Given that customers are alive at T, their future depends on (x, T) alone. All functions broadcast theta's other
+    axes against the histories.
 
     Attributes
     ----------
     p_alive
-        ``(theta, x, t_x, T)``: probability that he is alive at T.
+        ``(theta, x, t_x, T)``: probability that a customer is alive at T.
     future
-        ``(theta, x, T, t) -> (survival, intensity)``: given alive at T, the probability that he is alive at T + t,
-        and the expectation of his purchase rate at T + t, zero once he has left.
+        ``(theta, x, T, t) -> (survival, intensity)``: given alive at T, the probability of being alive at T + t, and
+        the expectation of the purchase rate at T + t, zero once they have left. In periods, the intensity is the
+        probability of a purchase in the period that ends at T + t.
     expected_purchases
-        ``(theta, x, T, t)``: given alive at T, the expected purchases in (T, T + t]; the integral of the intensity in
-        closed form, or by a quadrature of its own.
+        ``(theta, x, T, t)``: given alive at T, the expected purchases in (T, T + t]; the integral (in periods, the sum)
+        of the intensity in closed form, or by a quadrature of its own.
     pmf
         ``(theta, x, T, t, n)``: given alive at T, the probability of n purchases in (T, T + t].
-    draw_traits
-        ``(theta, x, T, generator)``: draws what customers who are alive at T are like.
     mean_purchase_rate
-        ``(theta)``: mean over customers who have just been acquired.
+        ``(theta)``: mean over customers who have just been acquired, as long as they are alive.
+    draw_traits
+        ``(theta, x, T, generator)``: draws what customers who are alive at T are like; they buy at random at a constant
+        rate of their own. None: `simulate` draws what they do.
+    simulate
+        ``(theta, x, T, duration, generator) -> Events``: draws what customers who are alive at T do, each for their own
+        duration, all of shape (customers,), theta (customers, parameters); None: purchases at random by `draw_traits`.
+    time
+        ``"periods"``: there is one opportunity to buy in each unit of time; sums over periods take the place of
+        integrals.
     tail
         Name of the parameter that must exceed one for undiscounted residual value to be finite; None: it always is.
 
@@ -335,9 +423,25 @@ class TransactionModel(Model):
     future: Callable[[Array, Array, Array, Array], tuple[Array, Array]]
     expected_purchases: Callable[[Array, Array, Array, Array], Array]
     pmf: Callable[[Array, Array, Array, Array, Array], Array]
-    draw_traits: Callable[[Array, Array, Array, np.random.Generator], Traits]
     mean_purchase_rate: Callable[[Array], Array]
+    draw_traits: Callable[[Array, Array, Array, np.random.Generator], Traits] | None = None
+    simulate: Callable[[Array, Array, Array, Array, np.random.Generator], Events] | None = None
+    statistics: tuple[str, ...] = field(default=("x", "t_x", "T"), kw_only=True)
+    time: Literal["continuous", "periods"] = "continuous"
     tail: str | None = None
+
+    def __post_init__(self) -> None:
+        """Require that customers can be simulated.
+
+        Raises
+        ------
+        ModelError
+            If there is neither `draw_traits` nor `simulate`.
+        """
+        if self.draw_traits is None and self.simulate is None:
+            raise ModelError(
+                f"{self.name} needs draw_traits (customers buy at random at a constant rate) or simulate (they do not)"
+            )
 
 
 @dataclass(frozen=True, eq=False)
@@ -366,3 +470,4 @@ class SpendModel(Model):
 
     expected_spend: Callable[[Array, Array, Array], Array]
     draw_orders: Callable[[Array, Array, Array, NDArray[np.int64], np.random.Generator], Array]
+    statistics: tuple[str, ...] = field(default=("x", "mean"), kw_only=True)

@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clvmodels.data.histories import Histories
+from clvmodels.inference.simulation import simulated
 from clvmodels.models.derived import expected_purchases
-from clvmodels.models.specification import Traits
+from clvmodels.models.specification import Traits, TransactionModel
 from clvmodels.numerics.threads import map_blocks
 from clvmodels.units import Unit
 from clvmodels.valuation.assumptions import Assumptions
@@ -115,11 +116,13 @@ def _one_future(
     theta, other = (each.draw(draw, some) for each in (customers.transactions, customers.spend))
     x, t_x, T, mean_spend = (column[some] for column in (customers.x, customers.t_x, customers.T, customers.mean_spend))
     alive = generator.random(len(x)) < transactions.model.p_alive(theta, x, t_x, T)
-    traits = transactions.model.draw_traits(theta, x, T, generator)
     assumptions, unit = basis.assumptions, transactions.unit
-    left, bought = _purchases(
-        traits, np.where(alive, _end(assumptions, unit), 0.0), _Thinning.of(assumptions, unit), generator
-    )
+    duration = np.where(alive, _end(assumptions, unit), 0.0)
+    if transactions.model.draw_traits is None:
+        left, bought = _simulated(transactions.model, theta, x, T, duration, generator)
+    else:
+        traits = transactions.model.draw_traits(theta, x, T, generator)
+        left, bought = _purchases(traits, duration, _Thinning.of(assumptions, unit), generator)
     worth = spend.model.draw_orders(other, x, mean_spend, bought.customer, generator)
     grown = discount_factor(assumptions, unit, bought.time, assumptions.growth) * bought.weight * worth
     discounted = discount_factor(assumptions, unit, bought.time) * bought.weight
@@ -182,6 +185,15 @@ class _Purchases:
     customer: Index
     time: Array
     weight: Array
+
+
+def _simulated(
+    model: TransactionModel, theta: Array, x: Array, T: Array, duration: Array, generator: np.random.Generator
+) -> tuple[Array, _Purchases]:
+    """Return what `_purchases` does, of a model that simulates its customers itself."""
+    points = np.broadcast_to(theta, (len(x), theta.shape[-1]))
+    bought = simulated(model, points, x, T, duration, generator)
+    return bought.left, _Purchases(bought.customer, bought.time, np.ones(len(bought.time)))
 
 
 def _purchases(

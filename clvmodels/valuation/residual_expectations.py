@@ -62,8 +62,9 @@ def ahead(transactions: TransactionFit, histories: Histories, weightings: Sequen
     weightings
         The factors to integrate with, such as discount factors.
     """
-    distinct, parameters = distinct_histories(transactions.parameters(histories), histories)
-    model, theta, group = transactions.model, parameters.estimate, parameters.group
+    model = transactions.model
+    distinct, parameters = distinct_histories(model, transactions.parameters(histories), histories)
+    theta, group = parameters.estimate, parameters.group
     x, t_x, T = np.ascontiguousarray(distinct.rows[:, :3].T)
     now = alive(model, theta, x, t_x, T, group)
     purchases, living = residual(model, theta, x, T, weightings, group)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy import special
 
 from clvmodels.data.histories import Histories
-from clvmodels.inference.parameters import Parameters
+from clvmodels.inference.parameters import Parameters, columns_of
 from clvmodels.inference.predictions import summarise
 from clvmodels.inference.spend_fit import SpendFit
 from clvmodels.inference.transaction_fit import TransactionFit
@@ -197,9 +197,7 @@ def customers_of(basis: Basis, histories: Histories, group: Index) -> Customers:
     mean_spend = histories.monetary_value
     return Customers(
         *_paired(basis.transactions.parameters(histories), basis.spend.parameters(histories)),
-        histories.frequency,
-        histories.recency,
-        histories.T,
+        *columns_of(basis.transactions.model, histories),
         np.where(np.isnan(mean_spend), -1.0, mean_spend),
         basis.rates,
         basis.own,
