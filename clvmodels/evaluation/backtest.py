@@ -93,7 +93,7 @@ class Backtest:
 
 @dataclass(frozen=True, eq=False)
 class _Tried:
-    """One cut-off: the holdout, the fits, and what they and the rules of thumb foretold."""
+    """One cut-off: the holdout, the fits, and what they and the rules of thumb predicted."""
 
     cutoff: pd.Timestamp
     holdout: Holdout
@@ -140,7 +140,7 @@ def backtest(
     cutoffs
         The last day of training, or several.
     horizon
-        Length of the time foretold, such as ``"39 weeks"``; after a cut-off that is a day, of whole days, and months
+        Length of the time predicted, such as ``"39 weeks"``; after a cut-off that is a day, of whole days, and months
         and years are those of the calendar.
     spend
         The model of order values; Gamma-Gamma if `value` is given.

@@ -1,4 +1,4 @@
-"""What is foretold of the customers of a holdout: by fits, and by the rules of thumb that a fit has to beat."""
+"""What is predicted of the customers of a holdout: by fits, and by the rules of thumb that a fit has to beat."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Forecast:
     purchases_ranking, revenue_ranking
         The greater, the more the customer is thought to buy, or to spend; finite, of a rule that only ranks too.
     distributions
-        The predictive distributions of the numbers of purchases; None if only one number is foretold.
+        The predictive distributions of the numbers of purchases; None if only one number is predicted.
     """
 
     purchases: Array
@@ -77,9 +77,9 @@ def naive_forecasts(holdout: Holdout, last_period: Array) -> dict[str, Forecast]
     x, T = histories.frequency, histories.T
     rate = np.divide(x, T, out=np.zeros(len(x)), where=T > 0)
     total, mean = _past(holdout)
-    foretold = {"history rate": rate * holdout.duration, "last period": last_period, "zero": np.zeros(len(x))}
+    predicted = {"history rate": rate * holdout.duration, "last period": last_period, "zero": np.zeros(len(x))}
     nothing = np.full(len(x), np.nan)
-    by_name = {name: _at_mean_value(some, mean) for name, some in foretold.items()}
+    by_name = {name: _at_mean_value(some, mean) for name, some in predicted.items()}
     spent = _first(total, x + 1.0)
     by_name["past spend"] = Forecast(nothing, nothing, spent, spent)
     return {name: by_name[name] for name in NAIVE}

@@ -303,7 +303,7 @@ class Fit:
 
         Examples
         --------
-        Customers left out are foretold a little worse than those who were fitted:
+        Customers left out are predicted a little worse than those who were fitted:
 
         >>> import clvmodels as clv
         >>> truth = clv.BGNBD().from_params({"r": .243, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")

@@ -166,7 +166,7 @@ def draw_priors(model: Model, priors: Priors, year: float, *, draws: int, seed: 
     Raises
     ------
     FitError
-        If a prior is none to draw from, as one that is flat for ever.
+        If a prior is none to draw from, as one that is flat indefinitely.
     """
     import pymc as pm
 

@@ -63,14 +63,17 @@ def assumption_text(assumptions: Assumptions, locale: Locale) -> Iterator[tuple[
     --------
     >>> words = dict(assumption_text(Assumptions(discount_rate=0.15, margin=0.3), Locale("en", "")))
     >>> words["margin"].replace(NBSP, " "), words["horizon"]
-    ('30 % of sales', 'for ever')
+    ('30 % of sales', 'indefinitely')
     """
     rates = ", ".join(_share(rate, locale) for rate in assumptions.discount_rates)
     after = f" {locale.label('last_for_all_after')}" if len(assumptions.discount_rates) > 1 else ""
     yield "discount_rate", f"{rates} {locale.label('effective_annual')}{after}"
     yield "timing", locale.label(assumptions.timing)
     yield "year", locale.duration(assumptions.year)
-    yield "horizon", locale.label("for_ever") if assumptions.horizon is None else locale.duration(assumptions.horizon)
+    yield (
+        "horizon",
+        locale.label("indefinitely") if assumptions.horizon is None else locale.duration(assumptions.horizon),
+    )
     for name in RATES:
         rate = getattr(assumptions, name)
         if rate != _DEFAULTS[name] or name == "margin":

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["STEP", "EquityReport", "largest_segments"]
 
 STEP: Final = 0.1
-"""By how much assumptions are changed to see what equity hangs on."""
+"""By how much assumptions are changed to see what equity depends on."""
 
 
 @dataclass(frozen=True, eq=False)

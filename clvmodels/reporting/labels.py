@@ -194,7 +194,7 @@ LABELS: Final[Mapping[str, tuple[str, str]]] = {
         "{} weitere mit geringerem Kundenwert sind in der Summe, aber nicht gezeigt.",
     ),
     "horizons": ("When it comes", "Zeitlicher Anfall"),
-    "for_ever": ("for ever", "unbegrenzt"),
+    "indefinitely": ("indefinitely", "unbegrenzt"),
     "whale_curve": (
         "Whale curve: equity cumulated, the most valuable customers first",
         "Walkurve: kumulierter Kundenwert, die wertvollsten Kunden zuerst",

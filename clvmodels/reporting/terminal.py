@@ -146,7 +146,7 @@ def _statement(report: EquityReport) -> RenderableType:
     """Return the statement by segment: the largest of many."""
     book = report.book
     ends = ("5 %", "95 %") if book.has_draws else ()
-    table = _table(_cut(report.by or ""), "customers", "alive", "orders", "equity", "a head", *ends)
+    table = _table(_cut(report.by or ""), "customers", "alive", "orders", "equity", "per customer", *ends)
     rows, left_out = largest_segments(report.statement, _MOST_SEGMENTS)
     for name, row in rows.iterrows():
         columns = ["customers", "living_customers", "discounted_orders", "equity"]
@@ -228,7 +228,7 @@ def _headline(book: Book, remarks: Sequence[str]) -> RenderableType:
     customers = book.histories.customers
     text = Text.assemble(
         (plain(with_currency(book.equity, book.assumptions.currency)), "bold green" if book.equity > 0 else "bold red"),
-        f"\n{customers:,} customers, {amount(book.equity / max(customers, 1), digits=2)} a head"
+        f"\n{customers:,} customers, {amount(book.equity / max(customers, 1), digits=2)} per customer"
         f"\n{book.transactions.model.name} and {book.spend.model.name}",
     )
     panel = Panel(text, title="Customer equity", title_align="left", padding=(1, 3), expand=False)
@@ -262,7 +262,7 @@ def _horizons(book: Book) -> RenderableType:
             break
         share = _ratio(row["equity"], book.equity)
         _add(table, f"{years} year{'s' if years != 1 else ''}", amount(row["equity"]), percent(share))
-    end = "for ever" if book.assumptions.horizon is None else book.assumptions.horizon
+    end = "indefinitely" if book.assumptions.horizon is None else book.assumptions.horizon
     _add(table, end, amount(book.equity), percent(_ratio(book.equity, book.equity)), style="bold")
     return _section("When it comes", table)
 

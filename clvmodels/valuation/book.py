@@ -391,7 +391,7 @@ class Book(CustomerValues):
             f"{self.histories.customers:,} customers: "
             f"{self.transactions.model.name} and {self.spend.model.name}, "
             f"{', '.join(f'{rate:.4g}' for rate in assumptions.discount_rates)} a year "
-            f"({assumptions.timing}), {assumptions.horizon or 'for ever'}>"
+            f"({assumptions.timing}), {assumptions.horizon or 'indefinitely'}>"
         )
 
 

@@ -104,7 +104,7 @@ class Firm:
     Raises
     ------
     AssumptionError
-        If a number is outside its range, or customers stay for ever and there is no discount rate.
+        If a number is outside its range, or customers stay indefinitely and there is no discount rate.
 
     Examples
     --------

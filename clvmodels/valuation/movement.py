@@ -225,7 +225,7 @@ def movement(opening: Book, closing: Book, *, restated: Histories | None = None)
         Minus the value of what was expected to come in within h, times (1 + i)^h.
     horizon
         A valuation looks ahead from its own date: a finite horizon then ends h later, the periods of its timing and
-        the rates of its coming years begin anew. Zero for a constant rate, discounted continuously for ever.
+        the rates of its coming years begin anew. Zero for a constant rate, discounted continuously indefinitely.
     expected closing
         The sum so far: the value that the opening expected these customers to have at the closing. What follows up to
         the new customers has mean zero if the opening's fits are right (and order values do not grow).

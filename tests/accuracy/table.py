@@ -34,7 +34,7 @@ def _in_words(point: Point) -> str:
         if name == "age":
             parts.append(f"t_x {value[0]:g}, T {value[1]:g}")
         elif name == "rate":
-            parts.append(f"{value[0]:g} a year, {value[1] or 'for ever'}")
+            parts.append(f"{value[0]:g} a year, {value[1] or 'indefinitely'}")
         else:
             parts.append(f"{name} {value:.13g}")
     return ", ".join(parts)

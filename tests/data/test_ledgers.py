@@ -348,8 +348,8 @@ class TestRefusing:
         cents = Ledgers.read(returns=returns.assign(value=100 * returns["value"]))
         with pytest.raises(DataError, match=r"worth 2,725\.00, and all goods sold 65\.00: .* such as cents"):
             cents.activity(rfm)
-        dear = Ledgers.read(acquisition=acquisition.assign(cost=100 * acquisition["cost"]))
-        assert "on average and has bought for 32.50 so far" in dear.notes(rfm)[0]
+        costly = Ledgers.read(acquisition=acquisition.assign(cost=100 * acquisition["cost"]))
+        assert "on average and has bought for 32.50 so far" in costly.notes(rfm)[0]
         assert Ledgers.read(acquisition=acquisition).notes(rfm) == ()
 
     def test_what_is_no_table(self) -> None:

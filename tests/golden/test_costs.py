@@ -59,10 +59,10 @@ def test_without_costs_the_statement_is_gross_equity(book):
 
 def test_unprofitable_customers(book):
     """3.00 an order and 5.00 a living year: 14,500 customers (61.5 %) are negative, their sum is -38,552."""
-    dear = book.with_assumptions(book.assumptions.replace({"order_cost": 3.0, "maintenance_cost": 5.0}))
-    assert dear.equity == pytest.approx(593_965, abs=2)
-    customers, equity = dear.unprofitable()
+    costly = book.with_assumptions(book.assumptions.replace({"order_cost": 3.0, "maintenance_cost": 5.0}))
+    assert costly.equity == pytest.approx(593_965, abs=2)
+    customers, equity = costly.unprofitable()
     assert customers == pytest.approx(14_500, abs=1)
-    assert customers / len(dear.histories) == pytest.approx(0.615, abs=5e-4)
+    assert customers / len(costly.histories) == pytest.approx(0.615, abs=5e-4)
     assert equity == pytest.approx(-38_552, abs=2)
-    assert clv.scenarios(dear, {}).loc["base", "unprofitable"] == customers
+    assert clv.scenarios(costly, {}).loc["base", "unprofitable"] == customers

@@ -245,11 +245,11 @@ def test_a_tornado_of_changes(book: Book, english: Written) -> None:
 
 
 def test_unprofitable_customers_are_counted_by_hand(report: EquityReport, tmp_path: Path) -> None:
-    dear = report.book.with_assumptions(report.book.assumptions.replace({"maintenance_cost": 60.0}))
-    loss = dear.rlv < 0.0
+    costly = report.book.with_assumptions(report.book.assumptions.replace({"maintenance_cost": 60.0}))
+    loss = costly.rlv < 0.0
     assert loss.any()
-    rows = WeightedHistories(html(replace(report, books=(dear,), movements=()), tmp_path))
-    assert rows.row("unprofitable", "Equity")[0] == f"{dear.rlv[loss].sum():,.2f}"
+    rows = WeightedHistories(html(replace(report, books=(costly,), movements=()), tmp_path))
+    assert rows.row("unprofitable", "Equity")[0] == f"{costly.rlv[loss].sum():,.2f}"
     assert rows.row("unprofitable", "As it is")[2] == f"{loss.sum():,}"
     assert f"{loss.sum():,} customers" in " ".join(rows.words)
 
@@ -342,18 +342,18 @@ def test_unprofitable_customers_are_the_same_everywhere(
     below = book.customers["rlv"].to_numpy() < 0.0
     count, total = f"{below.sum():,}", float(book.customers["rlv"].to_numpy()[below].sum())
     assert below.sum() != (book.customers["probability_of_loss"] > 0.5).sum()
-    dear = replace(report, books=(book,), movements=())
-    rows = WeightedHistories(html(dear, tmp_path))
+    costly = replace(report, books=(book,), movements=())
+    rows = WeightedHistories(html(costly, tmp_path))
     assert f"{count} customers" in " ".join(rows.words)
     digits = 0 if abs(total) >= 1e4 else 2
     assert rows.row("unprofitable", "Equity")[0] in {f"{total:,.{k}f}" for k in (0, digits, 2)}
-    write_workbook(dear, tmp_path / "equity.xlsx", "en")
+    write_workbook(costly, tmp_path / "equity.xlsx", "en")
     sheet = openpyxl.load_workbook(tmp_path / "equity.xlsx", data_only=True)["Concentration"]
     shown = {row[0].value: row[3].value for row in sheet.iter_rows() if len(row) > 3}
     assert shown[label("unprofitable_customers", "en")] == below.sum()
     assert shown[label("value_of_unprofitable", "en")] == pytest.approx(total, rel=1e-12)
     console = Console(width=120, record=True, file=io.StringIO())
-    console.print(closing_report(dear))
+    console.print(closing_report(costly))
     assert f"Unprofitable customers: {count} (" in console.export_text()
 
 

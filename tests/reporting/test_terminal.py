@@ -117,7 +117,7 @@ def test_costs_above_the_margin_make_a_loss(valued: Valuation) -> None:
 
 def test_for_ever_is_said(valued: Valuation) -> None:
     text = shown(terminal.equity_report(under(valued, replace(TERMS, horizon=None))))
-    assert "for ever" in text
+    assert "indefinitely" in text
     assert "30 years" in text
 
 

@@ -62,11 +62,11 @@ def test_the_customers_of_today_one_quarter_after_another():
 
 
 def test_customers_who_cost_more_than_they_bring_lower_the_value():
-    dear = Firm(**{**AMAZON, "acquisition_cost": 60})
-    assert dear.lifetime_value < 60
-    assert dear.future < 0
-    assert dear.existing == Firm(**AMAZON).existing
-    break_even = Firm(**{**AMAZON, "acquisition_cost": dear.lifetime_value})
+    costly = Firm(**{**AMAZON, "acquisition_cost": 60})
+    assert costly.lifetime_value < 60
+    assert costly.future < 0
+    assert costly.existing == Firm(**AMAZON).existing
+    break_even = Firm(**{**AMAZON, "acquisition_cost": costly.lifetime_value})
     assert break_even.future == 0.0
 
 

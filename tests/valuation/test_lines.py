@@ -80,7 +80,7 @@ def test_the_formula_of_the_design(book):
             + t["contacts_per_order"] * t["service_cost"]
         )
         - f.L * (t["maintenance_cost"] + t["loyalty_cost"] + t["contacts_per_year"] * t["service_cost"])
-        - t["campaigns_per_year"] * t["contact_cost"] / np.log(1.1)  # for ever, alive or not
+        - t["campaigns_per_year"] * t["contact_cost"] / np.log(1.1)  # indefinitely, alive or not
         + f.L * t["referrals_per_year"] * t["referral_value"]
     )
     np.testing.assert_allclose(book.rlv, by_hand, rtol=1e-11)
@@ -160,13 +160,13 @@ def test_no_segment_has_the_name_of_the_sum(book, rfm):
 
 def test_a_share_scaled_stays_a_share(book, rfm):
     sure = rfm.with_attributes(pd.DataFrame({"all": np.linspace(0.9, 1.0, len(rfm))}, rfm.customer_id))
-    dear = clv.value(book.transactions, book.spend, sure, book.assumptions.replace({"margin": {"column": "all"}}))
-    table = clv.tornado(dear, by=0.5)
-    whole = dear.with_assumptions(dear.assumptions.replace({"margin": 1.0}))
+    costly = clv.value(book.transactions, book.spend, sure, book.assumptions.replace({"margin": {"column": "all"}}))
+    table = clv.tornado(costly, by=0.5)
+    whole = costly.with_assumptions(costly.assumptions.replace({"margin": 1.0}))
     assert table.loc["margin", "high"] == pytest.approx(whole.equity, rel=1e-12)
     too_much = rfm.with_attributes(pd.DataFrame({"all": 1.01}, rfm.customer_id))
     with pytest.raises(AssumptionError, match="outside of 0 to 1 for 400 customers"):
-        _ = clv.value(book.transactions, book.spend, too_much, dear.assumptions).equity
+        _ = clv.value(book.transactions, book.spend, too_much, costly.assumptions).equity
 
 
 def test_growth_and_tax(book, orders, spend, rfm):

@@ -125,8 +125,8 @@ def test_pay_back(book):
         payback_years(book.with_assumptions(book.assumptions.replace({"acquisition_cost": 0.5 * new.first_order})))
         == 0.0
     )
-    dear = book.with_assumptions(book.assumptions.replace({"acquisition_cost": 2.0 * new.post_acquisition_value}))
-    assert payback_years(dear) == np.inf
+    costly = book.with_assumptions(book.assumptions.replace({"acquisition_cost": 2.0 * new.post_acquisition_value}))
+    assert payback_years(costly) == np.inf
     years = payback_years(
         book.with_assumptions(book.assumptions.replace({"acquisition_cost": new.first_order + 0.5 * new.repeat}))
     )
@@ -138,21 +138,21 @@ def test_pay_back(book):
 
 
 def test_unprofitable_customers_and_their_causes(book):
-    dear = book.with_assumptions(book.assumptions.replace({"maintenance_cost": 8.0}))
-    loss = unprofitable(dear)
+    costly = book.with_assumptions(book.assumptions.replace({"maintenance_cost": 8.0}))
+    loss = unprofitable(costly)
     assert 0 < loss.sum() < len(loss)
-    table = causes(dear)
-    assert table.loc["equity", ["unprofitable", "others"]].sum() == pytest.approx(dear.equity, rel=1e-12)
+    table = causes(costly)
+    assert table.loc["equity", ["unprofitable", "others"]].sum() == pytest.approx(costly.equity, rel=1e-12)
     assert table["unprofitable"].iloc[:-1].sum() == pytest.approx(table.loc["equity", "unprofitable"], rel=1e-9)
     assert table.loc["equity", "unprofitable_per_head"] < 0 < table.loc["equity", "others_per_head"]
-    pulled = levers(dear)
+    pulled = levers(costly)
     assert list(pulled.index) == ["as it is", "no campaigns", "returns paid by the customer", "self-service"]
     assert (pulled["change"].iloc[1:] > 0.0).all()
     assert (pulled["still"] <= pulled.loc["as it is", "still"]).all()
-    campaigns = next(line for line in dear.lines if line.name == "campaigns").value(dear.future)
+    campaigns = next(line for line in costly.lines if line.name == "campaigns").value(costly.future)
     assert pulled.loc["no campaigns", "change"] == pytest.approx(-campaigns[loss].sum(), rel=1e-9)
     with pytest.raises(AssumptionError, match="a probability"):
-        unprofitable(dear, 1.5)
+        unprofitable(costly, 1.5)
 
 
 def test_with_draws_the_probability_of_loss_decides(rfm, book):

@@ -244,7 +244,7 @@ def test_draws_are_computed_once(fits, rfm, monkeypatch):
         {"discount_rate": 0.1, "growth": 0.095},  # and reaches further than they do
         {"discount_rate": [0.0] * 15 + [0.25]},  # nothing falls for long, and then fast
         {"discount_rate": [0.01] * 5 + [0.3], "growth": 0.05},  # money rises at first
-        {"discount_rate": 0.05, "growth": 0.2, "horizon": "15 years"},  # and for ever
+        {"discount_rate": 0.05, "growth": 0.2, "horizon": "15 years"},  # and indefinitely
         {"discount_rate": 0.1, "growth": -0.1},
     ],
 )

@@ -32,7 +32,7 @@ WORDS: Final = {
     "rmse": "Root mean square error, purchases",
 }
 IDEAL: Final = ("predicted_over_actual", "revenue_over_actual")
-"""Scores that are one if the total was foretold exactly."""
+"""Scores that are one if the total was predicted exactly."""
 SHARES: Final = ("top_20_revenue", "coverage", "coverage_stated", "calibration_error")
 SPREAD: Final = 0.4
 """Of the marks of one model, upwards, as a share of the distance of two models."""

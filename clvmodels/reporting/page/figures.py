@@ -89,7 +89,9 @@ def horizons(report: EquityReport, locale: Locale) -> Html:
     table_of = book.horizons
     short = table_of[~np.isclose(table_of["equity"], book.equity, rtol=1e-9)]
     ends = [(locale.duration(f"{years} years"), float(value)) for years, value in short["equity"].items()]
-    end = locale.label("for_ever") if book.assumptions.horizon is None else locale.duration(book.assumptions.horizon)
+    end = (
+        locale.label("indefinitely") if book.assumptions.horizon is None else locale.duration(book.assumptions.horizon)
+    )
     equity = [value for _, value in ends] + [book.equity]
     axis, digits = Axis.around(equity), digits_of(*equity)
     rows = [

@@ -98,7 +98,7 @@ class RateGrid:
     Attributes
     ----------
     pole
-        The factor at which value would be infinite: that of growth for ever; else 0.
+        The factor at which value would be infinite: that of growth indefinitely; else 0.
     span
         log of the largest (c - pole) / (1 - pole).
     """

@@ -66,7 +66,7 @@ def _items(assumptions: Assumptions, name: str, language: Language) -> Iterator[
             yield "", label("year_and_after" if last else "year_number", language).format(year), rate
     elif name in _DURATIONS:
         locale = Locale(language, assumptions.currency)
-        yield "", "", label("for_ever", language) if stated is None else locale.duration(stated)
+        yield "", "", label("indefinitely", language) if stated is None else locale.duration(stated)
     else:
         text = label(stated, language) if isinstance(stated, str) else stated
         yield "", label("all_customers", language) if name in RATES else "", text

@@ -1,4 +1,4 @@
-"""What customer equity consists of, when it comes, and what it hangs on."""
+"""What customer equity consists of, when it comes, and what it depends on."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ def equity_by_horizon(
     """
     is_book(book)
     table = _by_horizon(book, horizons, intervals=intervals)
-    end = "for ever" if book.assumptions.horizon is None else f"within {book.assumptions.horizon}"
+    end = "indefinitely" if book.assumptions.horizon is None else f"within {book.assumptions.horizon}"
     ax = on_axes(
         ax,
         title=f"When customer equity comes: {written([book.equity])[0]} {end}",
@@ -159,7 +159,7 @@ def _short(horizon: str) -> str:
 
     Examples
     --------
-    >>> _short("10 years"), _short("for ever")
+    >>> _short("10 years"), _short("indefinitely")
     ('10', 'for\never')
     """
     number, _, unit = horizon.partition(" ")
@@ -175,7 +175,7 @@ def _by_horizon(book: Book, horizons: Sequence[int], *, intervals: bool) -> pd.D
     years = [years for years, equity in found.items() if not np.isclose(equity, book.equity, rtol=1e-9)]
     texts = [f"{one} year{'s' * (one != 1)}" for one in years]
     equity = np.array([found[one] for one in years] + [book.equity])
-    table = pd.DataFrame({"horizon": [*texts, book.assumptions.horizon or "for ever"], "value": equity})
+    table = pd.DataFrame({"horizon": [*texts, book.assumptions.horizon or "indefinitely"], "value": equity})
     table["share"] = equity / book.equity
     if not intervals:
         return table
@@ -188,7 +188,7 @@ def _by_horizon(book: Book, horizons: Sequence[int], *, intervals: bool) -> pd.D
 
 
 def tornado(book: Book, *, by: float = 0.1, ax: Axes | None = None, return_data: bool = False) -> Drawn:
-    """Draw what customer equity hangs on: how it moves as one assumption after the other is lower or higher.
+    """Draw what customer equity depends on: how it moves as one assumption after the other is lower or higher.
 
     Parameters
     ----------
@@ -227,7 +227,7 @@ def tornado(book: Book, *, by: float = 0.1, ax: Axes | None = None, return_data:
     table = tornado_table(book, by=by).reset_index()
     x = in_currency("Customer equity", book.assumptions.currency)
     labels = [in_words(name) for name in table["assumption"]]
-    title = f"What customer equity of {written([book.equity])[0]} hangs on"
+    title = f"What customer equity of {written([book.equity])[0]} depends on"
     ax = bar_axes(ax, labels, title=title, x=x)
     rows, longest = np.arange(len(table)), 0
     for name, colour, change in (("low", COLOURS[5], "lower"), ("high", COLOURS[0], "higher")):

@@ -25,7 +25,7 @@ def book():
 
 
 @pytest.fixture(scope="package")
-def dear(book):
+def costly(book):
     """The same with costs of 3.00 an order and 5.00 a living year."""
     return book.with_assumptions(published_terms(order_cost=3.00, maintenance_cost=5.00))
 

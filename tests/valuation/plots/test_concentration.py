@@ -62,9 +62,9 @@ def test_what_cannot_be_drawn_is_refused(call, message):
         call()
 
 
-def test_whale_curve_of_the_cohort_after_costs(dear):
+def test_whale_curve_of_the_cohort_after_costs(costly):
     """Equity 593,965, peak 106.5 % at 38.5 % of the customers, the others -38,552: recomputed independently."""
-    ax, table = whale(dear, return_data=True)
+    ax, table = whale(costly, return_data=True)
     peak = table[table["peak"]]
     assert 100 * peak["share"].item() == pytest.approx(106.5, abs=0.05)
     assert 100 * peak["share_of_customers"].item() == pytest.approx(38.5, abs=0.05)

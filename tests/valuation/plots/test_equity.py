@@ -1,4 +1,4 @@
-"""What equity consists of, when it comes, what it hangs on: the published cohort, and what stands on the axes."""
+"""What equity consists of, when it comes, what it depends on: the published cohort, and what stands on the axes."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_equity_by_horizon_of_the_cohort(book):
     ax, table = equity_by_horizon(book, return_data=True)
     assert (100 * table["share"]).round(1).tolist() == [20.1, 34.9, 46.3, 62.8, 84.1, 92.9, 96.8, 99.3, 100.0]
     assert table["value"].iloc[-1] == pytest.approx(1_100_633, abs=1)
-    assert table["horizon"].tolist() == [f"{n} year{'s' * (n > 1)}" for n in HORIZONS] + ["for ever"]
+    assert table["horizon"].tolist() == [f"{n} year{'s' * (n > 1)}" for n in HORIZONS] + ["indefinitely"]
     assert [bar.get_height() for bar in ax.patches] == table["value"].tolist()
     assert labels(ax.xaxis) == [*map(str, HORIZONS), "for\never"]
     assert said(ax)[0] == "20.1 %"
@@ -63,9 +63,9 @@ def test_intervals_need_draws(book):
         equity_by_horizon(book, intervals=True)
 
 
-def test_statement_of_the_cohort_after_costs(dear):
+def test_statement_of_the_cohort_after_costs(costly):
     """1,100,633 less 3.00 for each of 96,481 orders and 5.00 for each of 43,445 living years: 593,965, recomputed."""
-    ax, table = statement(dear, return_data=True)
+    ax, table = statement(costly, return_data=True)
     assert table["line"].tolist() == ["Contribution margin", "Order cost", "Maintenance cost", "Customer equity"]
     assert table["value"].tolist() == pytest.approx([1_100_633, -3 * 96_481, -5 * 43_445, 593_965], abs=3)
     np.testing.assert_allclose(bars(ax), table[["start", "end"]])
@@ -80,16 +80,16 @@ def test_attributed_lines_and_the_currency_are_named(book):
     assert ax.get_xlabel() == "Present value, EUR"
 
 
-def test_tornado_of_the_cohort_after_costs(dear):
-    ax, table = tornado(dear, return_data=True)
+def test_tornado_of_the_cohort_after_costs(costly):
+    ax, table = tornado(costly, return_data=True)
     assert table["assumption"].tolist() == ["margin", "discount_rate", "order_cost", "maintenance_cost"]
-    moved = table.set_index("assumption")[["low", "high"]] - dear.equity
+    moved = table.set_index("assumption")[["low", "high"]] - costly.equity
     assert moved.loc["margin"].tolist() == pytest.approx([-110_063.3, 110_063.3], abs=1)
     assert moved.loc["order_cost"].tolist() == pytest.approx([28_944.3, -28_944.3], abs=1)
     low, high = bars(ax)[:4], bars(ax)[4:]
     np.testing.assert_allclose([end for _, end in low], table["low"])
     np.testing.assert_allclose([end for _, end in high], table["high"])
-    assert {start for start, _ in low + high} == {dear.equity}
+    assert {start for start, _ in low + high} == {costly.equity}
     assert labels(ax.yaxis) == ["Margin", "Discount rate", "Order cost", "Maintenance cost"]
     assert [text.get_text() for text in ax.get_legend().get_texts()] == [
         "Assumption 10 % lower",
@@ -98,16 +98,16 @@ def test_tornado_of_the_cohort_after_costs(dear):
     assert said(ax)[:2] == ["−110,063", "+45,301"]
 
 
-def test_pictures_are_drawn_on_given_axes_and_return_them(dear):
+def test_pictures_are_drawn_on_given_axes_and_return_them(costly):
     figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3))
-    assert tornado(dear, by=0.2, ax=left) is left
-    assert equity_by_horizon(dear, ax=right) is right
+    assert tornado(costly, by=0.2, ax=left) is left
+    assert equity_by_horizon(costly, ax=right) is right
     assert tuple(figure.get_size_inches()) == (9, 3)
 
 
-def test_numbers_stand_beside_their_bars_within_the_axes(dear):
+def test_numbers_stand_beside_their_bars_within_the_axes(costly):
     for picture in (tornado, statement):
-        ax = picture(dear)
+        ax = picture(costly)
         ax.figure.draw_without_rendering()
         frame = ax.get_window_extent()
         assert ax.texts
