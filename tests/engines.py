@@ -30,7 +30,7 @@ KINDS: Final = ("parquet", "ibis")
 def simulated_log(customers: int, seed: int, *, weeks: int = 78, days: bool = False) -> pd.DataFrame:
     """Return transactions of customers who begin within the first half of some weeks; by the day, or at exact times.
 
-    Each buys at a constant rate while he lives; his orders scatter around a mean of his own.
+    Each buys at a constant rate while they live; their orders scatter around a mean of their own.
     """
     rng = np.random.default_rng(seed)
     begin, rate = rng.uniform(0.0, weeks / 2, customers), rng.gamma(0.8, 1 / 6.0, customers)

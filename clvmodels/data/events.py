@@ -60,7 +60,7 @@ def purchase_occasions(
     -------
     DataFrame
         One row an occasion, sorted by customer and date: ``customer_id``; ``date``; ``value`` after refunds, NaN where
-        unknown; ``age``, the time since the customer's first purchase, and ``T``, his age at the end of observation,
+        unknown; ``age``, the time since the customer's first purchase, and ``T``, their age at the end of observation,
         both in `unit`; and the attributes.
 
     Raises

@@ -340,7 +340,7 @@ def _repeated(frame: pd.DataFrame, form: Form) -> Iterator[str]:
 
 
 def _circular(frame: pd.DataFrame) -> Iterator[str]:
-    """Yield who has referred himself."""
+    """Yield who has referred themselves."""
     import pandas as pd
 
     if "referred_id" not in frame:
@@ -349,7 +349,7 @@ def _circular(frame: pd.DataFrame) -> Iterator[str]:
     own = positions(frame["referred_id"], pd.Index(recommends.categories)) == recommends.codes
     own &= (joins.codes >= 0).to_numpy()
     if own.any():
-        yield f"a customer has referred himself in {_rows(own)}, for example {examples(frame['customer_id'][own])}"
+        yield f"a customer has referred themselves in {_rows(own)}, for example {examples(frame['customer_id'][own])}"
 
 
 def _rows(wrong: npt.NDArray[np.bool_]) -> str:

@@ -40,7 +40,7 @@ _HEADING: Final = "the relationship ledgers cannot be used as they are (rows are
 
 @dataclass(frozen=True, eq=False)
 class Ledgers:
-    """What is known of the relationship with each customer beside his purchases. Immutable; made by `Ledgers.read`.
+    """What is known of the relationship with each customer beside their purchases. Immutable; made by `Ledgers.read`.
 
     Attributes
     ----------
@@ -121,7 +121,7 @@ class Ledgers:
         ------
         DataError
             Once, with a list of everything found: a column missing, ids or times missing, amounts that are missing,
-            negative or no numbers, a customer with two acquisition costs, one who referred himself or was referred
+            negative or no numbers, a customer with two acquisition costs, one who referred themselves or was referred
             twice, and customers unknown to the histories.
 
         Examples
@@ -158,7 +158,7 @@ class Ledgers:
         return ledgers
 
     def activity(self, histories: Histories, *, customers: Iterable[object] | None = None) -> pd.DataFrame:
-        """Return what happened with each customer from the day of his first purchase to the day observation ended.
+        """Return what happened with each customer from the day of their first purchase to the day observation ended.
 
         Parameters
         ----------
@@ -173,7 +173,7 @@ class Ledgers:
         -------
         DataFrame
             By customer id, in the order of the histories: ``returns`` (rows), ``returned_orders`` (days with a return,
-            at most as many as he has orders), ``returned_value``, ``service_contacts``, ``campaign_contacts``,
+            at most as many as they have orders), ``returned_value``, ``service_contacts``, ``campaign_contacts``,
             ``campaign_days`` (days on which campaigns reached anybody), ``referrals``: zero where there are none, NaN
             where there is no such ledger; ``acquisition_cost`` (NaN if unknown) and ``acquisition_channel`` (missing if
             unknown).

@@ -1,7 +1,7 @@
 """Repeat purchases by period: what the customers of a training window did, week by week, in it and after it.
 
 Periods are counted from the instant up to which T is measured, so that purchases and the ages of the customers share
-one clock: a purchase belongs to the first period at whose end the customer is as old as he was at the purchase. With
+one clock: a purchase belongs to the first period at whose end the customer is as old as they were at the purchase. With
 exact times a purchase at the very end of a period belongs to the next one, as at the end of training.
 """
 

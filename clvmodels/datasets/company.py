@@ -1,9 +1,9 @@
 """A company with all relationship ledgers, simulated with known truth.
 
-Story: customers of three segments come over three channels in the first 18 months of two and a half years. While he is
-a customer, each buys at his own rate and stays for his own time (Pareto/NBD), spends his own mean (Gamma-Gamma), sends
-back his own share of orders (beta-binomial) and calls his own number of times an order (gamma-Poisson); campaigns
-reach him whether he is still a customer or not, and some customers are recommended by others.
+Story: customers of three segments come over three channels in the first 18 months of two and a half years. While
+they are customers, each buys at their own rate and stays for their own time (Pareto/NBD), spends their own mean
+(Gamma-Gamma), sends back their own share of orders (beta-binomial) and calls their own number of times an order (gamma-Poisson); campaigns
+reach them whether they are still a customer or not, and some customers are recommended by others.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ class Truth:
     Attributes
     ----------
     customers
-        By customer id: ``purchase_rate`` (a week, while he is a customer), ``alive`` (still a customer at the end),
+        By customer id: ``purchase_rate`` (a week, while they are a customer), ``alive`` (still a customer at the end),
         ``return_rate`` (share of orders returned), ``contact_rate`` (service contacts an order), ``order_value`` (its
         mean).
     parameters
@@ -285,7 +285,7 @@ def _leaves(people: pd.DataFrame, traits: Traits) -> Array:
 
 
 def _orders(people: pd.DataFrame, traits: Traits, nature: pd.DataFrame, generator: np.random.Generator) -> pd.DataFrame:
-    """Return the transactions by customer: the one he comes with, and those he makes at random until he leaves."""
+    """Return the transactions by customer: the one they come with, and those they make at random until they leave."""
     come = people["day"].to_numpy()
     span = np.minimum(_leaves(people, traits), DAYS) - come
     repeat = np.repeat(np.arange(len(people)), generator.poisson(traits.purchase_rate * span / DAYS_A_WEEK))

@@ -38,8 +38,8 @@ NORMAL_90: Final = 1.6448536269514722
 def frequency_fit(fits: OneOrMany[TransactionFit], histories: Histories, *, most: int = 7) -> pd.DataFrame:
     """Return how many customers have 0, 1, 2, ... repeat purchases, and how many were to be expected.
 
-    Each customer counts with his own time of observation T; what he did in it does not enter (Fader, Hardie & Lee 2005,
-    Marketing Science 24(2), figure 1).
+    Each customer counts with their own time of observation T; what they did in it does not enter (Fader, Hardie &
+    Lee (2005), Marketing Science 24(2), figure 1).
 
     Parameters
     ----------

@@ -244,7 +244,7 @@ def _correlation(x: Array, value: Array) -> float:
 def _without_one(x: Array, value: Array) -> float:
     """Return the correlation without the customer who changes it most.
 
-    Leaving out one of n customers takes n / (n - 1) times the product of his deviations from a sum of products.
+    Leaving out one of n customers takes n / (n - 1) times the product of their deviations from a sum of products.
 
     Examples
     --------

@@ -70,7 +70,7 @@ def distributions(fit: TransactionFit, histories: Histories, t: Duration, observ
 
     Notes
     -----
-    Log score and CRPS are proper: nobody can better his expected score by saying something else than what he believes.
+    Log score and CRPS are proper: nobody betters their expected score by saying something else than what they believe.
     Source: Gneiting & Raftery (2007), JASA 102, eqs. 20 and 21; Czado, Gneiting & Held (2009), Biometrics 65, for
     counts.
 

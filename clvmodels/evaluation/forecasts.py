@@ -69,7 +69,7 @@ def naive_forecasts(holdout: Holdout, last_period: Array) -> dict[str, Forecast]
     -----
     ``history rate``: customers go on at the rate of repeat purchases that they have had, x / T. ``last period``: they
     do again what they did in the last window. ``zero``: nobody buys again. Each order has the mean value of the
-    customer's orders so far, the first one included; of all customers' orders, where none of his has a known value.
+    customer's orders so far, the first one included; of all customers' orders, where none of theirs has a known value.
     ``past spend`` ranks customers by the sum of their orders so far, as many lists of key customers do, and foretells
     no number; it is one ranking for purchases and for revenue.
     """

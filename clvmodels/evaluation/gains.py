@@ -21,7 +21,7 @@ def gains(score: ArrayLike, outcome: ArrayLike, steps: int = 100) -> pd.DataFram
     """Return the share of an outcome that the top share of customers by score make.
 
     Customers with equal scores are taken in no order: each of them counts with the mean of all of them. A share that
-    ends within a customer takes a part of him.
+    ends within a customer takes a part of them.
 
     Parameters
     ----------

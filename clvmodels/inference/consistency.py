@@ -1,7 +1,7 @@
 """Laws that every model keeps, whatever its story: checked at its example's parameters.
 
 They need no published figures: each says that two of the model's own functions, which were derived and written apart,
-agree. Whoever adds a model to the registry is held to them by the contract tests; whoever writes his own asks
+agree. Whoever adds a model to the registry is held to them by the contract tests; whoever writes their own asks
 `check_model`. Times are counted in mean times between purchases, so that the unit of the example does not matter.
 """
 

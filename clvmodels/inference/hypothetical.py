@@ -67,8 +67,8 @@ def history_grid(T: float, most: int, steps: int) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        ``frequency``, ``time_since_last``, ``recency`` and ``T``. Who has no repeat purchase bought last when he was
-        acquired: for him there is one row, of time T.
+        ``frequency``, ``time_since_last``, ``recency`` and ``T``. Who has no repeat purchase bought last when they were
+        acquired: for them there is one row, of time T.
 
     Examples
     --------

@@ -1,7 +1,7 @@
 """Rates of single customers, shrunk to the population: what is seen of each is weighed with what all are like.
 
-Story: the events of a customer are Poisson at his own rate ~ Gamma(shape, rate), or they happen in each of his trials
-with his own probability ~ Beta(a, b). The population is fitted by maximum likelihood; given it, the rate of each
+Story: the events of a customer are Poisson at their own rate ~ Gamma(shape, rate), or happen in each of their trials
+with their own probability ~ Beta(a, b). The population is fitted by maximum likelihood; given it, the rate of each
 customer has a posterior in closed form. Where customers differ no more than by chance, all have the pooled rate.
 
 Source: Efron & Morris (1975), Journal of the American Statistical Association 70(350), on shrinkage; Tarone (1979),
@@ -40,7 +40,7 @@ LEAST_CURVATURE: Final = 0.1
 
 @dataclass(frozen=True)
 class _Family:
-    """Rates of a population, and what a customer's events say about his. `psi` are two numbers on the last axis.
+    """Rates of a population, and what a customer's events say about theirs. `psi` are two numbers on the last axis.
 
     Attributes
     ----------

@@ -21,7 +21,7 @@ _MOST_PURCHASES = 1e9
 def events(traits: Traits, duration: Array, generator: np.random.Generator) -> Events:
     """Simulate the purchases of customers who are alive at time 0, each for their own duration.
 
-    Purchases are a Poisson process; a customer stops at the end of his lifetime or with his last purchase.
+    Purchases are a Poisson process; a customer stops at the end of their lifetime or with their last purchase.
     """
     active = np.minimum(duration, traits.lifetime)
     if not float(np.sum(traits.purchase_rate * active)) <= _MOST_PURCHASES:

@@ -2,8 +2,8 @@
 
 A customer buys at rate lambda ~ Gamma(r, alpha) while alive, and leaves with probability p ~ Beta(a, b) at each of the
 opportunities to do so. The models differ in the number k of opportunities that a customer with x repeat purchases has
-survived if he is still alive: k = x if he may leave after each repeat purchase (BG/NBD), k = x + 1 if also after the
-first one (MBG/NBD). All functions here take k beside x.
+survived if they are still alive: k = x if they may leave after each repeat purchase (BG/NBD), k = x + 1 if also after
+the first one (MBG/NBD). All functions here take k beside x.
 
 Source: Fader, Hardie & Lee (2005), Marketing Science 24(2); Batislam, Denizel & Filiztekin (2007), International
 Journal of Research in Marketing 24(3).

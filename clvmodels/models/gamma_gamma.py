@@ -1,7 +1,7 @@
 """Gamma-Gamma: the value of an order varies around each customer's own mean, and the means vary across customers.
 
-Story: a customer's orders are Gamma(p, nu) with his own nu ~ Gamma(q, v); v is a rate in the unit of money. Spend is
-independent of how often he buys. Parametrised so that q > 1: the population mean p v / (q - 1) is finite.
+Story: a customer's orders are Gamma(p, nu) with their own nu ~ Gamma(q, v); v is a rate in the unit of money. Spend is
+independent of how often they buy. Parametrised so that q > 1: the population mean p v / (q - 1) is finite.
 
 Source: Colombo & Jiang (1999), Journal of Interactive Marketing 13(3); Fader, Hardie & Lee (2005), JMR 42(4); Fader &
 Hardie (2013), The gamma-gamma model of monetary value, note 025.
@@ -32,7 +32,7 @@ QUANTITIES: Final = (
     Quantity("mean_spend", "mean value of an order, over customers", ("LogNormal", {"mu": 4.0, "sigma": 2.5})),
     Quantity(
         "order_cv",
-        "coefficient of variation of a customer's orders around his own mean",
+        "coefficient of variation of a customer's orders around their own mean",
         ("LogNormal", {"mu": -0.7, "sigma": 0.75}),
     ),
     Quantity(

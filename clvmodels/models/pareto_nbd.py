@@ -137,7 +137,7 @@ def expected_purchases(theta: Array, x: Array, T: Array, t: Array) -> Array:
 def pmf(theta: Array, x: Array, T: Array, t: Array, n: Array) -> Array:
     """Return P(n purchases in (T, T+t]) of a customer alive at T.
 
-    He stays through and buys n times, or leaves at tau and has bought n times by then:
+    They stay through and buy n times, or leave at tau and have bought n times by then:
     NBD(n; t) P(alive at T+t) + int_0^t NBD(n; tau) f(tau) dtau, f the density of the time of leaving.
     """
     r, alpha, s, beta = np.moveaxis(theta, -1, 0)

@@ -127,20 +127,20 @@ class Quantity:
 
 @dataclass(frozen=True)
 class Traits:
-    """What a simulated customer is like, given that he is alive: shape (customers,) each.
+    """What a simulated customer is like, given that they are alive: shape (customers,) each.
 
     Attributes
     ----------
     purchase_rate
         Purchases per unit of time.
     lifetime
-        Time at which he leaves, counted from now; infinite if he does not leave by the clock.
+        Time at which they leave, counted from now; infinite if they do not leave by the clock.
     last_purchase
-        Number of purchases after which he leaves, counted from now; infinite if purchases do not make him leave.
+        Number of purchases after which they leave, counted from now; infinite if purchases do not make them leave.
 
     Examples
     --------
-    One who leaves after 20 units of time, and one whom his third purchase makes leave:
+    One who leaves after 20 units of time, and one whom their third purchase makes leave:
 
     >>> import numpy as np
     >>> Traits(np.array([0.1, 0.2]), lifetime=np.array([20.0, np.inf]), last_purchase=np.array([np.inf, 3.0])).lifetime

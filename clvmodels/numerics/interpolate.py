@@ -1,6 +1,6 @@
 """A smooth function of (x, T), under one or many draws of the parameters, from its values at few points.
 
-For one x the future of a customer who is alive is an analytic function of T, his age, whose singularities lie at
+For one x the future of a customer who is alive is an analytic function of T, their age, whose singularities lie at
 T = -scale and beyond. In log(1 + T / scale) it is analytic in the strip of half-width pi, so that a Chebyshev
 interpolant converges geometrically, the faster the narrower the range of ages: 8 to 32 points are good to about 1e-11.
 The points are the same for all draws. Each interpolant is checked by the size of its last coefficients; one that fails

@@ -205,7 +205,7 @@ LABELS: Final[Mapping[str, tuple[str, str]]] = {
         "Die wertvollsten {at} der Kunden sind {peak} wert; die übrigen mindern das um {loss} auf {total}.",
     ),
     "whale_no_loss": (
-        "No customer is expected to cost more than he brings; together they are worth {total}.",
+        "No customer is expected to cost more than they bring; together they are worth {total}.",
         "Kein Kunde kostet voraussichtlich mehr, als er bringt; zusammen sind sie {total} wert.",
     ),
     "lorenz_curve": (

@@ -1,4 +1,4 @@
-"""Customers still to be acquired: what future cohorts are worth, when one pays back, and what he may cost at most.
+"""Customers still to be acquired: what future cohorts are worth, when one pays back, and what they may cost at most.
 
 Dynamic customer equity is static equity plus the value of future cohorts; the two are never added up silently.
 Source: Gupta, Lehmann & Stuart (2004), JMR 41(1); Wiesel, Skiera & Villanueva (2008), Journal of Marketing 72(2).
@@ -43,9 +43,9 @@ class Acquisition:
     future
         Net value of the customers still to be acquired.
     highest_cost
-        Acquisition cost of a customer at which he just pays.
+        Acquisition cost of a customer at which they just pay.
     payback_years
-        Years until a new customer has brought back his acquisition cost, discounted; infinite if never.
+        Years until a new customer has brought back their acquisition cost, discounted; infinite if never.
     """
 
     table: pd.DataFrame
@@ -111,9 +111,9 @@ def acquisition(book: Book, customers: Sequence[float]) -> Acquisition:
 
 
 def payback_years(book: Book) -> float:
-    """Return after how many years a new customer has brought back his acquisition cost, discounted, on average.
+    """Return after how many years a new customer has brought back their acquisition cost, discounted, on average.
 
-    Zero if the first order does; infinite if he never does. Between the twelfths of a year it is interpolated.
+    Zero if the first order does; infinite if they never do. Between the twelfths of a year it is interpolated.
     """
     new = book.new_customer
     open_ = new.acquisition_cost - new.first_order

@@ -64,7 +64,7 @@ class Assumptions:
 
     Those in money or a share may be one number, ``{"by": "segment", "rates": {...}}`` or ``{"column": "..."}``, a
     column of the customers. Where there are also columns of that name and ``_sd`` (of what each customer has by
-    himself) or ``_common_sd`` (of what all have in common), intervals allow for it.
+    themselves) or ``_common_sd`` (of what all have in common), intervals allow for it.
 
     Attributes
     ----------
@@ -86,7 +86,7 @@ class Assumptions:
     contacts_per_order, contacts_per_year, service_cost
         Contacts with the service an order, and a living customer and year, and the cost of one.
     maintenance_cost, loyalty_cost
-        Cost of keeping one living customer, and of his bonuses, for a year, in money.
+        Cost of keeping one living customer, and of their bonuses, for a year, in money.
     campaigns_per_year, contact_cost
         How often a customer is contacted a year, alive or not, and the cost of one contact.
     referrals_per_year, referral_value

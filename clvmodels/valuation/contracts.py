@@ -35,7 +35,7 @@ Array = NDArray[np.float64]
 
 
 def retention(gamma: float, delta: float, renewal: ArrayLike) -> Array:
-    """Return the sBG probability that a customer who faces his n-th renewal renews.
+    """Return the sBG probability that a customer who faces their n-th renewal renews.
 
     Parameters
     ----------
@@ -125,14 +125,14 @@ def discounted_lifetime(gamma: float, delta: float, discount_rate: float) -> flo
 
 
 def residual_value(gamma: float, delta: float, renewal: ArrayLike, discount_rate: float, payment: float = 1.0) -> Array:
-    """Return what an sBG customer is expected to pay from his n-th renewal on, right before it; with payment 1, DERL.
+    """Return what an sBG customer is expected to pay from their n-th renewal on, right before it; with payment 1, DERL.
 
     Parameters
     ----------
     gamma, delta
         Of the beta distribution of the probability of leaving at a renewal; both positive.
     renewal
-        n, from 1: he has renewed n - 1 times; any shape.
+        n, from 1: they have renewed n - 1 times; any shape.
     discount_rate
         Effective, for one period of the contract.
     payment

@@ -132,8 +132,8 @@ class CustomerValues(ABC):
         Parameters
         ----------
         process, seed
-            As of `draws`: without it, what the customer is worth on average over his possible futures; with it, what he
-            will really bring.
+            As of `draws`: without it, what the customer is worth on average over their possible futures; with it,
+            what they will really bring.
 
         Returns
         -------

@@ -73,11 +73,11 @@ class EngineChanges:
     opening, closing, restated
         The valuations at the two closings, and the histories at the opening as the closing tells them, if given.
     base
-        That of the opening as the closing tells it. Beside each customer stand his purchases at the closing.
+        That of the opening as the closing tells it. Beside each customer stand their purchases at the closing.
     restated_from
         That of the opening, where `base` tells another.
     now
-        The customers of the closing. Beside each stands what `base` knew of him.
+        The customers of the closing. Beside each stands what `base` knew of them.
     time
         The time between the closings.
     """

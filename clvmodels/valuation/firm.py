@@ -79,15 +79,15 @@ class Growth:
 class Firm:
     """The value of a firm's customers, present and future.
 
-    Retention and rate are given a year and converted to quarters: r^(1/4) and (1 + i)^(1/4) - 1. A customer brings his
-    first margin a quarter after he came. New customers come continuously.
+    Retention and rate are given a year and converted to quarters: r^(1/4) and (1 + i)^(1/4) - 1. A customer brings the
+    first margin a quarter after they came. New customers come continuously.
 
     Attributes
     ----------
     customers
         How many there are now, in the unit of `growth.alpha` (heads, or millions, which give values in millions).
     quarterly_margin
-        What a customer brings a quarter, before the cost of his acquisition.
+        What a customer brings a quarter, before the cost of their acquisition.
     acquisition_cost
         Of one customer.
     retention

@@ -45,7 +45,7 @@ __all__ = [
 OWN: Final = "_sd"
 COMMON: Final = "_common_sd"
 """What columns with the standard deviations of a rate have in their names after that of the rate: of what each customer
-has by himself, and of what all have in common."""
+has by themselves, and of what all have in common."""
 
 Array = NDArray[np.float64]
 Driver = Literal["sales", "orders", "living years", "calendar years"]

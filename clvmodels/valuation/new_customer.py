@@ -1,4 +1,4 @@
-"""The customer who has just been acquired: what he will do, and what he is worth."""
+"""The customer who has just been acquired: what they will do, and what they are worth."""
 
 from __future__ import annotations
 

@@ -231,7 +231,7 @@ def drawn_rates(
     """Return the rates of some customers, those that are not sure drawn at random.
 
     What is common to all moves the mean of each customer, by a lognormal factor or, of a share, in its log odds; what
-    is his own is drawn around it, from a gamma or, of a share, a beta distribution. The means of the draws are those
+    is their own is drawn around it, from a gamma or, of a share, a beta distribution. The means of the draws are those
     that are stated (of shares with something in common, nearly).
 
     Parameters

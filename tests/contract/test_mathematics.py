@@ -74,7 +74,7 @@ def test_a_higher_rate_lowers_value(model, theta):
 
 
 def test_survival_composes_over_time(model, fit, theta):
-    """A silent customer's P(alive) at T + t equals what is expected of him at T, given no purchase until then."""
+    """A silent customer's P(alive) at T + t equals what is expected of them at T, given no purchase until then."""
     rfm = as_histories()
     later = as_histories((X, T_X, T + 10.0))
     silence = fit.probability_of_purchases(rfm, "10 weeks", n=0)["mean"].to_numpy()

@@ -305,7 +305,7 @@ class TestRefusing:
             "acquisition: cost is negative in 1 row (3); write what it is worth or costs as a positive amount",
             f"acquisition: customer_id names 1 customer {once} '00007'; there is one row a customer",
             f"referrals: referred_id names 1 customer {once} '00012'; there is one referral a customer",
-            "referrals: a customer has referred himself in 1 row (2), for example '00012'",
+            "referrals: a customer has referred themselves in 1 row (2), for example '00012'",
             "returns: customer_id names 2 customers unknown to the histories, in 2 rows, for example '99', '98'",
         ]
         assert sum(finding.startswith("service: there is no file") for finding in findings) == 1
@@ -342,7 +342,7 @@ class TestRefusing:
 
     def test_referring_each_other_under_ids_of_two_kinds(self) -> None:
         table = pd.DataFrame({"customer_id": [1, 2], "referred_id": ["1", "3"], "time": ["2024-01-02"] * 2})
-        assert refused(referrals=table) == ["referrals: a customer has referred himself in 1 row (1), for example 1"]
+        assert refused(referrals=table) == ["referrals: a customer has referred themselves in 1 row (1), for example 1"]
 
     def test_cents_beside_euros(self, rfm: Histories, returns: pd.DataFrame, acquisition: pd.DataFrame) -> None:
         cents = Ledgers.read(returns=returns.assign(value=100 * returns["value"]))

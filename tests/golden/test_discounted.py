@@ -93,7 +93,7 @@ def test_value_is_a_martingale():
     later = residual(fit.model, fit.estimate, x + count, at + wait, [discounting(terms, "week")])[0][:, 0]
     later *= fit.model.p_alive(fit.estimate, x + count, last, at + wait)
     value = alive * (bought + discount_factor(terms, "week", np.array(wait)) * later)
-    # A customer who has left already buys no more, but is not known to have left: his D later counts too.
+    # A customer who has left already buys no more, but is not known to have left: their D later counts too.
     silent = residual(fit.model, fit.estimate, np.array([x]), np.array([T + wait]), [discounting(terms, "week")])[0][
         0, 0
     ]

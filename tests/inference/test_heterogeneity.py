@@ -63,7 +63,7 @@ def test_dropout(model):
         1,
         2,
         5,
-    ):  # P(more than n purchases until he leaves | alive after the first one) = E[(1 - p)^(n + stood)] / born
+    ):  # P(more than n purchases until they leave | alive after the first one) = E[(1 - p)^(n + stood)] / born
         power = n + stood
         left, _ = integrate.quad(lambda p, k=power: k * (1.0 - p) ** (k - 1) * share_above(p), 0.0, 1.0)
         assert within_chance((traits.last_purchase > n).mean(), (1.0 - left) / born)

@@ -1,4 +1,4 @@
-"""P(alive) along one customer's life is that of his history as it stood, by lifetimes and by formulas of their own."""
+"""P(alive) along one customer's life is that of the history as it stood, by lifetimes and by formulas of their own."""
 
 from __future__ import annotations
 

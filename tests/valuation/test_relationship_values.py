@@ -132,7 +132,7 @@ def test_pay_back(book):
     )
     whole = round(12 * years) / 12
     more = book.with_assumptions(book.assumptions.replace({"acquisition_cost": 1.01 * new.post_acquisition_value}))
-    assert 0.0 < payback_years(more) < np.inf  # campaigns go on when he has left, and cost some of it again
+    assert 0.0 < payback_years(more) < np.inf  # campaigns go on when they have left, and cost some of it again
     horizon = book.with_assumptions(book.assumptions.replace({"horizon": f"{365 * whole} days"})).new_customer
     assert horizon.repeat == pytest.approx(0.5 * new.repeat, rel=0.05)
 

@@ -57,9 +57,9 @@ def customer_history(
     ax: Axes | None = None,
     return_data: bool = False,
 ) -> Drawn:
-    """Draw one customer's P(alive) over time, with his purchases.
+    """Draw one customer's P(alive) over time, with their purchases.
 
-    At each time it is computed from the history as it stood then: it falls while he is silent, and each purchase lifts
+    At each time it is computed from the history of then: it falls while they are silent, and each purchase lifts
     it. After the end of observation (dashed) nothing more is known: neither purchases nor that there were none.
 
     Parameters

@@ -124,7 +124,7 @@ def conditional_spend(
     ax: Axes | None = None,
     return_data: bool = False,
 ) -> Drawn:
-    """Draw the expected value of a customer's next order against the mean of those he made.
+    """Draw the expected value of a customer's next order against the mean of those they made.
 
     The fewer orders were seen, the flatter the line: their mean counts less, and that of the population more.
 

@@ -218,5 +218,5 @@ def _said(curve: concentration.WhaleCurve, currency: str) -> _Said:
     return _Said(
         peak=f"Peak: {peak}{share}, from {100.0 * curve.peak_at:.1f} % of the customers",
         loss=f"The others cost more than they bring: {loss}",
-        total=f"Customer equity: {total}{'; no customer costs more than he brings' * (not curve.loss)}",
+        total=f"Customer equity: {total}{'; no customer costs more than they bring' * (not curve.loss)}",
     )

@@ -82,7 +82,7 @@ def test_whale_curve_of_the_cohort_after_costs(costly):
 def test_whale_curve_without_losses(book):
     ax, table = whale(book, return_data=True)
     assert not ax.collections
-    assert "no customer costs more than he brings" in said(ax)
+    assert "no customer costs more than they bring" in said(ax)
     assert table["share"].is_monotonic_increasing
 
 
