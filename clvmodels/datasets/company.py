@@ -2,8 +2,9 @@
 
 Story: customers of three segments come over three channels in the first 18 months of two and a half years. While
 they are customers, each buys at their own rate and stays for their own time (Pareto/NBD), spends their own mean
-(Gamma-Gamma), sends back their own share of orders (beta-binomial) and calls their own number of times an order (gamma-Poisson); campaigns
-reach them whether they are still a customer or not, and some customers are recommended by others.
+(Gamma-Gamma), sends back their own share of orders (beta-binomial) and calls their own number of times an order
+(gamma-Poisson); campaigns reach them whether they are still a customer or not, and some customers are recommended by
+others.
 """
 
 from __future__ import annotations

@@ -149,8 +149,8 @@ class Fit:
         >>> import clvmodels as clv
         >>> print(clv.GammaGamma().from_params({"p": 6.25, "q": 3.74, "v": 15.44}).describe())
         Gamma-Gamma: parameters given, not fitted.
-        An order is worth 35.22 on average over customers; a customer's orders vary around their own mean with a
-        coefficient of variation of 0.4, and the means vary across customers with one of 0.76.
+        An order is worth 35.22 on average over customers.
+        A customer's orders vary around their own mean with a coefficient of variation of 0.4, and the means vary across customers with one of 0.76.
         """
         return describe.in_words(self)
 

@@ -160,9 +160,11 @@ def _short(horizon: str) -> str:
     Examples
     --------
     >>> _short("10 years"), _short("indefinitely")
-    ('10', 'for\never')
+    ('10', 'no\nend')
     """
     number, _, unit = horizon.partition(" ")
+    if not unit:  # there is no room for the word
+        return "no\nend"
     return number if unit in {"year", "years"} else horizon.replace(" ", "\n")
 
 

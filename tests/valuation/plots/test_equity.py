@@ -32,7 +32,7 @@ def test_equity_by_horizon_of_the_cohort(book):
     assert table["value"].iloc[-1] == pytest.approx(1_100_633, abs=1)
     assert table["horizon"].tolist() == [f"{n} year{'s' * (n > 1)}" for n in HORIZONS] + ["indefinitely"]
     assert [bar.get_height() for bar in ax.patches] == table["value"].tolist()
-    assert labels(ax.xaxis) == [*map(str, HORIZONS), "for\never"]
+    assert labels(ax.xaxis) == [*map(str, HORIZONS), "no\nend"]
     assert said(ax)[0] == "20.1 %"
 
 
