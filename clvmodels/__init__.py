@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from clvmodels.evaluation.tracking import track as track
     from clvmodels.inference.consistency import check_model as check_model
     from clvmodels.inference.estimator import SpendEstimator, TransactionEstimator
-    from clvmodels.inference.fit import Fit as Fit
+    from clvmodels.inference.kinds import Fit as Fit
     from clvmodels.inference.migration.lifetimes import from_lifetimes as from_lifetimes
     from clvmodels.inference.migration.pymc_marketing import from_pymc_marketing as from_pymc_marketing
     from clvmodels.inference.priors import Priors
@@ -54,7 +54,7 @@ if TYPE_CHECKING:
 _ROOMS: Final = {
     "Assumptions": "clvmodels.valuation.assumptions",
     "Book": "clvmodels.valuation.book",
-    "Fit": "clvmodels.inference.fit",
+    "Fit": "clvmodels.inference.kinds",
     "Histories": "clvmodels.data.histories",
     "Holdout": "clvmodels.data.holdout",
     "Ledgers": "clvmodels.data.ledgers",

@@ -18,7 +18,7 @@ from clvmodels.inference.posterior import Target
 from clvmodels.models.specification import Array
 
 if TYPE_CHECKING:
-    from clvmodels.inference.bayes import SamplerSettings
+    from clvmodels.inference.sampler_settings import SamplerSettings
 
 __all__ = ["Mode", "PosteriorDraws", "advi", "laplace", "mode", "nuts"]
 

@@ -16,6 +16,7 @@ from clvmodels.inference import predictions, simulation
 from clvmodels.inference.fit import Fit
 from clvmodels.inference.parameters import Parameters
 from clvmodels.models.specification import TransactionModel
+from clvmodels.pictures import picture
 from clvmodels.units import Duration, Unit, duration
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ _MOST_CUSTOMERS = 10**9
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class TransactionFit(Fit):
+class TransactionFit(Fit, of=TransactionModel):
     """A fitted model of transactions: when customers buy, and when they leave."""
 
     model: TransactionModel
@@ -483,9 +484,6 @@ class TransactionFit(Fit):
         >>> fit.plot().get_title("left")
         'How often customers buy'
         """
-        from clvmodels.inference.plots.heterogeneity import heterogeneity
-        from clvmodels.inference.plots.predictive import posterior_predictive
-
         if histories is None:
-            return heterogeneity(self, ax=ax, return_data=return_data)
-        return posterior_predictive(self, histories, ax=ax, return_data=return_data)
+            return picture("heterogeneity")(self, ax=ax, return_data=return_data)
+        return picture("posterior_predictive")(self, histories, ax=ax, return_data=return_data)
