@@ -22,8 +22,8 @@ from clvmodels.errors import DataWarning
 from clvmodels.evaluation.ages import condensed, scale_of
 from clvmodels.evaluation.bands import count_band
 from clvmodels.inference.one_or_many import OneOrMany, named_fits
-from clvmodels.inference.simulation import new_customers
 from clvmodels.models.derived import interpolate_over_age
+from clvmodels.models.simulation import new_customers
 from clvmodels.numerics.threads import blocks
 from clvmodels.pictures import picture
 

@@ -14,7 +14,6 @@ from clvmodels.arguments import require_choice, require_seed
 from clvmodels.data.histories import Histories
 from clvmodels.data.required import require_histories
 from clvmodels.errors import FitError, FitWarning, ParameterError
-from clvmodels.inference.ascent import Optimum
 from clvmodels.inference.bayes import BayesMethod, draw, pymc_model_of, split
 from clvmodels.inference.binning import binning_error, refine
 from clvmodels.inference.diagnostics import Diagnostics, diagnose, diagnose_weights
@@ -27,6 +26,7 @@ from clvmodels.inference.sampler_settings import Sampler, SamplerSettings
 from clvmodels.inference.spend_fit import SpendFit
 from clvmodels.inference.transaction_fit import TransactionFit
 from clvmodels.models.specification import Array, Model, SpendModel, TransactionModel
+from clvmodels.numerics.maximisation import Optimum
 from clvmodels.units import Unit, parse_unit
 
 if TYPE_CHECKING:

@@ -22,8 +22,8 @@ from clvmodels.data.statistics import TRANSACTIONS
 from clvmodels.errors import FitError
 from clvmodels.inference.parameters import Parameters, distinct_histories
 from clvmodels.inference.protocols import Fitted
-from clvmodels.inference.simulation import future_counts
 from clvmodels.models.derived import ConditionalOnAlive, interpolate_over_age, pmf, purchases, survive
+from clvmodels.models.simulation import future_counts
 from clvmodels.models.specification import Array, SpendModel, TransactionModel
 from clvmodels.numerics.distinct import DistinctRows, distinct_rows
 from clvmodels.numerics.interpolate import AgeInterpolant, spans

@@ -12,9 +12,10 @@ from clvmodels.data.engine import EngineTable
 from clvmodels.data.histories import Histories
 from clvmodels.data.required import require_histories
 from clvmodels.errors import FitError, UnitError
-from clvmodels.inference import predictions, simulation
+from clvmodels.inference import predictions
 from clvmodels.inference.fit import Fit
 from clvmodels.inference.parameters import Parameters
+from clvmodels.inference.simulated_histories import simulated_histories
 from clvmodels.models.specification import TransactionModel
 from clvmodels.pictures import picture
 from clvmodels.units import Duration, Unit, duration
@@ -470,7 +471,7 @@ class TransactionFit(Fit, of=TransactionModel):
         """
         number, span = require_whole("customers", customers, high=_MOST_CUSTOMERS, error=FitError), self.time(t)
         require_seed(seed, FitError)
-        return simulation.histories(self.model, self.estimate, number, span, self.unit, seed)
+        return simulated_histories(self.model, self.estimate, number, span, self.unit, seed)
 
     def plot(self, histories: Histories | None = None, *, ax: Axes | None = None, return_data: bool = False) -> Drawn:
         """Draw how customers differ in how often they buy; beside histories, how often they would have bought.

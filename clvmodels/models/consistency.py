@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from scipy import special
 
-from clvmodels.inference.simulation import events, new_customers
 from clvmodels.models.derived import residual
+from clvmodels.models.simulation import events, new_customers
 from clvmodels.models.specification import Array, TransactionModel
 from clvmodels.numerics.quadrature import Weighting, log_integral_of_peak
 

@@ -7,12 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from clvmodels.data.histories import Histories
 from clvmodels.errors import FitError
 from clvmodels.models.specification import Array, Traits, TransactionModel
-from clvmodels.units import Unit
 
-__all__ = ["Events", "events", "future_counts", "histories", "new_customers"]
+__all__ = ["Events", "events", "future_counts", "new_customers"]
 
 _MOST_PURCHASES = 1e9
 """Of all customers, or of one in the future: more do not go into the memory, or into the generator."""
@@ -104,25 +102,3 @@ def new_customers(
     traits = model.draw_traits(theta, nothing, nothing, generator)
     simulated = events(traits, np.where(born, duration, 0.0), generator)
     return Events(simulated.customer, simulated.time, simulated.alive & born), traits.purchase_rate
-
-
-def histories(
-    model: TransactionModel, theta: Array, customers: int, duration: float, unit: Unit, seed: int
-) -> Histories:
-    """Return histories of new customers observed for `duration`, with the truth as attributes."""
-    import pandas as pd
-
-    simulated, rate = new_customers(model, theta, np.full(customers, duration), np.random.default_rng(seed))
-    last = np.zeros(customers)
-    np.maximum.at(last, simulated.customer, simulated.time)
-    table = pd.DataFrame(
-        {
-            "customer_id": np.arange(customers),
-            "frequency": np.bincount(simulated.customer, minlength=customers).astype(float),
-            "recency": last,
-            "T": duration,
-            "purchase_rate": rate,
-            "alive": simulated.alive,
-        }
-    )
-    return Histories.from_frame(table, unit=unit)
