@@ -26,12 +26,12 @@ if TYPE_CHECKING:
     from clvmodels.evaluation.compare import compare as compare
     from clvmodels.evaluation.dependence import frequency_classes as frequency_classes
     from clvmodels.evaluation.tracking import track as track
-    from clvmodels.inference.consistency import check_model as check_model
     from clvmodels.inference.estimator import SpendEstimator, TransactionEstimator
-    from clvmodels.inference.fit import Fit as Fit
+    from clvmodels.inference.kinds import Fit as Fit
     from clvmodels.inference.migration.lifetimes import from_lifetimes as from_lifetimes
     from clvmodels.inference.migration.pymc_marketing import from_pymc_marketing as from_pymc_marketing
     from clvmodels.inference.priors import Priors
+    from clvmodels.models.consistency import check_model as check_model
     from clvmodels.valuation.assumptions import Assumptions as Assumptions
     from clvmodels.valuation.book import Book as Book
     from clvmodels.valuation.book import value as value
@@ -54,12 +54,12 @@ if TYPE_CHECKING:
 _ROOMS: Final = {
     "Assumptions": "clvmodels.valuation.assumptions",
     "Book": "clvmodels.valuation.book",
-    "Fit": "clvmodels.inference.fit",
+    "Fit": "clvmodels.inference.kinds",
     "Histories": "clvmodels.data.histories",
     "Holdout": "clvmodels.data.holdout",
     "Ledgers": "clvmodels.data.ledgers",
     "backtest": "clvmodels.evaluation.backtest",
-    "check_model": "clvmodels.inference.consistency",
+    "check_model": "clvmodels.models.consistency",
     "checks": "clvmodels.evaluation.checks",
     "compare": "clvmodels.evaluation.compare",
     "frequency_classes": "clvmodels.evaluation.dependence",

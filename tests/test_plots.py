@@ -18,6 +18,7 @@ from matplotlib.colors import to_rgb
 import clvmodels as clv
 from clvmodels.errors import ClvError, DataError
 from clvmodels.evaluation.backtest import Backtest
+from clvmodels.pictures import PICTURES, picture
 from clvmodels.style import ACTUAL, COLOURS, look, shades
 
 mpl.use("Agg")
@@ -156,6 +157,13 @@ FORMER = {"series", "name", "mean", "sd", "q05", "q50", "q95", "predicted", "out
 
 def test_all_pictures_are_here() -> None:
     assert sorted(EXAMPLES) == clv.plots.__all__
+
+
+def test_the_registry_knows_every_picture() -> None:
+    assert sorted(PICTURES) == sorted([*clv.plots.__all__, "draw_tracking"])
+    for name in clv.plots.__all__:
+        assert picture(name) is getattr(clv.plots, name)
+    assert picture("draw_tracking").__module__ == PICTURES["draw_tracking"]
 
 
 @pytest.mark.parametrize("name", [*EXAMPLES, *METHODS])

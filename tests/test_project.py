@@ -67,6 +67,65 @@ def test_imports_point_downwards() -> None:
     assert run.returncode == 0, run.stdout + run.stderr
 
 
+def imports_within(source: Path, modules: set[str]) -> set[str]:
+    """Return the modules of the package that a file imports, for types alone and inside functions too."""
+    imported: set[str] = set()
+    for node in ast.walk(ast.parse(source.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            imported |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names = {f"{node.module}.{alias.name}" for alias in node.names}
+            imported |= {name if name in modules else node.module for name in names}
+    return imported & modules
+
+
+def circles(imports: dict[str, set[str]]) -> list[list[str]]:
+    """Return the strongly connected components of two modules and more, and the modules that import themselves."""
+    reached = {module: below(module, imports) for module in imports}
+    together = {
+        module: sorted(other for other in reached[module] if module in reached[other])
+        for module in imports
+        if module in reached[module]
+    }
+    return [list(circle) for circle in sorted({tuple(members) for members in together.values()})]
+
+
+def below(module: str, imports: dict[str, set[str]]) -> set[str]:
+    """Return everything that a module imports, at first or any further hand."""
+    seen: set[str] = set()
+    waiting = [*imports[module]]
+    while waiting:
+        if (name := waiting.pop()) not in seen:
+            seen.add(name)
+            waiting += imports[name]
+    return seen
+
+
+def test_circles_are_found() -> None:
+    assert circles({"a": {"b"}, "b": {"c"}, "c": {"b", "d"}, "d": set(), "e": {"e"}}) == [["b", "c"], ["e"]]
+    assert circles({"a": {"b", "c"}, "b": {"c"}, "c": set()}) == []
+
+
+def imports_of_modules() -> dict[str, set[str]]:
+    """Return what each module imports of the package, whose front door names everything for type checkers, left out."""
+    paths = {".".join(path.relative_to(ROOT).with_suffix("").parts): path for path in sources()}
+    paths = {name.removesuffix(".__init__"): path for name, path in paths.items()}
+    modules = set(paths) - {"clvmodels"}
+    return {name: imports_within(paths[name], modules) for name in modules}
+
+
+def test_no_module_imports_itself_by_any_way() -> None:
+    imports = imports_of_modules()
+    assert sum(map(len, imports.values())) > len(imports)
+    assert circles(imports) == []
+
+
+def test_no_result_imports_a_picture() -> None:
+    for module, imported in imports_of_modules().items():
+        if re.match(r"clvmodels\.(inference|evaluation|valuation)\.(?!plots)", module):
+            assert not [name for name in imported if ".plots" in name], module
+
+
 def test_importing_the_package_is_light() -> None:
     code = f"import sys, clvmodels; print(sorted({HEAVY!r} & set(sys.modules)))"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

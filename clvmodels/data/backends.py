@@ -2,50 +2,20 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, Self
-
-import numpy as np
-import numpy.typing as npt
-
-from clvmodels.data.columns import count
-from clvmodels.data.statistics import FloatArray
-from clvmodels.errors import DataError
+from typing import TYPE_CHECKING, Protocol, Self
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
-    import pandas as pd
 
     from clvmodels.data.grid import Grid
-    from clvmodels.data.memory_table import MemoryTable
+    from clvmodels.data.memory_table import MemoryTable, WeightedTable
+    from clvmodels.data.statistics import FloatArray
     from clvmodels.data.summary import HistoriesSummary
     from clvmodels.numerics.distinct import DistinctRows
 
-__all__ = ["MEMORY_GB", "HistoriesBackend", "Selection", "WeightedTable", "require_room"]
-
-MEMORY_GB: Final = 1.0
-"""Customers of an engine are fetched without being asked for up to this size, in GB (1e9 bytes): about 18 million with
-the columns that every log has. A laptop has room for it, and for what is computed from it."""
-
-type Selection = pd.Series[Any] | npt.ArrayLike | Sequence[object]
-"""Customer ids, or one boolean a customer."""
-
-
-class WeightedTable(NamedTuple):
-    """Customers counted by what tells them apart.
-
-    Attributes
-    ----------
-    table
-        A row for each kind of customers, with their number as weight.
-    place
-        The distinct (x, t_x, T) of each row: its position in ``distinct``, shape (rows,).
-    """
-
-    table: MemoryTable
-    place: npt.NDArray[np.int64]
+__all__ = ["HistoriesBackend"]
 
 
 class HistoriesBackend(Protocol):
@@ -116,30 +86,3 @@ class HistoriesBackend(Protocol):
         """Write them to a Parquet file, whole or not at all."""
 
     def __len__(self) -> int: ...
-
-
-def require_room(customers: int, bytes_per_customer: float, memory_gb: float) -> None:
-    """Refuse to fetch more customers than fit.
-
-    Raises
-    ------
-    DataError
-        Which says how much they take, and what to write.
-
-    Examples
-    --------
-    >>> require_room(100_000_000, 56.0, 1.0)
-    Traceback (most recent call last):
-        ...
-    clvmodels.errors.DataError: 100,000,000 customers take 5.6 GB of memory, and no more than 1 GB are fetched; write
-    them to Parquet with rfm.write(path) or book.write_customers(path), take tables of the engine (rfm.table,
-    book.customers_table, as_table=True of predictions), or fetch them with rfm.collect(memory_gb=6)
-    """
-    need = customers * bytes_per_customer / 1e9
-    if need > memory_gb:
-        raise DataError(
-            f"{count(customers, 'customer')} take {need:.2g} GB of memory, and no more than {memory_gb:.2g} GB are "
-            "fetched; write them to Parquet with rfm.write(path) or book.write_customers(path), take tables of the "
-            "engine (rfm.table, book.customers_table, as_table=True of predictions), or fetch them with "
-            f"rfm.collect(memory_gb={math.ceil(need)})"
-        )

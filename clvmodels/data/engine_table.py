@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any, Final, Self, cast
 import numpy as np
 
 from clvmodels.data.arithmetic import steady_sum
-from clvmodels.data.backends import MEMORY_GB, WeightedTable, require_room
 from clvmodels.data.columns import count, examples, require
 from clvmodels.data.grid import EXACT_HISTORIES, STEPS, Grid, require_bound, spend_cells, time_cells
-from clvmodels.data.memory_table import MemoryTable
+from clvmodels.data.memory_limit import MEMORY_GB, require_room
+from clvmodels.data.memory_table import MemoryTable, WeightedTable
 from clvmodels.data.statistics import SPEND, TRANSACTIONS, FloatArray
 from clvmodels.data.summary import HistoriesSummary
 from clvmodels.errors import DataError, one_of

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from clvmodels.data.backends import MEMORY_GB, HistoriesBackend, Selection
+from clvmodels.data.backends import HistoriesBackend
 from clvmodels.data.customer_columns import CustomerColumns
-from clvmodels.data.memory_table import MemoryTable
+from clvmodels.data.memory_limit import MEMORY_GB
+from clvmodels.data.memory_table import MemoryTable, Selection
 from clvmodels.data.statistics import TRANSACTIONS, FloatArray
 from clvmodels.units import DAYS, Unit, parse_unit
 

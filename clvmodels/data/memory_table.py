@@ -6,15 +6,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, Self, cast
 
 import numpy as np
 import numpy.typing as npt
 
 from clvmodels.arguments import abridged
-from clvmodels.data.backends import MEMORY_GB, Selection, WeightedTable, require_room
 from clvmodels.data.columns import count, examples
 from clvmodels.data.frames import described, ibis_table, write_frame
+from clvmodels.data.memory_limit import MEMORY_GB, require_room
 from clvmodels.data.statistics import TIMES, TRANSACTIONS, FloatArray, column_of
 from clvmodels.data.summary import HistoriesSummary
 from clvmodels.errors import DataError
@@ -26,7 +26,10 @@ if TYPE_CHECKING:
     from clvmodels.data.grid import Grid
     from clvmodels.numerics.distinct import DistinctRows
 
-__all__ = ["MemoryTable"]
+__all__ = ["MemoryTable", "Selection", "WeightedTable"]
+
+type Selection = pd.Series[Any] | npt.ArrayLike | Sequence[object]
+"""Customer ids, or one boolean a customer."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -299,3 +302,18 @@ def _is_closed(array: FloatArray) -> bool:
     holder: object = array if array.base is None else array.base
     owned = isinstance(holder, np.ndarray) and holder.flags.owndata and not holder.flags.writeable
     return owned and not array.flags.writeable
+
+
+class WeightedTable(NamedTuple):
+    """Customers counted by what tells them apart.
+
+    Attributes
+    ----------
+    table
+        A row for each kind of customers, with their number as weight.
+    place
+        The distinct (x, t_x, T) of each row: its position in ``distinct``, shape (rows,).
+    """
+
+    table: MemoryTable
+    place: npt.NDArray[np.int64]

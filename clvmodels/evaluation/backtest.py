@@ -23,6 +23,7 @@ from clvmodels.inference.one_or_many import named
 from clvmodels.inference.spend_fit import SpendFit
 from clvmodels.inference.transaction_fit import TransactionFit
 from clvmodels.models.registry import SPEND_MODELS
+from clvmodels.pictures import picture
 from clvmodels.units import Duration
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from clvmodels.data.build import Returns
     from clvmodels.data.histories import Histories
     from clvmodels.data.holdout import Holdout
-    from clvmodels.inference.fit import FitMethod
+    from clvmodels.inference.protocols import FitMethod
     from clvmodels.models.specification import Array
     from clvmodels.style import Axes, Drawn
 
@@ -80,9 +81,7 @@ class Backtest:
         >>> table.set_index("model")["value"].round(2).to_dict()
         {'BG/NBD': 1.24, 'history rate': 1.55, 'last period': 1.4, 'zero': 1.68}
         """
-        from clvmodels.evaluation.plots.backtest import backtest_scores
-
-        return backtest_scores(self, score, ax=ax, return_data=return_data)
+        return picture("backtest_scores")(self, score, ax=ax, return_data=return_data)
 
     def __repr__(self) -> str:
         return self.table.T.to_string(float_format=lambda number: f"{number:,.4g}")

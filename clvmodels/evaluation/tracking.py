@@ -11,7 +11,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 
@@ -22,23 +22,25 @@ from clvmodels.errors import DataWarning
 from clvmodels.evaluation.ages import condensed, scale_of
 from clvmodels.evaluation.bands import count_band
 from clvmodels.inference.one_or_many import OneOrMany, named_fits
-from clvmodels.inference.simulation import new_customers
 from clvmodels.models.derived import interpolate_over_age
+from clvmodels.models.simulation import new_customers
 from clvmodels.numerics.threads import blocks
+from clvmodels.pictures import picture
 
 if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
     from clvmodels.data.build import Returns
-    from clvmodels.evaluation.plots.tracking import Kind
     from clvmodels.inference.parameters import Parameters
     from clvmodels.inference.transaction_fit import TransactionFit
     from clvmodels.models.specification import Array, TransactionModel
     from clvmodels.style import Axes, Drawn
     from clvmodels.units import Duration, Unit
 
-__all__ = ["Expected", "Tracking", "expected_by_period", "purchases_at", "track"]
+__all__ = ["Expected", "Kind", "Tracking", "expected_by_period", "purchases_at", "track"]
+
+type Kind = Literal["cumulative", "incremental"]
 
 NUMBERS_AT_A_TIME: Final = 1 << 22
 SIMULATED_CUSTOMERS: Final = 100_000
@@ -87,9 +89,7 @@ class Tracking:
         >>> tracked.plot().get_legend_handles_labels()[1]
         ['Actual', 'BG/NBD', '90 % band', 'End of training']
         """
-        from clvmodels.evaluation.plots.tracking import draw_tracking
-
-        return draw_tracking(self, kind, ax=ax, return_data=return_data)
+        return picture("draw_tracking")(self, kind, ax=ax, return_data=return_data)
 
     def __repr__(self) -> str:
         last = self.table.groupby("model", sort=False).tail(1)

@@ -15,6 +15,7 @@ from clvmodels.errors import DataError, FitError, one_of
 from clvmodels.inference.diagnostics import Diagnostics, diagnose_chains, diagnose_weights
 from clvmodels.inference.observations import Observations, observe
 from clvmodels.inference.priors import Priors, in_plain_data, is_plain
+from clvmodels.inference.sampler_settings import SamplerSettings
 from clvmodels.models.specification import Array, Model
 from clvmodels.units import Unit
 
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
 __all__ = [
     "BayesMethod",
     "Drawn",
-    "Sampler",
-    "SamplerSettings",
     "Segments",
     "draw",
     "pymc_model_of",
@@ -37,7 +36,6 @@ __all__ = [
 ]
 
 BayesMethod = Literal["map", "laplace", "nuts", "advi"]
-Sampler = Literal["nutpie", "pymc"]
 
 
 @dataclass(frozen=True)
@@ -47,18 +45,6 @@ class Segments:
     by: str
     names: tuple[str, ...]
     rows: tuple[np.ndarray[tuple[int], np.dtype[np.intp]], ...]
-
-
-@dataclass(frozen=True)
-class SamplerSettings:
-    """How much to sample, and how."""
-
-    draws: int
-    tune: int
-    chains: int
-    seed: int | None
-    sampler: Sampler
-    progress: bool
 
 
 @dataclass(frozen=True)

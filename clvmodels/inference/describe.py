@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from clvmodels.inference.protocols import Fitted
 from clvmodels.models.derived import survival
-from clvmodels.models.specification import SpendModel, TransactionModel
+from clvmodels.models.specification import Model, SpendModel, TransactionModel
 from clvmodels.units import DAYS, Unit
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from clvmodels.inference.fit import Fit
 
 __all__ = ["in_words", "median_lifetime", "summary"]
 
@@ -23,7 +22,7 @@ LONGEST_YEARS = 1_000.0
 """What takes longer does not matter."""
 
 
-def summary(fit: Fit) -> pd.DataFrame:
+def summary(fit: Fitted[Model]) -> pd.DataFrame:
     """Return estimate, standard error and 95 % interval by parameter, from the covariance or from the draws."""
     import pandas as pd
 
@@ -60,7 +59,7 @@ def median_lifetime(model: TransactionModel, theta: np.ndarray, unit: Unit) -> f
     return high
 
 
-def in_words(fit: Fit) -> str:
+def in_words(fit: Fitted[Model]) -> str:
     """Return what the parameters say about the customers."""
     if isinstance(fit.model, TransactionModel):
         return _orders(fit, fit.model)
@@ -68,7 +67,7 @@ def in_words(fit: Fit) -> str:
     return _spend(fit, fit.model)
 
 
-def _orders(fit: Fit, model: TransactionModel) -> str:
+def _orders(fit: Fitted[Model], model: TransactionModel) -> str:
     assert fit.unit is not None
     theta, unit = fit.estimate, fit.unit
     nothing = np.zeros(1)
@@ -94,12 +93,12 @@ def _orders(fit: Fit, model: TransactionModel) -> str:
     return "\n".join([*lines, *_own_words(fit)])
 
 
-def _own_words(fit: Fit) -> Sequence[str]:
+def _own_words(fit: Fitted[Any]) -> Sequence[str]:
     """Return what only this model can say."""
     return [] if fit.model.in_words is None else fit.model.in_words(fit.params)
 
 
-def _spend(fit: Fit, model: SpendModel) -> str:
+def _spend(fit: Fitted[Model], model: SpendModel) -> str:
     nothing = np.zeros(1)
     mean = float(model.expected_spend(fit.estimate, nothing, nothing)[0])
     return "\n".join(

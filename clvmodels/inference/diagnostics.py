@@ -7,9 +7,9 @@ from typing import Any, Literal
 
 import numpy as np
 
-from clvmodels.inference.ascent import BOUNDARY_LOG_PARAMETER, MIN_CURVATURE, Optimum
 from clvmodels.inference.observations import Observations
 from clvmodels.models.specification import Array, Model, TransactionModel
+from clvmodels.numerics.maximisation import BOUNDARY_LOG_PARAMETER, MIN_CURVATURE, Optimum
 
 __all__ = ["Diagnostics", "diagnose", "diagnose_chains", "diagnose_weights"]
 

@@ -14,51 +14,25 @@ from clvmodels.arguments import require_choice, require_seed
 from clvmodels.data.histories import Histories
 from clvmodels.data.required import require_histories
 from clvmodels.errors import FitError, FitWarning, ParameterError
-from clvmodels.inference.ascent import Optimum
-from clvmodels.inference.bayes import BayesMethod, Sampler, SamplerSettings, draw, pymc_model_of, split
+from clvmodels.inference.bayes import BayesMethod, draw, pymc_model_of, split
 from clvmodels.inference.binning import binning_error, refine
 from clvmodels.inference.diagnostics import Diagnostics, diagnose, diagnose_weights
-from clvmodels.inference.fit import FitMethod, Method
+from clvmodels.inference.kinds import build
 from clvmodels.inference.maximum_likelihood import maximise
 from clvmodels.inference.observations import Observations, observe
 from clvmodels.inference.priors import Priors, check_priors, default_priors, in_plain_data
+from clvmodels.inference.protocols import FitMethod, Method
+from clvmodels.inference.sampler_settings import Sampler, SamplerSettings
 from clvmodels.inference.spend_fit import SpendFit
 from clvmodels.inference.transaction_fit import TransactionFit
 from clvmodels.models.specification import Array, Model, SpendModel, TransactionModel
+from clvmodels.numerics.maximisation import Optimum
 from clvmodels.units import Unit, parse_unit
 
 if TYPE_CHECKING:
     import pymc as pm
 
-__all__ = ["Estimator", "SpendEstimator", "TransactionEstimator", "build"]
-
-
-def build(
-    model: Model,
-    *,
-    theta: Array,
-    method: Method,
-    unit: Unit | None,
-    log_likelihood: float,
-    estimate: Array,
-    covariance: Array,
-    customers: int,
-    fingerprint: str,
-    diagnostics: Diagnostics,
-    priors: Mapping[str, Mapping[str, object]] | None = None,
-    stats: Mapping[str, Array] | None = None,
-    by: str | None = None,
-    segments: tuple[str, ...] = (),
-    segment_theta: Array | None = None,
-) -> TransactionFit | SpendFit:
-    """Return the kind of fit that suits the model."""
-    segment_theta = np.empty((0, 0, 0, 0)) if segment_theta is None else segment_theta
-    bayes = (priors or {}, stats or {}, by, segments, segment_theta)
-    common = (log_likelihood, estimate, covariance, customers, fingerprint, diagnostics, *bayes)
-    if isinstance(model, TransactionModel) and unit is not None:
-        return TransactionFit(model, theta, method, unit, *common)
-    assert isinstance(model, SpendModel)
-    return SpendFit(model, theta, method, None, *common)
+__all__ = ["Estimator", "SpendEstimator", "TransactionEstimator"]
 
 
 @dataclass(frozen=True)

@@ -10,17 +10,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from os import PathLike
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Literal, Self, cast
+from typing import TYPE_CHECKING, Final, Self
 
 import numpy as np
 
 from clvmodels.arguments import require_whole
 from clvmodels.data.histories import Histories
 from clvmodels.errors import DataError, FitError, one_of
-from clvmodels.inference import describe
+from clvmodels.inference import describe, pointwise, storage
 from clvmodels.inference.bayes import segments_of
 from clvmodels.inference.diagnostics import Diagnostics
 from clvmodels.inference.parameters import Parameters
+from clvmodels.inference.protocols import Method
 from clvmodels.models.specification import Array, Model
 from clvmodels.units import Unit
 
@@ -29,13 +30,7 @@ if TYPE_CHECKING:
     import xarray as xr
     from arviz_stats.utils import ELPDData
 
-    from clvmodels.inference.spend_fit import SpendFit
-    from clvmodels.inference.transaction_fit import TransactionFit
-
-__all__ = ["Fit", "FitMethod", "Method"]
-
-FitMethod = Literal["mle", "map", "laplace", "nuts", "advi"]
-Method = FitMethod | Literal["given"]
+__all__ = ["Fit", "kind_of"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -92,6 +87,12 @@ class Fit:
     by: str | None = None
     segments: tuple[str, ...] = ()
     segment_theta: Array = field(default_factory=lambda: np.empty((0, 0, 0, 0)))
+
+    def __init_subclass__(cls, *, of: type[Model] | None = None) -> None:
+        """Make a kind of fit known as that of a kind of model."""
+        super().__init_subclass__()
+        if of is not None:
+            _KINDS[of] = cls
 
     def __post_init__(self) -> None:
         for array in (self.theta, self.estimate, self.covariance, self.segment_theta, *self.stats.values()):
@@ -150,7 +151,7 @@ class Fit:
         >>> print(clv.GammaGamma().from_params({"p": 6.25, "q": 3.74, "v": 15.44}).describe())
         Gamma-Gamma: parameters given, not fitted.
         An order is worth 35.22 on average over customers.
-        A customer's orders vary around their own mean with a coefficient of variation of 0.4, and the means vary across customers with one of 0.76.
+        A customer's orders vary around their own mean with a coefficient of variation of 0.4, and the means vary ...
         """
         return describe.in_words(self)
 
@@ -276,9 +277,7 @@ class Fit:
         >>> fit.to_datatree(rfm)["log_likelihood"]["history"].shape
         (1, 200, 2357)
         """
-        from clvmodels.inference import pointwise
-
-        return pointwise.to_datatree(cast("TransactionFit | SpendFit", self), histories, memory_gb)
+        return pointwise.to_datatree(self, histories, memory_gb)
 
     def loo(self, histories: Histories) -> ELPDData:
         """Return the expected log predictive density of customers left out (PSIS-LOO), for ``az.compare``.
@@ -313,9 +312,7 @@ class Fit:
         >>> loo.n_data_points, bool(loo.elpd < fit.log_likelihood)
         (500, True)
         """
-        from clvmodels.inference import pointwise
-
-        return pointwise.loo(cast("TransactionFit | SpendFit", self), histories)
+        return pointwise.loo(self, histories)
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write the fit as a small JSON file, which holds no customer data.
@@ -336,12 +333,10 @@ class Fit:
         ...     clv.Fit.load(Path(folder, "transactions.json"))
         <BG/NBD (given): r 0.243, alpha 4.414, a 0.793, b 2.426, time in weeks>
         """
-        from clvmodels.inference import storage
-
         storage.save(self, path)
 
-    @staticmethod
-    def load(path: str | PathLike[str]) -> TransactionFit | SpendFit:
+    @classmethod
+    def load(cls, path: str | PathLike[str]) -> Self:
         """Read a fit that `save` wrote.
 
         Raises
@@ -349,7 +344,7 @@ class Fit:
         OSError
             If the file cannot be read.
         FitError
-            If the file is not one of ours, damaged, or of a later version.
+            If the file is not one of ours, damaged, of a later version, or holds another kind of fit.
 
         Examples
         --------
@@ -366,9 +361,11 @@ class Fit:
         >>> again.params == fit.params, again.fingerprint == fit.fingerprint, again.diagnostics.status
         (True, True, 'converged')
         """
-        from clvmodels.inference import storage
-
-        return storage.load(path)
+        content = storage.load(path)
+        kind = kind_of(content["model"])
+        if not issubclass(kind, cls):
+            raise FitError(f"{path} holds a {kind.__name__}, not a {cls.__name__}; write clv.Fit.load(path)")
+        return kind(**content)
 
     def __repr__(self) -> str:
         values = ", ".join(f"{name} {value:.4g}" for name, value in self.params.items())
@@ -376,3 +373,12 @@ class Fit:
         draws = f", {len(self.draws):,} draws" if len(self.draws) > 1 else ""
         likelihood = "" if np.isnan(self.log_likelihood) else f", log-likelihood {self.log_likelihood:,.2f}"
         return f"<{self.model.name} ({self.method}): {values}{time}{likelihood}{draws}>"
+
+
+_KINDS: Final[dict[type[Model], type[Fit]]] = {}
+"""The kind of fit by kind of model. Each enters itself, so that `Fit`, which stands below them, can build them."""
+
+
+def kind_of(model: Model) -> type[Fit]:
+    """Return the kind of fit that suits a model."""
+    return next(kind for kind_of_model, kind in _KINDS.items() if isinstance(model, kind_of_model))

@@ -11,9 +11,17 @@ from __future__ import annotations
 
 import numpy as np
 
-from clvmodels.inference.ascent import MAX_LOG_PARAMETER, Expansion, Objective, Optimum, finite, maximise_from, simplex
 from clvmodels.inference.observations import Observations
 from clvmodels.models.specification import Array, Model
+from clvmodels.numerics.maximisation import (
+    MAX_LOG_PARAMETER,
+    Expansion,
+    Objective,
+    Optimum,
+    finite,
+    maximise_from,
+    simplex,
+)
 
 __all__ = ["maximise"]
 

@@ -16,7 +16,8 @@ from clvmodels.data.histories import Histories
 from clvmodels.data.required import require_customers, require_histories
 from clvmodels.errors import FitError
 from clvmodels.inference.priors import draw_priors
-from clvmodels.models.specification import Array
+from clvmodels.inference.protocols import Fitted
+from clvmodels.models.specification import Array, Model
 from clvmodels.numerics.distinct import DistinctRows, distinct_rows
 from clvmodels.numerics.threads import map_blocks
 from clvmodels.units import DAYS
@@ -24,10 +25,6 @@ from clvmodels.units import DAYS
 if TYPE_CHECKING:
     import xarray as xr
     from arviz_stats.utils import ELPDData
-
-    from clvmodels.inference.fit import Fit
-    from clvmodels.inference.spend_fit import SpendFit
-    from clvmodels.inference.transaction_fit import TransactionFit
 
 __all__ = ["loo", "to_datatree"]
 
@@ -38,7 +35,7 @@ PRIOR_DRAWS: Final = 500
 GIGABYTE: Final = 1e9
 
 
-def _usable(fit: Fit, histories: Histories) -> tuple[Histories, tuple[Array, ...]]:
+def _usable(fit: Fitted[Model], histories: Histories) -> tuple[Histories, tuple[Array, ...]]:
     """Return the customers whom the likelihood is about, and its columns."""
     require_histories(histories)
     require_customers(histories, "leave-one-out")
@@ -48,7 +45,7 @@ def _usable(fit: Fit, histories: Histories) -> tuple[Histories, tuple[Array, ...
     return usable, tuple(usable.statistic(name) for name in fit.model.statistics)
 
 
-def _distinct(fit: Fit, histories: Histories) -> tuple[Histories, DistinctRows, Array]:
+def _distinct(fit: Fitted[Model], histories: Histories) -> tuple[Histories, DistinctRows, Array]:
     """Return the customers whom the likelihood is about, their distinct histories, and its log by them and draw."""
     usable, columns = _usable(fit, histories)
     parameters = fit.parameters(usable)
@@ -64,7 +61,7 @@ def _distinct(fit: Fit, histories: Histories) -> tuple[Histories, DistinctRows, 
     return usable, distinct, np.concatenate(map_blocks(block, len(distinct.rows), at_a_time))
 
 
-def loo(fit: TransactionFit | SpendFit, histories: Histories) -> ELPDData:
+def loo(fit: Fitted[Model], histories: Histories) -> ELPDData:
     """Return the expected log predictive density of each customer, left out; `Fit.loo` says more."""
     import xarray as xr
     from arviz_stats.utils import ELPDDataLOO
@@ -94,7 +91,7 @@ def loo(fit: TransactionFit | SpendFit, histories: Histories) -> ELPDData:
     )
 
 
-def _relative_efficiency(fit: Fit) -> float:
+def _relative_efficiency(fit: Fitted[Model]) -> float:
     """Return the effective number of draws by their number, averaged over all that ArviZ gets, as ``az.loo`` does."""
     from arviz_stats.base import array_stats  # type: ignore[attr-defined]
 
@@ -121,7 +118,7 @@ def _left_out(log_likelihood: Array, efficiency: float) -> tuple[float, float, f
     return float(elpd), float(pareto_k), float(effective)
 
 
-def to_datatree(fit: TransactionFit | SpendFit, histories: Histories, memory_gb: float) -> xr.DataTree:
+def to_datatree(fit: Fitted[Model], histories: Histories, memory_gb: float) -> xr.DataTree:
     """Return the fit as ArviZ's DataTree; `Fit.to_datatree` says more."""
     import arviz_base
 
@@ -151,7 +148,7 @@ def to_datatree(fit: TransactionFit | SpendFit, histories: Histories, memory_gb:
     return arviz_base.from_dict({name: group for name, group in groups.items() if group}, coords=coords, dims=dims)
 
 
-def _posterior(fit: Fit) -> dict[str, Array]:
+def _posterior(fit: Fitted[Model]) -> dict[str, Array]:
     """Return the draws of the parameters, and of the quantities that priors are stated in."""
     params = {name: fit.theta[..., k] for k, name in enumerate(fit.model.names)}
     segments = {
@@ -162,11 +159,11 @@ def _posterior(fit: Fit) -> dict[str, Array]:
     return params | fit.model.to_quantities(params, _year(fit)) | segments
 
 
-def _year(fit: Fit) -> float:
+def _year(fit: Fitted[Model]) -> float:
     return DAYS["year"] / DAYS[fit.unit] if fit.unit is not None else 1.0
 
 
-def _prior(fit: Fit) -> dict[str, Array]:
+def _prior(fit: Fitted[Model]) -> dict[str, Array]:
     """Return draws of what was believed before; none for maximum likelihood, or for priors that cannot be drawn from.
 
     Those are objects of the user's own, of which the fit holds no more than what they are called, and flat ones.

@@ -21,8 +21,9 @@ from clvmodels.data.required import require_customers, require_histories
 from clvmodels.data.statistics import TRANSACTIONS
 from clvmodels.errors import FitError
 from clvmodels.inference.parameters import Parameters, columns_of, distinct_histories
-from clvmodels.inference.simulation import future_counts
+from clvmodels.inference.protocols import Fitted
 from clvmodels.models.derived import ConditionalOnAlive, interpolate_over_age, pmf, purchases, survive
+from clvmodels.models.simulation import future_counts
 from clvmodels.models.specification import Array, SpendModel, TransactionModel
 from clvmodels.numerics.distinct import DistinctRows, distinct_rows
 from clvmodels.numerics.interpolate import AgeInterpolant, spans
@@ -31,9 +32,6 @@ from clvmodels.numerics.threads import map_blocks, take
 if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
-
-    from clvmodels.inference.spend_fit import SpendFit
-    from clvmodels.inference.transaction_fit import TransactionFit
 
 __all__ = [
     "Estimand",
@@ -433,7 +431,9 @@ class Prediction:
             )
 
 
-def predict(fit: TransactionFit, histories: Histories, question: Estimand, memory_gb: float = 1.0) -> Prediction:
+def predict(
+    fit: Fitted[TransactionModel], histories: Histories, question: Estimand, memory_gb: float = 1.0
+) -> Prediction:
     """Put a question to a fit of transactions; nothing is computed yet."""
     require_histories(histories)
     parameters, memory = fit.parameters(histories), require_memory(memory_gb, FitError)
@@ -441,7 +441,7 @@ def predict(fit: TransactionFit, histories: Histories, question: Estimand, memor
     return Prediction(histories, parameters, answers, len(fit.theta), memory, fit.model)
 
 
-def predict_spend(fit: SpendFit, histories: Histories, memory_gb: float = 1.0) -> Prediction:
+def predict_spend(fit: Fitted[SpendModel], histories: Histories, memory_gb: float = 1.0) -> Prediction:
     """Ask a fit of spend for the expected values of orders."""
     parameters, memory = fit.parameters(histories), require_memory(memory_gb, FitError)
     answers = spend_answers(fit.model, parameters, histories)
@@ -460,7 +460,7 @@ def require_no_draws(*, return_draws: bool) -> None:
         raise FitError("as_table=True returns a table of summaries, and return_draws=True draws; ask for one of them")
 
 
-def spend_table(fit: SpendFit, histories: Histories) -> EngineTable:
+def spend_table(fit: Fitted[SpendModel], histories: Histories) -> EngineTable:
     """Return the expected value of an order by customer, averaged over the draws, as a table of the engine."""
     if fit.by is not None:
         raise FitError("as_table=True does not go with a fit by segment; ask one segment, fit.segment(...)")

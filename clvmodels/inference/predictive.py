@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from clvmodels.data.histories import Histories
 from clvmodels.inference.parameters import Parameters
 from clvmodels.inference.priors import Priors, check_priors, draw_priors
-from clvmodels.inference.simulation import future_counts
+from clvmodels.models.simulation import future_counts
 from clvmodels.models.specification import Array, Model, TransactionModel
 from clvmodels.units import DAYS, Unit
 

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from clvmodels.errors import FitError, ParameterError
-from clvmodels.inference.ascent import Objective, maximise_from
 from clvmodels.inference.posterior import Target
 from clvmodels.models.specification import Array
+from clvmodels.numerics.maximisation import Objective, maximise_from
 
 if TYPE_CHECKING:
-    from clvmodels.inference.bayes import SamplerSettings
+    from clvmodels.inference.sampler_settings import SamplerSettings
 
 __all__ = ["Mode", "PosteriorDraws", "advi", "laplace", "mode", "nuts"]
 

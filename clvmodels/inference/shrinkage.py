@@ -20,9 +20,9 @@ from numpy.typing import ArrayLike
 from scipy import special
 
 from clvmodels.errors import DataError, FitError
-from clvmodels.inference.ascent import Objective, maximise_from, newton_polish, simplex
 from clvmodels.models.specification import Array
 from clvmodels.numerics.distinct import distinct_rows
+from clvmodels.numerics.maximisation import Objective, maximise_from, newton_polish, simplex
 from clvmodels.numerics.special import log_gamma_ratio
 from clvmodels.numerics.threads import dot
 

@@ -11,6 +11,7 @@ from clvmodels.data.required import require_histories
 from clvmodels.inference import predictions
 from clvmodels.inference.fit import Fit
 from clvmodels.models.specification import SpendModel
+from clvmodels.pictures import picture
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,7 +23,7 @@ __all__ = ["SpendFit"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class SpendFit(Fit):
+class SpendFit(Fit, of=SpendModel):
     """A fitted model of the value of orders."""
 
     model: SpendModel
@@ -103,6 +104,4 @@ class SpendFit(Fit):
         >>> clv.GammaGamma().fit(rfm).plot(rfm).get_legend_handles_labels()[1]
         ['Gamma-Gamma', 'Actual']
         """
-        from clvmodels.inference.plots.spend import spend_density
-
-        return spend_density(self, histories, ax=ax, return_data=return_data)
+        return picture("spend_density")(self, histories, ax=ax, return_data=return_data)

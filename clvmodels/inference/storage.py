@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import asdict
 from os import PathLike
-from typing import TYPE_CHECKING, Any, Final, TypeGuard, get_args
+from typing import Any, Final, TypedDict, TypeGuard, get_args
 
 import numpy as np
 
@@ -15,16 +15,12 @@ from clvmodels.arguments import require_path
 from clvmodels.errors import FitError, one_of
 from clvmodels.files import whole_file
 from clvmodels.inference.diagnostics import Diagnostics, Status
+from clvmodels.inference.protocols import FitMethod, Fitted, Method
 from clvmodels.models.registry import MODELS
 from clvmodels.models.specification import LARGEST, Array, Model, TransactionModel
-from clvmodels.units import parse_unit
+from clvmodels.units import Unit, parse_unit
 
-if TYPE_CHECKING:
-    from clvmodels.inference.fit import Fit
-    from clvmodels.inference.spend_fit import SpendFit
-    from clvmodels.inference.transaction_fit import TransactionFit
-
-__all__ = ["load", "save"]
+__all__ = ["Content", "load", "save"]
 
 FORMAT: Final = "clvmodels fit"
 VERSION: Final = 2
@@ -32,7 +28,27 @@ INFINITE: Final = {"Infinity": math.inf, "-Infinity": -math.inf}
 """JSON has no number for these; NaN, a number that is not known, is null."""
 
 
-def save(fit: Fit, path: str | PathLike[str]) -> None:
+class Content(TypedDict):
+    """What a file says of a fit, checked: the fields of `Fit`."""
+
+    model: Model
+    theta: Array
+    method: Method
+    unit: Unit | None
+    log_likelihood: float
+    estimate: Array
+    covariance: Array
+    customers: int
+    fingerprint: str
+    diagnostics: Diagnostics
+    priors: Mapping[str, Mapping[str, object]]
+    stats: Mapping[str, Array]
+    by: str | None
+    segments: tuple[str, ...]
+    segment_theta: Array
+
+
+def save(fit: Fitted[Model], path: str | PathLike[str]) -> None:
     """Write a fit; the file appears whole or not at all."""
     content = {
         "format": FORMAT,
@@ -78,8 +94,8 @@ def _from_json(value: Any) -> Any:  # noqa: ANN401 - as above
     return INFINITE.get(value, value) if isinstance(value, str) else value
 
 
-def load(path: str | PathLike[str]) -> TransactionFit | SpendFit:
-    """Read a fit."""
+def load(path: str | PathLike[str]) -> Content:
+    """Read what `save` wrote."""
     file = require_path(path, "a fit", FitError)
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
@@ -97,21 +113,20 @@ def load(path: str | PathLike[str]) -> TransactionFit | SpendFit:
         hint = "clv.models.register(MY_MODEL) makes a model of your own known before its fits are loaded"
         raise FitError(f"{path}: {one_of('model', key, MODELS)}; {hint}")
     try:
-        return _rebuild(content)
+        return _checked(content)
     except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
         raise FitError(f"{path} is damaged ({type(error).__name__}: {error}); fit and save again") from error
 
 
-def _rebuild(content: dict[str, Any]) -> TransactionFit | SpendFit:
-    from clvmodels.inference.estimator import build
-
+def _checked(content: dict[str, Any]) -> Content:
+    """Return the fields of a fit; raise ValueError, or whatever a damaged file leads to, unless they are in order."""
     _require_words(content)
     model = MODELS[content["model"]]
     if content["parameters"] != list(model.names):
         raise ValueError(f"parameters {content['parameters']}, but {model.name} has {list(model.names)}")
     theta = _parameters(model, content, "theta", axes=3)
-    return build(
-        model,
+    return Content(
+        model=model,
         theta=theta,
         method=content["method"],
         unit=parse_unit(content["unit"]) if isinstance(model, TransactionModel) else None,
@@ -135,8 +150,6 @@ def _is_whole(value: object) -> TypeGuard[int]:
 
 def _require_words(content: dict[str, Any]) -> None:
     """Raise ValueError unless what is neither an array nor a table is of its kind."""
-    from clvmodels.inference.fit import FitMethod
-
     methods = (*get_args(FitMethod), "given")
     by, segments = content["by"], content["segments"]
     for name, wanted, good in (
@@ -170,11 +183,11 @@ def _parameters(model: Model, content: dict[str, Any], name: str, *, axes: int) 
     return theta
 
 
-def _segment_theta(model: Model, content: dict[str, Any], theta: Array) -> Array | None:
-    """Return the parameters of the segments, as many draws of each as of the population; None without segments."""
+def _segment_theta(model: Model, content: dict[str, Any], theta: Array) -> Array:
+    """Return the parameters of the segments, as many draws of each as of the population."""
     segments = content["segments"]
     if not segments and content["segment_theta"] == []:
-        return None
+        return np.empty((0, 0, 0, 0))
     found = _parameters(model, content, "segment_theta", axes=4)
     if found.shape != (len(segments), *theta.shape):
         raise ValueError(f"segment_theta has the shape {(len(segments), *theta.shape)}, got {found.shape}")

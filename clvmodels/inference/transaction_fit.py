@@ -12,10 +12,12 @@ from clvmodels.data.engine import EngineTable
 from clvmodels.data.histories import Histories
 from clvmodels.data.required import require_histories
 from clvmodels.errors import FitError, UnitError
-from clvmodels.inference import predictions, simulation
+from clvmodels.inference import predictions
 from clvmodels.inference.fit import Fit
 from clvmodels.inference.parameters import Parameters
+from clvmodels.inference.simulated_histories import simulated_histories
 from clvmodels.models.specification import TransactionModel
+from clvmodels.pictures import picture
 from clvmodels.units import Duration, Unit, duration
 
 if TYPE_CHECKING:
@@ -30,7 +32,7 @@ _MOST_CUSTOMERS = 10**9
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class TransactionFit(Fit):
+class TransactionFit(Fit, of=TransactionModel):
     """A fitted model of transactions: when customers buy, and when they leave."""
 
     model: TransactionModel
@@ -469,7 +471,7 @@ class TransactionFit(Fit):
         """
         number, span = require_whole("customers", customers, high=_MOST_CUSTOMERS, error=FitError), self.time(t)
         require_seed(seed, FitError)
-        return simulation.histories(self.model, self.estimate, number, span, self.unit, seed)
+        return simulated_histories(self.model, self.estimate, number, span, self.unit, seed)
 
     def plot(self, histories: Histories | None = None, *, ax: Axes | None = None, return_data: bool = False) -> Drawn:
         """Draw how customers differ in how often they buy; beside histories, how often they would have bought.
@@ -483,9 +485,6 @@ class TransactionFit(Fit):
         >>> fit.plot().get_title("left")
         'How often customers buy'
         """
-        from clvmodels.inference.plots.heterogeneity import heterogeneity
-        from clvmodels.inference.plots.predictive import posterior_predictive
-
         if histories is None:
-            return heterogeneity(self, ax=ax, return_data=return_data)
-        return posterior_predictive(self, histories, ax=ax, return_data=return_data)
+            return picture("heterogeneity")(self, ax=ax, return_data=return_data)
+        return picture("posterior_predictive")(self, histories, ax=ax, return_data=return_data)

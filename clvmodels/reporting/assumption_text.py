@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import fields
-from typing import Final, Literal
+from typing import Final
 
 from clvmodels.reporting.locale import NBSP, Locale
-from clvmodels.valuation.assumptions import RATES, Assumptions
+from clvmodels.valuation.assumptions import RATES, Assumptions, kind_of
 from clvmodels.valuation.rates import ByColumn, BySegment, Rate
 
-__all__ = ["UNITS", "Kind", "assumption_text", "kind_of"]
-
-Kind = Literal["share", "money", "number"]
+__all__ = ["UNITS", "assumption_text"]
 
 _DEFAULTS: Final = {field.name: field.default for field in fields(Assumptions)}
-_SHARES: Final = ("discount_rate", "growth", "tax")
 
 UNITS: Final = {
     "discount_rate": "unit_per_year",
@@ -41,19 +38,6 @@ UNITS: Final = {
     "tax": "unit_of_value",
 }
 """The label of what a number is about, by assumption; the others say it themselves."""
-
-
-def kind_of(name: str) -> Kind:
-    """Return what the number of an assumption is.
-
-    Examples
-    --------
-    >>> kind_of("margin"), kind_of("order_cost"), kind_of("returns_per_order")
-    ('share', 'money', 'number')
-    """
-    if name in _SHARES or RATES[name].high == 1.0:
-        return "share"
-    return "money" if RATES[name].meaning.startswith("money") else "number"
 
 
 def assumption_text(assumptions: Assumptions, locale: Locale) -> Iterator[tuple[str, str]]:

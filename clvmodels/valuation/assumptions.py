@@ -15,9 +15,12 @@ from clvmodels.units import DAYS, Unit, duration, read_duration
 from clvmodels.valuation.checks import require_amount, require_number
 from clvmodels.valuation.rates import Rate, column_of, in_plain_data, numbers, read_rate
 
-__all__ = ["HIGHEST_RATE", "RATES", "Assumptions", "Bounds", "Timing", "require_year", "toml_of"]
+__all__ = ["HIGHEST_RATE", "RATES", "Assumptions", "Bounds", "Kind", "Timing", "kind_of", "require_year", "toml_of"]
 
 Timing = Literal["continuous", "mid-month", "end-month", "mid-year", "end-year"]
+
+Kind = Literal["share", "money", "number"]
+"""What the number of an assumption is."""
 
 HIGHEST_RATE: Final = 2.0
 """The highest discount rate and growth a year; 15 for 15 % is a slip of the pen."""
@@ -354,6 +357,19 @@ def toml_of(path: str | PathLike[str]) -> bytes:
     except OSError as error:
         reason = error.strerror or str(error)
         raise AssumptionError(f"cannot read the assumptions in {str(path)!r}: {reason}") from error
+
+
+def kind_of(name: str) -> Kind:
+    """Return what the number of an assumption is.
+
+    Examples
+    --------
+    >>> kind_of("margin"), kind_of("order_cost"), kind_of("returns_per_order")
+    ('share', 'money', 'number')
+    """
+    if name in ("discount_rate", "growth", "tax") or RATES[name].high == 1.0:
+        return "share"
+    return "money" if RATES[name].meaning.startswith("money") else "number"
 
 
 def require_year(name: str, value: object) -> None:

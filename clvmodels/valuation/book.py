@@ -19,6 +19,7 @@ from clvmodels.data.required import require_histories
 from clvmodels.errors import AssumptionError, FitError
 from clvmodels.inference.spend_fit import SpendFit
 from clvmodels.inference.transaction_fit import TransactionFit
+from clvmodels.pictures import picture
 from clvmodels.valuation.assumptions import Assumptions
 from clvmodels.valuation.checks import require_number
 from clvmodels.valuation.concentration import whole_customers
@@ -380,9 +381,7 @@ class Book(CustomerValues):
         >>> book.plot().get_title("left")
         'Where customer equity is made'
         """
-        from clvmodels.valuation.plots.concentration import whale
-
-        return whale(self, ax=ax, return_data=return_data)
+        return picture("whale")(self, ax=ax, return_data=return_data)
 
     def __repr__(self) -> str:
         assumptions = self.assumptions

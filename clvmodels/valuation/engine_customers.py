@@ -17,11 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clvmodels.data.arithmetic import steady_sum
-from clvmodels.data.backends import WeightedTable
 from clvmodels.data.engine import EngineColumn
 from clvmodels.data.engine import EngineTable as Expression
 from clvmodels.data.engine_table import EngineTable, attribute_column, write_parquet
 from clvmodels.data.histories import Histories
+from clvmodels.data.memory_table import WeightedTable
 from clvmodels.data.statistics import TRANSACTIONS
 from clvmodels.errors import AssumptionError, DataError
 from clvmodels.inference.predictions import linear_spend

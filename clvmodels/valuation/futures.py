@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clvmodels.data.histories import Histories
-from clvmodels.inference.simulation import simulated
 from clvmodels.models.derived import expected_purchases
+from clvmodels.models.simulation import simulated
 from clvmodels.models.specification import Traits, TransactionModel
 from clvmodels.numerics.threads import map_blocks
 from clvmodels.units import Unit

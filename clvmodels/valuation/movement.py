@@ -11,6 +11,7 @@ import numpy as np
 
 from clvmodels.data.engine_table import in_one_engine
 from clvmodels.data.histories import Histories
+from clvmodels.pictures import picture
 from clvmodels.valuation.book import Book
 from clvmodels.valuation.changes import LINES, Changes, memory_changes
 from clvmodels.valuation.closings import require_comparable
@@ -164,9 +165,7 @@ class Movement:
         ['Opening', 'Unwind of the discount', 'Expected release', 'Expected closing', 'Behaviour: orders',
          'Behaviour: silence', 'Behaviour: order value', 'New customers', 'Closing']
         """
-        from clvmodels.valuation.plots.movement import waterfall
-
-        return waterfall(self, ax=ax, return_data=return_data)
+        return picture("waterfall")(self, ax=ax, return_data=return_data)
 
     def __repr__(self) -> str:
         currency, unit = self.opening.assumptions.currency, self.opening.histories.unit

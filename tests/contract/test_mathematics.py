@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.integrate import quad
 
-from clvmodels.inference.consistency import LAWS
+from clvmodels.models.consistency import LAWS
 from clvmodels.models.derived import alive, residual, survival
 from clvmodels.numerics.quadrature import Weighting
 from tests.contract.conftest import HISTORIES, as_histories

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 import clvmodels as clv
-from clvmodels.inference import simulation
+from clvmodels.models import simulation
 from clvmodels.models.derived import residual
 from clvmodels.valuation.discounting import discount_factor, discounting
 from tests.golden.published import BG_NBD_39, WEEK_39_ORDERS, WEEK_39_SPEND, published_terms

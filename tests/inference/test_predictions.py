@@ -14,11 +14,11 @@ from clvmodels.inference import predictions
 from clvmodels.inference.estimator import TransactionEstimator
 from clvmodels.inference.parameters import Parameters
 from clvmodels.inference.predictions import over_blocks, summarise, summary
-from clvmodels.inference.simulation import future_counts
 from clvmodels.inference.spend_fit import SpendFit
 from clvmodels.inference.transaction_fit import TransactionFit
 from clvmodels.models.derived import purchases
 from clvmodels.models.registry import TRANSACTION_MODELS
+from clvmodels.models.simulation import future_counts
 
 COLUMNS = ["mean", "sd", "q05", "q50", "q95"]
 

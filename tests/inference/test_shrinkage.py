@@ -14,8 +14,8 @@ from scipy import integrate, stats
 
 from clvmodels.errors import DataError, FitError
 from clvmodels.inference import shrinkage
-from clvmodels.inference.ascent import Objective, Optimum
 from clvmodels.inference.shrinkage import Shrunk, beta_binomial, gamma_poisson
+from clvmodels.numerics.maximisation import Objective, Optimum
 
 N = 4_000
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +15,8 @@ import pytest
 import clvmodels as clv
 from clvmodels.errors import FitError
 from clvmodels.inference.diagnostics import Diagnostics
+from clvmodels.inference.spend_fit import SpendFit
+from clvmodels.inference.transaction_fit import TransactionFit
 from tests.inference.example_fits import bg
 
 HUGE = float("inf")
@@ -119,3 +123,20 @@ def test_files_with_other_things_in_them(change: dict[str, object], tmp_path: Pa
 def test_a_folder_is_no_fit(tmp_path: Path) -> None:
     with pytest.raises(FitError, match="cannot read the fit"):
         clv.Fit.load(tmp_path)
+
+
+def test_a_kind_of_fit_loads_its_own_kind(tmp_path: Path) -> None:
+    file = tmp_path / "fit.json"
+    bg.save(file)
+    assert isinstance(TransactionFit.load(file), TransactionFit)
+    with pytest.raises(FitError, match="holds a TransactionFit, not a SpendFit"):
+        SpendFit.load(file)
+
+
+def test_a_fresh_process_loads_a_fit(tmp_path: Path) -> None:
+    bg.save(tmp_path / "fit.json")
+    code = "import sys, clvmodels as clv; print(clv.Fit.load(sys.argv[1]))"
+    run = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "fit.json")], capture_output=True, text=True, check=True
+    )
+    assert run.stdout.strip() == repr(bg)

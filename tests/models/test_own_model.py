@@ -12,12 +12,12 @@ import pytest
 import clvmodels as clv
 from clvmodels.errors import FitError, ModelError
 from clvmodels.inference.bayes import _recipe
-from clvmodels.inference.consistency import LAWS, check_model
 from clvmodels.inference.estimator import TransactionEstimator
 from clvmodels.inference.likelihood import summed, tabulate
 from clvmodels.inference.observations import observe
 from clvmodels.models import MODELS, Traits, register
 from clvmodels.models.bg_nbd import BG_NBD
+from clvmodels.models.consistency import LAWS, check_model
 from clvmodels.models.gamma_gamma import GAMMA_GAMMA
 from clvmodels.models.mbg_nbd import MBG_NBD
 from clvmodels.models.registry import SPEND_MODELS, TRANSACTION_MODELS, _remove

@@ -11,8 +11,8 @@ import pytest
 
 import clvmodels as clv
 from clvmodels.errors import ModelError
-from clvmodels.inference.consistency import check_model
 from clvmodels.models import register
+from clvmodels.models.consistency import check_model
 from clvmodels.models.gamma_gamma import GAMMA_GAMMA
 from clvmodels.models.registry import _remove
 from clvmodels.models.specification import Parameter, by_differences, no_terms

@@ -26,12 +26,12 @@ from clvmodels.reporting.labels import Language, label
 from clvmodels.reporting.locale import NBSP, Locale
 from clvmodels.reporting.page import write_page
 from clvmodels.reporting.page.charts import Axis
-from clvmodels.reporting.page.levers import NODES, WEIGHTS, Levers, levers_of, rate_grid
 from clvmodels.reporting.terminal import closing_report
 from clvmodels.reporting.workbook import write_workbook
 from clvmodels.valuation.audit import audit, seen
 from clvmodels.valuation.book import Book
 from clvmodels.valuation.contribution import contribution
+from clvmodels.valuation.levers import NODES, WEIGHTS, Levers, levers_of, rate_grid
 from clvmodels.valuation.movement import movement
 from clvmodels.valuation.reconciliation import reconciliation
 

@@ -13,10 +13,10 @@ import pytest
 
 import clvmodels as clv
 from clvmodels.errors import AssumptionError, AssumptionWarning, ClvError, DataError, DataWarning, ParameterError
-from clvmodels.reporting.page.levers import levers_of
 from clvmodels.valuation.contracts import ContractBase, discounted_lifetime, residual_value
 from clvmodels.valuation.definitions import Worksheet
 from clvmodels.valuation.firm import Firm, Growth
+from clvmodels.valuation.levers import levers_of
 
 PARAMS = {
     "BGNBD": {"r": 0.243, "alpha": 4.414, "a": 0.793, "b": 2.426},

@@ -12,7 +12,7 @@ from scipy.integrate import quad
 
 import clvmodels as clv
 from clvmodels.errors import AssumptionError, DataError, UnitError
-from clvmodels.inference.simulation import new_customers
+from clvmodels.models.simulation import new_customers
 from clvmodels.valuation.discounting import discount_factor
 from clvmodels.valuation.movement import LINES, movement
 from clvmodels.valuation.roll_forward import expectation

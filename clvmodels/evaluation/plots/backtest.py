@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from clvmodels.errors import DataError, one_of
+from clvmodels.evaluation.backtest import Backtest
 from clvmodels.style import QUIET, Drawn, drawn, in_percent, on_axes, require, shades
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
-
-    from clvmodels.evaluation.backtest import Backtest
 
 __all__ = ["backtest_scores"]
 
@@ -93,8 +92,6 @@ def backtest_scores(
 
 def _scores(tried: Backtest, score: str) -> pd.DataFrame:
     """Return the table of the picture."""
-    from clvmodels.evaluation.backtest import Backtest
-
     require(tried, Backtest, "a backtest is expected here, as clv.backtest(log, models, ...) returns it")
     if score not in tried.table:
         raise DataError(one_of("score", score, tried.table.columns))

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final, Literal, get_args
+from typing import TYPE_CHECKING, Final, get_args
 
 from clvmodels.data.reading import Day
 from clvmodels.errors import DataError, one_of
-from clvmodels.evaluation.tracking import Tracking, track
+from clvmodels.evaluation.tracking import Kind, Tracking, track
 from clvmodels.inference.one_or_many import OneOrMany
 from clvmodels.inference.plots.inputs import orders_fits
 from clvmodels.inference.transaction_fit import TransactionFit
@@ -20,9 +20,7 @@ if TYPE_CHECKING:
     from clvmodels.data.build import Returns
     from clvmodels.units import Duration
 
-__all__ = ["Kind", "draw_tracking", "tracking"]
-
-type Kind = Literal["cumulative", "incremental"]
+__all__ = ["draw_tracking", "tracking"]
 
 COMPLETE: Final = 0.99
 """A last period shorter than this share of a period is not drawn among the others."""

@@ -9,9 +9,9 @@ from typing import Final
 from clvmodels.reporting.assumption_text import UNITS
 from clvmodels.reporting.content import EquityReport
 from clvmodels.reporting.locale import NBSP, Locale, digits_of
-from clvmodels.reporting.page.levers import NODES, WEIGHTS, Lever, Levers, levers_of
 from clvmodels.reporting.page.markup import Attributes, Html, tag
 from clvmodels.reporting.page.tables import section
+from clvmodels.valuation.levers import NODES, WEIGHTS, Lever, Levers, levers_of
 
 __all__ = ["sliders"]
 

@@ -6,13 +6,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, Final
 
-from clvmodels.reporting.assumption_text import UNITS, kind_of
+from clvmodels.reporting.assumption_text import UNITS
 from clvmodels.reporting.labels import Language, label
 from clvmodels.reporting.locale import Locale
 from clvmodels.reporting.workbook.amounts import CellKey
 from clvmodels.reporting.workbook.page import Page
 from clvmodels.reporting.workbook.style import Kind, Live, Look
-from clvmodels.valuation.assumptions import RATES, Assumptions
+from clvmodels.valuation.assumptions import RATES, Assumptions, kind_of
 from clvmodels.valuation.rates import ByColumn, BySegment
 
 if TYPE_CHECKING:

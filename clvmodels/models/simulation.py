@@ -6,13 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from clvmodels.data.histories import Histories
-from clvmodels.data.statistics import column_of
 from clvmodels.errors import FitError
 from clvmodels.models.specification import Array, Events, Traits, TransactionModel
-from clvmodels.units import Unit
 
-__all__ = ["events", "future_counts", "histories", "new_customers", "simulated"]
+__all__ = ["events", "future_counts", "new_customers", "simulated"]
 
 _MOST_PURCHASES = 1e9
 """Of all customers, or of one in the future: more do not go into the memory, or into the generator."""
@@ -117,27 +114,3 @@ def new_customers(
         traits = model.draw_traits(theta, zero, zero, generator)
         bought, rates = events(traits, times, generator), traits.purchase_rate
     return replace(bought, alive=bought.alive & stays), rates
-
-
-def histories(
-    model: TransactionModel, theta: Array, customers: int, duration: float, unit: Unit, seed: int
-) -> Histories:
-    """Return histories of new customers observed for `duration`, with the truth as attributes."""
-    import pandas as pd
-
-    bought, rates = new_customers(model, theta, np.full(customers, duration), np.random.default_rng(seed))
-    last = np.zeros(customers)
-    np.maximum.at(last, bought.customer, bought.time)
-    x, t_x, age = map(column_of, model.statistics)
-    truth = {} if rates is None else {"purchase_rate": rates}
-    table = pd.DataFrame(
-        {
-            "customer_id": np.arange(customers),
-            x: np.bincount(bought.customer, minlength=customers).astype(float),
-            t_x: last,
-            age: duration,
-            **truth,
-            "alive": bought.alive,
-        }
-    )
-    return Histories.from_frame(table, unit=unit)

@@ -1,4 +1,4 @@
-"""What the sliders of the page rest on: equity as a sum of terms, each a stored sum times the assumptions that move.
+"""Equity as a sum of terms, each a stored sum times the assumptions that move: what sliders can rest on.
 
 Value is linear (`clvmodels.valuation.lines`), so equity under another margin or cost needs no customer: the sum of each
 line's driver, weighted with the rates, is multiplied by how much the assumption moved. Under another discount rate the
@@ -15,8 +15,7 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from clvmodels.reporting.assumption_text import Kind, kind_of
-from clvmodels.valuation.assumptions import HIGHEST_RATE, RATES, Assumptions
+from clvmodels.valuation.assumptions import HIGHEST_RATE, RATES, Assumptions, Kind, kind_of
 from clvmodels.valuation.book import Book
 from clvmodels.valuation.discounting import calendar_years, discounting, growing
 from clvmodels.valuation.finite import has_finite_value

@@ -15,8 +15,6 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from clvmodels.models.specification import Array
-
 __all__ = [
     "BOUNDARY_LOG_PARAMETER",
     "MAX_LOG_PARAMETER",
@@ -31,6 +29,8 @@ __all__ = [
     "simplex",
     "step_towards",
 ]
+
+Array = NDArray[np.float64]
 
 type Expansion = tuple[float, Array, Array]
 """A value, the gradient, and the matrix of second derivatives."""

@@ -1,28 +1,20 @@
-"""Laws that every model keeps, whatever its story: checked at its example's parameters.
-
-They need no published figures: each says that two of the model's own functions, which were derived and written apart,
-agree. Whoever adds a model to the registry is held to them by the contract tests; whoever writes their own asks
-`check_model`. Times are counted in mean times between purchases, so that the unit of the example does not matter.
-"""
+"""Laws that every model of transactions keeps. Times are counted in mean times between purchases, or in periods."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Sequence
+from typing import Final
 
 import numpy as np
 from scipy import special
 
-from clvmodels.inference.simulation import new_customers, simulated
 from clvmodels.models.derived import residual
-from clvmodels.models.specification import Array, SpendModel, TransactionModel
+from clvmodels.models.law import SIMULATED, SMALL, STEP, ConsistencyCheck, relative_error
+from clvmodels.models.simulation import new_customers, simulated
+from clvmodels.models.specification import Array, TransactionModel
 from clvmodels.numerics.quadrature import Weighting, log_integral_of_peak
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-__all__ = ["LAWS", "SPEND_LAWS", "ConsistencyCheck", "check_model"]
+__all__ = ["LAWS"]
 
 GRID: Final = np.array(
     [(0, 0, 0), (0, 0, 2), (1, 0.3, 2), (2, 1.7, 2.2), (7, 2.2, 2.2), (10, 1.1, 2.2), (26, 1.7, 1.71), (3, 0.03, 6)]
@@ -34,75 +26,9 @@ PERIODS: Final = np.array(
 ).T
 """x, t_x and n of a model in periods."""
 PERIODS_AHEAD: Final = (1.0, 2.0, 5.0, 12.0)
-STEP: Final = 1e-6
 FEWEST, MOST, LAST = 250, 8_000, 1e-17
 """How many probabilities of counts are looked at: until they are this small."""
-SIMULATED: Final = 20_000
-RARE, SMALL = 1e-12, 1e-3
-
-
-@dataclass(frozen=True)
-class ConsistencyCheck:
-    """A law.
-
-    Attributes
-    ----------
-    says
-        What it says.
-    deviation
-        ``(model, theta)``: how far the model is from keeping it; NaN or infinity if it is far off.
-    tolerance
-        It is kept up to this.
-    """
-
-    says: str
-    deviation: Callable[[Any, Array], float]
-    tolerance: float
-
-
-def check_model(model: TransactionModel | SpendModel) -> pd.DataFrame:
-    """Check whether the formulas of a model agree with each other, at the parameters of its example.
-
-    Parameters
-    ----------
-    model
-        Its specification; it need not be registered.
-
-    Returns
-    -------
-    DataFrame
-        By law: kept, and its deviation and tolerance. What is not kept points at the function to look at.
-
-    Raises
-    ------
-    ParameterError
-        If the example does not give all parameters.
-
-    Examples
-    --------
-    >>> import clvmodels as clv
-    >>> check_model(clv.BGNBD().model)["kept"].all()
-    np.True_
-    """
-    import pandas as pd
-
-    theta = model.theta(model.example)
-    rows = []
-    for law in LAWS if isinstance(model, TransactionModel) else SPEND_LAWS:
-        try:
-            deviation = law.deviation(model, theta)
-        except Exception as error:
-            error.add_note(f"This happened as {model.name} was checked for this law: {law.says}.")
-            raise
-        rows.append((law.says, deviation <= law.tolerance, deviation, law.tolerance))
-    return pd.DataFrame(rows, columns=["law", "kept", "deviation", "tolerance"]).set_index("law")
-
-
-def _off(found: Array, expected: Array, floor: float = 0.0) -> float:
-    """Return the largest error relative to the expected size, or to a floor; infinity if shapes differ."""
-    if np.shape(found) != np.shape(expected):
-        return np.inf
-    return float(np.max(np.abs(found - expected) / (np.abs(expected) + floor)))
+RARE: Final = 1e-12
 
 
 def _gap(model: TransactionModel, theta: Array) -> float:
@@ -139,7 +65,7 @@ def _broadcasts(model: TransactionModel, theta: Array) -> float:
     draws = model.lower + (theta - model.lower) * grown[:, None, None]
     together = _everything(model, draws, *histories, t)
     alone = zip(*(_everything(model, draw[0], *histories, t) for draw in draws), strict=True)
-    return max(_off(found, np.stack(each), SMALL) for found, each in zip(together, alone, strict=True))
+    return max(relative_error(found, np.stack(each), SMALL) for found, each in zip(together, alone, strict=True))
 
 
 def _by_row(model: TransactionModel, theta: Array) -> float:
@@ -153,7 +79,7 @@ def _by_row(model: TransactionModel, theta: Array) -> float:
 
     together = everything(rows, *histories)
     alone = zip(*(everything(row, *(column[[k]] for column in histories)) for k, row in enumerate(rows)), strict=True)
-    return max(_off(found, np.concatenate(each), SMALL) for found, each in zip(together, alone, strict=True))
+    return max(relative_error(found, np.concatenate(each), SMALL) for found, each in zip(together, alone, strict=True))
 
 
 def _gradient(model: TransactionModel, theta: Array) -> float:
@@ -163,7 +89,7 @@ def _gradient(model: TransactionModel, theta: Array) -> float:
         gradient = terms(theta, *columns)[1]
         for k, shift in enumerate(STEP * np.diag(theta)):
             difference = (terms(theta + shift, *columns)[0] - terms(theta - shift, *columns)[0]) / (2.0 * STEP)
-            worst = max(worst, _off(gradient[..., k] * theta[k], difference, 1e-2))
+            worst = max(worst, relative_error(gradient[..., k] * theta[k], difference, 1e-2))
     return worst
 
 
@@ -174,7 +100,7 @@ def _sums(model: TransactionModel, theta: Array) -> float:
     for sums in (model.history_sums, model.history_expansion):
         if sums is not None:
             found = zip(sums(theta, weight, *histories)[:2], model.history_terms(theta, *histories), strict=True)
-            worst = max(worst, *(_off(np.asarray(sum_), weight @ each, SMALL) for sum_, each in found))
+            worst = max(worst, *(relative_error(np.asarray(sum_), weight @ each, SMALL) for sum_, each in found))
     return worst
 
 
@@ -192,7 +118,7 @@ def _curvature(model: TransactionModel, theta: Array) -> float:
         for k, shift in enumerate(10.0 * STEP * np.diag(theta)):
             above, below = (weight @ terms(theta + sign * shift, *columns)[1] for sign in (1.0, -1.0))
             difference = (above - below) / (20.0 * STEP) * theta
-            worst = max(worst, _off(found[k] * theta[k] * theta, difference, 1e-2))
+            worst = max(worst, relative_error(found[k] * theta[k] * theta, difference, 1e-2))
     return worst
 
 
@@ -217,7 +143,7 @@ def _ageing(model: TransactionModel, theta: Array) -> float:
     t = np.arange(40.0) if model.time == "periods" else np.linspace(0.0, 20.0, 40) * _gap(model, theta)
     survival, intensity = model.future(theta, x, T, t)
     bought = model.expected_purchases(theta, x, T, t)
-    starts = max(_off(survival[:, 0], np.ones(len(x))), float(np.abs(bought[:, 0]).max()))
+    starts = max(relative_error(survival[:, 0], np.ones(len(x))), float(np.abs(bought[:, 0]).max()))
     return max(starts, *(float(np.max(np.diff(some))) for some in (survival, intensity, -bought)))
 
 
@@ -226,7 +152,7 @@ def _integral(model: TransactionModel, theta: Array) -> float:
     worst = 0.0
     for t in _ahead(model, theta):
         integral = residual(model, theta, x, T, [Weighting(np.ones_like, float(t))])[0][:, 0]
-        worst = max(worst, _off(model.expected_purchases(theta, x, T, np.asarray(t)), integral))
+        worst = max(worst, relative_error(model.expected_purchases(theta, x, T, np.asarray(t)), integral))
     return worst
 
 
@@ -240,7 +166,9 @@ def _counts(model: TransactionModel, theta: Array) -> float:
             probability = _until_rare(model, theta, *history, time)
             mean = model.expected_purchases(theta, *history, time)
             worst = max(
-                worst, abs(float(probability.sum()) - 1.0), _off(probability @ np.arange(len(probability)), mean)
+                worst,
+                abs(float(probability.sum()) - 1.0),
+                relative_error(probability @ np.arange(len(probability)), mean),
             )
     return worst
 
@@ -299,7 +227,7 @@ def _likelihood(model: TransactionModel, theta: Array) -> float:
     ages = np.array((1.0, 3.0, 8.0)) if model.time == "periods" else np.array((0.03, 2.2, 22.0)) * _gap(model, theta)
     for T in ages:
         counts = born * model.pmf(theta, nothing, nothing, T, n) + (1.0 - born) * (n == 0)
-        worst = max(worst, _off(_over_times(model, theta, T, n, alive=False), counts, RARE))
+        worst = max(worst, relative_error(_over_times(model, theta, T, n, alive=False), counts, RARE))
     return worst
 
 
@@ -308,7 +236,7 @@ def _alive(model: TransactionModel, theta: Array) -> float:
     survival = model.p_alive(theta, nothing, nothing, nothing) * model.future(theta, nothing, nothing, T)[0]
     counts = _until_rare(model, theta, nothing, nothing, T)
     enough = np.arange(1.0 + np.argmax(np.cumsum(counts) > 1.0 - RARE))
-    return _off(_over_times(model, theta, T, enough, alive=True).sum(), survival)
+    return relative_error(_over_times(model, theta, T, enough, alive=True).sum(), survival)
 
 
 def _score(model: TransactionModel, theta: Array) -> float:
@@ -346,7 +274,7 @@ def _futures(model: TransactionModel, theta: Array) -> float:
 def _rate(model: TransactionModel, theta: Array) -> float:
     now, then = np.asarray(0.0), np.asarray(1.0 if model.time == "periods" else 0.0)
     survival, intensity = model.future(theta, now, now, then)
-    return _off(model.mean_purchase_rate(theta), intensity / survival)
+    return relative_error(model.mean_purchase_rate(theta), intensity / survival)
 
 
 def _units(model: TransactionModel, theta: Array) -> float:
@@ -360,7 +288,7 @@ def _units(model: TransactionModel, theta: Array) -> float:
     )
     log_likelihood, alive, survival, intensity, *others = days
     same = (log_likelihood + x * np.log(7.0), alive, survival, 7.0 * intensity, *others)
-    return max(_off(found, expected, SMALL) for found, expected in zip(same, weeks, strict=True))
+    return max(relative_error(found, expected, SMALL) for found, expected in zip(same, weeks, strict=True))
 
 
 def _quantities(model: TransactionModel, theta: Array) -> float:
@@ -377,7 +305,7 @@ def _quantities(model: TransactionModel, theta: Array) -> float:
     if not all(0.0 < quantities[name] < upper for name, upper in named.items()):
         return np.inf
     found = [*(back[name] for name in model.names), *(again[name] for name in named)]
-    return _off(np.array(found), np.array([*theta, *(quantities[name] for name in named)]))
+    return relative_error(np.array(found), np.array([*theta, *(quantities[name] for name in named)]))
 
 
 def _starts(model: TransactionModel, _: Array) -> float:
@@ -416,100 +344,4 @@ LAWS: Final[Sequence[ConsistencyCheck]] = (
     ConsistencyCheck(
         "quantities and parameters are each other's inverse, and quantities have no unit", _quantities, 1e-10
     ),
-)
-
-
-# ------------------------------------------------------------------------------------------------------------- spend
-
-ORDERS: Final = np.array([1.0, 2.0, 5.0, 40.0])
-"""x of customers with repeat purchases; their means are `MEANS` times that of the population."""
-MEANS: Final = np.array([0.2, 1.0, 3.0, 0.7])
-
-
-def _orders(model: SpendModel, theta: Array) -> tuple[Array, Array]:
-    return ORDERS, MEANS * float(model.expected_spend(theta, np.zeros(1), np.full(1, np.nan))[0])
-
-
-def _spend_starts(model: SpendModel, _: Array) -> float:
-    starts = np.array(model.starts)
-    if starts.ndim != 2 or starts.shape[1] != len(model.parameters):
-        return np.inf
-    good = np.all(starts > model.lower) and np.isfinite(model.log_likelihood(starts[:, None], ORDERS, MEANS)).all()
-    return 0.0 if good else np.inf
-
-
-def _spend_by_row(model: SpendModel, theta: Array) -> float:
-    x, mean = _orders(model, theta)
-    rows = model.lower + (theta - model.lower) * (1.0 + 0.1 * np.arange(len(x)))[:, None]
-    together = (model.log_likelihood(rows, x, mean), model.expected_spend(rows, x, mean))
-    alone = [
-        np.concatenate([function(row, x[[k]], mean[[k]]) for k, row in enumerate(rows)])
-        for function in (model.log_likelihood, model.expected_spend)
-    ]
-    return max(_off(values, each, SMALL) for values, each in zip(together, alone, strict=True))
-
-
-def _spend_gradient(model: SpendModel, theta: Array) -> float:
-    x, mean = _orders(model, theta)
-    worst = 0.0
-    for terms, columns in ((model.count_terms, (x,)), (model.history_terms, (x, mean))):
-        gradient = terms(theta, *columns)[1]
-        for k, shift in enumerate(STEP * np.diag(theta)):
-            difference = (terms(theta + shift, *columns)[0] - terms(theta - shift, *columns)[0]) / (2.0 * STEP)
-            worst = max(worst, _off(gradient[..., k] * theta[k], difference, 1e-2))
-    return worst
-
-
-def _spend_density(model: SpendModel, theta: Array) -> float:
-    """Return how far the likelihood, integrated over all means, is from one."""
-
-    def log_integrand(y: Array) -> Array:
-        """In y = log of the mean, in units of that of the population."""
-        mean = float(model.expected_spend(theta, np.zeros(1), np.full(1, np.nan))[0]) * np.exp(y)
-        value = model.log_likelihood(theta, np.broadcast_to(ORDERS[:, None], mean.shape), mean)
-        return np.asarray(value + np.log(mean))
-
-    lowest = np.full(len(ORDERS), -60.0)
-    return float(np.abs(np.exp(log_integral_of_peak(log_integrand, lowest, -lowest)) - 1.0).max())
-
-
-def _spend_limits(model: SpendModel, theta: Array) -> float:
-    """Return how far the expectation after a great many orders is from their mean."""
-    mean = _orders(model, theta)[1]
-    return _off(model.expected_spend(theta, np.full(len(mean), 1e12), mean), mean)
-
-
-def _spend_draws(model: SpendModel, theta: Array) -> float:
-    """Return the largest difference between drawn and expected orders, in standard errors."""
-    x, mean = np.append(0.0, ORDERS), np.append(np.nan, _orders(model, theta)[1])
-    owner = np.repeat(np.arange(len(x) * SIMULATED), 1)
-    orders = model.draw_orders(
-        theta, np.repeat(x, SIMULATED), np.repeat(mean, SIMULATED), owner, np.random.default_rng(4)
-    )
-    orders = orders.reshape(len(x), SIMULATED)
-    errors = orders.std(axis=1) / np.sqrt(SIMULATED)
-    return float(np.max(np.abs(orders.mean(axis=1) - model.expected_spend(theta, x, mean)) / errors))
-
-
-def _spend_units(model: SpendModel, theta: Array) -> float:
-    x, mean = _orders(model, theta)
-    cents = theta * model.units(money=100.0)
-    same = (
-        model.expected_spend(cents, x, 100.0 * mean) / 100.0,
-        model.log_likelihood(cents, x, 100.0 * mean) + np.log(100.0),
-    )
-    here = model.expected_spend(theta, x, mean), model.log_likelihood(theta, x, mean)
-    return max(_off(values, expected, SMALL) for values, expected in zip(same, here, strict=True))
-
-
-SPEND_LAWS: Final[Sequence[ConsistencyCheck]] = (
-    ConsistencyCheck(
-        "starting points are inside the bounds, and the log-likelihood is finite there", _spend_starts, 0.0
-    ),
-    ConsistencyCheck("each history may have parameters of its own", _spend_by_row, 1e-9),
-    ConsistencyCheck("the gradients are those of the log-likelihood", _spend_gradient, 1e-5),
-    ConsistencyCheck("the likelihood of the mean of orders is a density", _spend_density, 1e-8),
-    ConsistencyCheck("after a great many orders, their mean is expected", _spend_limits, 1e-6),
-    ConsistencyCheck("drawn orders have the expected values as their mean", _spend_draws, 5.0),
-    ConsistencyCheck("a change of the unit of money changes money-like parameters only", _spend_units, 1e-10),
 )

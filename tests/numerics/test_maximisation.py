@@ -1,4 +1,4 @@
-"""The ascent finds a maximum beside a region where the function is not finite."""
+"""Maximisation finds a maximum beside a region where the function is not finite."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from clvmodels.inference.ascent import Objective, Optimum, _left, bfgs, maximise_from, newton_polish, step_towards
+from clvmodels.numerics.maximisation import Objective, Optimum, _left, bfgs, maximise_from, newton_polish, step_towards
 
 
 @pytest.mark.parametrize("beyond", [np.nan, -np.inf])

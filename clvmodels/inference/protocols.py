@@ -1,0 +1,94 @@
+"""What predictions, storage, words and ArviZ read of a fit, so that they need not know its class."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Literal, Protocol
+
+from clvmodels.models.specification import Array, Model
+from clvmodels.units import Unit
+
+if TYPE_CHECKING:
+    from clvmodels.data.histories import Histories
+    from clvmodels.inference.diagnostics import Diagnostics
+    from clvmodels.inference.parameters import Parameters
+
+__all__ = ["FitMethod", "Fitted", "Method"]
+
+FitMethod = Literal["mle", "map", "laplace", "nuts", "advi"]
+Method = FitMethod | Literal["given"]
+
+
+class Fitted[M: Model](Protocol):
+    """A fitted model as plain data; `Fit` says what its members mean."""
+
+    @property
+    def model(self) -> M:
+        """The model's specification."""
+
+    @property
+    def theta(self) -> Array:
+        """The parameters, shape (chain, draw, parameters)."""
+
+    @property
+    def draws(self) -> Array:
+        """The parameters without distinction of chains, shape (chain * draw, parameters)."""
+
+    @property
+    def method(self) -> Method:
+        """How they were found."""
+
+    @property
+    def unit(self) -> Unit | None:
+        """The unit of time; None for a model of spend."""
+
+    @property
+    def log_likelihood(self) -> float:
+        """Of the data the model was fitted to."""
+
+    @property
+    def estimate(self) -> Array:
+        """The point estimate, shape (parameters,)."""
+
+    @property
+    def params(self) -> Mapping[str, float]:
+        """The point estimate by name."""
+
+    @property
+    def covariance(self) -> Array:
+        """Of log(parameter - lower bound), shape (parameters, parameters)."""
+
+    @property
+    def customers(self) -> int:
+        """Number of customers it was fitted to."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Of the histories it was fitted to."""
+
+    @property
+    def diagnostics(self) -> Diagnostics:
+        """How the fit ended."""
+
+    @property
+    def priors(self) -> Mapping[str, Mapping[str, object]]:
+        """What was believed before."""
+
+    @property
+    def stats(self) -> Mapping[str, Array]:
+        """What the sampler says of each draw."""
+
+    @property
+    def by(self) -> str | None:
+        """Name of the attribute whose values are segments."""
+
+    @property
+    def segments(self) -> tuple[str, ...]:
+        """The segments."""
+
+    @property
+    def segment_theta(self) -> Array:
+        """Their parameters, shape (segment, chain, draw, parameters)."""
+
+    def parameters(self, histories: Histories) -> Parameters:
+        """Return the parameters of customers."""

@@ -1,0 +1,46 @@
+"""What a law about a model is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from clvmodels.models.specification import Array
+
+__all__ = ["SIMULATED", "SMALL", "STEP", "ConsistencyCheck", "relative_error"]
+
+STEP: Final = 1e-6
+"""Relative step of differences."""
+SIMULATED: Final = 20_000
+"""Customers who are simulated."""
+SMALL: Final = 1e-3
+"""Errors of what is smaller are relative to this."""
+
+
+@dataclass(frozen=True)
+class ConsistencyCheck:
+    """A law.
+
+    Attributes
+    ----------
+    says
+        What it says.
+    deviation
+        ``(model, theta)``: how far the model is from keeping it; NaN or infinity if it is far off.
+    tolerance
+        It is kept up to this.
+    """
+
+    says: str
+    deviation: Callable[[Any, Array], float]
+    tolerance: float
+
+
+def relative_error(found: Array, expected: Array, floor: float = 0.0) -> float:
+    """Return the largest error relative to the expected size, or to a floor; infinity if shapes differ."""
+    if np.shape(found) != np.shape(expected):
+        return np.inf
+    return float(np.max(np.abs(found - expected) / (np.abs(expected) + floor)))
