@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from clvmodels.data.histories import Histories as Histories
     from clvmodels.data.holdout import Holdout as Holdout
     from clvmodels.data.ledgers import Ledgers as Ledgers
+    from clvmodels.data.reading import LogFormat as LogFormat
     from clvmodels.data.transactions import rfm_summary as rfm_summary
     from clvmodels.data.transactions import rfm_train_test_split as rfm_train_test_split
     from clvmodels.evaluation.backtest import backtest as backtest
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from clvmodels.inference.migration.pymc_marketing import from_pymc_marketing as from_pymc_marketing
     from clvmodels.inference.priors import Priors
     from clvmodels.models.consistency import check_model as check_model
+    from clvmodels.reporting.report import report as report
     from clvmodels.valuation.assumptions import Assumptions as Assumptions
     from clvmodels.valuation.book import Book as Book
     from clvmodels.valuation.book import value as value
@@ -58,6 +60,7 @@ _ROOMS: Final = {
     "Histories": "clvmodels.data.histories",
     "Holdout": "clvmodels.data.holdout",
     "Ledgers": "clvmodels.data.ledgers",
+    "LogFormat": "clvmodels.data.reading",
     "backtest": "clvmodels.evaluation.backtest",
     "check_model": "clvmodels.models.consistency",
     "checks": "clvmodels.evaluation.checks",
@@ -67,6 +70,7 @@ _ROOMS: Final = {
     "from_pymc_marketing": "clvmodels.inference.migration.pymc_marketing",
     "movement": "clvmodels.valuation.movement",
     "purchase_occasions": "clvmodels.data.events",
+    "report": "clvmodels.reporting.report",
     "rfm_summary": "clvmodels.data.transactions",
     "rfm_train_test_split": "clvmodels.data.transactions",
     "scenarios": "clvmodels.valuation.scenarios",

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import errno
 import io
-import math
 import os
 import re
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn, TextIO, cast
 
@@ -457,60 +455,44 @@ def report(
     It says what the customers are worth at the last closing, after which costs, how sure that is, why it moved since
     the closing before, and which customers cost more than they bring.
     """
-    from clvmodels.data.ledgers import Ledgers
+    from clvmodels.data.reading import LogFormat
     from clvmodels.reporting import output, terminal
-    from clvmodels.reporting.fitting import spend_model, transaction_models
     from clvmodels.reporting.labels import parse_language
-    from clvmodels.reporting.notes import captured_warnings
     from clvmodels.reporting.progress import steps
-    from clvmodels.reporting.request import ReportRequest, equity_report, parse_closings
-    from clvmodels.valuation.assumptions import Assumptions, toml_of
-    from clvmodels.valuation.audit import Content, Seen, seen
-    from clvmodels.valuation.relationship import COLUMNS
+    from clvmodels.reporting.report import report as report_on
 
-    files = {
+    known = parse_language(language)
+    output.require_report(out)
+    lines = (order_id, quantity, exclude_ids or (), clean_ids)
+    how = (resolution, cast("Any", returns), time_zone, time_format, (), *lines)
+    ledgers = {
         "returns": returns_ledger,
         "service": service_ledger,
         "campaigns": campaigns_ledger,
         "acquisition": acquisition_ledger,
         "referrals": referrals_ledger,
     }
-    given = {name: path for name, path in files.items() if path is not None}
-    stated = toml_of(assumptions)
-    inputs: dict[str, Seen | Content] = {"log": seen(log), "assumptions": Content(assumptions.name, stated)}
-    inputs |= {name: seen(path) for name, path in given.items()}
-    terms, words = Assumptions.from_toml(stated, source=str(assumptions)), parse_language(language)
-    days, models, spend_ = parse_closings(closings), transaction_models(model), spend_model(spend)
-    output.require_report(out)
-    kept = [name for name in dict.fromkeys([*terms.columns, *([] if by is None else [by])]) if name not in COLUMNS]
-
-    def read(day: str) -> Histories:
-        lines = (order_id, quantity, exclude_ids, clean_ids)
-        how = (observation_start, day, returns, time_zone, time_format, kept, *lines)
-        return _read(log, customer_id, time, value, unit, resolution, *how).collect(memory_gb=math.inf)
-
-    with steps(len(models) + len(days) + 3, quiet=quiet) as step:
-        with captured_warnings() as notes:
-            ledgers = Ledgers.read(
-                returns=returns_ledger,
-                service=service_ledger,
-                campaigns=campaigns_ledger,
-                acquisition=acquisition_ledger,
-                referrals=referrals_ledger,
-                time_format=time_format,
-                exclude_ids=exclude_ids or (),
-                clean_ids=clean_ids,
-            )
-            asked = ReportRequest(log, read, days, terms, models, spend_, ledgers if given else None, by, draws, inputs)
-            found = equity_report(asked, step)
-        found = replace(found, notes=(*notes, *found.notes))
-        shown = _rendered(
-            terminal.closing_report(found),
-            terminal.notes_report(found.notes),
-            terminal.written_report(out, output.REPORT_FILES),
-        )
+    reported = report_on(
+        log,
+        log_format=LogFormat(customer_id, time, value, unit, *how),
+        assumptions=assumptions,
+        closings=closings,
+        by=by,
+        ledgers=ledgers,
+        models=model,
+        spend=spend,
+        observation_start=observation_start,
+        draws=draws,
+        progress=not quiet,
+    )
+    shown = _rendered(
+        terminal.closing_report(reported),
+        terminal.notes_report(reported.notes),
+        terminal.written_report(out, output.REPORT_FILES),
+    )
+    with steps(1, quiet=quiet) as step:
         step("writing")
-        output.write_report(found, out, words)
+        reported.write(out, language=known)
     _print(shown)
 
 

@@ -14,7 +14,7 @@ from clvmodels.data.build import Plan, Returns
 from clvmodels.data.columns import count, examples
 from clvmodels.data.occasions import column, dates
 from clvmodels.data.profile import profile_log, refuse_refunds
-from clvmodels.data.reading import Day, Reading, end_of
+from clvmodels.data.reading import Day, LogFormat, end_of
 from clvmodels.errors import DataError, DataWarning
 
 if TYPE_CHECKING:
@@ -87,7 +87,9 @@ def purchase_occasions(
     2       00004 1997-08-02  14.96  213.0  545.0
     """
     options = (order_id, quantity, exclude_ids, clean_ids)
-    reading = Reading(customer_id, time, value, unit, resolution, returns, time_zone, time_format, attributes, *options)
+    reading = LogFormat(
+        customer_id, time, value, unit, resolution, returns, time_zone, time_format, attributes, *options
+    )
     events = read_events(reading, log, observation_end)
     table, notes = events.of(customers, most)
     for note in notes:
@@ -95,7 +97,7 @@ def purchase_occasions(
     return table
 
 
-def read_events(reading: Reading, log: object, observation_end: Day | None) -> Events:
+def read_events(reading: LogFormat, log: object, observation_end: Day | None) -> Events:
     """Open a log to look at its purchase occasions up to `observation_end`."""
     opened = reading.open(log)
     plan = reading.plan(opened, None, end_of(opened, observation_end, "observation_end"))

@@ -1,4 +1,4 @@
-"""How a purchase log is to be read: what its columns are called, and what counts as a purchase."""
+"""The format of a purchase log: what its columns are called, and what counts as a purchase."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from clvmodels.units import parse_unit
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Day", "Reading", "end_of"]
+__all__ = ["Day", "LogFormat", "end_of"]
 
 type Day = str | dt.date | pd.Timestamp
 
@@ -30,14 +30,19 @@ _RESERVED = ("customer_id", "frequency", "recency", "T", "monetary_value", "firs
 
 
 @dataclass(frozen=True)
-class Reading:
-    """The options of `rfm_summary` that say how a log is read, under the same names.
+class LogFormat:
+    """The format of a purchase log: the options of `rfm_summary` that say how it is read, under the same names.
 
     Attributes
     ----------
     customer_id, time, value, unit, resolution, returns, time_zone, time_format, attributes, order_id, quantity,
     exclude_ids, clean_ids
         As in `rfm_summary`.
+
+    Examples
+    --------
+    >>> LogFormat(value="amount", unit="week", resolution="day").time
+    'date'
     """
 
     customer_id: str = "customer_id"

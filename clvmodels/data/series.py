@@ -18,7 +18,7 @@ from clvmodels.data.bounds import read_bound
 from clvmodels.data.build import build_histories
 from clvmodels.data.columns import count
 from clvmodels.data.profile import refuse_refunds
-from clvmodels.data.reading import Day, Reading, end_of
+from clvmodels.data.reading import Day, LogFormat, end_of
 from clvmodels.data.suspect_dates import Bounds, suspect_dates
 from clvmodels.errors import DataError
 from clvmodels.units import DAYS, Duration, parse_unit, read_duration
@@ -90,7 +90,7 @@ class Series:
 
 
 def purchases_by_period(
-    reading: Reading, log: Log, train_end: Day, test_end: Day | None, period: Duration
+    reading: LogFormat, log: Log, train_end: Day, test_end: Day | None, period: Duration
 ) -> tuple[Series, list[str]]:
     """Count the repeat purchases of the customers of a training window by period, before and after its end.
 
@@ -119,7 +119,7 @@ def purchases_by_period(
     Examples
     --------
     >>> import clvmodels as clv
-    >>> reading = Reading(resolution="day")
+    >>> reading = LogFormat(resolution="day")
     >>> log = reading.open(clv.datasets.load_cdnow(sample=True))
     >>> series, notes = purchases_by_period(reading, log, "1997-09-30", "1998-06-30", "13 weeks")
     >>> series.number.tolist(), series.purchases.tolist()

@@ -13,7 +13,7 @@ from clvmodels.data.bounds import read_bound
 from clvmodels.data.build import Returns, build_histories, build_holdout, summarise
 from clvmodels.data.engine import DuckDBLimits
 from clvmodels.data.grid import require_bound
-from clvmodels.data.reading import Day, Reading, end_of
+from clvmodels.data.reading import Day, LogFormat, end_of
 from clvmodels.data.suspect_dates import Bounds, suspect_dates
 from clvmodels.errors import DataError, DataWarning
 from clvmodels.units import parse_unit
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from clvmodels.data.holdout import Holdout
     from clvmodels.data.log import Log
 
-__all__ = ["rfm_summary", "rfm_train_test_split", "split"]
+__all__ = ["read_histories", "rfm_summary", "rfm_train_test_split", "split"]
 
 
 def rfm_summary(
@@ -155,20 +155,37 @@ def rfm_summary(
     >>> rfm.frequency.sum()
     np.float64(44021.0)
     """
-    require_bound(grid)
     options = (order_id, quantity, exclude_ids, clean_ids)
-    reading = Reading(customer_id, time, value, unit, resolution, returns, time_zone, time_format, attributes, *options)
-    opened = reading.open(log, DuckDBLimits(memory_gb, spill_folder))
+    log_format = LogFormat(
+        customer_id, time, value, unit, resolution, returns, time_zone, time_format, attributes, *options
+    )
+    window, storage = (observation_start, observation_end), DuckDBLimits(memory_gb, spill_folder)
+    histories, notes = read_histories(log, log_format, *window, storage=storage, grid=grid)
+    _warn(notes)
+    return histories
+
+
+def read_histories(
+    log: object,
+    log_format: LogFormat,
+    observation_start: Day | None,
+    observation_end: Day | None,
+    *,
+    storage: DuckDBLimits = DuckDBLimits(),  # noqa: B008 - it is frozen
+    grid: float | None = 1e-6,
+) -> tuple[Histories, list[str]]:
+    """Return the histories of a log of a known format, as `rfm_summary` does, and notes to warn with."""
+    require_bound(grid)
+    opened = log_format.open(log, storage)
     start = None if observation_start is None else read_bound(observation_start, "observation_start", opened.clock)
     end = end_of(opened, observation_end, "observation_end")
     if start is not None and start.local >= end.after:
         raise DataError(f"observation_start {observation_start!r} lies after the end of observation, {end.local}")
-    histories, _, notes = summarise(reading.plan(opened, start, end))
-    _warn(notes)
+    histories, _, notes = summarise(log_format.plan(opened, start, end))
     if not opened.large:
-        return histories.collect(memory_gb=math.inf)
-    exact = resolution is not None and parse_unit(resolution) != "hour"
-    return histories if exact or grid is None else histories.on_grid(grid)
+        return histories.collect(memory_gb=math.inf), notes
+    exact = log_format.resolution is not None and parse_unit(log_format.resolution) != "hour"
+    return histories if exact or grid is None else histories.on_grid(grid), notes
 
 
 def rfm_train_test_split(
@@ -234,7 +251,9 @@ def rfm_train_test_split(
     29.0
     """
     options = (order_id, quantity, exclude_ids, clean_ids)
-    reading = Reading(customer_id, time, value, unit, resolution, returns, time_zone, time_format, attributes, *options)
+    reading = LogFormat(
+        customer_id, time, value, unit, resolution, returns, time_zone, time_format, attributes, *options
+    )
     opened = reading.open(log)
     train, test = read_bound(train_end, "train_end", opened.clock), end_of(opened, test_end, "test_end")
     histories, holdout, notes = split(reading, opened, train, test)
@@ -243,7 +262,7 @@ def rfm_train_test_split(
 
 
 def split(
-    reading: Reading, log: Log, train: WindowBound, test: WindowBound, end: str = "test_end"
+    reading: LogFormat, log: Log, train: WindowBound, test: WindowBound, end: str = "test_end"
 ) -> tuple[Histories, Holdout, list[str]]:
     """Split an opened log; return histories, holdout and notes to warn with. `end` is the option for the last day."""
     if test.after <= train.after:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from clvmodels.data.reading import Day, Reading
+from clvmodels.data.reading import Day, LogFormat
 from clvmodels.data.transactions import split
 from clvmodels.errors import DataWarning, FitError, FitWarning
 from clvmodels.evaluation.drift import drift
@@ -196,7 +196,9 @@ def backtest(
     {'BG/NBD': 0.88, 'Pareto/NBD': 0.88, 'history rate': 1.56, 'last period': 1.31, 'past spend': nan, 'zero': 0.0}
     """
     options = (order_id, quantity, exclude_ids, clean_ids)
-    reading = Reading(customer_id, time, value, unit, resolution, returns, time_zone, time_format, attributes, *options)
+    reading = LogFormat(
+        customer_id, time, value, unit, resolution, returns, time_zone, time_format, attributes, *options
+    )
     opened = reading.open(log)
     how = _How(_models(models), _spend(spend, value), method, seed)
     notes: dict[str, None] = {}

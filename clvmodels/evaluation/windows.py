@@ -19,7 +19,7 @@ from clvmodels.units import DAYS, Duration, Unit, duration, parse_unit, read_dur
 if TYPE_CHECKING:
     from clvmodels.data.histories import Histories
     from clvmodels.data.log import Log
-    from clvmodels.data.reading import Day, Reading
+    from clvmodels.data.reading import Day, LogFormat
     from clvmodels.models.specification import Array
 
 __all__ = ["Trial", "last_period", "trial_windows"]
@@ -45,7 +45,7 @@ class Trial:
 
 
 def trial_windows(
-    reading: Reading, log: Log, cutoffs: Day | Sequence[Day], horizon: Duration, observation_end: Day | None
+    reading: LogFormat, log: Log, cutoffs: Day | Sequence[Day], horizon: Duration, observation_end: Day | None
 ) -> list[Trial]:
     """Return the cut-offs in the order of time.
 
@@ -110,7 +110,7 @@ def _months_later(day: dt.datetime, months: int) -> dt.datetime:
     return day.replace(year=year, month=month + 1, day=last if is_last else min(day.day, last))
 
 
-def last_period(reading: Reading, log: Log, trial: Trial, histories: Histories) -> Array:
+def last_period(reading: LogFormat, log: Log, trial: Trial, histories: Histories) -> Array:
     """Return repeat purchases in the window of the horizon's length that ends at the cut-off, shape (n,).
 
     They are the difference of two counts: repeat purchases up to the cut-off, and up to the start of that window.

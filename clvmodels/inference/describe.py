@@ -93,7 +93,7 @@ def _orders(fit: Fitted[Model], model: TransactionModel) -> str:
     return "\n".join([*lines, *_own_words(fit)])
 
 
-def _own_words(fit: Fitted[Any]) -> Sequence[str]:
+def _own_words(fit: Fitted[Model]) -> Sequence[str]:
     """Return what only this model can say."""
     return [] if fit.model.in_words is None else fit.model.in_words(fit.params)
 

@@ -16,7 +16,7 @@ __all__ = ["MODELS", "SPEND_MODELS", "TRANSACTION_MODELS", "register"]
 TRANSACTION_MODELS: Final[dict[str, TransactionModel]] = {m.key: m for m in (BG_NBD, MBG_NBD, PARETO_NBD)}
 SPEND_MODELS: Final[dict[str, SpendModel]] = {m.key: m for m in (GAMMA_GAMMA,)}
 MODELS: Final[dict[str, Model]] = {**TRANSACTION_MODELS, **SPEND_MODELS}
-_HOUSE: Final = frozenset(MODELS)
+_BUILT_IN: Final = frozenset(MODELS)
 
 
 def register(model: TransactionModel | SpendModel, *, replace: bool = False) -> None:
@@ -47,7 +47,7 @@ def register(model: TransactionModel | SpendModel, *, replace: bool = False) -> 
     for what, name in (("key", model.key), ("public_name", model.public_name)):
         for other in [one for one in MODELS.values() if getattr(one, what) == name]:
             said = f"the {what.replace('_', ' ')} {name!r} is that of {other.name}"
-            if other.key in _HOUSE:
+            if other.key in _BUILT_IN:
                 raise ModelError(f"{said} of the package; give your model another one")
             if not replace:
                 raise ModelError(f"{said}, registered before; give another one, or write register(..., replace=True)")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from clvmodels.errors import AssumptionWarning
+from clvmodels.reporting.number_format import with_currency
 from clvmodels.valuation.book import Book
 from clvmodels.valuation.contribution import contribution_statement
 from clvmodels.valuation.movement import Movement
@@ -25,9 +26,9 @@ STEP: Final = 0.1
 """By how much assumptions are changed to see what equity depends on."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class EquityReport:
-    """An equity report, ready to be written.
+    """What an equity report says.
 
     Attributes
     ----------
@@ -69,6 +70,11 @@ class EquityReport:
     created: str
     intervals_wanted: bool = True
     same_models: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        equity = with_currency(self.book.equity, self.book.assumptions.currency)
+        before = f", after {', '.join(self.closings[:-1])}" if len(self.closings) > 1 else ""
+        return f"<EquityReport: {equity} of {len(self.book.histories):,} customers at {self.closings[-1]}{before}>"
 
     @property
     def book(self) -> Book:

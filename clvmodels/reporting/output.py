@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
+from os import PathLike
 from pathlib import Path
 from typing import Final
 
+from clvmodels.arguments import require_path
 from clvmodels.inference.spend_fit import SpendFit
 from clvmodels.inference.transaction_fit import TransactionFit
 from clvmodels.reporting.content import EquityReport
-from clvmodels.reporting.files import require_folder, whole_folder, write_table
-from clvmodels.reporting.labels import Language
+from clvmodels.reporting.files import OutputError, require_folder, whole_folder, write_table
+from clvmodels.reporting.labels import Language, parse_language
 from clvmodels.reporting.page import write_page
 from clvmodels.reporting.record import equity_record
 from clvmodels.reporting.valuation import Valuation
@@ -21,6 +24,7 @@ __all__ = [
     "FIT_FILES",
     "REPORT_FILES",
     "VALUE_FILES",
+    "Report",
     "require_out",
     "require_report",
     "write_fits",
@@ -116,3 +120,33 @@ def write_report(report: EquityReport, folder: Path, language: Language) -> list
         text = json.dumps(record, indent=1, allow_nan=False, ensure_ascii=False)
         (part / _AUDIT).write_text(text, encoding="utf-8")
     return list(REPORT_FILES)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Report(EquityReport):
+    """An equity report, ready to be written."""
+
+    def write(self, folder: str | PathLike[str], *, language: Language = "en") -> list[str]:
+        """Write the workbook, the web page, the customers and the audit trail to a folder, all or nothing.
+
+        Parameters
+        ----------
+        folder
+            Where to. It is new or empty, or holds an earlier report, which is replaced.
+        language
+            ``"en"`` or ``"de"``.
+
+        Returns
+        -------
+        list
+            The names of the files: ``equity.xlsx``, ``equity.html``, ``customers.parquet``, ``audit.json``.
+
+        Raises
+        ------
+        OutputError
+            If the folder cannot be written to, or holds anything but an earlier report.
+        ClvError
+            If there is no such language.
+        """
+        known = parse_language(language)
+        return write_report(self, require_path(folder, "the folder of a report", OutputError), known)

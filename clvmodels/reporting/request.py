@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING, Final
 
 from clvmodels.data.histories import Histories
 from clvmodels.data.ledgers import Ledgers
+from clvmodels.data.reading import Day
 from clvmodels.errors import DataError, FitError
 from clvmodels.inference.estimator import SpendEstimator, TransactionEstimator
 from clvmodels.inference.spend_fit import SpendFit
 from clvmodels.inference.transaction_fit import TransactionFit
 from clvmodels.models.specification import SpendModel, TransactionModel
-from clvmodels.reporting.content import EquityReport
 from clvmodels.reporting.fitting import expected_in_a_year, fit_all, is_flat, same_as_first, spend_of_few, warning_of
 from clvmodels.reporting.notes import captured_warnings
+from clvmodels.reporting.output import Report
 from clvmodels.reporting.progress import Step
 from clvmodels.reporting.timestamp import time_of_report
 from clvmodels.valuation.assumptions import Assumptions
@@ -77,7 +78,7 @@ class ReportRequest:
     inputs: Mapping[str, Seen | Content]
 
 
-def parse_closings(days: Sequence[str]) -> tuple[str, ...]:
+def parse_closings(days: Day | Sequence[Day]) -> tuple[str, ...]:
     """Return closings as ISO dates.
 
     Raises
@@ -85,18 +86,25 @@ def parse_closings(days: Sequence[str]) -> tuple[str, ...]:
     DataError
         If one is no date, or they do not rise.
     """
+    texts = [_as_text(day) for day in ([days] if isinstance(days, str | dt.date) else days)]
     try:
-        found = [dt.date.fromisoformat(day) for day in days]
+        found = [dt.date.fromisoformat(text) for text in texts]
     except ValueError as error:
         raise DataError(
             f"a closing is a date such as 1997-09-30, and several stand apart: 1997-09-30 1998-06-30 ({error})"
         ) from error
     if not found or any(later <= earlier for earlier, later in pairwise(found)):
-        raise DataError(f"closings are dates that rise, such as 1997-09-30 1998-06-30; got {' '.join(days) or 'none'}")
+        raise DataError(f"closings are dates that rise, such as 1997-09-30 1998-06-30; got {' '.join(texts) or 'none'}")
     return tuple(day.isoformat() for day in found)
 
 
-def equity_report(asked: ReportRequest, step: Step) -> EquityReport:
+def _as_text(day: Day) -> str:
+    """Return a day as it would be written; midnight stands for the day that begins with it."""
+    midnight = isinstance(day, dt.datetime) and day.time() == dt.time.min
+    return str(day.date()) if isinstance(day, dt.datetime) and midnight else str(day)
+
+
+def equity_report(asked: ReportRequest, step: Step) -> Report:
     """Return the report; `step` is told what is done next.
 
     An earlier closing by which nothing can be fitted is left out, and a note says so.
@@ -133,7 +141,7 @@ def equity_report(asked: ReportRequest, step: Step) -> EquityReport:
     step("moving from closing to closing")
     movements = [movement(before, after) for before, after in pairwise(books.values())]
     ledger_notes = () if asked.ledgers is None else asked.ledgers.notes(last)
-    return EquityReport(
+    return Report(
         source=asked.source,
         closings=tuple(books),
         books=tuple(books.values()),

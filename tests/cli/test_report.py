@@ -17,6 +17,7 @@ from clvmodels.datasets import load_company
 from tests.cli.conftest import Run
 
 CLOSINGS = ("2022-12-31", "2023-12-31")
+LEDGERS = ("returns", "service", "campaigns", "acquisition", "referrals")
 FILES = {"equity.xlsx", "equity.html", "customers.parquet", "audit.json"}
 
 
@@ -30,8 +31,7 @@ def company(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def arguments(folder: Path, out: Path, *more: object) -> list[object]:
-    ledgers = ("returns", "service", "campaigns", "acquisition", "referrals")
-    given = [word for name in ledgers for word in (f"--{name}-ledger", folder / f"{name}.csv")]
+    given = [word for name in LEDGERS for word in (f"--{name}-ledger", folder / f"{name}.csv")]
     log = ["report", folder / "transactions.csv", "--value", "amount", "--assumptions", folder / "assumptions.toml"]
     return [*log, "--closings", *CLOSINGS, "--by", "segment", *given, "--out", out, *more]
 
@@ -68,8 +68,17 @@ def test_the_report_of_the_company(
     statement = shown_contribution(folder / "equity.xlsx")
     assert customers["sales"].sum() == pytest.approx(statement["Sales"], rel=1e-9)
     assert customers["contribution_4"].sum() == pytest.approx(statement["Customer contribution IV"], rel=1e-9)
+    reported = clv.report(
+        str(company / "transactions.csv"),
+        log_format=clv.LogFormat(value="amount"),
+        assumptions=company / "assumptions.toml",
+        closings=CLOSINGS,
+        by="segment",
+        ledgers={name: company / f"{name}.csv" for name in LEDGERS},
+        draws=50,
+    )
     again = tmp_path / "again"
-    assert run(*arguments(company, again, "--draws", 50)).code == 0
+    assert set(reported.write(again)) == FILES
     for name in FILES:
         assert (again / name).read_bytes() == (folder / name).read_bytes(), name
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1767225601")

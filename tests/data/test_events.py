@@ -11,7 +11,7 @@ import pytest
 import clvmodels as clv
 from clvmodels.data import rfm_summary
 from clvmodels.data.events import purchase_occasions, read_events
-from clvmodels.data.reading import Reading
+from clvmodels.data.reading import LogFormat
 from clvmodels.errors import DataError, DataWarning
 
 LOG = pd.DataFrame(
@@ -118,7 +118,7 @@ def test_refunds_can_be_refused() -> None:
 
 
 class TestSample:
-    events = staticmethod(lambda: read_events(Reading(value="amount", resolution="day"), LOG, "2024-01-29"))
+    events = staticmethod(lambda: read_events(LogFormat(value="amount", resolution="day"), LOG, "2024-01-29"))
 
     def test_it_is_of_customers_with_a_purchase(self) -> None:
         events = self.events()
@@ -128,6 +128,6 @@ class TestSample:
     def test_a_seed_reproduces_it_whatever_the_order_of_the_rows(self) -> None:
         log = clv.datasets.load_cdnow(sample=True)
         shuffled = log.sample(frac=1.0, random_state=1)
-        picked = [read_events(Reading(resolution="day"), one, None).sampled(30, seed=3) for one in (log, shuffled)]
+        picked = [read_events(LogFormat(resolution="day"), one, None).sampled(30, seed=3) for one in (log, shuffled)]
         assert picked[0] == picked[1] == sorted(picked[0])
         assert len(set(picked[0])) == 30

@@ -10,7 +10,7 @@ import pytest
 
 from clvmodels import datasets
 from clvmodels.data import rfm_train_test_split
-from clvmodels.data.reading import Reading
+from clvmodels.data.reading import LogFormat
 from clvmodels.data.series import Series, purchases_by_period
 from clvmodels.errors import DataError, UnitError
 
@@ -23,7 +23,7 @@ def log(*rows: tuple[Any, ...]) -> pd.DataFrame:
 
 
 def counted(frame: Any, train_end: str, test_end: str | None, period: Any = "week", **options: Any) -> Series:
-    reading = Reading(**({"value": "amount"} | options))
+    reading = LogFormat(**({"value": "amount"} | options))
     series, notes = purchases_by_period(reading, reading.open(frame), train_end, test_end, period)
     assert not notes
     return series
@@ -162,7 +162,7 @@ def test_periods() -> None:
 
 
 def test_calendar_months_are_uneven() -> None:
-    reading = Reading(resolution="month")
+    reading = LogFormat(resolution="month")
     frame = log((1, "2024-01-15"), (1, "2024-02-15"), (1, "2024-03-15"), (1, "2024-04-15"))
     series, notes = purchases_by_period(reading, reading.open(frame), "2024-02-29", "2024-04-30", "month")
     assert series.cumulative[-1] == 3

@@ -9,7 +9,7 @@ import numpy as np
 
 from clvmodels.data.build import Returns
 from clvmodels.data.events import read_events
-from clvmodels.data.reading import Day, Reading
+from clvmodels.data.reading import Day, LogFormat
 from clvmodels.errors import DataError, UnitError
 from clvmodels.inference.one_or_many import OneOrMany, thinned
 from clvmodels.inference.p_alive_path import p_alive_path
@@ -111,7 +111,7 @@ def customer_history(
         raise UnitError(f"the fits count time in {' and '.join(f'{unit}s' for unit in sorted(units))}; draw them apart")
     unit, segments = units.pop(), tuple({fit.by: None for fit in some.values() if fit.by is not None})
     options = (segments, order_id, quantity, exclude_ids, clean_ids)
-    reading = Reading(customer_id, time, value, unit, resolution, returns, time_zone, time_format, *options)
+    reading = LogFormat(customer_id, time, value, unit, resolution, returns, time_zone, time_format, *options)
     occasions, _ = read_events(reading, log, observation_end).of([customer], MOST_OCCASIONS)
     later = next(iter(some.values())).time(ahead)
     tables = [p_alive_path(thinned(fit, DRAWS), occasions, later).assign(model=name) for name, fit in some.items()]
@@ -216,7 +216,7 @@ def timelines(
         got = "most=0" if customers is None else f"{len(customers):,}"
         raise DataError(f"a picture has 1 to {most:,} customers, got {got}; give others, or change most")
     options = ((), order_id, quantity, exclude_ids, clean_ids)
-    reading = Reading(customer_id, time, value, "day", resolution, returns, time_zone, time_format, *options)
+    reading = LogFormat(customer_id, time, value, "day", resolution, returns, time_zone, time_format, *options)
     events = read_events(reading, log, observation_end)
     occasions, _ = events.of(events.sampled(most, seed) if customers is None else customers, MOST_OCCASIONS)
     table = _in_order(occasions)

@@ -1,0 +1,221 @@
+"""The equity report in one call: what the command ``clvmodels report`` writes."""
+
+from __future__ import annotations
+
+import math
+import os
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeGuard
+
+from clvmodels.arguments import abridged, require_mapping, require_whole
+from clvmodels.data.ledger_tables import FORMS
+from clvmodels.data.ledgers import Ledgers
+from clvmodels.data.reading import Day, LogFormat
+from clvmodels.data.transactions import read_histories
+from clvmodels.errors import DataError, DataWarning, FitError, one_of
+from clvmodels.inference.estimator import SpendEstimator, TransactionEstimator
+from clvmodels.reporting.fitting import AUTO, spend_model, transaction_models
+from clvmodels.reporting.notes import captured_warnings
+from clvmodels.reporting.output import Report
+from clvmodels.reporting.progress import steps
+from clvmodels.reporting.request import ReportRequest, equity_report, parse_closings
+from clvmodels.valuation.assumptions import Assumptions, toml_of
+from clvmodels.valuation.audit import Content, Seen, seen
+from clvmodels.valuation.relationship import COLUMNS
+
+if TYPE_CHECKING:
+    from clvmodels.data.histories import Histories
+    from clvmodels.models.specification import SpendModel, TransactionModel
+
+__all__ = ["report"]
+
+
+def report(
+    log: object,
+    *,
+    log_format: LogFormat,
+    assumptions: Assumptions | str | PathLike[str],
+    closings: Day | Sequence[Day],
+    by: str | None = None,
+    ledgers: Ledgers | Mapping[str, object] | None = None,
+    models: str | TransactionEstimator | Sequence[str | TransactionEstimator] = AUTO,
+    spend: str | SpendEstimator = "gamma_gamma",
+    observation_start: Day | None = None,
+    draws: int = 150,
+    progress: bool = True,
+) -> Report:
+    """Value the customers at each closing, and explain why customer equity moved in between.
+
+    Parameters
+    ----------
+    log
+        The purchase log, as for `rfm_summary`.
+    log_format
+        Its format, such as ``clv.LogFormat(value="amount", unit="week")``. The columns that the assumptions and `by`
+        name are read as attributes without being listed there.
+    assumptions
+        The assumptions, or the path of their TOML file.
+    closings
+        The closing dates, rising; the last one is reported on.
+    by
+        Column of the segments that the statement is broken down by; None: by cohort alone.
+    ledgers
+        The relationship ledgers: a mapping with any of the names ``returns``, ``service``, ``campaigns``,
+        ``acquisition``, ``referrals`` to tables or paths, read in the format of the log; or what `Ledgers.read`
+        returns.
+    models
+        ``"auto"``: all registered models of transactions; or one of them or several, by key or as ``clv.BGNBD()``. The
+        best of them by AIC at the last closing is used at all closings.
+    spend
+        The model of spend, by key or as ``clv.GammaGamma()``.
+    observation_start
+        The first day observed; by default that of the first transaction.
+    draws
+        Draws behind the intervals, from Laplace's approximation at the last closing; 0: no intervals.
+    progress
+        Whether to show a progress bar on a terminal.
+
+    Returns
+    -------
+    Report
+        Its ``book``, ``statement``, ``movements``, ``reconciliation``, ``contribution`` and ``tornado`` are what the
+        report says, ``notes`` what the package warned of on the way; ``write(folder)`` writes the files. The audit
+        trail has the hash of each file that was read; tables in memory have none, but histories have a fingerprint.
+
+    Raises
+    ------
+    AssumptionError
+        If the assumptions cannot be read, or do not suit the customers.
+    DataError
+        If the log or a ledger cannot be read, or the closings are not dates that rise.
+    FitError
+        If a model is unknown or has priors, or nothing can be fitted at the last closing.
+
+    Examples
+    --------
+    >>> import clvmodels as clv
+    >>> reported = clv.report(
+    ...     clv.datasets.load_cdnow(sample=True),
+    ...     log_format=clv.LogFormat(value="amount", unit="week", resolution="day"),
+    ...     assumptions=clv.datasets.path("cdnow.toml"),
+    ...     closings=["1997-09-30", "1998-06-30"],
+    ...     models="bg_nbd",
+    ...     draws=0,
+    ... )
+    >>> reported
+    <EquityReport: ... of 2,357 customers at 1998-06-30, after 1997-09-30>
+    """
+    inputs: dict[str, Seen | Content] = {}
+    if _is_path(log):
+        inputs["log"] = seen(os.fspath(log))
+    stated, content = _assumptions(assumptions)
+    inputs |= content
+    tables = {} if ledgers is None or isinstance(ledgers, Ledgers) else _tables(ledgers)
+    inputs |= {name: seen(os.fspath(table)) for name, table in tables.items() if _is_path(table)}
+    days, chosen, spend_ = parse_closings(closings), _transaction_models(models), _spend_model(spend)
+    draws = require_whole("draws", draws, error=FitError)
+    named = (*_format(log_format).attributes, *stated.columns, *([] if by is None else [by]))
+    kept = replace(log_format, attributes=[name for name in dict.fromkeys(named) if name not in COLUMNS])
+
+    def read(day: str) -> Histories:
+        histories, notes = read_histories(log, kept, observation_start, day)
+        for note in notes:
+            warnings.warn(note, DataWarning, stacklevel=2)
+        return histories.collect(memory_gb=math.inf)
+
+    with steps(len(chosen) + len(days) + 2, quiet=not progress) as step, captured_warnings() as notes:
+        known = ledgers if isinstance(ledgers, Ledgers) else _ledgers(tables, log_format)
+        asked = ReportRequest(_source(log), read, days, stated, chosen, spend_, known, by, draws, inputs)
+        reported = equity_report(asked, step)
+    return replace(reported, notes=(*notes, *reported.notes))
+
+
+def _is_path(given: object) -> TypeGuard[str | PathLike[str]]:
+    return isinstance(given, str | os.PathLike)
+
+
+def _source(log: object) -> str:
+    """Return what a log is called in the report: its path, or what kind of table it is."""
+    parts = [log] if not isinstance(log, list | tuple) else log
+    if all(_is_path(part) for part in parts):
+        return ", ".join(map(str, parts))
+    return f"{type(log).__module__.partition('.')[0]} {type(log).__name__}"
+
+
+def _format(given: object) -> LogFormat:
+    if not isinstance(given, LogFormat):
+        raise DataError(
+            f'log_format is the format of the log, such as LogFormat(value="amount"), got {abridged(given)}'
+        )
+    if given.value is None:
+        raise DataError('a report needs the values of purchases: name their column in LogFormat(value="...")')
+    return given
+
+
+def _assumptions(given: Assumptions | str | PathLike[str]) -> tuple[Assumptions, dict[str, Content]]:
+    """Return assumptions and, if they were read from a file, what was read."""
+    if isinstance(given, Assumptions):
+        return given, {}
+    content = toml_of(given)
+    return Assumptions.from_toml(content, source=str(given)), {"assumptions": Content(Path(given).name, content)}
+
+
+def _tables(given: Mapping[str, object]) -> dict[str, object]:
+    """Return the ledgers that are given, in the order in which they are named everywhere."""
+    example = '{"returns": "returns.csv"}'
+    for name in require_mapping("ledgers", given, example, DataError):
+        if name not in FORMS:
+            raise DataError(one_of("ledger", name, FORMS))
+    return {name: given[name] for name in FORMS if given.get(name) is not None}
+
+
+def _ledgers(tables: Mapping[str, object], log_format: LogFormat) -> Ledgers | None:
+    if not tables:
+        return None
+    return Ledgers.read(
+        returns=tables.get("returns"),
+        service=tables.get("service"),
+        campaigns=tables.get("campaigns"),
+        acquisition=tables.get("acquisition"),
+        referrals=tables.get("referrals"),
+        time_format=log_format.time_format,
+        exclude_ids=log_format.exclude_ids,
+        clean_ids=log_format.clean_ids,
+    )
+
+
+def _transaction_models(
+    given: str | TransactionEstimator | Sequence[str | TransactionEstimator],
+) -> tuple[TransactionModel, ...]:
+    several = given if isinstance(given, list | tuple) else [given]
+    models = [model for one in several for model in _transaction_model(one)]
+    if not models:
+        raise FitError('models are "auto", or one or several such as clv.BGNBD(); got none')
+    return tuple(dict.fromkeys(models))
+
+
+def _transaction_model(given: object) -> tuple[TransactionModel, ...]:
+    if isinstance(given, TransactionEstimator):
+        _require_no_priors(given)
+        return (given.model,)
+    if not isinstance(given, str):
+        raise FitError(f"a model of transactions is named by its key or given as clv.BGNBD(), got {abridged(given)}")
+    return transaction_models(given)
+
+
+def _spend_model(given: object) -> SpendModel:
+    if isinstance(given, SpendEstimator):
+        _require_no_priors(given)
+        return given.model
+    if not isinstance(given, str):
+        raise FitError(f"a model of spend is named by its key or given as clv.GammaGamma(), got {abridged(given)}")
+    return spend_model(given)
+
+
+def _require_no_priors(given: TransactionEstimator | SpendEstimator) -> None:
+    if given.priors is not None:
+        raise FitError(f"a report fits by maximum likelihood; leave out the priors of {given.model.name}")
