@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     ParetoNBD: _Orders
     GammaGamma: _Spend
 
-_ROOMS: Final = {
+_EXPORTS: Final = {
     "Assumptions": "clvmodels.valuation.assumptions",
     "Book": "clvmodels.valuation.book",
     "Fit": "clvmodels.inference.kinds",
@@ -82,7 +82,7 @@ _ROOMS: Final = {
 
 _MODULES: Final = ("datasets", "models", "plots")
 
-__all__ = [*_ROOMS, *_MODULES]  # noqa: PLE0604 - the models' names come from their registry
+__all__ = [*_EXPORTS, *_MODULES]  # noqa: PLE0604 - the models' names come from their registry
 
 
 def __getattr__(name: str) -> object:
@@ -92,8 +92,8 @@ def __getattr__(name: str) -> object:
         return version("clvmodels")
     if name in _MODULES:
         return import_module(f"clvmodels.{name}")
-    if name in _ROOMS:
-        public: object = getattr(import_module(_ROOMS[name]), name)
+    if name in _EXPORTS:
+        public: object = getattr(import_module(_EXPORTS[name]), name)
         return public
     if not name.startswith("_"):
         for public_name, estimator in _estimators().items():

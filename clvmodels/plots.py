@@ -1,7 +1,7 @@
 """All pictures in one place: ``clv.plots.tracking(...)``.
 
 Each function draws on `ax`, or on axes of its own, and returns them; with ``return_data=True`` it returns the table
-that is drawn as well. Each room draws what it computes; here they are gathered.
+that is drawn as well. Each subpackage draws what it computes; here they are gathered.
 """
 
 from __future__ import annotations
