@@ -183,7 +183,7 @@ def test_signals_while_the_engine_computes(during: str, number: int, large: Path
     told = f"""
 import sys
 from clvmodels import cli
-from clvmodels.data.engine import PrivateEngine
+from clvmodels.data.duckdb_engine import PrivateEngine
 
 def {during}(*some, _of=PrivateEngine.{during}, **options):
     print("computing", file=sys.stderr, flush=True)
