@@ -12,7 +12,7 @@ from clvmodels.data.engine import EngineTable
 from clvmodels.data.histories import Histories
 from clvmodels.data.required import require_histories
 from clvmodels.errors import FitError, UnitError
-from clvmodels.inference import predictions
+from clvmodels.inference import estimands, predictions
 from clvmodels.inference.fit import Fit
 from clvmodels.inference.parameters import Parameters
 from clvmodels.inference.simulated_histories import simulated_histories
@@ -193,7 +193,7 @@ class TransactionFit(Fit, of=TransactionModel):
         A            1.226  0.0  4.05
         """
         time = self.time(t)
-        prediction = predictions.predict(self, histories, predictions.expected_purchases(self.model, time), memory_gb)
+        prediction = predictions.predict(self, histories, estimands.expected_purchases(self.model, time), memory_gb)
         if require_flag("process", process, FitError):
             return prediction.simulated(time, seed).to_frame("purchases", return_draws=return_draws, as_table=as_table)
         return prediction.to_frame("expected_purchases", return_draws=return_draws, as_table=as_table)
@@ -230,7 +230,7 @@ class TransactionFit(Fit, of=TransactionModel):
         ['mean', 'sd', 'q05', 'q50', 'q95']
         """
         time = self.time(t)
-        prediction = predictions.predict(self, histories, predictions.expected_purchases(self.model, time))
+        prediction = predictions.predict(self, histories, estimands.expected_purchases(self.model, time))
         return (prediction.simulated(time, seed) if require_flag("process", process, FitError) else prediction).total()
 
     @overload
@@ -302,7 +302,7 @@ class TransactionFit(Fit, of=TransactionModel):
         >>> fit.probability_alive(fit.simulate(10, "39 weeks", seed=1), "26 weeks").shape
         (10, 1)
         """
-        question = predictions.probability_alive(self.model, self.time(after))
+        question = estimands.probability_alive(self.model, self.time(after))
         return predictions.predict(self, histories, question, memory_gb).to_frame(
             "probability_alive", return_draws=return_draws, as_table=as_table
         )
@@ -381,7 +381,7 @@ class TransactionFit(Fit, of=TransactionModel):
         >>> fit.probability_of_purchases(rfm, "52 weeks", 0, return_draws=True).sizes["customer_id"]
         10
         """
-        question = predictions.probability_of_purchases(self.model, self.time(t), n)
+        question = estimands.probability_of_purchases(self.model, self.time(t), n)
         return predictions.predict(self, histories, question, memory_gb).to_frame(
             "probability_of_purchases", return_draws=return_draws, as_table=as_table
         )
@@ -435,7 +435,7 @@ class TransactionFit(Fit, of=TransactionModel):
         >>> [round(fit.probability_of_purchases_new("52 weeks", n), 3) for n in (0, 1, 2)]
         [0.538, 0.205, 0.091]
         """
-        question, nothing = predictions.probability_of_purchases(self.model, self.time(t), n), np.zeros((1, 1))
+        question, nothing = estimands.probability_of_purchases(self.model, self.time(t), n), np.zeros((1, 1))
         alive = self.model.p_alive(self.draws, nothing, nothing, nothing)
         future = alive if question.given is None else question.given(self.draws, nothing[0], nothing[0])
         return float(question.answer(alive, future).mean())
