@@ -14,7 +14,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from clvmodels.data.engine import IbisEngine, PrivateEngine, SparkEngine
+from clvmodels.data.duckdb_engine import PrivateEngine
+from clvmodels.data.ibis_engine import IbisEngine
+from clvmodels.data.spark_engine import SparkEngine
 from clvmodels.errors import DataWarning
 
 if TYPE_CHECKING:

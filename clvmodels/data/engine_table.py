@@ -341,8 +341,8 @@ class EngineTable:
         """Return a table of attributes as one of the engine."""
         import pyarrow as pa
 
-        from clvmodels.data.engine import SparkEngine
         from clvmodels.data.frames import described
+        from clvmodels.data.spark_engine import SparkEngine
 
         if hasattr(table, "sparkSession") and isinstance(self.engine, SparkEngine):
             table = self.engine.open(cast("pyspark.sql.DataFrame", table))

@@ -65,13 +65,10 @@ class Histories(CustomerColumns):
 
     Examples
     --------
-    >>> import pandas as pd
-    >>> table = pd.DataFrame({"customer_id": [1, 2], "frequency": [2, 0], "recency": [30.43, 0], "T": [38.86, 38.86]})
-    >>> rfm = Histories.from_frame(table, unit="week")
     >>> print(rfm)
-    2 customers; 1 of them (50.0 %) bought once only; 2 repeat purchase occasions
-    observed for 38.86 weeks
-    no spend
+    3 customers; 1 of them (33.3 %) bought once only; 7 repeat purchase occasions
+    observed for 39 weeks
+    mean spend 35.67 per repeat occasion; the mean of the means of 2 customers is 31.68
     """
 
     backend: HistoriesBackend
@@ -115,9 +112,8 @@ class Histories(CustomerColumns):
 
         Examples
         --------
-        >>> import pandas as pd
         >>> columns = {"x": np.array([2.0]), "t_x": np.array([30.43]), "T": np.array([38.86])}
-        >>> Histories.of_arrays(pd.Index(["A"]), columns, unit="week").recency
+        >>> Histories.of_arrays(rfm.customer_id[:1], columns, unit="week").recency
         array([30.43])
         """
         import pandas as pd

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from clvmodels.data.columns import count, examples
-from clvmodels.data.engine import DuckDBLimits, in_duckdb
+from clvmodels.data.duckdb_engine import DuckDBLimits
 from clvmodels.data.ids import IdRules
 from clvmodels.data.kinds import require_label
 from clvmodels.data.sources import Columns, open_log
@@ -206,7 +206,7 @@ def _is_number(source: Source, column: ir.FloatingValue) -> ir.BooleanValue:
     """
     import ibis
 
-    if not in_duckdb(source.engine):
+    if not source.engine.is_duckdb:
         return ~column.isnan()
 
     @ibis.udf.scalar.builtin(signature=(("float64",), "boolean"))  # type: ignore[untyped-decorator]

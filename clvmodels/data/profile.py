@@ -12,7 +12,6 @@ import numpy as np
 
 from clvmodels.data.bounds import at_the_edge, fetched
 from clvmodels.data.columns import count
-from clvmodels.data.engine import in_duckdb
 from clvmodels.data.occasions import column
 from clvmodels.data.report import RowsAndMoney
 from clvmodels.errors import DataError
@@ -206,7 +205,7 @@ def _counted(log: Log, kinds: dict[str, ir.BooleanValue]) -> pa.Table:
     wanted: dict[str, Any] = {"rows": rows.count(), "last": rows.t.max()}
     if log.has_value:
         wanted |= {"money": rows.v.sum(), "infinite": rows.count(where=rows.v.abs() == math.inf)}
-    if in_duckdb(log.engine):
+    if log.engine.is_duckdb:
         first = ibis.literal("0001-01-01", rows.t.type()) - ibis.interval(days=1)  # in any zone
         wanted |= {"early": rows.count(where=rows.t < first)}
     table = log.run(rows.group_by(kind=kind, day=rows.t.date()).aggregate(**wanted))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, get_args
 from clvmodels.arguments import require_choice, require_text
 from clvmodels.data.bounds import WindowBound, at_the_edge, read_bound
 from clvmodels.data.build import Plan, Returns
-from clvmodels.data.engine import DuckDBLimits
+from clvmodels.data.duckdb_engine import DuckDBLimits
 from clvmodels.data.ids import IdRules, read_ids
 from clvmodels.data.log import Log, read_log
 from clvmodels.data.profile import last_time

@@ -14,7 +14,8 @@ import numpy as np
 
 from clvmodels.arguments import require_text
 from clvmodels.data.columns import count, examples, looks_summarised, quoted, require, require_once
-from clvmodels.data.engine import DuckDBLimits, IbisEngine, PrivateEngine, SparkEngine
+from clvmodels.data.duckdb_engine import DuckDBLimits, PrivateEngine
+from clvmodels.data.ibis_engine import IbisEngine
 from clvmodels.data.kinds import plain, plain_reader, plain_type, refuse_unreadable
 from clvmodels.data.scans import (
     CSV,
@@ -28,6 +29,7 @@ from clvmodels.data.scans import (
     scan_csv,
     scan_parquet,
 )
+from clvmodels.data.spark_engine import SparkEngine
 from clvmodels.data.translated import reason
 from clvmodels.errors import DataError, one_of
 

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from clvmodels.arguments import require_text
 from clvmodels.data.bounds import fetched
 from clvmodels.data.columns import count, examples
-from clvmodels.data.engine import PrivateEngine, SparkEngine, in_duckdb
+from clvmodels.data.duckdb_engine import PrivateEngine
 from clvmodels.data.formats import read_in_spark
+from clvmodels.data.spark_engine import SparkEngine
 from clvmodels.data.zones import Clock, parse_zone
 from clvmodels.errors import DataError
 
@@ -171,7 +172,7 @@ def _in_utc(source: Source, times: ir.TimestampValue) -> ir.TimestampValue:
     if getattr(kind, "timezone", None) is None:
         return times
     nanoseconds = (kind.scale or 0) > 6
-    if not in_duckdb(source.engine) or (isinstance(source.engine, PrivateEngine) and not nanoseconds):
+    if not source.engine.is_duckdb or (isinstance(source.engine, PrivateEngine) and not nanoseconds):
         return times.cast(kind.copy(timezone=None))
 
     @ibis.udf.scalar.builtin(signature=(("string", kind), kind.copy(timezone=None)))  # type: ignore[untyped-decorator]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from clvmodels.data.bounds import read_bound
 from clvmodels.data.build import Returns, build_histories, build_holdout, summarise
-from clvmodels.data.engine import DuckDBLimits
+from clvmodels.data.duckdb_engine import DuckDBLimits
 from clvmodels.data.grid import require_bound
 from clvmodels.data.reading import Day, LogFormat, end_of
 from clvmodels.data.suspect_dates import Bounds, suspect_dates

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import math
-import textwrap
 import warnings
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from html import escape
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +14,7 @@ from clvmodels.data.histories import Histories
 from clvmodels.data.required import require_customers
 from clvmodels.errors import AssumptionError, DataError, FitWarning
 from clvmodels.evaluation.dependence import dependence, with_known_spend
+from clvmodels.evaluation.findings import Checks, Finding, Verdict, not_checked, verdict_of, worst
 from clvmodels.inference.estimator import SpendEstimator
 from clvmodels.inference.spend_fit import SpendFit
 from clvmodels.inference.transaction_fit import TransactionFit
@@ -26,10 +24,9 @@ from clvmodels.style import require
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Checks", "Finding", "Verdict", "checks"]
+__all__ = ["checks"]
 
 Array = NDArray[np.float64]
-Verdict = Literal["fine", "look", "serious"]
 
 SIGNIFICANT: Final = 0.01
 """Probability below which classes of frequency do not differ by chance."""
@@ -58,93 +55,6 @@ AGES: Final = 1_000
 """Ages at which the probability of no purchase is computed at most."""
 # The same of a tail index: at 2 the variance becomes infinite, at 1 the mean.
 INDEX: Final = (2.0, 1.2)
-
-
-@dataclass(frozen=True)
-class Finding:
-    """What a check has found.
-
-    Attributes
-    ----------
-    check
-        Its name.
-    verdict
-        ``"fine"``, ``"look"`` (know it before you use the figures) or ``"serious"`` (do not use them as they are).
-    finding
-        In words.
-    effect
-        In money; NaN where there is no such figure.
-    remedy
-        What to write instead.
-    figures
-        The figures behind it, by name.
-    """
-
-    check: str
-    verdict: Verdict
-    finding: str
-    effect: float
-    remedy: str
-    figures: Mapping[str, float]
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class Checks:
-    """Checks of fits, made by `checks`; shown as a table in a notebook.
-
-    Attributes
-    ----------
-    findings
-        One a check.
-    """
-
-    findings: tuple[Finding, ...]
-
-    @property
-    def table(self) -> pd.DataFrame:
-        """By check: verdict, finding, effect (money), remedy."""
-        import pandas as pd
-
-        columns = ["verdict", "finding", "effect", "remedy"]
-        rows = [[getattr(one, name) for name in columns] for one in self.findings]
-        return pd.DataFrame(rows, index=pd.Index([one.check for one in self.findings], name="check"), columns=columns)
-
-    @property
-    def figures(self) -> pd.Series[float]:
-        """The figures behind the findings, by check and name."""
-        import pandas as pd
-
-        figures = {(one.check, name): value for one in self.findings for name, value in one.figures.items()}
-        return pd.Series(figures, name="value", dtype=float).rename_axis(["check", "figure"])
-
-    @property
-    def verdict(self) -> Verdict:
-        """The worst of all."""
-        return _worst(one.verdict for one in self.findings)
-
-    def __repr__(self) -> str:
-        lines = []
-        for one in self.findings:
-            effect = "" if math.isnan(one.effect) else f" [{one.effect:,.2f}]"
-            lines.append(f"{one.verdict:<8} {one.check}{effect}")
-            texts = [one.finding, *([f"-> {one.remedy}"] if one.verdict != "fine" else [])]
-            lines += [
-                line
-                for text in texts
-                for line in textwrap.wrap(text, 110, initial_indent=" " * 9, subsequent_indent=" " * 9)
-            ]
-        return "\n".join(lines)
-
-    def _repr_html_(self) -> str:
-        rows = [
-            f"<tr><th style='text-align:left'>{escape(one.check, quote=False)}</th><td>{one.verdict}</td>"
-            f"<td>{'' if math.isnan(one.effect) else f'{one.effect:,.2f}'}</td>"
-            f"<td style='text-align:left'>{escape(one.finding, quote=False)}"
-            f"{'' if one.verdict == 'fine' else f'<br><em>{escape(one.remedy, quote=False)}</em>'}</td></tr>"
-            for one in self.findings
-        ]
-        head = "".join(f"<th>{name}</th>" for name in ("check", "verdict", "effect", "finding, <em>remedy</em>"))
-        return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
 
 
 @dataclass(frozen=True, eq=False)
@@ -287,28 +197,18 @@ def _by_id(name: str, values: pd.Series[Any], histories: Histories) -> Array:
     return array
 
 
-def _worst(verdicts: Iterable[Verdict]) -> Verdict:
-    order: tuple[Verdict, ...] = ("fine", "look", "serious")
-    return max(verdicts, key=order.index)
-
-
-def _verdict(size: float, limits: tuple[float, float]) -> Verdict:
-    look, serious = limits
-    return "serious" if size >= serious else "look" if size >= look else "fine"
-
-
 def _independence(spend: SpendFit, histories: Histories, worth: _Worth) -> Finding:
     found = dependence(spend, histories)
     if found is None:
-        return _untold("independence", "too few customers with a known mean spend to compare classes of frequency")
+        return not_checked("independence", "too few customers with a known mean spend to compare classes of frequency")
     change = worth.sales * (found.ratio - 1.0)
     effect, moved = float(change.sum()), 0.5 * float(np.abs(change).sum())
     by_class = ", ".join(f"{mean:,.2f} ({name})" for name, mean in zip(found.classes, found.means, strict=True))
     chance = f"more than chance (p = {found.p_value:.2g})" if found.p_value < SIGNIFICANT else "within chance"
-    sizes = (_verdict(abs(worth.share(effect)), DEPENDENCE), _verdict(worth.share(moved), MOVED))
+    sizes = (verdict_of(abs(worth.share(effect)), DEPENDENCE), verdict_of(worth.share(moved), MOVED))
     return Finding(
         "independence",
-        "fine" if found.p_value >= SIGNIFICANT else _worst(sizes),
+        "fine" if found.p_value >= SIGNIFICANT else worst(sizes),
         f"mean spend and frequency correlate with {found.pearson:.3f} ({found.without_one:.3f} without one "
         f"customer, {found.spearman:.3f} by ranks). A population for each class of frequency spends {by_class} an "
         f"order, {chance}; together they change the {worth.name} by {effect:+,.2f} ({worth.share(effect):+.1%}) and "
@@ -337,7 +237,7 @@ def _influence(worth: _Worth) -> Finding:
     half = int(np.searchsorted(np.cumsum(descending[descending > 0.0]), 0.5 * worth.total)) + 1
     return Finding(
         "influence",
-        _verdict(worth.share(held), INFLUENCE),
+        verdict_of(worth.share(held), INFLUENCE),
         f"{few} of {len(descending):,} customers hold {worth.share(held):.1%} of the {worth.name}, and {half:,} "
         f"({half / len(descending):.1%}) hold half of it",
         held,
@@ -355,7 +255,7 @@ def _one_time_buyers(transactions: TransactionFit, histories: Histories, worth: 
     said = "holds them to be alive for sure, however long they have been silent" if certain else "lets them leave"
     return Finding(
         "one-time buyers",
-        _verdict(worth.share(held), ONCE) if certain else "fine",
+        verdict_of(worth.share(held), ONCE) if certain else "fine",
         f"{int(once.sum()):,} customers ({once.mean():.1%}) bought once only and hold {worth.share(held):.1%} of the "
         f"{worth.name}; {name} {said}",
         held,
@@ -368,7 +268,7 @@ def _one_time_buyers(transactions: TransactionFit, histories: Histories, worth: 
 def _merged_orders(histories: Histories) -> Finding:
     report = histories.report
     if report is None:
-        return _untold("merged orders", "the histories came from a table, which does not tell how many were merged")
+        return not_checked("merged orders", "the histories came from a table, which does not tell how many were merged")
     repeats = report.orders - report.customers
     bias = report.merged_orders / repeats if repeats > 0 else 0.0
     share = report.merged_orders / report.orders if report.orders else 0.0
@@ -376,7 +276,7 @@ def _merged_orders(histories: Histories) -> Finding:
     lines = report.purchase_rows - report.orders
     return Finding(
         "merged orders",
-        _verdict(bias, MERGED),
+        verdict_of(bias, MERGED),
         f"{report.merged_orders:,} of {report.orders:,} orders ({share:.1%}) were merged into another one of {window}"
         f"{f', beside {lines:,} further lines of the same orders' if lines > 0 else ''}; of the repeat orders"
         f" {bias:.1%} are not counted, and so much lower is the rate, and so are costs per order; revenue is not, as"
@@ -392,7 +292,7 @@ def _merged_orders(histories: Histories) -> Finding:
 def _heavy_tails(spend: SpendFit, histories: Histories, worth: _Worth) -> Finding:
     known = with_known_spend(histories)
     if np.count_nonzero(known) < ENOUGH:
-        return _untold("heavy tails", "too few customers with a known mean spend to tell how heavy the tail is")
+        return not_checked("heavy tails", "too few customers with a known mean spend to tell how heavy the tail is")
     value = histories.monetary_value[known]
     revenue = histories.frequency[known] * value
     index, error = _hill(value)
@@ -402,10 +302,10 @@ def _heavy_tails(spend: SpendFit, histories: Histories, worth: _Worth) -> Findin
     # Hill's estimator lies low where the tail has only begun, so that it has to be surely below.
     lowest = float(np.fmin(index + 1.645 * error, q))
     by_index: Verdict = "serious" if lowest < INDEX[1] else "look" if lowest <= INDEX[0] else "fine"
-    sizes = (by_index, _verdict(-worth.share(effect), LEFT_OUT))
+    sizes = (by_index, verdict_of(-worth.share(effect), LEFT_OUT))
     return Finding(
         "heavy tails",
-        _worst(sizes),
+        worst(sizes),
         f"the tail index of mean spend is {index:.2f} +- {error:.2f} (Hill; {spend.model.name}: q = {q:.2f}; up to "
         f"2 the variance is infinite); {FEW} customers made {share:.1%} of the repeat revenue so far; without the "
         f"largest spender, in the fit and in the total, the {worth.name} changes by {effect:+,.2f} "
@@ -458,10 +358,6 @@ def _expected_once(transactions: TransactionFit, histories: Histories) -> float:
     theta, nothing = parameters.of_groups(rows[:, :-1].T).point(slice(None)), np.zeros(len(rows))
     joins = model.p_alive(theta, nothing, nothing, nothing)
     return float(weight @ (1.0 - joins * (1.0 - model.pmf(theta, nothing, nothing, rows[:, -1], nothing))))
-
-
-def _untold(check: str, why: str) -> Finding:
-    return Finding(check, "fine", f"not checked: {why}", math.nan, "", {})
 
 
 def _hill(values: Array) -> tuple[float, float]:

@@ -7,287 +7,41 @@ draw. Blocks do not depend on the number of threads.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
-from clvmodels.arguments import abridged, as_number, require_flag, require_memory, require_seed
+from clvmodels.arguments import require_flag, require_memory, require_seed
 from clvmodels.data.engine import EngineTable
 from clvmodels.data.histories import Histories
 from clvmodels.data.required import require_customers, require_histories
 from clvmodels.data.statistics import TRANSACTIONS
 from clvmodels.errors import FitError
-from clvmodels.inference.parameters import Parameters, columns_of, distinct_histories
+from clvmodels.inference.block_draws import BlockDraws, Rows, order_answers, simulated_counts, spend_answers
+from clvmodels.inference.estimands import Estimand
+from clvmodels.inference.parameters import Parameters
 from clvmodels.inference.protocols import Fitted
-from clvmodels.models.derived import ConditionalOnAlive, interpolate_over_age, pmf, purchases, survive
-from clvmodels.models.simulation import future_counts
 from clvmodels.models.specification import Array, SpendModel, TransactionModel
-from clvmodels.numerics.distinct import DistinctRows, distinct_rows
-from clvmodels.numerics.interpolate import AgeInterpolant, spans
-from clvmodels.numerics.threads import map_blocks, take
+from clvmodels.numerics.threads import take
 
 if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
 __all__ = [
-    "Estimand",
     "Prediction",
-    "expected_purchases",
     "linear_spend",
-    "over_blocks",
     "predict",
     "predict_spend",
-    "probability_alive",
-    "probability_of_purchases",
     "require_no_draws",
     "spend_table",
     "summarise",
     "summary",
 ]
 
-Rows = NDArray[np.int64] | slice
-Reducer = Callable[[Rows, Array], Array | None]
-"""``(rows, values)``: told the values of some rows, shape (rows, draws), which it may overwrite."""
-
-NUMBERS_PER_BLOCK: Final = 1 << 16
-"""Rows times draws evaluated at a time by each thread."""
-SIMULATED_FUTURES: Final = 1_000
-"""Futures simulated of each customer where the fit is a point estimate."""
-_MOST_PURCHASES: Final = 1e9
-BYTES_PER_POINT: Final = 64
-"""Of an interpolant, a draw: two outputs, and copies of them while it is made."""
 COLUMNS: Final = ("mean", "sd", "q05", "q50", "q95")
 QUANTILES: Final = (0.05, 0.50, 0.95)
-
-
-@dataclass(frozen=True)
-class Estimand:
-    """What is asked about each customer.
-
-    Attributes
-    ----------
-    given
-        What has to be known of customers who are alive; None if nothing.
-    answer
-        ``(alive, future)``: the answer from P(alive), shape (rows, draws), and `given`, shape (rows, draws, outputs).
-    """
-
-    given: ConditionalOnAlive | None
-    answer: Callable[[Array, Array], Array]
-
-
-@dataclass(frozen=True)
-class BlockDraws:
-    """Numbers by row and draw, computed in blocks when somebody asks.
-
-    Attributes
-    ----------
-    rows, draws
-        How many there are.
-    weight
-        Number of customers that each row stands for, shape (rows,); None: one each.
-    index
-        Returns the row of each customer; None: the rows are the customers.
-    blocks
-        Calls a `Reducer` for all rows, block by block, in threads, and returns its results in the order of the blocks.
-    """
-
-    rows: int
-    draws: int
-    weight: Array | None
-    index: Callable[[], NDArray[np.int64]] | None
-    blocks: Callable[[Reducer], list[Array | None]]
-
-
-def expected_purchases(model: TransactionModel, t: float) -> Estimand:
-    """Ask for E[X(T, T + t]]."""
-    return Estimand(purchases(model, t), lambda alive, future: alive * future[..., 0])
-
-
-def probability_alive(model: TransactionModel, t: float) -> Estimand:
-    """Ask for P(alive at T + t)."""
-    if t == 0.0:
-        return Estimand(None, lambda alive, _: alive)
-    return Estimand(survive(model, t), lambda alive, future: alive * future[..., 0])
-
-
-def probability_of_purchases(model: TransactionModel, t: float, n: float) -> Estimand:
-    """Ask for P(X(T, T + t] = n).
-
-    Raises
-    ------
-    FitError
-        If `n` is not a whole number from zero up.
-    """
-    number = as_number(n)
-    if not number.is_integer() or not 0.0 <= number <= _MOST_PURCHASES:
-        raise FitError(f"n is a number of purchases, 0, 1, 2, ..., got {abridged(n)}")
-    n = number
-    if t == 0.0:
-        return Estimand(None, lambda alive, _: np.full(alive.shape, float(n == 0)))
-    return Estimand(pmf(model, t, float(n)), lambda alive, future: alive * future[..., 0] + (1.0 - alive) * (n == 0))
-
-
-def order_answers(
-    model: TransactionModel, parameters: Parameters, histories: Histories, question: Estimand, memory: float
-) -> BlockDraws:
-    """Return the answers to a question, by distinct history under the same parameters; memory in bytes."""
-    distinct, of_rows = distinct_histories(model, parameters, histories)
-
-    def blocks(use: Reducer) -> list[Array | None]:
-        def tell(rows: Rows, alive: Array, future: Array) -> Array | None:
-            return use(rows, question.answer(alive, future))
-
-        return over_blocks(model, of_rows, distinct, question.given, tell, memory=memory)
-
-    return BlockDraws(len(distinct.rows), parameters.number, distinct.weight, lambda: distinct.index, blocks)
-
-
-def simulated_counts(
-    model: TransactionModel, parameters: Parameters, histories: Histories, t: float, seed: np.random.SeedSequence
-) -> BlockDraws:
-    """Return simulated numbers of purchases in (T, T + t], by customer."""
-    futures = parameters
-    if parameters.number == 1:
-        futures = parameters.of_draws(np.zeros(SIMULATED_FUTURES, np.int64))
-    columns = [column[:, None] for column in columns_of(model, histories)]
-    size = max(NUMBERS_PER_BLOCK // futures.number, 1)
-
-    def blocks(use: Reducer) -> list[Array | None]:
-        def block(rows: slice) -> Array | None:
-            generator = np.random.default_rng(
-                np.random.SeedSequence(seed.entropy, spawn_key=(*seed.spawn_key, rows.start))
-            )
-            x, t_x, T = (column[rows] for column in columns)
-            return use(rows, future_counts(model, futures.theta(rows), x, t_x, T, np.asarray(t), generator))
-
-        return map_blocks(block, len(columns[0]), size)
-
-    return BlockDraws(len(columns[0]), futures.number, None, None, blocks)
-
-
-def spend_answers(model: SpendModel, parameters: Parameters, histories: Histories) -> BlockDraws:
-    """Return expected values of an order, by customer."""
-    x, spend = histories.frequency[:, None], histories.monetary_value[:, None]
-    size = max(NUMBERS_PER_BLOCK // parameters.number, 1)
-
-    def blocks(use: Reducer) -> list[Array | None]:
-        def block(rows: slice) -> Array | None:
-            return use(rows, model.expected_spend(parameters.theta(rows), x[rows], spend[rows]))
-
-        return map_blocks(block, len(x), size)
-
-    return BlockDraws(len(x), parameters.number, None, None, blocks)
-
-
-def over_blocks[R](
-    model: TransactionModel,
-    parameters: Parameters,
-    distinct: DistinctRows,
-    given: ConditionalOnAlive | None,
-    use: Callable[[Rows, Array, Array], R],
-    *,
-    memory: float,
-    width: int | None = None,
-) -> list[R]:
-    """Tell ``use`` of all rows in blocks, in threads, and return what it returns.
-
-    Parameters
-    ----------
-    model, parameters
-        The model, and the parameters of the rows.
-    distinct
-        The rows: x, t_x and T, and what else tells them apart.
-    given
-        What has to be known of customers who are alive; None if nothing.
-    use
-        ``(rows, alive, future)``: told of some rows P(alive), shape (rows, draws), and `given`, shape
-        (rows, draws, outputs); an empty array if there is no `given`.
-    memory
-        Bytes that interpolants may take.
-    width
-        How many numbers `use` makes of a row; None: as many as there are draws.
-    """
-    x, t_x, T = distinct.rows[:, :3].T
-    size = max(NUMBERS_PER_BLOCK // (width or parameters.number), 1)
-    if given is None:
-
-        def block(rows: slice) -> R:
-            alive = model.p_alive(parameters.theta(rows), x[rows, None], t_x[rows, None], T[rows, None])
-            return use(rows, alive, np.empty(0))
-
-        return map_blocks(block, len(x), size)
-    pairs = (
-        distinct.by(0, 2) if parameters.group is None else distinct_rows(*parameters.columns(), x, T, with_order=True)
-    )
-    ends = np.concatenate(([0], np.cumsum(pairs.weight))).astype(np.int64)
-    *columns, counts, ages = np.ascontiguousarray(pairs.rows.T)
-    group = parameters.of_groups(np.array(columns)).group
-    curves = counts if group is None else group * (counts.max(initial=0.0) + 1.0) + counts
-    results: list[R] = []
-    for span in spans(curves, int(memory / (BYTES_PER_POINT * parameters.number))):
-        of_span = None if group is None else group[span]
-        prepared = interpolate_over_age(given, model, parameters.draws, counts[span], ages[span], of_span)
-        some = _Span(
-            model,
-            parameters,
-            prepared,
-            counts[span],
-            t_x,
-            pairs.order[ends[span.start] :],
-            ends[span.start : span.stop + 1],
-        )
-        results += map_blocks(lambda rows, some=some: some.tell(use, rows), some.rows, size)  # type: ignore[misc]
-    return results
-
-
-@dataclass(frozen=True, eq=False)
-class _Span:
-    """Rows sorted by group and x, then T, whose interpolants are held together.
-
-    Attributes
-    ----------
-    parameters
-        Of all rows.
-    prepared
-        What is known of customers who are alive, by pair (x, T).
-    x
-        Of the pairs.
-    t_x
-        Of all rows.
-    order
-        The rows in the order of the pairs.
-    ends
-        Where the rows of each pair begin in the order of all pairs, and their end; shape (pairs + 1,).
-    """
-
-    model: TransactionModel
-    parameters: Parameters
-    prepared: AgeInterpolant
-    x: Array
-    t_x: Array
-    order: NDArray[np.int64]
-    ends: NDArray[np.int64]
-
-    @property
-    def rows(self) -> int:
-        """Their number."""
-        return int(self.ends[-1] - self.ends[0])
-
-    def tell[R](self, use: Callable[[Rows, Array, Array], R], block: slice) -> R:
-        """Tell ``use`` of a block of rows."""
-        ends = self.ends - self.ends[0]
-        low = int(np.searchsorted(ends, block.start, "right")) - 1
-        high = int(np.searchsorted(ends, block.stop, "left"))
-        pair = np.repeat(np.arange(high - low), np.diff(np.clip(ends[low : high + 1], block.start, block.stop)))
-        rows = self.order[block]
-        x, T = (column[low:high][pair, None] for column in (self.x, self.prepared.T))
-        alive = self.model.p_alive(self.parameters.theta(rows), x, self.t_x[rows, None], T)
-        return use(rows, alive, self.prepared.at(slice(low, high))[pair])
 
 
 def summarise(values: Array) -> Array:

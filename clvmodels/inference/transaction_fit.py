@@ -12,7 +12,7 @@ from clvmodels.data.engine import EngineTable
 from clvmodels.data.histories import Histories
 from clvmodels.data.required import require_histories
 from clvmodels.errors import FitError, UnitError
-from clvmodels.inference import predictions
+from clvmodels.inference import estimands, predictions
 from clvmodels.inference.fit import Fit
 from clvmodels.inference.parameters import Parameters
 from clvmodels.inference.simulated_histories import simulated_histories
@@ -48,9 +48,7 @@ class TransactionFit(Fit, of=TransactionModel):
 
         Examples
         --------
-        >>> import clvmodels as clv
-        >>> fit = clv.BGNBD().from_params({"r": .243, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
-        >>> fit.time("364 days"), fit.time(52)
+        >>> transactions.time("364 days"), transactions.time(52)
         (52.0, 52.0)
         """
         return duration(value, self.unit)
@@ -60,9 +58,7 @@ class TransactionFit(Fit, of=TransactionModel):
 
         Examples
         --------
-        >>> import clvmodels as clv
-        >>> fit = clv.BGNBD().from_params({"r": .243, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
-        >>> fit.require_unit(fit.simulate(10, "39 weeks", seed=1).in_unit("day"))
+        >>> transactions.require_unit(rfm.in_unit("day"))
         Traceback (most recent call last):
             ...
         clvmodels.errors.UnitError: this fit counts time in weeks and the histories in days; write rfm.in_unit("week")
@@ -86,9 +82,7 @@ class TransactionFit(Fit, of=TransactionModel):
 
         Examples
         --------
-        >>> import clvmodels as clv
-        >>> fit = clv.BGNBD().from_params({"r": .243, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
-        >>> fit.parameters(fit.simulate(10, "39 weeks", seed=1)).estimate.tolist()
+        >>> transactions.parameters(rfm).estimate.tolist()
         [0.243, 4.414, 0.793, 2.426]
         """
         self.require_unit(histories)
@@ -178,22 +172,18 @@ class TransactionFit(Fit, of=TransactionModel):
 
         Examples
         --------
-        >>> import pandas as pd
-        >>> import clvmodels as clv
-        >>> fit = clv.BGNBD().from_params({"r": .243, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
-        >>> table = {"customer_id": ["A"], "frequency": [2], "recency": [30.43], "T": [38.86]}
-        >>> rfm = clv.Histories.from_frame(pd.DataFrame(table), unit="week")
-        >>> fit.expected_purchases(rfm, "39 weeks").round(3)
+        >>> buyer = rfm.select(["A"])
+        >>> transactions.expected_purchases(buyer, "39 weeks").round(3)
                       mean
         customer_id
-        A            1.226
-        >>> fit.expected_purchases(rfm, "39 weeks", process=True, seed=1)[["mean", "q05", "q95"]].round(3)
+        A            1.211
+        >>> transactions.expected_purchases(buyer, "39 weeks", process=True, seed=1)[["mean", "q05", "q95"]].round(3)
                       mean  q05   q95
         customer_id
-        A            1.226  0.0  4.05
+        A            1.211  0.0  4.05
         """
         time = self.time(t)
-        prediction = predictions.predict(self, histories, predictions.expected_purchases(self.model, time), memory_gb)
+        prediction = predictions.predict(self, histories, estimands.expected_purchases(self.model, time), memory_gb)
         if require_flag("process", process, FitError):
             return prediction.simulated(time, seed).to_frame("purchases", return_draws=return_draws, as_table=as_table)
         return prediction.to_frame("expected_purchases", return_draws=return_draws, as_table=as_table)
@@ -223,14 +213,11 @@ class TransactionFit(Fit, of=TransactionModel):
 
         Examples
         --------
-        >>> import clvmodels as clv
-        >>> fit = clv.BGNBD().from_params({"r": .243, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
-        >>> rfm = fit.simulate(1_000, "39 weeks", seed=1)
-        >>> fit.total_purchases(rfm, "52 weeks", process=True, seed=1).index.to_list()
+        >>> transactions.total_purchases(rfm, "52 weeks", process=True, seed=1).index.to_list()
         ['mean', 'sd', 'q05', 'q50', 'q95']
         """
         time = self.time(t)
-        prediction = predictions.predict(self, histories, predictions.expected_purchases(self.model, time))
+        prediction = predictions.predict(self, histories, estimands.expected_purchases(self.model, time))
         return (prediction.simulated(time, seed) if require_flag("process", process, FitError) else prediction).total()
 
     @overload
@@ -279,30 +266,20 @@ class TransactionFit(Fit, of=TransactionModel):
 
         Returns
         -------
-        DataFrame
-            By customer_id: mean; and sd, q05, q50, q95 where the fit has draws.
-        Table
-            With `as_table`: the same, as an Ibis table with the column customer_id, not yet computed.
-        DataArray
-            With `return_draws`: dimensions (chain, draw, customer_id).
+        DataFrame, Table or DataArray
+            As of `expected_purchases`.
 
         Raises
         ------
-        UnitError
-            If the histories are not in the unit of this fit.
-        FitError
-            If the draws would take more memory than they may, or both draws and a table are asked for.
-        DataError
-            If the customers of an engine do not fit into memory: then ask for a table.
+        UnitError, FitError, DataError
+            As of `expected_purchases`.
 
         Examples
         --------
-        >>> import clvmodels as clv
-        >>> fit = clv.ParetoNBD().from_params({"r": .553, "alpha": 10.578, "s": .606, "beta": 11.669}, unit="week")
-        >>> fit.probability_alive(fit.simulate(10, "39 weeks", seed=1), "26 weeks").shape
-        (10, 1)
+        >>> transactions.probability_alive(rfm, "26 weeks").shape
+        (3, 1)
         """
-        question = predictions.probability_alive(self.model, self.time(after))
+        question = estimands.probability_alive(self.model, self.time(after))
         return predictions.predict(self, histories, question, memory_gb).to_frame(
             "probability_alive", return_draws=return_draws, as_table=as_table
         )
@@ -356,32 +333,22 @@ class TransactionFit(Fit, of=TransactionModel):
 
         Returns
         -------
-        DataFrame
-            By customer_id: mean; and sd, q05, q50, q95 where the fit has draws.
-        Table
-            With `as_table`: the same, as an Ibis table with the column customer_id, not yet computed.
-        DataArray
-            With `return_draws`: dimensions (chain, draw, customer_id).
+        DataFrame, Table or DataArray
+            As of `expected_purchases`.
 
         Raises
         ------
-        UnitError
-            If the histories are not in the unit of this fit.
         FitError
-            If `n` is not a whole number from zero up, the draws would take more memory than they may, or both draws and
-            a table are asked for.
-        DataError
-            If the customers of an engine do not fit into memory: then ask for a table.
+            If `n` is not a whole number from zero up.
+        UnitError, FitError, DataError
+            As of `expected_purchases`.
 
         Examples
         --------
-        >>> import clvmodels as clv
-        >>> fit = clv.BGNBD().from_params({"r": .243, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
-        >>> rfm = fit.simulate(10, "39 weeks", seed=1)
-        >>> fit.probability_of_purchases(rfm, "52 weeks", 0, return_draws=True).sizes["customer_id"]
-        10
+        >>> transactions.probability_of_purchases(rfm, "52 weeks", 0, return_draws=True).sizes["customer_id"]
+        3
         """
-        question = predictions.probability_of_purchases(self.model, self.time(t), n)
+        question = estimands.probability_of_purchases(self.model, self.time(t), n)
         return predictions.predict(self, histories, question, memory_gb).to_frame(
             "probability_of_purchases", return_draws=return_draws, as_table=as_table
         )
@@ -401,9 +368,7 @@ class TransactionFit(Fit, of=TransactionModel):
 
         Examples
         --------
-        >>> import clvmodels as clv
-        >>> fit = clv.BGNBD().from_params({"r": .243, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
-        >>> fit.expected_purchases_new("52 weeks").round(3).to_dict()
+        >>> transactions.expected_purchases_new("52 weeks").round(3).to_dict()
         {'mean': 1.446}
         """
         time, nothing = np.asarray(self.time(t)), np.zeros(1)
@@ -430,12 +395,10 @@ class TransactionFit(Fit, of=TransactionModel):
 
         Examples
         --------
-        >>> import clvmodels as clv
-        >>> fit = clv.BGNBD().from_params({"r": .243, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
-        >>> [round(fit.probability_of_purchases_new("52 weeks", n), 3) for n in (0, 1, 2)]
+        >>> [round(transactions.probability_of_purchases_new("52 weeks", n), 3) for n in (0, 1, 2)]
         [0.538, 0.205, 0.091]
         """
-        question, nothing = predictions.probability_of_purchases(self.model, self.time(t), n), np.zeros((1, 1))
+        question, nothing = estimands.probability_of_purchases(self.model, self.time(t), n), np.zeros((1, 1))
         alive = self.model.p_alive(self.draws, nothing, nothing, nothing)
         future = alive if question.given is None else question.given(self.draws, nothing[0], nothing[0])
         return float(question.answer(alive, future).mean())
@@ -462,10 +425,8 @@ class TransactionFit(Fit, of=TransactionModel):
         --------
         The model says of its own customers how many are alive, and is right but for chance:
 
-        >>> import clvmodels as clv
-        >>> fit = clv.BGNBD().from_params({"r": .243, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
-        >>> rfm = fit.simulate(5_000, "39 weeks", seed=1)
-        >>> predicted, true = fit.probability_alive(rfm)["mean"].mean(), rfm.attributes["alive"].mean()
+        >>> rfm = transactions.simulate(5_000, "39 weeks", seed=1)
+        >>> predicted, true = transactions.probability_alive(rfm)["mean"].mean(), rfm.attributes["alive"].mean()
         >>> bool(abs(predicted - true) < 0.01)
         True
         """
@@ -480,9 +441,7 @@ class TransactionFit(Fit, of=TransactionModel):
 
         Examples
         --------
-        >>> import clvmodels as clv
-        >>> fit = clv.BGNBD().from_params({"r": .243, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
-        >>> fit.plot().get_title("left")
+        >>> transactions.plot().get_title("left")
         'How often customers buy'
         """
         if histories is None:

@@ -16,7 +16,7 @@ from clvmodels.valuation.valued_rows import ValuedRows
 if TYPE_CHECKING:
     import pandas as pd
 
-    from clvmodels.evaluation.checks import Checks
+    from clvmodels.evaluation.findings import Checks
 
 __all__ = ["CustomerValues"]
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clvmodels.data.histories import Histories
-from clvmodels.inference.predictions import over_blocks
+from clvmodels.inference.block_draws import over_blocks
 from clvmodels.models.derived import residuals
 from clvmodels.numerics.distinct import DistinctRows, distinct_rows
 from clvmodels.valuation.discounting import calendar_years, discounting, growing

@@ -47,9 +47,12 @@ def confined() -> dict[str, list[str]]:
         if contract["type"] != "forbidden":
             continue
         for exception in contract["ignore_imports"]:
-            subpackage = exception.partition(" -> ")[0].removeprefix(f"{PACKAGE}.").removesuffix(".**").removeprefix("*.")
+            subpackage = (
+                exception.partition(" -> ")[0].removeprefix(f"{PACKAGE}.").removesuffix(".**").removeprefix("*.")
+            )
             found.setdefault(
-                subpackage, [name for name in contract["forbidden_modules"] if "_" not in name and name != "pytensor"]
+                name,
+                [library for library in contract["forbidden_modules"] if "_" not in library and library != "pytensor"],
             )
     return found
 
@@ -63,10 +66,10 @@ def drawing() -> str:
     for number, subpackages in enumerate(rows):
         top = 5 + number * (ROW + GAP)
         width = (BOX - (len(subpackages) - 1) * SPACE) / len(subpackages)
-        for place, subpackage in enumerate(subpackages):
+        for place, name in enumerate(subpackages):
             left = LEFT + place * (width + SPACE)
             shapes.append(f'<rect x="{left:.1f}" y="{top}" width="{width:.1f}" height="{ROW}" rx="6"/>')
-            shapes.append(f'<text x="{left + width / 2:.1f}" y="{top + 28}" text-anchor="middle">{escape(subpackage)}</text>')
+            shapes.append(f'<text x="{left + width / 2:.1f}" y="{top + 28}" text-anchor="middle">{escape(name)}</text>')
         beside = ", ".join(name for subpackage in subpackages for name in beside_by.get(subpackage, []))
         shapes.append(f'<text class="beside" x="{LEFT + BOX + 15}" y="{top + 27}">{escape(beside)}</text>')
     arrow = f'<path class="arrow" d="M18 12 V{height - 22} M11 {height - 31} L18 {height - 20} L25 {height - 31}"/>'
@@ -91,7 +94,7 @@ class Subpackages(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         """Return the table."""
-        rows = [f"| `{subpackage}` | {_purpose(subpackage)} |" for subpackages in layers() for subpackage in subpackages]
+        rows = [f"| `{name}` | {_purpose(name)} |" for subpackages in layers() for subpackage in subpackages]
         return self.parse_text_to_nodes("\n".join(["| subpackage | what it is for |", "|---|---|", *rows]))
 
 

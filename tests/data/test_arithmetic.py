@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clvmodels.data.arithmetic import elapsed, rounded, steady_sum
-from clvmodels.data.engine import DuckDBLimits, PrivateEngine
+from clvmodels.data.duckdb_engine import DuckDBLimits, PrivateEngine
 from clvmodels.numerics.rounding import significant_digits
 from clvmodels.units import DAYS, Unit
 

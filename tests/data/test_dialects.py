@@ -20,8 +20,8 @@ import pytest
 from ibis.common.exceptions import OperationNotDefinedError
 
 import clvmodels as clv
-from clvmodels.data.engine import IbisEngine
 from clvmodels.data.grid import EXACT_SPEND, Grid, spend_cells
+from clvmodels.data.ibis_engine import IbisEngine
 from tests.engines import in_engine, noted
 
 REFUSAL = re.compile("[Tt]emp(orary)? tables (are not|is not|not yet) supported")

@@ -22,7 +22,8 @@ import pytest
 
 import clvmodels as clv
 from clvmodels.data import rfm_summary, translated
-from clvmodels.data.engine import DuckDBLimits, IbisEngine, PrivateEngine
+from clvmodels.data.duckdb_engine import DuckDBLimits, PrivateEngine
+from clvmodels.data.ibis_engine import IbisEngine
 from clvmodels.errors import DataError
 from tests.engines import in_engine, simulated_log
 

@@ -11,8 +11,9 @@ from scipy import optimize, special, stats
 
 import clvmodels as clv
 from clvmodels.errors import AssumptionError, DataError, UnitError
-from clvmodels.evaluation.checks import Checks, checks
+from clvmodels.evaluation.checks import checks
 from clvmodels.evaluation.dependence import dependence, frequency_classes
+from clvmodels.evaluation.findings import Checks
 from tests.golden.published import BG_NBD_39, WEEK_39_ORDERS, WEEK_39_SPEND, cdnow, published_terms
 
 PARETO = clv.ParetoNBD().from_params(WEEK_39_ORDERS, unit="week")

@@ -10,10 +10,11 @@ import pytest
 
 import clvmodels as clv
 from clvmodels.errors import FitError, UnitError
-from clvmodels.inference import predictions
+from clvmodels.inference import block_draws, estimands, predictions
+from clvmodels.inference.block_draws import over_blocks
 from clvmodels.inference.estimator import TransactionEstimator
 from clvmodels.inference.parameters import Parameters
-from clvmodels.inference.predictions import over_blocks, summarise, summary
+from clvmodels.inference.predictions import summarise, summary
 from clvmodels.inference.spend_fit import SpendFit
 from clvmodels.inference.transaction_fit import TransactionFit
 from clvmodels.models.derived import purchases
@@ -132,15 +133,15 @@ def test_little_memory_gives_the_same_answers(fit, rfm, monkeypatch):
         prepared.append(arguments)
         return prepare(*arguments)
 
-    prepare = predictions.interpolate_over_age
-    monkeypatch.setattr(predictions, "interpolate_over_age", watched)
-    monkeypatch.setattr(predictions, "NUMBERS_PER_BLOCK", 64)
+    prepare = block_draws.interpolate_over_age
+    monkeypatch.setattr(block_draws, "interpolate_over_age", watched)
+    monkeypatch.setattr(block_draws, "NUMBERS_PER_BLOCK", 64)
     pd.testing.assert_frame_equal(fit.expected_purchases(rfm, 26, memory_gb=1e-6), table, rtol=1e-9)
     assert len(prepared) == len(np.unique(rfm.frequency))
 
 
 def test_blocks_are_small(fit, rfm, model, monkeypatch):
-    monkeypatch.setattr(predictions, "NUMBERS_PER_BLOCK", 100)
+    monkeypatch.setattr(block_draws, "NUMBERS_PER_BLOCK", 100)
     distinct = rfm.distinct()
     seen = over_blocks(
         model,
@@ -306,7 +307,7 @@ def test_parameters_by_row_are_those_of_each_customer(question, fit, rfm):
 
 def test_parameters_by_row_have_draws_and_futures_too(fit, rfm):
     halves = replace(two_halves(fit), theta=fit.theta)
-    prediction = predictions.predict(halves, rfm, predictions.expected_purchases(fit.model, 26.0))
+    prediction = predictions.predict(halves, rfm, estimands.expected_purchases(fit.model, 26.0))
     prediction = replace(prediction, chains=1)
     assert prediction.to_draws("x").shape == (1, 15, 300)
     simulated = prediction.simulated(26.0, seed=2)

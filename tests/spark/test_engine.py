@@ -17,8 +17,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from clvmodels.data.arithmetic import elapsed, rounded
-from clvmodels.data.engine import DuckDBLimits, PrivateEngine, SparkEngine
+from clvmodels.data.duckdb_engine import DuckDBLimits, PrivateEngine
 from clvmodels.data.occasions import by_customer, netted_occasions
+from clvmodels.data.spark_engine import SparkEngine
 from clvmodels.data.windows import Window
 from clvmodels.data.zones import Clock, parse_zone
 

@@ -12,7 +12,7 @@ from scipy.integrate import quad
 
 import clvmodels as clv
 from clvmodels.errors import AssumptionError, FitError
-from clvmodels.inference import predictions
+from clvmodels.inference import block_draws
 from clvmodels.inference.estimator import TransactionEstimator
 from clvmodels.inference.parameters import Parameters
 from clvmodels.inference.spend_fit import SpendFit
@@ -141,7 +141,7 @@ def test_many_draws_are_thinned_evenly_and_stay_paired():
 def test_small_blocks_give_the_same(fits, rfm, monkeypatch):
     book = book_of(*fits, rfm)
     whole = book.draws(), book.customers[DRAWS]
-    monkeypatch.setattr(predictions, "NUMBERS_PER_BLOCK", 30)
+    monkeypatch.setattr(block_draws, "NUMBERS_PER_BLOCK", 30)
     monkeypatch.setattr(expectations, "MEMORY", 1.0)
     again = book_of(*fits, rfm)
     np.testing.assert_allclose(again.draws(), whole[0], rtol=1e-9)
