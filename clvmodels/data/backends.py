@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, Self
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn, Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from clvmodels.data.summary import HistoriesSummary
     from clvmodels.numerics.distinct import DistinctRows
 
-__all__ = ["MEMORY_GB", "HistoriesBackend", "Selection", "WeightedTable", "require_room"]
+__all__ = ["MEMORY_GB", "BoundToProcess", "HistoriesBackend", "Selection", "WeightedTable", "require_room"]
 
 MEMORY_GB: Final = 1.0
 """Customers of an engine are fetched without being asked for up to this size, in GB (1e9 bytes): about 18 million with
@@ -46,6 +46,22 @@ class WeightedTable(NamedTuple):
 
     table: MemoryTable
     place: npt.NDArray[np.int64]
+
+
+class BoundToProcess:
+    """What a connection of this process belongs to: a copy is the same, and there is no pickle."""
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, object]) -> Self:
+        return self
+
+    def __reduce__(self) -> NoReturn:
+        raise DataError(
+            "histories in an engine cannot be pickled, since its connection belongs to this process; pickle"
+            " histories.collect() (a book's, too), or write them with histories.write(path)"
+        )
 
 
 class HistoriesBackend(Protocol):

@@ -163,4 +163,5 @@ GAMMA_GAMMA = SpendModel(
     from_quantities=from_quantities,
     to_quantities=to_quantities,
     limits=LIMITS,
+    story=__doc__ or "",
 )

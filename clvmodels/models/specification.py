@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -146,7 +146,7 @@ class Traits:
     last_purchase: Array
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Model:
     """What transaction and spend models have in common. A model equals itself only: functions are not compared.
 
@@ -183,6 +183,8 @@ class Model:
     history_expansion
         ``(theta, weight, *columns) -> (value, gradient, matrix)``: weighted sums of `history_terms` and of its second
         derivatives. Where one of the two is None, second derivatives are differences of the gradient.
+    story
+        What the model takes customers to do, in words: a sentence, then paragraphs. It is what ``help`` shows.
     """
 
     key: str
@@ -201,6 +203,16 @@ class Model:
     history_sums: Sums | None = field(default=None, kw_only=True)
     count_curvature: Callable[[Array, Array, Array], Array] | None = field(default=None, kw_only=True)
     history_expansion: Expansion | None = field(default=None, kw_only=True)
+    story: str = field(default="", kw_only=True)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.name}: {', '.join(self.names)}>"
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, object]) -> Self:
+        return self
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -292,7 +304,7 @@ class Model:
         return value
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class TransactionModel(Model):
     """A model of when customers buy and when they leave.
 
@@ -340,7 +352,7 @@ class TransactionModel(Model):
     tail: str | None = None
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class SpendModel(Model):
     """A model of the value of orders.
 
