@@ -22,7 +22,7 @@ from clvmodels.units import parse_unit
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Day", "LogFormat", "end_of", "open_log", "plan_of"]
+__all__ = ["Day", "LogFormat", "end_of", "log_of", "plan_of"]
 
 type Day = str | dt.date | pd.Timestamp
 
@@ -60,7 +60,7 @@ class LogFormat:
     clean_ids: bool = False
 
 
-def open_log(
+def log_of(
     log_format: LogFormat,
     log: object,
     storage: DuckDBLimits = DuckDBLimits(),  # noqa: B008 - it is frozen

@@ -120,8 +120,8 @@ def purchases_by_period(
     --------
     >>> import clvmodels as clv
     >>> reading = LogFormat(resolution="day")
-    >>> from clvmodels.data.reading import open_log
-    >>> log = open_log(reading, clv.datasets.load_cdnow(sample=True))
+    >>> from clvmodels.data.reading import log_of
+    >>> log = log_of(reading, clv.datasets.load_cdnow(sample=True))
     >>> series, notes = purchases_by_period(reading, log, "1997-09-30", "1998-06-30", "13 weeks")
     >>> series.number.tolist(), series.purchases.tolist()
     ([-2.0, -1.0, 0.0, 1.0, 2.0, 3.0], [828.0, 918.0, 711.0, 726.0, 661.0, 495.0])

@@ -13,7 +13,7 @@ from clvmodels.data.bounds import read_bound
 from clvmodels.data.build import Returns, build_histories, build_holdout, summarise
 from clvmodels.data.engine import DuckDBLimits
 from clvmodels.data.grid import require_bound
-from clvmodels.data.reading import Day, LogFormat, end_of, open_log, plan_of
+from clvmodels.data.reading import Day, LogFormat, end_of, log_of, plan_of
 from clvmodels.data.suspect_dates import Bounds, suspect_dates
 from clvmodels.errors import DataError, DataWarning
 from clvmodels.units import parse_unit
@@ -176,7 +176,7 @@ def read_histories(
 ) -> tuple[Histories, list[str]]:
     """Return the histories of a log of a known format, as `rfm_summary` does, and notes to warn with."""
     require_bound(grid)
-    opened = open_log(log_format, log, storage)
+    opened = log_of(log_format, log, storage)
     start = None if observation_start is None else read_bound(observation_start, "observation_start", opened.clock)
     end = end_of(opened, observation_end, "observation_end")
     if start is not None and start.local >= end.after:
@@ -254,7 +254,7 @@ def rfm_train_test_split(
     reading = LogFormat(
         customer_id, time, value, unit, resolution, returns, time_zone, time_format, attributes, *options
     )
-    opened = open_log(reading, log)
+    opened = log_of(reading, log)
     train, test = read_bound(train_end, "train_end", opened.clock), end_of(opened, test_end, "test_end")
     histories, holdout, notes = split(reading, opened, train, test)
     _warn(notes)
