@@ -2,7 +2,7 @@
 SHELL := /usr/bin/env bash
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-all lint format types layers docs bench lock clean
+.PHONY: help setup demo test test-fast test-all lint format types layers docs bench lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -39,6 +39,9 @@ demo: $(STAMP)  ## the customer equity of CDNOW and the report of a company, on 
 test: $(STAMP)  ## all tests but the slow ones, with coverage
 	$(PYTEST) --numprocesses 2 --ignore tests/spark --cov --cov-report= --cov-fail-under 0
 	$(PYTEST) -rs tests/spark --cov --cov-append --cov-report term
+
+test-fast: $(STAMP)  ## the tests of the mathematics: models, numerics, and what every model must obey
+	$(PYTEST) --numprocesses 2 tests/models tests/numerics tests/contract
 
 test-all: $(STAMP)  ## all tests
 	$(PYTEST) --numprocesses 2 --ignore tests/spark --cov --cov-report= --cov-fail-under 0 -m ""

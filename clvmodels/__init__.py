@@ -5,10 +5,9 @@ Names are imported when they are first used, so that ``import clvmodels`` is qui
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Mapping
 from importlib import import_module
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     __version__: str
@@ -27,11 +26,10 @@ if TYPE_CHECKING:
     from clvmodels.evaluation.compare import compare as compare
     from clvmodels.evaluation.dependence import frequency_classes as frequency_classes
     from clvmodels.evaluation.tracking import track as track
-    from clvmodels.inference.estimator import SpendEstimator, TransactionEstimator
     from clvmodels.inference.kinds import Fit as Fit
     from clvmodels.inference.migration.lifetimes import from_lifetimes as from_lifetimes
     from clvmodels.inference.migration.pymc_marketing import from_pymc_marketing as from_pymc_marketing
-    from clvmodels.inference.priors import Priors
+    from clvmodels.inference.model_classes import RegisteredSpend, RegisteredTransactions
     from clvmodels.models.consistency import check_model as check_model
     from clvmodels.reporting.report import report as report
     from clvmodels.valuation.assumptions import Assumptions as Assumptions
@@ -42,16 +40,19 @@ if TYPE_CHECKING:
     from clvmodels.valuation.scenarios import tornado as tornado
     from clvmodels.valuation.scenarios import two_way as two_way
 
-    class _Orders(Protocol):
-        def __call__(self, *, priors: Priors | None = None) -> TransactionEstimator: ...
+    # The classes are made of the registry when they are first used; here they are shown to type checkers and editors.
+    class BGNBD(RegisteredTransactions):
+        """BG/NBD: a customer may leave after each repeat purchase."""
 
-    class _Spend(Protocol):
-        def __call__(self, *, priors: Priors | None = None) -> SpendEstimator: ...
+    class MBGNBD(RegisteredTransactions):
+        """MBG/NBD: a customer may leave after each purchase, the first one included."""
 
-    BGNBD: _Orders
-    MBGNBD: _Orders
-    ParetoNBD: _Orders
-    GammaGamma: _Spend
+    class ParetoNBD(RegisteredTransactions):
+        """Pareto/NBD: a customer may leave at any time."""
+
+    class GammaGamma(RegisteredSpend):
+        """Gamma-Gamma: the value of an order varies around each customer's own mean."""
+
 
 _EXPORTS: Final = {
     "Assumptions": "clvmodels.valuation.assumptions",
@@ -96,25 +97,19 @@ def __getattr__(name: str) -> object:
         public: object = getattr(import_module(_EXPORTS[name]), name)
         return public
     if not name.startswith("_"):
-        for public_name, estimator in _estimators().items():
-            if name == public_name:
-                return estimator
+        classes = _model_classes()
+        if name in classes:
+            return classes[name]
     raise AttributeError(f"module 'clvmodels' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__, *_estimators()})
+    special = [name for name in globals() if name.startswith("__")]
+    return sorted({*special, *__all__, *_model_classes(), "__version__"})
 
 
-def _estimators() -> dict[str, Callable[..., object]]:
-    """Return what ``clv.BGNBD`` and its siblings stand for, by name."""
-    from clvmodels.inference.estimator import SpendEstimator, TransactionEstimator
-    from clvmodels.models.registry import SPEND_MODELS, TRANSACTION_MODELS
+def _model_classes() -> Mapping[str, type]:
+    """Return ``clv.BGNBD`` and its siblings by name."""
+    from clvmodels.inference.model_classes import model_classes
 
-    orders: dict[str, Callable[..., object]] = {
-        model.public_name: partial(TransactionEstimator, model) for model in TRANSACTION_MODELS.values()
-    }
-    spend: dict[str, Callable[..., object]] = {
-        model.public_name: partial(SpendEstimator, model) for model in SPEND_MODELS.values()
-    }
-    return {**orders, **spend}
+    return model_classes()

@@ -20,7 +20,7 @@ extensions = [
     "sphinx.ext.napoleon",
     "sphinx.ext.viewcode",
     "sphinx_copybutton",
-    "extensions.house",
+    "extensions.package",
     "extensions.mathml",
     "extensions.together",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 from collections.abc import Iterator
-from functools import cached_property, partial
+from functools import cached_property
 from importlib import import_module
 
 import pytest
@@ -48,9 +48,9 @@ SHOWN_ONLY = {"clvmodels.from_pymc_marketing"}
 
 def public() -> Iterator[tuple[str, object]]:
     """Yield every public object with the name it is documented under."""
-    for name in sorted({*clv.__all__, *clv._estimators()} - set(MODULES)):
+    for name in sorted({*clv.__all__, *clv._model_classes()} - set(MODULES)):
         found = getattr(clv, name)
-        yield f"clvmodels.{name}", found.func if isinstance(found, partial) else found
+        yield f"clvmodels.{name}", found
     for path in RESULTS:
         module, _, name = path.partition(":")
         yield f"{module}.{name}", getattr(import_module(module), name)

@@ -231,3 +231,19 @@ def test_find_python_says_what_is_missing(tmp_path: Path) -> None:
     )
     assert wrong.returncode == 1
     assert "PYTHON=/no/python" in wrong.stderr
+
+
+def test_the_page_of_where_things_go_names_what_there_is() -> None:
+    """Each row names a file or folder and, behind it, what is defined there."""
+    page = (ROOT / "docs" / "background" / "where_does_it_go.md").read_text(encoding="utf-8")
+    rows = [row.split(" | ")[1] for row in re.findall(r"^\| (?!to add|---).*", page, flags=re.MULTILINE)]
+    assert len(rows) > 12
+    named = [re.findall(r"`([^`]+)`", row) for row in rows]
+    for names in named:
+        file = ""
+        for name in names:
+            if "/" in name:
+                file = name
+                assert (ROOT / name).exists() or name == "plots/", name
+            else:
+                assert re.search(rf"^(?:def|class) {name}\b|^{name}\b", (ROOT / file).read_text(), re.MULTILINE), name

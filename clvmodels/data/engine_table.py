@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Self, cast
 import numpy as np
 
 from clvmodels.data.arithmetic import steady_sum
+from clvmodels.data.bound_to_process import BoundToProcess
 from clvmodels.data.columns import count, examples, require
 from clvmodels.data.grid import EXACT_HISTORIES, STEPS, Grid, require_bound, spend_cells, time_cells
 from clvmodels.data.memory_limit import MEMORY_GB, require_room
@@ -53,7 +54,7 @@ _BYTES_OF_NUMBER, _BYTES_OF_TEXT = 8.0, 64.0
 
 
 @dataclass(frozen=True, eq=False)
-class EngineTable:
+class EngineTable(BoundToProcess):
     """Histories in an engine; `Histories` says what they are.
 
     Attributes

@@ -14,7 +14,7 @@ from clvmodels.data.build import Plan, Returns
 from clvmodels.data.columns import count, examples
 from clvmodels.data.occasions import column, dates
 from clvmodels.data.profile import profile_log, refuse_refunds
-from clvmodels.data.reading import Day, LogFormat, end_of
+from clvmodels.data.reading import Day, LogFormat, end_of, log_of, plan_of
 from clvmodels.errors import DataError, DataWarning
 
 if TYPE_CHECKING:
@@ -99,8 +99,8 @@ def purchase_occasions(
 
 def read_events(reading: LogFormat, log: object, observation_end: Day | None) -> Events:
     """Open a log to look at its purchase occasions up to `observation_end`."""
-    opened = reading.open(log)
-    plan = reading.plan(opened, None, end_of(opened, observation_end, "observation_end"))
+    opened = log_of(reading, log)
+    plan = plan_of(reading, opened, None, end_of(opened, observation_end, "observation_end"))
     facts = profile_log(plan.log, plan.window)
     refunds = facts.refunds.rows > 0
     if refunds and plan.returns == "raise":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -60,6 +61,11 @@ class Holdout:
             array = np.array(getattr(self, name), dtype=np.float64)
             array.flags.writeable = False
             object.__setattr__(self, name, array)
+
+    def __setstate__(self, state: Mapping[str, object]) -> None:
+        """Take what was pickled or copied, whose arrays come open to writing."""
+        vars(self).update(state)
+        self.__post_init__()
 
     @property
     def customer_id(self) -> pd.Index[Any]:

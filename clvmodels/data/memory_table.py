@@ -67,6 +67,12 @@ class MemoryTable:
             twice = self.customer_id[self.customer_id.duplicated()]
             raise DataError(f"customer ids must be unique; more than once: {examples(twice.unique())}")
 
+    def __setstate__(self, state: Mapping[str, object]) -> None:
+        """Take what was pickled or copied, whose arrays come open to writing."""
+        vars(self).update(state)
+        for array in (*self.statistics.values(), *([] if self.weight is None else [self.weight])):
+            array.flags.writeable = False
+
     def _closed(self, name: str, values: npt.ArrayLike) -> FloatArray:
         given = np.asarray(values, dtype=np.float64)
         array = given if _is_closed(given) else given.copy()

@@ -22,7 +22,7 @@ from clvmodels.units import parse_unit
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Day", "LogFormat", "end_of"]
+__all__ = ["Day", "LogFormat", "end_of", "log_of", "plan_of"]
 
 type Day = str | dt.date | pd.Timestamp
 
@@ -59,36 +59,50 @@ class LogFormat:
     exclude_ids: Sequence[object] = ()
     clean_ids: bool = False
 
-    def open(self, log: object, storage: DuckDBLimits = DuckDBLimits()) -> Log:  # noqa: B008 - it is frozen
-        """Check the options and open a log.
 
-        Raises
-        ------
-        DataError
-            If an option is wrong or the log cannot be read.
-        """
-        require_choice("returns policy", self.returns, get_args(Returns), DataError)
-        names = _attribute_names(self.attributes)
-        _require_free(names, str)
-        if self.quantity is not None and self.value is None:
-            raise DataError("quantity is multiplied by unit prices: name their column too, as value=...")
-        columns = Columns(self.customer_id, self.time, self.value, names, self.order_id, self.quantity)
-        opened = read_log(
-            log,
-            columns,
-            time_format=self.time_format,
-            time_zone=self.time_zone,
-            storage=storage,
-            ids=IdRules(read_ids(self.exclude_ids), clean=self.clean_ids),
-        )
-        if opened.large:  # engines do not tell upper and lower case apart
-            _require_free(names, str.lower)
-        return opened
+def log_of(
+    log_format: LogFormat,
+    log: object,
+    storage: DuckDBLimits = DuckDBLimits(),  # noqa: B008 - it is frozen
+) -> Log:
+    """Check the options of a format and open a log.
 
-    def plan(self, log: Log, start: WindowBound | None, end: WindowBound) -> Plan:
-        """Return how a window of an opened log is to be summarised."""
-        resolution = None if self.resolution is None else parse_unit(self.resolution)
-        return Plan(log, Window(start, end, resolution, log.clock), parse_unit(self.unit), self.returns, self.clean_ids)
+    Raises
+    ------
+    DataError
+        If an option is wrong or the log cannot be read.
+    """
+    require_choice("returns policy", log_format.returns, get_args(Returns), DataError)
+    names = _attribute_names(log_format.attributes)
+    _require_free(names, str)
+    if log_format.quantity is not None and log_format.value is None:
+        raise DataError("quantity is multiplied by unit prices: name their column too, as value=...")
+    columns = Columns(
+        log_format.customer_id, log_format.time, log_format.value, names, log_format.order_id, log_format.quantity
+    )
+    opened = read_log(
+        log,
+        columns,
+        time_format=log_format.time_format,
+        time_zone=log_format.time_zone,
+        storage=storage,
+        ids=IdRules(read_ids(log_format.exclude_ids), clean=log_format.clean_ids),
+    )
+    if opened.large:  # engines do not tell upper and lower case apart
+        _require_free(names, str.lower)
+    return opened
+
+
+def plan_of(log_format: LogFormat, log: Log, start: WindowBound | None, end: WindowBound) -> Plan:
+    """Return how a window of an opened log is to be summarised."""
+    resolution = None if log_format.resolution is None else parse_unit(log_format.resolution)
+    return Plan(
+        log,
+        Window(start, end, resolution, log.clock),
+        parse_unit(log_format.unit),
+        log_format.returns,
+        log_format.clean_ids,
+    )
 
 
 def _attribute_names(given: object) -> tuple[str, ...]:

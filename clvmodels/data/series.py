@@ -18,7 +18,7 @@ from clvmodels.data.bounds import read_bound
 from clvmodels.data.build import build_histories
 from clvmodels.data.columns import count
 from clvmodels.data.profile import refuse_refunds
-from clvmodels.data.reading import Day, LogFormat, end_of
+from clvmodels.data.reading import Day, LogFormat, end_of, plan_of
 from clvmodels.data.suspect_dates import Bounds, suspect_dates
 from clvmodels.errors import DataError
 from clvmodels.units import DAYS, Duration, parse_unit, read_duration
@@ -120,7 +120,8 @@ def purchases_by_period(
     --------
     >>> import clvmodels as clv
     >>> reading = LogFormat(resolution="day")
-    >>> log = reading.open(clv.datasets.load_cdnow(sample=True))
+    >>> from clvmodels.data.reading import log_of
+    >>> log = log_of(reading, clv.datasets.load_cdnow(sample=True))
     >>> series, notes = purchases_by_period(reading, log, "1997-09-30", "1998-06-30", "13 weeks")
     >>> series.number.tolist(), series.purchases.tolist()
     ([-2.0, -1.0, 0.0, 1.0, 2.0, 3.0], [828.0, 918.0, 711.0, 726.0, 661.0, 495.0])
@@ -130,7 +131,7 @@ def purchases_by_period(
         if test_end is not None:
             raise DataError(f"test_end {test.local} lies before train_end, {train.local}")
         test = train
-    training = reading.plan(log, None, train)
+    training = plan_of(reading, log, None, train)
     whole = replace(training, window=replace(training.window, end=test))
     length = _microseconds(period, training)
     histories, facts, notes = build_histories(training)

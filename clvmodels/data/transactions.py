@@ -13,7 +13,7 @@ from clvmodels.data.bounds import read_bound
 from clvmodels.data.build import Returns, build_histories, build_holdout, summarise
 from clvmodels.data.duckdb_engine import DuckDBLimits
 from clvmodels.data.grid import require_bound
-from clvmodels.data.reading import Day, LogFormat, end_of
+from clvmodels.data.reading import Day, LogFormat, end_of, log_of, plan_of
 from clvmodels.data.suspect_dates import Bounds, suspect_dates
 from clvmodels.errors import DataError, DataWarning
 from clvmodels.units import parse_unit
@@ -176,12 +176,12 @@ def read_histories(
 ) -> tuple[Histories, list[str]]:
     """Return the histories of a log of a known format, as `rfm_summary` does, and notes to warn with."""
     require_bound(grid)
-    opened = log_format.open(log, storage)
+    opened = log_of(log_format, log, storage)
     start = None if observation_start is None else read_bound(observation_start, "observation_start", opened.clock)
     end = end_of(opened, observation_end, "observation_end")
     if start is not None and start.local >= end.after:
         raise DataError(f"observation_start {observation_start!r} lies after the end of observation, {end.local}")
-    histories, _, notes = summarise(log_format.plan(opened, start, end))
+    histories, _, notes = summarise(plan_of(log_format, opened, start, end))
     if not opened.large:
         return histories.collect(memory_gb=math.inf), notes
     exact = log_format.resolution is not None and parse_unit(log_format.resolution) != "hour"
@@ -254,7 +254,7 @@ def rfm_train_test_split(
     reading = LogFormat(
         customer_id, time, value, unit, resolution, returns, time_zone, time_format, attributes, *options
     )
-    opened = reading.open(log)
+    opened = log_of(reading, log)
     train, test = read_bound(train_end, "train_end", opened.clock), end_of(opened, test_end, "test_end")
     histories, holdout, notes = split(reading, opened, train, test)
     _warn(notes)
@@ -267,7 +267,7 @@ def split(
     """Split an opened log; return histories, holdout and notes to warn with. `end` is the option for the last day."""
     if test.after <= train.after:
         raise DataError(f"the holdout window is empty: train_end is {train.local}, and it ends {test.local}")
-    training = reading.plan(log, None, train)
+    training = plan_of(reading, log, None, train)
     _ = training.window.next_date  # refuse a window counted twice before anything is read
     histories, facts, notes = build_histories(training)
     whole = replace(training, window=replace(training.window, end=test))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from clvmodels.data.reading import Day, LogFormat
+from clvmodels.data.reading import Day, LogFormat, log_of
 from clvmodels.data.transactions import split
 from clvmodels.errors import DataWarning, FitError, FitWarning
 from clvmodels.evaluation.drift import drift
@@ -199,7 +199,7 @@ def backtest(
     reading = LogFormat(
         customer_id, time, value, unit, resolution, returns, time_zone, time_format, attributes, *options
     )
-    opened = reading.open(log)
+    opened = log_of(reading, log)
     how = _How(_models(models), _spend(spend, value), method, seed)
     notes: dict[str, None] = {}
     tried = []

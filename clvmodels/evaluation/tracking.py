@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final, Literal
 import numpy as np
 
 from clvmodels.data.columns import count
-from clvmodels.data.reading import Day, LogFormat
+from clvmodels.data.reading import Day, LogFormat, log_of
 from clvmodels.data.series import Series, purchases_by_period
 from clvmodels.errors import DataWarning
 from clvmodels.evaluation.ages import condensed, scale_of
@@ -180,7 +180,7 @@ def track(
     reading = LogFormat(
         customer_id, time, value, unit, resolution, returns, time_zone, time_format, attributes, *options
     )
-    series, notes = purchases_by_period(reading, reading.open(log), train_end, test_end, period)
+    series, notes = purchases_by_period(reading, log_of(reading, log), train_end, test_end, period)
     for note in notes:
         warnings.warn(note, DataWarning, stacklevel=2)
     return Tracking(

@@ -12,7 +12,7 @@ import numpy as np
 
 from clvmodels.data.bounds import WindowBound, read_bound
 from clvmodels.data.build import build_histories
-from clvmodels.data.reading import end_of
+from clvmodels.data.reading import end_of, plan_of
 from clvmodels.errors import DataError
 from clvmodels.units import DAYS, Duration, Unit, duration, parse_unit, read_duration
 
@@ -118,7 +118,7 @@ def last_period(reading: LogFormat, log: Log, trial: Trial, histories: Histories
     since = duration(trial.train_end.local - trial.before.local, histories.unit)
     if not (since < histories.T).any():
         return histories.frequency
-    earlier, _, _ = build_histories(reading.plan(log, None, trial.before))
+    earlier, _, _ = build_histories(plan_of(reading, log, None, trial.before))
     place = earlier.customer_id.get_indexer(histories.customer_id)
     known = place >= 0
     then = np.where(known, earlier.frequency[place], 0.0)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, cast, get_args
 
 import numpy as np
 
+import clvmodels.models.registry  # noqa: F401 - fits pickle, and models do so by their key there
 from clvmodels.arguments import require_choice, require_seed
 from clvmodels.data.histories import Histories
 from clvmodels.data.required import require_histories

@@ -98,6 +98,11 @@ class Fit:
         for array in (self.theta, self.estimate, self.covariance, self.segment_theta, *self.stats.values()):
             array.setflags(write=False)
 
+    def __setstate__(self, state: Mapping[str, object]) -> None:
+        """Take what was pickled or copied, whose arrays come open to writing."""
+        vars(self).update(state)
+        self.__post_init__()
+
     @property
     def params(self) -> Mapping[str, float]:
         """The point estimate by name."""

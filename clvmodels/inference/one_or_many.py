@@ -94,7 +94,7 @@ def thinned[F: Fit](fit: F, most: int) -> F:
 
 
 def _name(one: object) -> str:
-    name = getattr(getattr(one, "model", None), "name", None)
+    name = None if isinstance(one, type) else getattr(getattr(one, "model", None), "name", None)
     if not isinstance(name, str):
         raise FitError(f"a fit is expected here, such as clv.BGNBD().fit(rfm), or several by name; got {abridged(one)}")
     return name

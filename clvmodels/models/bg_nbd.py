@@ -49,6 +49,7 @@ BG_NBD = TransactionModel(
     to_quantities=shared.to_quantities,
     limits=shared.LIMITS,
     in_words=lambda _: (IN_WORDS,),
+    story=__doc__ or "",
     history_sums=lambda theta, weight, x, t_x, T: shared.history_sums(theta, weight, x, x, t_x, T),
     count_curvature=lambda theta, weight, x: shared.count_curvature(theta, weight, x, x),
     history_expansion=lambda theta, weight, x, t_x, T: shared.history_expansion(theta, weight, x, x, t_x, T),

@@ -175,4 +175,5 @@ GAMMA_GAMMA = SpendModel(
     to_quantities=to_quantities,
     limits=LIMITS,
     in_words=in_words,
+    story=__doc__ or "",
 )

@@ -41,6 +41,7 @@ MBG_NBD = TransactionModel(
     from_quantities=shared.from_quantities,
     to_quantities=shared.to_quantities,
     limits=shared.LIMITS,
+    story=__doc__ or "",
     history_sums=lambda theta, weight, x, t_x, T: shared.history_sums(theta, weight, x, x + 1.0, t_x, T),
     count_curvature=lambda theta, weight, x: shared.count_curvature(theta, weight, x, x + 1.0),
     history_expansion=lambda theta, weight, x, t_x, T: shared.history_expansion(theta, weight, x, x + 1.0, t_x, T),

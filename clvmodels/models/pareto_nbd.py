@@ -194,4 +194,5 @@ PARETO_NBD = TransactionModel(
     from_quantities=from_quantities,
     to_quantities=to_quantities,
     limits=LIMITS,
+    story=__doc__ or "",
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copyreg
+from collections.abc import Callable
 from typing import Final
 
 from clvmodels.errors import ModelError
@@ -11,7 +13,7 @@ from clvmodels.models.mbg_nbd import MBG_NBD
 from clvmodels.models.pareto_nbd import PARETO_NBD
 from clvmodels.models.specification import Model, SpendModel, TransactionModel
 
-__all__ = ["MODELS", "SPEND_MODELS", "TRANSACTION_MODELS", "register"]
+__all__ = ["MODELS", "SPEND_MODELS", "TRANSACTION_MODELS", "model_named", "register"]
 
 TRANSACTION_MODELS: Final[dict[str, TransactionModel]] = {m.key: m for m in (BG_NBD, MBG_NBD, PARETO_NBD)}
 SPEND_MODELS: Final[dict[str, SpendModel]] = {m.key: m for m in (GAMMA_GAMMA,)}
@@ -62,3 +64,51 @@ def register(model: TransactionModel | SpendModel, *, replace: bool = False) -> 
 def _remove(model: Model) -> None:
     for models in (MODELS, TRANSACTION_MODELS, SPEND_MODELS):
         models.pop(model.key, None)
+
+
+def model_named(key: str, parameters: tuple[str, ...]) -> Model:
+    """Return the registered model of a key: what a pickled model is read as.
+
+    Parameters
+    ----------
+    key
+        Its key.
+    parameters
+        The names of the parameters that it had.
+
+    Raises
+    ------
+    ModelError
+        If no model with these parameters is registered under the key in this process.
+
+    Examples
+    --------
+    >>> model_named("gamma_gamma", ("p", "q", "v")).name
+    'Gamma-Gamma'
+    """
+    model = MODELS.get(key)
+    if model is None:
+        raise ModelError(
+            f"the model {key!r} is not registered in this process; models pickle by their key: import the file that"
+            " defines it and write clv.models.register(model) there before anything of it is loaded"
+        )
+    if model.names != parameters:
+        was, now = ", ".join(parameters), ", ".join(model.names)
+        raise ModelError(
+            f"the model {key!r} had the parameters {was} when it was pickled, but the one registered has {now}"
+        )
+    return model
+
+
+def _by_key(model: Model) -> tuple[Callable[..., Model], tuple[str, tuple[str, ...]]]:
+    """Return how a model is pickled: by its key, since its functions need not be importable."""
+    if MODELS.get(model.key) is not model:
+        raise ModelError(
+            f"{model.name} cannot be pickled: models pickle by their key, and it is not the one registered as"
+            f" {model.key!r}; write clv.models.register(model) first"
+        )
+    return model_named, (model.key, model.names)
+
+
+for _kind in (TransactionModel, SpendModel):
+    copyreg.pickle(_kind, _by_key)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -218,7 +218,7 @@ def _no_quantities(_: Mapping[str, Any], year: float) -> dict[str, Any]:  # noqa
     return {}
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Model:
     """What transaction and spend models have in common. A model equals itself only: functions are not compared.
 
@@ -261,6 +261,8 @@ class Model:
     history_expansion
         ``(theta, weight, *columns) -> (value, gradient, matrix)``: weighted sums of `history_terms` and of its second
         derivatives. Where one of the two is None, second derivatives are differences of the gradient.
+    story
+        What the model takes customers to do, in words: a sentence, then paragraphs. It is what ``help`` shows.
     """
 
     key: str
@@ -281,6 +283,16 @@ class Model:
     history_sums: Sums | None = field(default=None, kw_only=True)
     count_curvature: Callable[[Array, Array, Array], Array] | None = field(default=None, kw_only=True)
     history_expansion: Expansion | None = field(default=None, kw_only=True)
+    story: str = field(default="", kw_only=True)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.name}: {', '.join(self.names)}>"
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, object]) -> Self:
+        return self
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -372,7 +384,7 @@ class Model:
         return value
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class TransactionModel(Model):
     """A model of when customers buy and when they leave.
 
@@ -444,7 +456,7 @@ class TransactionModel(Model):
             )
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class SpendModel(Model):
     """A model of the value of orders.
 

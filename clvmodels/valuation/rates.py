@@ -82,6 +82,9 @@ class BySegment:
             raise AssumptionError(f"two rates are given for one {self.by}: {dict(self.rates)!r}")
         object.__setattr__(self, "rates", MappingProxyType(named))
 
+    def __reduce__(self) -> tuple[type[BySegment], tuple[str, dict[str, float]]]:
+        return BySegment, (self.by, dict(self.rates))  # what keeps the rates from being changed does not pickle
+
 
 Rate = float | ByColumn | BySegment
 

@@ -47,9 +47,7 @@ def confined() -> dict[str, list[str]]:
         if contract["type"] != "forbidden":
             continue
         for exception in contract["ignore_imports"]:
-            subpackage = (
-                exception.partition(" -> ")[0].removeprefix(f"{PACKAGE}.").removesuffix(".**").removeprefix("*.")
-            )
+            where = exception.partition(" -> ")[0].removeprefix(f"{PACKAGE}.").removesuffix(".**").removeprefix("*.")
             found.setdefault(
                 name,
                 [library for library in contract["forbidden_modules"] if "_" not in library and library != "pytensor"],
@@ -94,7 +92,7 @@ class Subpackages(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         """Return the table."""
-        rows = [f"| `{name}` | {_purpose(name)} |" for subpackages in layers() for subpackage in subpackages]
+        rows = [f"| `{name}` | {_purpose(name)} |" for layer in layers() for name in layer]
         return self.parse_text_to_nodes("\n".join(["| subpackage | what it is for |", "|---|---|", *rows]))
 
 

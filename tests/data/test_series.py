@@ -10,7 +10,7 @@ import pytest
 
 from clvmodels import datasets
 from clvmodels.data import rfm_train_test_split
-from clvmodels.data.reading import LogFormat
+from clvmodels.data.reading import LogFormat, log_of
 from clvmodels.data.series import Series, purchases_by_period
 from clvmodels.errors import DataError, UnitError
 
@@ -24,7 +24,7 @@ def log(*rows: tuple[Any, ...]) -> pd.DataFrame:
 
 def counted(frame: Any, train_end: str, test_end: str | None, period: Any = "week", **options: Any) -> Series:
     reading = LogFormat(**({"value": "amount"} | options))
-    series, notes = purchases_by_period(reading, reading.open(frame), train_end, test_end, period)
+    series, notes = purchases_by_period(reading, log_of(reading, frame), train_end, test_end, period)
     assert not notes
     return series
 
@@ -164,7 +164,7 @@ def test_periods() -> None:
 def test_calendar_months_are_uneven() -> None:
     reading = LogFormat(resolution="month")
     frame = log((1, "2024-01-15"), (1, "2024-02-15"), (1, "2024-03-15"), (1, "2024-04-15"))
-    series, notes = purchases_by_period(reading, reading.open(frame), "2024-02-29", "2024-04-30", "month")
+    series, notes = purchases_by_period(reading, log_of(reading, frame), "2024-02-29", "2024-04-30", "month")
     assert series.cumulative[-1] == 3
     assert len(notes) == 1
     assert "may hold more months than the next" in notes[0]

@@ -8,6 +8,7 @@ import pytest
 
 import clvmodels as clv
 from clvmodels.data.reading import LogFormat
+from clvmodels.data.reading import log_of as opened_log
 from clvmodels.errors import DataError, FitError, FitWarning
 from clvmodels.evaluation.backtest import backtest
 from clvmodels.evaluation.windows import trial_windows
@@ -64,7 +65,7 @@ def test_late_joiners_are_counted_and_left_out():
 )
 def test_horizons_end_by_the_calendar(cutoff, horizon, end, before):
     reading = LogFormat()
-    log = reading.open(pd.DataFrame({"customer_id": [1, 1], "date": ["1998-01-01", "2030-01-01"]}))
+    log = opened_log(reading, pd.DataFrame({"customer_id": [1, 1], "date": ["1998-01-01", "2030-01-01"]}))
     (trial,) = trial_windows(reading, log, cutoff, horizon, None)
     assert (trial.test_end.local, trial.before.local) == (pd.Timestamp(end), pd.Timestamp(before))
 

@@ -11,7 +11,7 @@ import pytest
 from scipy import integrate, special
 
 import clvmodels as clv
-from clvmodels.data.reading import LogFormat
+from clvmodels.data.reading import LogFormat, log_of
 from clvmodels.data.series import Series, purchases_by_period
 from clvmodels.errors import DataError, DataWarning, UnitError
 from clvmodels.evaluation import tracking
@@ -41,7 +41,7 @@ def sample() -> pd.DataFrame:
 @pytest.fixture(scope="module")
 def cdnow(sample: pd.DataFrame) -> Series:
     reading = LogFormat(resolution="day")
-    return purchases_by_period(reading, reading.open(sample), "1997-09-30", "1998-06-30", "week")[0]
+    return purchases_by_period(reading, log_of(reading, sample), "1997-09-30", "1998-06-30", "week")[0]
 
 
 def published(name: str) -> TransactionFit:
