@@ -49,7 +49,7 @@ def confined() -> dict[str, list[str]]:
         for exception in contract["ignore_imports"]:
             where = exception.partition(" -> ")[0].removeprefix(f"{PACKAGE}.").removesuffix(".**").removeprefix("*.")
             found.setdefault(
-                name,
+                where,
                 [library for library in contract["forbidden_modules"] if "_" not in library and library != "pytensor"],
             )
     return found

@@ -104,7 +104,7 @@ def test_model_risk(week, pareto, bg, orders, spend, request):
 
 
 def without_first_orders(rfm):
-    return replace(rfm, attributes=rfm.attributes.drop(columns="first_value"))
+    return replace(rfm, backend=replace(rfm.backend, attributes=rfm.attributes.drop(columns="first_value")))
 
 
 def test_a_new_customer_at_the_order_value_of_the_model(orders, spend, cohort, sample_39):
