@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from clvmodels.data.histories import Histories
 from clvmodels.data.required import require_customers
 from clvmodels.errors import AssumptionError, DataError, FitWarning
-from clvmodels.evaluation.dependence import dependence, with_known_spend
+from clvmodels.evaluation.dependence import dependence, with_positive_spend
 from clvmodels.inference.estimator import SpendEstimator
 from clvmodels.inference.spend_fit import SpendFit
 from clvmodels.inference.transaction_fit import TransactionFit
@@ -390,7 +390,7 @@ def _merged_orders(histories: Histories) -> Finding:
 
 
 def _heavy_tails(spend: SpendFit, histories: Histories, worth: _Worth) -> Finding:
-    known = with_known_spend(histories)
+    known = with_positive_spend(histories)
     if np.count_nonzero(known) < ENOUGH:
         return _untold("heavy tails", "too few customers with a known mean spend to tell how heavy the tail is")
     value = histories.monetary_value[known]
@@ -482,7 +482,7 @@ def _hill(values: Array) -> tuple[float, float]:
 
 def _without_largest(spend: SpendFit, histories: Histories, worth: _Worth) -> float:
     """Return the change of the total if the customer with the largest repeat revenue is left out, of the fit too."""
-    known = with_known_spend(histories)
+    known = with_positive_spend(histories)
     others = np.ones(len(histories), bool)
     others[np.argmax(np.where(known, histories.frequency * histories.monetary_value, -np.inf))] = False
     estimator = SpendEstimator(spend.model)

@@ -19,11 +19,11 @@ from clvmodels.data.columns import count
 from clvmodels.data.reading import Day, LogFormat, log_of
 from clvmodels.data.series import Series, purchases_by_period
 from clvmodels.errors import DataWarning
-from clvmodels.evaluation.ages import condensed, scale_of
+from clvmodels.evaluation.ages import condensed
 from clvmodels.evaluation.bands import count_band
 from clvmodels.inference.one_or_many import OneOrMany, named_fits
 from clvmodels.inference.simulation import new_customers
-from clvmodels.models.derived import interpolate_over_age
+from clvmodels.models.derived import interpolate_over_age, time_scale
 from clvmodels.numerics.threads import blocks
 
 if TYPE_CHECKING:
@@ -285,7 +285,7 @@ def _moments(model: TransactionModel, parameters: Parameters, series: Series) ->
     whole = np.maximum((T / series.period).astype(np.int64), 0)
     offset = np.clip(T - whole * series.period, 0.0, series.period)
     draws = parameters.draws.reshape(-1, *parameters.draws.shape[-2:])
-    cells, scale = int(whole.max(initial=0)) + 1, scale_of(model, draws)
+    cells, scale = int(whole.max(initial=0)) + 1, float(time_scale(model, draws).min())
     cell = whole if parameters.group is None else parameters.group * cells + whole
     ages = condensed(offset, cell, len(draws) * cells, low=0.0, high=series.period, scale=scale)
     weights = ages.weights.reshape(len(draws), cells, -1)

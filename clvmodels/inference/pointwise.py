@@ -18,6 +18,7 @@ from clvmodels.errors import FitError
 from clvmodels.inference.priors import draw_priors
 from clvmodels.models.specification import Array
 from clvmodels.numerics.distinct import DistinctRows, distinct_rows
+from clvmodels.numerics.spend import positive_spend
 from clvmodels.numerics.threads import map_blocks
 from clvmodels.units import DAYS
 
@@ -44,7 +45,7 @@ def _usable(fit: Fit, histories: Histories) -> tuple[Histories, tuple[Array, ...
     require_customers(histories, "leave-one-out")
     if fit.unit is not None:
         return histories, (histories.frequency, histories.recency, histories.T)
-    usable = (histories.frequency > 0) & (histories.monetary_value > 0)
+    usable = positive_spend(histories.frequency, histories.monetary_value)
     some = histories.select(usable)
     return some, (some.frequency, some.monetary_value)
 
