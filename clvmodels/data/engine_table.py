@@ -286,8 +286,7 @@ class EngineTable(BoundToProcess):
 
     def known(self, table: ir.Table) -> ir.BooleanValue:
         """Return of whom the value of repeat orders is known: a mean that is missing or negative says nothing."""
-        known: ir.BooleanValue = known_spend(table.frequency, table.spend).fill_null(False)
-        return known
+        return cast("ir.BooleanValue", known_spend(table.frequency, table.spend).fill_null(False))
 
     def in_unit(self, factor: float) -> Self:
         """Return the same with times multiplied by a factor."""

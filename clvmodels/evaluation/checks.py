@@ -20,6 +20,7 @@ from clvmodels.evaluation.dependence import dependence, with_positive_spend
 from clvmodels.inference.estimator import SpendEstimator
 from clvmodels.inference.spend_fit import SpendFit
 from clvmodels.inference.transaction_fit import TransactionFit
+from clvmodels.models.new_customers import pmf_new
 from clvmodels.numerics.distinct import distinct_rows
 from clvmodels.style import require
 
@@ -455,9 +456,8 @@ def _expected_once(transactions: TransactionFit, histories: Histories) -> float:
     if len(rows) > AGES:
         middles = (np.arange(AGES) + 0.5) / AGES * weight.sum()
         rows, weight = rows[np.searchsorted(np.cumsum(weight), middles)], np.full(AGES, weight.sum() / AGES)
-    theta, nothing = parameters.of_groups(rows[:, :-1].T).point(slice(None)), np.zeros(len(rows))
-    joins = model.p_alive(theta, nothing, nothing, nothing)
-    return float(weight @ (1.0 - joins * (1.0 - model.pmf(theta, nothing, nothing, rows[:, -1], nothing))))
+    theta = parameters.of_groups(rows[:, :-1].T).point(slice(None))
+    return float(weight @ pmf_new(model, theta, rows[:, -1], np.zeros(1)))
 
 
 def _untold(check: str, why: str) -> Finding:

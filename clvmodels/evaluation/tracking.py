@@ -24,6 +24,7 @@ from clvmodels.evaluation.bands import count_band
 from clvmodels.inference.one_or_many import OneOrMany, named_fits
 from clvmodels.inference.simulation import new_customers
 from clvmodels.models.derived import interpolate_over_age, time_scale
+from clvmodels.models.new_customers import p_alive_new
 from clvmodels.numerics.threads import blocks
 
 if TYPE_CHECKING:
@@ -365,7 +366,6 @@ def purchases_at(model: TransactionModel, draws: Array, ages: Array) -> Array:
     Array
         Shape (groups, ages, draws).
     """
-    nothing = np.zeros(1)
     distinct, place = np.unique(ages, return_inverse=True)
 
     def at(theta: Array, x: Array, age: Array) -> Array:
@@ -374,7 +374,7 @@ def purchases_at(model: TransactionModel, draws: Array, ages: Array) -> Array:
     group, T = np.repeat(np.arange(len(draws)), len(distinct)), np.tile(distinct, len(draws))
     prepared = interpolate_over_age(at, model, draws, np.zeros(len(T)), T, group)
     values = prepared.at(slice(0, len(T)))[..., 0].reshape(len(draws), len(distinct), -1)
-    return np.asarray(values[:, place] * model.p_alive(draws, nothing, nothing, nothing)[:, None])
+    return np.asarray(values[:, place] * p_alive_new(model, draws)[:, None])
 
 
 def _factorial_moments(model: TransactionModel, parameters: Parameters, series: Series) -> tuple[Array, Array]:

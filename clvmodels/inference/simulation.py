@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from clvmodels.data.histories import Histories
 from clvmodels.errors import FitError
+from clvmodels.models.new_customers import p_alive_new
 from clvmodels.models.specification import Array, Traits, TransactionModel
 from clvmodels.units import Unit
 
@@ -100,7 +101,7 @@ def new_customers(
     A model in which customers may leave at their first purchase loses some before they start.
     """
     nothing = np.zeros(len(duration))
-    born = generator.random(len(duration)) < model.p_alive(theta, nothing, nothing, nothing)
+    born = generator.random(len(duration)) < p_alive_new(model, theta)
     traits = model.draw_traits(theta, nothing, nothing, generator)
     simulated = events(traits, np.where(born, duration, 0.0), generator)
     return Events(simulated.customer, simulated.time, simulated.alive & born), traits.purchase_rate

@@ -15,6 +15,7 @@ from clvmodels.errors import FitError, UnitError
 from clvmodels.inference import predictions, simulation
 from clvmodels.inference.fit import Fit
 from clvmodels.inference.parameters import Parameters
+from clvmodels.models.new_customers import p_alive_new, purchases_new
 from clvmodels.models.specification import TransactionModel
 from clvmodels.units import Duration, Unit, duration
 
@@ -404,10 +405,7 @@ class TransactionFit(Fit):
         >>> fit.expected_purchases_new("52 weeks").round(3).to_dict()
         {'mean': 1.446}
         """
-        time, nothing = np.asarray(self.time(t)), np.zeros(1)
-        alive = self.model.p_alive(self.draws, nothing, nothing, nothing)
-        purchases = self.model.expected_purchases(self.draws, nothing, nothing, time)
-        return predictions.summary(alive * purchases)
+        return predictions.summary(purchases_new(self.model, self.draws, np.asarray(self.time(t))))
 
     def probability_of_purchases_new(self, t: Duration, n: int = 0) -> float:
         """Return the probability that a customer just acquired buys `n` times more within `t` (mean over draws).
@@ -433,9 +431,9 @@ class TransactionFit(Fit):
         >>> [round(fit.probability_of_purchases_new("52 weeks", n), 3) for n in (0, 1, 2)]
         [0.538, 0.205, 0.091]
         """
-        question, nothing = predictions.probability_of_purchases(self.model, self.time(t), n), np.zeros((1, 1))
-        alive = self.model.p_alive(self.draws, nothing, nothing, nothing)
-        future = alive if question.given is None else question.given(self.draws, nothing[0], nothing[0])
+        question, nothing = predictions.probability_of_purchases(self.model, self.time(t), n), np.zeros(1)
+        alive = p_alive_new(self.model, self.draws)
+        future = alive if question.given is None else question.given(self.draws, nothing, nothing)
         return float(question.answer(alive, future).mean())
 
     def simulate(self, customers: int, t: Duration, *, seed: int) -> Histories:
