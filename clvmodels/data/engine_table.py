@@ -24,6 +24,7 @@ from clvmodels.data.summary import HistoriesSummary
 from clvmodels.errors import DataError, one_of
 from clvmodels.files import whole_file
 from clvmodels.numerics.distinct import DistinctRows
+from clvmodels.numerics.spend import known_spend
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -288,7 +289,7 @@ class EngineTable(BoundToProcess):
 
     def known(self, table: ir.Table) -> ir.BooleanValue:
         """Return of whom the value of repeat orders is known: a mean that is missing or negative says nothing."""
-        return ((table.frequency > 0) & (table.spend >= 0)).fill_null(False)
+        return cast("ir.BooleanValue", known_spend(table.frequency, table.spend).fill_null(False))
 
     def in_unit(self, factor: float) -> Self:
         """Return the same with times multiplied by a factor."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from clvmodels.data.arithmetic import steady_sum
 from clvmodels.errors import DataError
+from clvmodels.numerics.spend import positive_spend
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -140,7 +141,7 @@ def spend_cells(rows: ir.Table, *, customers: int) -> ir.Table:
     Table
         ``frequency``, ``spend``, ``customers``, and ``variance``, that of the logarithms within the cell.
     """
-    some = rows.filter((rows.frequency > 0) & (rows.spend > 0))
+    some = rows.filter(positive_spend(rows.frequency, rows.spend))
     if customers <= EXACT_SPEND:
         counted = some.group_by(frequency=some.frequency, spend=some.spend).aggregate(customers=some.count())
         return counted.mutate(variance=0.0 * counted.spend).order_by(["frequency", "spend"])

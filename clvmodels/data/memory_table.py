@@ -18,6 +18,7 @@ from clvmodels.data.memory_limit import MEMORY_GB, require_room
 from clvmodels.data.statistics import TIMES, TRANSACTIONS, FloatArray, column_of
 from clvmodels.data.summary import HistoriesSummary
 from clvmodels.errors import DataError
+from clvmodels.numerics.spend import known_spend, positive_spend
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -135,7 +136,7 @@ class MemoryTable:
         if statistics not in self._distinct:
             columns, weight = [self.statistic(name) for name in statistics], self.weight
             if "mean" in statistics:
-                usable = (self.statistic("x") > 0) & (self.statistic("mean") > 0)
+                usable = positive_spend(self.statistic("x"), self.statistic("mean"))
                 columns = [column[usable] for column in columns]
                 weight = None if weight is None else weight[usable]
             rows = distinct_rows(*columns) if weight is None else weighted_rows(weight, *columns)
@@ -203,7 +204,7 @@ class MemoryTable:
 
         x, mean = self.statistic("x"), self.statistic("mean")
         index = self.distinct(TRANSACTIONS).index
-        line = np.where((x > 0) & (mean >= 0), intercept[index] + slope[index] * mean, unknown)
+        line = np.where(known_spend(x, mean), intercept[index] + slope[index] * mean, unknown)
         return ibis_table(pd.DataFrame({"mean": line}, index=self.customer_id))
 
     def write(self, path: str | Path) -> None:

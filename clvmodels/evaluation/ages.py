@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from clvmodels.models.derived import time_scale
 from clvmodels.numerics.distinct import distinct_rows
 from clvmodels.numerics.interpolate import angles, to_coefficients
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from clvmodels.inference.parameters import Parameters
     from clvmodels.models.specification import Array, TransactionModel
 
-__all__ = ["Ages", "condensed", "scale_of", "weighted_ages"]
+__all__ = ["Ages", "condensed", "weighted_ages"]
 
 WANTED: Final = np.log(1e13)
 """Fall of the coefficients from the first to the last, by which the number of nodes is chosen."""
@@ -95,7 +96,7 @@ def weighted_ages(model: TransactionModel, parameters: Parameters, T: Array) -> 
     parameters, ages, weights
         Of each age: parameters, the age, and its weight; a sum over customers is the weighted sum over these ages.
     """
-    low, high, scale = float(T.min()), float(T.max()), scale_of(model, parameters.draws)
+    low, high, scale = float(T.min()), float(T.max()), float(time_scale(model, parameters.draws).min())
     if parameters.group is None:
         ages = condensed(T, np.zeros(len(T), np.int64), 1, low=low, high=high, scale=scale)
         return parameters, ages.nodes, ages.weights[0]
@@ -112,9 +113,3 @@ def _points(half: float) -> int:
     """Return how many nodes do: the Bernstein ellipse that touches the edges of the strip of half-width pi."""
     height = np.pi / max(half, 1e-9)
     return int(np.ceil(4.0 + WANTED / np.log(height + np.sqrt(1.0 + height**2))))
-
-
-def scale_of(model: TransactionModel, draws: Array) -> float:
-    """Return the shortest time-like parameter: the nearest singularity in age lies at minus this."""
-    time = [parameter.dimension == "time" for parameter in model.parameters]
-    return float(draws[..., time].min())

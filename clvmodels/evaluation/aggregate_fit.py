@@ -11,6 +11,7 @@ from clvmodels.errors import DataError, one_of
 from clvmodels.evaluation.ages import weighted_ages
 from clvmodels.evaluation.bands import count_band
 from clvmodels.inference.one_or_many import OneOrMany, named_fits, thinned
+from clvmodels.models.new_customers import pmf_new
 from clvmodels.numerics.threads import map_blocks
 
 if TYPE_CHECKING:
@@ -110,11 +111,8 @@ def _class_sizes(fit: TransactionFit, histories: Histories, most: int) -> tuple[
 def _shares(model: TransactionModel, theta: Array, ages: Array, most: int) -> Array:
     """Return P(X(t) = n) of customers just acquired for n < most, and P(X(t) >= most); shape (most+1, ages, draws)."""
     shares = np.empty((most + 1, len(ages), theta.shape[-2]))
-    nothing = np.zeros(1)
-    p_alive_new = model.p_alive(theta, nothing, nothing, nothing)
     for n in range(most):
-        shares[n] = p_alive_new * model.pmf(theta, nothing, nothing, ages[:, None], np.asarray(float(n)))
-    shares[0] += 1.0 - p_alive_new
+        shares[n] = pmf_new(model, theta, ages[:, None], np.asarray(float(n)))
     shares[most] = 1.0 - shares[:most].sum(axis=0)
     return shares
 

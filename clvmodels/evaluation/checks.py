@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 from clvmodels.data.histories import Histories
 from clvmodels.data.required import require_customers
 from clvmodels.errors import AssumptionError, DataError, FitWarning
-from clvmodels.evaluation.dependence import dependence, with_known_spend
+from clvmodels.evaluation.dependence import dependence, with_positive_spend
 from clvmodels.evaluation.findings import Checks, Finding, Verdict, not_checked, verdict_of, worst
 from clvmodels.inference.estimator import SpendEstimator
 from clvmodels.inference.spend_fit import SpendFit
 from clvmodels.inference.transaction_fit import TransactionFit
+from clvmodels.models.new_customers import pmf_new
 from clvmodels.numerics.distinct import distinct_rows
 from clvmodels.style import require
 
@@ -290,7 +291,7 @@ def _merged_orders(histories: Histories) -> Finding:
 
 
 def _heavy_tails(spend: SpendFit, histories: Histories, worth: _Worth) -> Finding:
-    known = with_known_spend(histories)
+    known = with_positive_spend(histories)
     if np.count_nonzero(known) < ENOUGH:
         return not_checked("heavy tails", "too few customers with a known mean spend to tell how heavy the tail is")
     value = histories.monetary_value[known]
@@ -355,9 +356,8 @@ def _expected_once(transactions: TransactionFit, histories: Histories) -> float:
     if len(rows) > AGES:
         middles = (np.arange(AGES) + 0.5) / AGES * weight.sum()
         rows, weight = rows[np.searchsorted(np.cumsum(weight), middles)], np.full(AGES, weight.sum() / AGES)
-    theta, nothing = parameters.of_groups(rows[:, :-1].T).point(slice(None)), np.zeros(len(rows))
-    joins = model.p_alive(theta, nothing, nothing, nothing)
-    return float(weight @ (1.0 - joins * (1.0 - model.pmf(theta, nothing, nothing, rows[:, -1], nothing))))
+    theta = parameters.of_groups(rows[:, :-1].T).point(slice(None))
+    return float(weight @ pmf_new(model, theta, rows[:, -1], np.zeros(1)))
 
 
 def _hill(values: Array) -> tuple[float, float]:
@@ -378,7 +378,7 @@ def _hill(values: Array) -> tuple[float, float]:
 
 def _without_largest(spend: SpendFit, histories: Histories, worth: _Worth) -> float:
     """Return the change of the total if the customer with the largest repeat revenue is left out, of the fit too."""
-    known = with_known_spend(histories)
+    known = with_positive_spend(histories)
     others = np.ones(len(histories), bool)
     others[np.argmax(np.where(known, histories.frequency * histories.monetary_value, -np.inf))] = False
     estimator = SpendEstimator(spend.model)

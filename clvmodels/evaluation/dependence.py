@@ -22,11 +22,12 @@ from clvmodels.errors import FitWarning
 from clvmodels.inference.estimator import SpendEstimator
 from clvmodels.inference.spend_fit import SpendFit
 from clvmodels.models.specification import SpendModel
+from clvmodels.numerics.spend import positive_spend
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Dependence", "dependence", "frequency_classes", "with_known_spend"]
+__all__ = ["Dependence", "dependence", "frequency_classes", "with_positive_spend"]
 
 Array = NDArray[np.float64]
 
@@ -68,9 +69,9 @@ class Dependence:
     ratio: Array
 
 
-def with_known_spend(histories: Histories) -> NDArray[np.bool_]:
+def with_positive_spend(histories: Histories) -> NDArray[np.bool_]:
     """Return which customers tell of their spend: a repeat purchase, and a mean value that is known and positive."""
-    return np.asarray((histories.frequency > 0.0) & (histories.monetary_value > 0.0))
+    return np.asarray(positive_spend(histories.frequency, histories.monetary_value))
 
 
 def frequency_classes(histories: Histories) -> pd.Series[Any]:
@@ -99,7 +100,7 @@ def frequency_classes(histories: Histories) -> pd.Series[Any]:
     """
     import pandas as pd
 
-    starts = _starts(histories.frequency[with_known_spend(histories)])
+    starts = _starts(histories.frequency[with_positive_spend(histories)])
     names = np.array(_names(starts), dtype=object)
     return pd.Series(names[_class_of(histories.frequency, starts)], histories.customer_id, name="frequency_class")
 
@@ -125,7 +126,7 @@ def dependence(spend: SpendFit, histories: Histories) -> Dependence | None:
     """
     from scipy import stats
 
-    known = with_known_spend(histories)
+    known = with_positive_spend(histories)
     x, value = histories.frequency, histories.monetary_value
     starts = _starts(x[known])
     if len(starts) < 2:
@@ -152,7 +153,7 @@ def _populations(spend: SpendFit, histories: Histories, number: NDArray[np.int64
     Shape and scales are found by maximum likelihood in turn: given the scales, values divided by them have one
     population; given that, the score of each log scale falls, so that it has one maximum.
     """
-    known, model = with_known_spend(histories), spend.model
+    known, model = with_positive_spend(histories), spend.model
     x, value = histories.frequency, histories.monetary_value
     log_scale = np.zeros(number.max() + 1)
     for _ in range(MOST_ROUNDS):

@@ -19,10 +19,11 @@ from clvmodels.data.columns import count
 from clvmodels.data.reading import Day, LogFormat, log_of
 from clvmodels.data.series import Series, purchases_by_period
 from clvmodels.errors import DataWarning
-from clvmodels.evaluation.ages import condensed, scale_of
+from clvmodels.evaluation.ages import condensed
 from clvmodels.evaluation.bands import count_band
 from clvmodels.inference.one_or_many import OneOrMany, named_fits
-from clvmodels.models.derived import interpolate_over_age
+from clvmodels.models.derived import interpolate_over_age, time_scale
+from clvmodels.models.new_customers import p_alive_new
 from clvmodels.models.simulation import new_customers
 from clvmodels.numerics.threads import blocks
 from clvmodels.pictures import picture
@@ -285,7 +286,7 @@ def _moments(model: TransactionModel, parameters: Parameters, series: Series) ->
     whole = np.maximum((T / series.period).astype(np.int64), 0)
     offset = np.clip(T - whole * series.period, 0.0, series.period)
     draws = parameters.draws.reshape(-1, *parameters.draws.shape[-2:])
-    cells, scale = int(whole.max(initial=0)) + 1, scale_of(model, draws)
+    cells, scale = int(whole.max(initial=0)) + 1, float(time_scale(model, draws).min())
     cell = whole if parameters.group is None else parameters.group * cells + whole
     ages = condensed(offset, cell, len(draws) * cells, low=0.0, high=series.period, scale=scale)
     weights = ages.weights.reshape(len(draws), cells, -1)
@@ -365,7 +366,6 @@ def purchases_at(model: TransactionModel, draws: Array, ages: Array) -> Array:
     Array
         Shape (groups, ages, draws).
     """
-    nothing = np.zeros(1)
     distinct, place = np.unique(ages, return_inverse=True)
 
     def at(theta: Array, x: Array, age: Array) -> Array:
@@ -374,7 +374,7 @@ def purchases_at(model: TransactionModel, draws: Array, ages: Array) -> Array:
     group, T = np.repeat(np.arange(len(draws)), len(distinct)), np.tile(distinct, len(draws))
     prepared = interpolate_over_age(at, model, draws, np.zeros(len(T)), T, group)
     values = prepared.at(slice(0, len(T)))[..., 0].reshape(len(draws), len(distinct), -1)
-    return np.asarray(values[:, place] * model.p_alive(draws, nothing, nothing, nothing)[:, None])
+    return np.asarray(values[:, place] * p_alive_new(model, draws)[:, None])
 
 
 def _factorial_moments(model: TransactionModel, parameters: Parameters, series: Series) -> tuple[Array, Array]:

@@ -19,6 +19,7 @@ from clvmodels.inference.priors import draw_priors
 from clvmodels.inference.protocols import Fitted
 from clvmodels.models.specification import Array, Model
 from clvmodels.numerics.distinct import DistinctRows, distinct_rows
+from clvmodels.numerics.spend import positive_spend
 from clvmodels.numerics.threads import map_blocks
 from clvmodels.units import DAYS
 
@@ -41,7 +42,7 @@ def _usable(fit: Fitted[Model], histories: Histories) -> tuple[Histories, tuple[
     require_customers(histories, "leave-one-out")
     usable = histories
     if fit.unit is None:
-        usable = histories.select((histories.frequency > 0) & (histories.monetary_value > 0))
+        usable = histories.select(positive_spend(histories.frequency, histories.monetary_value))
     return usable, tuple(usable.statistic(name) for name in fit.model.statistics)
 
 

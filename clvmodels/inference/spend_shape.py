@@ -12,6 +12,7 @@ from clvmodels.errors import DataError
 from clvmodels.inference.hypothetical import require_one_population
 from clvmodels.models.specification import Array, SpendModel
 from clvmodels.numerics.distinct import distinct_rows
+from clvmodels.numerics.spend import positive_spend
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,7 +36,7 @@ def repeat_buyers(histories: Histories) -> tuple[Array, Array]:
         If there are none.
     """
     x, spend = histories.frequency, histories.monetary_value
-    usable = (x > 0) & (spend > 0)
+    usable = positive_spend(x, spend)
     if not usable.any():
         raise DataError(
             "no customer has a repeat purchase of known, positive value"

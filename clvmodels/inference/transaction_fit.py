@@ -16,6 +16,7 @@ from clvmodels.inference import estimands, predictions
 from clvmodels.inference.fit import Fit
 from clvmodels.inference.parameters import Parameters
 from clvmodels.inference.simulated_histories import simulated_histories
+from clvmodels.models.new_customers import p_alive_new, purchases_new
 from clvmodels.models.specification import TransactionModel
 from clvmodels.pictures import picture
 from clvmodels.units import Duration, Unit, duration
@@ -371,10 +372,7 @@ class TransactionFit(Fit, of=TransactionModel):
         >>> transactions.expected_purchases_new("52 weeks").round(3).to_dict()
         {'mean': 1.446}
         """
-        time, nothing = np.asarray(self.time(t)), np.zeros(1)
-        alive = self.model.p_alive(self.draws, nothing, nothing, nothing)
-        purchases = self.model.expected_purchases(self.draws, nothing, nothing, time)
-        return predictions.summary(alive * purchases)
+        return predictions.summary(purchases_new(self.model, self.draws, np.asarray(self.time(t))))
 
     def probability_of_purchases_new(self, t: Duration, n: int = 0) -> float:
         """Return the probability that a customer just acquired buys `n` times more within `t` (mean over draws).
@@ -398,9 +396,9 @@ class TransactionFit(Fit, of=TransactionModel):
         >>> [round(transactions.probability_of_purchases_new("52 weeks", n), 3) for n in (0, 1, 2)]
         [0.538, 0.205, 0.091]
         """
-        question, nothing = estimands.probability_of_purchases(self.model, self.time(t), n), np.zeros((1, 1))
-        alive = self.model.p_alive(self.draws, nothing, nothing, nothing)
-        future = alive if question.given is None else question.given(self.draws, nothing[0], nothing[0])
+        question, nothing = estimands.probability_of_purchases(self.model, self.time(t), n), np.zeros(1)
+        alive = p_alive_new(self.model, self.draws)
+        future = alive if question.given is None else question.given(self.draws, nothing, nothing)
         return float(question.answer(alive, future).mean())
 
     def simulate(self, customers: int, t: Duration, *, seed: int) -> Histories:

@@ -34,6 +34,7 @@ __all__ = [
     "residuals",
     "survival",
     "survive",
+    "time_scale",
 ]
 
 Index = NDArray[np.int64]
@@ -134,7 +135,7 @@ def residuals(
         """Groups may differ by orders of magnitude in how fast intensity falls: each run has a grid of its own."""
         run = _runs(theta, x)
         youngest = np.minimum.reduceat(T, run[:-1])
-        first = _fall_time(model, theta[run[:-1]], x[run[:-1]], youngest, _scale(model, theta[run[:-1]])[:, None])
+        first = _fall_time(model, theta[run[:-1]], x[run[:-1]], youngest, time_scale(model, theta[run[:-1]])[:, None])
         level = np.repeat(grids.level(first.min(axis=1)), np.diff(run))
         result = np.empty((len(x), theta.shape[-2], 2 * len(weightings)))
         for one in np.unique(level).tolist():
@@ -221,14 +222,14 @@ def interpolate_over_age(
 
         return by_age(exactly, np.arange(len(x)), T, 1.0, draws.shape[-2])
     if group is None:
-        return by_age(lambda some, x, T: given(draws[some], x, T), x, T, float(_scale(model, draws)), len(draws))
+        return by_age(lambda some, x, T: given(draws[some], x, T), x, T, float(time_scale(model, draws)), len(draws))
     run = np.concatenate(([True], (group[1:] != group[:-1]) | (x[1:] != x[:-1])))[: len(x)]
     of_run, x_of_run = group[run], x[run]
 
     def at(some: Index, run: Index, T: Array) -> Array:
         return given(draws[of_run[run][:, None], some], x_of_run[run], T)
 
-    return by_age(at, np.cumsum(run) - 1, T, _scale(model, draws)[of_run], draws.shape[1])
+    return by_age(at, np.cumsum(run) - 1, T, time_scale(model, draws)[of_run], draws.shape[1])
 
 
 def alive(model: TransactionModel, theta: Array, x: Array, t_x: Array, T: Array, group: Index | None = None) -> Array:
@@ -303,7 +304,7 @@ def _everywhere(
     return take(np.concatenate(map_blocks(prepared.at, len(ages), at_a_time))[:, 0], pairs.index)
 
 
-def _scale(model: TransactionModel, draws: Array) -> Array:
+def time_scale(model: TransactionModel, draws: Array) -> Array:
     """Return the shortest time-like parameter over draws: the future's nearest singularity in T lies at minus this."""
     time = [parameter.dimension == "time" for parameter in model.parameters]
     return np.asarray(draws[..., time].min(axis=(-2, -1)))
@@ -311,7 +312,7 @@ def _scale(model: TransactionModel, draws: Array) -> Array:
 
 def _first_panel(model: TransactionModel, draws: Array, x: Array, T: Array) -> float:
     """Return a time in which no customer's intensity falls by much, nor that of the few who leave at every purchase."""
-    scale = _scale(model, draws)
+    scale = time_scale(model, draws)
     last = max(len(x) - FEW, 0)
     busiest = np.unique([np.argmax(x), np.argmin(T), *np.argpartition(x / (T + scale), last)[last:]])
     return float(_fall_time(model, draws, x[busiest], T[busiest], scale).min())

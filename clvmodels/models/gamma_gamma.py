@@ -25,6 +25,7 @@ from clvmodels.numerics.special import (
     log_beta,
     log_beta_peak,
 )
+from clvmodels.numerics.spend import known_spend
 
 __all__ = ["GAMMA_GAMMA"]
 
@@ -132,7 +133,7 @@ def expected_spend(theta: Array, x: Array, mean_spend: Array) -> Array:
 
 def _known(x: Array, mean_spend: Array) -> tuple[Array, Array]:
     """Return the number of orders with a usable value, and their sum."""
-    known = (np.asarray(x) > 0) & (np.asarray(mean_spend) >= 0.0)
+    known = known_spend(np.asarray(x), np.asarray(mean_spend))
     return np.where(known, x, 0.0), np.where(known, x * mean_spend, 0.0)
 
 

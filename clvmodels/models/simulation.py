@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from clvmodels.errors import FitError
+from clvmodels.models.new_customers import p_alive_new
 from clvmodels.models.specification import Array, Events, Traits, TransactionModel
 
 __all__ = ["events", "future_counts", "new_customers", "simulated"]
@@ -105,7 +106,7 @@ def new_customers(
     A model in which customers may leave at their first purchase loses some before they start.
     """
     zero = np.zeros(len(duration))
-    stays = generator.random(len(duration)) < model.p_alive(theta, zero, zero, zero)
+    stays = generator.random(len(duration)) < p_alive_new(model, theta)
     times = np.where(stays, duration, 0.0)
     if model.draw_traits is None:
         points = np.broadcast_to(theta, (len(duration), theta.shape[-1]))

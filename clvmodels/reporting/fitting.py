@@ -18,6 +18,7 @@ from clvmodels.inference.spend_fit import SpendFit
 from clvmodels.inference.transaction_fit import TransactionFit
 from clvmodels.models.registry import SPEND_MODELS, TRANSACTION_MODELS
 from clvmodels.models.specification import SpendModel, TransactionModel
+from clvmodels.numerics.spend import positive_spend
 from clvmodels.reporting.progress import Step
 
 __all__ = [
@@ -118,7 +119,7 @@ def spend_of_few(histories: Histories, model: SpendModel) -> SpendFit:
     FitWarning
         As `SpendEstimator.fit`, or that there is one customer alone.
     """
-    known = (histories.frequency > 0.0) & (histories.monetary_value > 0.0)
+    known = positive_spend(histories.frequency, histories.monetary_value)
     if np.count_nonzero(known) != 1:
         return SpendEstimator(model).fit(histories)
     import pandas as pd

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from clvmodels.models.derived import residual
+from clvmodels.models.new_customers import p_alive_new
 from clvmodels.valuation.discounting import discounted_years, discounting, growing
 from clvmodels.valuation.lines import DiscountedDrivers, at_mean_rates, total
 
@@ -124,10 +125,10 @@ def future_of_new_customer(rows: ValuedRows, years: Sequence[float | None]) -> D
     assumptions, unit, nothing = rows.assumptions, rows.transactions.unit, np.zeros(1)
     model, theta = rows.transactions.model, rows.transactions.estimate
     weightings = [kind(assumptions, unit, within) for kind in (discounting, growing) for within in years]
-    born = model.p_alive(theta, nothing, nothing, nothing)
+    at_start = p_alive_new(model, theta)
     purchases, living = residual(model, theta, nothing, nothing, weightings)
-    D, G = np.split(born * purchases[0], 2)
-    L = born * living[0, : len(years)] / assumptions.year_in(unit)
+    D, G = np.split(at_start * purchases[0], 2)
+    L = at_start * living[0, : len(years)] / assumptions.year_in(unit)
     Z = rows.spend.model.expected_spend(rows.spend.estimate, nothing, nothing)
     K = discounted_years(assumptions, unit, np.array([weighting.end for weighting in weightings[: len(years)]]))
     return DiscountedDrivers(D, L, np.repeat(Z, len(years)), G, K)
