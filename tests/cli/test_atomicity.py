@@ -207,7 +207,7 @@ cli.main()
         process.send_signal(number)
         err = process.communicate(timeout=60)[1]
     assert (process.returncode, err.strip()) == (128 + number, "")
-    assert sorted(tmp_path.iterdir()) == [spills, terms]
+    assert sorted(tmp_path.iterdir()) == [terms, spills]
     assert list(spills.iterdir()) == []
 
 
