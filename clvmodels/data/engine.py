@@ -106,7 +106,7 @@ def backend_of(table: ir.Table) -> BaseBackend:
     """Return where an Ibis table lies."""
     import ibis
 
-    return ibis.getbackend_of(table)
+    return ibis.get_backend(table)
 
 
 @contextmanager
