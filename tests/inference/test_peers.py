@@ -39,7 +39,7 @@ def test_the_same_parameters(pair):
 
 def test_the_same_predictions_at_the_same_parameters(pair, rfm):
     ours, theirs = pair
-    fit = type(clv.BGNBD())(ours.model).from_params(
+    fit = getattr(clv, ours.model.public_name)().from_params(
         {name: float(theirs.params_[name]) for name in ours.params}, unit="week"
     )
     columns = (rfm.frequency, rfm.recency, rfm.T)
