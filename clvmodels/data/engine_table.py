@@ -19,10 +19,10 @@ from clvmodels.data.columns import count, examples, require
 from clvmodels.data.grid import EXACT_HISTORIES, STEPS, Grid, require_bound, spend_cells, time_cells
 from clvmodels.data.memory_limit import MEMORY_GB, require_room
 from clvmodels.data.memory_table import MemoryTable, WeightedTable
+from clvmodels.data.parquet import write_parquet
 from clvmodels.data.statistics import SPEND, TRANSACTIONS, FloatArray
 from clvmodels.data.summary import HistoriesSummary
 from clvmodels.errors import DataError, one_of
-from clvmodels.files import whole_file
 from clvmodels.numerics.distinct import DistinctRows
 from clvmodels.numerics.spend import known_spend
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from clvmodels.data.backends import HistoriesBackend
     from clvmodels.data.engine import Engine
 
-__all__ = ["EngineTable", "attribute_column", "in_one_engine", "write_parquet"]
+__all__ = ["EngineTable", "attribute_column", "in_one_engine"]
 
 _PUBLIC: Final = {
     "customer_id": "id",
@@ -389,23 +389,6 @@ def in_one_engine(tables: Sequence[HistoriesBackend]) -> bool:
     """Whether all histories lie in engines, and one reaches all of them."""
     engines = [table.engine for table in tables if isinstance(table, EngineTable)]
     return len(engines) == len(tables) and all(engines[0].reaches(engine) for engine in engines)
-
-
-def write_parquet(engine: Engine, expression: ir.Table, path: str | Path) -> None:
-    """Write the rows of an expression to Parquet, by customer_id, whole or not at all.
-
-    Raises
-    ------
-    DataError
-        If the path is one of another machine's.
-    """
-    if "://" in str(path):
-        raise DataError(
-            f"cannot write whole or not at all to {str(path)!r}, no path of this machine; write the table in the "
-            f"engine yourself: .to_parquet({str(path)!r})"
-        )
-    with whole_file(Path(path)) as part:
-        engine.write(expression, part, order_by="customer_id")
 
 
 def _numbers(table: pa.Table, name: str) -> FloatArray:

@@ -52,7 +52,7 @@ def check_model(model: TransactionModel | SpendModel) -> pd.DataFrame:
         try:
             deviation = law.deviation(model, theta)
         except Exception as error:
-            error.add_note(f"This happened as {model.name} was checked for this law: {law.says}.")
+            error.add_note(f"This happened as {model.name} was checked for this law: {law.description}.")
             raise
-        rows.append((law.says, deviation <= law.tolerance, deviation, law.tolerance))
+        rows.append((law.description, deviation <= law.tolerance, deviation, law.tolerance))
     return pd.DataFrame(rows, columns=["law", "kept", "deviation", "tolerance"]).set_index("law")

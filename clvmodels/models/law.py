@@ -26,7 +26,7 @@ class ConsistencyCheck:
 
     Attributes
     ----------
-    says
+    description
         What it says.
     deviation
         ``(model, theta)``: how far the model is from keeping it; NaN or infinity if it is far off.
@@ -34,7 +34,7 @@ class ConsistencyCheck:
         It is kept up to this.
     """
 
-    says: str
+    description: str
     deviation: Callable[[Any, Array], float]
     tolerance: float
 

@@ -30,8 +30,6 @@ __all__ = [
     "Sums",
     "Traits",
     "TransactionModel",
-    "by_differences",
-    "no_terms",
 ]
 
 Array = NDArray[np.float64]
@@ -39,8 +37,6 @@ Dimension = Literal["none", "time", "money"]
 LARGEST: Final[Mapping[Dimension, float]] = {"none": 1e25, "time": 1e25, "money": 1e120}
 """Parameters above these, and below their reciprocals, are mistaken: figures would leave the range of doubles. Fits end
 at 1e13 times the mean age (mean spend) of the customers."""
-DIFFERENCE: Final = 1e-3
-"""Relative step of a gradient by differences: the errors of the formula and of rounding are both near 1e-12."""
 type Sums = Callable[..., tuple[float, Array]]
 """``(theta, weight, *columns) -> (value, gradient)``, sums over customers; the gradient has shape (parameters,)."""
 type Expansion = Callable[..., tuple[float, Array, Array]]
@@ -170,48 +166,6 @@ class Events:
     time: Array
     left: Array
     alive: NDArray[np.bool_]
-
-
-def no_terms(theta: Array, x: Array) -> tuple[Array, Array]:
-    """Return zeros: no part of the log-likelihood depends on x alone.
-
-    Examples
-    --------
-    >>> no_terms(np.ones(2), np.arange(3.0))[1].shape
-    (3, 2)
-    """
-    value = np.zeros(np.broadcast_shapes(theta.shape[:-1], np.shape(x)))
-    return value, np.zeros((*value.shape, theta.shape[-1]))
-
-
-def by_differences(log_likelihood: Callable[..., Array]) -> Callable[..., tuple[Array, Array]]:
-    """Return the terms of a log-likelihood without a gradient: that comes from central differences of fourth order.
-
-    Parameters
-    ----------
-    log_likelihood
-        ``(theta, *columns)``: the log-likelihood of each history.
-
-    Examples
-    --------
-    >>> terms = by_differences(lambda theta, x: x * np.log(theta[..., 0]))
-    >>> terms(np.array([2.0]), np.array([3.0]))[1].round(9)
-    array([[1.5]])
-    """
-
-    def terms(theta: Array, *columns: Array) -> tuple[Array, Array]:
-        value = log_likelihood(theta, *columns)
-        gradient = np.empty((*np.shape(value), theta.shape[-1]))
-        for k, one in enumerate(np.eye(theta.shape[-1])):
-            step = DIFFERENCE * theta * one
-            near, far = (
-                log_likelihood(theta + times * step, *columns) - log_likelihood(theta - times * step, *columns)
-                for times in (1.0, 2.0)
-            )
-            gradient[..., k] = (8.0 * near - far) / (12.0 * DIFFERENCE * theta[..., k])
-        return value, gradient
-
-    return terms
 
 
 def _no_quantities(_: Mapping[str, Any], year: float) -> dict[str, Any]:  # noqa: ARG001 - as those of other models

@@ -19,9 +19,10 @@ from numpy.typing import NDArray
 from clvmodels.data.arithmetic import steady_sum
 from clvmodels.data.engine import EngineColumn
 from clvmodels.data.engine import EngineTable as Expression
-from clvmodels.data.engine_table import EngineTable, attribute_column, write_parquet
+from clvmodels.data.engine_table import EngineTable, attribute_column
 from clvmodels.data.histories import Histories
 from clvmodels.data.memory_table import WeightedTable
+from clvmodels.data.parquet import write_parquet
 from clvmodels.data.statistics import TRANSACTIONS
 from clvmodels.errors import AssumptionError, DataError
 from clvmodels.inference.predictions import linear_spend

@@ -18,7 +18,7 @@ def discounted(delta, end):
     return Weighting(lambda u: np.exp(-delta * u), end, smooth_over=2 / delta)
 
 
-@pytest.mark.parametrize("law", LAWS, ids=lambda law: law.says)
+@pytest.mark.parametrize("law", LAWS, ids=lambda law: law.description)
 def test_every_model_keeps_the_laws(model, theta, law):
     assert law.deviation(model, theta) <= law.tolerance
 

@@ -13,7 +13,8 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import betaln, gammaln, logsumexp
 
-from clvmodels.models.specification import Events, Parameter, TransactionModel, by_differences, no_terms
+from clvmodels.models.differences import by_differences, no_terms
+from clvmodels.models.specification import Events, Parameter, TransactionModel
 
 __all__ = ["BG_BB"]
 

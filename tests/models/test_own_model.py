@@ -201,7 +201,7 @@ WRONG = {
 
 @pytest.mark.parametrize("says", WRONG)
 def test_every_law_is_broken_by_a_model_that_is_wrong(says):
-    (law,) = [law for law in LAWS if says in law.says]
+    (law,) = [law for law in LAWS if says in law.description]
     model = replace(BG_NBD, **WRONG[says])
     assert not law.deviation(model, BG_NBD.theta(BG_NBD.example)) <= law.tolerance
 

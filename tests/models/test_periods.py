@@ -13,9 +13,10 @@ import clvmodels as clv
 from clvmodels.errors import ModelError
 from clvmodels.models import register
 from clvmodels.models.consistency import check_model
+from clvmodels.models.differences import by_differences, no_terms
 from clvmodels.models.gamma_gamma import GAMMA_GAMMA
 from clvmodels.models.registry import _remove
-from clvmodels.models.specification import Parameter, by_differences, no_terms
+from clvmodels.models.specification import Parameter
 from tests.models.bgbb import BG_BB, future, p_alive
 
 pytestmark = pytest.mark.filterwarnings("ignore::clvmodels.errors.DataWarning")  # no spend is known of gifts
@@ -133,7 +134,9 @@ EXPONENTIAL = replace(
     example={"q": 3.74, "v": 96.5},
     starts=((2.0, 1.0), (4.0, 3.0)),
     count_terms=no_terms,
-    history_terms=by_differences(lambda theta, x, mean: GAMMA_GAMMA.log_likelihood(_with_p(theta), x, mean)),
+    history_terms=by_differences(
+        lambda theta, x, mean: GAMMA_GAMMA.log_likelihood(_with_p(theta), x, mean), lower=(1.0, 0.0)
+    ),
     expected_spend=lambda theta, x, mean: GAMMA_GAMMA.expected_spend(_with_p(theta), x, mean),
     draw_orders=lambda theta, *rest: GAMMA_GAMMA.draw_orders(_with_p(theta), *rest),
     quantities=(),
@@ -169,3 +172,10 @@ def test_spend_with_two_parameters_is_checked_and_described() -> None:
         assert fit.describe().splitlines()[1].startswith("An order is worth 3")
     finally:
         _remove(EXPONENTIAL)
+
+
+def test_differences_stay_above_the_lower_bounds() -> None:
+    """Next to q = 1, where the log-likelihood ends."""
+    theta, x, mean = np.array([1.0 + 1e-6, 96.5]), np.array([1.0, 4.0]), np.array([20.0, 50.0])
+    exact = GAMMA_GAMMA.history_terms(_with_p(theta), x, mean)[1] + GAMMA_GAMMA.count_terms(_with_p(theta), x)[1]
+    np.testing.assert_allclose(EXPONENTIAL.history_terms(theta, x, mean)[1], exact[:, 1:], rtol=1e-5)
