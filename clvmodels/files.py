@@ -1,6 +1,7 @@
 """Files that appear whole or not at all: written in a hidden folder beside their place, and moved there at the end.
 
-The folder is locked as long as its process runs. One that is not is what a killed process has left, and goes.
+The folder is locked as long as its process runs. A folder that is not locked was left by a killed process, and is
+removed.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from shutil import rmtree
 from typing import Final
 from uuid import uuid4
 
-from clvmodels.interrupts import held
+from clvmodels.interrupts import interrupts_deferred
 
 __all__ = [
     "Workplace",
@@ -61,7 +62,7 @@ class Workplace:
     def __init__(self, parent: Path, prefix: str, suffix: str, *, mode: int = 0o777) -> None:
         self._lock: int | None = None
         try:
-            with held():
+            with interrupts_deferred():
                 self._make(parent, prefix, suffix, mode)
         except BaseException:
             self.remove()
@@ -79,7 +80,7 @@ class Workplace:
 
     def remove(self) -> None:
         """Remove the folder with all that is in it, as far as the system lets us."""
-        with held():
+        with interrupts_deferred():
             rmtree(self.path, ignore_errors=True)
             if self._lock is not None:
                 os.close(self._lock)
@@ -104,7 +105,7 @@ def _locked(folder: Path, *, wait: bool) -> int | None:
 
 @contextmanager
 def workplace(parent: Path, prefix: str, suffix: str) -> Iterator[Path]:
-    """Yield a new folder in `parent` that goes when the block is over; what killed processes have left goes before."""
+    """Yield a new folder in `parent`, removed after the block; what killed processes have left is removed first."""
     remove_leftovers(parent, prefix, suffix)
     made = Workplace(parent, prefix, suffix)
     try:
@@ -171,7 +172,7 @@ def folders(folder: Path) -> Iterator[None]:
         folder.mkdir(parents=True, exist_ok=True)
         yield
     except BaseException:
-        with held():
+        with interrupts_deferred():
             for parent in missing:
                 with suppress(OSError):  # it was not made, or somebody else has put something there meanwhile
                     parent.rmdir()
@@ -197,7 +198,7 @@ def beside(target: Path) -> tuple[str, str]:
     return f".{target.name}.", ".part"
 
 
-def swapped(one: Path, other: Path) -> bool:
+def swapped(first: Path, second: Path) -> bool:
     """Exchange two folders in one step; False if the system or the disk cannot."""
     if not sys.platform.startswith("linux"):
         return False
@@ -206,5 +207,5 @@ def swapped(one: Path, other: Path) -> bool:
     rename = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
     if rename is None:  # an old C library
         return False
-    done: int = rename(_HERE, os.fsencode(one), _HERE, os.fsencode(other), _EXCHANGE)
+    done: int = rename(_HERE, os.fsencode(first), _HERE, os.fsencode(second), _EXCHANGE)
     return done == 0

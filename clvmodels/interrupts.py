@@ -18,7 +18,7 @@ from contextlib import contextmanager, suppress
 from types import FrameType, TracebackType
 from typing import Final, NoReturn, Self
 
-__all__ = ["Ending", "held"]
+__all__ = ["Ending", "interrupts_deferred"]
 
 ENDING: Final = tuple(
     getattr(signal, name)
@@ -35,17 +35,17 @@ SOON: Final = 0.02
 
 
 @contextmanager
-def held() -> Iterator[None]:
+def interrupts_deferred() -> Iterator[None]:
     """Hold back the signals that end a run until the block is over; in threads, which get none, nothing changes."""
     if threading.get_ident() != threading.main_thread().ident:
         yield
         return
-    with _held(signal.SIGINT), _held(signal.SIGTERM), _held(getattr(signal, "SIGHUP", None)):
+    with _deferred(signal.SIGINT), _deferred(signal.SIGTERM), _deferred(getattr(signal, "SIGHUP", None)):
         yield
 
 
 @contextmanager
-def _held(number: int | None) -> Iterator[None]:
+def _deferred(number: int | None) -> Iterator[None]:
     handler = None if number is None else signal.getsignal(number)
     if number is None or not callable(handler):  # the system's own way, which raises nothing
         yield

@@ -1,4 +1,4 @@
-"""One look for all pictures: legible, and told apart by people who do not see all colours.
+"""One look for all pictures: legible, and clear to people who do not see all colours.
 
 What was observed is dark and called "Actual"; models have the colours and markers of `look`, in the order in which they
 are given; shares and probabilities are in per cent; bands and whiskers hold 90 %, which the legend says once.
@@ -213,10 +213,10 @@ def whiskers(ax: Axes, x: ArrayLike, table: pd.DataFrame, around: str, colour: s
     """Draw upright lines from ``lower`` to ``upper`` around a number; none where they are missing."""
     value = table[around].to_numpy(dtype=float)
     ends = np.nan_to_num(np.stack([value - table["lower"], table["upper"] - value]))
-    told = "90 % interval" in ax.get_legend_handles_labels()[1]
+    labelled = "90 % interval" in ax.get_legend_handles_labels()[1]
     how = {"fmt": "none", "elinewidth": 1.2, "capsize": 2}
     ax.errorbar(x, value, np.maximum(ends, 0.0), ecolor=colour, **how)  # type: ignore[arg-type]
-    if not told:
+    if not labelled:
         grey = ACTUAL if colour == ACTUAL else TOTAL
         ax.errorbar([], [], [], ecolor=grey, label="90 % interval", **how)  # type: ignore[arg-type]
 

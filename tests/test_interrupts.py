@@ -14,7 +14,7 @@ import pytest
 
 from clvmodels.data.translated import translate_errors
 from clvmodels.files import Workplace, folders
-from clvmodels.interrupts import held
+from clvmodels.interrupts import interrupts_deferred
 from clvmodels.numerics import threads
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals are raised in another way there")
@@ -31,7 +31,7 @@ def test_an_interrupt_is_raised_when_the_block_is_over() -> None:
     reached = []
 
     def run() -> None:
-        with held(), held():
+        with interrupts_deferred(), interrupts_deferred():
             signal.raise_signal(signal.SIGINT)
             reached.append("end")
 
@@ -43,7 +43,7 @@ def test_an_interrupt_is_raised_when_the_block_is_over() -> None:
 
 def test_a_signal_that_is_ignored_stays_so() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    with held():
+    with interrupts_deferred():
         signal.raise_signal(signal.SIGINT)
     assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
 
@@ -52,7 +52,7 @@ def test_threads_hold_nothing_back() -> None:
     handlers = []
 
     def run() -> None:
-        with held():
+        with interrupts_deferred():
             handlers.append(signal.getsignal(signal.SIGINT))
 
     thread = threading.Thread(target=run)

@@ -263,7 +263,7 @@ def _titles(ax: Axes) -> list[Any]:
         ("whale", "fit", "a valuation is expected here, .*; got TransactionFit"),
         ("waterfall", "fit", "a movement is expected here, .*; got TransactionFit"),
         ("backtest_scores", "fit", "a backtest is expected here, .*; got TransactionFit"),
-        ("heterogeneity", "spend", "a fit of orders is expected here, .*; got SpendFit"),
+        ("heterogeneity", "spend", "a fit of transactions is expected here, .*; got SpendFit"),
         ("lorenz", "fit", r"a valuation is expected here, or values by name, .*; got TransactionFit"),
     ],
 )

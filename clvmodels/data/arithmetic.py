@@ -17,7 +17,7 @@ _SMALLEST, _LARGEST = 1e-11, 1e15
 """Within these, the power of ten by which a number is rounded is exact, and a unit more than a rounding error."""
 _MICROSECONDS_A_DAY: Final = 86_400_000_000
 _LEAST: Final = 1e-200
-"""Sums that are smaller need not be told from zero."""
+"""Smaller sums need not be distinguished from zero."""
 _BITS: Final = 51
 """Of a floating-point number, less two: one in hand as sizes are rounded, one as sums are of either sign."""
 

@@ -32,14 +32,14 @@ def first_values(log: Log, rows: ir.Table) -> tuple[ir.Table, list[str]]:
     """
     names = log.columns.attributes
     ends = {f"{end}{k}": getattr(rows[attribute(k)], end)() for k in range(len(names)) for end in ("min", "max")}
-    found = log.engine.keep(rows.group_by(customer=rows.id).aggregate(**ends))
-    differ = {f"n{k}": found.count(where=found[f"min{k}"] < found[f"max{k}"]) for k in range(len(names))}
-    numbers = log.run(found.aggregate(**differ)).to_pylist()[0]
-    described = found.select("customer", **{attribute(k): found[f"min{k}"] for k in range(len(names))})
+    extremes = log.engine.keep(rows.group_by(customer=rows.id).aggregate(**ends))
+    differ = {f"n{k}": extremes.count(where=extremes[f"min{k}"] < extremes[f"max{k}"]) for k in range(len(names))}
+    numbers = log.run(extremes.aggregate(**differ)).to_pylist()[0]
+    described = extremes.select("customer", **{attribute(k): extremes[f"min{k}"] for k in range(len(names))})
     notes = []
     for k, name in enumerate(names):
         if numbers[f"n{k}"]:
-            described = _with_earliest(described, _earliest(rows, found, k), k)
+            described = _with_earliest(described, _earliest(rows, extremes, k), k)
             number = count(int(numbers[f"n{k}"]), "customer")
             notes.append(f"{name!r} is not the same in all rows of {number}: the first is kept")
     return described, notes
@@ -53,17 +53,17 @@ def _with_earliest(described: ir.Table, earliest: ir.Table, number: int) -> ir.T
     return joined.select(**columns | {name: earliest.changing.notnull().ifelse(earliest.earliest, described[name])})
 
 
-def _earliest(rows: ir.Table, found: ir.Table, number: int) -> ir.Table:
+def _earliest(rows: ir.Table, extremes: ir.Table, number: int) -> ir.Table:
     """Return the first known value of an attribute by customer for whom it changes; at one instant the smallest."""
     import ibis
 
     column = rows[attribute(number)]
-    changing = found.filter(found[f"min{number}"] < found[f"max{number}"])
-    some = rows.filter(column.notnull()).semi_join(changing, rows.id == changing.customer)
-    value = some[attribute(number)]
-    ranked = some.select(
-        changing=some.id,
+    changing = extremes.filter(extremes[f"min{number}"] < extremes[f"max{number}"])
+    known = rows.filter(column.notnull()).semi_join(changing, rows.id == changing.customer)
+    value = known[attribute(number)]
+    ranked = known.select(
+        changing=known.id,
         earliest=value,
-        place=ibis.row_number().over(ibis.window(group_by=some.id, order_by=[some.t, value])),
+        place=ibis.row_number().over(ibis.window(group_by=known.id, order_by=[known.t, value])),
     )
     return ranked.filter(ranked.place == 0).drop("place")

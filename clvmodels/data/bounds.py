@@ -116,10 +116,10 @@ def at_the_edge(time: dt.datetime) -> bool:
 def fetched(time: pa.TimestampScalar) -> dt.datetime | None:
     """Return a time from an engine, None if missing; infinity, and what else is beyond the calendar, as its edge."""
     try:
-        found: dt.datetime | None = time.as_py()
+        moment: dt.datetime | None = time.as_py()
     except OverflowError:
         return dt.datetime.max if time.value > 0 else dt.datetime.min  # noqa: DTZ901 - as others, without a zone
-    return found
+    return moment
 
 
 def _plain(time: pd.Timestamp) -> dt.datetime:

@@ -132,8 +132,8 @@ def summarise(plan: Plan) -> tuple[Histories, Facts, list[str]]:
     notes = _notes(plan, facts, report) + trailing_gap(tally["gap"], tally["span"], report.occasions, plan.unit)
     suspicions = _suspicions(plan, facts, tally, rows, customers)
     report, notes = replace(report, notes=tuple(suspicions)), notes + suspicions
-    some = customers.filter(customers.orders > 0)
-    table = some.drop(*(name for name in _TALLIED if name in some.columns))
+    buyers = customers.filter(customers.orders > 0)
+    table = buyers.drop(*(name for name in _TALLIED if name in buyers.columns))
     if plan.log.columns.attributes:
         described, changing = first_values(plan.log, rows)
         joined = table.left_join(described, table.id == described.customer).drop("customer")
@@ -171,18 +171,18 @@ def _suspicions(plan: Plan, facts: Facts, tally: dict[str, float], rows: ir.Tabl
 
 def _tally(plan: Plan, customers: ir.Table) -> dict[str, float]:
     """Return sums over the customers of the window; those without a purchase count in the fates of refunds alone."""
-    some = customers.orders > 0
-    wanted: dict[str, Any] = {"customers": customers.count(where=some), "orders": customers.orders.sum()}
+    bought = customers.orders > 0
+    wanted: dict[str, Any] = {"customers": customers.count(where=bought), "orders": customers.orders.sum()}
     wanted |= screened(customers)
-    wanted |= {"gap": (customers.age - customers.recency).min(where=some), "span": customers.age.max(where=some)}
+    wanted |= {"gap": (customers.age - customers.recency).min(where=bought), "span": customers.age.max(where=bought)}
     if plan.log.has_value:
-        wanted["total"] = customers.total.sum(where=some)
+        wanted["total"] = customers.total.sum(where=bought)
     if "gone" in customers.columns:
         wanted |= {name: customers[name].sum() for name in REFUND_OUTCOMES}
-        wanted["all_gone"] = customers.count(where=~some & (customers.gone > 0))
-        wanted["only_refunds"] = customers.count(where=~some & (customers.gone == 0))
-    found = plan.log.run(customers.aggregate(**wanted)).to_pylist()[0]
-    return {name: float(significant_digits(value or 0)) for name, value in found.items()}
+        wanted["all_gone"] = customers.count(where=~bought & (customers.gone > 0))
+        wanted["only_refunds"] = customers.count(where=~bought & (customers.gone == 0))
+    sums = plan.log.run(customers.aggregate(**wanted)).to_pylist()[0]
+    return {name: float(significant_digits(value or 0)) for name, value in sums.items()}
 
 
 def _with_histories(plan: Plan, customers: ir.Table) -> ir.Table:
@@ -309,12 +309,12 @@ def _outside(plan: Plan, facts: Facts) -> dict[str, int]:
     late = plan.window.after(rows.t)
     early = plan.window.before(rows.t)
     earlier = rows.count(where=early) if early is not None else rows.count() * 0
-    seen = rows.group_by("id").aggregate(rows=rows.count(), early=earlier, late=rows.count(where=late))
-    inside = seen.rows - seen.early - seen.late
-    counts = seen.aggregate(
-        before=seen.count(where=(inside == 0) & (seen.early > 0)),
-        after=seen.count(where=(inside == 0) & (seen.early == 0)),
-        truncated=seen.count(where=(inside > 0) & (seen.early > 0)),
+    customers = rows.group_by("id").aggregate(rows=rows.count(), early=earlier, late=rows.count(where=late))
+    inside = customers.rows - customers.early - customers.late
+    counts = customers.aggregate(
+        before=customers.count(where=(inside == 0) & (customers.early > 0)),
+        after=customers.count(where=(inside == 0) & (customers.early == 0)),
+        truncated=customers.count(where=(inside > 0) & (customers.early > 0)),
     )
     answer: dict[str, int] = plan.log.run(counts).to_pylist()[0]
     return answer

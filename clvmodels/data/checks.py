@@ -202,7 +202,7 @@ def _at_birth(x: FloatArray, recency: FloatArray) -> npt.NDArray[np.bool_]:
 
 
 def _over_blocks[R](function: Callable[..., R], *columns: FloatArray) -> list[R]:
-    """Return what a function says of blocks of customers."""
+    """Return the values of a function for blocks of customers."""
     return map_blocks(lambda rows: function(*(column[rows] for column in columns)), len(columns[0]), _ROWS_PER_BLOCK)
 
 
@@ -212,7 +212,7 @@ def _count(rule: _Rule, *columns: FloatArray) -> int:
 
 
 def _any(rule: _Rule, *columns: FloatArray) -> bool:
-    """Whether a customer breaks a rule; where many do, the first of them are enough to tell."""
+    """Whether a customer breaks a rule; where many do, the first of them suffice."""
     few = [column[:_ROWS_PER_BLOCK] for column in columns]
     return bool(rule(*few).any()) or _count(rule, *columns) > 0
 
@@ -223,8 +223,8 @@ def _refuse(what: str, rule: _Rule, ids: pd.Index[Any], numbers: Mapping[str, Fl
     if not wrong:
         return
     rows = np.flatnonzero(rule(*numbers.values()))
-    seen = "; ".join(f"{shown(ids[row])}{_values(numbers, row)}" for row in rows[:3])
-    raise DataError(f"{what}: {wrong:,} of {count(len(ids), 'customer')}, for example {seen}; {advice}")
+    cases = "; ".join(f"{shown(ids[row])}{_values(numbers, row)}" for row in rows[:3])
+    raise DataError(f"{what}: {wrong:,} of {count(len(ids), 'customer')}, for example {cases}; {advice}")
 
 
 def _values(numbers: Mapping[str, FloatArray], row: np.intp) -> str:

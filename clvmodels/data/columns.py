@@ -30,8 +30,8 @@ def require(wanted: Iterable[str], present: Sequence[str], *, what: str) -> None
     if not missing:
         return
     hints = {name: _meant(name, present) for name in missing}
-    told = ", ".join(f"{name!r}{hint}" for name, hint in hints.items())
-    raise DataError(f"{what} has no column {told}; its columns are {', '.join(map(repr, present)) or 'none'}")
+    listed = ", ".join(f"{name!r}{hint}" for name, hint in hints.items())
+    raise DataError(f"{what} has no column {listed}; its columns are {', '.join(map(repr, present)) or 'none'}")
 
 
 def require_once(wanted: Iterable[str], present: Sequence[str], *, what: str, by_case: bool = True) -> None:

@@ -1,4 +1,4 @@
-"""What histories say of each customer: columns of n numbers, fetched if the customers lie in an engine."""
+"""The data of histories by customer: columns of n numbers, fetched if the customers lie in an engine."""
 
 from __future__ import annotations
 

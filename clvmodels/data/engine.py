@@ -74,11 +74,11 @@ class Engine(Protocol):
         """
 
 
-def not_reached(one: Engine, other: Engine) -> DataError:
+def not_reached(engine: Engine, other: Engine) -> DataError:
     """Return the error of rows that cannot go from one engine to another."""
-    also = "another database" if one.kind == other.kind else other.kind
+    also = "another database" if engine.kind == other.kind else other.kind
     return DataError(
-        f"some of these histories are made of {one.kind} and others of {also}, and no engine reaches both; "
+        f"some of these histories are made of {engine.kind} and others of {also}, and no engine reaches both; "
         "make them of a log in one place, or write rfm.collect()"
     )
 

@@ -288,7 +288,7 @@ class EngineTable(BoundToProcess):
         return self.engine.public(table.select(customer_id=table.id, mean=mean))
 
     def known(self, table: ir.Table) -> ir.BooleanValue:
-        """Return of whom the value of repeat orders is known: a mean that is missing or negative says nothing."""
+        """Return which customers have a known value of repeat orders: a missing or negative mean is unknown."""
         return cast("ir.BooleanValue", known_spend(table.frequency, table.spend).fill_null(False))
 
     def in_unit(self, factor: float) -> Self:

@@ -134,9 +134,9 @@ class Events:
         number: int = self.plan.log.run(ids.aggregate(n=ids.count()))["n"][0].as_py()
         ranks = np.sort(np.random.default_rng(seed).choice(number, min(size, number), replace=False))
         ranked = ids.mutate(rank=ibis.row_number().over(order_by=ids.id))
-        some = ranked.filter(ranked["rank"].isin(ranks.tolist())).order_by("id")
-        found: list[Any] = self.plan.log.run(some.select("id"))["id"].to_pylist()
-        return found
+        chosen = ranked.filter(ranked["rank"].isin(ranks.tolist())).order_by("id")
+        customer_ids: list[Any] = self.plan.log.run(chosen.select("id"))["id"].to_pylist()
+        return customer_ids
 
     def of(self, customers: Sequence[object] | None, most: int) -> tuple[pd.DataFrame, list[str]]:
         """Return the occasions of some customers as `purchase_occasions` does, and notes to warn with."""
@@ -159,16 +159,16 @@ class Events:
 
         has_value, in_unit = self.plan.log.has_value, self.plan.in_unit
         wanted = kept.select("id", "w", "v") if has_value else kept.select("id", "w")
-        found = self.plan.log.run(wanted.order_by(["id", "w"]).limit(most + 1))
-        if len(found) > most:
+        occasions = self.plan.log.run(wanted.order_by(["id", "w"]).limit(most + 1))
+        if len(occasions) > most:
             raise DataError(f"there are more than {count(most, 'purchase occasion')}; name customers, or raise most")
-        ids, date = found["id"].to_pandas(), dates(found, "w")
+        ids, date = occasions["id"].to_pandas(), dates(occasions, "w")
         first = pd.Series(date).groupby(ids).transform("min").to_numpy()
         return pd.DataFrame(
             {
                 "customer_id": ids,
                 "date": self.plan.window.labels(date),
-                "value": column(found, "v") if has_value else np.nan,
+                "value": column(occasions, "v") if has_value else np.nan,
                 "age": in_unit(first, date),
                 "T": in_unit(first, self.plan.window.closing),
             }
@@ -185,15 +185,15 @@ class Events:
         kind, possible = self.rows.id.type(), []
         for customer in customers:
             try:
-                one = ibis.literal(customer, type=kind)
+                literal = ibis.literal(customer, type=kind)
             except TypeError:
                 self._refuse_missing(customers, [])
-            if one.op().value == customer:
-                possible.append(one)
+            if literal.op().value == customer:
+                possible.append(literal)
         return self.rows.filter(self.rows.id.isin(possible))
 
-    def _refuse_missing(self, customers: Sequence[object], found: Sequence[object] | pd.Index[Any]) -> None:
-        missing = [customer for customer in customers if customer not in found]
+    def _refuse_missing(self, customers: Sequence[object], present: Sequence[object] | pd.Index[Any]) -> None:
+        missing = [customer for customer in customers if customer not in present]
         if missing:
             raise DataError(
                 f"{count(len(missing), 'customer')} without a purchase until {self.plan.window.end.local:%Y-%m-%d}:"

@@ -62,7 +62,7 @@ def as_spark_writes(time_format: str) -> str:
             " timestamps of the column first"
         )
     # Numbers without anything between them are told apart by their width.
-    touching = [one in _NUMBERS and other in _NUMBERS for one, other in pairwise(["", *parts, ""])]
+    touching = [left in _NUMBERS and right in _NUMBERS for left, right in pairwise(["", *parts, ""])]
     alone = [not (before or after) for before, after in pairwise(touching)]
     return "".join(map(_written, parts, alone))
 
@@ -75,6 +75,6 @@ def _written(part: str, alone: bool) -> str:
     return part if part[0] == "%" else _MEANING.sub(_quoted, part)
 
 
-def _quoted(found: re.Match[str]) -> str:
-    escaped = found[0].replace("'", "''")
+def _quoted(match: re.Match[str]) -> str:
+    escaped = match[0].replace("'", "''")
     return f"'{escaped}'"

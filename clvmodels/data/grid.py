@@ -100,7 +100,7 @@ def time_cells(rows: ir.Table, grid: Grid | None, *, customers: int) -> ir.Table
     def mean(column: ir.FloatingValue, size: float) -> ir.FloatingScalar:
         return steady_sum(column, size=customers * size, rows=customers) / inside.count()
 
-    found = inside.group_by(**keys).aggregate(
+    cells = inside.group_by(**keys).aggregate(
         customers=inside.count(),
         r=mean(inside.r, grid.step),
         a=mean(inside.a, grid.step),
@@ -108,15 +108,15 @@ def time_cells(rows: ir.Table, grid: Grid | None, *, customers: int) -> ir.Table
         ra=mean(inside.r * inside.a, grid.step**2),
         aa=mean(inside.a * inside.a, grid.step**2),
     )
-    return found.select(
+    return cells.select(
         *order,
         "customers",
-        frequency=found.x,
-        recency=found.t_x.cast("float64") * grid.step + found.r,
-        age=found["T"].cast("float64") * grid.step + found.a,
-        var_recency=_spread(found, found.rr - found.r * found.r),
-        covariance=_spread(found, found.ra - found.r * found.a),
-        var_age=_spread(found, found.aa - found.a * found.a),
+        frequency=cells.x,
+        recency=cells.t_x.cast("float64") * grid.step + cells.r,
+        age=cells["T"].cast("float64") * grid.step + cells.a,
+        var_recency=_spread(cells, cells.rr - cells.r * cells.r),
+        covariance=_spread(cells, cells.ra - cells.r * cells.a),
+        var_age=_spread(cells, cells.aa - cells.a * cells.a),
     ).order_by(order)
 
 
@@ -141,23 +141,25 @@ def spend_cells(rows: ir.Table, *, customers: int) -> ir.Table:
     Table
         ``frequency``, ``spend``, ``customers``, and ``variance``, that of the logarithms within the cell.
     """
-    some = rows.filter(positive_spend(rows.frequency, rows.spend))
+    positive = rows.filter(positive_spend(rows.frequency, rows.spend))
     if customers <= EXACT_SPEND:
-        counted = some.group_by(frequency=some.frequency, spend=some.spend).aggregate(customers=some.count())
+        counted = positive.group_by(frequency=positive.frequency, spend=positive.spend).aggregate(
+            customers=positive.count()
+        )
         return counted.mutate(variance=0.0 * counted.spend).order_by(["frequency", "spend"])
-    logs = some.select("frequency", cell=(some.spend.ln() / SPEND_STEP).floor(), log=some.spend.ln())
+    logs = positive.select("frequency", cell=(positive.spend.ln() / SPEND_STEP).floor(), log=positive.spend.ln())
     inside = logs.mutate(e=logs.log - logs.cell.cast("float64") * SPEND_STEP)
 
     def mean(column: ir.FloatingValue, size: float) -> ir.FloatingScalar:
         return steady_sum(column, size=customers * size, rows=customers) / inside.count()
 
-    found = inside.group_by("frequency", "cell").aggregate(
+    cells = inside.group_by("frequency", "cell").aggregate(
         customers=inside.count(), e=mean(inside.e, SPEND_STEP), ee=mean(inside.e * inside.e, SPEND_STEP**2)
     )
-    return found.select(
+    return cells.select(
         "frequency",
         "cell",
         "customers",
-        spend=(found.cell.cast("float64") * SPEND_STEP + found.e).exp(),
-        variance=_spread(found, found.ee - found.e * found.e),
+        spend=(cells.cell.cast("float64") * SPEND_STEP + cells.e).exp(),
+        variance=_spread(cells, cells.ee - cells.e * cells.e),
     ).order_by(["frequency", "cell"])

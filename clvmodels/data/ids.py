@@ -130,7 +130,7 @@ def read_ids(exclude: object) -> tuple[object, ...]:
     if not isinstance(exclude, Iterable) or isinstance(exclude, str | bytes):
         raise DataError(f'exclude_ids is a list of customer ids, such as ["guest"], got {exclude!r}')
     ids = tuple(dict.fromkeys(exclude))
-    if any(one is None or one != one for one in ids):
+    if any(id_ is None or id_ != id_ for id_ in ids):
         raise DataError("exclude_ids names ids; rows without one are left out in any case")
     return ids
 
@@ -150,10 +150,10 @@ class IdRules:
     exclude: Sequence[object] = ()
     clean: bool = False
 
-    def text(self, one: object) -> str:
+    def text(self, id_: object) -> str:
         """Return an id as the text by which it is compared."""
-        number = one.is_integer() if isinstance(one, float) else False
-        text = str(int(one)) if number and isinstance(one, float) else str(one)
+        number = id_.is_integer() if isinstance(id_, float) else False
+        text = str(int(id_)) if number and isinstance(id_, float) else str(id_)
         return clean_id(text) if self.clean else text
 
     def cleaned(self, ids: ir.Value) -> ir.Value:
@@ -162,7 +162,7 @@ class IdRules:
 
     def excluded(self, ids: ir.Value) -> ir.BooleanValue:
         """Return which ids of a column are left out."""
-        texts = [self.text(one) for one in self.exclude]
+        texts = [self.text(id_) for id_ in self.exclude]
         kind = ids.type()
         if not kind.is_numeric():
             return ids.cast("string").isin(texts)
@@ -171,10 +171,10 @@ class IdRules:
 
     def missing(self, present: Iterable[object]) -> list[object]:
         """Return the ids to leave out that are not among those left out."""
-        texts = {self.text(one) for one in present}
-        return [one for one in self.exclude if self.text(one) not in texts]
+        texts = {self.text(id_) for id_ in present}
+        return [id_ for id_ in self.exclude if self.text(id_) not in texts]
 
     def drops(self, ids: Sequence[Any]) -> list[bool]:
         """Return which ids are left out."""
-        texts = {self.text(one) for one in self.exclude}
-        return [self.text(one) in texts for one in ids]
+        texts = {self.text(id_) for id_ in self.exclude}
+        return [self.text(id_) in texts for id_ in ids]

@@ -133,15 +133,15 @@ def read_ledger(
     for name in (*form.ids, *names[len(form.columns) :]):
         require_label(name, source.table[name].type())
     rows, zone, findings = _dated(source, time_format) if form.dated else (source.table, None, [])
-    found = source.engine.run(rows)
-    columns: dict[str, Any] = {name: _ruled(_categories(found[name]), ids) for name in form.ids}
-    if "t" in found.column_names:
-        columns["time"] = _times(found["t"], zone)
+    arrow = source.engine.run(rows)
+    columns: dict[str, Any] = {name: _ruled(_categories(arrow[name]), ids) for name in form.ids}
+    if "t" in arrow.column_names:
+        columns["time"] = _times(arrow["t"], zone)
     if form.money is not None:
-        columns[form.money], wrong = _amounts(found[form.money], form)
+        columns[form.money], wrong = _amounts(arrow[form.money], form)
         findings = [*findings, *wrong]
     if "channel" in names:
-        columns["channel"] = found["channel"].to_pandas()
+        columns["channel"] = arrow["channel"].to_pandas()
     frame = pd.DataFrame(columns)
     findings = [*findings, *_missing(frame), *_repeated(frame, form), *_circular(frame)]
     return _without(frame, form, ids), findings
@@ -219,7 +219,7 @@ def _with_text(table: object, name: str) -> object:
 
 
 def _names(table: object) -> list[str]:
-    """Return the names of the columns of any table, as far as it tells them."""
+    """Return the names of the columns of any table, as far as they are known."""
     paths = paths_of(table)
     if paths:
         return parquet_columns(files_of(paths)) if kinds_of(paths) == {PARQUET} else []
@@ -307,8 +307,8 @@ def _amounts(column: pa.ChunkedArray, form: Form) -> tuple[FloatArray, list[str]
     findings = []
     wrong = np.isnan(values) & ~absent
     if text is not None and wrong.any():
-        seen = examples(pd.unique(text[wrong]))
-        findings.append(f"{name} is no number in {_rows(wrong)}, such as {seen}; write bare numbers like 12.50")
+        sample = examples(pd.unique(text[wrong]))
+        findings.append(f"{name} is no number in {_rows(wrong)}, such as {sample}; write bare numbers like 12.50")
     rules = {"negative": values < 0, "infinite": np.isinf(values), "missing": absent & form.money_known}
     advice = {"negative": "; write what it is worth or costs as a positive amount"}
     findings += [f"{name} is {what} in {_rows(bad)}{advice.get(what, '')}" for what, bad in rules.items() if bad.any()]
@@ -385,8 +385,8 @@ def positions(ids: pd.Series[Any], target: pd.Index[Any]) -> npt.NDArray[np.int6
     known = ids.cat.categories
     texts = {"string", "empty"}
     if target.inferred_type == "string" and known.inferred_type not in texts:
-        known = pd.Index([str(one) for one in known], dtype="object")
+        known = pd.Index([str(id_) for id_ in known], dtype="object")
     elif known.inferred_type == "string" and target.inferred_type not in texts:
-        target = pd.Index([str(one) for one in target], dtype="object")
+        target = pd.Index([str(id_) for id_ in target], dtype="object")
     place = np.append(target.get_indexer(known), -1)
     return np.asarray(place[ids.cat.codes.to_numpy()], dtype=np.int64)

@@ -129,10 +129,10 @@ class Ledgers:
             if table is None:
                 continue
             try:
-                frames[name], found = read_ledger(table, FORMS[name], time_format=time_format, ids=ids)
-            except DataError as error:  # told with the rest
-                found = [str(error)]
-            findings += [f"{name}: {finding}" for finding in found]
+                frames[name], wrong = read_ledger(table, FORMS[name], time_format=time_format, ids=ids)
+            except DataError as error:  # reported with the rest
+                wrong = [str(error)]
+            findings += [f"{name}: {finding}" for finding in wrong]
         ledgers = cls(**frames)
         if histories is not None:
             _require_in_memory(histories)
@@ -154,8 +154,8 @@ class Ledgers:
             The customers, with their end of observation. Without an attribute ``first_purchase`` they are taken to have
             come T before the end.
         customers
-            All customers there are, if the histories are not of all of them (an earlier closing, a selection): what
-            the ledgers have of the others is told by `notes`. By default those in the histories: others are refused.
+            All customers there are, if the histories are not of all of them (an earlier closing, a selection). `notes`
+            reports what the ledgers have of the others. By default those in the histories: others are refused.
 
         Returns
         -------
@@ -169,7 +169,7 @@ class Ledgers:
         Raises
         ------
         DataError
-            Once, with a list: customers who are not in the histories; more money returned than sold, which tells of
+            Once, with a list: customers who are not in the histories; more money returned than sold, which suggests
             another unit of money. Or if the histories do not say when observation ended.
 
         Examples

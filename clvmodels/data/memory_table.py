@@ -270,7 +270,7 @@ class MemoryTable:
                 f"the table lacks {count(len(missing), 'customer')} of these histories: {examples(missing)}"
             )
         tables = [self.attributes, frame.iloc[rows]]
-        return replace(self, attributes=pd.concat([one.set_axis(self.customer_id) for one in tables], axis=1))
+        return replace(self, attributes=pd.concat([part.set_axis(self.customer_id) for part in tables], axis=1))
 
     def _rows(self, customers: Selection) -> npt.NDArray[np.intp]:
         """Return the positions of the customers selected."""

@@ -63,7 +63,7 @@ def netted_occasions(rows: ir.Table, window: Window) -> ir.Table:
     -------
     Table
         As `plain_occasions`, and ``gross`` (the value before refunds), ``m`` and ``refund`` (refunds booked: rows,
-        money). ``w`` is NULL where refunds have no earlier purchase; ``kept`` tells what remains a purchase.
+        money). ``w`` is NULL where refunds have no earlier purchase; ``kept`` marks what remains a purchase.
     """
     import ibis
 

@@ -53,7 +53,7 @@ class Days:
 
 @dataclass(frozen=True)
 class Facts:
-    """What one scan tells of a log and a window.
+    """What one scan finds in a log and a window.
 
     Attributes
     ----------
@@ -99,9 +99,9 @@ def last_time(log: Log) -> dt.datetime:
     """
     rows = log.rows
     usable = rows.id.notnull() & rows.t.notnull()
-    found = log.run(rows.aggregate(rows=rows.count(), last=rows.t.max(where=usable)))
-    last = fetched(found["last"][0])
-    _refuse_empty(found["rows"][0].as_py(), usable=last is not None)
+    summary = log.run(rows.aggregate(rows=rows.count(), last=rows.t.max(where=usable)))
+    last = fetched(summary["last"][0])
+    _refuse_empty(summary["rows"][0].as_py(), usable=last is not None)
     assert last is not None
     return log.clock.to_local(last) if log.clock.in_utc and not at_the_edge(last) else last
 
@@ -123,19 +123,19 @@ def profile_log(log: Log, window: Window) -> Facts:
     """
     kinds = _kinds(log, window)
     table = _counted(log, kinds)
-    found = _parts(table, list(kinds), has_value=log.has_value)
-    usable = sum(part.rows for kind, part in found.items() if kind not in _UNUSABLE)
-    _refuse_empty(sum(part.rows for part in found.values()), usable=usable > 0)
+    by_kind = _parts(table, list(kinds), has_value=log.has_value)
+    usable = sum(part.rows for kind, part in by_kind.items() if kind not in _UNUSABLE)
+    _refuse_empty(sum(part.rows for part in by_kind.values()), usable=usable > 0)
 
     inside = [number for number, kind in enumerate(kinds) if kind not in _OUTSIDE]
 
     def together(*kinds: str) -> RowsAndMoney:
-        parts = [found[kind] for kind in kinds if kind in found]
+        parts = [by_kind[kind] for kind in kinds if kind in by_kind]
         money = sum(part.money for part in parts) if log.has_value else float("nan")
         return RowsAndMoney(sum(part.rows for part in parts), float(significant_digits(money)))
 
     return Facts(
-        read=together(*found),
+        read=together(*by_kind),
         excluded=together("excluded"),
         no_id=together("no_id"),
         no_time=together("no_time"),
@@ -237,9 +237,9 @@ def refuse_refunds(log: Log, window: Window) -> None:
     refunds = rows.filter(rows.v < 0)
     number = log.run(refunds.aggregate(rows=refunds.count())).to_pylist()[0]["rows"]
     if number:
-        seen = log.run(refunds.order_by(["t", "id"]).select("id", "v").limit(3)).to_pylist()
-        told = "; ".join(f"customer {row['id']!r}: {row['v']:g}" for row in seen)
+        sample = log.run(refunds.order_by(["t", "id"]).select("id", "v").limit(3)).to_pylist()
+        listed = "; ".join(f"customer {row['id']!r}: {row['v']:g}" for row in sample)
         raise DataError(
-            f"the log has {count(number, 'refund')} (rows with a negative value), for example {told}; write"
+            f"the log has {count(number, 'refund')} (rows with a negative value), for example {listed}; write"
             ' returns="net" to book each to the purchase before it, returns="drop" to leave them out'
         )

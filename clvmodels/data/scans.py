@@ -96,10 +96,10 @@ def files_of(paths: Iterable[Path]) -> list[str]:
     """
     files: dict[str, None] = {}
     for path in paths:
-        found = named(path)
-        if not found:
+        matched = named(path)
+        if not matched:
             raise DataError(f"there is no file {str(path)!r}")
-        files |= dict.fromkeys(found)
+        files |= dict.fromkeys(matched)
     return list(files)
 
 
@@ -127,9 +127,9 @@ def named(path: Path) -> list[str]:
 
 def _hidden(file: str, pattern: Path) -> bool:
     """Whether a file, or a folder that it is in, has a name that says it is no data, and the pattern does not."""
-    said = [part for part in pattern.parts if part.startswith(("_", "."))]
+    in_pattern = [part for part in pattern.parts if part.startswith(("_", "."))]
     parts = [part for part in Path(file).parts if part.startswith(("_", "."))]
-    return any(not any(fnmatchcase(part, one) for one in said) for part in parts)
+    return any(not any(fnmatchcase(part, wanted) for wanted in in_pattern) for part in parts)
 
 
 def _names(files: Sequence[str]) -> list[str]:
@@ -275,7 +275,7 @@ def scan_parquet(
     """
     types = _types(files, names)
     kinds = {name: _kinds(name, types) for name in names}
-    casts = {name: _cast(name, found) for name, found in kinds.items()}
+    casts = {name: _cast(name, by_type) for name, by_type in kinds.items()}
     parts = []
 
     def traits(file: str) -> tuple[object, ...]:
@@ -293,7 +293,7 @@ def scan_parquet(
             for name in names
         ]
         parts.append(_parquet(connection, group.files, named=bool(by_folder)).project(", ".join(chosen)))
-    return _together(parts), {name: next(iter(found)) for name, found in kinds.items() if found}
+    return _together(parts), {name: next(iter(by_type)) for name, by_type in kinds.items() if by_type}
 
 
 def parquet_columns(files: Sequence[str], *, shared: bool = False) -> list[str]:
@@ -368,14 +368,14 @@ def _cast(name: str, kinds: Mapping[pa.DataType, str]) -> str | None:
 
     if len(kinds) < 2:
         return None
-    one, *others = kinds
+    kind, *others = kinds
     for other in others:
-        if _family(other) != _family(one):
+        if _family(other) != _family(kind):
             raise DataError(
-                f"column {name!r} is {one} in {kinds[one]!r} and {other} in {kinds[other]!r}; write it with the same"
+                f"column {name!r} is {kind} in {kinds[kind]!r} and {other} in {kinds[other]!r}; write it with the same"
                 " type into all files"
             )
-    if _family(one) != "number":
+    if _family(kind) != "number":
         return None
     return "BIGINT" if all(map(pa.types.is_integer, kinds)) else "DOUBLE"
 

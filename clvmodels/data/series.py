@@ -143,11 +143,11 @@ def purchases_by_period(
 def _series(counter: _Counter, histories: Histories) -> Series:
     """Return what a counter counts."""
     training, last = counter.training, counter.last
-    orders, born = counter.in_training()
+    orders, joined = counter.in_training()
     later, late_joiners, late_purchases = counter.in_holdout()
-    first = min(born)
+    first = min(joined)
     number = np.arange(first, last + 1)
-    repeats = [orders.get(k, 0) - born.get(k, 0) if k <= 0 else later.get(k, 0) for k in number.tolist()]
+    repeats = [orders.get(k, 0) - joined.get(k, 0) if k <= 0 else later.get(k, 0) for k in number.tolist()]
     cut = last * counter.length - counter.duration
     elapsed = number * counter.length
     elapsed[-1] -= cut
@@ -225,8 +225,8 @@ class _Counter:
         known = self._training_occasions().select("id").distinct()
         strangers = late.anti_join(known, "id")
         tally = strangers.aggregate(customers=strangers.id.nunique(), purchases=strangers.count())
-        found = self.whole.log.run(tally).to_pylist()[0]
-        return self._by_period(late.semi_join(known, "id")), found["customers"], found["purchases"]
+        sums = self.whole.log.run(tally).to_pylist()[0]
+        return self._by_period(late.semi_join(known, "id")), sums["customers"], sums["purchases"]
 
     def _training_occasions(self) -> ir.Table:
         refunds = self.facts.refunds.rows > 0
@@ -243,10 +243,10 @@ class _Counter:
         if self.last > 0:
             number = ibis.least(number, self.last)
         counted = table.group_by(number=number).aggregate(n=table.count())
-        found = {row["number"]: row["n"] for row in self.training.log.run(counted).to_pylist()}
-        if found and max(found) - min(found) >= MOST_PERIODS:
-            raise DataError(f"there are {count(max(found) - min(found) + 1, 'period')}; take a longer period")
-        return found
+        by_period = {row["number"]: row["n"] for row in self.training.log.run(counted).to_pylist()}
+        if by_period and max(by_period) - min(by_period) >= MOST_PERIODS:
+            raise DataError(f"there are {count(max(by_period) - min(by_period) + 1, 'period')}; take a longer period")
+        return by_period
 
 
 def _uneven(plan: Plan) -> list[str]:

@@ -172,7 +172,7 @@ def _source(
     time_zone: str | None = None,
     large: bool = False,
 ) -> Source:
-    """Return a source, with what the names of all columns of the log say of it."""
+    """Return a source, with what the names of all columns of the log show about it."""
     summarised = looks_summarised(present)
     return Source(table, engine, time_zone, large, currency=columns.currency, summarised=summarised)
 
@@ -399,7 +399,7 @@ def _numeric(connection: duckdb.DuckDBPyConnection, column: str, what: str) -> N
     wrong = f"FROM {_LOG} WHERE {name} IS NOT NULL AND try_cast({name} AS DOUBLE) IS NULL"
     number = connection.execute(f"SELECT count(*) {wrong}").fetchall()[0][0]
     if number:
-        seen = connection.execute(f"SELECT DISTINCT {name} {wrong} ORDER BY 1 LIMIT 3").fetchall()
-        told = examples(row[0] for row in seen)
-        raise DataError(f"the {what} column {column!r} is not numeric: {count(number, 'row')} such as {told}")
+        sample = connection.execute(f"SELECT DISTINCT {name} {wrong} ORDER BY 1 LIMIT 3").fetchall()
+        listed = examples(row[0] for row in sample)
+        raise DataError(f"the {what} column {column!r} is not numeric: {count(number, 'row')} such as {listed}")
     connection.execute(f"ALTER TABLE {_LOG} ALTER {name} TYPE DOUBLE")

@@ -44,7 +44,7 @@ _NEAR: Final = {n: {*range(n - 2, n), *range(n + 1, n + 11)} for n in _NINES} | 
 
 _FEW_ACQUIRED: Final = 100
 _FEW_DATES: Final = 3
-"""Fewer dates of first purchases in the first tenth do not tell a fall: months, or a panel that begins at once."""
+"""Fewer dates of first purchases in the first tenth do not show a decline: months, or a panel that begins at once."""
 _APPEARED: Final = 0.95
 _EARLY, _EARLIER = 0.10, 0.05
 _SHARE_EARLY: Final = 0.25
@@ -54,7 +54,7 @@ _FALLING: Final = 0.55
 
 
 def screened(customers: ir.Table) -> dict[str, ir.Scalar]:
-    """Return aggregates of customers that tell, in a scan that is made anyway, whether their ids deserve a look.
+    """Return aggregates of customers that show, in a scan made anyway, whether their ids deserve a look.
 
     Parameters
     ----------
@@ -110,7 +110,7 @@ def suspect_customers(
     scan = _Scan(log, rows, customers, tally)
     named = scan.placeholders() + scan.stand_ins()
     notes = [scan.note_of_placeholders(named)] if named else []
-    notes += [scan.note_of_dominant(one) for one in scan.dominant(named)]
+    notes += [scan.note_of_dominant(id_) for id_ in scan.dominant(named)]
     return notes if clean else [*notes, *scan.alike()]
 
 
@@ -167,8 +167,8 @@ class _Scan:
 
         others = self.customers.filter(~self.customers.id.isin(named)) if named else self.customers
         largest = others.order_by([ibis.desc(others[by].fill_null(0)), others.id]).limit(_TOP)
-        found: list[dict[str, Any]] = self.log.run(largest.select("id", by)).to_pylist()
-        return found
+        top: list[dict[str, Any]] = self.log.run(largest.select("id", by)).to_pylist()
+        return top
 
     def note_of_placeholders(self, ids: list[Any]) -> str:
         """Return the note on words and numbers for nobody."""
@@ -181,11 +181,11 @@ class _Scan:
             f" {'them' if many else 'it'} out with exclude_ids=[{listed}]"
         )
 
-    def note_of_dominant(self, one: object) -> str:
+    def note_of_dominant(self, id_: object) -> str:
         """Return the note on a customer with a large share."""
         return (
-            f"customer {shown(one)} alone has {self._worth([one])}: if this is a guest account, a till or a"
-            f" collective number and no single customer, leave it out with exclude_ids=[{shown(one)}]"
+            f"customer {shown(id_)} alone has {self._worth([id_])}: if this is a guest account, a till or a"
+            f" collective number and no single customer, leave it out with exclude_ids=[{shown(id_)}]"
         )
 
     def _worth(self, ids: list[Any]) -> str:
@@ -230,8 +230,8 @@ class _Scan:
 def _sums(log: Log, rows: ir.Table) -> tuple[int, float | None]:
     """Return how many rows there are, and their money, if there is any."""
     money = {"money": rows.v.sum()} if log.has_value else {}
-    found = log.run(rows.aggregate(rows=rows.count(), **money)).to_pylist()[0]
-    return found["rows"], float(significant_digits(found["money"] or 0.0)) if money else None
+    sums = log.run(rows.aggregate(rows=rows.count(), **money)).to_pylist()[0]
+    return sums["rows"], float(significant_digits(sums["money"] or 0.0)) if money else None
 
 
 # ---------------------------------------------------------------------------------------------------- acquisition
@@ -252,8 +252,8 @@ def cut_on_the_left(log: Log, rows: ir.Table, customers: ir.Table) -> list[str]:
         One row per customer: ``id``, ``first`` and ``transactions``.
     """
     buyers = customers.filter(customers.orders > 0)
-    found = log.run(buyers.group_by(day=buyers["first"].date()).aggregate(customers=buyers.count()).order_by("day"))
-    day, number = found["day"].to_numpy().astype("datetime64[D]").astype(np.int64), column(found, "customers")
+    by_day = log.run(buyers.group_by(day=buyers["first"].date()).aggregate(customers=buyers.count()).order_by("day"))
+    day, number = by_day["day"].to_numpy().astype("datetime64[D]").astype(np.int64), column(by_day, "customers")
     last = _early_days(day - day[0] + 1.0, number) if len(day) else None
     if last is None:
         return []

@@ -74,13 +74,13 @@ def several_currencies(log: Log, rows: ir.Table) -> list[str]:
         return []
     known = rows.filter(rows.c.notnull())
     counted = known.group_by(currency=known.c.upper()).aggregate(rows=known.count(), money=known.v.sum())
-    found = log.run(counted.order_by([counted.rows.desc(), counted.currency])).to_pylist()
-    if len(found) < 2:
+    sums = log.run(counted.order_by([counted.rows.desc(), counted.currency])).to_pylist()
+    if len(sums) < 2:
         return []
-    parts = [f"{shown(row['currency'])} ({count(row['rows'], 'row')}, money {row['money'] or 0:,.2f})" for row in found]
+    parts = [f"{shown(row['currency'])} ({count(row['rows'], 'row')}, money {row['money'] or 0:,.2f})" for row in sums]
     listed = ", ".join(parts[:3]) + (f" and {len(parts) - 3:,} more" if len(parts) > 3 else "")
     note = (
-        f"the column {log.columns.currency!r} has {len(found):,} currencies, {listed}, whose values are added up as if"
+        f"the column {log.columns.currency!r} has {len(sums):,} currencies, {listed}, whose values are added up as if"
         " they were one: convert the values to one currency, or give the rows of one"
     )
     return [note]

@@ -170,9 +170,9 @@ def _numbers(column: pd.Series[Any], ids: pd.Index[Any]) -> npt.NDArray[Any]:
             return column.to_numpy(dtype=np.float64, na_value=np.nan)
         except (OverflowError, TypeError, ValueError) as error:
             raise DataError(f"{column.name!r} does not hold numbers that can be computed with: {error}") from error
-    seen = ", ".join(f"{shown(id_)} ({shown(value)})" for id_, value in zip(ids[:3], column.iloc[:3], strict=True))
+    sample = ", ".join(f"{shown(id_)} ({shown(value)})" for id_, value in zip(ids[:3], column.iloc[:3], strict=True))
     advice = f"; {_RECENCY_ADVICE}" if pd.api.types.is_datetime64_any_dtype(column.dtype) else ""
     raise DataError(
-        f"{column.name!r} is not numeric but {column.dtype}: {count(len(column), 'customer')}, for example {seen};"
+        f"{column.name!r} is not numeric but {column.dtype}: {count(len(column), 'customer')}, for example {sample};"
         f" convert it to numbers in the unit of the histories first{advice}"
     )

@@ -98,15 +98,15 @@ def parsed(source: Source, time: str, reading: Reading, rows: ir.Table) -> ir.Ta
         return rows
     try:
         kept = source.engine.keep(rows)
-        found = source.engine.run(kept.aggregate(times=kept.t.count())).to_pylist()[0]["times"]
+        readable = source.engine.run(kept.aggregate(times=kept.t.count())).to_pylist()[0]["times"]
     except Exception as error:  # every engine has its own
         if reading.time_format is None:
             raise
         raise _misformatted(source, time, reading.time_format, error) from error
-    if found < reading.texts:
+    if readable < reading.texts:
         text = _text(source, time)
         unread = source.table.filter(text.notnull() & reading.times.isnull()).select(time=text)
-        raise _unparsable(time, reading.texts - found, _sample(source, unread))
+        raise _unparsable(time, reading.texts - readable, _sample(source, unread))
     return kept
 
 
@@ -122,8 +122,8 @@ def clock_of(reading: Reading, rows: ir.Table, engine: Engine, time_zone: str | 
     if name is None:
         return Clock()
     clock = Clock(parse_zone(name), in_utc=reading.own_zone is not None)
-    found = engine.run(rows.aggregate(low=rows.t.min(), high=rows.t.max()))
-    low, high = fetched(found["low"][0]), fetched(found["high"][0])
+    extremes = engine.run(rows.aggregate(low=rows.t.min(), high=rows.t.max()))
+    low, high = fetched(extremes["low"][0]), fetched(extremes["high"][0])
     return clock if low is None or high is None else replace(clock, span=(low, high))
 
 
@@ -133,18 +133,18 @@ def _iso(source: Source, time: str) -> Reading:
     counts = source.table.aggregate(
         all=text.count(), aware=text.count(where=text.re_search(_OFFSET)), odd=text.count(where=~text.re_search(_ISO))
     )
-    found = source.engine.run(counts).to_pylist()[0]
-    if found["odd"]:
+    numbers = source.engine.run(counts).to_pylist()[0]
+    if numbers["odd"]:
         odd = source.table.filter(~text.re_search(_ISO)).select(time=text)
-        raise _unparsable(time, found["odd"], _sample(source, odd))
-    if 0 < found["aware"] < found["all"]:
+        raise _unparsable(time, numbers["odd"], _sample(source, odd))
+    if 0 < numbers["aware"] < numbers["all"]:
         raise DataError(
-            f"the time column {time!r} has {count(found['aware'], 'time')} with an offset from UTC and"
-            f" {found['all'] - found['aware']:,} without; write all of them in one way"
+            f"the time column {time!r} has {count(numbers['aware'], 'time')} with an offset from UTC and"
+            f" {numbers['all'] - numbers['aware']:,} without; write all of them in one way"
         )
-    if found["aware"]:
-        return Reading(_in_utc(source, text.try_cast(_INSTANTS)), "UTC", found["all"])
-    return Reading(text.try_cast(_MICROSECONDS), None, found["all"])
+    if numbers["aware"]:
+        return Reading(_in_utc(source, text.try_cast(_INSTANTS)), "UTC", numbers["all"])
+    return Reading(text.try_cast(_MICROSECONDS), None, numbers["all"])
 
 
 def _cut(times: ir.TimestampValue | ir.DateValue) -> ir.TimestampValue:
@@ -216,18 +216,18 @@ def _misformatted(source: Source, time: str, time_format: str, error: Exception)
     )
 
 
-def _unparsable(time: str, number: int, seen: list[str]) -> DataError:
+def _unparsable(time: str, number: int, sample: list[str]) -> DataError:
     """Return the error for text that is not ISO, with the format it probably has."""
     advice = "write time_format=... as in strptime"
-    if re.fullmatch(r"\d{8}", seen[0]):
+    if re.fullmatch(r"\d{8}", sample[0]):
         advice = 'write time_format="%Y%m%d"'
-    elif re.match(r"\d{1,2}[./-]\d{1,2}[./-]\d{4}", seen[0]):
-        mark = next(sign for sign in seen[0] if not sign.isdigit())
+    elif re.match(r"\d{1,2}[./-]\d{1,2}[./-]\d{4}", sample[0]):
+        mark = next(sign for sign in sample[0] if not sign.isdigit())
         day, month = f"%d{mark}%m{mark}%Y", f"%m{mark}%d{mark}%Y"
         advice = f'write time_format="{day}" if the day comes first, "{month}" if the month does'
     return DataError(
         f"the time column {time!r} has text that is no ISO date or time: {number:,} of its entries, for example"
-        f" {examples(seen)}; {advice}"
+        f" {examples(sample)}; {advice}"
     )
 
 
@@ -238,8 +238,8 @@ def _text(source: Source, time: str) -> ir.StringValue:
 
 def _sample(source: Source, rows: ir.Table) -> list[str]:
     """Return up to three different entries of a table with one column, in order."""
-    found = source.engine.run(rows.distinct().order_by("time").limit(3)).to_pylist()
-    return [str(row["time"]) for row in found]
+    entries = source.engine.run(rows.distinct().order_by("time").limit(3)).to_pylist()
+    return [str(row["time"]) for row in entries]
 
 
 def _first_values(source: Source, time: str) -> str:

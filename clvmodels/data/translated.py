@@ -11,7 +11,7 @@ from threading import Thread
 from typing import TYPE_CHECKING, Any, Final
 
 from clvmodels.errors import DataError
-from clvmodels.interrupts import held
+from clvmodels.interrupts import interrupts_deferred
 
 if TYPE_CHECKING:
     import duckdb
@@ -80,7 +80,7 @@ class _Running[R]:
 
     def start(self) -> None:
         """Begin the query."""
-        with held():
+        with interrupts_deferred():
             self._ended.acquire()
             self._is_done = False
             Thread(target=self._run, name="clvmodels query").start()
@@ -118,7 +118,7 @@ class _Running[R]:
 
 @contextmanager
 def duckdb_errors() -> Iterator[None]:
-    """Raise what DuckDB has to say of the data as an error of ours.
+    """Raise what DuckDB reports about the data as an error of ours.
 
     Raises
     ------
@@ -149,8 +149,8 @@ def reason(error: duckdb.Error) -> str:
     if "CSV Error" not in first and "sniffing" not in first:
         return first
     why = takewhile(lambda line: line.strip() and not line.startswith(("Possible", "The search space")), others)
-    told = [line for line in why if not line.startswith("Original Line")]
-    return ": ".join([first.removesuffix("."), *told[-1:]])
+    lines = [line for line in why if not line.startswith("Original Line")]
+    return ": ".join([first.removesuffix("."), *lines[-1:]])
 
 
 def _show(connection: duckdb.DuckDBPyConnection, running: _Running[Any]) -> None:

@@ -61,10 +61,10 @@ def path(name: str) -> Path:
     """
     if name not in FILES + COMPANY_FILES:
         raise DataError(one_of("bundled file", name, FILES + COMPANY_FILES))
-    found = next((folder / name for folder in _FOLDERS if (folder / name).is_file()), None)
-    if found is None:
+    file = next((folder / name for folder in _FOLDERS if (folder / name).is_file()), None)
+    if file is None:
         raise DataError(f"the bundled file {name!r} is missing from this installation; install clvmodels again")
-    return found
+    return file
 
 
 def load_cdnow(*, sample: bool = False) -> pd.DataFrame:

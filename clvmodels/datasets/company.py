@@ -193,7 +193,7 @@ def simulate_company(seed: int, customers: int = 2_000) -> Company:
     -------
     Company
         With its `truth`. Returns come 2 to 14 days after an order, service contacts 0 to 7 days after; what would come
-        after the end of observation is not seen.
+        after the end of observation is not recorded.
 
     Raises
     ------
@@ -257,9 +257,9 @@ def _traits(people: pd.DataFrame, generator: np.random.Generator) -> Traits:
     from clvmodels.models.pareto_nbd import PARETO_NBD
 
     theta = people[list(PARETO_NBD.names)].to_numpy()
-    nothing = np.zeros(len(people))
+    zero = np.zeros(len(people))
     assert PARETO_NBD.draw_traits is not None
-    return PARETO_NBD.draw_traits(theta, nothing, nothing, generator)
+    return PARETO_NBD.draw_traits(theta, zero, zero, generator)
 
 
 def _nature(people: pd.DataFrame, traits: Traits, generator: np.random.Generator) -> pd.DataFrame:
@@ -374,5 +374,5 @@ def _later(
 
 def _observed(ledger: pd.DataFrame) -> pd.DataFrame:
     """Return the events until the end of observation, in the order of time."""
-    seen = ledger[ledger["time"] < pd.Timestamp(START + DAYS)]
-    return seen.sort_values(["time", "customer_id"], kind="stable", ignore_index=True)
+    events = ledger[ledger["time"] < pd.Timestamp(START + DAYS)]
+    return events.sort_values(["time", "customer_id"], kind="stable", ignore_index=True)

@@ -1,6 +1,6 @@
 """Sums over customers of a smooth function of their age, from its values at few ages.
 
-What a model says of a customer just acquired is an analytic function of their age t, whose singularities lie at
+What a model predicts for a customer just acquired is an analytic function of their age t, whose singularities lie at
 t = -scale and beyond. In log(t + scale) a Chebyshev interpolant converges geometrically (see
 `clvmodels.numerics.interpolate`), and a sum of interpolants at a million ages is a weighted sum of the values at its
 few nodes. The weights do not depend on the function, nor on the draw of the parameters.

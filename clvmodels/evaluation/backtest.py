@@ -42,7 +42,7 @@ type Model = TransactionEstimator | TransactionFit
 type Models = Model | Sequence[Model] | Mapping[str, Model]
 
 SIGNIFICANT: Final = 1e-3
-"""A change in parameters that chance makes less often than this is told as drift."""
+"""A change in parameters that chance makes less often than this is reported as drift."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -60,7 +60,7 @@ class Backtest:
         By model, cut-off and bin of P(any purchase), as of `reliability`: customers, the ``expected`` probability, and
         the ``actual`` share who bought.
     fits
-        The fits of orders by model and cut-off.
+        The fits of transactions by model and cut-off.
     """
 
     table: pd.DataFrame
@@ -69,7 +69,7 @@ class Backtest:
     fits: Mapping[tuple[str, pd.Timestamp], TransactionFit]
 
     def plot(self, score: str = "predicted_over_actual", *, ax: Axes | None = None, return_data: bool = False) -> Drawn:
-        """Draw one score of all models, a mark a cut-off: ``clv.plots.backtest_scores``.
+        """Draw one score of all models, one mark per cut-off: ``clv.plots.backtest_scores``.
 
         Examples
         --------
@@ -125,7 +125,7 @@ def backtest(
     exclude_ids: Sequence[object] = (),
     clean_ids: bool = False,
 ) -> Backtest:
-    """Fit models to the purchases up to each cut-off and score what they foretell of the time after it.
+    """Fit models to the purchases up to each cut-off and score what they predict of the time after it.
 
     Every cut-off splits the log by the one path of `rfm_train_test_split`; the models see the training histories
     alone. Four rules of thumb stand in the same table: a model that does not beat them is not worth its trouble.
@@ -204,14 +204,14 @@ def backtest(
     notes: dict[str, None] = {}
     tried = []
     for window in _shown(trial_windows(reading, opened, cutoffs, horizon, observation_end), progress=progress):
-        histories, holdout, said = split(reading, opened, window.train_end, window.test_end, "observation_end")
-        notes |= dict.fromkeys(said)
+        histories, holdout, window_notes = split(reading, opened, window.train_end, window.test_end, "observation_end")
+        notes |= dict.fromkeys(window_notes)
         tried.append(_tried(how, holdout, last_period(reading, opened, window, histories)))
     for note in notes:
         warnings.warn(note, DataWarning, stacklevel=2)
     parameters = _parameters(tried)
     _warn_of_drift(parameters)
-    fits = {(name, one.cutoff): fit for one in tried for name, fit in one.fits.items()}
+    fits = {(name, result.cutoff): fit for result in tried for name, fit in result.fits.items()}
     return Backtest(_table(tried), parameters, _calibration(tried), fits)
 
 
@@ -273,14 +273,14 @@ def _table(tried: Iterable[_Tried]) -> pd.DataFrame:
     import pandas as pd
 
     rows = {
-        (name, one.cutoff): {
-            "customers": len(one.holdout),
-            "late_joiners": one.holdout.late_joiners,
-            "late_revenue": one.holdout.late_revenue,
-            **scores(forecast, one.holdout),
+        (name, result.cutoff): {
+            "customers": len(result.holdout),
+            "late_joiners": result.holdout.late_joiners,
+            "late_revenue": result.holdout.late_revenue,
+            **scores(forecast, result.holdout),
         }
-        for one in tried
-        for name, forecast in one.forecasts.items()
+        for result in tried
+        for name, forecast in result.forecasts.items()
     }
     return _by(pd.DataFrame.from_dict(rows, orient="index"), "model", "cutoff")
 
@@ -290,32 +290,32 @@ def _calibration(tried: Iterable[_Tried]) -> pd.DataFrame:
     import pandas as pd
 
     tables = {
-        (name, one.cutoff): reliability(forecast.distributions.any_purchase, one.holdout.frequency > 0)
-        for one in tried
-        for name, forecast in one.forecasts.items()
+        (name, result.cutoff): reliability(forecast.distributions.any_purchase, result.holdout.frequency > 0)
+        for result in tried
+        for name, forecast in result.forecasts.items()
         if forecast.distributions is not None
     }
     return _by(pd.concat(tables), "model", "cutoff", "bin")
 
 
 def _parameters(tried: Sequence[_Tried]) -> pd.DataFrame:
-    """Return estimates by model, cut-off and parameter, and what chance says of their change."""
+    """Return estimates by model, cut-off and parameter, and the p-value of their change."""
     import pandas as pd
 
-    p_value = {(one.cutoff, name): np.nan for one in tried[:1] for name in one.fits}
+    p_value = {(result.cutoff, name): np.nan for result in tried[:1] for name in result.fits}
     for before, after in pairwise(tried):
         p_value |= {
             (after.cutoff, name): drift(before.fits[name], fit, before.holdout.histories)
             for name, fit in after.fits.items()
         }
     rows = {
-        (name, one.cutoff, parameter): {
+        (name, result.cutoff, parameter): {
             "estimate": estimate,
             "sd_of_log": sd,
-            "p_value_of_change": p_value[one.cutoff, name],
+            "p_value_of_change": p_value[result.cutoff, name],
         }
-        for one in tried
-        for name, fit in one.fits.items()
+        for result in tried
+        for name, fit in result.fits.items()
         for parameter, estimate, sd in zip(fit.model.names, fit.estimate, np.sqrt(np.diag(fit.covariance)), strict=True)
     }
     return _by(pd.DataFrame.from_dict(rows, orient="index"), "model", "cutoff", "parameter")
@@ -331,11 +331,11 @@ def _by(table: pd.DataFrame, *names: str) -> pd.DataFrame:
 def _warn_of_drift(parameters: pd.DataFrame) -> None:
     """Warn of models whose parameters move."""
     moved = parameters.loc[parameters["p_value_of_change"] < SIGNIFICANT, "p_value_of_change"]
-    for name, some in moved.groupby(level="model"):
-        days = ", ".join(str(day.date()) for day in some.index.get_level_values("cutoff").unique())
+    for name, p_values in moved.groupby(level="model"):
+        days = ", ".join(str(day.date()) for day in p_values.index.get_level_values("cutoff").unique())
         warnings.warn(
             f"{name}: the parameters at {days} differ from those of the cut-off before by more than chance explains "
-            f"(p = {some.min():.1g}): customers or seasons change, or the model does not fit. A forecast takes the "
+            f"(p = {p_values.min():.1g}): customers or seasons change, or the model does not fit. A forecast takes the "
             "last parameters to hold for good: look at .parameters, at cohorts, and at the rules of thumb",
             FitWarning,
             stacklevel=3,

@@ -199,19 +199,19 @@ def _by_id(name: str, values: pd.Series[Any], histories: Histories) -> Array:
 
 
 def _independence(spend: SpendFit, histories: Histories, worth: _Worth) -> Finding:
-    found = dependence(spend, histories)
-    if found is None:
+    relation = dependence(spend, histories)
+    if relation is None:
         return not_checked("independence", "too few customers with a known mean spend to compare classes of frequency")
-    change = worth.sales * (found.ratio - 1.0)
+    change = worth.sales * (relation.ratio - 1.0)
     effect, moved = float(change.sum()), 0.5 * float(np.abs(change).sum())
-    by_class = ", ".join(f"{mean:,.2f} ({name})" for name, mean in zip(found.classes, found.means, strict=True))
-    chance = f"more than chance (p = {found.p_value:.2g})" if found.p_value < SIGNIFICANT else "within chance"
+    by_class = ", ".join(f"{mean:,.2f} ({name})" for name, mean in zip(relation.classes, relation.means, strict=True))
+    chance = f"more than chance (p = {relation.p_value:.2g})" if relation.p_value < SIGNIFICANT else "within chance"
     sizes = (verdict_of(abs(worth.share(effect)), DEPENDENCE), verdict_of(worth.share(moved), MOVED))
     return Finding(
         "independence",
-        "fine" if found.p_value >= SIGNIFICANT else worst(sizes),
-        f"mean spend and frequency correlate with {found.pearson:.3f} ({found.without_one:.3f} without one "
-        f"customer, {found.spearman:.3f} by ranks). A population for each class of frequency spends {by_class} an "
+        "fine" if relation.p_value >= SIGNIFICANT else worst(sizes),
+        f"mean spend and frequency correlate with {relation.pearson:.3f} ({relation.without_one:.3f} without one "
+        f"customer, {relation.spearman:.3f} by ranks). A population for each class of frequency spends {by_class} an "
         f"order, {chance}; together they change the {worth.name} by {effect:+,.2f} ({worth.share(effect):+.1%}) and "
         f"move {moved:,.2f} ({worth.share(moved):.1%}) between customers",
         effect,
@@ -219,50 +219,50 @@ def _independence(spend: SpendFit, histories: Histories, worth: _Worth) -> Findi
         "rfm.with_attributes(clv.frequency_classes(rfm).to_frame()); "
         f'clv.{spend.model.public_name}().fit(rfm, method="nuts", by="frequency_class")',
         {
-            "pearson": found.pearson,
-            "without_one": found.without_one,
-            "spearman": found.spearman,
-            "p_value": found.p_value,
+            "pearson": relation.pearson,
+            "without_one": relation.without_one,
+            "spearman": relation.spearman,
+            "p_value": relation.p_value,
             "effect_share": worth.share(effect),
             "moved": moved,
             "moved_share": worth.share(moved),
         }
-        | {f"mean_{name}": float(mean) for name, mean in zip(found.classes, found.means, strict=True)},
+        | {f"mean_{name}": float(mean) for name, mean in zip(relation.classes, relation.means, strict=True)},
     )
 
 
 def _influence(worth: _Worth) -> Finding:
     descending = np.sort(worth.of)[::-1]
     few = min(FEW, len(descending))
-    held = float(descending[:few].sum())
+    top_worth = float(descending[:few].sum())
     half = int(np.searchsorted(np.cumsum(descending[descending > 0.0]), 0.5 * worth.total)) + 1
     return Finding(
         "influence",
-        verdict_of(worth.share(held), INFLUENCE),
-        f"{few} of {len(descending):,} customers hold {worth.share(held):.1%} of the {worth.name}, and {half:,} "
+        verdict_of(worth.share(top_worth), INFLUENCE),
+        f"{few} of {len(descending):,} customers hold {worth.share(top_worth):.1%} of the {worth.name}, and {half:,} "
         f"({half / len(descending):.1%}) hold half of it",
-        held,
+        top_worth,
         "look at the few one by one (a reseller, a company, a test account?), value them apart, and state the total "
         "with and without them: rfm.select(...)",
-        {"top_share": worth.share(held), "customers_of_half": float(half)},
+        {"top_share": worth.share(top_worth), "customers_of_half": float(half)},
     )
 
 
 def _one_time_buyers(transactions: TransactionFit, histories: Histories, worth: _Worth) -> Finding:
     once = histories.frequency == 0.0
-    name, held, nothing = transactions.model.name, float(worth.of[once].sum()), np.zeros(1)
+    name, amount, zero = transactions.model.name, float(worth.of[once].sum()), np.zeros(1)
     oldest = np.array([histories.T.max()])
-    certain = bool(transactions.model.p_alive(transactions.estimate, nothing, nothing, oldest)[0] == 1.0)
-    said = "holds them to be alive for sure, however long they have been silent" if certain else "lets them leave"
+    certain = bool(transactions.model.p_alive(transactions.estimate, zero, zero, oldest)[0] == 1.0)
+    assumption = "holds them to be alive for sure, however long they have been silent" if certain else "lets them leave"
     return Finding(
         "one-time buyers",
-        verdict_of(worth.share(held), ONCE) if certain else "fine",
-        f"{int(once.sum()):,} customers ({once.mean():.1%}) bought once only and hold {worth.share(held):.1%} of the "
-        f"{worth.name}; {name} {said}",
-        held,
+        verdict_of(worth.share(amount), ONCE) if certain else "fine",
+        f"{int(once.sum()):,} customers ({once.mean():.1%}) bought once only and hold {worth.share(amount):.1%} of the "
+        f"{worth.name}; {name} {assumption}",
+        amount,
         "compare with a model in which customers may leave after their first purchase: clv.MBGNBD().fit(rfm) or "
         "clv.ParetoNBD().fit(rfm); decide by probability_of_purchases rather than by probability_alive",
-        {"share": float(once.mean()), "worth_share": worth.share(held), "alive_for_sure": float(certain)},
+        {"share": float(once.mean()), "worth_share": worth.share(amount), "alive_for_sure": float(certain)},
     )
 
 

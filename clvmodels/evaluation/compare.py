@@ -37,7 +37,7 @@ def compare(
         The fits, of orders or of spend; or a mapping from names of your own.
     data
         The histories of the fits, for leave-one-out where a fit has draws; or a holdout that follows them, for its
-        scores too (of fits of orders).
+        scores too (of fits of transactions).
     spend
         A fit of spend to the same customers, for the scores in money.
 
@@ -48,7 +48,7 @@ def compare(
         at the point estimate; with `data`, of fits with draws, ``elpd_loo`` (greater is better) with its standard
         error, how far it lies ``behind`` the best, with the standard error of that difference over the same
         customers, and the largest ``pareto_k``, above 0.7 of which it is not to be relied upon; with a holdout, the
-        scores that `backtest` tells of.
+        scores that `backtest` explains.
 
     Raises
     ------
@@ -99,22 +99,22 @@ def compare(
 def _require_same_data(fits: Mapping[str, Fit], histories: Histories | None, *, holdout: bool) -> None:
     """Refuse to compare what cannot be compared. Given parameters were fitted to nothing that is known."""
     if len({isinstance(fit, SpendFit) for fit in fits.values()}) > 1:
-        raise FitError("fits of orders and fits of spend have no likelihood in common; compare them apart")
-    seen: dict[str, str] = {fit.fingerprint: name for name, fit in fits.items() if fit.fingerprint}
-    if not seen and not holdout:
+        raise FitError("fits of transactions and fits of spend have no likelihood in common; compare them apart")
+    by_fingerprint: dict[str, str] = {fit.fingerprint: name for name, fit in fits.items() if fit.fingerprint}
+    if not by_fingerprint and not holdout:
         raise FitError(
             f"the parameters of {', '.join(map(repr, fits))} were given and not fitted, so that there is no likelihood "
             "to compare; fit them, or give the holdout of rfm_train_test_split as data"
         )
-    if len(seen) > 1:
-        first, second = list(seen.values())[:2]
+    if len(by_fingerprint) > 1:
+        first, second = list(by_fingerprint.values())[:2]
         raise FitError(
             f"{first!r} and {second!r} were fitted to different histories: their likelihoods and scores cannot be "
             "compared; fit both to the same ones"
         )
-    if histories is None or not seen:
+    if histories is None or not by_fingerprint:
         return
-    fingerprint, name = next(iter(seen.items()))
+    fingerprint, name = next(iter(by_fingerprint.items()))
     if observe(fits[name].model, histories).fingerprint != fingerprint:
         raise FitError(
             f"{name!r} was fitted to other histories than the {len(histories):,} given; pass those of the fit, or the "
@@ -127,16 +127,16 @@ def _left_out(fits: Mapping[str, Fit], histories: Histories) -> dict[str, dict[s
     elpd = {name: fit.loo(histories) for name, fit in fits.items() if len(fit.draws) > 1}
     if not elpd:
         return {}
-    best = max(elpd.values(), key=lambda one: float(one.elpd))
+    best = max(elpd.values(), key=lambda loo: float(loo.elpd))
     return {
         name: {
-            "elpd_loo": float(one.elpd),
-            "elpd_se": float(one.se),
-            "behind": float(best.elpd - one.elpd),
-            "behind_se": _se(best.elpd_i - one.elpd_i),
-            "pareto_k": float(one.pareto_k.max()),
+            "elpd_loo": float(loo.elpd),
+            "elpd_se": float(loo.se),
+            "behind": float(best.elpd - loo.elpd),
+            "behind_se": _se(best.elpd_i - loo.elpd_i),
+            "pareto_k": float(loo.pareto_k.max()),
         }
-        for name, one in elpd.items()
+        for name, loo in elpd.items()
     }
 
 

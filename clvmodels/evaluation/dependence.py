@@ -70,7 +70,7 @@ class Dependence:
 
 
 def with_positive_spend(histories: Histories) -> NDArray[np.bool_]:
-    """Return which customers tell of their spend: a repeat purchase, and a mean value that is known and positive."""
+    """Return which customers have a known spend: a repeat purchase, and a mean value that is known and positive."""
     return np.asarray(positive_spend(histories.frequency, histories.monetary_value))
 
 
@@ -133,8 +133,8 @@ def dependence(spend: SpendFit, histories: Histories) -> Dependence | None:
         return None
     number = _class_of(x, starts)
     model = spend.model
-    one, classes = (_populations(spend, histories, of) for of in (np.zeros_like(number), number))
-    likelihoods = [_log_likelihood(model, theta[known], x[known], value[known]) for theta in (one, classes)]
+    pooled, classes = (_populations(spend, histories, of) for of in (np.zeros_like(number), number))
+    likelihoods = [_log_likelihood(model, theta[known], x[known], value[known]) for theta in (pooled, classes)]
     new = model.expected_spend(classes, np.zeros_like(x), value)
     return Dependence(
         pearson=_correlation(x[known], value[known]),
@@ -143,7 +143,7 @@ def dependence(spend: SpendFit, histories: Histories) -> Dependence | None:
         classes=tuple(_names(starts)),
         means=np.array([new[known & (number == k)].mean() for k in range(len(starts))]),
         p_value=float(stats.chi2.sf(2.0 * (likelihoods[1] - likelihoods[0]), len(starts) - 1)),
-        ratio=model.expected_spend(classes, x, value) / model.expected_spend(one, x, value),
+        ratio=model.expected_spend(classes, x, value) / model.expected_spend(pooled, x, value),
     )
 
 

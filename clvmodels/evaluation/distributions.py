@@ -85,13 +85,13 @@ def distributions(fit: TransactionFit, histories: Histories, t: Duration, observ
     """
     fit = thinned(fit, DRAWS)
     tally = _Tally.empty(len(histories))
-    rows, some, n = np.arange(len(histories)), histories, 0
+    rows, remaining, n = np.arange(len(histories)), histories, 0
     while len(rows):
-        probability = fit.probability_of_purchases(some, t, n)["mean"].to_numpy()
+        probability = fit.probability_of_purchases(remaining, t, n)["mean"].to_numpy()
         tally.add(rows, probability, n, observed[rows])
         going_on = (tally.cumulative[rows] < 1.0 - NEGLIGIBLE) | (observed[rows] > n)
         if going_on.sum() < len(rows) / 2:
-            rows, some = rows[going_on], some.select(going_on)
+            rows, remaining = rows[going_on], remaining.select(going_on)
         n += 1
     return Distributions(tally.log_score, tally.crps, tally.any_purchase, tally.low, tally.high, tally.within())
 

@@ -52,7 +52,7 @@ class Checks:
     Attributes
     ----------
     findings
-        One a check.
+        One per check.
     """
 
     findings: tuple[Finding, ...]
@@ -63,28 +63,30 @@ class Checks:
         import pandas as pd
 
         columns = ["verdict", "finding", "effect", "remedy"]
-        rows = [[getattr(one, name) for name in columns] for one in self.findings]
-        return pd.DataFrame(rows, index=pd.Index([one.check for one in self.findings], name="check"), columns=columns)
+        rows = [[getattr(finding, name) for name in columns] for finding in self.findings]
+        return pd.DataFrame(
+            rows, index=pd.Index([finding.check for finding in self.findings], name="check"), columns=columns
+        )
 
     @property
     def figures(self) -> pd.Series[float]:
         """The figures behind the findings, by check and name."""
         import pandas as pd
 
-        figures = {(one.check, name): value for one in self.findings for name, value in one.figures.items()}
+        figures = {(finding.check, name): value for finding in self.findings for name, value in finding.figures.items()}
         return pd.Series(figures, name="value", dtype=float).rename_axis(["check", "figure"])
 
     @property
     def verdict(self) -> Verdict:
         """The worst of all."""
-        return worst(one.verdict for one in self.findings)
+        return worst(finding.verdict for finding in self.findings)
 
     def __repr__(self) -> str:
         lines = []
-        for one in self.findings:
-            effect = "" if math.isnan(one.effect) else f" [{one.effect:,.2f}]"
-            lines.append(f"{one.verdict:<8} {one.check}{effect}")
-            texts = [one.finding, *([f"-> {one.remedy}"] if one.verdict != "fine" else [])]
+        for finding in self.findings:
+            effect = "" if math.isnan(finding.effect) else f" [{finding.effect:,.2f}]"
+            lines.append(f"{finding.verdict:<8} {finding.check}{effect}")
+            texts = [finding.finding, *([f"-> {finding.remedy}"] if finding.verdict != "fine" else [])]
             lines += [
                 line
                 for text in texts
@@ -94,11 +96,11 @@ class Checks:
 
     def _repr_html_(self) -> str:
         rows = [
-            f"<tr><th style='text-align:left'>{escape(one.check, quote=False)}</th><td>{one.verdict}</td>"
-            f"<td>{'' if math.isnan(one.effect) else f'{one.effect:,.2f}'}</td>"
-            f"<td style='text-align:left'>{escape(one.finding, quote=False)}"
-            f"{'' if one.verdict == 'fine' else f'<br><em>{escape(one.remedy, quote=False)}</em>'}</td></tr>"
-            for one in self.findings
+            f"<tr><th style='text-align:left'>{escape(finding.check, quote=False)}</th><td>{finding.verdict}</td>"
+            f"<td>{'' if math.isnan(finding.effect) else f'{finding.effect:,.2f}'}</td>"
+            f"<td style='text-align:left'>{escape(finding.finding, quote=False)}"
+            f"{'' if finding.verdict == 'fine' else f'<br><em>{escape(finding.remedy, quote=False)}</em>'}</td></tr>"
+            for finding in self.findings
         ]
         head = "".join(f"<th>{name}</th>" for name in ("check", "verdict", "effect", "finding, <em>remedy</em>"))
         return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"

@@ -45,7 +45,7 @@ class Forecast:
 
 
 def of_fit(transactions: TransactionFit, spend: SpendFit | None, holdout: Holdout) -> Forecast:
-    """Return what fits foretell; they see the training histories alone."""
+    """Return what fits predict; they see the training histories alone."""
     histories, t = holdout.histories, holdout.duration
     purchases = transactions.expected_purchases(histories, t)["mean"].to_numpy()
     revenue = np.full(len(holdout), np.nan)
@@ -70,7 +70,7 @@ def naive_forecasts(holdout: Holdout, last_period: Array) -> dict[str, Forecast]
     ``history rate``: customers go on at the rate of repeat purchases that they have had, x / T. ``last period``: they
     do again what they did in the last window. ``zero``: nobody buys again. Each order has the mean value of the
     customer's orders so far, the first one included; of all customers' orders, where none of theirs has a known value.
-    ``past spend`` ranks customers by the sum of their orders so far, as many lists of key customers do, and foretells
+    ``past spend`` ranks customers by the sum of their orders so far, as many lists of key customers do, and predicts
     no number; it is one ranking for purchases and for revenue.
     """
     histories = holdout.histories
@@ -78,10 +78,10 @@ def naive_forecasts(holdout: Holdout, last_period: Array) -> dict[str, Forecast]
     rate = np.divide(x, T, out=np.zeros(len(x)), where=T > 0)
     total, mean = _past(holdout)
     predicted = {"history rate": rate * holdout.duration, "last period": last_period, "zero": np.zeros(len(x))}
-    nothing = np.full(len(x), np.nan)
-    by_name = {name: _at_mean_value(some, mean) for name, some in predicted.items()}
+    unknown = np.full(len(x), np.nan)
+    by_name = {name: _at_mean_value(purchases, mean) for name, purchases in predicted.items()}
     spent = _first(total, x + 1.0)
-    by_name["past spend"] = Forecast(nothing, nothing, spent, spent)
+    by_name["past spend"] = Forecast(unknown, unknown, spent, spent)
     return {name: by_name[name] for name in NAIVE}
 
 
@@ -98,8 +98,8 @@ def _past(holdout: Holdout) -> tuple[Array, Array]:
     values = np.stack([first, histories.monetary_value])
     orders = np.where(np.isnan(values), 0.0, [np.ones(len(histories)), histories.frequency])
     if not orders.any():
-        nothing = np.full(len(histories), np.nan)
-        return nothing, nothing
+        unknown = np.full(len(histories), np.nan)
+        return unknown, unknown
     total, known = np.nansum(values * orders, axis=0), orders.sum(axis=0)
     usual = np.full(len(total), total.sum() / known.sum())
     return total, np.divide(total, known, out=usual, where=known > 0)

@@ -85,7 +85,7 @@ def _top_20_revenue(forecast: Forecast, holdout: Holdout) -> float:
 def _gini(forecast: Forecast, holdout: Holdout) -> float:
     """Return the area between the curve of gains and the diagonal, relative to that of perfect foresight."""
     actual = holdout.frequency
-    if np.ptp(actual) == 0.0:  # nobody can be told from anybody
+    if np.ptp(actual) == 0.0:  # no customer can be ranked above another
         return np.nan
     return gini(forecast.purchases_ranking, actual) / gini(actual, actual)
 
@@ -109,12 +109,12 @@ SCORES: Final[dict[str, Score]] = {
     "predicted_over_actual": _ratio(lambda forecast: forecast.purchases, lambda holdout: holdout.frequency),
     "mae": _error(1.0),
     "rmse": _error(2.0),
-    "log_score": _of_distributions(lambda said, _: said.log_score),
+    "log_score": _of_distributions(lambda predictive, _: predictive.log_score),
     "crps": _crps,
-    "brier": _of_distributions(lambda said, y: (said.any_purchase - (y > 0)) ** 2),
+    "brier": _of_distributions(lambda predictive, y: (predictive.any_purchase - (y > 0)) ** 2),
     "calibration_error": _calibration_error,
-    "coverage": _of_distributions(lambda said, y: ((said.low <= y) & (y <= said.high)).astype(float)),
-    "coverage_stated": _of_distributions(lambda said, _: said.within),
+    "coverage": _of_distributions(lambda predictive, y: ((predictive.low <= y) & (y <= predictive.high)).astype(float)),
+    "coverage_stated": _of_distributions(lambda predictive, _: predictive.within),
     "top_decile_lift": _top_decile_lift,
     "gini": _gini,
     "revenue": lambda _, holdout: float(_revenue(holdout).sum()),

@@ -160,7 +160,7 @@ def track(
     Notes
     -----
     What is expected is expected of customers just acquired, from their first purchase on, in the holdout too;
-    `backtest` and ``expected_purchases`` foretell the holdout from what each customer did in training: totals differ.
+    `backtest` and ``expected_purchases`` predict the holdout from what each customer did in training: totals differ.
 
     Bands are 90 % intervals: what so many independent customers do by chance, and what the draws of the parameters, if
     a fit has any, leave open. The parameters were chosen to suit the training window: there the actual series keeps
@@ -295,9 +295,9 @@ def _moments(model: TransactionModel, parameters: Parameters, series: Series) ->
     cumulative, squares, squares_until = np.zeros(shape), np.zeros(shape[0]), np.zeros(shape[0])
     at_a_time = max(NUMBERS_AT_A_TIME // life.points, 1)
     for groups in blocks(len(draws), max(at_a_time // parameters.number, 1)):
-        for some in blocks(parameters.number, at_a_time):
-            sums = life.sums(model, draws[groups, some], groups)
-            cumulative[:, some] += sums[0]
+        for block in blocks(parameters.number, at_a_time):
+            sums = life.sums(model, draws[groups, block], groups)
+            cumulative[:, block] += sums[0]
             squares += sums[1].sum(axis=1) / parameters.number
             squares_until += sums[2].sum(axis=1) / parameters.number
     pairs, pairs_until = _factorial_moments(model, parameters, series)
@@ -346,8 +346,8 @@ class _Life:
             known = values[:, max(k - 1, 0) : max(oldest - 1, 0)]
             before[:, now.shape[1] - known.shape[1] :] = known
             weights = self.weights[groups, max(-k, 0) :]
-            for out, some in zip(result[:, row], (now, (now - before) ** 2, now**2), strict=True):
-                out[:] = np.einsum("gcj,gcjd->d", weights, some)
+            for out, moment in zip(result[:, row], (now, (now - before) ** 2, now**2), strict=True):
+                out[:] = np.einsum("gcj,gcjd->d", weights, moment)
         return result
 
 

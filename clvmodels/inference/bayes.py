@@ -58,7 +58,7 @@ class Drawn:
     segment_theta
         Shape (segment, chain, draw, parameters).
     stats
-        What the sampler says of each draw, shape (chain, draw).
+        The sampler's statistics of each draw, shape (chain, draw).
     diagnostics
         How it went.
     """

@@ -44,10 +44,10 @@ def binning_error(model: Model, histories: Histories, theta: Array) -> float:
 
 
 def _effect_of_times(model: TransactionModel, observed: Observations, spread: Array, theta: Array) -> float:
-    some = np.any(spread != 0.0, axis=1)
-    if not some.any():
+    varying = np.any(spread != 0.0, axis=1)
+    if not varying.any():
         return 0.0
-    x, t_x, T = (column[some] for column in observed.columns)
+    x, t_x, T = (column[varying] for column in observed.columns)
     bought = x > 0
     by_recency, by_age = _steps(model, observed.time, theta, x, t_x), _steps(model, observed.time, theta, x, T)
     t_x = np.where(bought, np.maximum(t_x, by_recency), t_x)
@@ -64,7 +64,7 @@ def _effect_of_times(model: TransactionModel, observed: Observations, spread: Ar
             (at(0, 1) - 2.0 * centre + at(0, -1)) / by_age**2,
         ]
     )
-    return 0.5 * dot(observed.weight[some], (second * spread[some]).sum(axis=1))
+    return 0.5 * dot(observed.weight[varying], (second * spread[varying]).sum(axis=1))
 
 
 def _steps(model: TransactionModel, mean_age: float, theta: Array, x: Array, time: Array) -> Array:
@@ -77,12 +77,12 @@ def _steps(model: TransactionModel, mean_age: float, theta: Array, x: Array, tim
 
 
 def _effect_of_spend(model: Model, observed: Observations, spread: Array, theta: Array) -> float:
-    some = spread != 0.0
-    if not some.any():
+    varying = spread != 0.0
+    if not varying.any():
         return 0.0
-    x, spend = (column[some] for column in observed.columns)
+    x, spend = (column[varying] for column in observed.columns)
     below, centre, above = (model.history_terms(theta, x, spend * np.exp(step * STEP))[0] for step in (-1.0, 0.0, 1.0))
-    return 0.5 * dot(observed.weight[some], (below - 2.0 * centre + above) / STEP**2 * spread[some])
+    return 0.5 * dot(observed.weight[varying], (below - 2.0 * centre + above) / STEP**2 * spread[varying])
 
 
 def refine(histories: Histories, effect: float) -> Histories | None:

@@ -23,7 +23,7 @@ __all__ = ["BlockDraws", "Reducer", "Rows", "order_answers", "over_blocks", "sim
 
 Rows = NDArray[np.int64] | slice
 Reducer = Callable[[Rows, Array], Array | None]
-"""``(rows, values)``: told the values of some rows, shape (rows, draws), which it may overwrite."""
+"""``(rows, values)``: takes the values of some rows, shape (rows, draws), which it may overwrite."""
 
 NUMBERS_PER_BLOCK: Final = 1 << 16
 """Rows times draws evaluated at a time by each thread."""
@@ -118,7 +118,7 @@ def over_blocks[R](
     memory: float,
     width: int | None = None,
 ) -> list[R]:
-    """Tell ``use`` of all rows in blocks, in threads, and return what it returns.
+    """Call ``use`` for all rows in blocks, in threads, and return its results.
 
     Parameters
     ----------
@@ -129,7 +129,7 @@ def over_blocks[R](
     given
         What has to be known of customers who are alive; None if nothing.
     use
-        ``(rows, alive, future)``: told of some rows P(alive), shape (rows, draws), and `given`, shape
+        ``(rows, alive, future)``: takes P(alive) of some rows, shape (rows, draws), and `given`, shape
         (rows, draws, outputs); an empty array if there is no `given`.
     memory
         Bytes that interpolants may take.
@@ -156,7 +156,7 @@ def over_blocks[R](
     for span in spans(curves, int(memory / (BYTES_PER_POINT * parameters.number))):
         of_span = None if group is None else group[span]
         prepared = interpolate_over_age(given, model, parameters.draws, counts[span], ages[span], of_span)
-        some = _Span(
+        part = _Span(
             model,
             parameters,
             prepared,
@@ -165,7 +165,7 @@ def over_blocks[R](
             pairs.order[ends[span.start] :],
             ends[span.start : span.stop + 1],
         )
-        results += map_blocks(lambda rows, some=some: some.tell(use, rows), some.rows, size)  # type: ignore[misc]
+        results += map_blocks(lambda rows, part=part: part.tell(use, rows), part.rows, size)  # type: ignore[misc]
     return results
 
 
@@ -203,7 +203,7 @@ class _Span:
         return int(self.ends[-1] - self.ends[0])
 
     def tell[R](self, use: Callable[[Rows, Array, Array], R], block: slice) -> R:
-        """Tell ``use`` of a block of rows."""
+        """Call ``use`` for a block of rows."""
         ends = self.ends - self.ends[0]
         low = int(np.searchsorted(ends, block.start, "right")) - 1
         high = int(np.searchsorted(ends, block.stop, "left"))

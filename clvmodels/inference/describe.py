@@ -42,11 +42,11 @@ def summary(fit: Fitted[Model]) -> pd.DataFrame:
 
 def median_lifetime(model: TransactionModel, theta: np.ndarray, unit: Unit) -> float:
     """Return the time, in `unit`, by which half of those just acquired have left; infinite beyond 1,000 years."""
-    nothing = np.zeros(1)
-    born = model.p_alive(theta, nothing, nothing, nothing)
+    zero = np.zeros(1)
+    p_alive_new = model.p_alive(theta, zero, zero, zero)
 
     def most_stay(t: float) -> bool:
-        return bool((born * survival(model, theta, nothing, nothing, t))[0] > 0.5)
+        return bool((p_alive_new * survival(model, theta, zero, zero, t))[0] > 0.5)
 
     low, high = 0.0, LONGEST_YEARS * DAYS["year"] / DAYS[unit]
     if not most_stay(low):
@@ -70,10 +70,10 @@ def in_words(fit: Fitted[Model]) -> str:
 def _orders(fit: Fitted[Model], model: TransactionModel) -> str:
     assert fit.unit is not None
     theta, unit = fit.estimate, fit.unit
-    nothing = np.zeros(1)
+    zero = np.zeros(1)
     year = DAYS["year"] / DAYS[unit]
-    born = model.p_alive(theta, nothing, nothing, nothing)
-    first_year = float((born * model.expected_purchases(theta, nothing, nothing, np.asarray(year)))[0])
+    p_alive_new = model.p_alive(theta, zero, zero, zero)
+    first_year = float((p_alive_new * model.expected_purchases(theta, zero, zero, np.asarray(year)))[0])
     rate = float(model.mean_purchase_rate(theta))
     variety = model.to_quantities(fit.params, year).get("purchase_rate_cv")
     lifetime = median_lifetime(model, theta, unit)
@@ -99,8 +99,8 @@ def _own_words(fit: Fitted[Model]) -> Sequence[str]:
 
 
 def _spend(fit: Fitted[Model], model: SpendModel) -> str:
-    nothing = np.zeros(1)
-    mean = float(model.expected_spend(fit.estimate, nothing, nothing)[0])
+    zero = np.zeros(1)
+    mean = float(model.expected_spend(fit.estimate, zero, zero)[0])
     return "\n".join(
         [
             f"{model.name}: {fit.diagnostics.message}",

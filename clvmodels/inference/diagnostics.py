@@ -39,7 +39,7 @@ class Diagnostics:
         How often the likelihood of all customers was computed.
     r_hat, ess
         Of draws from chains: the largest R-hat, and the smallest effective sample size, of any parameter; None where
-        one chain, or fewer than four draws of each, do not tell.
+        one chain, or fewer than four draws of each, do not suffice.
     divergences
         Number of draws at which the sampler's steps went astray.
     pareto_k
@@ -97,7 +97,7 @@ def _limit_in_words(model: Model, psi: Array, runaways: list[str]) -> str:
         names = {name for sums in limit.beyond for name in sums}
         if (
             limit.holds(named, far=BOUNDARY_LOG_PARAMETER) and not names <= explained
-        ):  # of nobody who leaves, chances need not be told apart
+        ):  # if nobody leaves, chances need not be distinguished
             meanings[limit.meaning] = None
             explained |= names
     return f"{', and '.join(meanings) or 'the likelihood is highest at the edge of the model'} ({directions})"
@@ -124,9 +124,9 @@ def diagnose_chains(u: Array, divergences: int) -> Diagnostics:
 
     by_variable = np.moveaxis(u, -1, 0)
     with np.errstate(divide="ignore", invalid="ignore"):  # what stands still has no R-hat
-        r_hat = _known(np.max([array_stats.rhat(one) for one in by_variable]))
+        r_hat = _known(np.max([array_stats.rhat(draws) for draws in by_variable]))
     kinds: tuple[dict[str, Any], ...] = ({"method": "bulk"}, {"method": "tail", "prob": (0.05, 0.95)})
-    ess = _known(np.min([array_stats.ess(one, **kind) for one in by_variable for kind in kinds]))
+    ess = _known(np.min([array_stats.ess(draws, **kind) for draws in by_variable for kind in kinds]))
     agreement = "R-hat unknown" if r_hat is None else f"R-hat at most {r_hat:.3f}"
     number = "an unknown number of" if ess is None else f"at least {ess:,.0f}"
     figures = f"{agreement}, {number} effective draws, {divergences} divergences"
@@ -147,7 +147,7 @@ def diagnose_chains(u: Array, divergences: int) -> Diagnostics:
 
 
 def _known(figure: Any) -> float | None:  # noqa: ANN401 - a scalar of NumPy
-    """Return a figure, or None for NaN, by which ArviZ says that the draws do not tell."""
+    """Return a figure, or None for NaN, which ArviZ returns where the draws do not suffice."""
     return None if np.isnan(figure) else float(figure)
 
 

@@ -62,7 +62,7 @@ class Fit:
     priors
         What was believed before, as plain data; empty for maximum likelihood.
     stats
-        What the sampler says of each draw, arrays of shape (chain, draw) by name.
+        The sampler's statistics of each draw, arrays of shape (chain, draw) by name.
     by
         Name of the attribute whose values are segments with parameters of their own; None if all customers have the
         same, and then the next two are empty. `theta` and `estimate` are then those of the population of segments.

@@ -37,7 +37,7 @@ def customers_with(
     """
     import pandas as pd
 
-    x, t_x, ages = np.broadcast_arrays(*(np.asarray(one, dtype=float) for one in (frequency, recency, T)))
+    x, t_x, ages = np.broadcast_arrays(*(np.asarray(column, dtype=float) for column in (frequency, recency, T)))
     ids = pd.RangeIndex(len(x))
     described = pd.DataFrame(index=ids) if attributes is None else attributes.set_axis(ids)
     statistics = {"x": x, "t_x": t_x, "T": ages, "mean": np.full(len(x), np.nan)}

@@ -96,7 +96,7 @@ class LogLikelihood(Op):
 
     def make_node(self, *inputs: Any) -> Apply[Any]:
         """Return the node of the graph."""
-        return Apply(self, [pt.as_tensor_variable(one) for one in inputs], [pt.dscalar(), pt.dmatrix()])
+        return Apply(self, [pt.as_tensor_variable(value) for value in inputs], [pt.dscalar(), pt.dmatrix()])
 
     def perform(self, node: Apply[Any], inputs: Sequence[Any], output_storage: list[list[Any]]) -> None:  # noqa: ARG002
         """Compute it outside of compiled graphs."""
@@ -115,8 +115,8 @@ class LogLikelihood(Op):
 def summed(model: Model) -> Callable[..., tuple[Array, Array]]:
     """Return a compiled function that sums a model's log-likelihood over the groups.
 
-    Where the sum, or its gradient, is not finite, it says minus infinity and no slope: a sampler turns back there, and
-    chain rules, which multiply by zero, stay clear of NaN.
+    Where the sum, or its gradient, is not finite, it returns minus infinity and no slope: a sampler turns back there,
+    and chain rules, which multiply by zero, stay clear of NaN.
     """
     if not _has_twins(model):
         return _summed_in_python(model)
@@ -126,8 +126,9 @@ def summed(model: Model) -> Callable[..., tuple[Array, Array]]:
     def log_likelihood(theta, counts, customers, columns, weight, count_starts, starts):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
         total, gradient = 0.0, np.zeros_like(theta)
         for group in range(len(theta)):
-            some, rows = slice(count_starts[group], count_starts[group + 1]), slice(starts[group], starts[group + 1])
-            value, slope = by_count(theta[group], customers[some], counts[some])
+            count_rows = slice(count_starts[group], count_starts[group + 1])
+            rows = slice(starts[group], starts[group + 1])
+            value, slope = by_count(theta[group], customers[count_rows], counts[count_rows])
             total += value
             gradient[group] += slope
             value, slope = by_history(theta[group], weight[rows], *take(columns, rows))
@@ -170,11 +171,11 @@ def _summed_in_python(model: Model) -> Callable[..., tuple[Array, Array]]:
         out = np.zeros((len(theta), theta.shape[1] + 1))
         parts = zip(theta, *map(pairwise, starts), out, strict=True)
         with np.errstate(all="ignore"):  # a sampler strays; what is not finite is refused
-            for point, some, rows, total in parts:
-                by_count = model.count_terms(point, counts[slice(*some)])
+            for point, count_rows, rows, total in parts:
+                by_count = model.count_terms(point, counts[slice(*count_rows)])
                 by_history = model.history_terms(point, *columns[:, slice(*rows)])
                 for mass, (value, gradient) in (
-                    (customers[slice(*some)], by_count),
+                    (customers[slice(*count_rows)], by_count),
                     (weight[slice(*rows)], by_history),
                 ):
                     total[0] += mass @ value

@@ -43,10 +43,10 @@ def _objective(model: Model, observations: Observations) -> Objective:
 
     def expansion(psi: Array) -> Expansion | None:
         growth = grown(psi)
-        found = observations.expansion(model, model.lower + growth)
-        if found is None:
+        in_theta = observations.expansion(model, model.lower + growth)
+        if in_theta is None:
             return None
-        value, gradient, by_theta = found
+        value, gradient, by_theta = in_theta
         gradient = gradient * growth
         return value, gradient, by_theta * np.outer(growth, growth) + np.diag(gradient)
 

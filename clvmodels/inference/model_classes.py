@@ -158,8 +158,10 @@ def _docstring(model: Model) -> str:
     kinds = {"none": "", "time": ", in the unit of time", "money": ", in the unit of money"}
     return _DOCSTRING.format(
         story=model.story.strip() or f"{model.name}.\n\nSource: {model.source}",
-        parameters="\n".join(_item(f"``{one.name}``{kinds[one.dimension]}") for one in model.parameters),
-        quantities="\n".join(_item(f"``{one.name}``: {one.meaning}") for one in model.quantities),
+        parameters="\n".join(
+            _item(f"``{parameter.name}``{kinds[parameter.dimension]}") for parameter in model.parameters
+        ),
+        quantities="\n".join(_item(f"``{quantity.name}``: {quantity.meaning}") for quantity in model.quantities),
         public_name=model.public_name,
         name=model.name,
         params=json.dumps({name: float(value) for name, value in model.example.items()}),

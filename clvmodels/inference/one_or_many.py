@@ -23,7 +23,7 @@ class _Modelled(Protocol):
     def model(self) -> Model: ...
 
 
-def named[F: _Modelled](some: OneOrMany[F]) -> dict[str, F]:
+def named[F: _Modelled](fits: OneOrMany[F]) -> dict[str, F]:
     """Return fits (or models to be fitted) by name: the user's, or that of the model.
 
     Raises
@@ -37,13 +37,13 @@ def named[F: _Modelled](some: OneOrMany[F]) -> dict[str, F]:
     >>> list(named([clv.BGNBD(), clv.ParetoNBD()]))
     ['BG/NBD', 'Pareto/NBD']
     """
-    if isinstance(some, Mapping):
-        pairs = list(some.items())
+    if isinstance(fits, Mapping):
+        pairs = list(fits.items())
     else:
-        several = cast("Sequence[F]", some if isinstance(some, list | tuple) else [some])
-        pairs = [(_name(one), one) for one in several]
-    for _, one in pairs:
-        _ = _name(one)
+        several = cast("Sequence[F]", fits if isinstance(fits, list | tuple) else [fits])
+        pairs = [(_name(fit), fit) for fit in several]
+    for _, fit in pairs:
+        _ = _name(fit)
     if not pairs or len({name for name, _ in pairs}) < len(pairs):
         raise FitError(
             f"names must differ and there must be one at least, got {[name for name, _ in pairs]}; give names of your "
@@ -93,8 +93,8 @@ def thinned[F: Fit](fit: F, most: int) -> F:
     return fit.thinned(max(len(fit.draws) // most, 1))
 
 
-def _name(one: object) -> str:
-    name = None if isinstance(one, type) else getattr(getattr(one, "model", None), "name", None)
+def _name(fit: object) -> str:
+    name = None if isinstance(fit, type) else getattr(getattr(fit, "model", None), "name", None)
     if not isinstance(name, str):
-        raise FitError(f"a fit is expected here, such as clv.BGNBD().fit(rfm), or several by name; got {abridged(one)}")
+        raise FitError(f"a fit is expected here, such as clv.BGNBD().fit(rfm), or several by name; got {abridged(fit)}")
     return name

@@ -50,10 +50,10 @@ def p_alive_path(fit: TransactionFit, occasions: pd.DataFrame, ahead: float) -> 
     ages, T = occasions["age"].to_numpy(), float(occasions["T"].iloc[0])
     x, t_x, u = _as_it_stood(ages, T)
     segment = None if fit.by is None else occasions[[fit.by]].iloc[np.zeros(len(u), np.int64)]
-    seen = fit.probability_alive(customers_with(x, t_x, u, fit.unit, segment))
+    observed = fit.probability_alive(customers_with(x, t_x, u, fit.unit, segment))
     last = customers_with(x[-1:], t_x[-1:], [T], fit.unit, None if segment is None else segment.iloc[:1])
     times = np.linspace(0.0, ahead, STEPS_AHEAD + 1) if ahead > 0.0 else np.empty(0)
-    table = pd.concat([seen, *(fit.probability_alive(last, after=float(t)) for t in times)], ignore_index=True)
+    table = pd.concat([observed, *(fit.probability_alive(last, after=float(t)) for t in times)], ignore_index=True)
     age = np.concatenate([u, T + times])
     columns = {
         "part": ["observed"] * len(u) + ["ahead"] * len(times),

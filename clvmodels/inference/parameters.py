@@ -65,10 +65,6 @@ class Parameters:
         which = number % self.number
         return self.draws[which] if self.group is None else self.draws[self.group[rows], which]
 
-    def of_rows(self, rows: Index | slice) -> Parameters:
-        """Return the parameters of a table of some of the rows."""
-        return self if self.group is None else Parameters(self.draws, self.estimate, self.group[rows])
-
     def of_draws(self, draws: Index) -> Parameters:
         """Return the parameters with some of the draws, by position."""
         return Parameters(self.draws[..., draws, :], self.estimate, self.group)

@@ -31,7 +31,7 @@ __all__ = ["loo", "to_datatree"]
 
 NUMBERS_PER_BLOCK: Final = 1 << 20
 LEAST_DRAWS: Final = 25
-"""Whose largest fifth, five of them, tells of the tail of the weights."""
+"""Their largest fifth, five of them, shows the tail of the weights."""
 PRIOR_DRAWS: Final = 500
 GIGABYTE: Final = 1e9
 
@@ -54,9 +54,9 @@ def _distinct(fit: Fitted[Model], histories: Histories) -> tuple[Histories, Dist
     rows = [np.ascontiguousarray(column) for column in distinct.rows.T]
     of_rows = parameters.of_groups(np.array(rows[len(columns) :]))
 
-    def block(some: slice) -> Array:
-        there = (column[some, None] for column in rows[: len(columns)])
-        return np.asarray(fit.model.log_likelihood(of_rows.theta(some), *there))
+    def block(chunk: slice) -> Array:
+        there = (column[chunk, None] for column in rows[: len(columns)])
+        return np.asarray(fit.model.log_likelihood(of_rows.theta(chunk), *there))
 
     at_a_time = max(NUMBERS_PER_BLOCK // parameters.number, 1)
     return usable, distinct, np.concatenate(map_blocks(block, len(distinct.rows), at_a_time))
@@ -73,11 +73,11 @@ def loo(fit: Fitted[Model], histories: Histories) -> ELPDData:
             '"laplace", which draw 1,000 and more unless told otherwise'
         )
     efficiency = _relative_efficiency(fit)
-    some, distinct, pointwise = _distinct(fit, histories)
+    usable, distinct, pointwise = _distinct(fit, histories)
     three = np.array([_left_out(values, efficiency) for values in pointwise])
     elpd, pareto_k, effective = three[distinct.index].T
     good = min(1.0 - 1.0 / np.log10(len(fit.draws)), 0.7)
-    coords = {"customer_id": some.customer_id.to_numpy()}
+    coords = {"customer_id": usable.customer_id.to_numpy()}
     return ELPDDataLOO(
         elpd=float(elpd.sum()),
         se=float(np.sqrt(len(elpd) * elpd.var(ddof=1))),
@@ -124,12 +124,12 @@ def to_datatree(fit: Fitted[Model], histories: Histories, memory_gb: float) -> x
     import arviz_base
 
     memory_gb = require_memory(memory_gb, FitError) / GIGABYTE
-    some, columns = _usable(fit, histories)
+    usable, columns = _usable(fit, histories)
     chains, draws = fit.theta.shape[:2]
-    size = 8.0 * chains * draws * len(some) / GIGABYTE
+    size = 8.0 * chains * draws * len(usable) / GIGABYTE
     if size > memory_gb:
         raise FitError(
-            f"the pointwise log-likelihood of {len(some):,} customers under {chains * draws:,} draws takes "
+            f"the pointwise log-likelihood of {len(usable):,} customers under {chains * draws:,} draws takes "
             f"{size:.1f} GB, more than memory_gb={memory_gb:g}; select customers, or use fit.loo(rfm), which "
             "az.compare takes as well"
         )
@@ -145,7 +145,7 @@ def to_datatree(fit: Fitted[Model], histories: Histories, memory_gb: float) -> x
     }
     dims = {name: ["customer_id"] for name in (*names, "history")}
     dims |= {f"{name}_of_segment": ["segment"] for name in fit.model.names}
-    coords: dict[str, Any] = {"customer_id": some.customer_id.to_numpy(), "segment": list(fit.segments)}
+    coords: dict[str, Any] = {"customer_id": usable.customer_id.to_numpy(), "segment": list(fit.segments)}
     return arviz_base.from_dict({name: group for name, group in groups.items() if group}, coords=coords, dims=dims)
 
 

@@ -69,7 +69,7 @@ def _params(model: Model, priors: Priors, year: float, *, pooled: bool) -> dict[
     if pooled:
         for name, value in model.from_quantities(variables, year).items():
             pm.Deterministic(f"population_{name}", value)
-        variables = {one.name: _by_segment(one, variables[one.name]) for one in model.quantities}
+        variables = {quantity.name: _by_segment(quantity, variables[quantity.name]) for quantity in model.quantities}
     params = model.from_quantities(variables, year)
     dims = "segment" if pooled else None
     return {name: pm.Deterministic(name, params[name], dims=dims) for name in model.names}
@@ -147,7 +147,10 @@ class Target:
         if key not in _COMPILED:
             graphs, joined = join_nonshared_inputs(self._initial_point, outputs(), self.built.continuous_value_vars)
             function = compile_graph([joined], graphs, mode="NUMBA", on_unused_input="ignore")
-            shared = {one.name: None if one.name in histories else one.get_value() for one in function.get_shared()}
+            shared = {
+                variable.name: None if variable.name in histories else variable.get_value()
+                for variable in function.get_shared()
+            }
             _COMPILED[key] = function.vm.jit_fn, shared
         function, data = _COMPILED[key]
         return function, [histories.get(name, value) for name, value in data.items()]

@@ -276,8 +276,8 @@ def _summarised(answers: BlockDraws) -> Array:
 def _drawn(answers: BlockDraws) -> Array:
     values = np.empty((answers.rows, answers.draws))
 
-    def use(rows: Rows, some: Array) -> None:
-        values[rows] = some
+    def use(rows: Rows, block: Array) -> None:
+        values[rows] = block
 
     answers.blocks(use)
     return values if answers.index is None else take(values, answers.index())
@@ -288,5 +288,5 @@ def _total(answers: BlockDraws) -> Array:
         weight = np.ones(len(values)) if answers.weight is None else answers.weight[rows]
         return np.asarray(np.einsum("i,ij->j", weight, values))
 
-    sums = [some for some in answers.blocks(use) if some is not None]
+    sums = [part for part in answers.blocks(use) if part is not None]
     return np.asarray(np.sum([np.zeros(answers.draws), *sums], axis=0))

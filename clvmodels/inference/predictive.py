@@ -120,11 +120,11 @@ def _replicated(
     """Simulate customers under each draw of their parameters."""
     generator = np.random.default_rng(seed)
     rows = _represented(histories.T)
-    ages, nothing = histories.T[rows], np.zeros(min(len(histories), MOST_CUSTOMERS))
+    ages, zeros = histories.T[rows], np.zeros(min(len(histories), MOST_CUSTOMERS))
     shares = np.empty((parameters.number, most + 1))
     for k in range(parameters.number):
         with np.errstate(over="ignore"):  # under a wide prior somebody leaves after more purchases than a double holds
-            counts = future_counts(model, parameters.draw(k, rows), nothing, nothing, nothing, ages, generator)
+            counts = future_counts(model, parameters.draw(k, rows), zeros, zeros, zeros, ages, generator)
         shares[k] = _shares(counts, most)
     return Replicated(shares)
 

@@ -40,7 +40,7 @@ Priors = Mapping[str, "VariableFactory | Mapping[str, object]"]
 
 def default_priors(model: Model) -> dict[str, dict[str, object]]:
     """Return the weakly informative default priors of a model as plain data."""
-    return {one.name: {"dist": one.prior[0], **one.prior[1]} for one in model.quantities}
+    return {quantity.name: {"dist": quantity.prior[0], **quantity.prior[1]} for quantity in model.quantities}
 
 
 def check_priors(model: Model, priors: Priors | None) -> Priors:
@@ -179,7 +179,7 @@ def draw_priors(model: Model, priors: Priors, year: float, *, draws: int, seed: 
             raise FitError(
                 f"the prior of {names} cannot be drawn from ({error}); state one that sums to one, such as {EXAMPLE}"
             ) from error
-    values = {name: np.asarray(one) for name, one in zip(variables, drawn, strict=True)}
+    values = {name: np.asarray(sample) for name, sample in zip(variables, drawn, strict=True)}
     return values if set(values) == set(model.names) else values | model.from_quantities(values, year)
 
 
@@ -206,7 +206,7 @@ def _arguments(prior: Mapping[str, object]) -> dict[str, Any]:
 
 
 def _content(prior: VariableFactory | Mapping[str, object]) -> Mapping[str, object] | None:
-    """Return what a prior consists of, or None for an object that does not tell, or tells more than plain data can."""
+    """Return what a prior consists of, or None for an object that does not say, or says more than plain data can."""
     if isinstance(prior, Mapping):
         return prior
     to_dict = getattr(prior, "to_dict", None)
@@ -217,11 +217,11 @@ def _content(prior: VariableFactory | Mapping[str, object]) -> Mapping[str, obje
 def _are_distributions(content: Mapping[str, Any]) -> bool:
     """Whether a prior and those of its parameters are distributions with parameters and nothing else."""
     nested = [value for value in content.get("kwargs", {}).values() if isinstance(value, Mapping)]
-    return set(content) <= {"dist", "kwargs"} and all(_are_distributions(one) for one in nested)
+    return set(content) <= {"dist", "kwargs"} and all(_are_distributions(prior) for prior in nested)
 
 
 def is_plain(prior: VariableFactory | Mapping[str, object]) -> bool:
-    """Whether `in_plain_data` says all there is to say of a prior."""
+    """Whether `in_plain_data` keeps everything about a prior."""
     try:
         return json.dumps(_content(prior)) != "null"
     except (TypeError, ValueError):

@@ -76,7 +76,7 @@ class Fitted[M: Model](Protocol):
 
     @property
     def stats(self) -> Mapping[str, Array]:
-        """What the sampler says of each draw."""
+        """The sampler's statistics of each draw."""
 
     @property
     def by(self) -> str | None:

@@ -58,7 +58,7 @@ class Mode:
 
 @dataclass(frozen=True)
 class PosteriorDraws:
-    """Draws of u, shape (chain, draw, size), and what the sampler says of them, arrays (chain, draw) by name."""
+    """Draws of u, shape (chain, draw, size), and the sampler's statistics of them, arrays (chain, draw) by name."""
 
     u: Array
     stats: Mapping[str, Array] = field(default_factory=dict)
@@ -191,7 +191,7 @@ def laplace(log_density: Callable[[Array], float], centre: Mode, *, draws: int, 
     z /= np.sqrt(generator.chisquare(DEGREES_OF_FREEDOM, (proposals, 1)) / DEGREES_OF_FREEDOM)
     u = centre.u + z @ centre.factor.T
     with np.errstate(all="ignore"):  # far out a term may overflow; what is not finite has no weight
-        values = np.array([log_density(one) for one in u])
+        values = np.array([log_density(point) for point in u])
     log_proposal = -0.5 * (DEGREES_OF_FREEDOM + size) * np.log1p(np.sum(z**2, axis=1) / DEGREES_OF_FREEDOM)
     log_ratio = np.where(np.isfinite(values), values - centre.log_density - log_proposal, LEAST_LOG)
     log_weight, pareto_k = array_stats.psislw(-log_ratio)  # it is written for likelihoods, whose inverses are weights

@@ -122,8 +122,8 @@ class Shrunk:
         if not (self.sd.any() or self.common_sd.any()):
             return np.tile(self.mean, (size, 1))
         if self.pooled:
-            one = self._family.draw(generator, np.full((size, 1), events.sum()), np.full((size, 1), exposure.sum()))
-            return np.repeat(one, len(events), axis=1)
+            rate = self._family.draw(generator, np.full((size, 1), events.sum()), np.full((size, 1), exposure.sum()))
+            return np.repeat(rate, len(events), axis=1)
         psi = self._psi + generator.standard_normal((size, 2)) @ self._root.T
         return self._family.draw(generator, *self._family.posterior(psi[:, None, :], events, exposure))
 

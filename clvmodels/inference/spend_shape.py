@@ -117,4 +117,4 @@ def usual_frequencies(x: Array) -> tuple[int, ...]:
     >>> usual_frequencies(np.array([1.0, 3.0, 12.0]))
     (1, 2, 5, 10)
     """
-    return tuple(one for one in USUAL if one <= x.max())
+    return tuple(number for number in USUAL if number <= x.max())

@@ -29,7 +29,7 @@ INFINITE: Final = {"Infinity": math.inf, "-Infinity": -math.inf}
 
 
 class Content(TypedDict):
-    """What a file says of a fit, checked: the fields of `Fit`."""
+    """The content of a file, checked: the fields of `Fit`."""
 
     model: Model
     theta: Array
@@ -77,9 +77,9 @@ def save(fit: Fitted[Model], path: str | PathLike[str]) -> None:
 def _in_json(value: Any) -> Any:  # noqa: ANN401 - whatever JSON holds
     """Return the same with null for NaN and words for infinity."""
     if isinstance(value, Mapping):
-        return {name: _in_json(one) for name, one in value.items()}
+        return {name: _in_json(item) for name, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_in_json(one) for one in value]
+        return [_in_json(item) for item in value]
     if not isinstance(value, float) or math.isfinite(value):
         return value
     return None if math.isnan(value) else next(word for word, infinity in INFINITE.items() if infinity == value)
@@ -88,9 +88,9 @@ def _in_json(value: Any) -> Any:  # noqa: ANN401 - whatever JSON holds
 def _from_json(value: Any) -> Any:  # noqa: ANN401 - as above
     """Return the same with infinity for its words; what null means depends on the place."""
     if isinstance(value, dict):
-        return {name: _from_json(one) for name, one in value.items()}
+        return {name: _from_json(item) for name, item in value.items()}
     if isinstance(value, list):
-        return [_from_json(one) for one in value]
+        return [_from_json(item) for item in value]
     return INFINITE.get(value, value) if isinstance(value, str) else value
 
 
@@ -157,7 +157,11 @@ def _require_words(content: dict[str, Any]) -> None:
         ("method", f"one of {', '.join(methods)}", content["method"] in methods),
         ("customers", "a number of customers", _is_whole(content["customers"]) and content["customers"] >= 0),
         ("fingerprint", "text", isinstance(content["fingerprint"], str)),
-        ("segments", "a list of names", isinstance(segments, list) and all(isinstance(one, str) for one in segments)),
+        (
+            "segments",
+            "a list of names",
+            isinstance(segments, list) and all(isinstance(segment, str) for segment in segments),
+        ),
         ("by", "the name of an attribute where there are segments", isinstance(by, str) if segments else by is None),
     ):
         if not good:
@@ -173,7 +177,7 @@ def _numbers(values: object, name: str, shape: tuple[int, ...] | None = None) ->
 
 
 def _parameters(model: Model, content: dict[str, Any], name: str, *, axes: int) -> Array:
-    """Return parameters, in the last of some axes; raise ValueError unless they are some, and in their range."""
+    """Return parameters, in the last of some axes; raise ValueError unless there are some, in their range."""
     theta = _numbers(content[name], name)
     if theta.ndim != axes or theta.shape[-1] != len(model.names) or not theta.size:
         raise ValueError(f"{name} has {axes} axes, the last of {len(model.names)} parameters, got {theta.shape}")
@@ -188,20 +192,20 @@ def _segment_theta(model: Model, content: dict[str, Any], theta: Array) -> Array
     segments = content["segments"]
     if not segments and content["segment_theta"] == []:
         return np.empty((0, 0, 0, 0))
-    found = _parameters(model, content, "segment_theta", axes=4)
-    if found.shape != (len(segments), *theta.shape):
-        raise ValueError(f"segment_theta has the shape {(len(segments), *theta.shape)}, got {found.shape}")
-    return found
+    segment_theta = _parameters(model, content, "segment_theta", axes=4)
+    if segment_theta.shape != (len(segments), *theta.shape):
+        raise ValueError(f"segment_theta has the shape {(len(segments), *theta.shape)}, got {segment_theta.shape}")
+    return segment_theta
 
 
 def _stat(values: object, name: str, shape: tuple[int, ...]) -> Array:
-    """Return what the sampler says of each draw: true or false, whole numbers, or numbers."""
+    """Return a statistic of the sampler by draw: true or false, whole numbers, or numbers."""
     array = np.array(_from_json(values))
     return array if array.shape == shape and array.dtype.kind in "biu" else _numbers(values, name, shape)
 
 
 def _diagnostics(content: dict[str, Any]) -> Diagnostics:
-    found = Diagnostics(**_from_json(content))
-    if found.status not in get_args(Status) or not isinstance(found.message, str):
-        raise ValueError(f"diagnostics of status {found.status!r} with the message {found.message!r}")
-    return found
+    diagnostics = Diagnostics(**_from_json(content))
+    if diagnostics.status not in get_args(Status) or not isinstance(diagnostics.message, str):
+        raise ValueError(f"diagnostics of status {diagnostics.status!r} with the message {diagnostics.message!r}")
+    return diagnostics

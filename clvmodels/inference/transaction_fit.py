@@ -396,9 +396,9 @@ class TransactionFit(Fit, of=TransactionModel):
         >>> [round(transactions.probability_of_purchases_new("52 weeks", n), 3) for n in (0, 1, 2)]
         [0.538, 0.205, 0.091]
         """
-        question, nothing = estimands.probability_of_purchases(self.model, self.time(t), n), np.zeros(1)
+        question, zero = estimands.probability_of_purchases(self.model, self.time(t), n), np.zeros(1)
         alive = p_alive_new(self.model, self.draws)
-        future = alive if question.given is None else question.given(self.draws, nothing, nothing)
+        future = alive if question.given is None else question.given(self.draws, zero, zero)
         return float(question.answer(alive, future).mean())
 
     def simulate(self, customers: int, t: Duration, *, seed: int) -> Histories:
@@ -421,7 +421,7 @@ class TransactionFit(Fit, of=TransactionModel):
 
         Examples
         --------
-        The model says of its own customers how many are alive, and is right but for chance:
+        The model predicts how many of its own customers are alive, and is right but for chance:
 
         >>> rfm = transactions.simulate(5_000, "39 weeks", seed=1)
         >>> predicted, true = transactions.probability_alive(rfm)["mean"].mean(), rfm.attributes["alive"].mean()

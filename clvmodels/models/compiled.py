@@ -224,8 +224,8 @@ def _pareto_histories(theta: Array, weight: Array, x: Array, t_x: Array, T: Arra
     near / far; its share of the integrals.
     """
     r, alpha, s, beta = theta
-    one, other = (alpha, r, 1.0), (beta, s + 1.0, 0.0)
-    near, far = (other, one) if beta < alpha else (one, other)
+    purchase, dropout = (alpha, r, 1.0), (beta, s + 1.0, 0.0)
+    near, far = (dropout, purchase) if beta < alpha else (purchase, dropout)
     notes, panels, owner = np.empty((8, AT_A_TIME)), np.empty((10, AT_A_TIME)), np.empty(AT_A_TIME, np.int64)
     sums = np.zeros(5)
     for start in range(0, len(weight), AT_A_TIME):
@@ -289,7 +289,7 @@ def _end_of_fall(width: float, near_power: float, far_power: float, ratio: float
 
 @compiled()
 def _add_panels(number: int, panels: Array, owner: Index, notes: Array) -> None:
-    """Sum some panels, and add what they give to whose they are."""
+    """Sum the panels, and add each sum to the history that it belongs to."""
     panels[5:] = 0.0
     for j in range(len(NODES)):
         _add_node(NODES[j], WEIGHTS[j], number, panels)

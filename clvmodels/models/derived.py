@@ -86,7 +86,7 @@ def _time(model: TransactionModel, t: float) -> Array:
 
 
 def _few_draws_at_a_time(given: ConditionalOnAlive, numbers: int) -> ConditionalOnAlive:
-    """Return a function that asks `given`, which holds so many numbers a point and draw, for few draws at a time."""
+    """Return a function that calls `given`, which holds so many numbers a point and draw, for few draws at a time."""
 
     def in_parts(theta: Array, x: Array, T: Array) -> Array:
         draws, at_a_time = theta.shape[-2], max(NUMBERS_AT_A_TIME // max(len(x) * numbers, 1), 1)
@@ -138,9 +138,9 @@ def residuals(
         first = _fall_time(model, theta[run[:-1]], x[run[:-1]], youngest, time_scale(model, theta[run[:-1]])[:, None])
         level = np.repeat(grids.level(first.min(axis=1)), np.diff(run))
         result = np.empty((len(x), theta.shape[-2], 2 * len(weightings)))
-        for one in np.unique(level).tolist():
-            rows = np.flatnonzero(level == one)
-            result[rows] = _on_grid(model, theta[rows], x[rows], T[rows], *grids.at(one))
+        for number in np.unique(level).tolist():
+            rows = np.flatnonzero(level == number)
+            result[rows] = _on_grid(model, theta[rows], x[rows], T[rows], *grids.at(number))
         return result
 
     return _few_draws_at_a_time(on_grids, NUMBERS_OF_GRID)
@@ -201,7 +201,7 @@ def interpolate_over_age(
     T: Array,
     group: Index | None = None,
 ) -> AgeInterpolant:
-    """Return what `given` says at distinct pairs (x, T), sorted, ready to be evaluated.
+    """Return an interpolant of `given` for distinct pairs (x, T), which are sorted.
 
     Parameters
     ----------
@@ -222,12 +222,12 @@ def interpolate_over_age(
 
         return by_age(exactly, np.arange(len(x)), T, 1.0, draws.shape[-2])
     if group is None:
-        return by_age(lambda some, x, T: given(draws[some], x, T), x, T, float(time_scale(model, draws)), len(draws))
+        return by_age(lambda which, x, T: given(draws[which], x, T), x, T, float(time_scale(model, draws)), len(draws))
     run = np.concatenate(([True], (group[1:] != group[:-1]) | (x[1:] != x[:-1])))[: len(x)]
     of_run, x_of_run = group[run], x[run]
 
-    def at(some: Index, run: Index, T: Array) -> Array:
-        return given(draws[of_run[run][:, None], some], x_of_run[run], T)
+    def at(which: Index, run: Index, T: Array) -> Array:
+        return given(draws[of_run[run][:, None], which], x_of_run[run], T)
 
     return by_age(at, np.cumsum(run) - 1, T, time_scale(model, draws)[of_run], draws.shape[1])
 
@@ -236,11 +236,11 @@ def alive(model: TransactionModel, theta: Array, x: Array, t_x: Array, T: Array,
     """Return P(alive at T) of many histories in threads, shape of x; theta and group as of `residual`."""
     values = np.empty(len(x))
 
-    def some(rows: slice) -> None:
+    def fill(rows: slice) -> None:
         here = theta if group is None else theta[group[rows]]
         values[rows] = model.p_alive(here, x[rows], t_x[rows], T[rows])
 
-    map_blocks(some, len(x), ROWS_PER_BLOCK)
+    map_blocks(fill, len(x), ROWS_PER_BLOCK)
     return values
 
 
@@ -292,7 +292,7 @@ def residual(
 def _everywhere(
     given: ConditionalOnAlive, model: TransactionModel, theta: Array, x: Array, T: Array, group: Index | None
 ) -> Array:
-    """Return what `given` says of every customer under one theta, shape (n, outputs)."""
+    """Return `given` for every customer under one theta, shape (n, outputs)."""
     if len(x) == 0:
         return np.zeros((0, 1))
     groups = [] if group is None else [group.astype(float)]

@@ -52,7 +52,7 @@ LIMITS: Final = (
 )
 
 
-def from_quantities(quantities: Mapping[str, Any], year: float) -> dict[str, Any]:  # noqa: ARG001 - spend knows no time
+def from_quantities(quantities: Mapping[str, Any], year: float) -> dict[str, Any]:  # noqa: ARG001 - spend has no time
     """Return p, q, v; q > 1 as the spread is a share."""
     p, q = quantities["order_cv"] ** -2.0, 1.0 / quantities["spend_spread"]
     return {"p": p, "q": q, "v": quantities["mean_spend"] * (q - 1.0) / p}

@@ -27,11 +27,11 @@ class ConsistencyCheck:
     Attributes
     ----------
     description
-        What it says.
+        The law, as a sentence.
     deviation
         ``(model, theta)``: how far the model is from keeping it; NaN or infinity if it is far off.
     tolerance
-        It is kept up to this.
+        The largest deviation with which it is kept.
     """
 
     description: str
@@ -39,8 +39,8 @@ class ConsistencyCheck:
     tolerance: float
 
 
-def relative_error(found: Array, expected: Array, floor: float = 0.0) -> float:
+def relative_error(values: Array, expected: Array, floor: float = 0.0) -> float:
     """Return the largest error relative to the expected size, or to a floor; infinity if shapes differ."""
-    if np.shape(found) != np.shape(expected):
+    if np.shape(values) != np.shape(expected):
         return np.inf
-    return float(np.max(np.abs(found - expected) / (np.abs(expected) + floor)))
+    return float(np.max(np.abs(values - expected) / (np.abs(expected) + floor)))

@@ -1,4 +1,4 @@
-"""What a model says of customers who have just been acquired: histories with x = 0, t_x = 0, T = 0."""
+"""What a model predicts for customers who have just been acquired: histories with x = 0, t_x = 0, T = 0."""
 
 from __future__ import annotations
 

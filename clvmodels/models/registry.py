@@ -27,7 +27,7 @@ def register(model: TransactionModel | SpendModel, *, replace: bool = False) -> 
     Parameters
     ----------
     model
-        Its specification; ``clv.check_model(model)`` tells whether its formulas agree with each other.
+        Its specification; ``clv.check_model(model)`` checks whether its formulas agree with each other.
     replace
         Let it take the place of a model of your own that has the same key or public name, as in a notebook whose cell
         is run again. The models of the package cannot be replaced.
@@ -35,7 +35,7 @@ def register(model: TransactionModel | SpendModel, *, replace: bool = False) -> 
     Raises
     ------
     ModelError
-        If the key or the public name is taken, or the public name is none that Python could take.
+        If the key or the public name is taken, or the public name is not a valid Python name.
 
     Examples
     --------
@@ -47,12 +47,14 @@ def register(model: TransactionModel | SpendModel, *, replace: bool = False) -> 
     if not model.public_name.isidentifier() or model.public_name.startswith("_"):
         raise ModelError(f"a public name is like 'MyModel', so that clv.MyModel() works, got {model.public_name!r}")
     for what, name in (("key", model.key), ("public_name", model.public_name)):
-        for other in [one for one in MODELS.values() if getattr(one, what) == name]:
-            said = f"the {what.replace('_', ' ')} {name!r} is that of {other.name}"
+        for other in [known for known in MODELS.values() if getattr(known, what) == name]:
+            message = f"the {what.replace('_', ' ')} {name!r} is that of {other.name}"
             if other.key in _BUILT_IN:
-                raise ModelError(f"{said} of the package; give your model another one")
+                raise ModelError(f"{message} of the package; give your model another one")
             if not replace:
-                raise ModelError(f"{said}, registered before; give another one, or write register(..., replace=True)")
+                raise ModelError(
+                    f"{message}, registered before; give another one, or write register(..., replace=True)"
+                )
             _remove(other)
     MODELS[model.key] = model
     if isinstance(model, TransactionModel):

@@ -48,7 +48,7 @@ def _ahead(model: TransactionModel, theta: Array) -> Array:
 
 
 def _everything(model: TransactionModel, theta: Array, x: Array, t_x: Array, T: Array, t: Array) -> tuple[Array, ...]:
-    """Return what all functions of arrays say."""
+    """Return the values of all functions of arrays."""
     future = model.future(theta, x, T, t), model.expected_purchases(theta, x, T, t)
     return (
         model.log_likelihood(theta, x, t_x, T),
@@ -65,7 +65,7 @@ def _broadcasts(model: TransactionModel, theta: Array) -> float:
     draws = model.lower + (theta - model.lower) * grown[:, None, None]
     together = _everything(model, draws, *histories, t)
     alone = zip(*(_everything(model, draw[0], *histories, t) for draw in draws), strict=True)
-    return max(relative_error(found, np.stack(each), SMALL) for found, each in zip(together, alone, strict=True))
+    return max(relative_error(values, np.stack(each), SMALL) for values, each in zip(together, alone, strict=True))
 
 
 def _by_row(model: TransactionModel, theta: Array) -> float:
@@ -79,7 +79,9 @@ def _by_row(model: TransactionModel, theta: Array) -> float:
 
     together = everything(rows, *histories)
     alone = zip(*(everything(row, *(column[[k]] for column in histories)) for k, row in enumerate(rows)), strict=True)
-    return max(relative_error(found, np.concatenate(each), SMALL) for found, each in zip(together, alone, strict=True))
+    return max(
+        relative_error(values, np.concatenate(each), SMALL) for values, each in zip(together, alone, strict=True)
+    )
 
 
 def _gradient(model: TransactionModel, theta: Array) -> float:
@@ -99,8 +101,8 @@ def _sums(model: TransactionModel, theta: Array) -> float:
     worst = 0.0
     for sums in (model.history_sums, model.history_expansion):
         if sums is not None:
-            found = zip(sums(theta, weight, *histories)[:2], model.history_terms(theta, *histories), strict=True)
-            worst = max(worst, *(relative_error(np.asarray(sum_), weight @ each, SMALL) for sum_, each in found))
+            pairs = zip(sums(theta, weight, *histories)[:2], model.history_terms(theta, *histories), strict=True)
+            worst = max(worst, *(relative_error(np.asarray(sum_), weight @ each, SMALL) for sum_, each in pairs))
     return worst
 
 
@@ -114,20 +116,20 @@ def _curvature(model: TransactionModel, theta: Array) -> float:
         (model.history_terms, model.history_expansion(theta, weight, x, t_x, T)[2], (x, t_x, T)),
     )
     worst = 0.0
-    for terms, found, columns in parts:
+    for terms, curvature, columns in parts:
         for k, shift in enumerate(10.0 * STEP * np.diag(theta)):
             above, below = (weight @ terms(theta + sign * shift, *columns)[1] for sign in (1.0, -1.0))
             difference = (above - below) / (20.0 * STEP) * theta
-            worst = max(worst, relative_error(found[k] * theta[k] * theta, difference, 1e-2))
+            worst = max(worst, relative_error(curvature[k] * theta[k] * theta, difference, 1e-2))
     return worst
 
 
 def _probabilities(model: TransactionModel, theta: Array) -> float:
     x, t_x, T = _grid(model, theta)
     times = _ahead(model, theta)[:, None]
-    found = (model.p_alive(theta, x, t_x, T), model.future(theta, x, T, times)[0])
+    probabilities = (model.p_alive(theta, x, t_x, T), model.future(theta, x, T, times)[0])
     counts = model.pmf(theta, x[:, None], T[:, None], times[:, :, None], np.arange(5.0))
-    return max(float(np.max(np.maximum(-some, some - 1.0))) for some in (*found, counts))
+    return max(float(np.max(np.maximum(-values, values - 1.0))) for values in (*probabilities, counts))
 
 
 def _silence(model: TransactionModel, theta: Array) -> float:
@@ -144,7 +146,7 @@ def _ageing(model: TransactionModel, theta: Array) -> float:
     survival, intensity = model.future(theta, x, T, t)
     bought = model.expected_purchases(theta, x, T, t)
     starts = max(relative_error(survival[:, 0], np.ones(len(x))), float(np.abs(bought[:, 0]).max()))
-    return max(starts, *(float(np.max(np.diff(some))) for some in (survival, intensity, -bought)))
+    return max(starts, *(float(np.max(np.diff(values))) for values in (survival, intensity, -bought)))
 
 
 def _integral(model: TransactionModel, theta: Array) -> float:
@@ -177,9 +179,9 @@ def _until_rare(model: TransactionModel, theta: Array, x: Array, T: Array, t: Ar
     """Return the probabilities of 0, 1, 2, ... purchases until they vanish."""
     size = FEWEST
     while True:
-        found = model.pmf(theta, x, T, t, np.arange(float(size)))
-        if found[-1] < LAST or size >= MOST:
-            return found
+        probabilities = model.pmf(theta, x, T, t, np.arange(float(size)))
+        if probabilities[-1] < LAST or size >= MOST:
+            return probabilities
         size *= 2
 
 
@@ -221,20 +223,20 @@ def _over_periods(model: TransactionModel, theta: Array, n: int, x: Array, *, al
 
 
 def _likelihood(model: TransactionModel, theta: Array) -> float:
-    nothing, n = np.asarray(0.0), np.arange(20.0)
-    born = model.p_alive(theta, nothing, nothing, nothing)
+    zero, n = np.asarray(0.0), np.arange(20.0)
+    p_alive_new = model.p_alive(theta, zero, zero, zero)
     worst = 0.0
     ages = np.array((1.0, 3.0, 8.0)) if model.time == "periods" else np.array((0.03, 2.2, 22.0)) * _gap(model, theta)
     for T in ages:
-        counts = born * model.pmf(theta, nothing, nothing, T, n) + (1.0 - born) * (n == 0)
+        counts = p_alive_new * model.pmf(theta, zero, zero, T, n) + (1.0 - p_alive_new) * (n == 0)
         worst = max(worst, relative_error(_over_times(model, theta, T, n, alive=False), counts, RARE))
     return worst
 
 
 def _alive(model: TransactionModel, theta: Array) -> float:
-    nothing, T = np.asarray(0.0), np.asarray(3.0 if model.time == "periods" else 0.5 * _gap(model, theta))
-    survival = model.p_alive(theta, nothing, nothing, nothing) * model.future(theta, nothing, nothing, T)[0]
-    counts = _until_rare(model, theta, nothing, nothing, T)
+    zero, T = np.asarray(0.0), np.asarray(3.0 if model.time == "periods" else 0.5 * _gap(model, theta))
+    survival = model.p_alive(theta, zero, zero, zero) * model.future(theta, zero, zero, T)[0]
+    counts = _until_rare(model, theta, zero, zero, T)
     enough = np.arange(1.0 + np.argmax(np.cumsum(counts) > 1.0 - RARE))
     return relative_error(_over_times(model, theta, T, enough, alive=True).sum(), survival)
 
@@ -257,15 +259,15 @@ def _futures(model: TransactionModel, theta: Array) -> float:
     t = np.asarray(3.0 if by_period else 1.5 * gap)
     worst = 0.0
     for x, age in ((0.0, 0.0), (3.0, 4.0 if by_period else 2.2)):
-        one, T = np.asarray(x), np.asarray(age * gap)
+        purchases, T = np.asarray(x), np.asarray(age * gap)
         everybody = np.full(SIMULATED, x), np.full(SIMULATED, T), np.full(SIMULATED, t)
         points = np.broadcast_to(theta, (SIMULATED, len(theta)))
         drawn = simulated(model, points, *everybody, np.random.default_rng(2))
         counts = np.bincount(drawn.customer, minlength=SIMULATED)
         shares = np.array([*(counts[:, None] == n).mean(axis=0), drawn.alive.mean()])
-        truth = np.append(model.pmf(theta, one, T, t, n), model.future(theta, one, T, t)[0])
+        truth = np.append(model.pmf(theta, purchases, T, t, n), model.future(theta, purchases, T, t)[0])
         errors = np.sqrt(truth * (1.0 - truth) / SIMULATED) + 1.0 / SIMULATED
-        mean = model.expected_purchases(theta, one, T, t)
+        mean = model.expected_purchases(theta, purchases, T, t)
         of_mean = counts.std() / np.sqrt(SIMULATED)
         worst = max(worst, *np.abs((shares - truth) / errors), abs(float(counts.mean() - mean)) / of_mean)
     return float(worst)
@@ -284,11 +286,11 @@ def _units(model: TransactionModel, theta: Array) -> float:
     t = np.asarray(_gap(model, theta))
     weeks, days = (
         _everything(model, theta, x, t_x, T, t),
-        _everything(model, theta * model.units(time=7.0), x, *(7.0 * some for some in (t_x, T, t))),
+        _everything(model, theta * model.units(time=7.0), x, *(7.0 * time for time in (t_x, T, t))),
     )
     log_likelihood, alive, survival, intensity, *others = days
     same = (log_likelihood + x * np.log(7.0), alive, survival, 7.0 * intensity, *others)
-    return max(relative_error(found, expected, SMALL) for found, expected in zip(same, weeks, strict=True))
+    return max(relative_error(values, expected, SMALL) for values, expected in zip(same, weeks, strict=True))
 
 
 def _quantities(model: TransactionModel, theta: Array) -> float:
@@ -299,13 +301,13 @@ def _quantities(model: TransactionModel, theta: Array) -> float:
     back = model.from_quantities(quantities, year)
     scaled = dict(zip(model.names, theta * model.units(time=7.0), strict=True))
     again = model.to_quantities(scaled, 7.0 * year)
-    named = {one.name: 1.0 if one.share else np.inf for one in model.quantities}
+    named = {quantity.name: 1.0 if quantity.share else np.inf for quantity in model.quantities}
     if set(back) != set(model.names) or set(quantities) != set(named):
         return np.inf
     if not all(0.0 < quantities[name] < upper for name, upper in named.items()):
         return np.inf
-    found = [*(back[name] for name in model.names), *(again[name] for name in named)]
-    return relative_error(np.array(found), np.array([*theta, *(quantities[name] for name in named)]))
+    values = [*(back[name] for name in model.names), *(again[name] for name in named)]
+    return relative_error(np.array(values), np.array([*theta, *(quantities[name] for name in named)]))
 
 
 def _starts(model: TransactionModel, _: Array) -> float:

@@ -149,8 +149,8 @@ def _of_many_z(n: Array, a: Array, b: Array, *, z: Array, shared: tuple[int, ...
     order = np.argsort(table[0])
     pieces = 1 + int(np.log(table[0, order[-1]] / table[0, order[0]]) / LONGEST_PIECE)
     means = np.empty((2, *table.shape))
-    for some in np.array_split(order, pieces):
-        means[:, :, some] = _interpolated(columns, table[:, some])
+    for piece in np.array_split(order, pieces):
+        means[:, :, piece] = _interpolated(columns, table[:, piece])
     return np.moveaxis(means.reshape(2, *moved.shape), range(-len(shared), 0), [axis + 1 for axis in shared])
 
 
@@ -173,9 +173,9 @@ def _interpolated(columns: list[Array], z: Array) -> Array:
     means = np.empty((2, *z.shape))
     laws = max(VALUES_AT_A_TIME // z.shape[1], 1)
     for start in range(0, len(z), laws):
-        some = slice(start, start + laws)
+        rows = slice(start, start + laws)
         for k in range(2):
-            np.exp(_clenshaw(coefficients[k, some], place[some]), out=means[k, some])
+            np.exp(_clenshaw(coefficients[k, rows], place[rows]), out=means[k, rows])
     if not good.all():
         means[:, ~good] = _of_laws(n[~good], z[~good], a[~good], b[~good])
     return means
@@ -195,9 +195,9 @@ def _of_laws(n: Array, z: Array, a: Array, b: Array) -> Array:
     for count in np.unique(nodes[nodes <= MOST_SHARED_NODES]).astype(int).tolist():
         rows = np.flatnonzero(nodes == count)
         at_a_time = max(TERMS_AT_A_TIME // (count * z.shape[1]), 1)
-        for some in np.split(rows, range(at_a_time, len(rows), at_a_time)):
-            y = low[some] + step[some] * np.arange(count)
-            means[:, some] = _on_shared_grid(n[some], z[some], a[some], b[some], y, step[some], log_weight[some])
+        for block in np.split(rows, range(at_a_time, len(rows), at_a_time)):
+            y = low[block] + step[block] * np.arange(count)
+            means[:, block] = _on_shared_grid(n[block], z[block], a[block], b[block], y, step[block], log_weight[block])
     rest = nodes > MOST_SHARED_NODES
     if rest.any():
         means[:, rest] = _means("powers", n[rest], z[rest], a[rest], b[rest])
@@ -272,10 +272,10 @@ def _sums(kind: Kind, columns: list[Array]) -> Array:
     means = np.empty((2, len(peak)))
     for count in np.unique(nodes):
         rows = np.flatnonzero(nodes == count)
-        for some in np.split(rows, range(ROWS_AT_A_TIME, len(rows), ROWS_AT_A_TIME)):
-            grid = low[some] + step[some] * np.arange(count)
-            part = _Integrand(kind, *(column[some] for column in columns))
-            means[:, some] = _trapezoid(part, grid, top[some], step[some])
+        for block in np.split(rows, range(ROWS_AT_A_TIME, len(rows), ROWS_AT_A_TIME)):
+            grid = low[block] + step[block] * np.arange(count)
+            part = _Integrand(kind, *(column[block] for column in columns))
+            means[:, block] = _trapezoid(part, grid, top[block], step[block])
     return means
 
 

@@ -14,15 +14,15 @@ Steps = NDArray[np.uint32]
 
 
 def steps(grid: float, values: Array) -> Steps | None:
-    """Return the whole numbers which, divided by `grid`, are the values; None if there are none such.
+    """Return the whole numbers which, divided by `grid`, are the values; None if there are none.
 
     Examples
     --------
     >>> steps(7.0, np.array([1 / 7, 2.0]))
     array([ 1, 14], dtype=uint32)
     """
-    found = np.empty(len(values), np.uint32)
-    return found if _write_steps(grid, values, found) else None
+    numbers = np.empty(len(values), np.uint32)
+    return numbers if _write_steps(grid, values, numbers) else None
 
 
 @compiled()

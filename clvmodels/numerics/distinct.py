@@ -92,10 +92,10 @@ class DistinctRows:
         if at_hand(len(self.rows)):
             from clvmodels.numerics.compiled_rows import hashes
 
-        def some(block: slice) -> int:
+        def hash_sum(block: slice) -> int:
             return int(hashes(self.rows[block].T, self.weight[block], MULTIPLIERS))
 
-        total = sum(map_blocks(some, len(self.rows), ROWS_PER_BLOCK)) % 2**WORD
+        total = sum(map_blocks(hash_sum, len(self.rows), ROWS_PER_BLOCK)) % 2**WORD
         return f"{int(self.weight.sum())}-{total:016x}"
 
 
@@ -158,8 +158,8 @@ def distinct_rows(*columns: Array, with_order: bool = False) -> DistinctRows:
     while True:
         try:
             return _distinct(columns, codes, with_order=with_order)
-        except _NoCodeError as found:
-            codes[found.column] = next(candidates[found.column])
+        except _NoCodeError as error:
+            codes[error.column] = next(candidates[error.column])
 
 
 def weighted_rows(weight: Array, *columns: Array) -> DistinctRows:
@@ -207,12 +207,12 @@ class _NoCodeError(Exception):
 def _candidates(number: int, column: Array) -> Iterator[_Codes]:
     """Yield codes of a column: the multiples of a grid that all values seem to lie on; at last, the bits of them."""
     highest = max(map_blocks(lambda rows: column[rows].max(), len(column), ROWS_PER_BLOCK), default=0.0)
-    some = column[:: max(len(column) // PROBE, 1)]
+    probe = column[:: max(len(column) // PROBE, 1)]
     steps: Callable[[float, Array], Steps | None] = _steps
     if at_hand(len(column)):
         from clvmodels.numerics.compiled_rows import steps
     for grid in GRIDS:
-        if 0.0 <= highest <= LARGEST_STEP / grid and steps(grid, some) is not None:
+        if 0.0 <= highest <= LARGEST_STEP / grid and steps(grid, probe) is not None:
             bits = int(np.rint(highest * grid)).bit_length()
             yield _Codes(partial(_on_grid, steps, number, column, grid), bits, partial(_of_grid, grid))
     first, last = (int(_ordered(np.array([end]))[0]) for end in (column.min(), column.max()))
@@ -220,7 +220,7 @@ def _candidates(number: int, column: Array) -> Iterator[_Codes]:
 
 
 def _steps(grid: float, values: Array) -> Steps | None:
-    """Return the whole numbers which, divided by `grid`, are the values; None if there are none such.
+    """Return the whole numbers which, divided by `grid`, are the values; None if there are none.
 
     The values are at most ``LARGEST_STEP / grid``.
     """
@@ -234,10 +234,10 @@ def _steps(grid: float, values: Array) -> Steps | None:
 def _on_grid(
     steps: Callable[[float, Array], Steps | None], number: int, column: Array, grid: float, rows: slice | Index
 ) -> Codes:
-    found = steps(grid, column[rows])
-    if found is None:
+    codes = steps(grid, column[rows])
+    if codes is None:
         raise _NoCodeError(number)
-    return found
+    return codes
 
 
 def _of_grid(grid: float, codes: Codes, out: Array) -> None:
@@ -278,13 +278,13 @@ def run_starts(values: NDArray[Any]) -> Index:
     array([0, 2])
     """
 
-    def some(rows: slice) -> Index:
+    def starts(rows: slice) -> Index:
         before = max(rows.start - 1, 0)
         part = values[before : rows.stop]
         new = np.flatnonzero(part[1:] != part[:-1]) + (before + 1)
         return new if rows.start else np.concatenate(([0], new))
 
-    return np.concatenate([np.zeros(0, np.int64), *map_blocks(some, len(values), ROWS_PER_BLOCK)])
+    return np.concatenate([np.zeros(0, np.int64), *map_blocks(starts, len(values), ROWS_PER_BLOCK)])
 
 
 def _read(codes: Sequence[_Codes], key: Codes, out: Array, first: Index, block: slice) -> None:

@@ -134,12 +134,12 @@ def by_age(function: Function, x: Array | Index, T: Array, scale: float | Array,
         groups = np.flatnonzero((levels <= level) & (ages > points) & todo.any(axis=1))
         if not len(groups):
             continue
-        some = np.flatnonzero(todo[groups].any(axis=0))
+        which = np.flatnonzero(todo[groups].any(axis=0))
         nodes = _nodes(T[starts[groups]], T[starts[groups + 1] - 1], scale[groups], points)
-        found = _coefficients(function, some, x[starts[groups]], nodes)
-        for group, (new, good) in zip(groups, found, strict=True):
-            coefficients[group] = _joined(coefficients[group], new, some[good], good, draws)
-            todo[group, some[good]] = False
+        results = _coefficients(function, which, x[starts[groups]], nodes)
+        for group, (new, good) in zip(groups, results, strict=True):
+            coefficients[group] = _joined(coefficients[group], new, which[good], good, draws)
+            todo[group, which[good]] = False
     return AgeInterpolant(function, x, T, draws, scale, starts, tuple(coefficients))
 
 
@@ -152,10 +152,10 @@ def spans(x: Array, points: int) -> list[slice]:
     [slice(0, 3, None), slice(3, 5, None)]
     """
     starts = np.concatenate(([0], np.flatnonzero(np.diff(x)) + 1, [len(x)])) if len(x) else np.zeros(1, np.int64)
-    held = np.concatenate(([0], np.cumsum(np.minimum(np.diff(starts), POINTS[-1]))))
+    cumulated = np.concatenate(([0], np.cumsum(np.minimum(np.diff(starts), POINTS[-1]))))
     cuts = [0]
     while cuts[-1] < len(starts) - 1:
-        last = int(np.searchsorted(held, held[cuts[-1]] + points, "right")) - 1
+        last = int(np.searchsorted(cumulated, cumulated[cuts[-1]] + points, "right")) - 1
         cuts.append(max(last, cuts[-1] + 1))
     return [slice(first, last) for first, last in pairwise(starts[cuts].tolist())]
 
@@ -179,7 +179,7 @@ def _coefficients(
         values = function(draws, np.repeat(x[groups], points), nodes[groups].ravel())
         return _checked(values.reshape(-1, points, *values.shape[1:]))
 
-    return [one for some in map_blocks(block, len(nodes), at_a_time) for one in zip(*some, strict=True)]
+    return [row for results in map_blocks(block, len(nodes), at_a_time) for row in zip(*results, strict=True)]
 
 
 def _checked(values: Array) -> tuple[Array, NDArray[np.bool_]]:

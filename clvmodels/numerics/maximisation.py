@@ -1,7 +1,7 @@
 """The maximum of a smooth function of several variables: BFGS, then Newton steps; where these miss, a trust region.
 
-What is left is told in units of the function itself, which for a log-likelihood do not depend on how the parameters are
-written, nor on how well the data know them.
+What is left to gain is given in units of the function itself, which for a log-likelihood do not depend on how the
+parameters are written, nor on how well the data identify them.
 
 Source: Nocedal & Wright (2006), Numerical Optimization, ch. 3, 4 and 6.
 """
@@ -155,11 +155,11 @@ class Objective:
         return self.expanded[1]
 
     def _in_closed_form(self, psi: Array) -> Expansion | None:
-        found = self.expansion(psi)
-        if found is None:
+        expansion = self.expansion(psi)
+        if expansion is None:
             return None
         self.evaluations += 1
-        value, gradient, curvature = found
+        value, gradient, curvature = expansion
         return -value / self.customers, -gradient / self.customers, -curvature / self.customers
 
     def _by_differences(self, psi: Array) -> Expansion:
@@ -183,8 +183,8 @@ def maximise_from(objective: Objective, start: Array, sample: Objective | None =
     quick = None if sample is None else _by_sample(objective, sample, start)
     if quick is not None and quick.converged and not quick.far:
         return quick
-    found = newton_polish(objective, bfgs(objective, start))
-    return found if quick is None or not quick.value > found.value else quick
+    optimum = newton_polish(objective, bfgs(objective, start))
+    return optimum if quick is None or not quick.value > optimum.value else quick
 
 
 def _by_sample(objective: Objective, sample: Objective, start: Array) -> Optimum | None:
@@ -349,7 +349,7 @@ def _free(psi: Array, gradient: Array) -> NDArray[np.bool_]:
 
 
 def _left(gradient: Array, hessian: Array) -> float:
-    """Return by how much a Newton step would change the value; infinite where that cannot be told."""
+    """Return by how much a Newton step would change the value; infinite where that is not known."""
     if not (np.isfinite(gradient).all() and np.isfinite(hessian).all()):
         return np.inf
     values, vectors = np.linalg.eigh(hessian)

@@ -104,14 +104,14 @@ def _by_panels(
     width, fall = _end(np.log1p(length / near), near_power, far_power, ratio)
     panels = 1 + np.maximum(width / WIDEST_PANEL, np.minimum(fall, NEGLIGIBLE) / LARGEST_FALL).astype(int)
     columns = (width, near_power, far_power, ratio)
-    found = np.empty((outputs, width.size))
+    values = np.empty((outputs, width.size))
     for count in np.flatnonzero(np.bincount(panels)):
         rows = np.flatnonzero(panels == count)
         at_a_time = VALUES_AT_A_TIME // (count * len(NODES)) + 1
-        for some in np.split(rows, range(at_a_time, rows.size, at_a_time)):
-            for out, one in zip(found, of(int(count), *(column[some] for column in columns)), strict=True):
-                out[some] = one
-    return found
+        for block in np.split(rows, range(at_a_time, rows.size, at_a_time)):
+            for out, part in zip(values, of(int(count), *(column[block] for column in columns)), strict=True):
+                out[block] = part
+    return values
 
 
 def _end(width: Array, near_power: Array, far_power: Array, ratio: Array) -> tuple[Array, Array]:
@@ -149,7 +149,7 @@ class _Nodes:
         Of the nodes, as a share of the width; shape (nodes, 1).
     near, far, log_far
         By how much the two factors have grown, as a share of their start, and the log of the second factor's growth.
-    assumptions
+    terms
         The integrand times the share of each node.
     """
 

@@ -147,7 +147,9 @@ class NestedGrids:
     def _weights(self, left: float, right: float) -> Array:
         """Return the weights of one panel, shape (16, weightings); kept once found."""
         if (left, right) not in self._panels:
-            columns = [_panel_weights(one, min(one.end, self.end), left, right) for one in self.weightings]
+            columns = [
+                _panel_weights(weighting, min(weighting.end, self.end), left, right) for weighting in self.weightings
+            ]
             self._panels[left, right] = np.column_stack(columns)
         return self._panels[left, right]
 
@@ -168,8 +170,8 @@ def _panel_weights(weighting: Weighting, end: float, left: float, right: float) 
     pieces = min(1 + int((right - left) / weighting.smooth_over), 64)
     cuts = np.unique(np.concatenate([np.linspace(left, right, pieces + 1), inner]))
     for start in range(0, len(cuts) - 1, PIECES_AT_A_TIME):
-        some = cuts[start : start + PIECES_AT_A_TIME + 1]
-        half, middle = 0.5 * np.diff(some)[:, None], 0.5 * (some[1:] + some[:-1])[:, None]
+        edges = cuts[start : start + PIECES_AT_A_TIME + 1]
+        half, middle = 0.5 * np.diff(edges)[:, None], 0.5 * (edges[1:] + edges[:-1])[:, None]
         times = np.ravel(middle + half * LEGENDRE_NODES)
         mass = np.ravel(half * LEGENDRE_WEIGHTS) * np.where(times < end, weighting.factor(times), 0.0)
         total += mass @ _lagrange((2.0 * times - left - right) / (right - left))

@@ -35,7 +35,7 @@ SERIES_BELOW: Final = 0.3
 SERIES_TERMS: Final = 10
 """Of the series of artanh(s) / s in s^2 < 0.032, for arguments below: what is left out is rounding."""
 LARGEST_LOG_ODDS: Final = 708.0
-"""Odds beyond exp(708) are beyond the range of doubles; a share is then as small as a double can say."""
+"""Odds beyond exp(708) are beyond the range of doubles; a share is then as small as a double can be."""
 
 
 def stirling_remainder(z: Array) -> Array:

@@ -1,4 +1,4 @@
-"""Of whom the value of orders is known: once for arrays and, with the same operators, for columns of an engine.
+"""Customers whose order value is known: once for arrays and, with the same operators, for columns of an engine.
 
 There are two questions, and they differ where all repeat orders of a customer were free. A mean value of zero is
 known, and what the customer will spend is predicted from it; but a distribution of positive values has no density
@@ -14,7 +14,7 @@ __all__ = ["known_spend", "positive_spend"]
 
 
 def known_spend(x: Any, mean: Any) -> Any:  # noqa: ANN401 - arrays, or columns of an engine
-    """Return of whom the mean value of repeat orders is known, so that predictions rest on it.
+    """Return for which customers the mean value of repeat orders is known, so that predictions rest on it.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ def known_spend(x: Any, mean: Any) -> Any:  # noqa: ANN401 - arrays, or columns 
 
 
 def positive_spend(x: Any, mean: Any) -> Any:  # noqa: ANN401
-    """Return of whom the mean value of repeat orders is positive, so that models of spend are fitted to them.
+    """Return for which customers the mean value of repeat orders is positive: models of spend are fitted to them.
 
     Parameters
     ----------

@@ -18,7 +18,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from clvmodels.interrupts import held
+from clvmodels.interrupts import interrupts_deferred
 
 __all__ = ["blocks", "copy_to", "dot", "map_blocks", "sort", "take"]
 
@@ -78,7 +78,7 @@ def _pool() -> SimpleQueue[_Helper]:
         while True:
             offered.get().run()
 
-    with held():
+    with interrupts_deferred():
         for number in range(os.cpu_count() or 1):
             Thread(target=serve, name=f"clvmodels_{number}", daemon=True).start()
     return offered
@@ -171,14 +171,14 @@ def sort(numbers: NDArray[np.unsignedinteger[Any]]) -> None:
     """
     parts = [numbers]
 
-    def halve(one: slice) -> None:
-        part = parts[one.start]
+    def halve(block: slice) -> None:
+        part = parts[block.start]
         part.partition(len(part) // 2)
 
     while len(parts) < PARTS and len(numbers) > SORTED_AT_A_TIME:
         map_blocks(halve, len(parts), 1)
         parts = [half for part in parts for half in np.split(part, [len(part) // 2])]
-    map_blocks(lambda one: parts[one.start].sort(), len(parts), 1)
+    map_blocks(lambda block: parts[block.start].sort(), len(parts), 1)
 
 
 def take(values: NDArray[np.float64], rows: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -193,8 +193,8 @@ def take(values: NDArray[np.float64], rows: NDArray[np.int64]) -> NDArray[np.flo
     """
     out = np.empty((len(rows), *values.shape[1:]))
 
-    def some(block: slice) -> None:
+    def fill(block: slice) -> None:
         np.take(values, rows[block], axis=0, out=out[block], mode="clip")  # other modes copy `out` once more
 
-    map_blocks(some, len(rows), COPIED_AT_A_TIME)
+    map_blocks(fill, len(rows), COPIED_AT_A_TIME)
     return out

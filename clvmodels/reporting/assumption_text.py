@@ -76,7 +76,7 @@ def _rate(name: str, rate: Rate, locale: Locale) -> str:
         times = "" if rate.factor == 1.0 else f" ×{NBSP}{locale.plain(rate.factor)}"
         return locale.label("by_column").format(rate.column) + times
     if isinstance(rate, BySegment):
-        each = (f"{segment} {_rate(name, one, locale)}" for segment, one in rate.rates.items())
+        each = (f"{segment} {_rate(name, segment_rate, locale)}" for segment, segment_rate in rate.rates.items())
         return f"{rate.by}: {', '.join(each)}"
     kind = kind_of(name)
     if kind == "share":

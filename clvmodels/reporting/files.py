@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 from clvmodels.data.scans import named
 from clvmodels.errors import ClvError, one_of
 from clvmodels.files import beside, folders, resolved, swapped, whole_file, workplace
-from clvmodels.interrupts import held
+from clvmodels.interrupts import interrupts_deferred
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -63,7 +63,7 @@ def require_table(path: Path, source: str) -> None:
         raise OutputError(f"cannot write {str(path)!r}: {one_of('kind of table', path.suffix or path.name, TABLES)}")
     if path.is_dir():
         raise OutputError(f"cannot write {str(path)!r}: it is a folder; name a file, such as histories.parquet")
-    if path.exists() and any(path.samefile(one) for one in named(Path(source))):
+    if path.exists() and any(path.samefile(file) for file in named(Path(source))):
         raise OutputError(f"cannot write {str(path)!r}: the log is read from it; name another file")
     _require_place(path)
 
@@ -90,12 +90,12 @@ def require_folder(path: Path, names: Sequence[str], mark: str) -> None:
         return
     if not path.is_dir():
         raise OutputError(f"cannot write to {str(path)!r}: it is a file; name a folder")
-    found = sorted(entry.name for entry in path.iterdir())
-    others = [name for name in found if name not in names]
-    if others or (found and not _is_ours(path / mark)):
-        seen = ", ".join((others or found)[:3]) + (", ..." if len(others or found) > 3 else "")
+    present = sorted(entry.name for entry in path.iterdir())
+    others = [name for name in present if name not in names]
+    if others or (present and not _is_ours(path / mark)):
+        examples = ", ".join((others or present)[:3]) + (", ..." if len(others or present) > 3 else "")
         raise OutputError(
-            f"will not replace the folder {str(path)!r}: it holds what this command did not write ({seen});"
+            f"will not replace the folder {str(path)!r}: it holds what this command did not write ({examples});"
             " name a new or empty folder, or one that an earlier run of this command has written"
         )
     _require_movable(resolved(path))
@@ -164,7 +164,7 @@ def _exchange(part: Path, target: Path) -> None:
 
 def _exchange_by_turns(part: Path, target: Path) -> None:
     """Do the same where the system cannot do it in one step: a process killed in between leaves no `target`."""
-    with held():
+    with interrupts_deferred():
         before = part.with_name(f"{part.name}.before")
         target.rename(before)
         try:

@@ -88,7 +88,7 @@ def fit_all(histories: Histories, models: Sequence[TransactionModel], step: Step
     models
         What to fit.
     step
-        Is told which model is fitted next.
+        Called as each fit begins, with a message that names the model.
     """
     fits = []
     for model in models:
@@ -98,7 +98,7 @@ def fit_all(histories: Histories, models: Sequence[TransactionModel], step: Step
 
 
 def fit_spend(histories: Histories, model: SpendModel, step: Step) -> SpendFit:
-    """Return a fit of a model of spend, and tell `step` of it."""
+    """Return a fit of a model of spend, and call `step` as it begins."""
     step(f"fitting {model.name}")
     return SpendEstimator(model).fit(histories)
 
@@ -127,7 +127,7 @@ def spend_of_few(histories: Histories, model: SpendModel) -> SpendFit:
     frame = histories.select(known).to_frame().reset_index(drop=True)
     alike = Histories.from_frame(pd.concat([frame, frame]).assign(customer_id=["one", "alike"]), unit=histories.unit)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FitWarning)  # of the two; what is true of the one is said below
+        warnings.simplefilter("ignore", FitWarning)  # of the two; the warning about the one customer is below
         fit = SpendEstimator(model).fit(alike)
     message = (
         f"the mean value is known of one customer alone ({histories.monetary_value[known][0]:,.2f}). Every order is "

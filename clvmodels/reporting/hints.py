@@ -35,7 +35,7 @@ def _as_option(written: re.Match[str]) -> str:
     if value is True:
         return option
     values = value if isinstance(value, list) else [value]
-    return " ".join("..." if one is Ellipsis and len(values) > 1 else f"{option} {_text(one)}" for one in values)
+    return " ".join("..." if item is Ellipsis and len(values) > 1 else f"{option} {_text(item)}" for item in values)
 
 
 def _text(value: object) -> str:

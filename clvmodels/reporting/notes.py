@@ -1,4 +1,4 @@
-"""What the package warns of, gathered to be said once, in a report and not between its lines."""
+"""What the package warns of, gathered to be shown once, in a report and not between its lines."""
 
 from __future__ import annotations
 

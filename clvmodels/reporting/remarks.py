@@ -30,7 +30,7 @@ def valuation_remarks(valuation: Valuation, locale: Locale) -> tuple[str, ...]:
 
 
 def other_notes(valuation: Valuation, notes: Sequence[str]) -> list[str]:
-    """Return the notes on a valuation, except what `valuation_remarks` says of the same fits or of the same model."""
+    """Return the notes on a valuation, except what `valuation_remarks` says about the same fits or the same model."""
     same = valuation.same_models
     fits: list[Fit] = [valuation.book.spend, valuation.book.transactions]
     fits += [candidate.fit for candidate in valuation.candidates if candidate.fit.model.name in same]

@@ -24,7 +24,7 @@ from clvmodels.reporting.output import Report
 from clvmodels.reporting.progress import steps
 from clvmodels.reporting.request import ReportRequest, equity_report, parse_closings
 from clvmodels.valuation.assumptions import Assumptions, toml_of
-from clvmodels.valuation.audit import Content, Seen, seen
+from clvmodels.valuation.audit import Content, FileRecord, file_record
 from clvmodels.valuation.relationship import COLUMNS
 
 if TYPE_CHECKING:
@@ -109,13 +109,13 @@ def report(
     >>> reported
     <EquityReport: ... of 2,357 customers at 1998-06-30, after 1997-09-30>
     """
-    inputs: dict[str, Seen | Content] = {}
+    inputs: dict[str, FileRecord | Content] = {}
     if _is_path(log):
-        inputs["log"] = seen(os.fspath(log))
+        inputs["log"] = file_record(os.fspath(log))
     stated, content = _assumptions(assumptions)
     inputs |= content
     tables = {} if ledgers is None or isinstance(ledgers, Ledgers) else _tables(ledgers)
-    inputs |= {name: seen(os.fspath(table)) for name, table in tables.items() if _is_path(table)}
+    inputs |= {name: file_record(os.fspath(table)) for name, table in tables.items() if _is_path(table)}
     days, chosen, spend_ = parse_closings(closings), _transaction_models(models), _spend_model(spend)
     draws = require_whole("draws", draws, error=FitError)
     named = (*_format(log_format).attributes, *stated.columns, *([] if by is None else [by]))
@@ -192,7 +192,7 @@ def _transaction_models(
     given: str | TransactionEstimator | Sequence[str | TransactionEstimator],
 ) -> tuple[TransactionModel, ...]:
     several = given if isinstance(given, list | tuple) else [given]
-    models = [model for one in several for model in _transaction_model(one)]
+    models = [model for choice in several for model in _transaction_model(choice)]
     if not models:
         raise FitError('models are "auto", or one or several such as clv.BGNBD(); got none')
     return tuple(dict.fromkeys(models))

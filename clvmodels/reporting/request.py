@@ -23,7 +23,7 @@ from clvmodels.reporting.output import Report
 from clvmodels.reporting.progress import Step
 from clvmodels.reporting.timestamp import time_of_report
 from clvmodels.valuation.assumptions import Assumptions
-from clvmodels.valuation.audit import Content, Seen, audit
+from clvmodels.valuation.audit import Content, FileRecord, audit
 from clvmodels.valuation.book import Book, value
 from clvmodels.valuation.contribution import contribution
 from clvmodels.valuation.movement import movement
@@ -75,7 +75,7 @@ class ReportRequest:
     ledgers: Ledgers | None
     by: str | None
     draws: int
-    inputs: Mapping[str, Seen | Content]
+    inputs: Mapping[str, FileRecord | Content]
 
 
 def parse_closings(days: Day | Sequence[Day]) -> tuple[str, ...]:
@@ -88,14 +88,14 @@ def parse_closings(days: Day | Sequence[Day]) -> tuple[str, ...]:
     """
     texts = [_as_text(day) for day in ([days] if isinstance(days, str | dt.date) else days)]
     try:
-        found = [dt.date.fromisoformat(text) for text in texts]
+        dates = [dt.date.fromisoformat(text) for text in texts]
     except ValueError as error:
         raise DataError(
             f"a closing is a date such as 1997-09-30, and several stand apart: 1997-09-30 1998-06-30 ({error})"
         ) from error
-    if not found or any(later <= earlier for earlier, later in pairwise(found)):
+    if not dates or any(later <= earlier for earlier, later in pairwise(dates)):
         raise DataError(f"closings are dates that rise, such as 1997-09-30 1998-06-30; got {' '.join(texts) or 'none'}")
-    return tuple(day.isoformat() for day in found)
+    return tuple(day.isoformat() for day in dates)
 
 
 def _as_text(day: Day) -> str:
@@ -105,7 +105,7 @@ def _as_text(day: Day) -> str:
 
 
 def equity_report(asked: ReportRequest, step: Step) -> Report:
-    """Return the report; `step` is told what is done next.
+    """Return the report; `step` is called with what is done next.
 
     An earlier closing by which nothing can be fitted is left out, and a note says so.
 
@@ -168,7 +168,7 @@ class _Chosen:
     same_models
         The names of the models that have become the same one as that of `transactions`.
     notes
-        What the package warned of, except what the report says of the fits themselves.
+        What the package warned of, except what the report says about the fits themselves.
     """
 
     transactions: TransactionFit

@@ -61,7 +61,7 @@ def _points(mark: str | Text, lines: Sequence[str]) -> Table:
 
 def _add(table: Table, *cells: str | Text, style: str = "") -> None:
     """Add a row to a table; a text is shown as it is, whatever is in it."""
-    table.add_row(*(_text(one) if isinstance(one, str) else one for one in cells), style=style)
+    table.add_row(*(_text(cell) if isinstance(cell, str) else cell for cell in cells), style=style)
 
 
 def _text(text: str, style: str = "") -> Text:
@@ -150,7 +150,7 @@ def _statement(report: EquityReport) -> RenderableType:
     rows, left_out = largest_segments(report.statement, _MOST_SEGMENTS)
     for name, row in rows.iterrows():
         columns = ["customers", "living_customers", "discounted_orders", "equity"]
-        cells = [f"{row[column]:,.0f}" for column in columns] + [amount(row["per_head"], digits=2)]
+        cells = [f"{row[column]:,.0f}" for column in columns] + [amount(row["per_customer"], digits=2)]
         cells += [amount(row[end]) for end in ("low", "high")] if book.has_draws else []
         _add(table, _cut(str(name)), *cells, style="bold" if name == TOTAL else "")
     below = [_text(label("segments_left_out", "en").format(f"{left_out:,}"), "dim")] if left_out else []

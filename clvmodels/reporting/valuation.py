@@ -1,4 +1,4 @@
-"""A valuation under every model that was fitted: the chosen one in full, of the others what they would have said."""
+"""A valuation under every model that was fitted: in full under the chosen one, equity alone under the others."""
 
 from __future__ import annotations
 
@@ -65,7 +65,9 @@ class Valuation:
 
         Models that have become the same as the chosen one do not count; None if there are no others, or equity is zero.
         """
-        others = [one.equity for one in self.candidates[1:] if one.fit.model.name not in self.same_models]
+        others = [
+            candidate.equity for candidate in self.candidates[1:] if candidate.fit.model.name not in self.same_models
+        ]
         if not others or self.book.equity == 0.0:
             return None
         relative = [equity / self.book.equity - 1.0 for equity in others]
@@ -103,7 +105,7 @@ def value_all(
     histories, assumptions
         The customers and the assumptions.
     step
-        Is told under which model the customers are valued next.
+        Called as each valuation begins, with a message that names the model.
     """
     candidates = []
     for fit in reversed(fits):

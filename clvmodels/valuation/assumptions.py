@@ -207,12 +207,12 @@ class Assumptions:
         if not isinstance(content, bytes | bytearray):
             raise AssumptionError(f"{source} is given as the bytes of a TOML file, got {abridged(content)}")
         try:
-            found = tomllib.loads(content.decode("utf-8-sig"))
+            table = tomllib.loads(content.decode("utf-8-sig"))
         except RecursionError as error:
             raise AssumptionError(f"{source} is not valid TOML: it is nested too deeply") from error
         except ValueError as error:  # of a number with thousands of digits, too
             raise AssumptionError(f"{source} is not valid TOML: {error}") from error
-        return cls.from_mapping(found)
+        return cls.from_mapping(table)
 
     @classmethod
     def from_mapping(cls, content: Mapping[str, Any]) -> Self:
@@ -282,8 +282,8 @@ class Assumptions:
     @property
     def columns(self) -> tuple[str, ...]:
         """The columns of the customers that rates stand in, or that name their segments."""
-        found = [column_of(getattr(self, name)) for name in RATES]
-        return tuple(dict.fromkeys(column for column in found if column is not None))
+        columns = [column_of(getattr(self, name)) for name in RATES]
+        return tuple(dict.fromkeys(column for column in columns if column is not None))
 
     @property
     def discount_rates(self) -> tuple[float, ...]:

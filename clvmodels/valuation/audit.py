@@ -16,7 +16,7 @@ from clvmodels.inference.spend_fit import SpendFit
 from clvmodels.inference.transaction_fit import TransactionFit
 from clvmodels.valuation.book import Book
 
-__all__ = ["Content", "Seen", "audit", "hash_of_files", "seen"]
+__all__ = ["Content", "FileRecord", "audit", "file_record", "hash_of_files"]
 
 _RESTS_ON: Final = ("clvmodels", "numpy", "scipy", "pandas", "duckdb")
 _BYTES_AT_A_TIME: Final = 1 << 24
@@ -29,7 +29,7 @@ class Content(NamedTuple):
     content: bytes
 
 
-class Seen(NamedTuple):
+class FileRecord(NamedTuple):
     """Files as they were before they were read.
 
     Attributes
@@ -44,11 +44,11 @@ class Seen(NamedTuple):
     stamps: tuple[tuple[str, int, int], ...]
 
 
-def seen(files: str | Path) -> Seen:
+def file_record(files: str | Path) -> FileRecord:
     """Return files as they are now, to be hashed when all has been read."""
     paths = _named(files)
     states = [Path(path).stat() for path in paths]
-    return Seen(
+    return FileRecord(
         files, tuple((path, state.st_size, state.st_mtime_ns) for path, state in zip(paths, states, strict=True))
     )
 
@@ -91,16 +91,18 @@ def _fit(fit: TransactionFit | SpendFit) -> dict[str, Any]:
     }
 
 
-def _input(given: Seen | Content) -> dict[str, str]:
+def _input(given: FileRecord | Content) -> dict[str, str]:
     if isinstance(given, Content):
         return {"file": given.file, "sha256": hashlib.sha256(given.content).hexdigest()}
-    found = {"file": Path(given.files).name, "sha256": hash_of_files(given.files)}
-    if seen(given.files) != given:
+    entry = {"file": Path(given.files).name, "sha256": hash_of_files(given.files)}
+    if file_record(given.files) != given:
         raise DataError(f"{str(given.files)!r} has changed while it was read; run again when it is complete")
-    return found
+    return entry
 
 
-def audit(books: Mapping[str, Book], inputs: Mapping[str, Seen | Content], seeds: Sequence[int] = ()) -> dict[str, Any]:
+def audit(
+    books: Mapping[str, Book], inputs: Mapping[str, FileRecord | Content], seeds: Sequence[int] = ()
+) -> dict[str, Any]:
     """Return hashes of the inputs, the histories, the fits and the assumptions of each closing, and the versions.
 
     Parameters

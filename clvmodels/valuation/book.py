@@ -198,7 +198,7 @@ class Book(CustomerValues, DrawnValues):
         -------
         DataFrame
             By segment, the total in the last row: customers, living_customers (expected), discounted_orders,
-            living_years, each line, equity, per_head, low and high (where the fits have draws: between them the
+            living_years, each line, equity, per_customer, low and high (where the fits have draws: between them the
             equity lies with probability 0.9), share_1 to share_10 (of equity, within so many years), and, if
             acquisition cost is stated, acquisition_cost and rlv_to_acquisition_cost_spent.
 
@@ -210,12 +210,12 @@ class Book(CustomerValues, DrawnValues):
 
         Examples
         --------
-        >>> book.statement(by="segment")[["customers", "discounted_orders", "equity", "per_head", "share_1"]].round(2)
-                 customers  discounted_orders  equity  per_head  share_1
+        >>> book.statement(by="segment")[["customers", "equity", "per_customer", "share_1"]].round(2)
+                 customers  equity  per_customer  share_1
         segment
-        shop           1.0               5.12   37.88     37.88     0.28
-        web            2.0              14.02  168.86     84.43     0.30
-        total          3.0              19.14  206.74     68.91     0.30
+        shop           1.0   37.88         37.88     0.28
+        web            2.0  168.86         84.43     0.30
+        total          3.0  206.74         68.91     0.30
         """
         intervals = require_flag("intervals", intervals, FitError) and self.has_draws
         if by is not None and not isinstance(by, str):
@@ -303,7 +303,7 @@ class Book(CustomerValues, DrawnValues):
             f"{self.histories.customers:,} customers: "
             f"{self.transactions.model.name} and {self.spend.model.name}, "
             f"{', '.join(f'{rate:.4g}' for rate in assumptions.discount_rates)} a year "
-            f"({assumptions.timing}), {assumptions.horizon or 'indefinitely'}>"
+            f"({assumptions.timing}), {assumptions.horizon or 'no horizon'}>"
         )
 
 

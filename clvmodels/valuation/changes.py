@@ -36,9 +36,9 @@ __all__ = [
     "Changes",
     "MemoryChanges",
     "as_opened",
-    "as_seen",
     "columns_of_rates",
     "memory_changes",
+    "observed_behaviour",
     "until_closing",
     "updates",
 ]
@@ -182,7 +182,7 @@ def _by_customer(opening: Book, base: Book, closing: Book, ahead: Expectation) -
     opening, closing
         The two closings.
     base
-        The opening as the closing tells it, of the customers who are in both.
+        The opening as the log of the closing has it, of the customers who are in both.
     ahead
         What `base` expects of the time between.
     """
@@ -192,11 +192,11 @@ def _by_customer(opening: Book, base: Book, closing: Book, ahead: Expectation) -
     everyone = now.append(ids[~ids.isin(now)]).rename("customer_id")
     rows = now.get_indexer(base.histories.customer_id)
     before = _as_before(closing, base, rows, columns_of_rates([opening.assumptions, closing.assumptions]))
-    seen = valued(opening.transactions, opening.spend, before, opening.assumptions)
+    on_old_basis = valued(opening.transactions, opening.spend, before, opening.assumptions)
     exists, bought = np.zeros(len(now), dtype=bool), np.zeros(len(now), dtype=bool)
     exists[rows] = True
-    bought[rows] = seen.histories.frequency[rows] != base.histories.frequency
-    order_value = seen.future.Z.copy()
+    bought[rows] = on_old_basis.histories.frequency[rows] != base.histories.frequency
+    order_value = on_old_basis.future.Z.copy()
     order_value[rows] = ahead.order_value
     table = {key: np.zeros(len(everyone)) for key in LINES}
 
@@ -207,9 +207,9 @@ def _by_customer(opening: Book, base: Book, closing: Book, ahead: Expectation) -
     add(as_opened(opening.rlv), everyone.get_indexer(ids))
     add(until_closing(base.rlv, ahead, bought[rows]), rows)
     everybody = slice(len(now))
-    at_expected_value = total(seen.lines, replace(seen.future, Z=order_value))
-    add(as_seen(seen.rlv, at_expected_value, exists, bought), everybody)
-    for line, earlier, later in updates(seen, opening, closing):
+    at_expected_value = total(on_old_basis.lines, replace(on_old_basis.future, Z=order_value))
+    add(observed_behaviour(on_old_basis.rlv, at_expected_value, exists, bought), everybody)
+    for line, earlier, later in updates(on_old_basis, opening, closing):
         add({line: later.rlv - earlier.rlv}, everybody)
     add({"closing": closing.rlv}, everybody)
     return pd.DataFrame(table, index=everyone)
@@ -245,7 +245,7 @@ def until_closing(rlv: Array, ahead: Expectation, bought: Flags) -> dict[str, Ar
     }
 
 
-def as_seen(rlv: Array, at_expected_value: Array, exists: Flags, bought: Flags) -> dict[str, Array]:
+def observed_behaviour(rlv: Array, at_expected_value: Array, exists: Flags, bought: Flags) -> dict[str, Array]:
     """Return by line what comes from the histories of the closing under the opening's fits; shape (closing,) each.
 
     Parameters
@@ -288,26 +288,26 @@ class _Step:
         return valued(self.transactions, self.spend, self.histories, self.assumptions)
 
 
-def updates(seen: Book, opening: Book, closing: Book) -> Iterator[tuple[str, Book, Book]]:
+def updates(on_old_basis: Book, opening: Book, closing: Book) -> Iterator[tuple[str, Book, Book]]:
     """Yield what the closing changes about the fits and the assumptions: the line, and the valuations around it.
 
     Parameters
     ----------
-    seen
+    on_old_basis
         The valuation of the closing's histories under the opening's fits and assumptions, with the columns that rates
         stand in as the opening has them.
     opening, closing
         The two closings.
     """
-    book = seen
-    for step in _steps(seen, opening, closing):
+    book = on_old_basis
+    for step in _steps(on_old_basis, opening, closing):
         after = step.valued([book, closing])
         yield step.line, book, after
         book = after
 
 
-def _steps(seen: Book, opening: Book, closing: Book) -> Iterator[_Step]:
-    transactions, spend, known = closing.transactions, closing.spend, seen.histories
+def _steps(on_old_basis: Book, opening: Book, closing: Book) -> Iterator[_Step]:
+    transactions, spend, known = closing.transactions, closing.spend, on_old_basis.histories
     line = _of_fit("parameters_transactions", opening.transactions, transactions)
     yield _Step(line, transactions, opening.spend, opening.assumptions, known)
     line = _of_fit("parameters_spend", opening.spend, spend)
@@ -324,9 +324,9 @@ def _of_fit(line: str, before: Fit, after: Fit) -> str:
     return line if before.model.name == after.model.name else "model"
 
 
-def columns_of_rates(some: Iterable[Assumptions]) -> set[str]:
+def columns_of_rates(assumptions: Iterable[Assumptions]) -> set[str]:
     """Return the columns of the customers in which rates stand, or which name the segments of a rate."""
-    return {column for assumptions in some for column in assumptions.columns}
+    return {column for each in assumptions for column in each.columns}
 
 
 def _as_before(closing: Book, base: Book, rows: Index, columns: set[str]) -> Histories:
@@ -336,14 +336,14 @@ def _as_before(closing: Book, base: Book, rows: Index, columns: set[str]) -> His
     """
     now, before = closing.histories, base.histories
     by = {fit.by for fit in (base.transactions, base.spend, closing.transactions, closing.spend)}
-    held = {}
+    restored = {}
     for column in (columns - by) & set(before.attributes.columns) & set(now.attributes.columns):
         values = now.attributes[column].to_numpy(dtype=object).copy()
         values[rows] = before.attributes[column].to_numpy(dtype=object)
-        held[column] = values
-    if not held:
+        restored[column] = values
+    if not restored:
         return now
-    return replace(now, backend=replace(now.backend.fetched, attributes=now.attributes.assign(**held)))
+    return replace(now, backend=replace(now.backend.fetched, attributes=now.attributes.assign(**restored)))
 
 
 def _attribute(histories: Histories, column: str) -> pd.Series[Any]:

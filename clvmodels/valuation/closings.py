@@ -79,7 +79,7 @@ def time_between(opening: Histories, closing: Histories, restated: Histories | N
 
 
 def existing(opening: Book, closing: Book, restated: Histories | None, time: float) -> Book:
-    """Return the opening as the closing tells it: of the customers who are in both, with the restated histories.
+    """Return the opening as the closing has it: of the customers who are in both, with the restated histories.
 
     A refund of a first purchase, booked after the opening, gives a customer another one: not even the restated
     histories can know. They are left out.
@@ -87,7 +87,7 @@ def existing(opening: Book, closing: Book, restated: Histories | None, time: flo
     Raises
     ------
     DataError
-        If the closing says another first purchase of a customer than the opening, without restated histories; or of
+        If the closing has another first purchase of a customer than the opening, without restated histories; or of
         most customers, with them.
     """
     histories = opening.histories if restated is None else restated
@@ -139,7 +139,7 @@ def first_seen_late(number: int, customers: Iterable[object], *, restated: bool)
 
 
 def moved_first_purchases(number: int, customers: Iterable[object], *, restated: bool) -> DataError:
-    """Return the error of customers of whom the closing says another first purchase than the opening."""
+    """Return the error of customers whose first purchase differs between the closing and the opening."""
     return DataError(
         f"of {count(number, 'customer')} the closing says another first purchase than the opening: "
         f"{examples(customers)}; {_SAME_LOG if restated else _RESTATE}"

@@ -207,8 +207,8 @@ def top_share(values: ArrayLike, share: float, by: ArrayLike | None = None) -> f
     count = whole_customers(share, len(value))
     edge = np.partition(rank, len(rank) - count)[len(rank) - count]
     above, tied = rank > edge, rank == edge
-    held = value[above].sum() + (count - np.count_nonzero(above)) * value[tied].mean()
-    return float(held) / total
+    top_value = value[above].sum() + (count - np.count_nonzero(above)) * value[tied].mean()
+    return float(top_value) / total
 
 
 def whale_curve(values: ArrayLike) -> WhaleCurve:

@@ -126,7 +126,7 @@ def contribution_statement(
     table = contributed.assign(rlv=book.rlv)
     table["value"] = table["contribution_4"] + table["rlv"]
     segments = pd.Series(TOTAL, table.index) if by is None else segments_of(book.histories, by)
-    found = table.groupby(np.asarray(segments), sort=True).sum()
+    sums = table.groupby(np.asarray(segments), sort=True).sum()
     if by is not None:
-        found.loc[TOTAL] = found.sum()
-    return found.T.rename_axis("line")
+        sums.loc[TOTAL] = sums.sum()
+    return sums.T.rename_axis("line")

@@ -27,9 +27,9 @@ from clvmodels.valuation.book import Book, valued
 from clvmodels.valuation.changes import (
     LINES,
     as_opened,
-    as_seen,
     columns_of_rates,
     memory_changes,
+    observed_behaviour,
     until_closing,
     updates,
 )
@@ -71,11 +71,11 @@ class EngineChanges:
     Attributes
     ----------
     opening, closing, restated
-        The valuations at the two closings, and the histories at the opening as the closing tells them, if given.
+        The valuations at the two closings, and the histories at the opening as the closing has them, if given.
     base
-        That of the opening as the closing tells it. Beside each customer stand their purchases at the closing.
+        That of the opening as the closing has it. Beside each customer stand their purchases at the closing.
     restated_from
-        That of the opening, where `base` tells another.
+        That of the opening, where `base` is another.
     now
         The customers of the closing. Beside each stands what `base` knew of them.
     time
@@ -141,8 +141,8 @@ class EngineChanges:
         """Return the lines by the values of an attribute; by nothing: one row."""
         import pandas as pd
 
-        seen = self._seen()
-        frames = [*self._until_closing(by), self._from_closing(seen, by), *self._updates(seen, by)]
+        on_old_basis = self._on_old_basis()
+        frames = [*self._until_closing(by), self._from_closing(on_old_basis, by), *self._updates(on_old_basis, by)]
         table = pd.concat(frames).groupby(level=0, dropna=False).sum()
         return table.reindex(columns=[*LINES, _MARGIN], fill_value=0.0)
 
@@ -165,7 +165,7 @@ class EngineChanges:
         yield _summed(cells, lines, group)
 
     def _grouped(self, book: Book, by: tuple[str, ...]) -> Book:
-        """Return a valuation of the opening, with what the closing says of an attribute of its customers."""
+        """Return a valuation of the opening, with an attribute of its customers as the closing has it."""
         before = _table(book.histories)
         if not by:  # a copy: it takes the cells that are counted with it
             return _moved(book, before.with_rows(before.rows, before.names))
@@ -179,35 +179,35 @@ class EngineChanges:
 
     # ---------------------------------------------------------------------------------- cells of the closing
 
-    def _seen(self) -> Book:
+    def _on_old_basis(self) -> Book:
         """Return the valuation of the histories of the closing with the fits and the assumptions of the opening."""
         opening = self.base
         columns = columns_of_rates([opening.assumptions, self.closing.assumptions])
-        return valued(opening.transactions, opening.spend, self._held(columns), opening.assumptions)
+        return valued(opening.transactions, opening.spend, self._with_old_columns(columns), opening.assumptions)
 
-    def _from_closing(self, seen: Book, by: tuple[str, ...]) -> pd.DataFrame:
+    def _from_closing(self, on_old_basis: Book, by: tuple[str, ...]) -> pd.DataFrame:
         """Return what the closing shows."""
-        histories = self.now if seen.histories is self.closing.histories else _table(seen.histories)
+        histories = self.now if on_old_basis.histories is self.closing.histories else _table(on_old_basis.histories)
         group = _names(histories, by)
-        book, keys = _moved(seen, histories), (_STATUS, *group)
+        book, keys = _moved(on_old_basis, histories), (_STATUS, *group)
         at_expected_value = _customers(book).rows_with(keys, order_value=_ORDER_VALUE)
         if any(isinstance(getattr(book.assumptions, name), ByColumn) for name in RATES):
             cells = _customers(book).rows_with(keys)  # means of rates weigh with the value of an order
         else:
             Z = order_values(book.spend, at_expected_value.histories)
             cells = replace(at_expected_value, order_value=Z)
-        lines = as_seen(cells.rlv, at_expected_value.rlv, _are(cells, *_BOTH), _are(cells, "bought"))
+        lines = observed_behaviour(cells.rlv, at_expected_value.rlv, _are(cells, *_BOTH), _are(cells, "bought"))
         return _summed(cells, lines, group)
 
-    def _updates(self, seen: Book, by: tuple[str, ...]) -> Iterator[pd.DataFrame]:
+    def _updates(self, on_old_basis: Book, by: tuple[str, ...]) -> Iterator[pd.DataFrame]:
         """Yield what the closing changes about the fits and the assumptions, and what it is worth itself."""
-        worth = _worth(seen, by)
-        for line, before, after in updates(seen, self.base, self.closing):
+        worth = _worth(on_old_basis, by)
+        for line, before, after in updates(on_old_basis, self.base, self.closing):
             then, worth = worth, worth if after is before else _worth(after, by)
             yield (worth - then).to_frame(line)
         yield worth.to_frame("closing")
 
-    def _held(self, columns: set[str]) -> Histories:
+    def _with_old_columns(self, columns: set[str]) -> Histories:
         """Return the histories of the closing, with some columns of the existing customers as the opening has them."""
         names = _table(self.closing.histories).names
         varying = tuple(name for name in names if name in columns and name in _table(self.base.histories).names)
@@ -217,9 +217,9 @@ class EngineChanges:
             now, rows = self.now, self.now.rows
             exists = attribute_column(now, rows, _STATUS).isin(_BOTH)
             places = {name: names.index(name) for name in varying}
-            held = {f"a{k}": exists.ifelse(rows[f"other_a{k}"], rows[f"a{k}"]) for k in places.values()}
+            restored = {f"a{k}": exists.ifelse(rows[f"other_a{k}"], rows[f"a{k}"]) for k in places.values()}
             own = {_as_now(name): rows[f"a{k}"] for name, k in places.items()}
-            table = _described(now, rows, own, held)
+            table = _described(now, rows, own, restored)
             self._histories[varying] = replace(self.closing.histories, backend=table)
         return self._histories[varying]
 
@@ -281,7 +281,7 @@ def _reached(histories: Histories, closing: EngineTable) -> EngineTable:
 
 
 def _joined(base: Book, after: EngineTable) -> tuple[EngineTable, EngineTable]:
-    """Return the histories of both closings, beside each customer what the other one says of them."""
+    """Return the histories of both closings, with what the other one has of each customer beside them."""
     before = _table(base.histories)
     engine, own = after.engine, after.rows.select(*_OWN, *_attributes(after))
     later = {f"other_{name}": after.rows[name] for name in ("frequency", "age", "spend")}
@@ -350,16 +350,16 @@ def _time(before: EngineTable, opened: Book, restated: Histories | None) -> floa
 
 def _usual(histories: EngineTable, rows: Expression, difference: EngineColumn) -> float | None:
     """Return the difference that most customers have; None if nobody has one."""
-    some = rows.select(apart=difference)
-    some = some.filter(some.apart.notnull())
-    counted = some.group_by(key=rounded(some.apart)).aggregate(customers=some.count(), apart=some.apart.min())
+    gaps = rows.select(apart=difference)
+    gaps = gaps.filter(gaps.apart.notnull())
+    counted = gaps.group_by(key=rounded(gaps.apart)).aggregate(customers=gaps.count(), apart=gaps.apart.min())
     most = counted.order_by([counted.customers.desc(), counted.key]).limit(1)
-    found = histories.engine.run(most)["apart"].to_pylist()
-    return found[0] if found else None
+    values = histories.engine.run(most)["apart"].to_pylist()
+    return values[0] if values else None
 
 
 def _require_one_log(before: EngineTable, after: EngineTable, *, restated: bool) -> None:
-    """Refuse closings that tell different first purchases."""
+    """Refuse closings that differ in first purchases."""
     late = _counts(after).get("late", 0)
     if late:
         raise first_seen_late(late, _examples(after, "late"), restated=restated)
@@ -379,8 +379,8 @@ def _counts(histories: EngineTable) -> dict[str, int]:
 def _examples(histories: EngineTable, status: str) -> list[object]:
     """Return the ids of up to three customers of a status."""
     rows = histories.rows
-    some = rows.filter(attribute_column(histories, rows, _STATUS) == status).order_by("id").limit(3)
-    ids: list[object] = histories.engine.run(some.select("id"))["id"].to_pylist()
+    examples = rows.filter(attribute_column(histories, rows, _STATUS) == status).order_by("id").limit(3)
+    ids: list[object] = histories.engine.run(examples.select("id"))["id"].to_pylist()
     return ids
 
 

@@ -54,7 +54,7 @@ def expected(basis: Basis, histories: Histories, group: Index | None = None) -> 
 def _expected(basis: Basis, customers: Customers, groups: int, noise: Mapping[str, Array]) -> Uncertainty:
     """Return the draws of the customers."""
     model, spend, unit = basis.transactions.model, basis.spend.model, basis.transactions.unit
-    distinct, some = _distinct(customers)
+    distinct, cells = _distinct(customers)
     noise = {name: numbers[: customers.draws] for name, numbers in noise.items()}
     weights = distinct.weight
     if customers.weight is not None:
@@ -68,20 +68,20 @@ def _expected(basis: Basis, customers: Customers, groups: int, noise: Mapping[st
     def use(rows: Index | slice, alive: Array, ahead: Array) -> tuple[Array, Array]:
         D, G = (alive * ahead[..., kind] for kind in (0, len(kinds) - 1))
         L = alive * ahead[..., len(kinds)] / basis.assumptions.year_in(unit)
-        Z = spend.expected_spend(some.spend.theta(rows), x[rows, None], mean_spend[rows, None])
+        Z = spend.expected_spend(cells.spend.theta(rows), x[rows, None], mean_spend[rows, None])
         shape = (len(D), customers.draws)
         first = rows.start if isinstance(rows, slice) else int(rows[0])
         generator = np.random.default_rng([SEED_OF_RATES, 0, first])
-        drawn = drawn_rates(some, (rows, None), noise, shape, generator)
+        drawn = drawn_rates(cells, (rows, None), noise, shape, generator)
         values = basis.values(drawn, DiscountedDrivers(D, L, Z, G, K), shape)
         rlv, weight = values.sum(axis=0), weights[rows]
-        by_group = _by_group(groups, some.group[rows], weight, rlv)
+        by_group = _by_group(groups, cells.group[rows], weight, rlv)
         table[rows] = summary_of(rlv)
         return np.einsum("i,kij->kj", weight, values), by_group
 
-    given = residuals(model, some.transactions.draws, x, T, weightings, some.transactions.group)
-    found = over_blocks(model, some.transactions, distinct, given, use, memory=MEMORY, width=customers.draws)
-    sums, by_group = (np.sum(some, axis=0) for some in zip(*found, strict=True))
+    given = residuals(model, cells.transactions.draws, x, T, weightings, cells.transactions.group)
+    blocks = over_blocks(model, cells.transactions, distinct, given, use, memory=MEMORY, width=customers.draws)
+    sums, by_group = (np.sum(parts, axis=0) for parts in zip(*blocks, strict=True))
     return Uncertainty(sums, table[distinct.index], by_group)
 
 
@@ -99,13 +99,13 @@ def _distinct(customers: Customers) -> tuple[DistinctRows, Customers]:
     columns += [*customers.own.values(), *customers.common.values()]
     columns += [np.arange(float(len(customers.x)))] if unsure else []
     distinct = distinct_rows(*columns, customers.group.astype(float), with_order=True)
-    found = iter(np.ascontiguousarray(distinct.rows[:, 4:].T))
+    remaining = iter(np.ascontiguousarray(distinct.rows[:, 4:].T))
     transactions, spend = (
-        each.of_groups(np.array([next(found) for _ in each.columns()]))
+        each.of_groups(np.array([next(remaining) for _ in each.columns()]))
         for each in (customers.transactions, customers.spend)
     )
-    rates = {**customers.rates, **{name: next(found) for name in varying}}
-    own, common = ({name: next(found) for name in some} for some in (customers.own, customers.common))
+    rates = {**customers.rates, **{name: next(remaining) for name in varying}}
+    own, common = ({name: next(remaining) for name in sds} for sds in (customers.own, customers.common))
     group = np.ascontiguousarray(distinct.rows[:, -1]).astype(np.int64)
     return distinct, replace(
         customers, transactions=transactions, spend=spend, rates=rates, own=own, common=common, group=group
@@ -115,7 +115,7 @@ def _distinct(customers: Customers) -> tuple[DistinctRows, Customers]:
 def _by_group(groups: int, group: Index, weight: Array, rlv: Array) -> Array:
     """Return weighted sums of values of shape (customers, draws) by group, shape (groups, draws)."""
     sums = np.zeros((groups, rlv.shape[1]))
-    for one in np.unique(group):
-        some = group == one
-        sums[one] = np.einsum("i,ij->j", weight[some], rlv[some])
+    for number in np.unique(group):
+        members = group == number
+        sums[number] = np.einsum("i,ij->j", weight[members], rlv[members])
     return sums

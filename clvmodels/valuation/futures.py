@@ -73,22 +73,22 @@ def _realised(
     draws = customers.draws if customers.draws > 1 else LARGEST_NUMBER_OF_DRAWS
     sums = np.zeros((len(basis.names), draws))
     table = np.empty((len(customers.x), len(CUSTOMER_COLUMNS)))
-    for some in _slices(basis, customers, draws):
-        rlv = np.empty((draws, some.stop - some.start))
+    for chunk in _slices(basis, customers, draws):
+        rlv = np.empty((draws, chunk.stop - chunk.start))
 
-        def one(draw: slice, some: slice = some, rlv: Array = rlv) -> None:
-            sequence = np.random.SeedSequence(seed.entropy, spawn_key=(*seed.spawn_key, some.start, draw.start))
-            future = _one_future(basis, customers, some, draw.start, np.random.default_rng(sequence))
-            shape = (some.stop - some.start,)
+        def one(draw: slice, chunk: slice = chunk, rlv: Array = rlv) -> None:
+            sequence = np.random.SeedSequence(seed.entropy, spawn_key=(*seed.spawn_key, chunk.start, draw.start))
+            future = _one_future(basis, customers, chunk, draw.start, np.random.default_rng(sequence))
+            shape = (chunk.stop - chunk.start,)
             generator = np.random.default_rng(sequence.spawn(1)[0])
             common = {name: float(numbers[draw.start]) for name, numbers in noise.items()}
-            rates = drawn_rates(customers, some, common, shape, generator)
+            rates = drawn_rates(customers, chunk, common, shape, generator)
             values = basis.values(rates, future, shape)
             rlv[draw.start] = values.sum(axis=0)
             sums[:, draw.start] += values.sum(axis=1)
 
-        def several(rows: slice, some: slice = some, rlv: Array = rlv) -> None:
-            table[some][rows] = summary_of(np.ascontiguousarray(rlv[:, rows].T))
+        def several(rows: slice, chunk: slice = chunk, rlv: Array = rlv) -> None:
+            table[chunk][rows] = summary_of(np.ascontiguousarray(rlv[:, rows].T))
 
         map_blocks(one, draws, 1)
         map_blocks(several, rlv.shape[1], ROWS_PER_BLOCK)
@@ -109,12 +109,14 @@ def _slices(basis: Basis, customers: Customers, draws: int) -> list[slice]:
 
 
 def _one_future(
-    basis: Basis, customers: Customers, some: slice, draw: int, generator: np.random.Generator
+    basis: Basis, customers: Customers, chunk: slice, draw: int, generator: np.random.Generator
 ) -> DiscountedDrivers:
     """Return what some customers do under one draw: discounted orders and living years, and what an order was worth."""
     transactions, spend = basis.transactions, basis.spend
-    theta, other = (each.draw(draw, some) for each in (customers.transactions, customers.spend))
-    x, t_x, T, mean_spend = (column[some] for column in (customers.x, customers.t_x, customers.T, customers.mean_spend))
+    theta, other = (each.draw(draw, chunk) for each in (customers.transactions, customers.spend))
+    x, t_x, T, mean_spend = (
+        column[chunk] for column in (customers.x, customers.t_x, customers.T, customers.mean_spend)
+    )
     alive = generator.random(len(x)) < transactions.model.p_alive(theta, x, t_x, T)
     assumptions, unit = basis.assumptions, transactions.unit
     duration = np.where(alive, _end(assumptions, unit), 0.0)

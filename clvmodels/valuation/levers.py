@@ -244,8 +244,8 @@ def _levers(book: Book, terms: Sequence[Term], grid: RateGrid | None) -> Iterato
     if grid is not None:
         low, high = grid.factors(np.array([-1.0, 1.0])).tolist()
         rates = book.assumptions.discount_rates
-        one = rates[0] if len(rates) == 1 else 1.0
-        yield _lever("discount_rate", "share" if len(rates) == 1 else "factor", one, one * low, one * high)
+        stated = rates[0] if len(rates) == 1 else 1.0
+        yield _lever("discount_rate", "share" if len(rates) == 1 else "factor", stated, stated * low, stated * high)
 
 
 def _lever(name: str, kind: Kind | Literal["factor"], stated: float, low: float, high: float) -> Lever:

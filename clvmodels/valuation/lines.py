@@ -196,15 +196,15 @@ def spreads_of(assumptions: Assumptions, histories: Histories, ending: str) -> d
     AssumptionError
         If a standard deviation is missing or negative, or larger than that of any share with this mean.
     """
-    found: dict[str, Array] = {}
+    sds: dict[str, Array] = {}
     for name, bounds in RATES.items():
         rate = getattr(assumptions, name)
         if isinstance(rate, ByColumn) and rate.column + ending in histories.attributes.columns:
             stated = np.asarray(of_customers(name, ByColumn(rate.column + ending), histories, 0.0, np.inf))
             if bounds.high == 1.0:
                 _require_of_share(name, rate.column, stated, histories)
-            found[name] = stated * rate.factor
-    return found
+            sds[name] = stated * rate.factor
+    return sds
 
 
 def _require_of_share(name: str, column: str, sd: Array, histories: Histories) -> None:
@@ -226,10 +226,10 @@ def lines_of(rate: Mapping[str, float | Array], tax: float) -> tuple[Line, ...]:
     return stated if tax == 0.0 else (*stated, _tax(tax, stated))
 
 
-def that_count(some: Sequence[Line]) -> tuple[Line, ...]:
+def that_count(lines: Sequence[Line]) -> tuple[Line, ...]:
     """Return the lines that are not zero for all customers, and the contribution margin."""
-    kept = [replace(line, rates={d: r for d, r in line.rates.items() if np.any(r)}) for line in some[1:]]
-    return (some[0], *(line for line in kept if line.rates))
+    kept = [replace(line, rates={d: r for d, r in line.rates.items() if np.any(r)}) for line in lines[1:]]
+    return (lines[0], *(line for line in kept if line.rates))
 
 
 def _tax(share: float, taxed: Sequence[Line]) -> Line:
@@ -241,12 +241,12 @@ def _tax(share: float, taxed: Sequence[Line]) -> Line:
     return Line("tax", "tax", total)
 
 
-def total(some: Sequence[Line], future: DiscountedDrivers) -> Array:
+def total(lines: Sequence[Line], future: DiscountedDrivers) -> Array:
     """Return the sum of the lines, by customer."""
-    return np.asarray(np.sum([line.value(future) for line in some], axis=0))
+    return np.asarray(np.sum([line.value(future) for line in lines], axis=0))
 
 
-def at_mean_rates(some: Sequence[Line], weight: Array | None) -> tuple[Line, ...]:
+def at_mean_rates(lines: Sequence[Line], weight: Array | None) -> tuple[Line, ...]:
     """Return the lines with the mean over the customers in place of rates that differ.
 
     `weight` says how many customers each rate is of, shape (rates,); None: one each.
@@ -255,4 +255,4 @@ def at_mean_rates(some: Sequence[Line], weight: Array | None) -> tuple[Line, ...
     def mean(rate: float | Array) -> float:
         return float(np.average(rate, weights=weight)) if np.ndim(rate) else float(rate)
 
-    return tuple(replace(line, rates={driver: mean(rate) for driver, rate in line.rates.items()}) for line in some)
+    return tuple(replace(line, rates={driver: mean(rate) for driver, rate in line.rates.items()}) for line in lines)

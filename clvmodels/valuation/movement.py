@@ -192,7 +192,7 @@ def movement(opening: Book, closing: Book, *, restated: Histories | None = None)
         The valuations at the two closings, with the customers of each. If all lie in one engine, it adds the lines up;
         else those in an engine are fetched, as they are where two rates by column are multiplied.
     restated
-        The customers at the opening date as the log of the closing tells them now. Without it, the customers of the
+        The customers at the opening date as the log of the closing has them now. Without it, the customers of the
         opening are taken to have had the histories that the opening knew.
 
     Returns
@@ -207,8 +207,8 @@ def movement(opening: Book, closing: Book, *, restated: Histories | None = None)
     AssumptionError
         If they are in different currencies.
     DataError
-        If they have no customer in common, the second is not after the first, or they do not tell the same of the
-        customers: of somebody another first purchase, or of somebody not in the opening one before it. `restated` is
+        If they have no customer in common, the second is not after the first, or they disagree about the
+        customers: somebody has another first purchase, or somebody not in the opening has one before it. `restated` is
         then needed. Or if customers are to be fetched and do not fit into memory.
 
     Notes
@@ -216,8 +216,8 @@ def movement(opening: Book, closing: Book, *, restated: Histories | None = None)
     With h the time between the closings, i the discount rate of the opening, and E the value of the opening:
 
     data corrections
-        The opening valued with `restated`, less E; and minus the value of customers who are not in the closing, or of
-        whom even `restated` says another first purchase: one refunded after the opening. These come back as new ones.
+        The opening valued with `restated`, less E; and minus the value of customers who are not in the closing, or for
+        whom even `restated` has another first purchase: one refunded after the opening. These come back as new ones.
     unwind of the discount
         E ((1 + i)^h - 1), E being corrected.
     expected release
@@ -233,7 +233,7 @@ def movement(opening: Book, closing: Book, *, restated: Histories | None = None)
         the order values that it expected, less the expected closing. Orders: the customers whose number of purchases
         changed. Silence: those who bought nothing, as a rule a loss, and the more so the more was expected of them.
     behaviour: order value
-        The same histories with the order values that the spend in them tells, less those that the opening expected:
+        The same histories with the order values that follow from their spend, less those that the opening expected:
         what they were then, plus growth.
     new customers
         The value of those who first bought after the opening, with the fits and the assumptions of the opening. From

@@ -85,8 +85,8 @@ def new_customer(rows: ValuedRows, first: FirstOrders) -> NewCustomer:
     """
     later = future_of_new_customer(rows, [None])
     value = first.mean if first.number else float(later.Z[0])
-    zero, one = np.zeros(1), np.ones(1)
-    at_once = DiscountedDrivers(D=one, L=zero, Z=np.array([value]), G=one, K=0.0)
+    zeros, ones = np.zeros(1), np.ones(1)
+    at_once = DiscountedDrivers(D=ones, L=zeros, Z=np.array([value]), G=ones, K=0.0)
     mean = at_mean_rates(rows.lines, rows.weight)
     return NewCustomer(
         orders=float(later.D[0]),
@@ -122,13 +122,13 @@ def future_of_new_customer(rows: ValuedRows, years: Sequence[float | None]) -> D
     years
         The horizons; None: that of the assumptions.
     """
-    assumptions, unit, nothing = rows.assumptions, rows.transactions.unit, np.zeros(1)
+    assumptions, unit, zero = rows.assumptions, rows.transactions.unit, np.zeros(1)
     model, theta = rows.transactions.model, rows.transactions.estimate
     weightings = [kind(assumptions, unit, within) for kind in (discounting, growing) for within in years]
     at_start = p_alive_new(model, theta)
-    purchases, living = residual(model, theta, nothing, nothing, weightings)
+    purchases, living = residual(model, theta, zero, zero, weightings)
     D, G = np.split(at_start * purchases[0], 2)
     L = at_start * living[0, : len(years)] / assumptions.year_in(unit)
-    Z = rows.spend.model.expected_spend(rows.spend.estimate, nothing, nothing)
+    Z = rows.spend.model.expected_spend(rows.spend.estimate, zero, zero)
     K = discounted_years(assumptions, unit, np.array([weighting.end for weighting in weightings[: len(years)]]))
     return DiscountedDrivers(D, L, np.repeat(Z, len(years)), G, K)

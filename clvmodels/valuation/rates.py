@@ -161,7 +161,7 @@ def scaled(rate: Rate, factor: float, high: float = np.inf) -> Rate:
     ByColumn(column='margin', factor=1.1)
     """
     if isinstance(rate, BySegment):
-        return BySegment(rate.by, {name: min(factor * one, high) for name, one in rate.rates.items()})
+        return BySegment(rate.by, {name: min(factor * value, high) for name, value in rate.rates.items()})
     return ByColumn(rate.column, rate.factor * factor) if isinstance(rate, ByColumn) else min(factor * rate, high)
 
 

@@ -161,8 +161,8 @@ def _sales(histories: Histories) -> Array:
     x, repeat = histories.frequency, histories.monetary_value
     first = histories.attributes.get("first_value")
     begin = np.full(len(x), np.nan) if first is None else first.to_numpy(dtype=np.float64, na_value=np.nan)
-    known, seen = (x > 0) & np.isfinite(repeat), np.isfinite(begin)
-    orders = x[known].sum() + seen.sum()
-    mean = (np.sum((x * repeat)[known]) + begin[seen].sum()) / orders if orders else 0.0
+    known, known_first = (x > 0) & np.isfinite(repeat), np.isfinite(begin)
+    orders = x[known].sum() + known_first.sum()
+    mean = (np.sum((x * repeat)[known]) + begin[known_first].sum()) / orders if orders else 0.0
     usual = np.where(known, repeat, mean)
-    return np.asarray(np.where(seen, begin, usual) + x * usual)
+    return np.asarray(np.where(known_first, begin, usual) + x * usual)

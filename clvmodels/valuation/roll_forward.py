@@ -87,8 +87,8 @@ def value_growth(assumptions: Assumptions, unit: Unit, time: float) -> float:
 
 def margin_of(book: ValuedRows, sales: Array) -> Array:
     """Return the contribution margin of sales, by customer of the book."""
-    nothing = np.zeros(len(sales))
-    at_margin = DiscountedDrivers(D=nothing, L=nothing, Z=sales, G=np.ones(len(sales)), K=0.0)
+    zeros = np.zeros(len(sales))
+    at_margin = DiscountedDrivers(D=zeros, L=zeros, Z=sales, G=np.ones(len(sales)), K=0.0)
     return next(line for line in book.lines if line.name == "contribution_margin").value(at_margin)
 
 

@@ -64,7 +64,7 @@ def scenarios(book: Book, changes: Mapping[str, Mapping[str, Any]]) -> pd.DataFr
     import pandas as pd
 
     books = {"base": book} | {
-        name: book.with_assumptions(book.assumptions.replace(some)) for name, some in changes.items()
+        name: book.with_assumptions(book.assumptions.replace(changed)) for name, changed in changes.items()
     }
     table = pd.DataFrame(
         {
@@ -210,13 +210,13 @@ def contact_policy(book: Book) -> pd.DataFrame:
     without = book.rlv - (1.0 - book.assumptions.tax) * campaigns[0]
     everybody = np.ones(len(without), bool)
     rows = {}
-    for name, some in {"all": everybody, "none": ~everybody, "worth it": book.rlv > 0.0}.items():
-        contacted = int(some.sum())
+    for name, targeted in {"all": everybody, "none": ~everybody, "worth it": book.rlv > 0.0}.items():
+        contacted = int(targeted.sum())
         rows[name] = (
             contacted,
             float(book.future.K) * contacted,
-            float(book.rlv[some].sum()),
-            float(without[~some].sum()),
+            float(book.rlv[targeted].sum()),
+            float(without[~targeted].sum()),
         )
     return pd.DataFrame.from_dict(rows, orient="index", columns=["contacted", "contact_years", "equity", "others"])
 

@@ -73,7 +73,7 @@ def statement(book: ValuedRows, by: str | pd.Series[Any] | None, *, intervals: b
     if by is not None:
         table.loc[TOTAL] = table.sum()
     table = table.rename_axis(by if isinstance(by, str) else "segment")
-    beside: dict[str, Any] = {"per_head": table["equity"] / table["customers"]}
+    beside: dict[str, Any] = {"per_customer": table["equity"] / table["customers"]}
     if intervals:
         beside |= _ends(book, np.asarray(codes, np.int64), whole=by is None)
     shares = {f"share_{years}": table.pop(f"share_{years}") / table["equity"] for years in WITHIN}

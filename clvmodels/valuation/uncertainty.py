@@ -188,8 +188,8 @@ class Basis:
 
     def values(self, rates: Mapping[str, float | Array], future: DiscountedDrivers, shape: tuple[int, ...]) -> Array:
         """Return each line, shape (lines, *shape)."""
-        some = [line for line in lines_of(rates, self.assumptions.tax) if line.name in self.names]
-        return np.stack([np.broadcast_to(line.value(future), shape) for line in some])
+        lines = [line for line in lines_of(rates, self.assumptions.tax) if line.name in self.names]
+        return np.stack([np.broadcast_to(line.value(future), shape) for line in lines])
 
 
 def customers_of(basis: Basis, histories: Histories, group: Index) -> Customers:

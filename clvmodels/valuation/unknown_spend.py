@@ -1,4 +1,4 @@
-"""Customers who bought again for money that is not known: they are valued as average ones, and that is said."""
+"""Customers who bought again for money that is not known: they are valued as average ones, with a warning."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from clvmodels.inference.spend_fit import SpendFit
 __all__ = ["warn_of_unknown_spend"]
 
 NOTEWORTHY: Final = 0.1
-"""Share of the customers with repeat purchases: of fewer, the summary of the histories tells how many are known."""
+"""Share of the customers with repeat purchases: of fewer, the summary of the histories shows how many are known."""
 
 
 def warn_of_unknown_spend(spend: SpendFit, histories: Histories) -> None:

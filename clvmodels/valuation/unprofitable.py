@@ -50,7 +50,7 @@ def causes(book: Book, threshold: float | None = None) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        By line, with ``equity`` last: unprofitable, others (sums), unprofitable_per_head, others_per_head.
+        By line, with ``equity`` last: unprofitable, others (sums), unprofitable_per_customer, others_per_customer.
     """
     import pandas as pd
 
@@ -58,8 +58,8 @@ def causes(book: Book, threshold: float | None = None) -> pd.DataFrame:
     sums = {line.name: line.value(book.future) for line in book.lines} | {"equity": book.rlv}
     rows = {name: (float(values[loss].sum()), float(values[~loss].sum())) for name, values in sums.items()}
     table = pd.DataFrame.from_dict(rows, orient="index", columns=["unprofitable", "others"]).rename_axis("line")
-    for name, some in (("unprofitable", loss), ("others", ~loss)):
-        table[f"{name}_per_head"] = table[name] / max(int(some.sum()), 1)
+    for name, group in (("unprofitable", loss), ("others", ~loss)):
+        table[f"{name}_per_customer"] = table[name] / max(int(group.sum()), 1)
     return table
 
 
@@ -88,9 +88,9 @@ def levers(
 
     loss = unprofitable(book, threshold)
     books = {"as it is": book}
-    for name, some in (_levers(book.assumptions) if changes is None else changes).items():
-        books[name] = book.with_assumptions(book.assumptions.replace(some))
-    rows = {name: (float(one.rlv[loss].sum()), int((one.rlv[loss] < 0.0).sum())) for name, one in books.items()}
+    for name, changed in (_levers(book.assumptions) if changes is None else changes).items():
+        books[name] = book.with_assumptions(book.assumptions.replace(changed))
+    rows = {name: (float(each.rlv[loss].sum()), int((each.rlv[loss] < 0.0).sum())) for name, each in books.items()}
     table = pd.DataFrame.from_dict(rows, orient="index", columns=["value", "still"]).rename_axis("lever")
     table.insert(1, "change", table["value"] - rows["as it is"][0])
     return table
@@ -102,4 +102,4 @@ def _levers(assumptions: Assumptions) -> dict[str, dict[str, Any]]:
         "returns paid by the customer": {"return_cost": 0.0},
         "self-service": {"service_cost": scaled(assumptions.service_cost, 0.5)},
     }
-    return {name: some for name, some in offered.items() if any(getattr(assumptions, key) for key in some)}
+    return {name: changed for name, changed in offered.items() if any(getattr(assumptions, key) for key in changed)}

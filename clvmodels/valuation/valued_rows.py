@@ -204,11 +204,6 @@ class ValuedRows:
             "rates or the order values that it rests on, or count money in a larger unit"
         )
 
-    @property
-    def customers(self) -> float:
-        """Number of customers."""
-        return self.summed(np.ones(len(self.histories)))
-
     def bought_once(self) -> tuple[int, float]:
         """Return how many customers bought once only, and what they are worth together."""
         once = (self.histories.frequency == 0.0).astype(float)

@@ -28,7 +28,7 @@ from clvmodels.reporting.page import write_page
 from clvmodels.reporting.page.charts import Axis
 from clvmodels.reporting.terminal import closing_report
 from clvmodels.reporting.workbook import write_workbook
-from clvmodels.valuation.audit import audit, seen
+from clvmodels.valuation.audit import audit, file_record
 from clvmodels.valuation.book import Book
 from clvmodels.valuation.contribution import contribution
 from clvmodels.valuation.levers import NODES, WEIGHTS, Levers, levers_of, rate_grid
@@ -100,7 +100,7 @@ def reported(books: tuple[Book, ...], by: str | None = "segment") -> EquityRepor
         reconciliation=reconciliation(books[-1].histories),
         contributed=contribution(books[-1]),
         notes=("a <b>note</b>",),
-        audit=audit(dict(zip(DAYS[-len(books) :], books, strict=True)), {"log": seen("orders.parquet")}, [1]),
+        audit=audit(dict(zip(DAYS[-len(books) :], books, strict=True)), {"log": file_record("orders.parquet")}, [1]),
         created="2025-01-02T03:04:05+00:00",
     )
 
@@ -192,7 +192,7 @@ def test_the_page_holds_the_figures_of_the_book(report: EquityReport, either: Wr
     for segment, values in book.statement("segment").iloc[:-1].iterrows():
         row = cells.row("statement", str(segment))
         assert row[0] == locale.number(values["customers"])
-        assert locale.number(values["per_head"], 2) in row
+        assert locale.number(values["per_customer"], 2) in row
         assert locale.percent(values["share_3"]) in row
     for key, line in book.statement_lines.iterrows():
         row = cells.row("lines", label(str(key), language))

@@ -237,7 +237,7 @@ def test_lines_are_amounts_times_cells_of_the_assumptions(sheets: Mapping[str, S
     assert found.formula("Statement", "Contribution margin", 3) == f"=SUM(F{line}:G{line})"
     assert found.formula("Statement", "Equity", 5) == f"=SUM(F{line}:F{tax})"
     assert tax == equity - 1
-    assert found.formula("Statement", "Per head", 3).startswith(f"=IFERROR(D{equity}/D")
+    assert found.formula("Statement", "Per customer", 3).startswith(f"=IFERROR(D{equity}/D")
     assert found.formula("Summary", "Equity", 1) == f"='Statement'!$D${equity}"
     assert isinstance(found.formula("Statement", "Discounted sales", 5), float)
 
@@ -775,7 +775,7 @@ def test_every_formula_recalculates_to_the_figure_of_python(
 
 def test_recalculated_figures_are_those_of_the_book(recalculated: Mapping[str, Sheets], plain: EquityReport) -> None:
     found, truth = recalculated["plain"], plain.book.statement("segment")
-    for name in ("equity", "per_head"):
+    for name in ("equity", "per_customer"):
         row = [found.value("Statement", label(name, "en"), column) for column in (5, 6, 3)]
         assert row == pytest.approx(truth[name].tolist(), rel=1e-9)
     assert found.value("Movement", "Closing", 1) == pytest.approx(plain.book.equity, rel=1e-9)
@@ -794,7 +794,7 @@ def test_a_changed_assumption_moves_equity_as_a_new_valuation_does(
     def value(sheet: str, row: str, column: int) -> Any:
         return found.value(label(sheet, language), label(row, language), column)
 
-    for key in ("equity", "per_head"):
+    for key in ("equity", "per_customer"):
         row = [value("statement", key, column) for column in (5, 6, 3)]
         assert row == pytest.approx(truth[key].tolist(), rel=1e-9)
     assert value("cohorts", "equity", 3) == pytest.approx(there.equity, rel=1e-9)

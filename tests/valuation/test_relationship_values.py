@@ -11,7 +11,7 @@ import pytest
 import clvmodels as clv
 from clvmodels.errors import AssumptionError, DataError
 from clvmodels.valuation.acquisition import acquisition, payback_years
-from clvmodels.valuation.audit import Content, audit, hash_of_files, seen
+from clvmodels.valuation.audit import Content, audit, file_record, hash_of_files
 from clvmodels.valuation.contribution import contribution, contribution_statement
 from clvmodels.valuation.reconciliation import reconciliation
 from clvmodels.valuation.unprofitable import causes, levers, unprofitable
@@ -144,7 +144,7 @@ def test_unprofitable_customers_and_their_causes(book):
     table = causes(costly)
     assert table.loc["equity", ["unprofitable", "others"]].sum() == pytest.approx(costly.equity, rel=1e-12)
     assert table["unprofitable"].iloc[:-1].sum() == pytest.approx(table.loc["equity", "unprofitable"], rel=1e-9)
-    assert table.loc["equity", "unprofitable_per_head"] < 0 < table.loc["equity", "others_per_head"]
+    assert table.loc["equity", "unprofitable_per_customer"] < 0 < table.loc["equity", "others_per_customer"]
     pulled = levers(costly)
     assert list(pulled.index) == ["as it is", "no campaigns", "returns paid by the customer", "self-service"]
     assert (pulled["change"].iloc[1:] > 0.0).all()
@@ -166,17 +166,17 @@ def test_with_draws_the_probability_of_loss_decides(rfm, book):
 def test_the_audit_trail_tells_inputs_apart(book, tmp_path):
     file = tmp_path / "log.csv"
     file.write_text("a")
-    before = seen(file)
+    before = file_record(file)
     first = audit({"2025-03-01": book}, {"log": before})
     assert audit({"2025-03-01": book}, {"log": Content(file.name, file.read_bytes())}) == first
-    assert audit({"2025-03-01": book}, {"log": seen(str(file))}) == first
+    assert audit({"2025-03-01": book}, {"log": file_record(str(file))}) == first
     assert first["closings"]["2025-03-01"]["equity"] == book.equity
     file.write_text("bc")
     with pytest.raises(DataError, match=r"log\.csv' has changed while it was read"):
         audit({"2025-03-01": book}, {"log": before})
-    assert audit({"2025-03-01": book}, {"log": seen(file)})["inputs"] != first["inputs"]
+    assert audit({"2025-03-01": book}, {"log": file_record(file)})["inputs"] != first["inputs"]
     other = audit(
-        {"2025-03-01": book.with_assumptions(book.assumptions.replace({"margin": 0.41}))}, {"log": seen(file)}
+        {"2025-03-01": book.with_assumptions(book.assumptions.replace({"margin": 0.41}))}, {"log": file_record(file)}
     )
     assert other["closings"]["2025-03-01"]["assumptions"] != first["closings"]["2025-03-01"]["assumptions"]
     (tmp_path / "more.csv").write_text("c")

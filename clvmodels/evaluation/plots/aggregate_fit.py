@@ -11,7 +11,7 @@ from clvmodels.data.holdout import Holdout
 from clvmodels.evaluation import aggregate_fit
 from clvmodels.evaluation.aggregate_fit import By
 from clvmodels.inference.one_or_many import OneOrMany
-from clvmodels.inference.plots.inputs import is_histories, orders_fits
+from clvmodels.inference.plots.inputs import is_histories, transaction_fits
 from clvmodels.inference.transaction_fit import TransactionFit
 from clvmodels.style import ACTUAL, Drawn, drawn, in_counts, look, on_axes, require, whiskers
 
@@ -56,7 +56,7 @@ def frequency_fit(
     DataError
         If `most` is below one, there are no customers, or `histories` are none.
     FitError
-        If something is no fit of orders.
+        If something is no fit of transactions.
     UnitError
         If the histories are not in the unit of the fits.
 
@@ -70,7 +70,7 @@ def frequency_fit(
     4.82
     """
     is_histories(histories)
-    table = aggregate_fit.frequency_fit(orders_fits(fits), histories, most=most)
+    table = aggregate_fit.frequency_fit(transaction_fits(fits), histories, most=most)
     ax = on_axes(ax, title="Customers by number of repeat purchases", x="Repeat purchases", y="Customers")
     models = list(table.groupby("model", sort=False))
     width = WIDTH / (len(models) + 1)
@@ -121,7 +121,7 @@ def conditional_expectation(
     DataError
         If `by` is unknown, `most` below one, or `holdout` is none.
     FitError
-        If something is no fit of orders.
+        If something is no fit of transactions.
     UnitError
         If the holdout is not in the unit of the fits.
 
@@ -135,7 +135,7 @@ def conditional_expectation(
     'Weeks since the last purchase (number of customers)'
     """
     require(holdout, Holdout, "a holdout is expected here, the second value of clv.rfm_train_test_split(log, ...)")
-    table = aggregate_fit.conditional_expectation(orders_fits(fits), holdout, by=by, most=most)
+    table = aggregate_fit.conditional_expectation(transaction_fits(fits), holdout, by=by, most=most)
     units = f"{holdout.unit}s"
     x = {
         "frequency": "Repeat purchases in training",

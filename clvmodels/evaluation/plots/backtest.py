@@ -40,7 +40,7 @@ SPREAD: Final = 0.4
 def backtest_scores(
     tried: Backtest, score: str = "predicted_over_actual", *, ax: Axes | None = None, return_data: bool = False
 ) -> Drawn:
-    """Draw one score of all models and rules of thumb, a mark a cut-off: the later, the darker and the lower.
+    """Draw one score of all models and rules of thumb, one mark per cut-off: the later, the darker and the lower.
 
     Parameters
     ----------
@@ -78,9 +78,9 @@ def backtest_scores(
     rows = dict(zip(models, range(len(models)), strict=True))
     places = SPREAD * (np.arange(len(cutoffs)) - (len(cutoffs) - 1) / 2.0) / len(cutoffs)
     for cutoff, colour, place in zip(cutoffs, shades(len(cutoffs)), places, strict=True):
-        some = table[table["cutoff"] == cutoff]
+        at_cutoff = table[table["cutoff"] == cutoff]
         label = f"Until {cutoff:%Y-%m-%d}"
-        ax.plot(some["value"], some["model"].map(rows) + place, "o", color=colour, markersize=7, label=label)
+        ax.plot(at_cutoff["value"], at_cutoff["model"].map(rows) + place, "o", color=colour, markersize=7, label=label)
     if score in IDEAL:
         ax.axvline(1.0, color=QUIET, linestyle="--", linewidth=1.0, label="Predicted = actual")
     if score in SHARES:

@@ -67,8 +67,8 @@ def calibration(
     import pandas as pd
 
     tables = [
-        reliability(some, event, bins).assign(model=name)
-        for name, (some, event) in _aligned(predicted, happened).items()
+        reliability(probability, event, bins).assign(model=name)
+        for name, (probability, event) in _aligned(predicted, happened).items()
     ]
     table = pd.concat(tables, ignore_index=True)
     size = round(float(table["customers"].mean()))
@@ -128,7 +128,7 @@ def lift(
     import pandas as pd
 
     aligned = _aligned(score, outcome)
-    curves = {name: gains(some, made) for name, (some, made) in aligned.items()}
+    curves = {name: gains(ranking, made) for name, (ranking, made) in aligned.items()}
     made = next(iter(aligned.values()))[1]
     curves[FORESIGHT] = gains(made, made)
     table = pd.concat([curve.assign(model=name) for name, curve in curves.items()], ignore_index=True)
@@ -159,20 +159,22 @@ def _aligned(
     by_name = dict(series) if isinstance(series, Mapping) else {ALONE: series}
     if not by_name:
         raise DataError('there is nothing to draw; give a Series, or several by name: {"BG/NBD": ...}')
-    for some in (*by_name.values(), other):
-        require(some, pd.Series, 'a Series by customer_id is expected here, such as fit.probability_alive(rfm)["mean"]')
-    for name, some in by_name.items():
-        for index in (some.index, other.index):
+    for values in (*by_name.values(), other):
+        require(
+            values, pd.Series, 'a Series by customer_id is expected here, such as fit.probability_alive(rfm)["mean"]'
+        )
+    for name, values in by_name.items():
+        for index in (values.index, other.index):
             if not index.is_unique:
                 twice = examples(index[index.duplicated()].unique())
                 raise DataError(f"customer ids must be unique; more than once: {twice}")
-        odd = some.index.symmetric_difference(other.index)
+        odd = values.index.symmetric_difference(other.index)
         if len(odd):
             raise DataError(
                 f"{name} and the outcomes must be of the same customers;"
                 f" {count(len(odd), 'customer')} in only one of them: {examples(odd)}"
             )
-    return {name: (some, other.reindex(some.index)) for name, some in by_name.items()}
+    return {name: (values, other.reindex(values.index)) for name, values in by_name.items()}
 
 
 def _percent(ax: Axes, *, highest: float) -> None:

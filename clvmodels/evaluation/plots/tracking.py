@@ -9,7 +9,7 @@ from clvmodels.data.reading import Day
 from clvmodels.errors import DataError, one_of
 from clvmodels.evaluation.tracking import Kind, Tracking, track
 from clvmodels.inference.one_or_many import OneOrMany
-from clvmodels.inference.plots.inputs import orders_fits
+from clvmodels.inference.plots.inputs import transaction_fits
 from clvmodels.inference.transaction_fit import TransactionFit
 from clvmodels.style import ACTUAL, QUIET, Drawn, band, drawn, in_counts, look, on_axes
 
@@ -76,7 +76,7 @@ def tracking(
     DataError
         If `kind` is unknown, or as `track` does.
     FitError
-        If something is no fit of orders.
+        If something is no fit of transactions.
     UnitError
         If `unit` is not that of the fits.
 
@@ -93,7 +93,7 @@ def tracking(
     if kind not in get_args(Kind.__value__):
         raise DataError(one_of("kind", kind, get_args(Kind.__value__)))
     tracked = track(
-        orders_fits(fits),
+        transaction_fits(fits),
         log,
         period=period,
         customer_id=customer_id,

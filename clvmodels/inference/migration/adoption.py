@@ -1,4 +1,4 @@
-"""What is common to fits of other packages: their class tells the model, and their data give the likelihood."""
+"""What is common to fits of other packages: their class gives the model, and their data the likelihood."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def recognise(fitted: object, package: str, known: Mapping[str, str]) -> Origin:
     clvmodels.errors.FitError: expected a fitted model of lifetimes, one of BetaGeoFitter; got int ...
     """
     classes = [base.__name__ for base in type(fitted).__mro__ if base.__module__.partition(".")[0] == package]
-    name = next((one for one in classes if one in known), None)
+    name = next((class_name for class_name in classes if class_name in known), None)
     if name is None:
         raise FitError(
             f"expected a fitted model of {package}, one of {', '.join(known)}; got {type(fitted).__name__} "
@@ -107,7 +107,7 @@ def adopt(
     divergences
         Of the sampler.
     remark
-        To be said of the fit.
+        A remark on the fit, added to its message.
 
     Raises
     ------
@@ -117,15 +117,15 @@ def adopt(
         If the parameters are outside the range in which our model means something.
     """
     given = _given(origin, params, unit)
-    seen = None if data is None else _histories(origin.model, data, given.unit)
-    who = "" if seen is None else f", fitted to {len(seen):,} customers"
-    if seen is not None and given.unit is not None:
-        who += f" observed for up to {seen.T.max():.4g} {given.unit}s"
-        warn_about({"frequency": seen.frequency, "recency": seen.recency, "T": seen.T}, given.unit)
+    histories = None if data is None else _histories(origin.model, data, given.unit)
+    who = "" if histories is None else f", fitted to {len(histories):,} customers"
+    if histories is not None and given.unit is not None:
+        who += f" observed for up to {histories.T.max():.4g} {given.unit}s"
+        warn_about({"frequency": histories.frequency, "recency": histories.recency, "T": histories.T}, given.unit)
     diagnostics = _diagnosed(given, f"taken over from {origin}{who}.{remark}", divergences)
     if len(given.draws) > 1:
         given = replace(given, covariance=np.cov(np.log(given.draws - given.model.lower), rowvar=False))
-    return replace(given, diagnostics=diagnostics) if seen is None else _with_data(given, seen, diagnostics)
+    return replace(given, diagnostics=diagnostics) if histories is None else _with_data(given, histories, diagnostics)
 
 
 def _given(origin: Origin, params: Mapping[str, Array], unit: str | None) -> TransactionFit | SpendFit:
@@ -171,7 +171,7 @@ def _histories(model: Model, data: pd.DataFrame | Mapping[str, Array], unit: Uni
 
 
 def _diagnosed(given: TransactionFit | SpendFit, message: str, divergences: int) -> Diagnostics:
-    """Return what the chains tell of themselves, if there are several."""
+    """Return the diagnostics, those of the chains if there are several."""
     if given.theta.shape[0] < 2:
         return Diagnostics("given", message)
     chains = diagnose_chains(np.log(given.theta - given.model.lower), divergences)
@@ -179,11 +179,11 @@ def _diagnosed(given: TransactionFit | SpendFit, message: str, divergences: int)
 
 
 def _with_data(
-    given: TransactionFit | SpendFit, seen: Histories, diagnostics: Diagnostics
+    given: TransactionFit | SpendFit, histories: Histories, diagnostics: Diagnostics
 ) -> TransactionFit | SpendFit:
     """Return the fit with the log-likelihood at its point estimate, and the slope that is left there."""
     model = given.model
-    observations = observe(model, seen)
+    observations = observe(model, histories)
     value, gradient = observations.log_likelihood(model, given.estimate)
     slope = float(np.abs(gradient * (given.estimate - model.lower)).max() / observations.customers)
     return replace(

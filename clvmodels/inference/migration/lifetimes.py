@@ -68,13 +68,13 @@ def from_lifetimes(fitter: object, unit: str | None = None) -> TransactionFit | 
     <BG/NBD (given): r 0.243, alpha 4.414, a 0.793, b 2.426, time in weeks>
     """
     origin = recognise(fitter, "lifetimes", MODELS)
-    found: Any = getattr(fitter, "params_", None)
-    if found is None:
+    params: Any = getattr(fitter, "params_", None)
+    if params is None:
         raise FitError(f"this {origin.name} has not been fitted; call its fit method first")
     penalty = as_number(getattr(fitter, "penalizer_coef", 0.0) or 0.0)
     fit = adopt(
         origin,
-        _params(origin, found),
+        _params(origin, params),
         unit=unit,
         data=_columns(getattr(fitter, "data", None)),
         remark=f" It was fitted under penalizer_coef={penalty:g}." if penalty else "",
@@ -89,7 +89,7 @@ def from_lifetimes(fitter: object, unit: str | None = None) -> TransactionFit | 
     return fit
 
 
-def _params(origin: Origin, found: Any) -> dict[str, Array]:  # noqa: ANN401 - a pandas series, or what is in its place
+def _params(origin: Origin, params: Any) -> dict[str, Array]:  # noqa: ANN401 - a pandas series, or what is in its place
     """Return the parameters by name.
 
     Raises
@@ -98,11 +98,11 @@ def _params(origin: Origin, found: Any) -> dict[str, Array]:  # noqa: ANN401 - a
         If they are not those of the model.
     """
     try:
-        return {name: np.asarray(found[name], dtype=float) for name in origin.model.names}
+        return {name: np.asarray(params[name], dtype=float) for name in origin.model.names}
     except (KeyError, IndexError, TypeError, ValueError, OverflowError) as error:
         raise FitError(
             f"the parameters of this {origin.name} are numbers called {', '.join(origin.model.names)}, got"
-            f" {abridged(found)}"
+            f" {abridged(params)}"
         ) from error
 
 

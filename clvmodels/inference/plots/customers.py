@@ -13,7 +13,7 @@ from clvmodels.data.reading import Day, LogFormat
 from clvmodels.errors import DataError, UnitError
 from clvmodels.inference.one_or_many import OneOrMany, thinned
 from clvmodels.inference.p_alive_path import p_alive_path
-from clvmodels.inference.plots.inputs import orders_fits
+from clvmodels.inference.plots.inputs import transaction_fits
 from clvmodels.inference.transaction_fit import TransactionFit
 from clvmodels.style import ACTUAL, COLOURS, QUIET, Drawn, band, drawn, in_percent, letters, look, on_axes
 
@@ -88,7 +88,7 @@ def customer_history(
     DataError
         If the customer has no purchase in the log, or the log cannot be read.
     FitError
-        If something is no fit of orders.
+        If something is no fit of transactions.
     UnitError
         If the fits are in different units.
 
@@ -105,22 +105,22 @@ def customer_history(
     """
     import pandas as pd
 
-    some = orders_fits(fits)
-    units = {fit.unit for fit in some.values()}
+    by_name = transaction_fits(fits)
+    units = {fit.unit for fit in by_name.values()}
     if len(units) > 1:
         raise UnitError(f"the fits count time in {' and '.join(f'{unit}s' for unit in sorted(units))}; draw them apart")
-    unit, segments = units.pop(), tuple({fit.by: None for fit in some.values() if fit.by is not None})
+    unit, segments = units.pop(), tuple({fit.by: None for fit in by_name.values() if fit.by is not None})
     options = (segments, order_id, quantity, exclude_ids, clean_ids)
     reading = LogFormat(customer_id, time, value, unit, resolution, returns, time_zone, time_format, *options)
     occasions, _ = read_events(reading, log, observation_end).of([customer], MOST_OCCASIONS)
-    later = next(iter(some.values())).time(ahead)
-    tables = [p_alive_path(thinned(fit, DRAWS), occasions, later).assign(model=name) for name, fit in some.items()]
+    later = next(iter(by_name.values())).time(ahead)
+    tables = [p_alive_path(thinned(fit, DRAWS), occasions, later).assign(model=name) for name, fit in by_name.items()]
     names = {"mean": "probability_alive", "q05": "lower", "q95": "upper"}
     table = pd.concat([*tables, _purchases(occasions)], ignore_index=True).rename(columns=names)
     table = table.reindex(columns=["model", "part", "age", "date", "frequency", "recency", *names.values()])
     ax = on_axes(ax, title=f"Customer {customer}: P(alive) as it stood at each time", x="Date", y="P(alive)")
     lines = table[table["part"] != "purchase"]
-    for number, name in enumerate(some):
+    for number, name in enumerate(by_name):
         _line(ax, lines[lines["model"] == name], name, look(number).colour)
     _marks(ax, table)
     return drawn(ax, table, return_data=return_data)
@@ -135,10 +135,10 @@ def _purchases(occasions: pd.DataFrame) -> pd.DataFrame:
 def _line(ax: Axes, table: pd.DataFrame, name: str, colour: str) -> None:
     """Draw P(alive) of one fit: solid while observed, dashed ahead, with a band if there are draws."""
     for part, style, label in (("observed", "-", name), ("ahead", "--", None)):
-        some = table[table["part"] == part]
-        dates = _local(some["date"])
-        ax.plot(dates, some["probability_alive"], style, color=colour, label=label, linewidth=1.8)
-        band(ax, dates, some, colour)
+        rows = table[table["part"] == part]
+        dates = _local(rows["date"])
+        ax.plot(dates, rows["probability_alive"], style, color=colour, label=label, linewidth=1.8)
+        band(ax, dates, rows, colour)
 
 
 def _marks(ax: Axes, table: pd.DataFrame) -> None:
@@ -247,11 +247,11 @@ def _rows(ax: Axes, table: pd.DataFrame, *, grow: bool) -> None:
     width = float(np.clip(0.1 * high, 0.3, 0.8))
     ax.hlines(lives.index, _local(lives["start"]), _local(lives["end"]), color=QUIET, linewidth=width)
     for repeat, face, label in ((False, "white", "First purchase"), (True, COLOURS[0], "Repeat purchase")):
-        some = table[table["repeat"] == repeat]
+        rows = table[table["repeat"] == repeat]
         dots = {"color": face, "edgecolor": COLOURS[0], "s": float(np.clip(high, 2.0, 4.5)) ** 2}
         dots |= {"linewidth": 1.25 * width, "zorder": 3.0}
-        ax.scatter(_local(some["date"]), some["row"], label=label, **dots)  # type: ignore[arg-type]
-    ids = [_short(str(one)) for one in lives["id"]] if high >= FEWEST_POINTS else []
+        ax.scatter(_local(rows["date"]), rows["row"], label=label, **dots)  # type: ignore[arg-type]
+    ids = [_short(str(customer)) for customer in lives["id"]] if high >= FEWEST_POINTS else []
     ax.set_yticks(lives.index[: len(ids)], ids, fontsize=min(0.8 * high, 9.0))
     ax.tick_params(axis="y", length=0.0)
     ax.set_ylim(len(lives) - 0.5, -0.5)

@@ -11,7 +11,7 @@ from clvmodels.errors import FitError, one_of
 from clvmodels.inference.heterogeneity import Of, Trait, trait_of
 from clvmodels.inference.hypothetical import require_one_population
 from clvmodels.inference.one_or_many import OneOrMany, thinned
-from clvmodels.inference.plots.inputs import orders_fits
+from clvmodels.inference.plots.inputs import transaction_fits
 from clvmodels.inference.transaction_fit import TransactionFit
 from clvmodels.style import Drawn, band, drawn, in_percent, look, on_axes
 from clvmodels.units import DAYS, parse_unit
@@ -61,8 +61,8 @@ def heterogeneity(
     Raises
     ------
     FitError
-        If something is no fit of orders, `of` is none of these, a model has no such trait, it is a chance in one model
-        and a rate in another, or a fit is one by segment.
+        If something is no fit of transactions, `of` is none of these, a model has no such trait, it is a chance in one
+        model and a rate in another, or a fit is one by segment.
     UnitError
         If `per` is no unit.
 
@@ -81,10 +81,10 @@ def heterogeneity(
 
     if of not in get_args(Of):
         raise FitError(one_of("of", of, get_args(Of)))
-    unit, some = parse_unit(per), orders_fits(fits)
-    trait = _common({name: trait_of(fit.model, of) for name, fit in some.items()})
+    unit, by_name = parse_unit(per), transaction_fits(fits)
+    trait = _common({name: trait_of(fit.model, of) for name, fit in by_name.items()})
     columns = {}
-    for name, fit in some.items():
+    for name, fit in by_name.items():
         require_one_population(fit, what="customers")
         columns[name] = trait.columns(fit.model, thinned(fit, DRAWS).draws, DAYS[unit] / DAYS[fit.unit])
     end = max(float(trait.quantile(first, second, SHOWN).max()) for first, second in columns.values())
@@ -92,7 +92,7 @@ def heterogeneity(
     value = (end if trait.is_rate else 1.0) * steps
     table = pd.concat([_shares(name, trait, two, value) for name, two in columns.items()], ignore_index=True)
     ax = on_axes(ax, title=TITLES[of], x=trait.meaning.format(unit=unit), y="Share of customers above", grid="both")
-    for k, name in enumerate(some):
+    for k, name in enumerate(by_name):
         rows, (colour, _, line) = table[table["model"] == name], look(k)
         ax.plot(rows["value"], rows["share"], line, color=colour, linewidth=1.8, label=name)
         band(ax, rows["value"], rows, colour)
@@ -108,8 +108,8 @@ def _common(traits: Mapping[str, Trait]) -> Trait:
     """Return the trait of all fits, which is to be one."""
     meanings = {trait.meaning.format(unit="time").lower(): name for name, trait in traits.items()}
     if len(meanings) > 1:
-        told = "; ".join(f"{name}: {meaning}" for meaning, name in meanings.items())
-        raise FitError(f"these do not go on one axis ({told}); draw the fits apart")
+        text = "; ".join(f"{name}: {meaning}" for meaning, name in meanings.items())
+        raise FitError(f"these do not go on one axis ({text}); draw the fits apart")
     return next(iter(traits.values()))
 
 

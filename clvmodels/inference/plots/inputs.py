@@ -1,4 +1,4 @@
-"""What pictures are given, or a word on what they need instead."""
+"""The fits and histories that pictures take, checked."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from clvmodels.inference.spend_fit import SpendFit
 from clvmodels.inference.transaction_fit import TransactionFit
 from clvmodels.style import require
 
-__all__ = ["is_fit_of_orders", "is_fit_of_spend", "is_histories", "orders_fits", "spend_fits"]
+__all__ = ["is_histories", "is_spend_fit", "is_transaction_fit", "spend_fits", "transaction_fits"]
 
 
-def orders_fits(fits: OneOrMany[TransactionFit]) -> dict[str, TransactionFit]:
-    """Return fits of orders by name.
+def transaction_fits(fits: OneOrMany[TransactionFit]) -> dict[str, TransactionFit]:
+    """Return fits of transactions by name.
 
     Raises
     ------
@@ -26,14 +26,14 @@ def orders_fits(fits: OneOrMany[TransactionFit]) -> dict[str, TransactionFit]:
     Examples
     --------
     >>> import clvmodels as clv
-    >>> orders_fits(clv.GammaGamma().from_params({"p": 6.25, "q": 3.74, "v": 15.44}))
+    >>> transaction_fits(clv.GammaGamma().from_params({"p": 6.25, "q": 3.74, "v": 15.44}))
     Traceback (most recent call last):
-    clvmodels.errors.FitError: a fit of orders is expected here, such as clv.BGNBD().fit(rfm); got SpendFit
+    clvmodels.errors.FitError: a fit of transactions is expected here, such as clv.BGNBD().fit(rfm); got SpendFit
     """
-    some = named_fits(fits)
-    for fit in some.values():
-        is_fit_of_orders(fit)
-    return some
+    by_name = named_fits(fits)
+    for fit in by_name.values():
+        is_transaction_fit(fit)
+    return by_name
 
 
 def spend_fits(fits: OneOrMany[SpendFit]) -> dict[str, SpendFit]:
@@ -44,18 +44,18 @@ def spend_fits(fits: OneOrMany[SpendFit]) -> dict[str, SpendFit]:
     FitError
         If there is none, one is something else, or two have one name.
     """
-    some = named_fits(fits)
-    for fit in some.values():
-        is_fit_of_spend(fit)
-    return some
+    by_name = named_fits(fits)
+    for fit in by_name.values():
+        is_spend_fit(fit)
+    return by_name
 
 
-def is_fit_of_orders(fit: object) -> None:
-    """Refuse what is no fit of orders."""
-    require(fit, TransactionFit, "a fit of orders is expected here, such as clv.BGNBD().fit(rfm)", FitError)
+def is_transaction_fit(fit: object) -> None:
+    """Refuse what is no fit of transactions."""
+    require(fit, TransactionFit, "a fit of transactions is expected here, such as clv.BGNBD().fit(rfm)", FitError)
 
 
-def is_fit_of_spend(fit: object) -> None:
+def is_spend_fit(fit: object) -> None:
     """Refuse what is no fit of spend."""
     require(fit, SpendFit, "a fit of spend is expected here, such as clv.GammaGamma().fit(rfm)", FitError)
 

@@ -1,4 +1,4 @@
-"""What a fit says of customers by how often they bought, and how long ago they did so last."""
+"""Predictions for customers by how often they bought, and how long ago they last did."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from clvmodels.errors import DataError
 from clvmodels.inference.hypothetical import alive_by_history, purchases_by_history
 from clvmodels.inference.one_or_many import thinned
-from clvmodels.inference.plots.inputs import is_fit_of_orders
+from clvmodels.inference.plots.inputs import is_transaction_fit
 from clvmodels.style import MATRIX, TOTAL, Drawn, drawn, in_percent, letters, on_axes
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def alive_matrix(
     DataError
         If T is zero, or `most` or `steps` is below one.
     FitError
-        If the fit is one by segment, or no fit of orders.
+        If the fit is one by segment, or no fit of transactions.
 
     Examples
     --------
@@ -83,7 +83,7 @@ def alive_matrix(
     age = _checked(fit, T, most, steps)
     later = fit.time(after)
     table = alive_by_history(thinned(fit, DRAWS), T=age, most=most, steps=steps, after=later)
-    when = f" in {_said(fit, later)}" if later else ""
+    when = f" in {_duration_text(fit, later)}" if later else ""
     ax, bar = _matrix(ax, fit, table, "probability_alive", title=f"P(alive){when}", label="P(alive)")
     ax.collections[0].set_clim(0.0, 1.0)
     in_percent(bar.yaxis)
@@ -129,20 +129,20 @@ def purchases_matrix(
     age = _checked(fit, T, most, steps)
     ahead = fit.time(t)
     table = purchases_by_history(thinned(fit, DRAWS), ahead, T=age, most=most, steps=steps)
-    title = f"purchases in the next {_said(fit, ahead)}"
+    title = f"purchases in the next {_duration_text(fit, ahead)}"
     ax, _ = _matrix(ax, fit, table, "expected_purchases", title=title, label="Expected purchases")
     return drawn(ax, table, return_data=return_data)
 
 
 def _checked(fit: TransactionFit, T: Duration, most: int, steps: int) -> float:
-    is_fit_of_orders(fit)
+    is_transaction_fit(fit)
     age = fit.time(T)
     if age <= 0.0 or most < 1 or steps < 1:
         raise DataError(f"T, most and steps must be positive, got T {age:g}, most {most}, steps {steps}")
     return age
 
 
-def _said(fit: TransactionFit, time: float) -> str:
+def _duration_text(fit: TransactionFit, time: float) -> str:
     number = f"{time:.4g}"
     return f"{number} {fit.unit}{'s' * (number != '1')}"
 
@@ -156,7 +156,7 @@ def _matrix(
     cells = np.full((most + 1, steps), np.nan)
     cells[0, -1] = table[what].iloc[0]
     cells[1:] = table[what].iloc[1:].to_numpy().reshape(most, steps)
-    title = f"{fit.model.name}: {title} of customers acquired {_said(fit, T)} ago"
+    title = f"{fit.model.name}: {title} of customers acquired {_duration_text(fit, T)} ago"
     ax = on_axes(ax, title=title, x=f"{fit.unit.capitalize()}s since the last purchase", y="Repeat purchases", grid="")
     mesh = ax.pcolormesh(np.linspace(0.0, T, steps + 1), np.arange(most + 2) - 0.5, cells, cmap=MATRIX)
     scale = ax.figure.colorbar(mesh, ax=ax, label=label)

@@ -11,7 +11,7 @@ from clvmodels.data.histories import Histories
 from clvmodels.errors import DataError, FitError
 from clvmodels.inference.estimator import TransactionEstimator
 from clvmodels.inference.one_or_many import OneOrMany
-from clvmodels.inference.plots.inputs import is_histories, orders_fits
+from clvmodels.inference.plots.inputs import is_histories, transaction_fits
 from clvmodels.inference.predictive import observed_shares, replicated_by_fit, replicated_by_priors
 from clvmodels.inference.transaction_fit import TransactionFit
 from clvmodels.models.specification import TransactionModel
@@ -122,7 +122,7 @@ def posterior_predictive(
     DataError
         As `prior_predictive` does.
     FitError
-        If something is no fit of orders.
+        If something is no fit of transactions.
     UnitError
         If the histories are not in the unit of a fit.
 
@@ -138,7 +138,7 @@ def posterior_predictive(
     _check(histories, most, draws)
     tables = {
         name: replicated_by_fit(fit, histories, most=most, draws=draws, seed=seed).table()
-        for name, fit in orders_fits(fits).items()
+        for name, fit in transaction_fits(fits).items()
     }
     return _picture(tables, histories, most, "Repeat purchases, actual and simulated", ax, return_data=return_data)
 
@@ -165,7 +165,9 @@ def _picture(
 
     shares, bins = observed_shares(histories, most), [*map(str, range(most)), f"{most}+"]
     names = {"q50": "expected", "q05": "lower", "q95": "upper"}
-    tables = [one.rename(columns=names).assign(model=name, bin=bins, actual=shares) for name, one in simulated.items()]
+    tables = [
+        summary.rename(columns=names).assign(model=name, bin=bins, actual=shares) for name, summary in simulated.items()
+    ]
     table = pd.concat(tables, ignore_index=True)
     table = table[["model", "frequency", "bin", "actual", *names.values()]]
     ax = on_axes(ax, title=title, x="Repeat purchases", y="Share of customers")

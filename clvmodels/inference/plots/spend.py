@@ -11,7 +11,7 @@ from clvmodels.data.histories import Histories
 from clvmodels.errors import DataError
 from clvmodels.inference.hypothetical import require_one_population
 from clvmodels.inference.one_or_many import OneOrMany, thinned
-from clvmodels.inference.plots.inputs import is_fit_of_spend, is_histories, spend_fits
+from clvmodels.inference.plots.inputs import is_histories, is_spend_fit, spend_fits
 from clvmodels.inference.spend_fit import SpendFit
 from clvmodels.inference.spend_shape import (
     density_of_mean_spend,
@@ -162,7 +162,7 @@ def conditional_spend(
     >>> table.groupby("frequency")["expected_spend"].max().round(2).to_dict()
     {0.0: 35.22, 1.0: 132.34, 10.0: 169.05}
     """
-    is_fit_of_spend(fit)
+    is_spend_fit(fit)
     is_histories(histories)
     x, spend = repeat_buyers(histories)
     wanted = usual_frequencies(x) if frequencies is None else tuple(frequencies)
@@ -187,10 +187,10 @@ def conditional_spend(
 def _lines(ax: Axes, table: pd.DataFrame, wanted: Sequence[int]) -> None:
     end = float(table["monetary_value"].max())
     for frequency, colour in zip(wanted, shades(len(wanted)), strict=True):
-        some = table[table["frequency"] == frequency]
+        rows = table[table["frequency"] == frequency]
         label = "1 repeat purchase" if frequency == 1 else f"{frequency} repeat purchases"
-        ax.plot(some["monetary_value"], some["expected_spend"], color=colour, linewidth=1.8, label=label)
-        band(ax, some["monetary_value"], some, colour)
+        ax.plot(rows["monetary_value"], rows["expected_spend"], color=colour, linewidth=1.8, label=label)
+        band(ax, rows["monetary_value"], rows, colour)
     population = table.loc[table["frequency"] == 0, "expected_spend"].iloc[0]
     ax.plot([0.0, end], [population, population], ":", color=ACTUAL, label=f"Mean of all customers, {population:,.2f}")
     ax.plot([0.0, end], [0.0, end], "--", color=QUIET, label="As observed")

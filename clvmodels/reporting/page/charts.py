@@ -35,8 +35,8 @@ class Axis:
     @classmethod
     def around(cls, values: ArrayLike, *, zero: bool = True) -> Axis:
         """Return the axis that holds all values, and zero if it is a length from there that counts."""
-        held = np.append(np.asarray(values, dtype=np.float64), [0.0] if zero else [])
-        low, high = float(held.min()), float(held.max())
+        numbers = np.append(np.asarray(values, dtype=np.float64), [0.0] if zero else [])
+        low, high = float(numbers.min()), float(numbers.max())
         return cls(low, high if high > low else low + 1.0)
 
     def at(self, value: float) -> float:

@@ -45,7 +45,7 @@ def movements(report: EquityReport, locale: Locale) -> Html:
 
 
 def _movement(movement: Movement, title: str, locale: Locale) -> list[Html]:
-    """Return a movement as a waterfall: every change hangs where the one before it ended."""
+    """Return a movement as a waterfall: every change starts where the one before it ended."""
     lines = movement.table
     values = lines["value"].to_numpy(dtype=float)
     changes = (lines["kind"] == "change").to_numpy()
@@ -110,8 +110,10 @@ def concentration(report: EquityReport, locale: Locale) -> Html:
     if not len(book.histories):
         return Html()
     figures = [_whale(book.rlv, locale)]
-    held = {key: values for key, values in _spread(book).items() if values.sum() > 0.0}
-    figures.append(_lorenz(held, locale) if held else tag("p", locale.label("no_concentration"), {"class": "remark"}))
+    spread = {key: values for key, values in _spread(book).items() if values.sum() > 0.0}
+    figures.append(
+        _lorenz(spread, locale) if spread else tag("p", locale.label("no_concentration"), {"class": "remark"})
+    )
     return section("concentration", locale, [tag("div", figures, {"class": "pair"})])
 
 
@@ -129,17 +131,17 @@ def _whale(values: Array, locale: Locale) -> Html:
     title = locale.label("whale_curve")
     digits = digits_of(curve.peak, curve.total)
     peak, total, loss = (locale.with_currency(value, digits) for value in (curve.peak, curve.total, -curve.loss))
-    said = locale.label("whale_peak" if curve.loss < 0.0 else "whale_no_loss")
+    template = locale.label("whale_peak" if curve.loss < 0.0 else "whale_no_loss")
     under = f"{locale.label('whale_axis')}{', ' * bool(locale.currency)}{locale.currency}"
     picture = curves(title, [drawn], under, _share_of(locale), lambda value: locale.money(value, 0))
-    words_of = tag("p", said.format(peak=peak, at=locale.percent(curve.peak_at), total=total, loss=loss))
+    words_of = tag("p", template.format(peak=peak, at=locale.percent(curve.peak_at), total=total, loss=loss))
     return tag("figure", [tag("figcaption", title), picture, words_of])
 
 
-def _lorenz(held: dict[str, Array], locale: Locale) -> Html:
+def _lorenz(spread: dict[str, Array], locale: Locale) -> Html:
     drawn = [Curve(np.array([0.0, 1.0]), np.array([0.0, 1.0]), "even")]
     rows = []
-    for key, values in held.items():
+    for key, values in spread.items():
         curve, share = lorenz(values), top_share(values, _TOP)
         at = 1.0 - np.linspace(1.0, 0.0, POINTS) ** 2
         drawn.append(Curve(at, np.interp(at, curve.customers, curve.value), key, (1.0 - _TOP, 1.0 - share)))

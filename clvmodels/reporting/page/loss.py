@@ -20,15 +20,15 @@ def loss(report: EquityReport, locale: Locale) -> Html:
     if not customers:
         return Html()
     share = locale.percent(customers / len(book.histories))
-    said = locale.label("unprofitable_remark").format(locale.number(customers), share, locale.with_currency(equity))
-    remark = tag("p", said, {"class": "remark"})
+    text = locale.label("unprofitable_remark").format(locale.number(customers), share, locale.with_currency(equity))
+    remark = tag("p", text, {"class": "remark"})
     below = tag("h3", locale.label("levers"))
     content = [remark, _causes(causes(book), locale), below, _levers(levers(book), locale)]
     return section("unprofitable", locale, content)
 
 
 def _causes(rows: pd.DataFrame, locale: Locale) -> Html:
-    columns = ["unprofitable", "unprofitable_per_head", "others_per_head"]
+    columns = ["unprofitable", "unprofitable_per_customer", "others_per_customer"]
     digits = [digits_of(*rows[column]) for column in columns]
     body = [
         Row(

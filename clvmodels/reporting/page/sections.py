@@ -33,7 +33,7 @@ def headline(report: EquityReport, locale: Locale) -> Html:
     """Return equity, and what has to be known to read it."""
     book = report.book
     equity = tag("strong", locale.with_currency(book.equity), {"id": "equity", "data-value": repr(book.equity)})
-    facts = [tag("div", [tag("dt", what), tag("dd", said)]) for what, said in _facts(report, locale)]
+    facts = [tag("div", [tag("dt", what), tag("dd", text)]) for what, text in _facts(report, locale)]
     title = tag("h1", [locale.label("customer_equity"), tag("span", locale.day(report.closings[-1]))])
     remarks = [tag("p", remark, {"class": "caution", "role": "note"}) for remark in headline_remarks(report, locale)]
     parts = [title, tag("p", equity, {"class": "equity"}), *remarks, tag("dl", facts), flag(report, locale)]
@@ -50,12 +50,12 @@ def _facts(report: EquityReport, locale: Locale) -> Iterator[tuple[str, str]]:
     if report.movements:
         before = report.movements[-1].opening.equity
         change = book.equity - before
-        said = locale.with_currency(change, digits_of(book.equity), sign=True)
+        amount = locale.with_currency(change, digits_of(book.equity), sign=True)
         relative = f" ({locale.percent(change / before, sign=True)})" if before else ""
-        yield locale.label("since").format(locale.day(report.closings[-2])), said + relative
+        yield locale.label("since").format(locale.day(report.closings[-2])), amount + relative
     customers = len(book.histories)
     yield locale.label("customers"), locale.number(customers)
-    yield locale.label("per_head"), locale.with_currency(book.equity / max(customers, 1), 2)
+    yield locale.label("per_customer"), locale.with_currency(book.equity / max(customers, 1), 2)
     yield locale.label("movement_model"), f"{book.transactions.model.name}, {book.spend.model.name}"
     yield locale.label("source"), report.source
 
@@ -65,8 +65,8 @@ def flag(report: EquityReport, locale: Locale) -> Html:
     left = _unexplained(report.reconciliation)
     if left == 0.0:
         return Html()
-    said = locale.label("unexplained_flag").format(locale.with_currency(left, 2))
-    return tag("p", said, {"class": "flag", "role": "alert"})
+    text = locale.label("unexplained_flag").format(locale.with_currency(left, 2))
+    return tag("p", text, {"class": "flag", "role": "alert"})
 
 
 def _unexplained(items: pd.DataFrame) -> float:
@@ -108,7 +108,7 @@ def _format(column: str, values: pd.Series[Any], digits: int, locale: Locale) ->
     """Return how a column of the statement is written; `digits` are those of money."""
     if column.startswith("share_"):
         return locale.percent
-    if column in {"per_head", "rlv_to_acquisition_cost_spent"}:
+    if column in {"per_customer", "rlv_to_acquisition_cost_spent"}:
         return lambda value: locale.number(value, 2)
     few = column != "customers" and bool((values.abs() < 1_000.0).all())
     decimals = int(few) if column in _COUNTS else digits
@@ -169,15 +169,15 @@ def reconciliation(report: EquityReport, locale: Locale) -> Html:
         for key, value in money.items()
     ]
     title = locale.label("reconciliation")
-    said = flag(report, locale) or tag("p", locale.label("explained"), {"class": "remark"})
+    remark = flag(report, locale) or tag("p", locale.label("explained"), {"class": "remark"})
     unit = [locale.label("item"), locale.currency or locale.label("amount")]
-    return section("reconciliation", locale, [said, table(title, head(unit), body)])
+    return section("reconciliation", locale, [remark, table(title, head(unit), body)])
 
 
 def assumptions(report: EquityReport, locale: Locale) -> Html:
     """Return every assumption that counts."""
     rows = [
-        Row([name(locale.label(key)), words(said)]) for key, said in assumption_text(report.book.assumptions, locale)
+        Row([name(locale.label(key)), words(text)]) for key, text in assumption_text(report.book.assumptions, locale)
     ]
     title = locale.label("assumptions")
     return section("assumptions", locale, [table(title, head([locale.label("assumption"), ""], left=2), rows)])
@@ -185,7 +185,7 @@ def assumptions(report: EquityReport, locale: Locale) -> Html:
 
 def audit(report: EquityReport, locale: Locale) -> Html:
     """Return hashes and versions."""
-    rows = [Row([name(what), words(said, "hash")]) for what, said in _flat(report.audit) if said]
+    rows = [Row([name(what), words(text, "hash")]) for what, text in _flat(report.audit) if text]
     title = locale.label("audit")
     return section("audit", locale, [table(title, head([locale.label("item"), ""], left=2), rows, kind="small")])
 
@@ -199,7 +199,7 @@ def _flat(content: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     [('1998-06-30 › orders › params', 'r 0.5'), ('seeds', '1')]
     """
     for key, value in content.items():
-        yield from (_below(value) if _is_deep(value) else [(key, _said(value))])
+        yield from (_below(value) if _is_deep(value) else [(key, _as_text(value))])
 
 
 def _below(content: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]]:
@@ -207,14 +207,14 @@ def _below(content: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, s
         if _is_deep(value):
             yield from _below(value, f"{above}{key} › ")
         else:
-            yield f"{above}{key}", _said(value)
+            yield f"{above}{key}", _as_text(value)
 
 
 def _is_deep(value: object) -> bool:
     return isinstance(value, Mapping) and any(isinstance(inner, Mapping) for inner in value.values())
 
 
-def _said(value: object) -> str:
+def _as_text(value: object) -> str:
     if isinstance(value, Mapping):
         return ", ".join(f"{key} {inner}" for key, inner in value.items())
     return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)

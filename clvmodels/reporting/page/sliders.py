@@ -15,8 +15,8 @@ from clvmodels.valuation.levers import NODES, WEIGHTS, Lever, Levers, levers_of
 
 __all__ = ["sliders"]
 
-_UNSAID: Final = ("order_cost", "maintenance_cost", "loyalty_cost")
-"""Assumptions whose label does not say what they are per."""
+_PER_WHAT_IS_MISSING: Final = ("order_cost", "maintenance_cost", "loyalty_cost")
+"""Assumptions whose label does not state what they are per."""
 
 _RAISED: Final = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
@@ -64,11 +64,11 @@ def _slider(lever: Lever, locale: Locale) -> Html:
         "data-stated": repr(lever.stated),
         "data-digits": lever.digits,
     }
-    said = tag("output", _written(lever, locale), {"for": at})
+    output = tag("output", _written(lever, locale), {"for": at})
     effect = tag("span", "", {"class": "effect"})
-    per = f" ({locale.label(UNITS[lever.name])})" if lever.name in _UNSAID else ""
+    per = f" ({locale.label(UNITS[lever.name])})" if lever.name in _PER_WHAT_IS_MISSING else ""
     label = tag("label", locale.label(lever.name) + per, {"for": at})
-    return tag("div", [label, said, tag("input", attributes=slider), effect], {"class": "lever"})
+    return tag("div", [label, output, tag("input", attributes=slider), effect], {"class": "lever"})
 
 
 def _written(lever: Lever, locale: Locale) -> str:

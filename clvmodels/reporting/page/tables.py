@@ -43,8 +43,8 @@ def words(text: str, kind: str = "") -> Html:
 
 def number(text: str, value: float | None = None) -> Html:
     """Return a cell with a number, and what to sort it by: what is no number comes last."""
-    held = False if value is None else repr(float(value)) if math.isfinite(value) else "-Infinity"
-    return tag("td", text, {"class": "n", "data-value": held})
+    sort_key = False if value is None else repr(float(value)) if math.isfinite(value) else "-Infinity"
+    return tag("td", text, {"class": "n", "data-value": sort_key})
 
 
 def table(caption: str, titles: Row, body: Sequence[Row], foot: Sequence[Row] = (), *, kind: str = "") -> Html:

@@ -58,7 +58,7 @@ class Sum(NamedTuple):
 
 
 SUMS: Final[Mapping[str, Sum]] = {
-    **{one.name: Sum(one.sign, tuple(Term(*term) for term in one.factors.items())) for one in FORMULAS},
+    **{formula.name: Sum(formula.sign, tuple(Term(*term) for term in formula.factors.items())) for formula in FORMULAS},
     "acquisition_cost": Sum(1, (Term("customers", ("acquisition_cost",)),)),
 }
 """The lines of a statement but for tax, and the acquisition cost, which is none of them."""
@@ -197,9 +197,9 @@ def parts(book: Book, term: Term, groups: Groups) -> list[AmountPart]:
         return [AmountPart(term.driver, within, "", groups.sum(amount), tuple(cells[k] for k in first))]
     return [
         AmountPart(
-            term.driver, within, _in_words(segment), groups.sum(amount * (levels.codes == k)), (some,) * len(first)
+            term.driver, within, _in_words(segment), groups.sum(amount * (levels.codes == k)), (keys,) * len(first)
         )
-        for k, (segment, some) in enumerate(zip(levels.segments, cells, strict=True))
+        for k, (segment, keys) in enumerate(zip(levels.segments, cells, strict=True))
     ]
 
 
@@ -226,8 +226,8 @@ class _Levels:
             return cls(({},), np.zeros(len(book.histories), np.int64))
         names = sorted(columns)
         table = pd.MultiIndex.from_frame(book.histories.attributes[names].astype(str))
-        codes, found = pd.factorize(table, sort=True)
-        return cls(tuple(dict(zip(names, level, strict=True)) for level in found), np.asarray(codes, np.int64))
+        codes, levels = pd.factorize(table, sort=True)
+        return cls(tuple(dict(zip(names, level, strict=True)) for level in levels), np.asarray(codes, np.int64))
 
 
 def _driver(book: Book, name: str) -> Array:

@@ -68,10 +68,10 @@ def _top_shares(page: Page, book: Book, spend: Array | None, language: Language)
     names += [] if spend is None else ["share_of_spend", "share_of_equity_by_spend"]
     page.header([label(name, language) for name in names], left=())
     for share in _TOP:
-        held = top_share(book.rlv, share)
+        share_of_equity = top_share(book.rlv, share)
         count = max(1, int(np.floor(share * len(book.rlv) + 0.5)))
-        equity = held * book.equity
-        items: list[float | Live] = [share, count, equity, held]
+        equity = share_of_equity * book.equity
+        items: list[float | Live] = [share, count, equity, share_of_equity]
         looks = [_PERCENT, Look("count"), Look("money"), _PERCENT]
         if spend is not None:
             items += [top_share(spend, share), top_share(book.rlv, share, by=spend)]
@@ -80,7 +80,7 @@ def _top_shares(page: Page, book: Book, spend: Array | None, language: Language)
 
 
 def _key_figures(page: Page, book: Book, spend: Array | None, language: Language) -> None:
-    """Write Gini indices, what the model holds of purchase rates, and the customers below zero."""
+    """Write Gini indices, what the model implies about purchase rates, and the customers below zero."""
     page.section(label("key_figures", language))
     curve = whale_curve(book.rlv)
     rows: list[tuple[str, float, Look]] = [("gini_equity", gini(book.rlv), Look("unit"))]
@@ -219,13 +219,15 @@ def _two_way(page: Page, book: Book, language: Language) -> None:
     """
     page.section(label("two_way", language))
     rates, (margin, shown) = book.assumptions.discount_rates, _margin(book)
-    one = len(rates) == 1
+    one_rate = len(rates) == 1
     across = list(_valuations(book))
-    head = [(rates[0] if one else 1.0) * factor for factor, _, _ in across]
-    slopes, rest = ([some[number] for some in across] for number in (1, 2))
+    head = [(rates[0] if one_rate else 1.0) * factor for factor, _, _ in across]
+    slopes, rest = ([valuation[number] for valuation in across] for number in (1, 2))
     bold, muted = Look(bold=True), Look("money", muted=True)
-    rate = Look("share" if one else "rate", bold=True)
-    page.line([label("discount_rate" if one else "discount_rate_times", language), *head], [bold, *[rate] * len(head)])
+    rate = Look("share" if one_rate else "rate", bold=True)
+    page.line(
+        [label("discount_rate" if one_rate else "discount_rate_times", language), *head], [bold, *[rate] * len(head)]
+    )
     first = page.row
     slope_name = "contribution_at_100" if shown == "share" else "contribution_after_tax"
     page.line([label(slope_name, language), *slopes], [Look(muted=True, indent=1), *[muted] * len(head)])

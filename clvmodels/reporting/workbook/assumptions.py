@@ -45,15 +45,15 @@ def write_assumptions(page: Page, report: EquityReport, language: Language) -> d
     for field in fields(Assumptions):
         for segment, whom, item in _items(assumptions, field.name, language):
             key = (field.name, segment)
-            found = _write_row(page, field.name, whom, item, _kind(assumptions, field.name), language)
+            cell = _write_row(page, field.name, whom, item, _kind(assumptions, field.name), language)
             if field.name in _LIVE:
-                cells[key] = found
+                cells[key] = cell
     _write_basis(page, report, language)
     return cells
 
 
 def _items(assumptions: Assumptions, name: str, language: Language) -> Iterator[tuple[str, str, float | str]]:
-    """Yield of an assumption each value: its segment, for whom it is, and itself."""
+    """Yield each value of an assumption: its segment, for whom it is, and itself."""
     stated = getattr(assumptions, name)
     if isinstance(stated, BySegment):
         for segment, rate in stated.rates.items():

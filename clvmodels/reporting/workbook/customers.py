@@ -91,7 +91,7 @@ def write_customers(page: Page, report: EquityReport, equity: Live, language: La
     names = [str(name) for name in table]
     looks = [Look(_KINDS.get(name, "unit")) for name in names]
     first, end = page.row + 4, page.row + 3 + len(shown)
-    found = _totals(page, table, shown, first, end, equity, language)
+    check = _totals(page, table, shown, first, end, equity, language)
     heads = [label("customer_id", language), *(label(name, language) for name in names)]
     page.header(heads, freeze=True)
     ids = _ids(shown.index)
@@ -105,7 +105,7 @@ def write_customers(page: Page, report: EquityReport, equity: Live, language: La
             page.fit(column, float(longest), looks[column - 1])
     page.row += _PRINTED
     page.end_of_print()
-    return found, Rows(page.number, end + 1, [values[:-1] for values in columns])
+    return check, Rows(page.number, end + 1, [values[:-1] for values in columns])
 
 
 def _totals(
@@ -123,16 +123,16 @@ def _totals(
         text = f"=SUM({cell(first, column)}:{cell(end, column)})+{cell(page.row + 1, column)}"
         amounts[name] = page.put(page.row, column, Live(text, whole), Look("unit", bold=True))
         page.put(page.row + 1, column, whole - part if len(shown) < len(table) else 0.0, Look("unit"))
-    found = page.check(page.row + 2, 1 + list(table).index("rlv"), amounts["rlv"], equity)
+    check = page.check(page.row + 2, 1 + list(table).index("rlv"), amounts["rlv"], equity)
     page.row += len(names)
-    return found
+    return check
 
 
 def _ids(ids: pd.Index[Any]) -> list[float | str]:
     """Return the ids as numbers, if Excel can hold them, and else as texts."""
     if ids.dtype.kind in "iu" and max(ids.max(), -ids.min()) <= _EXACT:
-        return [int(one) for one in ids]
-    return [_CONTROL.sub("", str(one)) for one in ids]
+        return [int(customer_id) for customer_id in ids]
+    return [_CONTROL.sub("", str(customer_id)) for customer_id in ids]
 
 
 def write_with_rows(content: bytes, rows: Rows, path: Path) -> None:
@@ -150,12 +150,12 @@ def write_with_rows(content: bytes, rows: Rows, path: Path) -> None:
     name = f"xl/worksheets/sheet{rows.sheet}.xml"
     with ZipFile(BytesIO(content)) as before, ZipFile(path, "w", ZIP_DEFLATED) as after:
         for entry in before.infolist():
-            found = before.read(entry)
+            data = before.read(entry)
             info = ZipInfo(entry.filename, entry.date_time)
             if entry.filename == name:
-                after.writestr(info, _put_in(found.decode(), rows), ZIP_DEFLATED, compresslevel=3)
+                after.writestr(info, _put_in(data.decode(), rows), ZIP_DEFLATED, compresslevel=3)
             else:
-                after.writestr(info, found, ZIP_DEFLATED)
+                after.writestr(info, data, ZIP_DEFLATED)
 
 
 def _put_in(sheet: str, rows: Rows) -> bytes:

@@ -163,7 +163,7 @@ class _Writer:
         cohorts = write_statement(page, report.book, cohorts_of(report), columns, cells, language)
         page.row += 1
         page.put(page.row, 0, label("cohort_check", language))
-        found = {
+        checks = {
             "cohorts": page.check(page.row, 3, cohorts.total["equity"], equity),
             "contribution": write_contribution(
                 self.pages["contribution"], self._contribution(statement), equity, language
@@ -172,7 +172,7 @@ class _Writer:
         }
         page.row += 1
         movement = write_movement(self.pages["movement"], report, equity, language)
-        return found if movement is None else {"movement": movement, **found}
+        return checks if movement is None else {"movement": movement, **checks}
 
     def _contribution(self, statement: StatementCells) -> pd.DataFrame:
         """Return the contribution statement with the segments of the statement."""

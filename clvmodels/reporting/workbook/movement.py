@@ -59,24 +59,24 @@ def write_movement(page: Page, report: EquityReport, equity: Live, language: Lan
     closing = page.row - 1
     page.section(label("check", language))
     page.put(page.row, 0, label("movement_check", language), Look(indent=1))
-    found = None
-    for number, one in enumerate(report.movements):
+    check = None
+    for number, movement in enumerate(report.movements):
         column = 1 + 2 * number
         last = number == len(report.movements) - 1
-        right = equity if last else Live(f"={cell(first, column + 2)}", one.closing.equity)
-        found = page.check(page.row, column, Live(f"={cell(closing, column)}", _closing(one)), right)
+        right = equity if last else Live(f"={cell(first, column + 2)}", movement.closing.equity)
+        check = page.check(page.row, column, Live(f"={cell(closing, column)}", _closing(movement)), right)
     page.row += 1
     _memo(page, report.movements, language)
     _waterfall(page, report.movements[-1], first, 2 * len(report.movements) - 1, language)
-    return found
+    return check
 
 
 def _name(key: str, language: Language) -> str:
     return label(key if key in _BALANCES else f"movement_{key}", language)
 
 
-def _closing(one: Movement) -> float:
-    table = one.table
+def _closing(movement: Movement) -> float:
+    table = movement.table
     return float(table.loc[[key for key in table.index if key not in _BALANCES[1:]], "value"].sum())
 
 
@@ -87,16 +87,16 @@ def _movement_line(page: Page, movements: Sequence[Movement], key: str, first: i
     page.put(page.row, 0, _name(key, language), Look(bold=balance, top=balance, indent=int(not balance)))
     keys = [str(name) for name in movements[0].table.index]
     subtotal = first + keys.index("expected_closing")
-    for number, one in enumerate(movements):
+    for number, movement in enumerate(movements):
         column = 1 + 2 * number
-        value = float(one.table["value"][key])
+        value = float(movement.table["value"][key])
         item: float | Live = value
         if key == "expected_closing":
             item = Live(f"=SUM({cell(first, column)}:{cell(page.row - 1, column)})", value)
         elif key == "closing":
-            item = Live(f"=SUM({cell(subtotal, column)}:{cell(page.row - 1, column)})", _closing(one))
+            item = Live(f"=SUM({cell(subtotal, column)}:{cell(page.row - 1, column)})", _closing(movement))
         page.put(page.row, column, item, look)
-        share = value / one.opening.equity if one.opening.equity else float("nan")
+        share = value / movement.opening.equity if movement.opening.equity else float("nan")
         text = f'=IFERROR({cell(page.row, column)}/{cell(first, column, "row")},"–")'
         page.put(page.row, column + 1, Live(text, share), beside)
     page.row += 1
@@ -106,8 +106,8 @@ def _memo(page: Page, movements: Sequence[Movement], language: Language) -> None
     """Write the margin expected of the period and the one realised, not discounted."""
     page.section(label("memo", language))
     values = {
-        "expected_margin": [one.expected_margin for one in movements],
-        "realised_margin": [one.realised_margin for one in movements],
+        "expected_margin": [movement.expected_margin for movement in movements],
+        "realised_margin": [movement.realised_margin for movement in movements],
     }
     for key, numbers in values.items():
         page.put(page.row, 0, label(key, language), Look(indent=1))
@@ -115,17 +115,15 @@ def _memo(page: Page, movements: Sequence[Movement], language: Language) -> None
             page.put(page.row, 1 + 2 * number, value, _MONEY)
         page.row += 1
     page.put(page.row, 0, label("difference", language), Look(indent=1))
-    for number, (expected, simulated_futures) in enumerate(zip(*values.values(), strict=True)):
+    for number, (expected, realised) in enumerate(zip(*values.values(), strict=True)):
         above = [cell(page.row - k, 1 + 2 * number) for k in (1, 2)]
-        page.put(
-            page.row, 1 + 2 * number, Live(f'=IFERROR({"-".join(above)},"–")', simulated_futures - expected), _MONEY
-        )
+        page.put(page.row, 1 + 2 * number, Live(f'=IFERROR({"-".join(above)},"–")', realised - expected), _MONEY)
     page.row += 1
 
 
-def _waterfall(page: Page, one: Movement, first: int, column: int, language: Language) -> None:
+def _waterfall(page: Page, movement: Movement, first: int, column: int, language: Language) -> None:
     """Write the steps of a movement as formulas, and draw them: columns that stand on invisible ones."""
-    values = dict(zip(map(str, one.table.index), one.table["value"].tolist(), strict=True))
+    values = dict(zip(map(str, movement.table.index), movement.table["value"].tolist(), strict=True))
     small = 1e-6 * max(abs(values["opening"]), abs(values["closing"]))
     shown = [key for key in values if key in _BALANCES or abs(values[key]) > small]
     place = page.beside()
@@ -211,9 +209,9 @@ def write_contribution(page: Page, table: pd.DataFrame, equity: Live, language: 
         page.row += 1
     page.row += 1
     page.put(page.row, 0, label("rlv_check", language))
-    found = page.check(page.row, 1, Live(f"={cell(rows['rlv'], 1)}", float(table.iloc[:, -1]["rlv"])), equity)
+    check = page.check(page.row, 1, Live(f"={cell(rows['rlv'], 1)}", float(table.iloc[:, -1]["rlv"])), equity)
     page.row += 1
-    return found
+    return check
 
 
 def write_reconciliation(page: Page, table: pd.DataFrame, language: Language) -> Live:
@@ -242,6 +240,6 @@ def write_reconciliation(page: Page, table: pd.DataFrame, language: Language) ->
     page.line([label(UNEXPLAINED, language), left], [Look(bold=True, top=True), _BOLD])
     page.row += 1
     page.put(page.row, 0, label("reconciliation_check", language))
-    found = page.check(page.row, 1, ledger, explained)
+    check = page.check(page.row, 1, ledger, explained)
     page.row += 1
-    return found
+    return check

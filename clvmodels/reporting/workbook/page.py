@@ -145,9 +145,9 @@ class Page:
     def line(self, items: Sequence[float | str | Live], looks: Sequence[Look]) -> list[Live]:
         """Write a row of a table and return what `put` returns of its cells."""
         cells = enumerate(zip(items, looks, strict=True))
-        found = [self.put(self.row, column, item, look) for column, (item, look) in cells]
+        formulas = [self.put(self.row, column, item, look) for column, (item, look) in cells]
         self.row += 1
-        return found
+        return formulas
 
     def note(self, text: str, width: int = 6) -> None:
         """Write a remark across some columns, as high as it needs to be."""

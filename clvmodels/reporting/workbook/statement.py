@@ -122,8 +122,8 @@ class _Writer:
 
     def cells(self) -> StatementCells:
         """Return where everything is."""
-        of_groups = {key: found for key, found in self.of_groups.items() if isinstance(key, str)}
-        total = {key: found for key, found in self.total.items() if isinstance(key, str)}
+        of_groups = {key: formulas for key, formulas in self.of_groups.items() if isinstance(key, str)}
+        total = {key: formula for key, formula in self.total.items() if isinstance(key, str)}
         return StatementCells(self.names, of_groups, total)
 
     def head(self) -> None:
@@ -163,9 +163,9 @@ class _Writer:
             self._share(name)
 
     def figures(self) -> None:
-        """Write equity per head and to acquisition cost."""
+        """Write equity per customer, and relative to acquisition cost."""
         self.page.section(label("key_figures", self.language))
-        self._ratio("per_head", "equity", "customers", Look("unit"))
+        self._ratio("per_customer", "equity", "customers", Look("unit"))
         self._line(_NOT_A_LINE, Look("money"))
         self._ratio("rlv_to_acquisition_cost_spent", "equity", _NOT_A_LINE, Look("unit"))
 
@@ -207,13 +207,13 @@ class _Writer:
     def _one_rate(self, name: str) -> Live | None:
         """Return the rate of a line that has one driver and one rate for all customers."""
         sign, terms = SUMS[name]
-        found = [part for some in self.parts[name] for part in some]
-        if len(found) > 1 or not found[0].plain or len(set(found[0].cells)) > 1:
+        amount_parts = [part for amounts in self.parts[name] for part in amounts]
+        if len(amount_parts) > 1 or not amount_parts[0].plain or len(set(amount_parts[0].cells)) > 1:
             return None
         rates = [getattr(self.assumptions, factor) for factor in terms[0].factors]
         if not all(isinstance(rate, int | float) for rate in rates):
             return None
-        text = "*".join(self.live[key].term for key in found[0].cells[0])
+        text = "*".join(self.live[key].term for key in amount_parts[0].cells[0])
         return Live(f"={'-' if sign < 0 else ''}{text}", sign * math.prod(rates))
 
     def _mean_rate(self, name: str, driver: str) -> Live:

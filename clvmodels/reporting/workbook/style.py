@@ -143,14 +143,14 @@ class Look:
     def properties(self, money: str) -> dict[str, object]:
         """Return the look as a format of XlsxWriter."""
         ink = _GIVEN if self.given else _MUTED if self.muted else INK
-        found: dict[str, object] = {"font_name": FONT, "font_size": 10, "font_color": ink, "valign": "vcenter"}
-        found["num_format"] = money if self.kind == "money" else _NUMBERS[self.kind]
-        found |= {"bold": True} if self.bold else {}
-        found |= {"top": 1, "top_color": INK} if self.top else {}
-        found |= {"bg_color": _GIVEN_BAND} if self.given else {}
-        found |= {"indent": self.indent} if self.indent else {}
-        found |= {"text_wrap": True, "valign": "top"} if self.wrap else {}
-        return found | ({"align": "right"} if self.right or self.kind not in ("text", "id") else {"align": "left"})
+        properties: dict[str, object] = {"font_name": FONT, "font_size": 10, "font_color": ink, "valign": "vcenter"}
+        properties["num_format"] = money if self.kind == "money" else _NUMBERS[self.kind]
+        properties |= {"bold": True} if self.bold else {}
+        properties |= {"top": 1, "top_color": INK} if self.top else {}
+        properties |= {"bg_color": _GIVEN_BAND} if self.given else {}
+        properties |= {"indent": self.indent} if self.indent else {}
+        properties |= {"text_wrap": True, "valign": "top"} if self.wrap else {}
+        return properties | ({"align": "right"} if self.right or self.kind not in ("text", "id") else {"align": "left"})
 
 
 TITLE: Final = {"font_name": FONT, "font_size": 16, "bold": True, "font_color": ACCENT}
@@ -171,9 +171,9 @@ HEADER: Final = {
 def axis(number_format: str, *, grid: bool = True, low: bool = False) -> dict[str, object]:
     """Return an axis of a chart as XlsxWriter wants it; with `low`, its labels stand at the edge and not at zero."""
     font = {"name": FONT, "size": 9, "color": INK, "bold": False}
-    found: dict[str, object] = {"num_format": number_format, "num_font": font, "line": {"color": RULE}}
-    found |= {"major_gridlines": {"visible": grid, "line": {"color": "#E5E9EF", "width": 0.75}}}
-    return found | ({"label_position": "low"} if low else {})
+    options: dict[str, object] = {"num_format": number_format, "num_font": font, "line": {"color": RULE}}
+    options |= {"major_gridlines": {"visible": grid, "line": {"color": "#E5E9EF", "width": 0.75}}}
+    return options | ({"label_position": "low"} if low else {})
 
 
 class Styles:

@@ -24,7 +24,7 @@ _FIGURES: Final[Mapping[str, Kind]] = {
     "high": "money",
     "customers": "count",
     "living_customers": "decimal",
-    "per_head": "unit",
+    "per_customer": "unit",
     "discounted_orders": "decimal",
     "living_years": "decimal",
     "share_1": "percent",
@@ -102,7 +102,7 @@ def _figures_of(book: Book) -> dict[str, float]:
         "equity": book.equity,
         "customers": float(len(book.histories)),
         "living_customers": float(book.alive.sum()),
-        "per_head": book.equity / len(book.histories),
+        "per_customer": book.equity / len(book.histories),
         "discounted_orders": float(book.future.D.sum()),
         "living_years": float(book.future.L.sum()),
     }
@@ -111,16 +111,16 @@ def _figures_of(book: Book) -> dict[str, float]:
 def _segments(page: Page, by: str, statement: StatementCells, language: Language) -> None:
     """Write equity by segment, and draw it."""
     page.section(label("by_segment", language))
-    names = ("equity", "share", "customers", "per_head")
+    names = ("equity", "share", "customers", "per_customer")
     page.header([by, *(label(name, language) for name in names)])
     first = page.row
     whole = statement.total["equity"]
     looks = [Look(indent=1), Look("money"), Look("percent"), Look("count"), Look("unit")]
-    rows = zip(*(statement.of_groups[name] for name in ("equity", "customers", "per_head")), strict=True)
-    for name, (equity, customers, per_head) in zip(statement.groups, rows, strict=True):
+    rows = zip(*(statement.of_groups[name] for name in ("equity", "customers", "per_customer")), strict=True)
+    for name, (equity, customers, per_customer) in zip(statement.groups, rows, strict=True):
         share = Live(f'=IFERROR({equity.term}/{whole.term},"–")', _share(equity, whole))
-        page.line([name, equity, share, customers, per_head], looks)
-    total = [statement.total[name] for name in ("equity", "customers", "per_head")]
+        page.line([name, equity, share, customers, per_customer], looks)
+    total = [statement.total[name] for name in ("equity", "customers", "per_customer")]
     share = Live(f'=IFERROR({whole.term}/{whole.term},"–")', _share(whole, whole))
     bold = [Look(look.kind, bold=True, top=True) for look in looks]
     page.line([label("total", language), total[0], share, *total[1:]], bold)

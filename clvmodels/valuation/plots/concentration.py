@@ -25,7 +25,7 @@ Array = NDArray[np.float64]
 POINTS: Final = 1_001
 """Points of a curve; of more customers, so many at even distances."""
 TOP: Final = 0.2
-"""The share of the customers whose part is told."""
+"""The share of the customers whose part of the value is reported."""
 
 
 def lorenz(
@@ -65,7 +65,9 @@ def lorenz(
     """
     import pandas as pd
 
-    curves = {name: _lorenz(name, np.asarray(some, dtype=float)) for name, some in _named(values, past=past).items()}
+    curves = {
+        name: _lorenz(name, np.asarray(amounts, dtype=float)) for name, amounts in _named(values, past=past).items()
+    }
     ax = on_axes(
         ax,
         title="How value is spread over customers",
@@ -107,8 +109,8 @@ def _lorenz(name: str, values: Array) -> pd.DataFrame:
     import pandas as pd
 
     curve = concentration.lorenz(values)
-    some = _points(len(values))
-    table = pd.DataFrame({"model": name, "share_of_customers": curve.customers[some], "share": curve.value[some]})
+    points = _points(len(values))
+    table = pd.DataFrame({"model": name, "share_of_customers": curve.customers[points], "share": curve.value[points]})
     return table.assign(gini=concentration.gini(values), top_share=concentration.top_share(values, TOP))
 
 
@@ -172,16 +174,16 @@ def whale(book: Book, *, ax: Axes | None = None, return_data: bool = False) -> D
         grid="both",
     )
     y = table["share" if in_shares else "value"].to_numpy(dtype=float)
-    x, at, said = (
+    x, at, labels = (
         table["share_of_customers"],
         int(table["peak"].to_numpy().argmax()),
-        _said(curve, book.assumptions.currency),
+        _captions(curve, book.assumptions.currency),
     )
     ax.plot(x, y, color=COLOURS[0], linewidth=1.8)
     if curve.loss < 0.0:
-        ax.plot(curve.peak_at, y[at], "o", color=COLOURS[0], label=said.peak)
-        ax.fill_between(x[at:], y[at:], y[at], color=LOSS, alpha=2.0 * BAND, linewidth=0.0, label=said.loss)
-    ax.axhline(y[-1], color=QUIET, linestyle="--", linewidth=1.2, label=said.total)
+        ax.plot(curve.peak_at, y[at], "o", color=COLOURS[0], label=labels.peak)
+        ax.fill_between(x[at:], y[at:], y[at], color=LOSS, alpha=2.0 * BAND, linewidth=0.0, label=labels.loss)
+    ax.axhline(y[-1], color=QUIET, linestyle="--", linewidth=1.2, label=labels.total)
     in_percent(ax.xaxis)
     if in_shares:
         in_percent(ax.yaxis)
@@ -196,13 +198,13 @@ def _whale(curve: concentration.WhaleCurve) -> pd.DataFrame:
     import pandas as pd
 
     peak = int(curve.value.argmax())
-    some = _points(len(curve.value) - 1, peak)
-    table = pd.DataFrame({"share_of_customers": curve.customers[some], "value": curve.value[some]})
+    points = _points(len(curve.value) - 1, peak)
+    table = pd.DataFrame({"share_of_customers": curve.customers[points], "value": curve.value[points]})
     share = table["value"] / curve.total if curve.total > 0.0 else np.nan
-    return table.assign(share=share, peak=some == peak)
+    return table.assign(share=share, peak=points == peak)
 
 
-class _Said(NamedTuple):
+class _Captions(NamedTuple):
     """What the peak, the fall from it and the end of the curve mean."""
 
     peak: str
@@ -210,12 +212,12 @@ class _Said(NamedTuple):
     total: str
 
 
-def _said(curve: concentration.WhaleCurve, currency: str) -> _Said:
+def _captions(curve: concentration.WhaleCurve, currency: str) -> _Captions:
     total, peak, loss = (
         f"{written([value])[0]} {currency}".rstrip() for value in (curve.total, curve.peak, curve.loss)
     )
     share = f" = {100.0 * curve.peak_share:.1f} % of equity" if curve.total > 0.0 else ""
-    return _Said(
+    return _Captions(
         peak=f"Peak: {peak}{share}, from {100.0 * curve.peak_at:.1f} % of the customers",
         loss=f"The others cost more than they bring: {loss}",
         total=f"Customer equity: {total}{'; no customer costs more than they bring' * (not curve.loss)}",

@@ -129,7 +129,7 @@ def equity_by_horizon(
     """
     is_book(book)
     table = _by_horizon(book, horizons, intervals=intervals)
-    end = "indefinitely" if book.assumptions.horizon is None else f"within {book.assumptions.horizon}"
+    end = "in all" if book.assumptions.horizon is None else f"within {book.assumptions.horizon}"
     ax = on_axes(
         ax,
         title=f"When customer equity comes: {written([book.equity])[0]} {end}",
@@ -172,11 +172,11 @@ def _by_horizon(book: Book, horizons: Sequence[int], *, intervals: bool) -> pd.D
     """Return the table of the picture."""
     import pandas as pd
 
-    found = {years: float(book.rlv_within(years).sum()) for years in horizons}
+    equities = {years: float(book.rlv_within(years).sum()) for years in horizons}
     # Beyond the horizon of the assumptions nothing is added.
-    years = [years for years, equity in found.items() if not np.isclose(equity, book.equity, rtol=1e-9)]
-    texts = [f"{one} year{'s' * (one != 1)}" for one in years]
-    equity = np.array([found[one] for one in years] + [book.equity])
+    years = [years for years, equity in equities.items() if not np.isclose(equity, book.equity, rtol=1e-9)]
+    texts = [f"{number} year{'s' * (number != 1)}" for number in years]
+    equity = np.array([equities[number] for number in years] + [book.equity])
     table = pd.DataFrame({"horizon": [*texts, book.assumptions.horizon or "indefinitely"], "value": equity})
     table["share"] = equity / book.equity
     if not intervals:
