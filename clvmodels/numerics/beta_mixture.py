@@ -8,7 +8,8 @@ become an exponential, the rest of its sum is a geometric series and is added in
 small as one likes. Euler's integral: DLMF 15.6.1.
 
 Where many z are asked for under one n, a and b, as for an integral over time, the logs of the expectations are
-interpolated in log z, where they are analytic in the strip of half-width pi.
+interpolated in log(z + 1/2): they are analytic in z but for the reals up to -1, so in the strip of half-width pi, and
+small z lie close together.
 """
 
 from __future__ import annotations
@@ -42,11 +43,13 @@ STRAIGHT: Final = 26.0
 exp(-a d) of the whole (on the right, exp(-b d)): at d = 26 / (1 + a) the geometric series is exact to exp(-26)."""
 ROWS_AT_A_TIME: Final = 256
 NODES_ROUNDED_TO: Final = 16
+SHIFT: Final = 0.5
+"""What is added to z before its log is taken. Nearer to 1, the zeros of the expectations between -1 and 0 disturb."""
 POINTS_PER_LOG: Final = 2.75
-"""Points of an interpolant in log z for each unit of its range, beside the first few."""
+"""Points of an interpolant in log(z + 1/2) for each unit of its range, beside the first few."""
 FEWEST_POINTS: Final = 8
 LONGEST_PIECE: Final = 6.0
-"""Range of log z that one interpolant should span: more of them cost more expectations, and longer sums save none."""
+"""Range of log(z + 1/2) that one interpolant should span: more of them cost more expectations, and longer sums save none."""
 VALUES_AT_A_TIME: Final = 1 << 14
 """Of an interpolant: small enough for the fast memory of a core."""
 TERMS_AT_A_TIME: Final = 1 << 15
@@ -147,7 +150,7 @@ def _of_many_z(n: Array, a: Array, b: Array, *, z: Array, shared: tuple[int, ...
     table = moved.reshape(-1, np.prod(moved.shape[z.ndim - len(shared) :]))
     columns = [part.reshape(-1, 1) for part in (n, a, b)]
     order = np.argsort(table[0])
-    pieces = 1 + int(np.log(table[0, order[-1]] / table[0, order[0]]) / LONGEST_PIECE)
+    pieces = 1 + int(np.log((table[0, order[-1]] + SHIFT) / (table[0, order[0]] + SHIFT)) / LONGEST_PIECE)
     means = np.empty((2, *table.shape))
     for piece in np.array_split(order, pieces):
         means[:, :, piece] = _interpolated(columns, table[:, piece])
@@ -157,14 +160,14 @@ def _of_many_z(n: Array, a: Array, b: Array, *, z: Array, shared: tuple[int, ...
 def _interpolated(columns: list[Array], z: Array) -> Array:
     """Return what `_means` does, from its values at few z; n, a and b of shape (laws, 1), z (laws, values)."""
     n, a, b = columns
-    place = np.log(z)
+    place = np.log(z + SHIFT)
     low, high = place.min(axis=1, keepdims=True), place.max(axis=1, keepdims=True)
     points = FEWEST_POINTS + 8 * int(np.ceil(POINTS_PER_LOG / 8.0 * (high - low).max()))
     if points > z.shape[1]:
         return _of_laws(n, z, a, b)
     middle, half = 0.5 * (low + high), np.maximum(0.5 * (high - low), 1e-9)
     with np.errstate(divide="ignore", invalid="ignore"):
-        logs = np.log(_of_laws(n, np.exp(middle + half * np.cos(angles(points))), a, b))
+        logs = np.log(_of_laws(n, np.exp(middle + half * np.cos(angles(points))) - SHIFT, a, b))
         coefficients = np.einsum("ij,klj->kli", to_coefficients(points), logs)
     good = (np.abs(coefficients[..., -3:]) <= TOLERANCE).all(axis=(0, 2))
     coefficients[:, ~good] = 0.0  # computed below without them; where powers underflow, their logs are infinite
