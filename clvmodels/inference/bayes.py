@@ -15,6 +15,7 @@ from clvmodels.errors import DataError, FitError, one_of
 from clvmodels.inference.diagnostics import Diagnostics, diagnose_chains, diagnose_weights
 from clvmodels.inference.observations import Observations, observe
 from clvmodels.inference.priors import Priors, in_plain_data, is_plain
+from clvmodels.inference.protocols import Method
 from clvmodels.inference.sampler_settings import SamplerSettings
 from clvmodels.models.specification import Array, Model
 from clvmodels.units import Unit
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from clvmodels.inference.likelihood import Table
     from clvmodels.inference.posterior import Target
+    from clvmodels.inference.sampling import Mode, PosteriorDraws
 
 __all__ = [
     "BayesMethod",
@@ -35,7 +37,9 @@ __all__ = [
     "split",
 ]
 
-BayesMethod = Literal["map", "laplace", "nuts", "advi"]
+BayesMethod = Literal["map", "laplace", "nuts", "advi", "posterior"]
+LEAST_DRAWS_OF_NUTS, LEAST_CHAINS = 1_000, 4
+"""Where an approximation is too far off: most shorter chains do not have enough effective draws."""
 
 
 @dataclass(frozen=True)
@@ -61,12 +65,15 @@ class Drawn:
         The sampler's statistics of each draw, shape (chain, draw).
     diagnostics
         How it went.
+    method
+        How they were drawn.
     """
 
     theta: Array
     segment_theta: Array
     stats: dict[str, Array]
     diagnostics: Diagnostics
+    method: Method
 
 
 def segments_of(histories: Histories, by: str) -> tuple[np.ndarray[tuple[int], np.dtype[np.int64]], tuple[str, ...]]:
@@ -153,18 +160,39 @@ def draw(
     build, recipe = _build(model, priors, unit, segments), _recipe(model, priors, unit, segments)
     target = Target(build, tabulate(observed), recipe, jacobian=method != "map")
     centre = sampling.mode(target, None if few == observed else replace(target, table=tabulate(few)))
-    seed = effort.seed
+    sampled, diagnostics, by_method = _sampled(target, centre, method, effort)
+    theta, segment_theta = _of_parameters(model, target, sampled.u, pooled=segments is not None)
+    return Drawn(theta, segment_theta, dict(sampled.stats), diagnostics, by_method)
+
+
+def _sampled(
+    target: Target, centre: Mode, method: BayesMethod, effort: SamplerSettings
+) -> tuple[PosteriorDraws, Diagnostics, Method]:
+    """Return draws of the unconstrained variables, how it went, and by which method they were drawn in the end."""
+    from clvmodels.inference import sampling
+
     if method == "map":
-        sampled = sampling.PosteriorDraws(centre.u[None, None, :])
-        diagnostics = _of_mode(centre.clean)
-    elif method in ("laplace", "advi"):
-        centre = centre if method == "laplace" else sampling.advi(target, centre, seed=seed, progress=effort.progress)
-        sampled = sampling.laplace(target.log_density, centre, draws=effort.draws, seed=seed)
-        diagnostics = diagnose_weights(sampled.pareto_k)
-    else:
-        sampled = sampling.nuts(target, centre, effort)
-        diagnostics = diagnose_chains(sampled.u, int(sampled.stats["diverging"].sum()))
-    return _of_parameters(model, target, sampled.u, dict(sampled.stats), diagnostics, pooled=segments is not None)
+        return sampling.PosteriorDraws(centre.u[None, None, :]), _of_mode(centre.clean), method
+    if method == "nuts" or (method == "posterior" and not centre.clean):
+        return *_by_chains(target, centre, effort, method), "nuts"
+    near = sampling.advi(target, centre, seed=effort.seed, progress=effort.progress) if method == "advi" else centre
+    sampled = sampling.laplace(target.log_density, near, draws=effort.draws, seed=effort.seed)
+    diagnostics = diagnose_weights(sampled.pareto_k)
+    if method == "posterior" and diagnostics.status != "converged":
+        return *_by_chains(target, centre, effort, method), "nuts"
+    return sampled, diagnostics, "advi" if method == "advi" else "laplace"
+
+
+def _by_chains(
+    target: Target, centre: Mode, effort: SamplerSettings, method: BayesMethod
+) -> tuple[PosteriorDraws, Diagnostics]:
+    """Return draws of NUTS; where it stands in for an approximation, with chains that are long enough."""
+    from clvmodels.inference import sampling
+
+    if method == "posterior":
+        effort = replace(effort, draws=max(effort.draws, LEAST_DRAWS_OF_NUTS), chains=max(effort.chains, LEAST_CHAINS))
+    sampled = sampling.nuts(target, centre, effort)
+    return sampled, diagnose_chains(sampled.u, int(sampled.stats["diverging"].sum()))
 
 
 def _recipe(model: Model, priors: Priors, unit: Unit | None, segments: Segments | None) -> Hashable:
@@ -181,17 +209,14 @@ def _of_mode(clean: bool) -> Diagnostics:
     return Diagnostics("not converged", 'the posterior has no clean mode; use method="nuts", or tighter priors.')
 
 
-def _of_parameters(
-    model: Model, target: Target, u: Array, stats: dict[str, Array], diagnostics: Diagnostics, *, pooled: bool
-) -> Drawn:
-    """Turn draws of the unconstrained variables into those of the parameters."""
+def _of_parameters(model: Model, target: Target, u: Array, *, pooled: bool) -> tuple[Array, Array]:
+    """Turn draws of the unconstrained variables into those of the parameters, and of those of each segment."""
     if not pooled:
-        theta = _stacked(model.names, target.variables(u, model.names))
-        return Drawn(theta, np.empty((0, 0, 0, 0)), stats, diagnostics)
+        return _stacked(model.names, target.variables(u, model.names)), np.empty((0, 0, 0, 0))
     population = [f"population_{name}" for name in model.names]
     drawn = target.variables(u, [*model.names, *population])
     by_segment = np.moveaxis(_stacked(model.names, drawn), 2, 0)
-    return Drawn(_stacked(population, drawn), np.ascontiguousarray(by_segment), stats, diagnostics)
+    return _stacked(population, drawn), np.ascontiguousarray(by_segment)
 
 
 def _stacked(names: Sequence[str], drawn: dict[str, Array]) -> Array:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 
 from clvmodels.inference.observations import Observations
-from clvmodels.models.specification import Array, Model, TransactionModel
+from clvmodels.models.specification import Array, Limit, Model, TransactionModel
 from clvmodels.numerics.maximisation import BOUNDARY_LOG_PARAMETER, MIN_CURVATURE, Optimum
 
 __all__ = ["Diagnostics", "diagnose", "diagnose_chains", "diagnose_weights"]
@@ -44,6 +45,10 @@ class Diagnostics:
         Number of draws at which the sampler's steps went astray.
     pareto_k
         Of draws from an approximation: above 0.7 it is too far off.
+    limits
+        What is true of the data where the likelihood is highest at the edge of the model, in words.
+    endless
+        Whether customers who are alive never leave there.
     grid
         Of histories that were counted in cells: what exact ones would change about the log-likelihood, to second order.
     """
@@ -56,12 +61,21 @@ class Diagnostics:
     ess: float | None = None
     divergences: int | None = None
     pareto_k: float | None = None
+    limits: tuple[str, ...] = ()
+    endless: bool = False
     grid: float | None = None
 
     def on_grid(self, effect: float) -> Diagnostics:
         """Return the same of a fit to histories on a grid."""
         words = f" Counted in cells of like histories; exact ones would change the log-likelihood by {effect:.2g}."
         return replace(self, message=self.message + words, grid=effect)
+
+    def at_maximum(self, likelihood: Diagnostics) -> Diagnostics:
+        """Return the same of draws of a posterior, told how the maximum of the likelihood ended."""
+        if not likelihood.limits:
+            return self
+        words = f" The likelihood alone is highest at the edge of the model: {', and '.join(likelihood.limits)}."
+        return replace(self, message=self.message + words, limits=likelihood.limits, endless=likelihood.endless)
 
 
 def diagnose(model: Model, observations: Observations, optimum: Optimum) -> Diagnostics:
@@ -70,8 +84,9 @@ def diagnose(model: Model, observations: Observations, optimum: Optimum) -> Diag
     size = np.abs(optimum.gradient).max()
     runaways = [name for name, psi in zip(model.names, optimum.psi, strict=True) if abs(psi) > BOUNDARY_LOG_PARAMETER]
     status: Status
+    limits = _limits(model, optimum.psi) if runaways else ()
     if runaways:
-        status, what = "boundary", _limit_in_words(model, optimum.psi, runaways)
+        status, what = "boundary", _limit_in_words(model, optimum.psi, runaways, limits)
     elif not optimum.converged:
         slope = f"the slope of the log-likelihood is still {size:.1e} a customer"
         status, what = "not converged", f"{slope}, and a step would raise it by {optimum.left:.2g}"
@@ -80,10 +95,30 @@ def diagnose(model: Model, observations: Observations, optimum: Optimum) -> Diag
     else:
         return Diagnostics("converged", "converged to a clean maximum.", float(size), optimum.evaluations)
     message = f"{status}: {what}. {_data_in_words(model, observations)}"
-    return Diagnostics(status, message, float(size), optimum.evaluations)
+    return Diagnostics(
+        status,
+        message,
+        float(size),
+        optimum.evaluations,
+        limits=tuple(limit.meaning for limit in limits),
+        endless=any(limit.endless for limit in limits),
+    )
 
 
-def _limit_in_words(model: Model, psi: Array, runaways: list[str]) -> str:
+def _limits(model: Model, psi: Array) -> tuple[Limit, ...]:
+    """Return the limits of the model that a fit ended at; if nobody leaves, chances need not be distinguished."""
+    named = dict(zip(model.names, psi.tolist(), strict=True))
+    limits: dict[str, Limit] = {}
+    explained: set[str] = set()
+    for limit in model.limits:
+        names = {name for sums in limit.beyond for name in sums}
+        if limit.holds(named, far=BOUNDARY_LOG_PARAMETER) and not names <= explained:
+            limits.setdefault(limit.meaning, limit)
+            explained |= names
+    return tuple(limits.values())
+
+
+def _limit_in_words(model: Model, psi: Array, runaways: list[str], limits: Sequence[Limit]) -> str:
     """Return what is true of data whose fit ended at a limit of the model, and which parameters say so."""
     named = dict(zip(model.names, psi.tolist(), strict=True))
     larger, smaller = ([name for name in runaways if sign * named[name] > 0.0] for sign in (1.0, -1.0))
@@ -91,15 +126,7 @@ def _limit_in_words(model: Model, psi: Array, runaways: list[str]) -> str:
     if len(smaller) > 1:
         ways[1] = smaller, "went to their lower bounds"
     directions = ", ".join(f"{' and '.join(names)} {way}" for names, way in ways if names)
-    meanings: dict[str, None] = {}
-    explained: set[str] = set()
-    for limit in model.limits:
-        names = {name for sums in limit.beyond for name in sums}
-        if (
-            limit.holds(named, far=BOUNDARY_LOG_PARAMETER) and not names <= explained
-        ):  # if nobody leaves, chances need not be distinguished
-            meanings[limit.meaning] = None
-            explained |= names
+    meanings = [limit.meaning for limit in limits]
     return f"{', and '.join(meanings) or 'the likelihood is highest at the edge of the model'} ({directions})"
 
 

@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 
 __all__ = ["FitMethod", "Fitted", "Method"]
 
-FitMethod = Literal["mle", "map", "laplace", "nuts", "advi"]
-Method = FitMethod | Literal["given"]
+FitMethod = Literal["mle", "map", "laplace", "nuts", "advi", "posterior"]
+Method = Literal["mle", "map", "laplace", "nuts", "advi", "given"]
+"""How a fit was found; ``"posterior"`` ends as ``"laplace"`` or ``"nuts"``."""
 
 
 class Fitted[M: Model](Protocol):

@@ -15,7 +15,7 @@ from clvmodels.arguments import require_path
 from clvmodels.errors import FitError, one_of
 from clvmodels.files import whole_file
 from clvmodels.inference.diagnostics import Diagnostics, Status
-from clvmodels.inference.protocols import FitMethod, Fitted, Method
+from clvmodels.inference.protocols import Fitted, Method
 from clvmodels.models.registry import MODELS
 from clvmodels.models.specification import LARGEST, Array, Model, TransactionModel
 from clvmodels.units import Unit, parse_unit
@@ -150,7 +150,7 @@ def _is_whole(value: object) -> TypeGuard[int]:
 
 def _require_words(content: dict[str, Any]) -> None:
     """Raise ValueError unless what is neither an array nor a table is of its kind."""
-    methods = (*get_args(FitMethod), "given")
+    methods = get_args(Method)
     by, segments = content["by"], content["segments"]
     for name, wanted, good in (
         ("version", "a whole number from 1 up", _is_whole(content["version"]) and content["version"] > 0),
@@ -205,7 +205,8 @@ def _stat(values: object, name: str, shape: tuple[int, ...]) -> Array:
 
 
 def _diagnostics(content: dict[str, Any]) -> Diagnostics:
-    diagnostics = Diagnostics(**_from_json(content))
+    plain = _from_json(content)
+    diagnostics = Diagnostics(**plain | {"limits": tuple(plain.get("limits", ()))})
     if diagnostics.status not in get_args(Status) or not isinstance(diagnostics.message, str):
         raise ValueError(f"diagnostics of status {diagnostics.status!r} with the message {diagnostics.message!r}")
     return diagnostics

@@ -60,8 +60,8 @@ QUANTITIES: Final = (
 
 LIMITS: Final = (
     *PURCHASE_LIMITS,
-    Limit("nobody is seen to leave", ({"b": 1.0, "a": -1.0},)),
-    Limit("some leave at once, the rest never", ({"a": -1.0}, {"b": -1.0}), {"a": 1e-3, "b": 1e-2}),
+    Limit("nobody is seen to leave", ({"b": 1.0, "a": -1.0},), endless=True),
+    Limit("some leave at once, the rest never", ({"a": -1.0}, {"b": -1.0}), {"a": 1e-3, "b": 1e-2}, endless=True),
     Limit("chances to leave do not differ", ({"a": 1.0}, {"b": 1.0}), {"a": 30.0, "b": 300.0}),
     Limit("everybody leaves at the first opportunity", ({"a": 1.0, "b": -1.0},)),
 )

@@ -41,9 +41,9 @@ QUANTITIES: Final = (
 
 LIMITS: Final = (
     *PURCHASE_LIMITS,
-    Limit("nobody is seen to leave", ({"beta": 1.0, "s": -1.0},)),
-    Limit("nobody is seen to leave", ({"s": -1.0},)),
-    Limit("some leave at once, the rest hardly ever", ({"beta": -1.0},), {"s": 0.02, "beta": 1e-4}),
+    Limit("nobody is seen to leave", ({"beta": 1.0, "s": -1.0},), endless=True),
+    Limit("nobody is seen to leave", ({"s": -1.0},), endless=True),
+    Limit("some leave at once, the rest hardly ever", ({"beta": -1.0},), {"s": 0.02, "beta": 1e-4}, endless=True),
     Limit("rates of leaving do not differ", ({"s": 1.0}, {"beta": 1.0}), {"s": 30.0, "beta": 300.0}),
     Limit("everybody leaves at once", ({"s": 1.0, "beta": -1.0},)),
 )

@@ -80,6 +80,8 @@ class Limit:
         lower bound, in units where the mean age (mean spend) is one.
     start
         Parameters near it, in these units, from where it is sought too; those left out are taken from the best fit.
+    endless
+        Whether customers who are alive there never leave: what comes after the time observed then rests on none of it.
 
     Examples
     --------
@@ -90,6 +92,7 @@ class Limit:
     meaning: str
     beyond: tuple[Mapping[str, float], ...]
     start: Mapping[str, float] = field(default_factory=dict)
+    endless: bool = False
 
     def holds(self, psi: Mapping[str, float], *, far: float) -> bool:
         """Return whether log parameters are so far on the way to it that their sums are above `far`."""
