@@ -116,6 +116,16 @@ class Fit:
         return self.theta.reshape(-1, len(self.model.parameters))
 
     @property
+    def name(self) -> str:
+        """Name of the model."""
+        return self.model.name
+
+    @property
+    def number_of_draws(self) -> int:
+        """Number of draws, of all chains together; a point estimate has one."""
+        return int(self.theta.shape[0] * self.theta.shape[1])
+
+    @property
     def aic(self) -> float:
         """Akaike's information criterion; smaller is better."""
         return 2.0 * len(self.model.parameters) - 2.0 * self.log_likelihood

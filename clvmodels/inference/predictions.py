@@ -35,6 +35,7 @@ __all__ = [
     "predict",
     "predict_spend",
     "require_no_draws",
+    "spend_line",
     "spend_table",
     "summarise",
     "summary",
@@ -244,15 +245,23 @@ def linear_spend(model: SpendModel, theta: Array, x: Array) -> tuple[float, Arra
     FitError
         If the model is not linear in the mean value.
     """
+    line = spend_line(model, theta, x)
+    if line is None:
+        raise FitError(
+            f"{model.name} is not linear in the mean value of a customer's orders, so that an engine cannot sum over "
+            "customers; write rfm.collect()"
+        )
+    return line
+
+
+def spend_line(model: SpendModel, theta: Array, x: Array) -> tuple[float, Array] | None:
+    """Return what `linear_spend` does; None if the model is not linear in the mean value."""
     counts, index = np.unique(x, return_inverse=True)
     nobody = np.zeros(1)
     unknown = float(model.expected_spend(theta, nobody, nobody).mean())
     at = [model.expected_spend(theta, counts[:, None], np.array(k * unknown)).mean(axis=1) for k in range(3)]
     if not np.allclose(at[2] - at[1], at[1] - at[0], rtol=1e-9, atol=1e-9 * unknown):
-        raise FitError(
-            f"{model.name} is not linear in the mean value of a customer's orders, so that an engine cannot sum over "
-            "customers; write rfm.collect()"
-        )
+        return None
     slope = (at[1] - at[0]) / unknown
     return unknown, np.where(counts > 0.0, [at[0], slope], 0.0)[:, index]
 

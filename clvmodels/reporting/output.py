@@ -95,7 +95,7 @@ def write_valuation(
     record = equity_record(valuation, source=source, notes=notes)
     with whole_folder(folder, VALUE_FILES, _ORDERS) as part:
         book.write_customers(part / _CUSTOMERS)
-        book.transactions.save(part / _ORDERS)
+        book.transactions.best.save(part / _ORDERS)
         book.spend.save(part / _SPEND)
         (part / _EQUITY).write_text(json.dumps(record, indent=1, allow_nan=False, ensure_ascii=False), encoding="utf-8")
         (part / _ASSUMPTIONS).write_bytes(assumptions_file)

@@ -46,7 +46,7 @@ def equity_record(valuation: Valuation, *, source: str, notes: Sequence[str]) ->
         "currency": book.assumptions.currency,
         "customers": histories.customers,
         "equity_per_customer": book.equity / max(histories.customers, 1),
-        "model": book.transactions.model.key,
+        "model": book.transactions.best.model.key,
         "spend_model": book.spend.model.key,
         "assumptions": book.assumptions.to_dict(),
         "lines": _rows(book.statement_lines),

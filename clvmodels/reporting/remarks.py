@@ -32,20 +32,20 @@ def valuation_remarks(valuation: Valuation, locale: Locale) -> tuple[str, ...]:
 def other_notes(valuation: Valuation, notes: Sequence[str]) -> list[str]:
     """Return the notes on a valuation, except what `valuation_remarks` says about the same fits or the same model."""
     same = valuation.same_models
-    fits: list[Fit] = [valuation.book.spend, valuation.book.transactions]
+    fits: list[Fit] = [valuation.book.spend, *valuation.book.transactions.fits]
     fits += [candidate.fit for candidate in valuation.candidates if candidate.fit.model.name in same]
     shown = {warning_of(fit) for fit in fits}
     return [note for note in notes if note not in shown]
 
 
 def _remarks(book: Book, locale: Locale, *, same: Sequence[str], without_intervals: bool) -> Iterator[str]:
-    troubled = [fit for fit in (book.transactions, book.spend) if fit.diagnostics.status not in _CLEAN]
+    troubled = [fit for fit in (*book.transactions.fits, book.spend) if fit.diagnostics.status not in _CLEAN]
     if troubled and without_intervals and not book.has_draws:
         yield locale.label("no_intervals").format(_listed([fit.model.name for fit in troubled], locale))
     for fit in troubled:
         yield warning_of(fit)
     if same:
-        yield locale.label("same_models").format(_listed([book.transactions.model.name, *same], locale))
+        yield locale.label("same_models").format(_listed([book.transactions.best.name, *same], locale))
 
 
 def _listed(names: Sequence[str], locale: Locale) -> str:

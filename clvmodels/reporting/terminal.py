@@ -229,7 +229,7 @@ def _headline(book: Book, remarks: Sequence[str]) -> RenderableType:
     text = Text.assemble(
         (plain(with_currency(book.equity, book.assumptions.currency)), "bold green" if book.equity > 0 else "bold red"),
         f"\n{customers:,} customers, {amount(book.equity / max(customers, 1), digits=2)} per customer"
-        f"\n{book.transactions.model.name} and {book.spend.model.name}",
+        f"\n{book.transactions.name} and {book.spend.model.name}",
     )
     panel = Panel(text, title="Customer equity", title_align="left", padding=(1, 3), expand=False)
     return Group(panel, _points(Text("!", "bold yellow"), remarks)) if remarks else panel

@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple
 
 from clvmodels.data.scans import named
 from clvmodels.errors import DataError
+from clvmodels.inference.model_average import ModelAverage, Transactions
 from clvmodels.inference.spend_fit import SpendFit
 from clvmodels.inference.transaction_fit import TransactionFit
 from clvmodels.valuation.book import Book
@@ -80,6 +81,14 @@ def _hash_of(content: object) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
 
 
+def _transactions(fitted: Transactions) -> dict[str, Any]:
+    """Return what the fit of transactions was; of models averaged, their weights and fits."""
+    if isinstance(fitted, ModelAverage):
+        parts = [{"weight": weight} | _fit(fit) for fit, weight in zip(fitted.fits, fitted.weights, strict=True)]
+        return {"average": fitted.basis, "models": parts}
+    return _fit(fitted)
+
+
 def _fit(fit: TransactionFit | SpendFit) -> dict[str, Any]:
     params = {name: float(value) for name, value in fit.params.items()}
     return {
@@ -129,7 +138,7 @@ def audit(
             "customers": len(book.histories),
             "histories": book.histories.distinct().fingerprint,
             "notes": [] if book.histories.report is None else list(book.histories.report.notes),
-            "orders": _fit(book.transactions),
+            "orders": _transactions(book.transactions),
             "spend": _fit(book.spend),
             "assumptions": _hash_of(book.assumptions.to_dict()),
             "equity": book.equity,

@@ -17,6 +17,8 @@ from clvmodels.data.frames import write_frame
 from clvmodels.data.histories import Histories
 from clvmodels.data.required import require_histories
 from clvmodels.errors import AssumptionError, FitError
+from clvmodels.inference.model_average import ModelAverage, Transactions, average
+from clvmodels.inference.redrawn import spend_with_draws, transactions_with_draws
 from clvmodels.inference.spend_fit import SpendFit
 from clvmodels.inference.transaction_fit import TransactionFit
 from clvmodels.pictures import picture
@@ -70,7 +72,7 @@ class Book(CustomerValues, DrawnValues):
         values grow, then also with that growth.
     """
 
-    transactions: TransactionFit
+    transactions: Transactions
     spend: SpendFit
     assumptions: Assumptions
     histories: Histories
@@ -102,15 +104,24 @@ class Book(CustomerValues, DrawnValues):
         """The valuation of rows whose rates are means over customers, as those of a new customer are."""
         return self.backend.rows_by((), by_head=True)
 
-    def _with_draws(self, by: Sequence[str] = ()) -> ValuedRows:
+    def rows_with_draws(self, by: Sequence[str] = ()) -> ValuedRows:
         """Return rows of which draws are right: those of each customer, where their own rates are not sure."""
         return self.backend.rows_by(by) if self.backend.rates_are_sure else self.each
 
-    def _drawn(self, *, process: bool) -> ValuedRows:
-        """Return the rows that draws are made of: each customer, if chance is what each will do."""
-        if not process:
-            return self._with_draws() if self.has_draws else self.rows
-        return self.each
+    def _drawn(self) -> ValuedRows:
+        """Return the rows that draws are made of, under draws of the posterior where there are any to be had."""
+        return self.redrawn.rows_with_draws()
+
+    @cached_property
+    def redrawn(self) -> Book:
+        """The same valuation under draws of the posterior, where the fits are point estimates from its histories."""
+        if self.has_draws:
+            return self
+        transactions = transactions_with_draws(self.transactions, self.histories)
+        spend = spend_with_draws(self.spend, self.histories)
+        if transactions is self.transactions and spend is self.spend:
+            return self
+        return valued(transactions, spend, self.histories, self.assumptions)
 
     def with_assumptions(self, assumptions: Assumptions) -> Book:
         """Return the valuation of the same customers and fits under other assumptions; nothing is fitted again.
@@ -157,7 +168,7 @@ class Book(CustomerValues, DrawnValues):
     @property
     def has_draws(self) -> bool:
         """Whether one of the fits has draws of its parameters."""
-        return len(self.transactions.draws) > 1 or len(self.spend.draws) > 1
+        return max(self.transactions.number_of_draws, self.spend.number_of_draws) > 1
 
     @cached_property
     def horizons(self) -> pd.DataFrame:
@@ -181,7 +192,7 @@ class Book(CustomerValues, DrawnValues):
         customer, `rate` is the mean that gives the value. Where the fits have draws, also low and high: between them
         the value lies with probability 0.9.
         """
-        return by_line(self._drawn(process=False))
+        return by_line(self.rows_with_draws() if self.has_draws else self.rows)
 
     def statement(self, by: str | pd.Series[Any] | None = None, *, intervals: bool = True) -> pd.DataFrame:
         """Return the customer-equity statement: customers, drivers, lines and equity, by segment and in total.
@@ -221,7 +232,7 @@ class Book(CustomerValues, DrawnValues):
         if by is not None and not isinstance(by, str):
             return statement(self.each, by, intervals=intervals)
         columns = () if by is None else (by,)
-        rows = self._with_draws(columns) if intervals else self.backend.rows_by(columns)
+        rows = self.rows_with_draws(columns) if intervals else self.backend.rows_by(columns)
         return statement(rows, by, intervals=intervals)
 
     def bought_once(self) -> tuple[int, float]:
@@ -301,19 +312,25 @@ class Book(CustomerValues, DrawnValues):
         return (
             f"<Customer equity {self.equity:,.2f}{' ' * bool(assumptions.currency)}{assumptions.currency} of "
             f"{self.histories.customers:,} customers: "
-            f"{self.transactions.model.name} and {self.spend.model.name}, "
+            f"{self.transactions.name} and {self.spend.model.name}, "
             f"{', '.join(f'{rate:.4g}' for rate in assumptions.discount_rates)} a year "
             f"({assumptions.timing}), {assumptions.horizon or 'no horizon'}>"
         )
 
 
-def value(transactions: TransactionFit, spend: SpendFit, histories: Histories, assumptions: Assumptions) -> Book:
+def value(
+    transactions: TransactionFit | Sequence[TransactionFit] | ModelAverage,
+    spend: SpendFit,
+    histories: Histories,
+    assumptions: Assumptions,
+) -> Book:
     """Value the customers on the books.
 
     Parameters
     ----------
     transactions
-        A fitted model of transactions.
+        A fitted model of transactions; or fits of several models to these histories, which are then averaged: of fewer
+        than 5,000 customers by what they predict of customers left out, of more by stacking, of point estimates by AIC.
     spend
         A fitted model of the value of orders.
     histories
@@ -346,8 +363,8 @@ def value(transactions: TransactionFit, spend: SpendFit, histories: Histories, a
     Notes
     -----
     RLV is the sum of the lines (`clvmodels.valuation.lines`), each rates times drivers, with D, L and Z at the fits'
-    point estimates. Source: Fader, Hardie & Lee (2005), JMR 42(4); Wiesel, Skiera & Villanueva (2008), Journal of
-    Marketing 72(2), for the lines.
+    point estimates or, where they have draws, on average over these. Source: Fader, Hardie & Lee (2005), JMR 42(4);
+    Wiesel, Skiera & Villanueva (2008), Journal of Marketing 72(2), for the lines.
 
     Examples
     --------
@@ -359,12 +376,15 @@ def value(transactions: TransactionFit, spend: SpendFit, histories: Histories, a
     >>> round(book.equity, -2)
     104200.0
     """
+    require_histories(histories)
+    if isinstance(transactions, list | tuple):
+        transactions = average(transactions, histories)
     given: tuple[object, object] = (transactions, spend)
-    if not (isinstance(given[0], TransactionFit) and isinstance(given[1], SpendFit)):
+    if not (isinstance(given[0], TransactionFit | ModelAverage) and isinstance(given[1], SpendFit)):
         raise FitError(
             "value(transactions, spend, rfm, assumptions) takes a fit of transactions first and a fit of spend second"
         )
-    require_histories(histories)
+    assert isinstance(transactions, TransactionFit | ModelAverage)
     _require_assumptions(assumptions)
     transactions.require_unit(histories)
     book = valued(transactions, spend, histories, assumptions)
@@ -372,15 +392,16 @@ def value(transactions: TransactionFit, spend: SpendFit, histories: Histories, a
     return book
 
 
-def valued(transactions: TransactionFit, spend: SpendFit, histories: Histories, assumptions: Assumptions) -> Book:
+def valued(transactions: Transactions, spend: SpendFit, histories: Histories, assumptions: Assumptions) -> Book:
     """Return what `value` does, without a warning that was given when these customers were valued before."""
-    require_end(transactions, assumptions)
+    for fit in transactions.fits:
+        require_end(fit, assumptions)
     kinds = (discounting, growing) if assumptions.growth else (discounting,)
     weightings = [kind(assumptions, transactions.unit, years) for kind in kinds for years in (*HORIZONS, None)]
     if transactions.by is not None or spend.by is not None:
         histories = histories.collect()  # parameters are those of each customer's segment
     expectations = ahead(transactions, histories, weightings)
-    require_finite_drivers(transactions, expectations)
+    require_finite_drivers(transactions.best, expectations)
     book = Book(transactions, spend, assumptions, histories, expectations)
     if histories.in_memory:
         book.equity  # noqa: B018 - refused here rather than at the first figure, where it is no finite number

@@ -18,9 +18,8 @@ from numpy.typing import NDArray
 
 from clvmodels.data.histories import Histories
 from clvmodels.errors import DataError, one_of
-from clvmodels.inference.fit import Fit
+from clvmodels.inference.model_average import Transactions
 from clvmodels.inference.spend_fit import SpendFit
-from clvmodels.inference.transaction_fit import TransactionFit
 from clvmodels.valuation.assumptions import Assumptions
 from clvmodels.valuation.book import Book, valued
 from clvmodels.valuation.closings import existing, time_between
@@ -271,7 +270,7 @@ class _Step:
     """What a line of the movement takes over from the closing: all that a valuation rests on, after it."""
 
     line: str
-    transactions: TransactionFit
+    transactions: Transactions
     spend: SpendFit
     assumptions: Assumptions
     histories: Histories
@@ -320,8 +319,8 @@ def _steps(on_old_basis: Book, opening: Book, closing: Book) -> Iterator[_Step]:
     yield _Step("rate", transactions, spend, closing.assumptions, closing.histories)
 
 
-def _of_fit(line: str, before: Fit, after: Fit) -> str:
-    return line if before.model.name == after.model.name else "model"
+def _of_fit(line: str, before: Transactions | SpendFit, after: Transactions | SpendFit) -> str:
+    return line if before.name == after.name else "model"
 
 
 def columns_of_rates(assumptions: Iterable[Assumptions]) -> set[str]:

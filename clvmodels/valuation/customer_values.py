@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clvmodels.valuation.lines import DRIVERS, DiscountedDrivers, Line
-from clvmodels.valuation.uncertainty import CUSTOMER_COLUMNS
+from clvmodels.valuation.uncertainty import CUSTOMER_COLUMNS, SEED
 from clvmodels.valuation.valued_rows import ValuedRows
 
 if TYPE_CHECKING:
@@ -97,13 +97,15 @@ class CustomerValues(ABC):
         """
         return self.each.summed(values)
 
-    def drawn_by(self, group: NDArray[np.int64]) -> Array:
-        """Return the equity of groups of customers under each draw of the parameters, shape (groups, draws).
+    def drawn_by(self, group: NDArray[np.int64], *, process: bool = True, seed: int | None = SEED) -> Array:
+        """Return draws of the equity of groups of customers, shape (groups, draws).
 
         Parameters
         ----------
         group
             The group of each customer, numbered from 0 up, shape (customers,).
+        process, seed
+            As of `draws`.
 
         Examples
         --------
@@ -113,27 +115,27 @@ class CustomerValues(ABC):
         >>> bool(np.allclose(book.drawn_by(np.array([0, 1, 1])).sum(axis=0), book.draws()))
         True
         """
-        return self.each.drawn_by(group)
+        return self.each.drawn_by(group, process=process, seed=seed)
 
     @cached_property
     def customers(self) -> pd.DataFrame:
         """By customer_id: discounted_orders (D), discounted_lifetime (L, years), order_value (Z), each line, rlv.
 
-        Where the fits have draws, also the columns of `customer_intervals`, from the draws of the parameters.
+        Where the fits have draws, also the columns of `customer_intervals`: where a customer's value will lie.
         """
         import pandas as pd
 
         table = self.each.to_frame()
         return pd.concat([table, self.customer_intervals()], axis=1) if self.each.has_draws else table
 
-    def customer_intervals(self, *, process: bool = False, seed: int | None = None) -> pd.DataFrame:
+    def customer_intervals(self, *, process: bool = True, seed: int | None = SEED) -> pd.DataFrame:
         """Return by customer_id sd and quantiles of the draws of residual lifetime value, and the share below zero.
 
         Parameters
         ----------
         process, seed
-            As of `draws`: without it, what the customer is worth on average over their possible futures; with it,
-            what they will really bring.
+            As of `draws`: with it, what a customer will really bring; without it, how sure one is of what they are
+            worth on average over their possible futures.
 
         Returns
         -------
@@ -143,28 +145,28 @@ class CustomerValues(ABC):
         Raises
         ------
         FitError
-            If neither fit has draws, and `process` is not asked for.
+            If `process` is False and neither fit has draws.
 
         Examples
         --------
         >>> params = {"r": np.linspace(0.22, 0.27, 100)[None], "alpha": 4.414, "a": .793, "b": 2.426}
         >>> drawn = clv.BGNBD().from_params(params, unit="week")
         >>> book = clv.value(drawn, spend, rfm, book.assumptions)
-        >>> mean = book.customer_intervals()
+        >>> mean = book.customer_intervals(process=False)
         >>> mean[["rlv_q05", "rlv_q50", "rlv_q95"]].round(2)
                      rlv_q05  rlv_q50  rlv_q95
         customer_id
         A              37.71    37.90    38.08
         B               9.94    10.85    11.74
         C             157.75   158.12   158.49
-        >>> what_comes = book.customer_intervals(process=True, seed=1)
+        >>> what_comes = book.customer_intervals()
         >>> bool((what_comes["rlv_sd"] > mean["rlv_sd"]).all())
         True
         """
         import pandas as pd
 
         rows = self.each
-        table = rows.uncertainty(process=process, seed=seed).customers
+        table = rows.uncertainty(process=process, seed=seed, by_customer=True).customers
         return pd.DataFrame(table, index=rows.histories.customer_id, columns=list(CUSTOMER_COLUMNS))
 
     def checks(self) -> Checks:
@@ -187,4 +189,4 @@ class CustomerValues(ABC):
         each = self.each
         of_sales = DRIVERS["sales"](each.future) * sum(line.rates.get("sales", 0.0) for line in each.lines)
         rlv, sales = (pd.Series(values, each.histories.customer_id) for values in (each.rlv, of_sales))
-        return checks(each.transactions, each.spend, each.histories, rlv=rlv, sales=sales)
+        return checks(each.transactions.best, each.spend, each.histories, rlv=rlv, sales=sales)

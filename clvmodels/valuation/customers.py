@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clvmodels.data.histories import Histories
+from clvmodels.inference.model_average import Transactions
 from clvmodels.inference.spend_fit import SpendFit
-from clvmodels.inference.transaction_fit import TransactionFit
 from clvmodels.valuation.assumptions import Assumptions
 from clvmodels.valuation.new_customer import FirstOrders, first_orders
 from clvmodels.valuation.residual_expectations import ResidualExpectations
@@ -71,7 +71,7 @@ class Customers(Protocol):
 class MemoryCustomers:
     """Customers in memory: the rows of the valuation are theirs."""
 
-    transactions: TransactionFit
+    transactions: Transactions
     spend: SpendFit
     assumptions: Assumptions
     histories: Histories

@@ -25,9 +25,9 @@ from clvmodels.data.memory_table import WeightedTable
 from clvmodels.data.parquet import write_parquet
 from clvmodels.data.statistics import TRANSACTIONS
 from clvmodels.errors import AssumptionError, DataError
+from clvmodels.inference.model_average import Transactions
 from clvmodels.inference.predictions import linear_spend
 from clvmodels.inference.spend_fit import SpendFit
-from clvmodels.inference.transaction_fit import TransactionFit
 from clvmodels.valuation.assumptions import RATES, Assumptions
 from clvmodels.valuation.discounting import calendar_years
 from clvmodels.valuation.lines import COMMON, FORMULAS, OWN, DiscountedDrivers, has_products, lines_of
@@ -60,7 +60,7 @@ class EngineCustomers:
         What is expected of each distinct history.
     """
 
-    transactions: TransactionFit
+    transactions: Transactions
     spend: SpendFit
     assumptions: Assumptions
     histories: Histories
@@ -206,7 +206,7 @@ class EngineCustomers:
     @cached_property
     def _linear(self) -> tuple[float, Array]:
         x = self.customers.distinct(TRANSACTIONS).rows[:, 0]
-        return linear_spend(self.spend.model, self.spend.estimate[None], x)
+        return linear_spend(self.spend.model, self.spend.draws, x)
 
     @property
     def with_order_value(self) -> Expression:

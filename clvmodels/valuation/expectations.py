@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -15,10 +15,13 @@ from clvmodels.models.derived import residuals
 from clvmodels.numerics.distinct import DistinctRows, distinct_rows
 from clvmodels.valuation.discounting import calendar_years, discounting, growing
 from clvmodels.valuation.lines import DiscountedDrivers
+from clvmodels.valuation.residual_expectations import few_draws
 from clvmodels.valuation.uncertainty import (
     CUSTOMER_COLUMNS,
+    SEED_OF_RATES,
     Basis,
     Customers,
+    Member,
     Uncertainty,
     common_noise,
     customers_of,
@@ -34,55 +37,117 @@ Index = NDArray[np.int64]
 
 MEMORY: Final = 5e8
 """Bytes that interpolants may take."""
-SEED_OF_RATES: Final = 1
-"""Rates that are not sure are drawn from the same numbers in every valuation, so that valuations can be compared."""
+NUMBERS_BY_ROW: Final = 1 << 26
+"""Values by distinct customer and draw that are held at a time: 256 MB."""
+NO_TABLE: Final = np.empty((0, len(CUSTOMER_COLUMNS)))
 
 
-def expected(basis: Basis, histories: Histories, group: Index | None = None) -> Uncertainty:
+def expected(
+    basis: Basis, histories: Histories, group: Index | None = None, *, by_customer: bool = False
+) -> Uncertainty:
     """Return what is expected of the customers under each pair of draws of the parameters.
 
-    `group` numbers the group of each customer from 0 up, shape (customers,); None: all are in one.
+    Parameters
+    ----------
+    basis, histories
+        What the valuation rests on, and the customers.
+    group
+        The number of each customer's group from 0 up, shape (customers,); None: all are in one.
+    by_customer
+        Whether the draws of each customer are summarised.
     """
     group = np.zeros(len(histories), np.int64) if group is None else group
     groups = int(group.max(initial=0)) + 1
     noise = common_noise(basis, np.random.default_rng(SEED_OF_RATES))
     if not len(histories):
         return of_nobody(len(basis.names), groups)
-    return _expected(basis, customers_of(basis, histories, group), groups, noise)
-
-
-def _expected(basis: Basis, customers: Customers, groups: int, noise: Mapping[str, Array]) -> Uncertainty:
-    """Return the draws of the customers."""
-    model, spend, unit = basis.transactions.model, basis.spend.model, basis.transactions.unit
+    customers = customers_of(basis, histories, group)
     distinct, cells = _distinct(customers)
-    noise = {name: numbers[: customers.draws] for name, numbers in noise.items()}
     weights = distinct.weight
     if customers.weight is not None:
         weights = np.bincount(distinct.index, customers.weight).astype(float)
-    x, _, T, mean_spend = np.ascontiguousarray(distinct.rows[:, :4].T)
-    table = np.empty((len(x), len(CUSTOMER_COLUMNS)))
+    sums = _Sums.of(len(basis.names), groups, cells, by_customer=by_customer)
+    for member in cells.members:
+        _add(basis, cells, member, _Rows(distinct, weights), noise, sums)
+    table = summary_of(sums.by_row.astype(np.float64))[distinct.index] if by_customer else NO_TABLE
+    return Uncertainty(sums.lines, table, sums.groups)
+
+
+@dataclass(frozen=True, eq=False)
+class _Rows:
+    """Distinct customers, and how many each stands for."""
+
+    distinct: DistinctRows
+    weight: Array
+
+
+@dataclass(frozen=True, eq=False)
+class _Sums:
+    """What is summed over customers under each draw.
+
+    Attributes
+    ----------
+    lines, groups
+        Shape (lines, draws) and (groups, draws).
+    by_row
+        Residual lifetime value of each distinct customer, shape (rows, kept draws).
+    kept
+        The draws that it is known under: so many that it fits into memory.
+    """
+
+    lines: Array
+    groups: Array
+    by_row: NDArray[np.float32]
+    kept: Index
+
+    @classmethod
+    def of(cls, lines: int, groups: int, customers: Customers, *, by_customer: bool) -> _Sums:
+        """Return zeros."""
+        rows, draws = len(customers.x), customers.draws
+        most = max(min(draws, NUMBERS_BY_ROW // max(rows, 1)), 2) if by_customer else 0
+        kept = np.unique(np.linspace(0, draws - 1, most).round().astype(np.int64))
+        by_row = np.empty((rows if by_customer else 0, len(kept)), np.float32)
+        return cls(np.zeros((lines, draws)), np.zeros((groups, draws)), by_row, kept)
+
+
+def _add(
+    basis: Basis, customers: Customers, member: Member, rows: _Rows, noise: Mapping[str, Array], sums: _Sums
+) -> None:
+    """Add what is expected under the draws of one model."""
+    unit, own = basis.transactions.unit, member.draws
+    spend_draws = np.arange(own.start, own.stop)
+    x, _, T, mean_spend = np.ascontiguousarray(rows.distinct.rows[:, :4].T)
     kinds = (discounting, growing) if basis.assumptions.growth else (discounting,)
     weightings = [kind(basis.assumptions, unit) for kind in kinds]
     K = calendar_years(basis.assumptions, unit)
+    noise = {name: numbers[own] for name, numbers in noise.items()}
+    spend = customers.spend.of_draws(spend_draws) if customers.spend.number > 1 else customers.spend
+    mine = (sums.kept >= own.start) & (sums.kept < own.stop)
 
-    def use(rows: Index | slice, alive: Array, ahead: Array) -> tuple[Array, Array]:
-        D, G = (alive * ahead[..., kind] for kind in (0, len(kinds) - 1))
-        L = alive * ahead[..., len(kinds)] / basis.assumptions.year_in(unit)
-        Z = spend.expected_spend(cells.spend.theta(rows), x[rows, None], mean_spend[rows, None])
-        shape = (len(D), customers.draws)
-        first = rows.start if isinstance(rows, slice) else int(rows[0])
-        generator = np.random.default_rng([SEED_OF_RATES, 0, first])
-        drawn = drawn_rates(cells, (rows, None), noise, shape, generator)
+    few = few_draws(member.model, member.parameters, rows.distinct, weightings)
+    parameters = member.parameters.of_draws(few.chosen)
+
+    def use(which: Index | slice, alive: Array, ahead: Array) -> tuple[Array, Array]:
+        D, G = (few.all_of(alive * ahead[..., kind]) for kind in (0, len(kinds) - 1))
+        L = few.all_of(alive * ahead[..., len(kinds)]) / basis.assumptions.year_in(unit)
+        Z = basis.spend.model.expected_spend(spend.theta(which), x[which, None], mean_spend[which, None])
+        shape = (len(D), len(spend_draws))
+        first = which.start if isinstance(which, slice) else int(which[0])
+        generator = np.random.default_rng([SEED_OF_RATES, own.start, first])
+        drawn = drawn_rates(customers, (which, None), noise, shape, generator)
         values = basis.values(drawn, DiscountedDrivers(D, L, Z, G, K), shape)
-        rlv, weight = values.sum(axis=0), weights[rows]
-        by_group = _by_group(groups, cells.group[rows], weight, rlv)
-        table[rows] = summary_of(rlv)
-        return np.einsum("i,kij->kj", weight, values), by_group
+        rlv, weight = values.sum(axis=0), rows.weight[which]
+        if len(sums.by_row):
+            sums.by_row[np.ix_(_positions(which), mine)] = rlv[:, sums.kept[mine] - own.start]
+        return np.einsum("i,kij->kj", weight, values), _by_group(len(sums.groups), customers.group[which], weight, rlv)
 
-    given = residuals(model, cells.transactions.draws, x, T, weightings, cells.transactions.group)
-    blocks = over_blocks(model, cells.transactions, distinct, given, use, memory=MEMORY, width=customers.draws)
-    sums, by_group = (np.sum(parts, axis=0) for parts in zip(*blocks, strict=True))
-    return Uncertainty(sums, table[distinct.index], by_group)
+    given = residuals(member.model, parameters.draws, x, T, weightings, parameters.group)
+    blocks = over_blocks(member.model, parameters, rows.distinct, given, use, memory=MEMORY, width=len(spend_draws))
+    sums.lines[:, own], sums.groups[:, own] = (np.sum(parts, axis=0) for parts in zip(*blocks, strict=True))
+
+
+def _positions(which: Index | slice) -> Index:
+    return np.arange(which.start, which.stop) if isinstance(which, slice) else which
 
 
 def _distinct(customers: Customers) -> tuple[DistinctRows, Customers]:
@@ -94,22 +159,22 @@ def _distinct(customers: Customers) -> tuple[DistinctRows, Customers]:
     varying = [name for name, rate in customers.rates.items() if isinstance(rate, np.ndarray)]
     unsure = customers.own or customers.common
     columns = [customers.x, customers.t_x, customers.T, customers.mean_spend]
-    columns += [*customers.transactions.columns(), *customers.spend.columns()]
+    first = customers.members[0].parameters  # models that are averaged have the same groups
+    columns += [*first.columns(), *customers.spend.columns()]
     columns += [np.asarray(customers.rates[name]) for name in varying]
     columns += [*customers.own.values(), *customers.common.values()]
     columns += [np.arange(float(len(customers.x)))] if unsure else []
     distinct = distinct_rows(*columns, customers.group.astype(float), with_order=True)
     remaining = iter(np.ascontiguousarray(distinct.rows[:, 4:].T))
-    transactions, spend = (
-        each.of_groups(np.array([next(remaining) for _ in each.columns()]))
-        for each in (customers.transactions, customers.spend)
+    of_transactions, of_spend = (
+        np.array([next(remaining) for _ in each.columns()]) for each in (first, customers.spend)
     )
+    members = tuple(replace(each, parameters=each.parameters.of_groups(of_transactions)) for each in customers.members)
+    spend = customers.spend.of_groups(of_spend)
     rates = {**customers.rates, **{name: next(remaining) for name in varying}}
     own, common = ({name: next(remaining) for name in sds} for sds in (customers.own, customers.common))
     group = np.ascontiguousarray(distinct.rows[:, -1]).astype(np.int64)
-    return distinct, replace(
-        customers, transactions=transactions, spend=spend, rates=rates, own=own, common=common, group=group
-    )
+    return distinct, replace(customers, members=members, spend=spend, rates=rates, own=own, common=common, group=group)
 
 
 def _by_group(groups: int, group: Index, weight: Array, rlv: Array) -> Array:

@@ -29,8 +29,10 @@ from clvmodels.valuation.lines import DiscountedDrivers
 from clvmodels.valuation.uncertainty import (
     CUSTOMER_COLUMNS,
     LARGEST_NUMBER_OF_DRAWS,
+    SEED_OF_RATES,
     Basis,
     Customers,
+    Member,
     Uncertainty,
     common_noise,
     customers_of,
@@ -56,22 +58,25 @@ EVENTS_AT_A_TIME: Final = 1 << 18
 ROWS_PER_BLOCK: Final = 256
 
 
-def simulated_futures(basis: Basis, histories: Histories, seed: int | None) -> Uncertainty:
-    """Return what the customers really do in one future simulated under each pair of draws of the parameters."""
+def simulated_futures(basis: Basis, histories: Histories, seed: int | None, group: Index | None = None) -> Uncertainty:
+    """Return what the customers really do in one future simulated under each pair of draws of the parameters.
+
+    `group` numbers the group of each customer from 0 up, shape (customers,); None: all are in one.
+    """
+    group = np.zeros(len(histories), np.int64) if group is None else group
     if not len(histories):
-        return of_nobody(len(basis.names), 1)
-    of_customers, of_rates = np.random.SeedSequence(seed).spawn(2)
-    noise = common_noise(basis, np.random.default_rng(of_rates))
-    customers = customers_of(basis, histories, np.zeros(len(histories), np.int64))
-    return _realised(basis, customers, noise, of_customers)
+        return of_nobody(len(basis.names), int(group.max(initial=0)) + 1)
+    noise = common_noise(basis, np.random.default_rng(SEED_OF_RATES))
+    customers = customers_of(basis, histories, group, least=LARGEST_NUMBER_OF_DRAWS)
+    return _realised(basis, customers, noise, np.random.SeedSequence(seed))
 
 
 def _realised(
     basis: Basis, customers: Customers, noise: Mapping[str, Array], seed: np.random.SeedSequence
 ) -> Uncertainty:
     """Return the draws of the customers."""
-    draws = customers.draws if customers.draws > 1 else LARGEST_NUMBER_OF_DRAWS
-    sums = np.zeros((len(basis.names), draws))
+    draws, groups = customers.draws, int(customers.group.max()) + 1
+    sums, by_group = np.zeros((len(basis.names), draws)), np.zeros((groups, draws))
     table = np.empty((len(customers.x), len(CUSTOMER_COLUMNS)))
     for chunk in _slices(basis, customers, draws):
         rlv = np.empty((draws, chunk.stop - chunk.start))
@@ -86,23 +91,27 @@ def _realised(
             values = basis.values(rates, future, shape)
             rlv[draw.start] = values.sum(axis=0)
             sums[:, draw.start] += values.sum(axis=1)
+            by_group[:, draw.start] += np.bincount(customers.group[chunk], rlv[draw.start], groups)
 
         def several(rows: slice, chunk: slice = chunk, rlv: Array = rlv) -> None:
             table[chunk][rows] = summary_of(np.ascontiguousarray(rlv[:, rows].T))
 
         map_blocks(one, draws, 1)
         map_blocks(several, rlv.shape[1], ROWS_PER_BLOCK)
-    return Uncertainty(sums, table, sums.sum(axis=0)[None])
+    return Uncertainty(sums, table, by_group)
 
 
 def _slices(basis: Basis, customers: Customers, draws: int) -> list[slice]:
     """Cut customers so that their values, and the purchases expected of them under one draw, are not too many."""
-    model, unit, assumptions = basis.transactions.model, basis.transactions.unit, basis.assumptions
-    x, T, group = customers.x, customers.T, customers.transactions.group
-    estimate = customers.transactions.estimate
-    alive = model.p_alive(customers.transactions.point(slice(None)), x, customers.t_x, T)
-    time = _Thinning.of(assumptions, unit).integral(np.asarray(_end(assumptions, unit)))
-    bought = alive * expected_purchases(model, estimate, x, T, float(time), group)
+    unit, assumptions, x, T = basis.transactions.unit, basis.assumptions, customers.x, customers.T
+    time = float(_Thinning.of(assumptions, unit).integral(np.asarray(_end(assumptions, unit))))
+
+    def expected(member: Member) -> Array:
+        model, parameters = member.model, member.parameters
+        alive = model.p_alive(parameters.point(slice(None)), x, customers.t_x, T)
+        return np.asarray(alive * expected_purchases(model, parameters.estimate, x, T, time, parameters.group))
+
+    bought = np.max([expected(member) for member in customers.members], axis=0)
     size = np.cumsum(np.maximum(bought / EVENTS_AT_A_TIME, draws / NUMBERS_AT_A_TIME))
     cuts = np.flatnonzero(np.diff(np.floor(size))) + 1
     return [slice(first, last) for first, last in pairwise([0, *cuts.tolist(), len(x)])]
@@ -112,18 +121,19 @@ def _one_future(
     basis: Basis, customers: Customers, chunk: slice, draw: int, generator: np.random.Generator
 ) -> DiscountedDrivers:
     """Return what some customers do under one draw: discounted orders and living years, and what an order was worth."""
-    transactions, spend = basis.transactions, basis.spend
-    theta, other = (each.draw(draw, chunk) for each in (customers.transactions, customers.spend))
+    spend, member = basis.spend, customers.member_of(draw)
+    model, theta = member.model, member.parameters.draw(draw - member.draws.start, chunk)
+    other = customers.spend.draw(draw, chunk)
     x, t_x, T, mean_spend = (
         column[chunk] for column in (customers.x, customers.t_x, customers.T, customers.mean_spend)
     )
-    alive = generator.random(len(x)) < transactions.model.p_alive(theta, x, t_x, T)
-    assumptions, unit = basis.assumptions, transactions.unit
+    alive = generator.random(len(x)) < model.p_alive(theta, x, t_x, T)
+    assumptions, unit = basis.assumptions, basis.transactions.unit
     duration = np.where(alive, _end(assumptions, unit), 0.0)
-    if transactions.model.draw_traits is None:
-        left, bought = _simulated(transactions.model, theta, x, T, duration, generator)
+    if model.draw_traits is None:
+        left, bought = _simulated(model, theta, x, T, duration, generator)
     else:
-        traits = transactions.model.draw_traits(theta, x, T, generator)
+        traits = model.draw_traits(theta, x, T, generator)
         left, bought = _purchases(traits, duration, _Thinning.of(assumptions, unit), generator)
     worth = spend.model.draw_orders(other, x, mean_spend, bought.customer, generator)
     grown = discount_factor(assumptions, unit, bought.time, assumptions.growth) * bought.weight * worth

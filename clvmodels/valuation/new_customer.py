@@ -8,13 +8,16 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from clvmodels.models.derived import residual
+from clvmodels.models.derived import residuals
 from clvmodels.models.new_customers import p_alive_new
 from clvmodels.valuation.discounting import discounted_years, discounting, growing
 from clvmodels.valuation.lines import DiscountedDrivers, at_mean_rates, total
 
 if TYPE_CHECKING:
     from clvmodels.data.histories import Histories
+    from clvmodels.inference.transaction_fit import TransactionFit
+    from clvmodels.models.specification import Array
+    from clvmodels.numerics.quadrature import Weighting
     from clvmodels.valuation.valued_rows import ValuedRows
 
 __all__ = ["FirstOrders", "NewCustomer", "first_orders", "future_of_new_customer", "new_customer"]
@@ -123,12 +126,22 @@ def future_of_new_customer(rows: ValuedRows, years: Sequence[float | None]) -> D
         The horizons; None: that of the assumptions.
     """
     assumptions, unit, zero = rows.assumptions, rows.transactions.unit, np.zeros(1)
-    model, theta = rows.transactions.model, rows.transactions.estimate
     weightings = [kind(assumptions, unit, within) for kind in (discounting, growing) for within in years]
-    at_start = p_alive_new(model, theta)
-    purchases, living = residual(model, theta, zero, zero, weightings)
-    D, G = np.split(at_start * purchases[0], 2)
-    L = at_start * living[0, : len(years)] / assumptions.year_in(unit)
-    Z = rows.spend.model.expected_spend(rows.spend.estimate, zero, zero)
+    both = np.tensordot(
+        np.array(rows.transactions.weights), [_mean_of_new(fit, weightings) for fit in rows.transactions.fits], axes=1
+    )
+    purchases, living = np.split(both, 2)
+    D, G = np.split(purchases, 2)
+    L = living[: len(years)] / assumptions.year_in(unit)
+    Z = rows.spend.model.expected_spend(rows.spend.draws, zero, zero).mean(keepdims=True)
     K = discounted_years(assumptions, unit, np.array([weighting.end for weighting in weightings[: len(years)]]))
     return DiscountedDrivers(D, L, np.repeat(Z, len(years)), G, K)
+
+
+def _mean_of_new(fit: TransactionFit, weightings: Sequence[Weighting]) -> Array:
+    """Return weighted integrals of purchases and of living, means over the draws, shape (2 * weightings,)."""
+    zero = np.zeros(1)
+    if max(weighting.end for weighting in weightings) == 0.0:
+        return np.zeros(2 * len(weightings))
+    given = residuals(fit.model, fit.draws, zero, zero, weightings)
+    return np.asarray((p_alive_new(fit.model, fit.draws)[:, None] * given(fit.draws, zero, zero)[0]).mean(axis=0))

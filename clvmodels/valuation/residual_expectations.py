@@ -4,26 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from clvmodels.data.histories import Histories
-from clvmodels.inference.parameters import distinct_histories
+from clvmodels.inference.block_draws import Rows, over_blocks
+from clvmodels.inference.model_average import Transactions
+from clvmodels.inference.parameters import Parameters, distinct_histories
 from clvmodels.inference.transaction_fit import TransactionFit
-from clvmodels.models.derived import alive, residual
+from clvmodels.models.derived import alive, residual, residuals
+from clvmodels.models.specification import TransactionModel
 from clvmodels.numerics.distinct import DistinctRows
 from clvmodels.numerics.quadrature import Weighting
+from clvmodels.numerics.skeleton import Skeleton, skeleton
 
-__all__ = ["ResidualExpectations", "ahead"]
+__all__ = ["ResidualExpectations", "ahead", "few_draws"]
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
 
+MEMORY: Final = 5e8
+"""Bytes that interpolants may take."""
+DRAWS_OF_GROUPS: Final = 200
+"""Where groups have draws of their own: the means of so many differ from those of all by a fraction of their spread."""
+
 
 @dataclass(frozen=True, eq=False)
 class ResidualExpectations:
-    """What customers are expected to do, at the estimate of their parameters.
+    """What customers are expected to do, at the estimate of their parameters, or on average over their draws.
 
     Attributes
     ----------
@@ -50,20 +60,36 @@ class ResidualExpectations:
         return self.distinct.index if self.place is None else self.place
 
 
-def ahead(transactions: TransactionFit, histories: Histories, weightings: Sequence[Weighting]) -> ResidualExpectations:
+def ahead(transactions: Transactions, histories: Histories, weightings: Sequence[Weighting]) -> ResidualExpectations:
     """Return what customers are expected to do, by distinct history under the same parameters.
+
+    Of a fit with draws, these are means over the draws; of several models, means over the models with their weights.
 
     Parameters
     ----------
     transactions
-        The fit of transactions.
+        The fit of transactions, or several averaged.
     histories
         The customers.
     weightings
         The factors to integrate with, such as discount factors.
     """
-    model = transactions.model
-    distinct, parameters = distinct_histories(model, transactions.parameters(histories), histories)
+    parts = [_of_fit(fit, histories, weightings) for fit in transactions.fits]
+    if len(parts) == 1:
+        return parts[0]
+    weights = np.array(transactions.weights)
+    now, purchases, living = (
+        np.tensordot(weights, np.stack(arrays), axes=1)
+        for arrays in zip(*((part.alive, part.purchases, part.living) for part in parts), strict=True)
+    )
+    return ResidualExpectations(parts[0].distinct, now, purchases, living)
+
+
+def _of_fit(fit: TransactionFit, histories: Histories, weightings: Sequence[Weighting]) -> ResidualExpectations:
+    model = fit.model
+    distinct, parameters = distinct_histories(model, fit.parameters(histories), histories)
+    if parameters.number > 1 and len(distinct.rows):
+        return ResidualExpectations(distinct, *_means_over_draws(model, parameters, distinct, weightings))
     theta, group = parameters.estimate, parameters.group
     x, t_x, T = np.ascontiguousarray(distinct.rows[:, :3].T)
     now = alive(model, theta, x, t_x, T, group)
@@ -71,3 +97,61 @@ def ahead(transactions: TransactionFit, histories: Histories, weightings: Sequen
     for integral in (purchases, living):
         np.multiply(integral, now[:, None], out=integral)
     return ResidualExpectations(distinct, now, purchases, living)
+
+
+def _means_over_draws(
+    model: TransactionModel, parameters: Parameters, distinct: DistinctRows, weightings: Sequence[Weighting]
+) -> tuple[Array, Array, Array]:
+    """Return the means over the draws of P(alive), and of it times what is expected of those alive.
+
+    They are computed under a skeleton of the draws; where customers of different groups have their own draws, under
+    some of them.
+    """
+    count = len(weightings)
+    if max(weighting.end for weighting in weightings) == 0.0:
+        zeros = np.zeros((len(distinct.rows), count))
+        return _alive_alone(model, parameters, distinct), zeros, zeros.copy()
+    if parameters.group is not None:
+        number = parameters.number
+        parameters = parameters.of_draws(
+            np.linspace(0, number - 1, min(number, DRAWS_OF_GROUPS)).round().astype(np.int64)
+        )
+    few = few_draws(model, parameters, distinct, weightings)
+    drawn, share = parameters.of_draws(few.chosen), few.mean
+    now, both = np.empty(len(distinct.rows)), np.empty((len(distinct.rows), 2 * count))
+
+    def keep(rows: Rows, alive_now: Array, future: Array) -> None:
+        now[rows] = alive_now @ share
+        both[rows] = np.einsum("ij,ijk->ik", alive_now * share, future)
+
+    x, T = np.ascontiguousarray(distinct.rows[:, [0, 2]].T)
+    given = residuals(model, drawn.draws, x, T, weightings, drawn.group)
+    over_blocks(model, drawn, distinct, given, keep, memory=MEMORY / count, width=2 * count * drawn.number)
+    return now, both[:, :count], both[:, count:]
+
+
+def few_draws(
+    model: TransactionModel, parameters: Parameters, distinct: DistinctRows, weightings: Sequence[Weighting]
+) -> Skeleton:
+    """Return a skeleton of the draws for what is asked of these customers; all where groups have draws of their own."""
+    if parameters.group is not None:
+        return Skeleton.whole(parameters.number)
+    x, t_x, T = np.ascontiguousarray(distinct.rows[:, :3].T)
+    given = residuals(model, parameters.draws, x, T, weightings)
+
+    def values(rows: Index) -> Array:
+        theta = parameters.theta(rows)
+        alive_now = model.p_alive(theta, x[rows, None], t_x[rows, None], T[rows, None])[..., None]
+        return np.concatenate([alive_now, alive_now * given(theta, x[rows], T[rows])], axis=-1)
+
+    return skeleton(values, len(x), parameters.number)
+
+
+def _alive_alone(model: TransactionModel, parameters: Parameters, distinct: DistinctRows) -> Array:
+    now = np.empty(len(distinct.rows))
+
+    def keep(rows: Rows, alive_now: Array, _: Array) -> None:
+        now[rows] = alive_now.mean(axis=1)
+
+    over_blocks(model, parameters, distinct, None, keep, memory=MEMORY)
+    return now

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from clvmodels.data.columns import count, examples
 from clvmodels.errors import DataError, one_of
 from clvmodels.valuation.lines import DRIVERS
+from clvmodels.valuation.uncertainty import SEED
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -100,7 +101,7 @@ def by_line(book: ValuedRows) -> pd.DataFrame:
     table = table.assign(share=table["value"] / book.equity)
     if not book.has_draws:
         return table
-    low, high = np.quantile(book.drawn_lines(), [0.05, 0.95], axis=1)
+    low, high = np.quantile(book.uncertainty(process=True, seed=SEED).lines, [0.05, 0.95], axis=1)
     return table.assign(low=low, high=high)
 
 
@@ -122,8 +123,9 @@ def _columns(book: ValuedRows) -> dict[str, NDArray[np.float64]]:
 def _ends(book: ValuedRows, codes: Index, *, whole: bool) -> dict[str, list[float]]:
     """Return the ends of the 90 % interval of equity, of each segment and of all; `codes`: whose segment is which."""
     if whole:
-        low, high = np.quantile(book.uncertainty(process=False, seed=None).equity, [0.05, 0.95])
+        low, high = np.quantile(book.uncertainty(process=True, seed=SEED).equity, [0.05, 0.95])
         return {"low": [float(low)], "high": [float(high)]}
-    drawn = book.drawn_by(codes)
-    low, high = np.quantile(np.vstack([drawn, drawn.sum(axis=0)]), [0.05, 0.95], axis=1)
+    drawn = book.drawn_by(codes, process=True, seed=SEED)
+    total = book.uncertainty(process=True, seed=SEED).equity
+    low, high = np.quantile(np.vstack([drawn, total]), [0.05, 0.95], axis=1)
     return {"low": low.tolist(), "high": high.tolist()}

@@ -15,19 +15,23 @@ from numpy.typing import NDArray
 from scipy import special
 
 from clvmodels.data.histories import Histories
+from clvmodels.inference.model_average import Transactions
 from clvmodels.inference.parameters import Parameters, columns_of
 from clvmodels.inference.predictions import summarise
 from clvmodels.inference.spend_fit import SpendFit
-from clvmodels.inference.transaction_fit import TransactionFit
+from clvmodels.models.specification import TransactionModel
 from clvmodels.valuation.assumptions import RATES, Assumptions
 from clvmodels.valuation.lines import DiscountedDrivers, lines_of
 
 __all__ = [
     "CUSTOMER_COLUMNS",
     "LARGEST_NUMBER_OF_DRAWS",
+    "SEED",
+    "SEED_OF_RATES",
     "Basis",
     "Customers",
     "Interval",
+    "Member",
     "Uncertainty",
     "common_noise",
     "customers_of",
@@ -41,6 +45,10 @@ Index = NDArray[np.int64]
 
 LARGEST_NUMBER_OF_DRAWS: Final = 1_000
 """Of more draws, so many at even distances are used: the error of an interval's ends is then 2 % of its width."""
+SEED: Final = 1
+"""Of what customers will really do, unless another is asked for: the same figures come out again."""
+SEED_OF_RATES: Final = 1
+"""Rates that are not sure are drawn from the same numbers in every valuation, so that valuations can be compared."""
 LEAST_CERTAINTY: Final = 1e-3
 """A share that varies as if less was known than this is either 0 or 1."""
 CUSTOMER_COLUMNS: Final = ("rlv_sd", "rlv_q05", "rlv_q50", "rlv_q95", "probability_of_loss")
@@ -60,11 +68,13 @@ class Interval:
         Of the interval.
     draws
         Number of draws it rests on.
+    covers
+        What it allows for: the parameters, the choice of model, and what customers will really do.
 
     Examples
     --------
-    >>> Interval.of(np.arange(101.0), 0.9)
-    <Interval 5.00 to 95.00 with probability 0.9 (mean 50.00, sd 29.30, median 50.00; 101 draws)>
+    >>> Interval.of(np.arange(101.0), 0.9, ("parameters",))
+    <Interval 5.00 to 95.00 with probability 0.9 (mean 50.00, sd 29.30, median 50.00; 101 draws; covers parameters)>
     """
 
     low: float
@@ -74,9 +84,10 @@ class Interval:
     median: float
     probability: float
     draws: int
+    covers: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, draws: Array, probability: float) -> Interval:
+    def of(cls, draws: Array, probability: float, covers: tuple[str, ...] = ()) -> Interval:
         """Return the interval of draws, shape (draws,): the same probability beyond either end.
 
         Examples
@@ -88,12 +99,13 @@ class Interval:
         """
         tail = 0.5 * (1.0 - probability)
         low, median, high = np.quantile(draws, [tail, 0.5, 1.0 - tail]).tolist()
-        return cls(low, high, float(draws.mean()), float(draws.std(ddof=1)), median, probability, len(draws))
+        return cls(low, high, float(draws.mean()), float(draws.std(ddof=1)), median, probability, len(draws), covers)
 
     def __repr__(self) -> str:
         return (
             f"<Interval {self.low:,.2f} to {self.high:,.2f} with probability {self.probability:g} "
-            f"(mean {self.mean:,.2f}, sd {self.sd:,.2f}, median {self.median:,.2f}; {self.draws:,} draws)>"
+            f"(mean {self.mean:,.2f}, sd {self.sd:,.2f}, median {self.median:,.2f}; {self.draws:,} draws"
+            f"{'; covers ' * bool(self.covers)}{', '.join(self.covers)})>"
         )
 
 
@@ -122,13 +134,36 @@ class Uncertainty:
 
 
 @dataclass(frozen=True, eq=False)
+class Member:
+    """One of the models of transactions that a valuation rests on.
+
+    Attributes
+    ----------
+    model
+        The model.
+    parameters
+        Of the customers, with its draws.
+    draws
+        Which draws of the valuation are its own.
+    """
+
+    model: TransactionModel
+    parameters: Parameters
+    draws: slice
+
+
+@dataclass(frozen=True, eq=False)
 class Customers:
     """The customers that are valued.
 
     Attributes
     ----------
-    transactions, spend
-        Their parameters, with paired draws; one draw is paired with all.
+    members
+        The models of transactions, in the order of their draws.
+    draws
+        Number of draws in all: draw i of transactions is paired with draw i of spend.
+    spend
+        The parameters of spend; one draw is paired with all.
     x, t_x, T, mean_spend
         Their histories; mean spend is -1 where it is not known.
     rates, own, common
@@ -140,7 +175,8 @@ class Customers:
         How many customers each stands for; None: one.
     """
 
-    transactions: Parameters
+    members: tuple[Member, ...]
+    draws: int
     spend: Parameters
     x: Array
     t_x: Array
@@ -152,10 +188,9 @@ class Customers:
     group: Index
     weight: Array | None = None
 
-    @property
-    def draws(self) -> int:
-        """Number of pairs of draws."""
-        return max(self.transactions.number, self.spend.number)
+    def member_of(self, draw: int) -> Member:
+        """Return the model that a draw belongs to."""
+        return next(member for member in self.members if draw < member.draws.stop)
 
 
 @dataclass(frozen=True, eq=False)
@@ -177,7 +212,7 @@ class Basis:
         How many customers each history stands for, shape (histories,); None: one.
     """
 
-    transactions: TransactionFit
+    transactions: Transactions
     spend: SpendFit
     assumptions: Assumptions
     names: tuple[str, ...]
@@ -192,12 +227,20 @@ class Basis:
         return np.stack([np.broadcast_to(line.value(future), shape) for line in lines])
 
 
-def customers_of(basis: Basis, histories: Histories, group: Index) -> Customers:
-    """Return the customers with the parameters of both fits, draw i of the one paired with draw i of the other."""
+def customers_of(basis: Basis, histories: Histories, group: Index, *, least: int = 1) -> Customers:
+    """Return the customers with the parameters of both fits, draw i of the one paired with draw i of the other.
+
+    There are as many draws as the fit with most of them has, but not more than `LARGEST_NUMBER_OF_DRAWS`; where both
+    are point estimates, `least`.
+    """
     mean_spend = histories.monetary_value
+    most = max(basis.transactions.number_of_draws, basis.spend.number_of_draws)
+    draws = least if most == 1 else min(most, LARGEST_NUMBER_OF_DRAWS)
     return Customers(
-        *_paired(basis.transactions.parameters(histories), basis.spend.parameters(histories)),
-        *columns_of(basis.transactions.model, histories),
+        _members(basis.transactions, histories, draws, most),
+        draws,
+        _spread(basis.spend.parameters(histories), draws, most),
+        *columns_of(basis.transactions.best.model, histories),
         np.where(np.isnan(mean_spend), -1.0, mean_spend),
         basis.rates,
         basis.own,
@@ -308,12 +351,24 @@ SHARE: Final = _Law(
 )
 
 
-def _paired(transactions: Parameters, spend: Parameters) -> tuple[Parameters, Parameters]:
-    """Return pairs of draws; the fewer begin again at the first when they are used up, and a single one stays one."""
-    draws = max(transactions.number, spend.number)
-    which = np.linspace(0, draws - 1, min(draws, LARGEST_NUMBER_OF_DRAWS)).round().astype(np.int64)
-    first, second = (each.of_draws(which % each.number) if each.number > 1 else each for each in (transactions, spend))
-    return first, second
+def _members(transactions: Transactions, histories: Histories, draws: int, most: int) -> tuple[Member, ...]:
+    """Return the models, each with its share of the draws; those without any are left out."""
+    members, first = [], 0
+    for fit, share in zip(transactions.fits, transactions.shares_of(draws), strict=True):
+        if share:
+            among = most if len(transactions.fits) == 1 else fit.number_of_draws
+            parameters = _spread(fit.parameters(histories), share, among)
+            members.append(Member(fit.model, parameters, slice(first, first + share)))
+        first += share
+    return tuple(members)
+
+
+def _spread(parameters: Parameters, draws: int, most: int) -> Parameters:
+    """Return so many draws at even distances among `most`: beyond its last one, a fit begins again at the first."""
+    if parameters.number == 1:
+        return parameters
+    which = np.linspace(0, most - 1, draws).round().astype(np.int64)
+    return parameters.of_draws(which % parameters.number)
 
 
 def summary_of(rlv: Array) -> Array:

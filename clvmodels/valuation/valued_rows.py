@@ -16,9 +16,11 @@ from numpy.typing import NDArray
 from clvmodels.arguments import abridged, as_number, require_flag, require_seed
 from clvmodels.data.histories import Histories
 from clvmodels.errors import AssumptionError, FitError
+from clvmodels.inference.model_average import Transactions
+from clvmodels.inference.predictions import spend_line
 from clvmodels.inference.spend_fit import SpendFit
-from clvmodels.inference.transaction_fit import TransactionFit
-from clvmodels.numerics.threads import dot
+from clvmodels.numerics.spend import known_spend
+from clvmodels.numerics.threads import dot, map_blocks
 from clvmodels.valuation.assumptions import Assumptions
 from clvmodels.valuation.discounting import calendar_years
 from clvmodels.valuation.expectations import expected
@@ -35,6 +37,7 @@ from clvmodels.valuation.lines import (
     that_count,
     total,
 )
+from clvmodels.valuation.process import with_process
 from clvmodels.valuation.residual_expectations import ResidualExpectations
 from clvmodels.valuation.uncertainty import Basis, Uncertainty
 
@@ -47,6 +50,8 @@ Array = NDArray[np.float64]
 
 HORIZONS: Final = (1, 2, 3, 5, 10, 15, 20, 30)
 """Years within which the value is shown."""
+NUMBERS_PER_BLOCK: Final = 1 << 18
+"""Customers times draws evaluated at a time."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,13 +73,13 @@ class ValuedRows:
         also with that growth.
     """
 
-    transactions: TransactionFit
+    transactions: Transactions
     spend: SpendFit
     assumptions: Assumptions
     histories: Histories
     order_value: Array
     expectations: ResidualExpectations
-    _draws: dict[tuple[bool, int | None], Uncertainty] = field(default_factory=dict, init=False)
+    _draws: dict[tuple[bool, int | None, bool], Uncertainty] = field(default_factory=dict, init=False)
 
     @property
     def weight(self) -> Array | None:
@@ -127,7 +132,7 @@ class ValuedRows:
     @property
     def has_draws(self) -> bool:
         """Whether one of the fits has draws of its parameters."""
-        return len(self.transactions.draws) > 1 or len(self.spend.draws) > 1
+        return max(self.transactions.number_of_draws, self.spend.number_of_draws) > 1
 
     @cached_property
     def rlv(self) -> Array:
@@ -138,16 +143,20 @@ class ValuedRows:
         """Return the sum over the customers of what is known by row, shape (rows,)."""
         return float(values.sum()) if self.weight is None else dot(self.weight, values)
 
-    def drawn_by(self, group: NDArray[np.int64]) -> Array:
+    def drawn_by(self, group: NDArray[np.int64], *, process: bool, seed: int | None) -> Array:
         """Return the equity of groups of customers under each draw of the parameters, shape (groups, draws).
 
         Parameters
         ----------
         group
             The group of each customer, numbered from 0 up, shape (customers,).
+        process, seed
+            As of `uncertainty`.
         """
-        drawn = expected(self._basis, self.histories, group)
-        self._draws.setdefault((False, None), drawn)  # what is drawn of all customers is the same
+        self._require_draws(process=process, seed=seed)
+        basis, histories = self._basis, self.histories
+        drawn = with_process(basis, histories, group, seed) if process else expected(basis, histories, group)
+        self._draws.setdefault((process, seed if process else None, False), drawn)  # sums over all are the same
         return drawn.groups
 
     def drawn_lines(self) -> Array:
@@ -166,19 +175,37 @@ class ValuedRows:
         own, common = (spreads_of(self.assumptions, self.histories, ending) for ending in (OWN, COMMON))
         return Basis(self.transactions, self.spend, self.assumptions, names, self.rates, own, common, self.weight)
 
-    def uncertainty(self, *, process: bool, seed: int | None) -> Uncertainty:
-        """Return the draws of this valuation, computed when they are first asked for."""
+    def uncertainty(self, *, process: bool, seed: int | None, by_customer: bool = False) -> Uncertainty:
+        """Return the draws of this valuation, computed when they are first asked for.
+
+        Parameters
+        ----------
+        process, seed
+            Whether to include what customers will really do, and the seed of its simulation.
+        by_customer
+            Whether the draws of each customer are summarised.
+        """
+        self._require_draws(process=process, seed=seed)
+        key = (process, seed if process else None, by_customer)
+        if key not in self._draws:
+            self._draws[key] = self._uncertainty(process=process, seed=seed, by_customer=by_customer)
+        return self._draws[key]
+
+    def _uncertainty(self, *, process: bool, seed: int | None, by_customer: bool) -> Uncertainty:
+        basis, histories = self._basis, self.histories
+        if not process:
+            return expected(basis, histories, by_customer=by_customer)
+        if by_customer:
+            return simulated_futures(basis, histories, seed)
+        return with_process(basis, histories, np.zeros(len(histories), np.int64), seed)
+
+    def _require_draws(self, *, process: bool, seed: int | None) -> None:
         require_seed(seed, FitError)
         if not (require_flag("process", process, FitError) or self.has_draws):
             raise FitError(
-                "an interval needs a fit with draws, and both fits are point estimates; fit with "
-                'method="nuts" or method="laplace", or ask for the randomness of the customers alone with process=True'
+                "an interval without what customers will really do needs a fit with draws, and both fits are point "
+                'estimates; fit with method="posterior", or leave out process=False'
             )
-        key = (process, seed if process else None)
-        if key not in self._draws:
-            basis, histories = self._basis, self.histories
-            self._draws[key] = simulated_futures(basis, histories, seed) if process else expected(basis, histories)
-        return self._draws[key]
 
     @cached_property
     def acquisition_cost(self) -> Array:
@@ -233,7 +260,7 @@ class ValuedRows:
 
 
 def order_values(spend: SpendFit, histories: Histories) -> Array:
-    """Return Z of each customer at the point estimate, shape (customers,).
+    """Return Z of each customer at the point estimate, or on average over the draws, shape (customers,).
 
     Raises
     ------
@@ -241,5 +268,16 @@ def order_values(spend: SpendFit, histories: Histories) -> Array:
         If a customer's mean order value is too large.
     """
     require_amounts(histories)
-    theta = spend.parameters(histories).point(slice(None))
-    return np.asarray(spend.model.expected_spend(theta, histories.frequency, histories.monetary_value))
+    parameters, x, mean = spend.parameters(histories), histories.frequency, histories.monetary_value
+    if parameters.number == 1:
+        return np.asarray(spend.model.expected_spend(parameters.point(slice(None)), x, mean))
+    line = None if parameters.group is not None else spend_line(spend.model, parameters.draws, x)
+    if line is not None:
+        unknown, (intercept, slope) = line
+        return np.where(known_spend(x, mean), intercept + slope * np.nan_to_num(mean), unknown)
+
+    def block(rows: slice) -> Array:
+        theta = parameters.theta(rows)
+        return np.asarray(spend.model.expected_spend(theta, x[rows, None], mean[rows, None]).mean(axis=1))
+
+    return np.concatenate([np.empty(0), *map_blocks(block, len(x), max(NUMBERS_PER_BLOCK // parameters.number, 1))])

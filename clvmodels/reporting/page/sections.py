@@ -56,7 +56,7 @@ def _facts(report: EquityReport, locale: Locale) -> Iterator[tuple[str, str]]:
     customers = len(book.histories)
     yield locale.label("customers"), locale.number(customers)
     yield locale.label("per_customer"), locale.with_currency(book.equity / max(customers, 1), 2)
-    yield locale.label("movement_model"), f"{book.transactions.model.name}, {book.spend.model.name}"
+    yield locale.label("movement_model"), f"{book.transactions.name}, {book.spend.model.name}"
     yield locale.label("source"), report.source
 
 

@@ -86,8 +86,8 @@ def _key_figures(page: Page, book: Book, spend: Array | None, language: Language
     rows: list[tuple[str, float, Look]] = [("gini_equity", gini(book.rlv), Look("unit"))]
     if spend is not None:
         rows.append(("gini_spend", gini(spend), Look("unit")))
-    if "r" in book.transactions.params:
-        r = float(book.transactions.params["r"])
+    if "r" in book.transactions.best.params:
+        r = float(book.transactions.best.params["r"])
         rows += [("true_gini", true_gini(r), Look("unit")), ("true_top_share", true_top_share(r, 0.2), _PERCENT)]
     rows += [
         *_unprofitable(book),

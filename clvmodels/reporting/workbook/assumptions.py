@@ -91,7 +91,7 @@ def _write_basis(page: Page, report: EquityReport, language: Language) -> None:
     """Write the models with their parameters, and the audit trail."""
     page.section(label("basis", language))
     book = report.book
-    for fit in (book.transactions, book.spend):
+    for fit in (*book.transactions.fits, book.spend):
         parameters = ", ".join(f"{name} {value:.6g}" for name, value in fit.params.items())
         _write_pair(page, fit.model.name, parameters)
     _write_pair(page, label("created", language), report.created)

@@ -150,7 +150,7 @@ class _Writer:
         currency = report.book.assumptions.currency
         title = label("customer_equity" if name == "summary" else name, language)
         closing = f"{label('closing_date', language)} {report.closings[-1]}"
-        models = f"{report.book.transactions.model.name}, {report.book.spend.model.name}"
+        models = f"{report.book.transactions.name}, {report.book.spend.model.name}"
         below = " · ".join(part for part in (report.source, closing, models, currency) if part)
         self.pages[name].title(title, below)
 

@@ -1,0 +1,230 @@
+"""Several models of transactions that share the belief: their fits, and how much each counts.
+
+Source: Yao, Vehtari, Simpson & Gelman (2018), Bayesian Analysis 13(3), on pseudo-BMA+ weights and stacking; Burnham &
+Anderson (2002), Model Selection and Multimodel Inference, on Akaike weights.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Final, Literal
+
+import numpy as np
+
+from clvmodels.data.histories import Histories
+from clvmodels.errors import FitError
+from clvmodels.inference.pointwise import left_out_by_history, mean_density_by_history
+from clvmodels.inference.transaction_fit import TransactionFit
+from clvmodels.models.specification import Array
+from clvmodels.units import Unit
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["ModelAverage", "Transactions", "average"]
+
+Basis = Literal["leave-one-out", "stacking", "AIC"]
+
+STACKED_FROM: Final = 5_000
+"""Customers. Of as many, leave-one-out gives all weight to one model, whose fault is then that of the figure."""
+LEAST_SHARE: Final = 0.05
+"""Of a model when models are stacked."""
+REPETITIONS: Final = 2_000
+"""Of the Bayesian bootstrap."""
+SEED: Final = 1
+STEPS, SETTLED = 2_000, 1e-9
+"""Of the iteration that stacks, and by how much a step may still raise the log score of a customer."""
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class ModelAverage:
+    """Fits of several models to the same customers, and how much each counts.
+
+    Attributes
+    ----------
+    fits
+        The one with the largest weight first.
+    weights
+        Of each; their sum is one.
+    basis
+        What the weights rest on: leave-one-out predictions of customers (pseudo-BMA+), stacking, or AIC.
+    """
+
+    fits: tuple[TransactionFit, ...]
+    weights: tuple[float, ...]
+    basis: Basis
+
+    @property
+    def best(self) -> TransactionFit:
+        """The fit with the largest weight."""
+        return self.fits[0]
+
+    @property
+    def name(self) -> str:
+        """Names of the models."""
+        *others, last = [fit.model.name for fit in self.fits]
+        return f"{', '.join(others)} and {last}"
+
+    @property
+    def unit(self) -> Unit:
+        """The unit of time."""
+        return self.best.unit
+
+    @property
+    def by(self) -> str | None:
+        """Name of the attribute whose values are segments with parameters of their own."""
+        return self.best.by
+
+    @property
+    def fingerprint(self) -> str:
+        """Of the histories they were fitted to."""
+        return self.best.fingerprint
+
+    @cached_property
+    def number_of_draws(self) -> int:
+        """The most draws that one of the fits has."""
+        return max(fit.number_of_draws for fit in self.fits)
+
+    def require_unit(self, histories: Histories) -> None:
+        """Raise UnitError unless the histories are in the unit of the fits."""
+        self.best.require_unit(histories)
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """By model: its weight, and the log-likelihood at the point estimate."""
+        import pandas as pd
+
+        names = pd.Index([fit.model.name for fit in self.fits], name="model")
+        likelihood = [fit.log_likelihood for fit in self.fits]
+        return pd.DataFrame({"weight": self.weights, "log_likelihood": likelihood}, index=names)
+
+    def shares_of(self, number: int) -> tuple[int, ...]:
+        """Return how many of so many draws belong to each model: the nearest whole numbers with this sum.
+
+        Examples
+        --------
+        >>> averaged.weights, averaged.shares_of(10)
+        ((0.75, 0.25), (8, 2))
+        """
+        exact = np.array(self.weights) * number
+        shares = np.floor(exact).astype(int)
+        shares[np.argsort(shares - exact, kind="stable")[: number - int(shares.sum())]] += 1
+        return tuple(shares.tolist())
+
+    def __repr__(self) -> str:
+        parts = (f"{fit.model.name} {weight:.2f}" for fit, weight in zip(self.fits, self.weights, strict=True))
+        return f"<Average of models ({self.basis}): {', '.join(parts)}>"
+
+
+Transactions = TransactionFit | ModelAverage
+"""One fitted model of transactions, or several averaged."""
+
+
+def average(fits: Sequence[TransactionFit], histories: Histories) -> Transactions:
+    """Return fits of several models averaged; one alone is returned as it is.
+
+    Of fewer than 5,000 customers, fits with draws are weighed by what they predict of customers left out, with the
+    Bayesian bootstrap (pseudo-BMA+); of more, they are stacked, with a share of 0.05 at least. Point estimates are
+    weighed by AIC.
+
+    Parameters
+    ----------
+    fits
+        Fits of different models to the histories, all with draws or none.
+    histories
+        The customers that they were fitted to.
+
+    Raises
+    ------
+    FitError
+        If the fits are none, of one model twice, of different histories or units, by different segments, or mixed.
+
+    Examples
+    --------
+    >>> import clvmodels as clv
+    >>> log = clv.datasets.load_cdnow(sample=True)
+    >>> rfm = clv.rfm_summary(log, unit="week", resolution="day", observation_end="1997-09-30")
+    >>> average([clv.BGNBD().fit(rfm), clv.ParetoNBD().fit(rfm)], rfm)
+    <Average of models (AIC): BG/NBD 1.00, Pareto/NBD 0.00>
+    """
+    _require_comparable(fits)
+    if len(fits) == 1:
+        return fits[0]
+    weights, basis = _weights(fits, histories)
+    order = np.argsort(-weights, kind="stable")
+    return ModelAverage(tuple(fits[k] for k in order), tuple(float(weights[k]) for k in order), basis)
+
+
+def _require_comparable(fits: Sequence[TransactionFit]) -> None:
+    if not fits:
+        raise FitError("fits of transactions are averaged, and there is none; give one, such as clv.BGNBD().fit(rfm)")
+    given: Sequence[object] = fits
+    wrong = [fit for fit in given if not isinstance(fit, TransactionFit)]
+    if wrong:
+        raise FitError(f"fits of transactions are averaged, such as clv.BGNBD().fit(rfm), got {wrong[0]!r}")
+    kinds: Mapping[str, set[object]] = {
+        "units of time": {fit.unit for fit in fits},
+        "histories": {fit.fingerprint for fit in fits},
+        "segments": {(fit.by, fit.segments) for fit in fits},
+        "columns of a history": {(fit.model.statistics, fit.model.time) for fit in fits},
+        "methods, with draws and without": {fit.number_of_draws > 1 for fit in fits},
+    }
+    for what, different in kinds.items():
+        if len(different) > 1:
+            raise FitError(f"the models to average were fitted with different {what}; fit all to the same, alike")
+    names = [fit.model.key for fit in fits]
+    if len(set(names)) < len(names):
+        raise FitError(f"each model is averaged once, got {', '.join(fit.model.name for fit in fits)}")
+
+
+def _weights(fits: Sequence[TransactionFit], histories: Histories) -> tuple[Array, Basis]:
+    if histories.customers >= STACKED_FROM:
+        densities, customers = zip(*(mean_density_by_history(fit, histories) for fit in fits), strict=True)
+        return _stacked(np.column_stack(densities), customers[0]), "stacking"
+    if fits[0].number_of_draws == 1:
+        aic = np.array([fit.aic for fit in fits])
+        relative = np.exp(-0.5 * (aic - aic.min()))
+        return relative / relative.sum(), "AIC"
+    elpd, customers = zip(*(left_out_by_history(fit, histories) for fit in fits), strict=True)
+    return _pseudo_bma(np.column_stack(elpd), customers[0]), "leave-one-out"
+
+
+def _pseudo_bma(elpd: Array, customers: Array) -> Array:
+    """Return the mean over Bayesian bootstraps of weights proportional to the exponential of the sum of log densities.
+
+    Parameters
+    ----------
+    elpd
+        Log density of a customer with each history, left out, under each model, shape (histories, models).
+    customers
+        With each history, shape (histories,).
+    """
+    generator, total = np.random.default_rng(SEED), customers.sum()
+    number = generator.standard_gamma(customers, (REPETITIONS, len(customers)))
+    sums = total * (number / number.sum(axis=1, keepdims=True)) @ (elpd - elpd.max(axis=1, keepdims=True))
+    relative = np.exp(sums - sums.max(axis=1, keepdims=True))
+    return np.asarray((relative / relative.sum(axis=1, keepdims=True)).mean(axis=0))
+
+
+def _stacked(log_density: Array, customers: Array) -> Array:
+    """Return the weights, each at least `LEAST_SHARE`, whose mixture predicts customers best, by EM.
+
+    The mixture's shares above the floor are found as those of any mixture of known densities (Dempster, Laird & Rubin
+    1977): the log score is concave in them.
+    """
+    models = log_density.shape[1]
+    density = np.exp(log_density - log_density.max(axis=1, keepdims=True))
+    floor = LEAST_SHARE * density.sum(axis=1)
+    free, total, before = np.full(models, 1.0 / models), customers.sum(), -np.inf
+    left = 1.0 - models * LEAST_SHARE
+    for _ in range(STEPS):
+        mixture = floor + left * density @ free
+        score = float(customers @ np.log(mixture)) / total
+        if score - before < SETTLED:
+            break
+        before = score
+        free = free * ((customers / mixture) @ density)
+        free /= free.sum()
+    return np.asarray(LEAST_SHARE + left * free)

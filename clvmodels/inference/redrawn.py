@@ -1,0 +1,59 @@
+"""Draws of the posterior in place of a point estimate, of the same model and the same customers."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Final
+
+from clvmodels.data.histories import Histories
+from clvmodels.errors import FitWarning
+from clvmodels.inference.estimator import SpendEstimator, TransactionEstimator
+from clvmodels.inference.model_average import ModelAverage, Transactions, average
+from clvmodels.inference.observations import observe
+from clvmodels.inference.protocols import FitMethod
+from clvmodels.inference.spend_fit import SpendFit
+from clvmodels.inference.transaction_fit import TransactionFit
+
+__all__ = ["spend_with_draws", "transactions_with_draws"]
+
+SEED: Final = 1
+
+
+def transactions_with_draws(transactions: Transactions, histories: Histories) -> Transactions:
+    """Return the fit with draws of its posterior, if it has none and was fitted to these histories; else as it is.
+
+    Default priors are taken. Of models averaged, each is drawn, and they are weighed anew.
+    """
+    fits = tuple(_drawn(fit, histories) for fit in transactions.fits)
+    if fits == transactions.fits:
+        return transactions
+    return average(fits, histories) if isinstance(transactions, ModelAverage) else fits[0]
+
+
+def spend_with_draws(spend: SpendFit, histories: Histories) -> SpendFit:
+    """Return the same of a fit of spend."""
+    if _stays(spend, histories):
+        return spend
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FitWarning)  # the estimate has warned
+        return SpendEstimator(spend.model).fit(histories, method=_method(spend), by=spend.by, seed=SEED, progress=False)
+
+
+def _drawn(fit: TransactionFit, histories: Histories) -> TransactionFit:
+    if _stays(fit, histories):
+        return fit
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FitWarning)  # the estimate has warned
+        return TransactionEstimator(fit.model).fit(histories, method=_method(fit), by=fit.by, seed=SEED, progress=False)
+
+
+def _method(fit: TransactionFit | SpendFit) -> FitMethod:
+    """Return the method that draws: of segments, around the modes that they were found at."""
+    return "posterior" if fit.by is None else "laplace"
+
+
+def _stays(fit: TransactionFit | SpendFit, histories: Histories) -> bool:
+    """Whether there are draws, or these are not the customers of the fit, or the model has no priors."""
+    if fit.number_of_draws > 1 or not fit.fingerprint or not fit.model.quantities:
+        return True
+    return observe(fit.model, histories).fingerprint != fit.fingerprint
