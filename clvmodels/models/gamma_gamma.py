@@ -15,6 +15,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from clvmodels.models.kernel import CompiledSums, Kernel
 from clvmodels.models.specification import Array, Limit, Parameter, Quantity, SpendModel
 from clvmodels.numerics.special import (
     CONCENTRATED_FROM,
@@ -159,6 +160,13 @@ def in_words(params: Mapping[str, float]) -> tuple[str, ...]:
     return (words,)
 
 
+def compiled_sums() -> CompiledSums:
+    """Return the functions of the kernel."""
+    from clvmodels.models.kernels import gamma_gamma as kernel
+
+    return CompiledSums(kernel.count_sums, kernel.history_sums)
+
+
 GAMMA_GAMMA = SpendModel(
     key="gamma_gamma",
     name="Gamma-Gamma",
@@ -169,6 +177,7 @@ GAMMA_GAMMA = SpendModel(
     starts=((6.0, 3.5, 0.4), (1.0, 2.0, 1.0), (20.0, 2.0, 0.05), (2.0, 10.0, 4.0)),
     count_terms=count_terms,
     history_terms=history_terms,
+    kernel=Kernel(count_terms, history_terms, compiled_sums),
     expected_spend=expected_spend,
     draw_orders=draw_orders,
     quantities=QUANTITIES,

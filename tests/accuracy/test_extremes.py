@@ -13,7 +13,6 @@ import pytest
 from mpmath import mp, mpf
 
 from clvmodels.models import MODELS
-from clvmodels.models.compiled import SUMS
 from clvmodels.models.registry import TRANSACTION_MODELS
 from tests.accuracy import reference as truth
 
@@ -40,7 +39,7 @@ def logs(model, theta, columns):
     """Value and gradient by log parameters of one history, from the terms and from their compiled twins."""
     terms = (model.count_terms, columns[:1]), (model.history_terms, columns)
     plain = [[part[0] for part in term(theta, *some)] for term, some in terms]
-    twins = [SUMS[term](theta, np.ones(1), *some) for term, some in terms]
+    twins = [model.kernel.sums_of(term)(theta, np.ones(1), *some) for term, some in terms]
     return [(sum(value for value, _ in parts), sum(by for _, by in parts) * theta) for parts in (plain, twins)]
 
 

@@ -17,7 +17,6 @@ from clvmodels.inference import observations, posterior
 from clvmodels.inference.diagnostics import diagnose_chains
 from clvmodels.inference.likelihood import LogLikelihood, tabulate
 from clvmodels.inference.observations import observe
-from clvmodels.models.compiled import SUMS
 from clvmodels.models.registry import MODELS, TRANSACTION_MODELS
 
 EXTREME = {
@@ -53,8 +52,13 @@ def test_the_compiled_twins_say_the_same(key, rfm):
     x, customers = observations.histogram
     for theta in np.array([tuple(model.example.values()), *EXTREME[key]]):
         parts = (
-            (model.count_terms, SUMS[model.count_terms], customers, (x,)),
-            (model.history_terms, SUMS[model.history_terms], observations.weight, observations.columns),
+            (model.count_terms, model.kernel.compiled.count_sums, customers, (x,)),
+            (
+                model.history_terms,
+                model.kernel.compiled.history_sums,
+                observations.weight,
+                observations.columns,
+            ),
         )
         for terms, twin, weight, columns in parts:
             value, gradient = terms(theta, *columns)

@@ -107,13 +107,10 @@ def test_its_posterior_needs_no_compiled_twin(own, rfm):
 def test_what_is_asked_in_python_is_what_the_compiled_twin_says(rfm):
     groups = [observe(BG_NBD, rfm.select(rfm.customer_id[some])) for some in (slice(1_000), slice(1_000, None))]
     theta = np.array([[0.243, 4.414, 0.793, 2.426], [0.5, 3.0, 1.2, 5.0]])
-    twin, python = (summed(model)(theta, *vars(tabulate(groups)).values()) for model in (BG_NBD, _copy(BG_NBD)))
+    in_python = replace(BG_NBD, kernel=None)
+    twin, python = (summed(model)(theta, *vars(tabulate(groups)).values()) for model in (BG_NBD, in_python))
     np.testing.assert_allclose(python[0], twin[0], rtol=1e-11)
     np.testing.assert_allclose(python[1], twin[1], rtol=1e-8)
-
-
-def _copy(model):
-    return replace(model, key="copy", public_name="Copy")
 
 
 def test_functions_compiled_for_a_model_are_not_those_of_its_next_version(own):
@@ -173,6 +170,22 @@ def _bent(theta, *columns):
     return value, gradient, 0.5 * curvature
 
 
+def _negative(sums):
+    """Sums with a sign error in the gradient."""
+
+    def wrong(*arguments):
+        value, gradient, *rest = sums(*arguments)
+        return value, gradient * [1.0, 1.0, -1.0, 1.0], *rest
+
+    return wrong
+
+
+def _kernel_with(**functions):
+    """The kernel of BG/NBD with other functions in place of its own."""
+    compiled = BG_NBD.kernel.compiled._replace(**functions)
+    return replace(BG_NBD.kernel, load=lambda: compiled)
+
+
 def _of_first_row(theta, *columns):
     return BG_NBD.history_terms(theta[:1] if theta.ndim == 2 else theta, *columns)
 
@@ -184,6 +197,7 @@ WRONG = {
     "gradients are those": {"history_terms": _shifted(BG_NBD.history_terms, 0.0, 1e-3)},
     "sums of terms": {"history_sums": lambda *columns: (BG_NBD.history_sums(*columns)[0], np.zeros(4))},
     "curvatures": {"history_expansion": _bent},
+    "the kernel": {"kernel": _kernel_with(history_sums=_negative(BG_NBD.kernel.compiled.history_sums))},
     "between zero and one": {"p_alive": lambda *columns: 1.1 * BG_NBD.p_alive(*columns)},
     "silence": {"p_alive": lambda theta, x, t_x, T: 1.0 - 0.5 * BG_NBD.p_alive(theta, x, t_x, T)},
     "never rise": {"future": lambda theta, x, T, t: BG_NBD.future(theta, x, T, 1.0 / (0.01 + t))},
@@ -204,6 +218,30 @@ def test_every_law_is_broken_by_a_model_that_is_wrong(says):
     (law,) = [law for law in LAWS if says in law.description]
     model = replace(BG_NBD, **WRONG[says])
     assert not law.deviation(model, BG_NBD.theta(BG_NBD.example)) <= law.tolerance
+
+
+@pytest.mark.parametrize("name", ["count_sums", "history_sums", "history_expansion"])
+def test_a_wrong_sign_in_any_function_of_a_kernel_is_found(name):
+    kernel = _kernel_with(**{name: _negative(getattr(BG_NBD.kernel.compiled, name))})
+    (law,) = [law for law in LAWS if "the kernel" in law.description]
+    theta = BG_NBD.theta(BG_NBD.example)
+    assert law.deviation(BG_NBD, theta) < 1e-12
+    assert law.deviation(replace(BG_NBD, kernel=kernel), theta) > 0.1
+
+
+def test_wrong_second_derivatives_of_a_kernel_are_found():
+    def bent(*arguments):
+        value, gradient, matrix = BG_NBD.history_expansion(*arguments)
+        return value, gradient, matrix * (1.0 + 1e-8)
+
+    (law,) = [law for law in LAWS if "the kernel" in law.description]
+    model = replace(BG_NBD, kernel=_kernel_with(history_expansion=bent))
+    assert law.tolerance < law.deviation(model, BG_NBD.theta(BG_NBD.example)) < 1e-7
+
+
+def test_a_kernel_whose_sums_are_no_number_is_found():
+    kernel = _kernel_with(count_sums=lambda *_: (np.nan, np.zeros(4)))
+    assert not check_model(replace(BG_NBD, kernel=kernel))["kept"].filter(like="the kernel").any()
 
 
 def test_a_mistake_in_each_law_is_shown():
