@@ -93,7 +93,9 @@ def customers():
     generator = np.random.default_rng(1)
     x = generator.poisson(1.5, 4_000).astype(float)
     nu = generator.gamma(3.74, size=4_000) / 15.44
-    table = pd.DataFrame({"customer_id": range(4_000), "frequency": x, "recency": np.where(x > 0, 9.0, 0.0), "T": 20.0})
+    table = pd.DataFrame(
+        {"customer_id": range(4_000), "frequency": x, "recency": np.where(x > 0, 19.0, 0.0), "T": 20.0}
+    )
     table["monetary_value"] = generator.gamma(P * x) / nu / np.maximum(x, 1.0)
     return clv.Histories.from_frame(table, unit="week")
 
