@@ -1,4 +1,4 @@
-"""Posteriors: the compiled twins, the PyMC model, priors, samplers, what ArviZ gets, segments."""
+"""Posteriors: the kernels, the PyMC model, priors, samplers, what ArviZ gets, segments."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def sampled(rfm):
 
 
 @pytest.mark.parametrize("key", MODELS)
-def test_the_compiled_twins_say_the_same(key, rfm):
+def test_kernels_sum_what_the_terms_say(key, rfm):
     """Also as Python, for who reads or debugs them."""
     model = MODELS[key]
     observations = observe(model, rfm)
@@ -60,10 +60,10 @@ def test_the_compiled_twins_say_the_same(key, rfm):
                 observations.columns,
             ),
         )
-        for terms, twin, weight, columns in parts:
+        for terms, compiled, weight, columns in parts:
             value, gradient = terms(theta, *columns)
             size = weight @ np.abs(gradient)
-            for sums in (twin, twin.py_func):
+            for sums in (compiled, compiled.py_func):
                 total, slope = sums(theta, weight, *columns)
                 assert total == pytest.approx(weight @ value, rel=1e-11)
                 assert (np.abs(slope - weight @ gradient) <= 1e-11 * size).all()

@@ -1,4 +1,4 @@
-"""Compiled twins, history by history, where parameters and histories are extreme: as exact as the models' own terms."""
+"""Kernels, history by history, where parameters and histories are extreme: as exact as the models' own terms."""
 
 from __future__ import annotations
 
