@@ -155,10 +155,13 @@ def _compiled_sums(model: Model) -> tuple[Sums, Sums] | None:
 def _columns_of(count: int) -> Callable[[Array, slice], tuple[Array, ...]]:
     """Return a compiled function that returns the first `count` columns of some rows, a tuple of fixed length."""
     last = count - 1
+    function: Callable[[Array, slice], tuple[Array, ...]]
     if last == 0:
-        return njit(lambda columns, rows: (columns[0, rows],), nogil=True)
-    before = _columns_of(last)
-    return njit(lambda columns, rows: (*before(columns, rows), columns[last, rows]), nogil=True)
+        function = njit(lambda columns, rows: (columns[0, rows],), nogil=True)
+    else:
+        before = _columns_of(last)
+        function = njit(lambda columns, rows: (*before(columns, rows), columns[last, rows]), nogil=True)
+    return function
 
 
 @njit(nogil=True, error_model="numpy")

@@ -48,12 +48,12 @@ def _error_at(model: Model, kernel: Kernel, theta: Array, histories: Sequence[Ar
     for terms, columns in ((model.count_terms, histories[:1]), (model.history_terms, histories)):
         sums = kernel.sums_of(terms)
         if sums is not None:
-            exact = (weight @ part for part in terms(theta, *columns))
-            errors.append(_largest_error(sums(theta, weight, *columns), tuple(exact)))
+            exact = [weight @ part for part in terms(theta, *columns)]
+            errors.append(_largest_error(sums(theta, weight, *columns), exact))
     expansion = kernel.expansion_of(model.history_expansion)
     if expansion is not None and model.history_expansion is not None:
-        exact = model.history_expansion(theta, weight, *histories)
-        errors.append(_largest_error(expansion(theta, weight, *histories), exact))
+        parts = expansion(theta, weight, *histories), model.history_expansion(theta, weight, *histories)
+        errors.append(_largest_error(*parts))
     return float(np.max(errors))
 
 
