@@ -177,7 +177,6 @@ GAMMA_GAMMA = SpendModel(
     starts=((6.0, 3.5, 0.4), (1.0, 2.0, 1.0), (20.0, 2.0, 0.05), (2.0, 10.0, 4.0)),
     count_terms=count_terms,
     history_terms=history_terms,
-    kernel=Kernel(count_terms, history_terms, compiled_sums),
     expected_spend=expected_spend,
     draw_orders=draw_orders,
     quantities=QUANTITIES,
@@ -185,5 +184,6 @@ GAMMA_GAMMA = SpendModel(
     to_quantities=to_quantities,
     limits=LIMITS,
     in_words=in_words,
+    kernel=Kernel(count_terms, history_terms, compiled_sums),
     story=__doc__ or "",
 )

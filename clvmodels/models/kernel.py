@@ -31,6 +31,12 @@ class CompiledSums(NamedTuple):
     history_expansion
         ``(theta, weight, *columns) -> (value, gradient, matrix)``: the same as `Model.history_expansion`; None if the
         model has none.
+
+    Examples
+    --------
+    >>> from clvmodels.models import MODELS
+    >>> MODELS["pareto_nbd"].kernel.compiled.history_expansion is None
+    True
     """
 
     count_sums: Sums
@@ -60,7 +66,7 @@ class Kernel:
     >>> BG_NBD = MODELS["bg_nbd"]
     >>> theta, weight, x = BG_NBD.theta(BG_NBD.example), np.array([100.0, 10.0]), np.array([0.0, 2.0])
     >>> round(BG_NBD.kernel.sums_of(BG_NBD.count_terms)(theta, weight, x)[0], 2)
-    -44.33
+    -46.58
     """
 
     count_terms: Callable[[Array, Array], tuple[Array, Array]]

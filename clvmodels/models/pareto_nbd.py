@@ -191,7 +191,6 @@ PARETO_NBD = TransactionModel(
     ),
     count_terms=count_terms,
     history_terms=history_terms,
-    kernel=Kernel(count_terms, history_terms, compiled_sums),
     p_alive=p_alive,
     future=future,
     expected_purchases=expected_purchases,
@@ -203,5 +202,6 @@ PARETO_NBD = TransactionModel(
     from_quantities=from_quantities,
     to_quantities=to_quantities,
     limits=LIMITS,
+    kernel=Kernel(count_terms, history_terms, compiled_sums),
     story=__doc__ or "",
 )
