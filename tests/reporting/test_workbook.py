@@ -25,14 +25,14 @@ from clvmodels.reporting.content import EquityReport
 from clvmodels.reporting.labels import Language, label
 from clvmodels.reporting.workbook import customers as customers_sheet
 from clvmodels.reporting.workbook import document
-from clvmodels.reporting.workbook.amounts import SUMS, Groups, by_customer, parts
+from clvmodels.reporting.workbook.amounts import Groups, by_customer, parts, sums_of
 from clvmodels.reporting.workbook.document import SHEETS, cohorts_of, write_workbook
 from clvmodels.reporting.workbook.page import Page
 from clvmodels.reporting.workbook.style import Look, Styles, cell
-from clvmodels.valuation.assumptions import RATES
 from clvmodels.valuation.book import Book
 from clvmodels.valuation.concentration import gini, top_share
 from clvmodels.valuation.contribution import contribution
+from clvmodels.valuation.line_table import RATES
 from clvmodels.valuation.movement import movement
 from clvmodels.valuation.rates import BySegment
 from clvmodels.valuation.reconciliation import reconciliation
@@ -76,7 +76,7 @@ MANY_RATES = clv.Assumptions.from_mapping(
         "currency": "EUR",
     }
 )
-"""Every line, with rates for all, by segment, by another segment, by customer, and products of these."""
+"""Every built-in line, with rates for all, by segment, by another segment, by customer, and products of these."""
 
 
 def shifted_log() -> pd.DataFrame:
@@ -588,7 +588,7 @@ def total(book: Book, name: str, groups: Groups) -> Any:
             stated |= {(key, segment): number for segment, number in rate.rates.items()}
         else:
             stated[key, ""] = getattr(rate, "factor", rate)
-    sign, terms = SUMS[name]
+    sign, terms = sums_of(book.assumptions)[name]
     whole = np.zeros(len(groups.names))
     for term in terms:
         for part in parts(book, term, groups):
@@ -600,7 +600,9 @@ def total(book: Book, name: str, groups: Groups) -> Any:
 def test_the_formulas_are_those_of_the_lines(by: str | None) -> None:
     """Whatever groups the statement has, amounts times cells are the lines of the valuation."""
     book = example()
-    assert [line.name for line in book.lines][:-1] == [name for name in SUMS if name != "acquisition_cost"]
+    assert [line.name for line in book.lines][:-1] == [
+        name for name in sums_of(book.assumptions) if name != "acquisition_cost"
+    ]
     groups = Groups.whole(len(book.histories)) if by is None else Groups.of(book.histories.attributes[by])
     for line in book.lines[:-1]:
         truth = groups.sum(line.value(book.future))
@@ -610,7 +612,7 @@ def test_the_formulas_are_those_of_the_lines(by: str | None) -> None:
 
 def test_a_cell_stays_a_cell_where_the_groups_allow_it() -> None:
     book = example()
-    margin = SUMS["contribution_margin"].terms[0]
+    margin = sums_of(book.assumptions)["contribution_margin"].terms[0]
     own, other = (Groups.of(book.histories.attributes[name]) for name in ("segment", "channel"))
     (one,) = parts(book, margin, own)
     assert one.plain
@@ -618,7 +620,7 @@ def test_a_cell_stays_a_cell_where_the_groups_allow_it() -> None:
     first, second = parts(book, margin, other)
     assert (first.only, second.only) == ("segment = North", "segment = South & East")
     assert first.cells == ((("margin", "North"),),) * 2
-    (write_down,) = parts(book, SUMS["returned_goods"].terms[0], other)
+    (write_down,) = parts(book, sums_of(book.assumptions)["returned_goods"].terms[0], other)
     assert write_down.within == ("returned",)
     assert write_down.cells[0] == (("return_share", ""), ("write_down", "shop"))
 
@@ -628,7 +630,7 @@ def test_rates_by_very_many_segments_become_part_of_the_amounts() -> None:
     rates = {str(number): 0.2 + number / 1000 for number in range(150)}
     book = book.with_assumptions(book.assumptions.replace({"margin": {"by": "many", "rates": rates}}))
     groups = Groups.of(book.histories.attributes["segment"])
-    (part,) = parts(book, SUMS["contribution_margin"].terms[0], groups)
+    (part,) = parts(book, sums_of(book.assumptions)["contribution_margin"].terms[0], groups)
     assert part.within == ("margin",)
     assert part.cells == ((), ())
     np.testing.assert_allclose(part.amounts, groups.sum(book.lines[0].value(book.future)), rtol=1e-12)
