@@ -178,14 +178,9 @@ class EngineCustomers:
         names = {line.name for line in self.rows_by(()).lines}
         rates = {name: self.rate_of(table, name) for name in self._rates}
         worth = {line.name: line.formula(future) for line in lines_of(self.assumptions, rates) if line.name in names}
-        return table.select(
-            customer_id=table.id,
-            discounted_orders=future.D,
-            discounted_lifetime=future.L,
-            order_value=future.Z,
-            **worth,
-            rlv=reduce(add, worth.values()),
-        )
+        columns = {"customer_id": table.id, "discounted_orders": future.D, "discounted_lifetime": future.L}
+        columns |= {"order_value": future.Z, **worth, "rlv": reduce(add, worth.values())}
+        return table.select(columns)
 
     @cached_property
     def _valued(self) -> Expression:

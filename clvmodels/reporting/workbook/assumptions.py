@@ -67,7 +67,7 @@ def _is_live(assumptions: Assumptions, name: str) -> bool:
 def _items(assumptions: Assumptions, name: str, language: Language) -> Iterator[tuple[str, str, float | str]]:
     """Yield each value of an assumption: its segment, for whom it is, and itself."""
     rates = assumptions.rates
-    stated = rates[name] if name in rates else getattr(assumptions, name)
+    stated: Any = rates[name] if name in rates else getattr(assumptions, name)
     if isinstance(stated, BySegment):
         for segment, rate in stated.rates.items():
             yield segment, f"{stated.by} = {segment}", rate

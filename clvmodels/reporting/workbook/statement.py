@@ -214,10 +214,11 @@ class _Writer:
         if len(amount_parts) > 1 or not amount_parts[0].plain or len(set(amount_parts[0].cells)) > 1:
             return None
         rates = [self.assumptions.rates[factor] for factor in terms[0].factors]
-        if not all(isinstance(rate, int | float) for rate in rates):
+        numbers = [rate for rate in rates if isinstance(rate, int | float)]
+        if len(numbers) < len(rates):
             return None
         text = "*".join(self.live[key].term for key in amount_parts[0].cells[0])
-        return Live(f"={'-' if sign < 0 else ''}{text}", sign * math.prod(rates))
+        return Live(f"={'-' if sign < 0 else ''}{text}", sign * math.prod(numbers))
 
     def _mean_rate(self, name: str, driver: str) -> Live:
         """Return what a line is per unit of its driver."""
