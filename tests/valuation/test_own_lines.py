@@ -12,6 +12,7 @@ import pytest
 
 import clvmodels as clv
 from clvmodels.errors import AssumptionError
+from clvmodels.reporting.workbook.amounts import AMOUNTS, by_customer
 from clvmodels.valuation.audit import audit
 from clvmodels.valuation.contribution import contribution, contribution_statement
 from clvmodels.valuation.levers import levers_of
@@ -326,6 +327,19 @@ def test_what_is_no_line_is_refused_in_words(case: str) -> None:
     lines, message = REFUSED[case]
     with pytest.raises(AssumptionError, match=message):
         clv.Assumptions.from_mapping({"discount_rate": 0.1, "margin": 0.4, "lines": lines})
+
+
+def test_no_line_takes_the_name_of_a_column(rfm) -> None:
+    """What the tables with lines hold beside them cannot be the name of a line, in capital letters or small ones."""
+    book = clv.value(*fits(3), rfm, clv.Assumptions(**BASE | {"acquisition_cost": 1.0}))
+    so_far = contribution_statement(book, contribution(book), by="segment")
+    names = {"customer_id", *book.customers, *book.statement("segment"), *so_far.index, *causes(book).index}
+    names |= {"total", *by_customer(book), *AMOUNTS.values(), *book.statement_lines.index}
+    assert len(names) > 40
+    for name in names:
+        for written in (name, name.upper()):
+            with pytest.raises(AssumptionError, match=f"a line cannot be called '{written}'"):
+                clv.Line(written, "orders", 0.5)
 
 
 def test_a_column_that_customers_lack_is_named(rfm) -> None:
