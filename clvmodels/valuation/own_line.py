@@ -8,7 +8,7 @@ from dataclasses import MISSING, dataclass, field, fields
 from types import MappingProxyType
 from typing import Any, Final, Literal, NamedTuple, get_args
 
-from clvmodels.arguments import abridged, require_choice, require_text
+from clvmodels.arguments import abridged, as_number, require_choice, require_text
 from clvmodels.errors import AssumptionError, one_of
 from clvmodels.valuation.line_table import FORMULAS, RATES, Bounds, Driver, Formula, Place, Sign, contributions_of
 from clvmodels.valuation.rates import Rate, checked_rate, in_plain_data
@@ -204,7 +204,7 @@ def _require_name(name: object) -> None:
 def _require_sign(name: str, group: OwnGroup, sign: object) -> None:
     if sign is None:
         return
-    if isinstance(sign, bool) or sign not in (1, -1):
+    if as_number(sign) not in (1.0, -1.0):
         raise AssumptionError(f"the sign of the line {name!r} is 1 or -1, got {abridged(sign)}")
     if group != "attributed" and sign != (-1 if group == "cost" else 1):
         other = "benefit" if group == "cost" else "cost"
@@ -220,7 +220,7 @@ def _require_contribution(name: str, group: OwnGroup, place: object) -> None:
         raise AssumptionError(
             f"the line {name!r} is attributed, and leads to no customer contribution; leave contribution out"
         )
-    if isinstance(place, bool) or place not in get_args(Place):
+    if as_number(place) not in get_args(Place):
         raise AssumptionError(f"the contribution of the line {name!r} is 1, 2 or 3, got {abridged(place)}")
 
 
