@@ -262,7 +262,8 @@ def value(
     It is shown by line, by horizon, and as other models would have it.
 
     The assumptions are a TOML file: discount_rate and margin and, where wanted, costs such as order_cost, and year,
-    timing, horizon, currency. A rate may be a number, `{column = "..."}` or `{by = "segment", rates = {...}}`.
+    timing, horizon, currency. A rate may be a number, `{column = "..."}` or `{by = "segment", rates = {...}}`. A table
+    `[[lines]]` with name, driver and rate adds a cost or benefit of your own.
     """
     from clvmodels.reporting import output, terminal
     from clvmodels.reporting.fitting import fit_all, fit_spend, spend_model, transaction_models

@@ -28,7 +28,7 @@ from clvmodels.valuation.lines import (
     COMMON,
     OWN,
     DiscountedDrivers,
-    Line,
+    ValuedLine,
     lines_of,
     rates_of,
     spreads_of,
@@ -115,9 +115,9 @@ class ValuedRows:
         return total(self.lines, self._future(HORIZONS.index(years), years))
 
     @cached_property
-    def lines(self) -> tuple[Line, ...]:
+    def lines(self) -> tuple[ValuedLine, ...]:
         """The benefits and costs."""
-        return that_count(lines_of(self.rates, self.assumptions.tax))
+        return that_count(lines_of(self.assumptions, self.rates))
 
     @cached_property
     def rates(self) -> dict[str, float | Array]:
