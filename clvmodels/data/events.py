@@ -48,13 +48,15 @@ def purchase_occasions(
 
     Parameters
     ----------
-    log, customer_id, time, value, unit, resolution, observation_end, returns, time_zone, time_format, attributes,
-    order_id, quantity, exclude_ids, clean_ids
+    log, observation_end
         As in `rfm_summary`.
     customers
         The ids of the customers wanted; None: all.
     most
         Refuse to return more occasions than this.
+    customer_id, time, value, unit, resolution, returns, time_zone, time_format, attributes, order_id, quantity,
+    exclude_ids, clean_ids
+        The format of the log, as in `LogFormat`.
 
     Returns
     -------
@@ -86,10 +88,10 @@ def purchase_occasions(
     1       00004 1997-01-18  29.73   17.0  545.0
     2       00004 1997-08-02  14.96  213.0  545.0
     """
-    options = (order_id, quantity, exclude_ids, clean_ids)
     reading = LogFormat(
-        customer_id, time, value, unit, resolution, returns, time_zone, time_format, attributes, *options
-    )
+        customer_id, time, value, unit, resolution, returns, time_zone, time_format,
+        attributes, order_id, quantity, exclude_ids, clean_ids,
+    )  # fmt: skip
     events = read_events(reading, log, observation_end)
     table, notes = events.of(customers, most)
     for note in notes:
