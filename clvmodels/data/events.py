@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from clvmodels.data.attributes import first_values
-from clvmodels.data.build import Plan, Returns
+from clvmodels.data.build import Plan, Returns, profiled
 from clvmodels.data.columns import count, examples
 from clvmodels.data.occasions import column, dates
-from clvmodels.data.profile import profile_log, refuse_refunds
 from clvmodels.data.reading import Day, LogFormat, end_of, log_of, plan_of
 from clvmodels.errors import DataError, DataWarning
 
@@ -103,11 +102,8 @@ def read_events(reading: LogFormat, log: object, observation_end: Day | None) ->
     """Open a log to look at its purchase occasions up to `observation_end`."""
     opened = log_of(reading, log)
     plan = plan_of(reading, opened, None, end_of(opened, observation_end, "observation_end"))
-    facts = profile_log(plan.log, plan.window)
-    refunds = facts.refunds.rows > 0
-    if refunds and plan.returns == "raise":
-        refuse_refunds(plan.log, plan.window)
-    return Events(plan, plan.rows(refunds=refunds, all_inside=facts.all_inside), refunds)
+    _, rows, refunds = profiled(plan)
+    return Events(plan, rows, refunds)
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final, get_args
 
+from clvmodels.arguments import require_choice
 from clvmodels.data.reading import Day, LogFormat
-from clvmodels.errors import DataError, one_of
+from clvmodels.errors import DataError
 from clvmodels.evaluation.tracking import Kind, Tracking, tracking_of
 from clvmodels.inference.one_or_many import OneOrMany
 from clvmodels.inference.plots.inputs import transaction_fits
@@ -90,8 +91,7 @@ def tracking(
     >>> table[["actual", "expected"]].iloc[-1].round(0).to_dict()
     {'actual': 4339.0, 'expected': 4166.0}
     """
-    if kind not in get_args(Kind.__value__):
-        raise DataError(one_of("kind", kind, get_args(Kind.__value__)))
+    require_choice("kind", kind, get_args(Kind.__value__), DataError)
     reading = LogFormat(
         customer_id, time, value, unit, resolution, returns, time_zone, time_format,
         attributes, order_id, quantity, exclude_ids, clean_ids,
@@ -102,8 +102,7 @@ def tracking(
 
 def draw_tracking(tracked: Tracking, kind: Kind, *, ax: Axes | None, return_data: bool) -> Drawn:
     """Draw what `track` found."""
-    if kind not in get_args(Kind.__value__):
-        raise DataError(one_of("kind", kind, get_args(Kind.__value__)))
+    require_choice("kind", kind, get_args(Kind.__value__), DataError)
     table = _drawn_table(tracked, kind)
     what = "Cumulative repeat purchases" if kind == "cumulative" else f"Repeat purchases per {_named(tracked)}"
     x = f"{tracked.unit.capitalize()}s since the first purchase of all"
