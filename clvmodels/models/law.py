@@ -40,10 +40,11 @@ class ConsistencyCheck:
 
 
 def relative_error(values: Array, expected: Array, floor: float = 0.0) -> float:
-    """Return the largest error relative to the expected size, or to a floor; infinity if shapes differ."""
+    """Return the largest error relative to the expected size, or to a floor; infinity if NaN, or if shapes differ."""
     if np.shape(values) != np.shape(expected):
         return np.inf
-    return float(np.max(np.abs(values - expected) / (np.abs(expected) + floor)))
+    error = float(np.max(np.abs(values - expected) / (np.abs(expected) + floor)))
+    return np.inf if np.isnan(error) else error  # the larger of NaN and a number may be either
 
 
 def gradient_error(terms: Callable[..., tuple[Array, Array]], theta: Array, columns: Sequence[Array]) -> float:
