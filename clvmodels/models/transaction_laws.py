@@ -10,7 +10,7 @@ from scipy import special
 
 from clvmodels.models.derived import residual
 from clvmodels.models.kernel_law import KERNEL_LAW, KERNEL_TOLERANCE, kernel_error
-from clvmodels.models.law import SIMULATED, SMALL, STEP, ConsistencyCheck, relative_error
+from clvmodels.models.law import SIMULATED, SMALL, STEP, ConsistencyCheck, gradient_error, relative_error
 from clvmodels.models.simulation import new_customers, simulated
 from clvmodels.models.specification import Array, TransactionModel
 from clvmodels.numerics.quadrature import Weighting, log_integral_of_peak
@@ -87,13 +87,7 @@ def _by_row(model: TransactionModel, theta: Array) -> float:
 
 def _gradient(model: TransactionModel, theta: Array) -> float:
     x, t_x, T = _grid(model, theta)
-    worst = 0.0
-    for terms, columns in ((model.count_terms, (x,)), (model.history_terms, (x, t_x, T))):
-        gradient = terms(theta, *columns)[1]
-        for k, shift in enumerate(STEP * np.diag(theta)):
-            difference = (terms(theta + shift, *columns)[0] - terms(theta - shift, *columns)[0]) / (2.0 * STEP)
-            worst = max(worst, relative_error(gradient[..., k] * theta[k], difference, 1e-2))
-    return worst
+    return max(gradient_error(model.count_terms, theta, (x,)), gradient_error(model.history_terms, theta, (x, t_x, T)))
 
 
 def _sums(model: TransactionModel, theta: Array) -> float:

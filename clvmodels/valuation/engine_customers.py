@@ -189,7 +189,7 @@ class EngineCustomers:
         intercept, slope = self._linear[1]
         columns = {
             "D": expectations.purchases[:, last],
-            "L": expectations.living[:, last] / self.assumptions.year_in(self.transactions.unit),
+            "L": expectations.living_years[:, last],
         }
         columns |= {"G": expectations.purchases[:, -1]} if self.assumptions.growth else {}
         return self.customers.evaluated(columns | {"intercept": intercept, "slope": slope})

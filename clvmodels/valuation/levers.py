@@ -183,7 +183,7 @@ def _value(book: Book, line: ValuedLine, driver: Driver) -> float:
 
 def _sums(book: Book, parts: Sequence[tuple[ValuedLine, Driver]], factors: Array) -> Array:
     """Return the same under the discount rates times each factor, shape (parts, factors): one pass over customers."""
-    assumptions, unit, year = book.assumptions, book.transactions.unit, book.assumptions.year_in(book.transactions.unit)
+    assumptions, unit = book.assumptions, book.transactions.unit
     others = [
         replace(assumptions, discount_rate=tuple(c * rate for rate in assumptions.discount_rates)) for c in factors
     ]
@@ -193,11 +193,11 @@ def _sums(book: Book, parts: Sequence[tuple[ValuedLine, Driver]], factors: Array
     K = np.array([calendar_years(each, unit) for each in others])
     sums = np.zeros((len(parts), len(factors)))
     n = len(factors)
-    expected = ahead(book.transactions, book.histories, weightings)
+    expected = ahead(book.transactions, book.histories, weightings, assumptions.year_in(unit))
     amounts = {
         "sales": expected.purchases[:, -n:],
         "orders": expected.purchases[:, :n],
-        "living years": expected.living[:, :n] / year,
+        "living years": expected.living_years[:, :n],
     }
     for k, (_, driver) in enumerate(parts):
         weighted = np.bincount(expected.index, weights=weights[k], minlength=len(expected.alive))

@@ -88,13 +88,9 @@ class ValuedRows:
 
     def _future(self, horizon: int, years: float | None) -> DiscountedDrivers:
         """Return the same within one of the horizons."""
-        ahead, index = self.expectations, self.expectations.index
         grown = horizon - len(HORIZONS) - 1  # counted from the last: the same if values do not grow
-        D, G = (ahead.purchases[:, column][index] for column in (horizon, grown))
-        L = ahead.living[:, horizon][index] / self.assumptions.year_in(self.transactions.unit)
-        return DiscountedDrivers(
-            D, L, self.order_value, G, calendar_years(self.assumptions, self.transactions.unit, years)
-        )
+        K = calendar_years(self.assumptions, self.transactions.unit, years)
+        return self.expectations.drivers(horizon, grown, self.order_value, K)
 
     @cached_property
     def alive(self) -> Array:

@@ -267,6 +267,14 @@ def test_a_kernel_whose_sums_are_no_number_is_found():
     assert not check_model(replace(BG_NBD, kernel=kernel))["kept"].filter(like="the kernel").any()
 
 
+@pytest.mark.parametrize("says", ["gradients are those", "parameters of its own"])
+def test_a_law_is_broken_by_what_is_no_number(says):
+    """A missing number must not pass for a deviation of zero, as it may where the largest of several is taken."""
+    (law,) = [law for law in LAWS if says in law.description]
+    model = replace(BG_NBD, history_terms=_shifted(BG_NBD.history_terms, np.nan, np.nan))
+    assert law.deviation(model, BG_NBD.theta(BG_NBD.example)) == np.inf
+
+
 def test_a_mistake_in_each_law_is_shown():
     assert len(WRONG) == len(LAWS)
 
