@@ -3,46 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, cast
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from clvmodels.cli.options import (
-    AcquisitionLedger,
     By,
-    CampaignsLedger,
-    CleanIds,
     Closings,
-    CustomerId,
     Draws,
-    End,
-    ExcludeIds,
     Folder,
     LanguageName,
+    LedgerOptions,
     Log,
-    MaybeValue,
-    MemoryGb,
+    LogOptions,
     ModelKey,
-    OrderId,
-    Quantity,
     Quiet,
-    ReferralsLedger,
     ReportFolder,
-    Resolution,
-    Returns,
-    ReturnsLedger,
-    ServiceLedger,
+    ReportLogOptions,
     SpendKey,
-    SpillFolder,
-    Start,
+    StorageOptions,
     Table,
     Terms,
-    Time,
-    TimeFormat,
-    TimeZone,
-    UnitName,
-    Value,
+    ValuedLogOptions,
+    grouped,
 )
 from clvmodels.cli.streams import print_text
 
@@ -60,48 +43,16 @@ app = typer.Typer(
 )
 
 
-def _read(
-    log: str,
-    customer_id: str,
-    time: str,
-    value: str | None,
-    unit: str,
-    resolution: str | None,
-    observation_start: str | None,
-    observation_end: str | None,
-    returns: str,
-    time_zone: str | None,
-    time_format: str | None,
-    attributes: Sequence[str],
-    order_id: str | None,
-    quantity: str | None,
-    exclude_ids: Sequence[str] | None,
-    clean_ids: bool,
-    memory_gb: float | None = None,
-    spill_folder: Path | None = None,
-) -> Histories:
+def _read(log: str, options: LogOptions, storage: StorageOptions, attributes: Sequence[str] = ()) -> Histories:
     """Return the purchase histories of a log."""
     from clvmodels.data.transactions import rfm_summary
 
     return rfm_summary(
         log,
-        customer_id=customer_id,
-        time=time,
-        value=value,
-        unit=unit,
-        resolution=resolution,
-        observation_start=observation_start,
-        observation_end=observation_end,
-        returns=cast("Any", returns),
-        time_zone=time_zone,
-        time_format=time_format,
-        attributes=attributes,
-        order_id=order_id,
-        quantity=quantity,
-        exclude_ids=exclude_ids or (),
-        clean_ids=clean_ids,
-        memory_gb=memory_gb,
-        spill_folder=spill_folder,
+        **vars(options.log_format(attributes)),
+        observation_start=options.observation_start,
+        observation_end=options.observation_end,
+        **vars(storage),
     )
 
 
@@ -130,24 +81,11 @@ def _clvmodels(
 
 
 @app.command(epilog="Example:  clvmodels summarize log.csv --value amount --resolution day --out histories.parquet")
+@grouped
 def summarize(
     log: Log,
-    customer_id: CustomerId = "customer_id",
-    time: Time = "date",
-    value: MaybeValue = None,
-    unit: UnitName = "week",
-    resolution: Resolution = None,
-    observation_start: Start = None,
-    observation_end: End = None,
-    returns: Returns = "net",
-    time_zone: TimeZone = None,
-    time_format: TimeFormat = None,
-    order_id: OrderId = None,
-    quantity: Quantity = None,
-    exclude_ids: ExcludeIds = None,
-    clean_ids: CleanIds = False,
-    memory_gb: MemoryGb = None,
-    spill_folder: SpillFolder = None,
+    options: LogOptions,
+    storage: StorageOptions,
     out: Table = None,
     quiet: Quiet = False,
 ) -> None:
@@ -156,15 +94,12 @@ def summarize(
     from clvmodels.reporting.notes import captured_warnings
     from clvmodels.reporting.progress import steps
 
-    window = observation_start, observation_end
     if out is not None:
         files.require_table(out, log)
     with steps(2, quiet=quiet) as step:
         step("reading the log")
         with captured_warnings() as notes:
-            lines = (order_id, quantity, exclude_ids, clean_ids)
-            reading = (*window, returns, time_zone, time_format, (), *lines, memory_gb, spill_folder)
-            histories = _read(log, customer_id, time, value, unit, resolution, *reading)
+            histories = _read(log, options, storage)
         shown = _rendered(
             terminal.histories_report(histories, log), terminal.notes_report(notes), terminal.written_report(out)
         )
@@ -175,24 +110,11 @@ def summarize(
 
 
 @app.command(epilog="Example:  clvmodels fit log.csv --value amount --resolution day --model pareto_nbd --out fits")
+@grouped
 def fit(
     log: Log,
-    customer_id: CustomerId = "customer_id",
-    time: Time = "date",
-    value: MaybeValue = None,
-    unit: UnitName = "week",
-    resolution: Resolution = None,
-    observation_start: Start = None,
-    observation_end: End = None,
-    returns: Returns = "net",
-    time_zone: TimeZone = None,
-    time_format: TimeFormat = None,
-    order_id: OrderId = None,
-    quantity: Quantity = None,
-    exclude_ids: ExcludeIds = None,
-    clean_ids: CleanIds = False,
-    memory_gb: MemoryGb = None,
-    spill_folder: SpillFolder = None,
+    options: LogOptions,
+    storage: StorageOptions,
     model: ModelKey = "auto",
     spend: SpendKey = "gamma_gamma",
     out: Folder = None,
@@ -207,17 +129,14 @@ def fit(
     from clvmodels.reporting.notes import captured_warnings
     from clvmodels.reporting.progress import steps
 
-    window = observation_start, observation_end
     models, spend_ = transaction_models(model), spend_model(spend)
     output.require_out(out, output.FIT_FILES)
     with steps(len(models) + 3, quiet=quiet) as step:
         step("reading the log")
         with captured_warnings() as notes:
-            lines = (order_id, quantity, exclude_ids, clean_ids)
-            reading = (*window, returns, time_zone, time_format, (), *lines, memory_gb, spill_folder)
-            histories = _read(log, customer_id, time, value, unit, resolution, *reading)
+            histories = _read(log, options, storage)
             fits = fit_all(histories, models, step)
-            spend_fit = None if value is None else fit_spend(histories, spend_, step)
+            spend_fit = None if options.value is None else fit_spend(histories, spend_, step)
         names = output.FIT_FILES if spend_fit is not None else output.FIT_FILES[:1]
         shown = _rendered(
             terminal.histories_report(histories, log),
@@ -232,25 +151,11 @@ def fit(
 
 
 @app.command(epilog="Example:  clvmodels value log.csv --value amount --assumptions assumptions.toml --out equity")
+@grouped
 def value(
     log: Log,
-    *,
-    customer_id: CustomerId = "customer_id",
-    time: Time = "date",
-    value: Value,
-    unit: UnitName = "week",
-    resolution: Resolution = None,
-    observation_start: Start = None,
-    observation_end: End = None,
-    returns: Returns = "net",
-    time_zone: TimeZone = None,
-    time_format: TimeFormat = None,
-    order_id: OrderId = None,
-    quantity: Quantity = None,
-    exclude_ids: ExcludeIds = None,
-    clean_ids: CleanIds = False,
-    memory_gb: MemoryGb = None,
-    spill_folder: SpillFolder = None,
+    options: ValuedLogOptions,
+    storage: StorageOptions,
     assumptions: Terms,
     model: ModelKey = "auto",
     spend: SpendKey = "gamma_gamma",
@@ -262,7 +167,8 @@ def value(
     It is shown by line, by horizon, and as other models would have it.
 
     The assumptions are a TOML file: discount_rate and margin and, where wanted, costs such as order_cost, and year,
-    timing, horizon, currency. A rate may be a number, `{column = "..."}` or `{by = "segment", rates = {...}}`.
+    timing, horizon, currency. A rate may be a number, `{column = "..."}` or `{by = "segment", rates = {...}}`. A table
+    `[[lines]]` with name, driver and rate adds a cost or benefit of your own.
     """
     from clvmodels.reporting import output, terminal
     from clvmodels.reporting.fitting import fit_all, fit_spend, spend_model, transaction_models
@@ -274,15 +180,12 @@ def value(
 
     stated = toml_of(assumptions)
     terms = Assumptions.from_toml(stated, source=str(assumptions))
-    window = observation_start, observation_end
     models, spend_ = transaction_models(model), spend_model(spend)
     output.require_out(out, output.VALUE_FILES)
     with steps(2 * len(models) + 3, quiet=quiet) as step:
         step("reading the log")
         with captured_warnings() as notes:
-            lines = (order_id, quantity, exclude_ids, clean_ids)
-            reading = (*window, returns, time_zone, time_format, terms.columns, *lines, memory_gb, spill_folder)
-            histories = _read(log, customer_id, time, value, unit, resolution, *reading)
+            histories = _read(log, options, storage, terms.columns)
             fits = fit_all(histories, models, step)
             valuation = value_all(fits, fit_spend(histories, spend_, step), histories, terms, step)
         shown = _rendered(
@@ -301,30 +204,15 @@ def value(
     epilog="Example:  clvmodels report log.csv --value amount --assumptions assumptions.toml"
     " --closings 2024-12-31 2025-12-31 --out report"
 )
+@grouped
 def report(
     log: Log,
     *,
-    customer_id: CustomerId = "customer_id",
-    time: Time = "date",
-    value: Value,
-    unit: UnitName = "week",
-    resolution: Resolution = None,
-    observation_start: Start = None,
-    returns: Returns = "net",
-    time_zone: TimeZone = None,
-    time_format: TimeFormat = None,
-    order_id: OrderId = None,
-    quantity: Quantity = None,
-    exclude_ids: ExcludeIds = None,
-    clean_ids: CleanIds = False,
+    options: ReportLogOptions,
     assumptions: Terms,
     closings: Closings,
     by: By = None,
-    returns_ledger: ReturnsLedger = None,
-    service_ledger: ServiceLedger = None,
-    campaigns_ledger: CampaignsLedger = None,
-    acquisition_ledger: AcquisitionLedger = None,
-    referrals_ledger: ReferralsLedger = None,
+    ledgers: LedgerOptions,
     model: ModelKey = "auto",
     spend: SpendKey = "gamma_gamma",
     draws: Draws = 150,
@@ -337,7 +225,6 @@ def report(
     It says what the customers are worth at the last closing, after which costs, how sure that is, why it moved since
     the closing before, and which customers cost more than they bring.
     """
-    from clvmodels.data.reading import LogFormat
     from clvmodels.reporting import output, terminal
     from clvmodels.reporting.labels import parse_language
     from clvmodels.reporting.progress import steps
@@ -345,25 +232,16 @@ def report(
 
     known = parse_language(language)
     output.require_report(out)
-    lines = (order_id, quantity, exclude_ids or (), clean_ids)
-    how = (resolution, cast("Any", returns), time_zone, time_format, (), *lines)
-    ledgers = {
-        "returns": returns_ledger,
-        "service": service_ledger,
-        "campaigns": campaigns_ledger,
-        "acquisition": acquisition_ledger,
-        "referrals": referrals_ledger,
-    }
     reported = report_on(
         log,
-        log_format=LogFormat(customer_id, time, value, unit, *how),
+        log_format=options.log_format(),
         assumptions=assumptions,
         closings=closings,
         by=by,
-        ledgers=ledgers,
+        ledgers=ledgers.by_name(),
         models=model,
         spend=spend,
-        observation_start=observation_start,
+        observation_start=options.observation_start,
         draws=draws,
         progress=not quiet,
     )

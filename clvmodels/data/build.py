@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from clvmodels.data.log import Log
     from clvmodels.data.windows import Window
 
-__all__ = ["Plan", "Returns", "build_histories", "build_holdout", "summarise"]
+__all__ = ["Plan", "Returns", "build_histories", "build_holdout", "profiled", "summarise"]
 
 Returns = Literal["net", "drop", "raise"]
 
@@ -103,6 +103,21 @@ def build_histories(plan: Plan) -> tuple[Histories, Facts, list[str]]:
     return histories.collect(memory_gb=np.inf), facts, notes
 
 
+def profiled(plan: Plan) -> tuple[Facts, ir.Table, bool]:
+    """Return the facts of a window, its rows, and whether there are refunds among them.
+
+    Raises
+    ------
+    DataError
+        If there is a refund although the policy is to have none.
+    """
+    facts = profile_log(plan.log, plan.window)
+    refunds = facts.refunds.rows > 0
+    if refunds and plan.returns == "raise":
+        refuse_refunds(plan.log, plan.window)
+    return facts, plan.rows(refunds=refunds, all_inside=facts.all_inside), refunds
+
+
 def summarise(plan: Plan) -> tuple[Histories, Facts, list[str]]:
     """Return the histories of a window, the facts of its log, and notes to warn with.
 
@@ -111,11 +126,7 @@ def summarise(plan: Plan) -> tuple[Histories, Facts, list[str]]:
     DataError
         If there is no purchase in the window, or a refund although the policy is to have none.
     """
-    facts = profile_log(plan.log, plan.window)
-    refunds = facts.refunds.rows > 0
-    if refunds and plan.returns == "raise":
-        refuse_refunds(plan.log, plan.window)
-    rows = plan.rows(refunds=refunds, all_inside=facts.all_inside)
+    facts, rows, refunds = profiled(plan)
     customers = by_customer(
         plan.occasions(rows, refunds=refunds),
         all_kept=not (refunds and plan.returns == "net"),

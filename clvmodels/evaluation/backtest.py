@@ -149,7 +149,7 @@ def backtest(
         Whether to show a progress bar.
     customer_id, time, value, unit, resolution, returns, time_zone, time_format, attributes, order_id, quantity,
     exclude_ids, clean_ids
-        As in `rfm_summary`.
+        The format of the log, as in `LogFormat`.
     observation_end
         Up to when the log is complete, if that is later than its last transaction.
 
@@ -195,10 +195,10 @@ def backtest(
     >>> tried.table["predicted_over_actual"].round(2).droplevel("cutoff").to_dict()
     {'BG/NBD': 0.88, 'Pareto/NBD': 0.88, 'history rate': 1.56, 'last period': 1.31, 'past spend': nan, 'zero': 0.0}
     """
-    options = (order_id, quantity, exclude_ids, clean_ids)
     reading = LogFormat(
-        customer_id, time, value, unit, resolution, returns, time_zone, time_format, attributes, *options
-    )
+        customer_id, time, value, unit, resolution, returns, time_zone, time_format,
+        attributes, order_id, quantity, exclude_ids, clean_ids,
+    )  # fmt: skip
     opened = log_of(reading, log)
     how = _How(_models(models), _spend(spend, value), method, seed)
     notes: dict[str, None] = {}

@@ -50,11 +50,18 @@ __all__ = [
 QUANTITIES: Final = (
     PURCHASE_RATE,
     PURCHASE_RATE_CV,
-    Quantity("dropout", "mean chance to leave at an opportunity", ("Beta", {"alpha": 1.0, "beta": 2.0}), share=True),
+    Quantity(
+        "dropout",
+        "mean chance to leave at an opportunity",
+        ("Beta", {"alpha": 1.0, "beta": 2.0}),
+        share=True,
+        leaving=True,
+    ),
     Quantity(
         "dropout_concentration",
         "how alike customers are in it: their chances are Beta(dropout, 1 - dropout) times this",
         ("LogNormal", {"mu": 1.0, "sigma": 1.5}),
+        leaving=True,
     ),
 )
 

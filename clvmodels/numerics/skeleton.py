@@ -26,7 +26,7 @@ Index = NDArray[np.int64]
 
 NEGLIGIBLE: Final = 1e-9
 """A draw that adds less than this share of the first to the rows is a combination of those before it."""
-TOLERANCE: Final = 1e-5
+TOLERANCE: Final = 1e-4
 """Of a value, relatively: where a row that was not used misses it, all draws are taken."""
 MOST: Final = 100
 """Draws of a skeleton; more of them save little."""
@@ -57,7 +57,8 @@ class Skeleton:
     @property
     def complete(self) -> bool:
         """Whether it is all draws."""
-        return len(self.chosen) == self.combinations.shape[1]
+        few, every = self.combinations.shape
+        return bool(few == every)
 
     def all_of(self, values: Array) -> Array:
         """Return the values under all draws, shape (rows, draws), of those under the chosen ones."""
@@ -69,7 +70,7 @@ class Skeleton:
         return cls(np.arange(draws), np.eye(draws))
 
 
-def skeleton(values: Callable[[Index], Array], rows: int, draws: int, *, sampled: int = 64) -> Skeleton:
+def skeleton(values: Callable[[Index], Array], rows: int, draws: int, *, sampled: int = 40) -> Skeleton:
     """Return a skeleton of the draws.
 
     Parameters

@@ -237,20 +237,22 @@ def _headline(book: Book, remarks: Sequence[str]) -> RenderableType:
 
 def _assumptions(assumptions: Assumptions) -> RenderableType:
     table = Table.grid(padding=(0, 3, 0, 0))
-    locale = Locale("en", assumptions.currency)
+    locale = Locale.of(assumptions, "en")
     for key, words in assumption_text(assumptions, locale):
-        _add(table, _text(locale.label(key), "dim"), words.replace(NBSP, " "))
+        _add(table, _text(locale.named(key), "dim"), words.replace(NBSP, " "))
     return _section("Assumptions", table)
 
 
 def _lines(book: Book) -> RenderableType:
     """Return the benefits and costs."""
     table = _table("line", "driver", "amount", "rate", "value", "share", left=(0, 1))
+    own = Locale.of(book.assumptions, "en").own
     for name, line in book.statement_lines.iterrows():
+        called = own[str(name)][0] if name in own else str(name).replace("_", " ")
         rate = f"{line['rate']:,.6g}" if np.isfinite(line["rate"]) else ""
         numbers = (amount(line["amount"]), rate, amount(line["value"]))
         share = percent(_ratio(line["value"], book.equity))
-        _add(table, str(name).replace("_", " "), str(line["driver"]), *numbers, share)
+        _add(table, called, str(line["driver"]), *numbers, share)
     return _section("What it is made of", table, beside="amounts are discounted")
 
 

@@ -34,8 +34,9 @@ from clvmodels.valuation.finite import require_end, require_finite_drivers
 from clvmodels.valuation.new_customer import NewCustomer, new_customer
 from clvmodels.valuation.residual_expectations import ResidualExpectations, ahead
 from clvmodels.valuation.statement import by_line, statement
+from clvmodels.valuation.support import Support, support_of
 from clvmodels.valuation.unknown_spend import warn_of_unknown_spend
-from clvmodels.valuation.valued_rows import HORIZONS, ValuedRows
+from clvmodels.valuation.valued_rows import HORIZONS, SPANS, ValuedRows, observed_years
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -68,8 +69,8 @@ class Book(CustomerValues, DrawnValues):
     histories
         The customers.
     expectations
-        What customers are expected to do within each of `HORIZONS` and that of the assumptions, discounted; where
-        values grow, then also with that growth.
+        What customers are expected to do within each of `HORIZONS`, once and twice the longest time observed, and the
+        horizon of the assumptions, discounted; where values grow, then also with that growth.
     """
 
     transactions: Transactions
@@ -169,6 +170,19 @@ class Book(CustomerValues, DrawnValues):
     def has_draws(self) -> bool:
         """Whether one of the fits has draws of its parameters."""
         return max(self.transactions.number_of_draws, self.spend.number_of_draws) > 1
+
+    @cached_property
+    def support(self) -> Support:
+        """How far the data carry customer equity: what lies within the time observed, what beyond, and the verdict.
+
+        Where the fits are point estimates made from these histories, the posterior is drawn first.
+
+        Examples
+        --------
+        >>> print(book.support)
+        Supported: ...
+        """
+        return support_of(self.redrawn)
 
     @cached_property
     def horizons(self) -> pd.DataFrame:
@@ -397,10 +411,12 @@ def valued(transactions: Transactions, spend: SpendFit, histories: Histories, as
     for fit in transactions.fits:
         require_end(fit, assumptions)
     kinds = (discounting, growing) if assumptions.growth else (discounting,)
-    weightings = [kind(assumptions, transactions.unit, years) for kind in kinds for years in (*HORIZONS, None)]
+    span = observed_years(transactions, histories, assumptions)
+    horizons = (*HORIZONS, *(times * span for times in SPANS), None)
+    weightings = [kind(assumptions, transactions.unit, years) for kind in kinds for years in horizons]
     if transactions.by is not None or spend.by is not None:
         histories = histories.collect()  # parameters are those of each customer's segment
-    expectations = ahead(transactions, histories, weightings)
+    expectations = ahead(transactions, histories, weightings, assumptions.year_in(transactions.unit))
     require_finite_drivers(transactions.best, expectations)
     book = Book(transactions, spend, assumptions, histories, expectations)
     if histories.in_memory:

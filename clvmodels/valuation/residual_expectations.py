@@ -13,12 +13,12 @@ from clvmodels.data.histories import Histories
 from clvmodels.inference.block_draws import Rows, over_blocks
 from clvmodels.inference.model_average import Transactions
 from clvmodels.inference.parameters import Parameters, distinct_histories
-from clvmodels.inference.transaction_fit import TransactionFit
 from clvmodels.models.derived import alive, residual, residuals
 from clvmodels.models.specification import TransactionModel
 from clvmodels.numerics.distinct import DistinctRows
 from clvmodels.numerics.quadrature import Weighting
 from clvmodels.numerics.skeleton import Skeleton, skeleton
+from clvmodels.valuation.lines import DiscountedDrivers
 
 __all__ = ["ResidualExpectations", "ahead", "few_draws"]
 
@@ -41,9 +41,9 @@ class ResidualExpectations:
         Their distinct histories under the same parameters.
     alive
         P(alive) now, shape (distinct histories,).
-    purchases, living
-        Integrals of the purchase intensity and of survival, shape (distinct histories, weightings); living time in the
-        unit of the fit.
+    purchases, living_years
+        Integrals of the purchase intensity and of survival, shape (distinct histories, weightings); living time in
+        years.
     place
         For each of other rows of histories its distinct history; None: the rows are the customers.
     """
@@ -51,7 +51,7 @@ class ResidualExpectations:
     distinct: DistinctRows
     alive: Array
     purchases: Array
-    living: Array
+    living_years: Array
     place: Index | None = None
 
     @property
@@ -59,8 +59,26 @@ class ResidualExpectations:
         """For each of the rows its distinct history."""
         return self.distinct.index if self.place is None else self.place
 
+    def drivers(self, discounted: int, grown: int, Z: Array, K: float | Array) -> DiscountedDrivers:
+        """Return what lines multiply, for each of the rows.
 
-def ahead(transactions: Transactions, histories: Histories, weightings: Sequence[Weighting]) -> ResidualExpectations:
+        Parameters
+        ----------
+        discounted, grown
+            The numbers of two weightings: the discount factors, and the same with the growth of order values.
+        Z
+            Expected value of an order, shape (rows,).
+        K
+            Discounted time within the horizon, in years.
+        """
+        orders, living_years = self.purchases[:, discounted], self.living_years[:, discounted]
+        D, L, G = (expected[self.index] for expected in (orders, living_years, self.purchases[:, grown]))
+        return DiscountedDrivers(D, L, Z, G, K)
+
+
+def ahead(
+    transactions: Transactions, histories: Histories, weightings: Sequence[Weighting], year: float
+) -> ResidualExpectations:
     """Return what customers are expected to do, by distinct history under the same parameters.
 
     Of a fit with draws, these are means over the draws; of several models, means over the models with their weights.
@@ -73,30 +91,35 @@ def ahead(transactions: Transactions, histories: Histories, weightings: Sequence
         The customers.
     weightings
         The factors to integrate with, such as discount factors.
+    year
+        The length of a year in the unit of the fit.
     """
-    parts = [_of_fit(fit, histories, weightings) for fit in transactions.fits]
+    distinct, parts = [], []
+    for fit in transactions.fits:
+        rows, parameters = distinct_histories(fit.model, fit.parameters(histories), histories)
+        distinct.append(rows)
+        parts.append(_of_fit(fit.model, parameters, rows, weightings))
     if len(parts) == 1:
-        return parts[0]
-    weights = np.array(transactions.weights)
-    now, purchases, living = (
-        np.tensordot(weights, np.stack(arrays), axes=1)
-        for arrays in zip(*((part.alive, part.purchases, part.living) for part in parts), strict=True)
-    )
-    return ResidualExpectations(parts[0].distinct, now, purchases, living)
+        now, purchases, living = parts[0]
+    else:
+        weights = np.array(transactions.weights)
+        now, purchases, living = (np.tensordot(weights, np.stack(of), axes=1) for of in zip(*parts, strict=True))
+    return ResidualExpectations(distinct[0], now, purchases, np.divide(living, year, out=living))
 
 
-def _of_fit(fit: TransactionFit, histories: Histories, weightings: Sequence[Weighting]) -> ResidualExpectations:
-    model = fit.model
-    distinct, parameters = distinct_histories(model, fit.parameters(histories), histories)
+def _of_fit(
+    model: TransactionModel, parameters: Parameters, distinct: DistinctRows, weightings: Sequence[Weighting]
+) -> tuple[Array, Array, Array]:
+    """Return P(alive), and weighted expected purchases and living time, of distinct histories."""
     if parameters.number > 1 and len(distinct.rows):
-        return ResidualExpectations(distinct, *_means_over_draws(model, parameters, distinct, weightings))
+        return _means_over_draws(model, parameters, distinct, weightings)
     theta, group = parameters.estimate, parameters.group
     x, t_x, T = np.ascontiguousarray(distinct.rows[:, :3].T)
     now = alive(model, theta, x, t_x, T, group)
     purchases, living = residual(model, theta, x, T, weightings, group)
     for integral in (purchases, living):
         np.multiply(integral, now[:, None], out=integral)
-    return ResidualExpectations(distinct, now, purchases, living)
+    return now, purchases, living
 
 
 def _means_over_draws(

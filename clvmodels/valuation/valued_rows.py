@@ -30,7 +30,7 @@ from clvmodels.valuation.lines import (
     COMMON,
     OWN,
     DiscountedDrivers,
-    Line,
+    ValuedLine,
     lines_of,
     rates_of,
     spreads_of,
@@ -44,12 +44,18 @@ from clvmodels.valuation.uncertainty import Basis, Uncertainty
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["HORIZONS", "ValuedRows", "order_values"]
+__all__ = ["HORIZONS", "SPANS", "WHOLE", "ValuedRows", "observed_years", "order_values"]
 
 Array = NDArray[np.float64]
 
 HORIZONS: Final = (1, 2, 3, 5, 10, 15, 20, 30)
 """Years within which the value is shown."""
+SPANS: Final = (1, 2)
+"""Within how many times the longest time that a customer was observed it is shown, too."""
+WHOLE: Final = len(HORIZONS) + len(SPANS)
+"""Where the horizon of the assumptions stands after these."""
+LEAST_SPAN: Final = 1e-6
+"""Years; of customers who have all just been acquired."""
 NUMBERS_PER_BLOCK: Final = 1 << 18
 """Customers times draws evaluated at a time."""
 
@@ -69,8 +75,8 @@ class ValuedRows:
     order_value
         Z of each row, shape (rows,).
     expectations
-        What is expected within each of `HORIZONS` and that of the assumptions, discounted; where values grow, then
-        also with that growth.
+        What is expected within each of `HORIZONS`, `SPANS` and the horizon of the assumptions, discounted; where values
+        grow, then also with that growth.
     """
 
     transactions: Transactions
@@ -89,17 +95,13 @@ class ValuedRows:
     @cached_property
     def future(self) -> DiscountedDrivers:
         """D, L, Z, G and K of the customers."""
-        return self._future(len(HORIZONS), None)
+        return self._future(WHOLE, None)
 
     def _future(self, horizon: int, years: float | None) -> DiscountedDrivers:
         """Return the same within one of the horizons."""
-        ahead, index = self.expectations, self.expectations.index
-        grown = horizon - len(HORIZONS) - 1  # counted from the last: the same if values do not grow
-        D, G = (ahead.purchases[:, column][index] for column in (horizon, grown))
-        L = ahead.living[:, horizon][index] / self.assumptions.year_in(self.transactions.unit)
-        return DiscountedDrivers(
-            D, L, self.order_value, G, calendar_years(self.assumptions, self.transactions.unit, years)
-        )
+        grown = horizon - WHOLE - 1  # counted from the last: the same if values do not grow
+        K = calendar_years(self.assumptions, self.transactions.unit, years)
+        return self.expectations.drivers(horizon, grown, self.order_value, K)
 
     @cached_property
     def alive(self) -> Array:
@@ -119,10 +121,27 @@ class ValuedRows:
         years = int(years)
         return total(self.lines, self._future(HORIZONS.index(years), years))
 
+    def rlv_within_spans(self, spans: int) -> Array:
+        """Return the part that comes within so many times the longest time observed, shape (customers,).
+
+        Raises
+        ------
+        AssumptionError
+            If `spans` is none of `SPANS`.
+        """
+        if as_number(spans) not in SPANS:
+            raise AssumptionError(f"value is known within {', '.join(map(str, SPANS))} spans, got {abridged(spans)}")
+        return total(self.lines, self._future(len(HORIZONS) + SPANS.index(int(spans)), int(spans) * self.span))
+
     @cached_property
-    def lines(self) -> tuple[Line, ...]:
+    def span(self) -> float:
+        """The longest time that a customer was observed, in years."""
+        return observed_years(self.transactions, self.histories, self.assumptions)
+
+    @cached_property
+    def lines(self) -> tuple[ValuedLine, ...]:
         """The benefits and costs."""
-        return that_count(lines_of(self.rates, self.assumptions.tax))
+        return that_count(lines_of(self.assumptions, self.rates))
 
     @cached_property
     def rates(self) -> dict[str, float | Array]:
@@ -154,7 +173,7 @@ class ValuedRows:
             As of `uncertainty`.
         """
         self._require_draws(process=process, seed=seed)
-        basis, histories = self._basis, self.histories
+        basis, histories = self.basis, self.histories
         drawn = with_process(basis, histories, group, seed) if process else expected(basis, histories, group)
         self._draws.setdefault((process, seed if process else None, False), drawn)  # sums over all are the same
         return drawn.groups
@@ -170,7 +189,8 @@ class ValuedRows:
         return self.uncertainty(process=False, seed=None).lines
 
     @property
-    def _basis(self) -> Basis:
+    def basis(self) -> Basis:
+        """What its draws rest on."""
         names = tuple(line.name for line in self.lines)
         own, common = (spreads_of(self.assumptions, self.histories, ending) for ending in (OWN, COMMON))
         return Basis(self.transactions, self.spend, self.assumptions, names, self.rates, own, common, self.weight)
@@ -192,7 +212,7 @@ class ValuedRows:
         return self._draws[key]
 
     def _uncertainty(self, *, process: bool, seed: int | None, by_customer: bool) -> Uncertainty:
-        basis, histories = self._basis, self.histories
+        basis, histories = self.basis, self.histories
         if not process:
             return expected(basis, histories, by_customer=by_customer)
         if by_customer:
@@ -257,6 +277,12 @@ class ValuedRows:
         columns = {"discounted_orders": future.D, "discounted_lifetime": future.L, "order_value": future.Z}
         columns |= {line.name: line.value(future) for line in self.lines} | {"rlv": self.rlv}
         return pd.DataFrame(columns, index=self.histories.customer_id)
+
+
+def observed_years(transactions: Transactions, histories: Histories, assumptions: Assumptions) -> float:
+    """Return the longest time that a customer was observed, in years."""
+    longest = float(histories.distinct(transactions.best.model.statistics).rows[:, 2].max(initial=0.0))
+    return max(longest / assumptions.year_in(transactions.unit), LEAST_SPAN)
 
 
 def order_values(spend: SpendFit, histories: Histories) -> Array:
