@@ -22,6 +22,7 @@ __all__ = [
     "draw_priors",
     "in_plain_data",
     "is_plain",
+    "log_prior",
 ]
 
 
@@ -181,6 +182,23 @@ def draw_priors(model: Model, priors: Priors, year: float, *, draws: int, seed: 
             ) from error
     values = {name: np.asarray(sample) for name, sample in zip(variables, drawn, strict=True)}
     return values if set(values) == set(model.names) else values | model.from_quantities(values, year)
+
+
+def log_prior(priors: Mapping[str, Mapping[str, object]], values: Mapping[str, Array]) -> Array:
+    """Return the sum of the log densities of priors in plain data, at values by name of shape (draws,) each.
+
+    Examples
+    --------
+    >>> log_prior({"rate": {"dist": "Exponential", "lam": 2.0}}, {"rate": np.array([0.0, 1.0])}).round(4)
+    array([ 0.6931, -1.3069])
+    """
+    import pymc as pm
+
+    total = np.zeros(())
+    for name, at in values.items():
+        distribution: Any = getattr(pm, str(priors[name]["dist"]))
+        total = total + pm.logp(distribution.dist(**_arguments(priors[name])), at).eval()
+    return np.asarray(total)
 
 
 def _can_be_drawn(variable: Any) -> bool:  # noqa: ANN401

@@ -182,7 +182,7 @@ class Book(CustomerValues, DrawnValues):
         >>> print(book.support)
         Supported: ...
         """
-        return support_of(self.redrawn)
+        return support_of(self.redrawn.rows_with_draws(), self.covers)
 
     @cached_property
     def horizons(self) -> pd.DataFrame:

@@ -11,11 +11,12 @@ Source of the sensitivity to the prior: Kallioinen, Paananen, Bürkner & Vehtari
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from clvmodels.inference.priors import log_prior
 from clvmodels.units import DAYS
 from clvmodels.valuation.uncertainty import SEED, Interval, Member, customers_of
 
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from clvmodels.inference.transaction_fit import TransactionFit
-    from clvmodels.valuation.book import Book
     from clvmodels.valuation.valued_rows import ValuedRows
 
 __all__ = ["Support", "Verdict", "support_of"]
@@ -148,14 +148,21 @@ class Support:
         return f"{self.verdict[0].upper()}{self.verdict[1:]}: {self.reason}."
 
 
-def support_of(book: Book) -> Support:
-    """Return how far the data carry the equity of a book, whose fits have draws or were given."""
-    rows = book.rows_with_draws()
+def support_of(rows: ValuedRows, covers: tuple[str, ...]) -> Support:
+    """Return how far the data carry customer equity.
+
+    Parameters
+    ----------
+    rows
+        A valuation whose fits have draws, or were given.
+    covers
+        What its intervals allow for beside what customers will really do.
+    """
     equity = rows.equity
     within, twice = (rows.summed(rows.rlv_within_spans(times)) for times in (1, 2))
-    interval, interval_within = book.interval(0.9), _interval(_until(rows), book.covers)
+    interval, interval_within = (_interval(each, covers) for each in (rows, _until(rows)))
     ratio = interval.high / interval.low if interval.low > 0.0 else np.inf
-    endless = any(fit.diagnostics.endless for fit in book.transactions.fits)
+    endless = any(fit.diagnostics.endless for fit in rows.transactions.fits)
     share = 1.0 - within / equity if equity > 0.0 else 0.0
     verdict, leg = _verdict(ratio, rows.span, share, endless=endless)
     return Support(
@@ -171,7 +178,7 @@ def support_of(book: Book) -> Support:
         endless=endless,
         verdict=verdict,
         leg=leg,
-        currency=book.assumptions.currency,
+        currency=rows.assumptions.currency,
     )
 
 
@@ -199,7 +206,7 @@ def _interval(rows: ValuedRows, covers: tuple[str, ...]) -> Interval:
 def _prior_sensitivity(rows: ValuedRows) -> float:
     """Return |log(E[beyond | prior squared] / E[beyond | root of the prior])|, by weights on the draws."""
     fits = rows.transactions.fits
-    if not rows.has_draws or any(not fit.priors or fit.by is not None for fit in fits):
+    if not rows.has_draws or any(not _has_plain_priors(fit) for fit in fits):
         return np.nan
     none = np.zeros(len(rows.histories), np.int64)
     members = customers_of(rows.basis, rows.histories, none).members
@@ -217,18 +224,16 @@ def _prior_sensitivity(rows: ValuedRows) -> float:
     return float(abs(np.log(means[0] / means[1]))) if (means > 0.0).all() else np.nan
 
 
+def _has_plain_priors(fit: TransactionFit) -> bool:
+    """Whether the draws are of a posterior, the same for all customers, whose priors of leaving are known."""
+    leaving = [quantity.name for quantity in fit.model.quantities if quantity.leaving]
+    return fit.by is None and all("dist" in fit.priors.get(name, {}) for name in leaving)
+
+
 def _log_prior(fit: TransactionFit, member: Member) -> Array:
     """Return the log density of the priors of how customers leave at the draws, shape (draws,)."""
-    import pymc as pm
-
     draws = member.parameters.draws
-    year = DAYS["year"] / DAYS[fit.unit]
     params = {name: draws[:, k] for k, name in enumerate(fit.model.names)}
-    quantities = fit.model.to_quantities(params, year)
-    total = np.zeros(len(draws))
-    for quantity in fit.model.quantities:
-        prior: Mapping[str, Any] | None = fit.priors.get(quantity.name)
-        if quantity.leaving and prior is not None and "dist" in prior:
-            arguments = {name: value for name, value in prior.items() if name != "dist"}
-            total += pm.logp(getattr(pm, prior["dist"]).dist(**arguments), quantities[quantity.name]).eval()
-    return total
+    quantities = fit.model.to_quantities(params, DAYS["year"] / DAYS[fit.unit])
+    leaving = {quantity.name: quantities[quantity.name] for quantity in fit.model.quantities if quantity.leaving}
+    return log_prior(fit.priors, leaving)
