@@ -227,15 +227,15 @@ class Histories(CustomerColumns):
         """
         return self if self.weight is None else replace(self, backend=self.backend.fetched.expanded())
 
-    def repeated(self, times: npt.NDArray[np.int64]) -> Histories:
-        """Return each row so many times, shape (rows,), as customers of their own, in memory.
+    def taken(self, rows: npt.NDArray[np.int64]) -> Histories:
+        """Return rows by their positions, which may be there several times, as customers of their own, in memory.
 
         Examples
         --------
-        >>> len(rfm.repeated(np.array([2, 0, 1])))
+        >>> len(rfm.taken(np.array([0, 0, 1])))
         3
         """
-        return replace(self, backend=self.backend.fetched.repeated(times))
+        return replace(self, backend=self.backend.fetched.taken(rows))
 
     def select(self, customers: Selection) -> Histories:
         """Return the histories of some customers, in memory.

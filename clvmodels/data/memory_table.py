@@ -216,13 +216,12 @@ class MemoryTable:
         if self.weight is None:
             return self
         require_room(self.summary.customers, 8.0 * (len(self.statistics) + len(self.attributes.columns)), MEMORY_GB)
-        return self.repeated(self.weight.astype(np.int64))
+        return self.taken(np.repeat(np.arange(len(self)), self.weight.astype(np.int64)))
 
-    def repeated(self, times: npt.NDArray[np.int64]) -> Self:
-        """Return each row so many times, shape (rows,), as customers of their own."""
+    def taken(self, rows: npt.NDArray[np.int64]) -> Self:
+        """Return rows by their positions, as customers of their own."""
         import pandas as pd
 
-        rows = np.repeat(np.arange(len(self)), times)
         return replace(
             self,
             customer_id=pd.RangeIndex(len(rows)),

@@ -66,7 +66,7 @@ def expected(
     weights = distinct.weight
     if customers.weight is not None:
         weights = np.bincount(distinct.index, customers.weight).astype(float)
-    sums = _Sums.of(len(basis.names), groups, cells, by_customer=by_customer)
+    sums = _Sums.of(len(basis.names), groups, len(distinct.rows), cells.draws, by_customer=by_customer)
     for member in cells.members:
         _add(basis, cells, member, _Rows(distinct, weights), noise, sums)
     table = summary_of(sums.by_row.astype(np.float64))[distinct.index] if by_customer else NO_TABLE
@@ -101,9 +101,8 @@ class _Sums:
     kept: Index
 
     @classmethod
-    def of(cls, lines: int, groups: int, customers: Customers, *, by_customer: bool) -> _Sums:
+    def of(cls, lines: int, groups: int, rows: int, draws: int, *, by_customer: bool) -> _Sums:
         """Return zeros."""
-        rows, draws = len(customers.x), customers.draws
         most = max(min(draws, NUMBERS_BY_ROW // max(rows, 1)), 2) if by_customer else 0
         kept = np.unique(np.linspace(0, draws - 1, most).round().astype(np.int64))
         by_row = np.empty((rows if by_customer else 0, len(kept)), np.float32)

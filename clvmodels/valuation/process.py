@@ -43,25 +43,29 @@ def with_process(basis: Basis, histories: Histories, group: Index, seed: int | N
     customers = np.ones(len(histories), np.int64)
     if basis.weight is not None:
         customers = basis.weight.astype(np.int64)
-    everybody = int(customers.sum()) <= SIMULATED_UP_TO
-    sampled = customers if everybody else _sample(customers, SIMULATED_UP_TO)
-    rows = np.repeat(np.arange(len(customers)), sampled)
-    own_basis, own_histories = _basis_of(basis, rows), histories.repeated(sampled)
-    realised = simulated_futures(own_basis, own_histories, seed, group[rows])
+    rows = _in_order(basis, histories, group, customers)
+    everybody = len(rows) <= SIMULATED_UP_TO
+    if not everybody:
+        chosen = np.random.default_rng(SEED_OF_SAMPLE).choice(len(rows), SIMULATED_UP_TO, replace=False)
+        rows = rows[np.sort(chosen)]
+    own_basis, own_histories, own_group = _basis_of(basis, rows), histories.taken(rows), group[rows]
+    realised = simulated_futures(own_basis, own_histories, seed, own_group)
     if everybody:
         return realised
     groups = int(group.max(initial=0)) + 1
-    whole, mean = expected(basis, histories, group), expected(own_basis, own_histories, group[rows])
-    size, part = (np.bincount(group, number, groups) for number in (customers, sampled))
+    whole, mean = expected(basis, histories, group), expected(own_basis, own_histories, own_group)
+    size, part = np.bincount(group, customers, groups), np.bincount(own_group, minlength=groups)
     by_group = np.sqrt(size / np.maximum(part, 1.0))[:, None] * (realised.groups - mean.groups)
     by_line = np.sqrt(size.sum() / part.sum()) * (realised.lines - mean.lines)
     return Uncertainty(whole.lines + by_line, realised.customers[:0], whole.groups + by_group)
 
 
-def _sample(customers: Index, number: int) -> Index:
-    """Return how many of the customers of each row are among so many drawn at random."""
-    generator = np.random.default_rng(SEED_OF_SAMPLE)
-    return np.asarray(generator.multivariate_hypergeometric(customers, number, method="marginals"), np.int64)
+def _in_order(basis: Basis, histories: Histories, group: Index, customers: Index) -> Index:
+    """Return the row of each customer, in an order that does not depend on where they lie or how rows are merged."""
+    rates = [rate for rate in (*basis.rates.values(), *basis.own.values(), *basis.common.values()) if np.ndim(rate)]
+    histories_columns = [histories.statistic(name) for name in basis.transactions.best.model.statistics]
+    order = np.lexsort([*map(np.asarray, rates), group, histories.monetary_value, *reversed(histories_columns)])
+    return np.repeat(order, customers[order])
 
 
 def _basis_of(basis: Basis, rows: Index) -> Basis:

@@ -6,7 +6,7 @@ Memory is bounded: customers are taken in blocks, and draws are summarised withi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -238,12 +238,14 @@ def customers_of(basis: Basis, histories: Histories, group: Index, *, least: int
     are point estimates, `least`.
     """
     mean_spend = histories.monetary_value
-    most = max(basis.transactions.number_of_draws, basis.spend.number_of_draws)
+    fitted = [fit.parameters(histories) for fit in basis.transactions.fits]
+    spend = basis.spend.parameters(histories)
+    most = max(spend.number, *(parameters.number for parameters in fitted))
     draws = least if most == 1 else min(most, LARGEST_NUMBER_OF_DRAWS)
     return Customers(
-        _members(basis.transactions, histories, draws, most),
+        _members(basis.transactions, fitted, draws, most),
         draws,
-        _spread(basis.spend.parameters(histories), draws, most),
+        _spread(spend, draws, most),
         *columns_of(basis.transactions.best.model, histories),
         np.where(np.isnan(mean_spend), -1.0, mean_spend),
         basis.rates,
@@ -357,14 +359,14 @@ SHARE: Final = _Law(
 )
 
 
-def _members(transactions: Transactions, histories: Histories, draws: int, most: int) -> tuple[Member, ...]:
+def _members(transactions: Transactions, fitted: Sequence[Parameters], draws: int, most: int) -> tuple[Member, ...]:
     """Return the models, each with its share of the draws; those without any are left out."""
     members, first = [], 0
-    for fit, share in zip(transactions.fits, transactions.shares_of(draws), strict=True):
+    shares = transactions.shares_of(draws)
+    for fit, parameters, share in zip(transactions.fits, fitted, shares, strict=True):
         if share:
-            among = most if len(transactions.fits) == 1 else fit.number_of_draws
-            parameters = _spread(fit.parameters(histories), share, among)
-            members.append(Member(fit.model, parameters, slice(first, first + share)))
+            drawn = _spread(parameters, share, most if len(fitted) == 1 else parameters.number)
+            members.append(Member(fit.model, drawn, slice(first, first + share)))
         first += share
     return tuple(members)
 

@@ -74,10 +74,11 @@ def test_value_by_segment_is_that_of_each_by_itself(estimator, rfm, draws):
         np.testing.assert_allclose(book.alive[rows], alone.alive, rtol=1e-12)
         np.testing.assert_allclose(book.rlv_within(3)[rows], alone.rlv_within(3), rtol=1e-10)
         if draws > 1:
-            totals += alone.draws()
-            np.testing.assert_allclose(book.customers.iloc[rows], alone.customers, rtol=1e-9, atol=1e-10)
+            totals += alone.draws(process=False)
+            tables = (each.customer_intervals(process=False) for each in (book, alone))
+            np.testing.assert_allclose(next(tables).iloc[rows], next(tables), rtol=1e-4, atol=1e-3)
     if draws > 1:
-        np.testing.assert_allclose(book.draws(), totals, rtol=1e-10)
+        np.testing.assert_allclose(book.draws(process=False), totals, rtol=1e-10)
 
 
 @pytest.mark.parametrize("draws", [1, 20])
