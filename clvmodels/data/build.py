@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from clvmodels.data.log import Log
     from clvmodels.data.windows import Window
 
-__all__ = ["Plan", "Returns", "build_histories", "build_holdout", "summarise"]
+__all__ = ["Plan", "Returns", "build_histories", "build_holdout", "holdout_occasions", "summarise"]
 
 Returns = Literal["net", "drop", "raise"]
 
@@ -357,15 +357,8 @@ def build_holdout(train: Histories, facts: Facts, *, training: Plan, whole: Plan
     """
     import pandas as pd
 
-    begin = training.window.next_date
-    if facts.late_refunds and whole.returns == "raise":
-        refuse_refunds(whole.log, whole.window)
-    refunds = facts.refunds.rows + facts.late_refunds > 0
-    rows = whole.rows(refunds=refunds)
-    if not (refunds and whole.returns == "net"):  # what refunds may belong to need not be read
-        rows = rows.filter(training.window.after(rows.t))
-    occasions = whole.occasions(rows, refunds=refunds)
-    table = whole.log.run(_occasions_from(occasions, whole.window.date(begin), has_value=whole.log.has_value))
+    occasions = holdout_occasions(facts, training=training, whole=whole)
+    table = whole.log.run(_by_customer(occasions, has_value=whole.log.has_value))
     ids = pd.Index(table["id"].to_pandas())
     place = ids.get_indexer(train.customer_id) if len(table) else np.full(len(train), -1)
     orders, revenue, mean = _in_holdout(table, has_value=whole.log.has_value)
@@ -380,14 +373,40 @@ def build_holdout(train: Histories, facts: Facts, *, training: Plan, whole: Plan
         start=training.window.label(training.window.end),
         end=whole.window.label(whole.window.end),
         late_joiners=int(joined.sum()),
+        late_purchases=int(orders[joined].sum()),
         late_revenue=float(estimated_revenue(orders[joined], revenue[joined]).sum()) if whole.log.has_value else np.nan,
     )
     return holdout, _unvalued(training, whole)
 
 
-def _occasions_from(occasions: ir.Table, begin: ir.Scalar, *, has_value: bool) -> ir.Table:
-    """Return occasions and revenue by customer, from a date on."""
-    late = occasions.filter(occasions.kept & (occasions.w >= begin))
+def holdout_occasions(facts: Facts, *, training: Plan, whole: Plan) -> ir.Table:
+    """Return the purchase occasions after a training window, of all customers.
+
+    Parameters
+    ----------
+    facts
+        Of the training window.
+    training, whole
+        The plans of the training window and of both windows together.
+
+    Raises
+    ------
+    DataError
+        If a merging window would be counted in both windows, or there is a refund although the policy is to have none.
+    """
+    begin = training.window.next_date
+    if facts.late_refunds and whole.returns == "raise":
+        refuse_refunds(whole.log, whole.window)
+    refunds = facts.refunds.rows + facts.late_refunds > 0
+    rows = whole.rows(refunds=refunds)
+    if not (refunds and whole.returns == "net"):  # what refunds may belong to need not be read
+        rows = rows.filter(training.window.after(rows.t))
+    occasions = whole.occasions(rows, refunds=refunds)
+    return occasions.filter(occasions.kept & (occasions.w >= whole.window.date(begin)))
+
+
+def _by_customer(late: ir.Table, *, has_value: bool) -> ir.Table:
+    """Return occasions and revenue by customer."""
     values = {"total": late.v.sum(), "known": late.v.count()} if has_value else {}
     return late.group_by("id").aggregate(orders=late.count(), **values)
 

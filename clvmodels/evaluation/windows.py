@@ -12,7 +12,9 @@ import numpy as np
 
 from clvmodels.data.bounds import WindowBound, read_bound
 from clvmodels.data.build import build_histories
+from clvmodels.data.profile import first_time
 from clvmodels.data.reading import end_of, plan_of
+from clvmodels.data.windows import window_start
 from clvmodels.errors import DataError
 from clvmodels.units import DAYS, Duration, Unit, duration, parse_unit, read_duration
 
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from clvmodels.data.reading import Day, LogFormat
     from clvmodels.models.specification import Array
 
-__all__ = ["Trial", "last_period", "trial_windows"]
+__all__ = ["Trial", "aligned", "inner_cutoff", "last_period", "last_third_window", "trial_windows"]
 
 
 @dataclass(frozen=True)
@@ -123,3 +125,71 @@ def last_period(reading: LogFormat, log: Log, trial: Trial, histories: Histories
     known = place >= 0
     then = np.where(known, earlier.frequency[place], 0.0)
     return np.maximum(histories.frequency - then, 0.0)
+
+
+def inner_cutoff(reading: LogFormat, trial: Trial, histories: Histories) -> WindowBound:
+    """Return where the training window is split for those who learn from examples of a past and what came after it.
+
+    The part after it is as long as the horizon, and at most half of the training window.
+
+    Parameters
+    ----------
+    reading
+        The format of the log.
+    trial
+        The cut-off.
+    histories
+        Those of the training window.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import clvmodels as clv
+    >>> from clvmodels.data.reading import LogFormat
+    >>> days = [dt.datetime(1997, 9, 30), dt.datetime(1998, 6, 30), dt.datetime(1996, 12, 31)]
+    >>> trial = Trial(*(WindowBound(day, whole_day=True) for day in days))
+    >>> fit = clv.BGNBD().from_params({"r": .243, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
+    >>> rfm = fit.simulate(9, "38 weeks", seed=1)
+    >>> inner_cutoff(LogFormat(), trial, rfm).local  # 19 weeks before
+    datetime.datetime(1997, 5, 20, 0, 0)
+    """
+    half = dt.timedelta(days=float(histories.T.max()) * DAYS[histories.unit] / 2.0)
+    if trial.train_end.local - trial.before.local <= half:
+        return aligned(reading, trial.before)
+    return aligned(reading, _earlier(trial.train_end, half))
+
+
+def last_third_window(reading: LogFormat, log: Log, observation_end: Day | None) -> tuple[WindowBound, WindowBound]:
+    """Return the cut-off that leaves the last third of the observed time, and the end of observation.
+
+    Raises
+    ------
+    DataError
+        If less than three days are observed.
+    """
+    end = end_of(log, observation_end, "observation_end")
+    span = end.after - first_time(log)
+    if span < dt.timedelta(days=3):
+        raise DataError(f"the last third of a log is held back: it must span three days at least, and spans {span}")
+    return aligned(reading, _earlier(end, span / 3.0)), end
+
+
+def _earlier(bound: WindowBound, time: dt.timedelta) -> WindowBound:
+    """Return a bound so much earlier; of a day, by whole days."""
+    length = dt.timedelta(days=round(time / dt.timedelta(days=1))) if bound.whole_day else time
+    return WindowBound(bound.local - length, bound.whole_day)
+
+
+def aligned(reading: LogFormat, bound: WindowBound) -> WindowBound:
+    """Return a day at which no merging window is cut, such as the end of a month: itself, or the last one before.
+
+    Examples
+    --------
+    >>> from clvmodels.data.reading import LogFormat
+    >>> aligned(LogFormat(resolution="month"), WindowBound(dt.datetime(1997, 9, 17), whole_day=True)).local
+    datetime.datetime(1997, 8, 31, 0, 0)
+    """
+    if reading.resolution is None or not bound.whole_day:
+        return bound
+    start = window_start(bound.after, parse_unit(reading.resolution))
+    return WindowBound(start - dt.timedelta(days=1), whole_day=True)
