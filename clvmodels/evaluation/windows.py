@@ -6,7 +6,7 @@ import calendar
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from clvmodels.data.reading import Day, LogFormat
     from clvmodels.models.specification import Array
 
-__all__ = ["Trial", "aligned", "inner_cutoff", "last_period", "last_third_window", "trial_windows"]
+__all__ = ["Trial", "aligned", "inner_cutoff", "last_period", "last_third_window", "period_ends", "trial_windows"]
+
+MOST_PERIODS: Final = 1_000
 
 
 @dataclass(frozen=True)
@@ -193,3 +195,41 @@ def aligned(reading: LogFormat, bound: WindowBound) -> WindowBound:
         return bound
     start = window_start(bound.after, parse_unit(reading.resolution))
     return WindowBound(start - dt.timedelta(days=1), whole_day=True)
+
+
+def period_ends(start: WindowBound, end: WindowBound, period: Duration, unit: Unit) -> list[WindowBound]:
+    """Return the ends of the periods after a day, the last of which may be cut short.
+
+    Parameters
+    ----------
+    start, end
+        The end of the time before the first period, and that of the last period.
+    period
+        A name, ``"quarter"`` or a unit of time, or a duration such as ``"13 weeks"``. Months, quarters and years are
+        those of the calendar.
+    unit
+        The unit of a bare number.
+
+    Raises
+    ------
+    DataError
+        If a period is shorter than a day, or there are too many.
+
+    Examples
+    --------
+    >>> year = WindowBound(dt.datetime(2022, 12, 31), True), WindowBound(dt.datetime(2023, 11, 30), True)
+    >>> [str(bound.local.date()) for bound in period_ends(*year, "quarter", "week")]
+    ['2023-03-31', '2023-06-30', '2023-09-30', '2023-11-30']
+    """
+    named = isinstance(period, str) and period.strip().isalpha()
+    text = f"1 {period}" if named else period
+    number, of = read_duration("3 months" if named and str(period).strip() == "quarter" else text, unit)
+    if number * DAYS[of] < 1.0:
+        raise DataError(f'a period is a day at least, such as "quarter" or "4 weeks"; got {period!r}')
+    ends: list[WindowBound] = []
+    while not ends or ends[-1].after < end.after:
+        if len(ends) == MOST_PERIODS:
+            raise DataError(f"there are more than {MOST_PERIODS:,} periods; take a longer period than {period!r}")
+        later = _trial(start, number * (len(ends) + 1), of, stated=True).test_end
+        ends.append(later if later.after <= end.after else end)
+    return ends
