@@ -258,11 +258,12 @@ def _columns(totals: Totals, orders: Array, revenue: Array) -> dict[str, Array]:
 def forecast_text(check: ForecastCheck) -> str:
     """Return in words how the forecast did."""
     total, periods = check.total, len(check.table)
-    lines = [
+    orders = (
         f"Of {check.customers:,} customers known on {check.cutoff.date()}: {total['orders_actual']:,.0f} orders came,"
-        f" {total['orders_predicted']:,.0f} were predicted ({check.orders_change:+.1%})"
-        f"{_place(total, 'orders')}; outside the interval in {check.orders_outside} of {periods} periods."
-    ]
+        f" {total['orders_predicted']:,.0f} were predicted ({check.orders_change:+.1%}){_place(total, 'orders')}; outside"
+        f" the interval in {check.orders_outside} of {periods} periods."
+    )
+    lines = [orders]
     if np.isfinite(total["revenue_predicted"]) and np.isfinite(total["revenue_actual"]):
         change = total["revenue_actual"] / total["revenue_predicted"] - 1.0
         lines.append(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from clvmodels.data.reading import LogFormat, log_of
 from clvmodels.data.transactions import split
 from clvmodels.errors import DataWarning
-from clvmodels.evaluation.candidates import Candidates, spend_candidate
+from clvmodels.evaluation.candidates import Candidates
 from clvmodels.evaluation.holdout_total import HoldoutTotal, holdout_total
 from clvmodels.evaluation.windows import last_third_window
 from clvmodels.inference.estimator import SpendEstimator, TransactionEstimator
