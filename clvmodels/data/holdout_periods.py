@@ -135,7 +135,8 @@ class _Counted:
         cell = late * periods + fetched["period"].to_numpy().astype(np.int64)
 
         def summed(name: str) -> FloatArray:
-            return np.bincount(cell, weights=column(fetched, name), minlength=2 * periods).reshape(2, periods)
+            sums = np.bincount(cell, weights=column(fetched, name), minlength=2 * periods)
+            return sums.astype(np.float64).reshape(2, periods)
 
         orders, revenue = summed("orders"), np.full((2, periods), np.nan)
         if plan.log.has_value:

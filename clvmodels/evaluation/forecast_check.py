@@ -260,8 +260,8 @@ def forecast_text(check: ForecastCheck) -> str:
     total, periods = check.total, len(check.table)
     orders = (
         f"Of {check.customers:,} customers known on {check.cutoff.date()}: {total['orders_actual']:,.0f} orders came,"
-        f" {total['orders_predicted']:,.0f} were predicted ({check.orders_change:+.1%}){_place(total, 'orders')}; outside"
-        f" the interval in {check.orders_outside} of {periods} periods."
+        f" {total['orders_predicted']:,.0f} were predicted ({check.orders_change:+.1%}){_place(total, 'orders')};"
+        f" outside the interval in {check.orders_outside} of {periods} periods."
     )
     lines = [orders]
     if np.isfinite(total["revenue_predicted"]) and np.isfinite(total["revenue_actual"]):

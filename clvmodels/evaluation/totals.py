@@ -69,8 +69,13 @@ class Totals:
 
     def summed(self) -> Totals:
         """Return the totals of all periods together."""
-        numbers = (self.orders, self.revenue, self.expected_orders, self.expected_revenue)
-        return Totals(*(each.sum(axis=-1, keepdims=True) for each in numbers), self.includes)
+        return Totals(
+            self.orders.sum(axis=1, keepdims=True),
+            self.revenue.sum(axis=1, keepdims=True),
+            self.expected_orders.sum(keepdims=True),
+            self.expected_revenue.sum(keepdims=True),
+            self.includes,
+        )
 
 
 def _between(draws: Array, level: float) -> tuple[Array, Array]:
@@ -229,7 +234,8 @@ class _Story:
         """Return simulated orders and revenue, shape (2, draws, periods)."""
         x, t_x, T = columns_of(self.fit.model, histories)
         buyers = _Buyers(x, t_x, T, histories.monetary_value, ends)
-        transactions, spend = self.fit.parameters(histories), self.spend and self.spend.parameters(histories)
+        transactions = self.fit.parameters(histories)
+        spend = None if self.spend is None else self.spend.parameters(histories)
         result = np.full((2, draws, len(ends)), np.nan)
 
         def simulate(rows: slice) -> None:

@@ -13,6 +13,7 @@ from clvmodels.evaluation.holdout_total import HoldoutTotal, holdout_total, tota
 
 if TYPE_CHECKING:
     import pandas as pd
+    from numpy.typing import NDArray
 
     from clvmodels.data.holdout import Holdout
     from clvmodels.inference.spend_fit import SpendFit
@@ -144,7 +145,9 @@ def verdict_of_backtest(outcomes: Sequence[Outcome], seed: int | None) -> Verdic
     models = [name for name in names if name not in NAIVE]
     errors = {name: _squared_errors(outcomes, name) for name in names}
     rmse = {name: float(np.sqrt(error.sum() / error.size)) for name, error in errors.items()}
-    customer = np.unique(np.concatenate([_keys(outcome) for outcome in outcomes]), return_inverse=True)[1]
+    customer = np.unique(np.concatenate([_keys(outcome) for outcome in outcomes]), return_inverse=True)[1].astype(
+        np.int64
+    )
     best = min(models, key=rmse.__getitem__)
     fitted = [name for name in models if name in outcomes[0].fits]
     of_total = min(fitted, key=rmse.__getitem__) if fitted else None
@@ -175,7 +178,7 @@ def _squared_errors(outcomes: Sequence[Outcome], name: str) -> Array:
     return np.concatenate([(each.forecasts[name].purchases - each.holdout.frequency) ** 2 for each in outcomes])
 
 
-def _compared(model: str, rule: str, difference: Array, customer: Array) -> Comparison:
+def _compared(model: str, rule: str, difference: Array, customer: NDArray[np.int64]) -> Comparison:
     """Return the comparison of a model and a rule from the differences of their losses, shape (n,) as `customer`."""
     by_customer = np.bincount(customer, weights=difference)
     number, gain = len(by_customer), float(difference.mean())
