@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from clvmodels.valuation.book import Book as Book
     from clvmodels.valuation.book import value as value
     from clvmodels.valuation.movement import movement as movement
+    from clvmodels.valuation.own_line import Line as Line
     from clvmodels.valuation.scenarios import scenarios as scenarios
     from clvmodels.valuation.scenarios import tornado as tornado
     from clvmodels.valuation.scenarios import two_way as two_way
@@ -63,6 +64,7 @@ _EXPORTS: Final = {
     "Histories": "clvmodels.data.histories",
     "Holdout": "clvmodels.data.holdout",
     "Ledgers": "clvmodels.data.ledgers",
+    "Line": "clvmodels.valuation.own_line",
     "LogFormat": "clvmodels.data.reading",
     "backtest": "clvmodels.evaluation.backtest",
     "check_model": "clvmodels.models.consistency",

@@ -3,46 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, cast
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from clvmodels.cli.options import (
-    AcquisitionLedger,
+    BacktestLogOptions,
     By,
-    CampaignsLedger,
-    CleanIds,
     Closings,
-    CustomerId,
+    Cutoffs,
     Draws,
-    End,
-    ExcludeIds,
     Folder,
+    Horizon,
     LanguageName,
+    LedgerOptions,
     Log,
-    MaybeValue,
-    MemoryGb,
+    LogOptions,
     ModelKey,
-    OrderId,
-    Quantity,
     Quiet,
-    ReferralsLedger,
     ReportFolder,
-    Resolution,
-    Returns,
-    ReturnsLedger,
-    ServiceLedger,
+    ReportLogOptions,
+    ScoreTable,
     SpendKey,
-    SpillFolder,
-    Start,
+    StorageOptions,
     Table,
     Terms,
-    Time,
-    TimeFormat,
-    TimeZone,
-    UnitName,
-    Value,
+    ValuedLogOptions,
+    grouped,
 )
 from clvmodels.cli.streams import print_text
 
@@ -55,53 +42,23 @@ __all__ = ["app"]
 
 _NARROWEST: Final = 80
 """On a narrower terminal lines break anywhere, so that no number loses a digit."""
+_SEED: Final = 1
+"""Of the intervals of a backtest: the same log gives the same ones."""
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, rich_markup_mode="markdown", pretty_exceptions_enable=False
 )
 
 
-def _read(
-    log: str,
-    customer_id: str,
-    time: str,
-    value: str | None,
-    unit: str,
-    resolution: str | None,
-    observation_start: str | None,
-    observation_end: str | None,
-    returns: str,
-    time_zone: str | None,
-    time_format: str | None,
-    attributes: Sequence[str],
-    order_id: str | None,
-    quantity: str | None,
-    exclude_ids: Sequence[str] | None,
-    clean_ids: bool,
-    memory_gb: float | None = None,
-    spill_folder: Path | None = None,
-) -> Histories:
+def _read(log: str, options: LogOptions, storage: StorageOptions, attributes: Sequence[str] = ()) -> Histories:
     """Return the purchase histories of a log."""
     from clvmodels.data.transactions import rfm_summary
 
     return rfm_summary(
         log,
-        customer_id=customer_id,
-        time=time,
-        value=value,
-        unit=unit,
-        resolution=resolution,
-        observation_start=observation_start,
-        observation_end=observation_end,
-        returns=cast("Any", returns),
-        time_zone=time_zone,
-        time_format=time_format,
-        attributes=attributes,
-        order_id=order_id,
-        quantity=quantity,
-        exclude_ids=exclude_ids or (),
-        clean_ids=clean_ids,
-        memory_gb=memory_gb,
-        spill_folder=spill_folder,
+        **vars(options.log_format(attributes)),
+        observation_start=options.observation_start,
+        observation_end=options.observation_end,
+        **vars(storage),
     )
 
 
@@ -130,24 +87,11 @@ def _clvmodels(
 
 
 @app.command(epilog="Example:  clvmodels summarize log.csv --value amount --resolution day --out histories.parquet")
+@grouped
 def summarize(
     log: Log,
-    customer_id: CustomerId = "customer_id",
-    time: Time = "date",
-    value: MaybeValue = None,
-    unit: UnitName = "week",
-    resolution: Resolution = None,
-    observation_start: Start = None,
-    observation_end: End = None,
-    returns: Returns = "net",
-    time_zone: TimeZone = None,
-    time_format: TimeFormat = None,
-    order_id: OrderId = None,
-    quantity: Quantity = None,
-    exclude_ids: ExcludeIds = None,
-    clean_ids: CleanIds = False,
-    memory_gb: MemoryGb = None,
-    spill_folder: SpillFolder = None,
+    options: LogOptions,
+    storage: StorageOptions,
     out: Table = None,
     quiet: Quiet = False,
 ) -> None:
@@ -156,15 +100,12 @@ def summarize(
     from clvmodels.reporting.notes import captured_warnings
     from clvmodels.reporting.progress import steps
 
-    window = observation_start, observation_end
     if out is not None:
         files.require_table(out, log)
     with steps(2, quiet=quiet) as step:
         step("reading the log")
         with captured_warnings() as notes:
-            lines = (order_id, quantity, exclude_ids, clean_ids)
-            reading = (*window, returns, time_zone, time_format, (), *lines, memory_gb, spill_folder)
-            histories = _read(log, customer_id, time, value, unit, resolution, *reading)
+            histories = _read(log, options, storage)
         shown = _rendered(
             terminal.histories_report(histories, log), terminal.notes_report(notes), terminal.written_report(out)
         )
@@ -175,24 +116,11 @@ def summarize(
 
 
 @app.command(epilog="Example:  clvmodels fit log.csv --value amount --resolution day --model pareto_nbd --out fits")
+@grouped
 def fit(
     log: Log,
-    customer_id: CustomerId = "customer_id",
-    time: Time = "date",
-    value: MaybeValue = None,
-    unit: UnitName = "week",
-    resolution: Resolution = None,
-    observation_start: Start = None,
-    observation_end: End = None,
-    returns: Returns = "net",
-    time_zone: TimeZone = None,
-    time_format: TimeFormat = None,
-    order_id: OrderId = None,
-    quantity: Quantity = None,
-    exclude_ids: ExcludeIds = None,
-    clean_ids: CleanIds = False,
-    memory_gb: MemoryGb = None,
-    spill_folder: SpillFolder = None,
+    options: LogOptions,
+    storage: StorageOptions,
     model: ModelKey = "auto",
     spend: SpendKey = "gamma_gamma",
     out: Folder = None,
@@ -207,17 +135,14 @@ def fit(
     from clvmodels.reporting.notes import captured_warnings
     from clvmodels.reporting.progress import steps
 
-    window = observation_start, observation_end
     models, spend_ = transaction_models(model), spend_model(spend)
     output.require_out(out, output.FIT_FILES)
     with steps(len(models) + 3, quiet=quiet) as step:
         step("reading the log")
         with captured_warnings() as notes:
-            lines = (order_id, quantity, exclude_ids, clean_ids)
-            reading = (*window, returns, time_zone, time_format, (), *lines, memory_gb, spill_folder)
-            histories = _read(log, customer_id, time, value, unit, resolution, *reading)
+            histories = _read(log, options, storage)
             fits = fit_all(histories, models, step)
-            spend_fit = None if value is None else fit_spend(histories, spend_, step)
+            spend_fit = None if options.value is None else fit_spend(histories, spend_, step)
         names = output.FIT_FILES if spend_fit is not None else output.FIT_FILES[:1]
         shown = _rendered(
             terminal.histories_report(histories, log),
@@ -232,25 +157,11 @@ def fit(
 
 
 @app.command(epilog="Example:  clvmodels value log.csv --value amount --assumptions assumptions.toml --out equity")
+@grouped
 def value(
     log: Log,
-    *,
-    customer_id: CustomerId = "customer_id",
-    time: Time = "date",
-    value: Value,
-    unit: UnitName = "week",
-    resolution: Resolution = None,
-    observation_start: Start = None,
-    observation_end: End = None,
-    returns: Returns = "net",
-    time_zone: TimeZone = None,
-    time_format: TimeFormat = None,
-    order_id: OrderId = None,
-    quantity: Quantity = None,
-    exclude_ids: ExcludeIds = None,
-    clean_ids: CleanIds = False,
-    memory_gb: MemoryGb = None,
-    spill_folder: SpillFolder = None,
+    options: ValuedLogOptions,
+    storage: StorageOptions,
     assumptions: Terms,
     model: ModelKey = "auto",
     spend: SpendKey = "gamma_gamma",
@@ -262,7 +173,8 @@ def value(
     It is shown by line, by horizon, and as other models would have it.
 
     The assumptions are a TOML file: discount_rate and margin and, where wanted, costs such as order_cost, and year,
-    timing, horizon, currency. A rate may be a number, `{column = "..."}` or `{by = "segment", rates = {...}}`.
+    timing, horizon, currency. A rate may be a number, `{column = "..."}` or `{by = "segment", rates = {...}}`. A table
+    `[[lines]]` with name, driver and rate adds a cost or benefit of your own.
     """
     from clvmodels.reporting import output, terminal
     from clvmodels.reporting.fitting import fit_all, fit_spend, spend_model, transaction_models
@@ -274,15 +186,12 @@ def value(
 
     stated = toml_of(assumptions)
     terms = Assumptions.from_toml(stated, source=str(assumptions))
-    window = observation_start, observation_end
     models, spend_ = transaction_models(model), spend_model(spend)
     output.require_out(out, output.VALUE_FILES)
     with steps(2 * len(models) + 3, quiet=quiet) as step:
         step("reading the log")
         with captured_warnings() as notes:
-            lines = (order_id, quantity, exclude_ids, clean_ids)
-            reading = (*window, returns, time_zone, time_format, terms.columns, *lines, memory_gb, spill_folder)
-            histories = _read(log, customer_id, time, value, unit, resolution, *reading)
+            histories = _read(log, options, storage, terms.columns)
             fits = fit_all(histories, models, step)
             valuation = value_all(fits, fit_spend(histories, spend_, step), histories, terms, step)
         shown = _rendered(
@@ -297,34 +206,61 @@ def value(
     print_text(shown)
 
 
+@app.command(epilog="Example:  clvmodels backtest log.csv --value amount --resolution day --model pareto_nbd")
+@grouped
+def backtest(
+    log: Log,
+    options: BacktestLogOptions,
+    cutoffs: Cutoffs = None,
+    horizon: Horizon = None,
+    model: ModelKey = "auto",
+    spend: SpendKey = "gamma_gamma",
+    out: ScoreTable = None,
+    quiet: Quiet = False,
+) -> None:
+    """Show what models would have predicted of the past: each cut-off divides what they see from what is to come.
+
+    By default, the last third of the log is held back. Four rules of thumb stand beside the models, and a verdict in
+    words below: whether a model beats them, and whether the totals were right.
+    """
+    from clvmodels.evaluation.backtest import backtest_of
+    from clvmodels.evaluation.candidates import Candidates
+    from clvmodels.inference.estimator import SpendEstimator, TransactionEstimator
+    from clvmodels.reporting import files, terminal
+    from clvmodels.reporting.fitting import spend_model, transaction_models
+    from clvmodels.reporting.notes import captured_warnings
+    from clvmodels.reporting.progress import steps
+
+    models = {each.name: TransactionEstimator(each) for each in transaction_models(model)}
+    of_spend = None if options.value is None else SpendEstimator(spend_model(spend))
+    if out is not None:
+        files.require_table(out, log)
+    window = cutoffs or None, horizon, options.observation_end
+    with steps(2, quiet=quiet) as step:
+        step("predicting the past")
+        with captured_warnings() as notes:
+            candidates = Candidates(models, {}, of_spend, "mle", _SEED)
+            tried = backtest_of(candidates, options.log_format(), log, *window, progress=False)
+        step("simulating totals")
+        shown = _rendered(terminal.backtest_report(tried), terminal.notes_report(notes), terminal.written_report(out))
+        if out is not None:
+            files.write_whole_table(tried.table.reset_index("cutoff"), out)
+    print_text(shown)
+
+
 @app.command(
     epilog="Example:  clvmodels report log.csv --value amount --assumptions assumptions.toml"
     " --closings 2024-12-31 2025-12-31 --out report"
 )
+@grouped
 def report(
     log: Log,
     *,
-    customer_id: CustomerId = "customer_id",
-    time: Time = "date",
-    value: Value,
-    unit: UnitName = "week",
-    resolution: Resolution = None,
-    observation_start: Start = None,
-    returns: Returns = "net",
-    time_zone: TimeZone = None,
-    time_format: TimeFormat = None,
-    order_id: OrderId = None,
-    quantity: Quantity = None,
-    exclude_ids: ExcludeIds = None,
-    clean_ids: CleanIds = False,
+    options: ReportLogOptions,
     assumptions: Terms,
     closings: Closings,
     by: By = None,
-    returns_ledger: ReturnsLedger = None,
-    service_ledger: ServiceLedger = None,
-    campaigns_ledger: CampaignsLedger = None,
-    acquisition_ledger: AcquisitionLedger = None,
-    referrals_ledger: ReferralsLedger = None,
+    ledgers: LedgerOptions,
     model: ModelKey = "auto",
     spend: SpendKey = "gamma_gamma",
     draws: Draws = 150,
@@ -337,7 +273,6 @@ def report(
     It says what the customers are worth at the last closing, after which costs, how sure that is, why it moved since
     the closing before, and which customers cost more than they bring.
     """
-    from clvmodels.data.reading import LogFormat
     from clvmodels.reporting import output, terminal
     from clvmodels.reporting.labels import parse_language
     from clvmodels.reporting.progress import steps
@@ -345,25 +280,16 @@ def report(
 
     known = parse_language(language)
     output.require_report(out)
-    lines = (order_id, quantity, exclude_ids or (), clean_ids)
-    how = (resolution, cast("Any", returns), time_zone, time_format, (), *lines)
-    ledgers = {
-        "returns": returns_ledger,
-        "service": service_ledger,
-        "campaigns": campaigns_ledger,
-        "acquisition": acquisition_ledger,
-        "referrals": referrals_ledger,
-    }
     reported = report_on(
         log,
-        log_format=LogFormat(customer_id, time, value, unit, *how),
+        log_format=options.log_format(),
         assumptions=assumptions,
         closings=closings,
         by=by,
-        ledgers=ledgers,
+        ledgers=ledgers.by_name(),
         models=model,
         spend=spend,
-        observation_start=observation_start,
+        observation_start=options.observation_start,
         draws=draws,
         progress=not quiet,
     )

@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from clvmodels.data.attributes import first_values
-from clvmodels.data.build import Plan, Returns
+from clvmodels.data.build import Plan, Returns, profiled
 from clvmodels.data.columns import count, examples
 from clvmodels.data.occasions import column, dates
-from clvmodels.data.profile import profile_log, refuse_refunds
 from clvmodels.data.reading import Day, LogFormat, end_of, log_of, plan_of
 from clvmodels.errors import DataError, DataWarning
 
@@ -48,13 +47,15 @@ def purchase_occasions(
 
     Parameters
     ----------
-    log, customer_id, time, value, unit, resolution, observation_end, returns, time_zone, time_format, attributes,
-    order_id, quantity, exclude_ids, clean_ids
+    log, observation_end
         As in `rfm_summary`.
     customers
         The ids of the customers wanted; None: all.
     most
         Refuse to return more occasions than this.
+    customer_id, time, value, unit, resolution, returns, time_zone, time_format, attributes, order_id, quantity,
+    exclude_ids, clean_ids
+        The format of the log, as in `LogFormat`.
 
     Returns
     -------
@@ -86,10 +87,10 @@ def purchase_occasions(
     1       00004 1997-01-18  29.73   17.0  545.0
     2       00004 1997-08-02  14.96  213.0  545.0
     """
-    options = (order_id, quantity, exclude_ids, clean_ids)
     reading = LogFormat(
-        customer_id, time, value, unit, resolution, returns, time_zone, time_format, attributes, *options
-    )
+        customer_id, time, value, unit, resolution, returns, time_zone, time_format,
+        attributes, order_id, quantity, exclude_ids, clean_ids,
+    )  # fmt: skip
     events = read_events(reading, log, observation_end)
     table, notes = events.of(customers, most)
     for note in notes:
@@ -101,11 +102,8 @@ def read_events(reading: LogFormat, log: object, observation_end: Day | None) ->
     """Open a log to look at its purchase occasions up to `observation_end`."""
     opened = log_of(reading, log)
     plan = plan_of(reading, opened, None, end_of(opened, observation_end, "observation_end"))
-    facts = profile_log(plan.log, plan.window)
-    refunds = facts.refunds.rows > 0
-    if refunds and plan.returns == "raise":
-        refuse_refunds(plan.log, plan.window)
-    return Events(plan, plan.rows(refunds=refunds, all_inside=facts.all_inside), refunds)
+    _, rows, refunds = profiled(plan)
+    return Events(plan, rows, refunds)
 
 
 @dataclass(frozen=True)

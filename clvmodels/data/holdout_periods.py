@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from clvmodels.data.build import build_histories, holdout_occasions
+from clvmodels.data.build import build_histories
+from clvmodels.data.build_holdout import holdout_occasions
 from clvmodels.data.occasions import column
 from clvmodels.data.reading import plan_of
 from clvmodels.errors import DataError
+from clvmodels.numerics.rounding import significant_digits
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -136,7 +138,7 @@ class _Counted:
 
         def summed(name: str) -> FloatArray:
             sums = np.bincount(cell, weights=column(fetched, name), minlength=2 * periods)
-            return sums.astype(np.float64).reshape(2, periods)
+            return significant_digits(sums.astype(np.float64)).reshape(2, periods)
 
         orders, revenue = summed("orders"), np.full((2, periods), np.nan)
         if plan.log.has_value:

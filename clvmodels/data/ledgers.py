@@ -96,7 +96,7 @@ class Ledgers:
         time_format
             How the times of all ledgers are written, as in ``strptime``; timestamps and ISO text need none.
         exclude_ids, clean_ids
-            As in `rfm_summary`, and the same as for the purchase log: rows of excluded customers are left out.
+            As in `LogFormat`, and the same as for the purchase log: rows of excluded customers are left out.
         histories
             If given, customers who are not in them are found at once, with everything else; otherwise by `activity`.
 

@@ -12,6 +12,7 @@ from clvmodels.data.kinds import require_label
 from clvmodels.data.sources import Columns, open_log
 from clvmodels.data.times import clock_of, parsed, read_times
 from clvmodels.errors import DataError
+from clvmodels.numerics.rounding import significant_digits
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -72,6 +73,12 @@ class Log:
     def has_value(self) -> bool:
         """Whether there is a column of values."""
         return self.columns.value is not None
+
+    def counted(self, rows: ir.Table) -> tuple[int, float | None]:
+        """Return how many rows there are, and their money to twelve digits; None without a column of values."""
+        money = {"money": rows.v.sum()} if self.has_value else {}
+        sums = self.run(rows.aggregate(rows=rows.count(), **money)).to_pylist()[0]
+        return sums["rows"], float(significant_digits(sums["money"] or 0.0)) if money else None
 
 
 def attribute(number: int) -> str:
@@ -148,13 +155,12 @@ def _by_order(log: Log) -> Log:
 def _reused(log: Log, rows: ir.Table) -> list[str]:
     """Return a note if the rows of one order id lie so far apart that the id seems to be used again."""
     late = rows.filter(rows.own.delta(rows.t, unit="microsecond") > _LONGEST_ORDER * _MICROSECONDS_A_DAY)
-    money = {"money": late.v.sum()} if log.has_value else {}
-    counted = log.run(late.aggregate(rows=late.count(), **money)).to_pylist()[0]
-    if not counted["rows"]:
+    number, money = log.counted(late)
+    if not number:
         return []
-    worth = f" (money {counted['money'] or 0.0:,.2f})" if money else ""
+    worth = "" if money is None else f" (money {money:,.2f})"
     note = (
-        f"{count(counted['rows'], 'row')}{worth} lie more than {_LONGEST_ORDER} days after the first row of the same"
+        f"{count(number, 'row')}{worth} lie more than {_LONGEST_ORDER} days after the first row of the same"
         f" customer and {log.columns.order_id!r}, and are dated by it: if these numbers are used again, make them"
         " unique, such as by the date before the number"
     )

@@ -31,13 +31,46 @@ _RESERVED = ("customer_id", "frequency", "recency", "T", "monetary_value", "firs
 
 @dataclass(frozen=True)
 class LogFormat:
-    """The format of a purchase log: the options of `rfm_summary` that say how it is read, under the same names.
+    """The format of a purchase log: what its columns are called, the unit of time, and what counts as a purchase.
+
+    `rfm_summary` and the other functions that take a purchase log have the same options.
 
     Attributes
     ----------
-    customer_id, time, value, unit, resolution, returns, time_zone, time_format, attributes, order_id, quantity,
-    exclude_ids, clean_ids
-        As in `rfm_summary`.
+    customer_id, time, value
+        Names of the columns. Without `value` there is no spend. A value of exactly zero (a free order, a voucher) is a
+        purchase, as in the published CDNOW figures; a missing one is a purchase of unknown value, left out of every
+        mean.
+    unit
+        The unit of recency and T: ``"hour"``, ``"day"``, ``"week"``, ``"month"`` or ``"year"``, each of fixed length.
+    resolution
+        None: exact times; only rows of the same instant are one occasion. Or a unit: all purchases of a customer in one
+        hour, day, week (from Monday), month or year of the local calendar are one occasion, dated by its start. Merging
+        biases the purchase rate downwards; the share of merged purchases is reported.
+    returns
+        What to do with refunds, the rows with a negative value. They are never counted as purchases. ``"net"``: each is
+        booked to the customer's latest purchase occasion at or before it; an occasion that its refunds bring to zero
+        or less is no purchase; a refund without an earlier purchase is dropped. ``"drop"``: they are left out.
+        ``"raise"``: they are an error.
+    time_zone
+        The zone whose days are counted, such as ``"Europe/Berlin"``. Default: the column's own. Times without a zone
+        are taken as local times of it.
+    time_format
+        How text or numbers are written, as in ``strptime``; ISO text needs none.
+    attributes
+        Further columns to keep: the first known value of each customer.
+    order_id
+        Column of the order ids of a log with one row an order line: the purchases of one customer with the same order
+        id are one order, dated by its first row. A row without one is an order of its own; a refund keeps its date.
+    quantity
+        Column of the quantities, if `value` holds unit prices: the value of a row is their product. A negative quantity
+        is a return, whether or not its price is negative too.
+    exclude_ids
+        Ids of customers to leave out, such as ``["guest"]``; their rows and money are in the report. A number and the
+        text it is written as are the same id.
+    clean_ids
+        Whether ids that differ by capitals or blanks alone are one customer: they are then read without blanks around
+        them, with single blanks within them, and in lower case.
 
     Examples
     --------

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from clvmodels.data.bounds import read_bound
-from clvmodels.data.build import build_histories, holdout_occasions
+from clvmodels.data.build import build_histories
+from clvmodels.data.build_holdout import holdout_occasions
 from clvmodels.data.columns import count
 from clvmodels.data.reading import Day, LogFormat, end_of, plan_of
 from clvmodels.data.suspect_dates import Bounds, suspect_dates

@@ -11,7 +11,6 @@ import numpy as np
 from clvmodels.data.columns import count, examples, shown
 from clvmodels.data.ids import clean_column, has_blanks, has_odd_blanks, is_placeholder, possible_placeholders
 from clvmodels.data.occasions import column
-from clvmodels.numerics.rounding import significant_digits
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -191,8 +190,8 @@ class _Scan:
     def _worth(self, ids: list[Any]) -> str:
         """Return the rows of ids, and their share of all money."""
         part = self.rows.filter(self.rows.id.isin(ids))
-        rows, money = _sums(self.log, part)
-        every, total = _sums(self.log, self.rows)
+        rows, money = self.log.counted(part)
+        every, total = self.log.counted(self.rows)
         text = f"{count(rows, 'row')} ({rows / every:.1%} of all)"
         return text if money is None or not total else f"{text} with {money / total:.1%} of the money ({money:,.2f})"
 
@@ -209,8 +208,7 @@ class _Scan:
         if not sums["ids"]:
             return []
         first = self.log.run(same.order_by([same.clean, ibis.asc(same.id)]).select("id").limit(2))["id"].to_pylist()
-        rows, money = _sums(self.log, self.rows.semi_join(same, self.rows.id == same.id))
-        worth = count(rows, "row") + ("" if money is None else f", money {money:,.2f}")
+        worth = _rows_and_money(self.log, self.rows.semi_join(same, self.rows.id == same.id))
         note = (
             f"{count(sums['ids'], 'id')} differ by capitals or blanks alone, such as {examples(first)}, and would be"
             f" {count(sums['customers'], 'customer')} ({worth}): if they are the same, write clean_ids=True"
@@ -227,11 +225,10 @@ class _Scan:
         return any(self.log.run(self.customers.aggregate(**counts)).to_pylist()[0].values())
 
 
-def _sums(log: Log, rows: ir.Table) -> tuple[int, float | None]:
-    """Return how many rows there are, and their money, if there is any."""
-    money = {"money": rows.v.sum()} if log.has_value else {}
-    sums = log.run(rows.aggregate(rows=rows.count(), **money)).to_pylist()[0]
-    return sums["rows"], float(significant_digits(sums["money"] or 0.0)) if money else None
+def _rows_and_money(log: Log, rows: ir.Table) -> str:
+    """Return in words how many rows there are, and their money, if there is a column of values."""
+    number, money = log.counted(rows)
+    return count(number, "row") + ("" if money is None else f", money {money:,.2f}")
 
 
 # ---------------------------------------------------------------------------------------------------- acquisition
@@ -260,8 +257,7 @@ def cut_on_the_left(log: Log, rows: ir.Table, customers: ir.Table) -> list[str]:
     early = number[day - day[0] + 1.0 <= last].sum()
     until = np.datetime64(int(day[0] + last - 1), "D").astype("datetime64[us]").item()
     who = buyers.filter(buyers["first"].date() <= until.date())
-    rows_early, money = _sums(log, rows.semi_join(who, rows.id == who.id))
-    worth = count(rows_early, "row") + ("" if money is None else f", money {money:,.2f}")
+    worth = _rows_and_money(log, rows.semi_join(who, rows.id == who.id))
     note = (
         f"{early:,.0f} of {count(int(number.sum()), 'customer')} ({worth}) first buy in the first"
         f" {count(int(last), 'day')} of the log, far more than later: was it cut there, so that these purchases are not"

@@ -10,7 +10,6 @@ import numpy as np
 from clvmodels.data.bounds import fetched
 from clvmodels.data.columns import count, shown
 from clvmodels.errors import DataError
-from clvmodels.numerics.rounding import significant_digits
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -138,17 +137,16 @@ def _future(log: Log, days: Days, option: str | None) -> list[str]:
 def _rows(log: Log, where: ir.BooleanValue, *, last_of_them: bool) -> str:
     """Return how many rows there are, their money, and the most extreme of them."""
     rows = log.rows.filter(log.rows.id.notnull() & where)
-    money = {"money": rows.v.sum()} if log.has_value else {}
-    sums = log.run(rows.aggregate(rows=rows.count(), **money)).to_pylist()[0]
-    if not sums["rows"]:
+    number, money = log.counted(rows)
+    if not number:
         raise DataError(_CONTRADICTION)
     order = [rows.t.desc() if last_of_them else rows.t, rows.id]
     extreme = log.run(rows.order_by(order).select("t", id=rows.id.cast("string")).limit(1))
-    worth = f" (money {significant_digits(sums['money'] or 0.0):,.2f})" if money else ""
-    number, verb = count(sums["rows"], "row"), "is" if sums["rows"] == 1 else "are"
+    worth = "" if money is None else f" (money {money:,.2f})"
+    verb = "is" if number == 1 else "are"
     at = f"of {_local(log, extreme['t'][0])}"
-    which = at if sums["rows"] == 1 else f"dated up to {at[3:]}" if last_of_them else f"dated from {at[3:]} on"
-    return f"{number}{worth} {verb} {which} (customer {shown(extreme['id'][0].as_py())})"
+    which = at if number == 1 else f"dated up to {at[3:]}" if last_of_them else f"dated from {at[3:]} on"
+    return f"{count(number, 'row')}{worth} {verb} {which} (customer {shown(extreme['id'][0].as_py())})"
 
 
 def _day(log: Log, where: ir.BooleanValue, *, last: bool) -> str:

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clvmodels.data.bounds import read_bound
-from clvmodels.data.build import Returns, build_histories, build_holdout, summarise
+from clvmodels.data.build import Returns, build_histories, summarise
+from clvmodels.data.build_holdout import build_holdout
 from clvmodels.data.duckdb_engine import DuckDBLimits
 from clvmodels.data.grid import require_bound
 from clvmodels.data.reading import Day, LogFormat, end_of, log_of, plan_of
@@ -58,44 +59,16 @@ def rfm_summary(
         DataFrame, or the path of CSV or Parquet files, ``*`` allowed, or a list of such paths. Files and tables are
         aggregated out of core by DuckDB, an Ibis table and a Spark DataFrame where they lie. In CSV files, ids that are
         all whole numbers become numbers; one leading zero keeps them text.
-    customer_id, time, value
-        Names of the columns. Without `value` there is no spend. A value of exactly zero (a free order, a voucher) is a
-        purchase, as in the published CDNOW figures; a missing one is a purchase of unknown value, left out of every
-        mean.
-    unit
-        The unit of recency and T: ``"hour"``, ``"day"``, ``"week"``, ``"month"`` or ``"year"``, each of fixed length.
-    resolution
-        None: exact times; only rows of the same instant are one occasion. Or a unit: all purchases of a customer in one
-        hour, day, week (from Monday), month or year of the local calendar are one occasion, dated by its start. Merging
-        biases the purchase rate downwards; the share of merged purchases is reported.
+    customer_id, time, value, unit, resolution, returns, time_zone, time_format, attributes, order_id, quantity,
+    exclude_ids, clean_ids
+        The format of the log: `LogFormat` documents each option. In short: `unit` is that of recency and T;
+        `resolution` makes all purchases of a customer in one day (or hour, week, ...) one occasion; `returns` says what
+        to do with refunds; `attributes` are further columns to keep; `order_id` makes order lines one order; `quantity`
+        multiplies unit prices; `exclude_ids` leaves customers out; `clean_ids` ignores capitals and blanks of ids.
     observation_start, observation_end
         The window, both ends included. A date means the whole day: with exact times, T is measured to the end of that
         day. Another time of day means that instant; midnight, however it is written, means the day that begins with it.
         Default: from the first transaction to the day of the last one.
-    returns
-        What to do with refunds, the rows with a negative value. They are never counted as purchases. ``"net"``: each is
-        booked to the customer's latest purchase occasion at or before it; an occasion that its refunds bring to zero
-        or less is no purchase; a refund without an earlier purchase is dropped. ``"drop"``: they are left out.
-        ``"raise"``: they are an error.
-    time_zone
-        The zone whose days are counted, such as ``"Europe/Berlin"``. Default: the column's own. Times without a zone
-        are taken as local times of it.
-    time_format
-        How text or numbers are written, as in ``strptime``; ISO text needs none.
-    attributes
-        Further columns to keep: the first known value of each customer.
-    order_id
-        Column of the order ids of a log with one row an order line: the purchases of one customer with the same order
-        id are one order, dated by its first row. A row without one is an order of its own; a refund keeps its date.
-    quantity
-        Column of the quantities, if `value` holds unit prices: the value of a row is their product. A negative quantity
-        is a return, whether or not its price is negative too.
-    exclude_ids
-        Ids of customers to leave out, such as ``["guest"]``; their rows and money are in the report. A number and the
-        text it is written as are the same id.
-    clean_ids
-        Whether ids that differ by capitals or blanks alone are one customer: they are then read without blanks around
-        them, with single blanks within them, and in lower case.
     memory_gb, spill_folder
         The memory, in GB (1e9 bytes), that DuckDB may take to aggregate files and tables, and the folder where it puts
         what does not fit. Default: 3 GB for Parquet, else four fifths of the machine's; the temporary folder.
@@ -155,10 +128,10 @@ def rfm_summary(
     >>> rfm.frequency.sum()
     np.float64(44021.0)
     """
-    options = (order_id, quantity, exclude_ids, clean_ids)
     log_format = LogFormat(
-        customer_id, time, value, unit, resolution, returns, time_zone, time_format, attributes, *options
-    )
+        customer_id, time, value, unit, resolution, returns, time_zone, time_format,
+        attributes, order_id, quantity, exclude_ids, clean_ids,
+    )  # fmt: skip
     window, storage = (observation_start, observation_end), DuckDBLimits(memory_gb, spill_folder)
     histories, notes = read_histories(log, log_format, *window, storage=storage, grid=grid)
     _warn(notes)
@@ -214,9 +187,11 @@ def rfm_train_test_split(
 
     Parameters
     ----------
-    log, customer_id, time, value, unit, resolution, returns, time_zone, time_format, attributes, order_id, quantity,
+    log
+        The purchase log, as for `rfm_summary`.
+    customer_id, time, value, unit, resolution, returns, time_zone, time_format, attributes, order_id, quantity,
     exclude_ids, clean_ids
-        As in `rfm_summary`.
+        The format of the log, as in `LogFormat`.
     train_end, test_end
         The ends of the two windows, included; a date means the whole day. The holdout window is (train_end, test_end].
         Default of `test_end`: the day of the last transaction.
@@ -250,10 +225,10 @@ def rfm_train_test_split(
     >>> holdout.duration
     29.0
     """
-    options = (order_id, quantity, exclude_ids, clean_ids)
     reading = LogFormat(
-        customer_id, time, value, unit, resolution, returns, time_zone, time_format, attributes, *options
-    )
+        customer_id, time, value, unit, resolution, returns, time_zone, time_format,
+        attributes, order_id, quantity, exclude_ids, clean_ids,
+    )  # fmt: skip
     opened = log_of(reading, log)
     train, test = read_bound(train_end, "train_end", opened.clock), end_of(opened, test_end, "test_end")
     histories, holdout, notes = split(reading, opened, train, test)

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from clvmodels.inference.transaction_fit import TransactionFit
     from clvmodels.style import Axes, Drawn
 
-__all__ = ["Backtest", "Models", "backtest"]
+__all__ = ["Backtest", "Models", "backtest", "backtest_of"]
 
 SIGNIFICANT: Final = 1e-3
 """A change in parameters that chance makes less often than this is reported as drift."""
@@ -121,8 +121,8 @@ def backtest(
     log: object,
     models: Models,
     *,
-    cutoffs: Day | Sequence[Day],
-    horizon: Duration,
+    cutoffs: Day | Sequence[Day] | None = None,
+    horizon: Duration | None = None,
     spend: SpendEstimator | SpendFit | None = None,
     method: FitMethod = "mle",
     seed: int | None = None,
@@ -155,10 +155,11 @@ def backtest(
         A model such as ``clv.BGNBD()``, several, or a mapping from names of your own; a `Fit` is taken as it is. A
         regressor, anything with ``fit(X, y)`` and ``predict(X)`` such as scikit-learn's, is taken beside them.
     cutoffs
-        The last day of training, or several.
+        The last day of training, or several. None: the one that leaves the horizon at the end of the log.
     horizon
         Length of the time predicted, such as ``"39 weeks"``; after a cut-off that is a day, of whole days, and months
-        and years are those of the calendar.
+        and years are those of the calendar. None: what remains after the last cut-off or, without one, the last third of
+        the log.
     spend
         The model of order values; Gamma-Gamma if `value` is given.
     method, seed
@@ -167,7 +168,7 @@ def backtest(
         Whether to show a progress bar.
     customer_id, time, value, unit, resolution, returns, time_zone, time_format, attributes, order_id, quantity,
     exclude_ids, clean_ids
-        As in `rfm_summary`.
+        The format of the log, as in `LogFormat`.
     observation_end
         Up to when the log is complete, if that is later than its last transaction.
 
@@ -222,12 +223,26 @@ def backtest(
     >>> tried.table["predicted_over_actual"].round(2).droplevel("cutoff").to_dict()
     {'BG/NBD': 0.88, 'Pareto/NBD': 0.88, 'history rate': 1.56, 'last period': 1.31, 'past spend': nan, 'zero': 0.0}
     """
-    options = (order_id, quantity, exclude_ids, clean_ids)
     reading = LogFormat(
-        customer_id, time, value, unit, resolution, returns, time_zone, time_format, attributes, *options
-    )
-    opened = log_of(reading, log)
+        customer_id, time, value, unit, resolution, returns, time_zone, time_format,
+        attributes, order_id, quantity, exclude_ids, clean_ids,
+    )  # fmt: skip
     candidates = Candidates(*named_candidates(models), spend_candidate(spend, value), method, seed)
+    return backtest_of(candidates, reading, log, cutoffs, horizon, observation_end, progress=progress)
+
+
+def backtest_of(
+    candidates: Candidates,
+    reading: LogFormat,
+    log: object,
+    cutoffs: Day | Sequence[Day] | None,
+    horizon: Duration | None,
+    observation_end: Day | None,
+    *,
+    progress: bool,
+) -> Backtest:
+    """Try candidates on a log of a known format, as `backtest` does; warnings are those of the caller."""
+    opened = log_of(reading, log)
     notes: dict[str, None] = {}
     outcomes = []
     for window in _shown(trial_windows(reading, opened, cutoffs, horizon, observation_end), progress=progress):
@@ -235,11 +250,11 @@ def backtest(
         notes |= dict.fromkeys(window_notes)
         outcomes.append(outcome)
     for note in notes:
-        warnings.warn(note, DataWarning, stacklevel=2)
+        warnings.warn(note, DataWarning, stacklevel=3)
     parameters = _parameters(outcomes)
     _warn_of_drift(parameters)
     fits = {(name, outcome.cutoff): fit for outcome in outcomes for name, fit in outcome.fits.items()}
-    return Backtest(_table(outcomes), parameters, _calibration(outcomes), fits, tuple(outcomes), seed)
+    return Backtest(_table(outcomes), parameters, _calibration(outcomes), fits, tuple(outcomes), candidates.seed)
 
 
 def _shown(windows: Sequence[Trial], *, progress: bool) -> Iterator[Trial]:
@@ -344,5 +359,5 @@ def _warn_of_drift(parameters: pd.DataFrame) -> None:
             f"(p = {p_values.min():.1g}): customers or seasons change, or the model does not fit. A forecast takes the "
             "last parameters to hold for good: look at .parameters, at cohorts, and at the rules of thumb",
             FitWarning,
-            stacklevel=3,
+            stacklevel=4,
         )

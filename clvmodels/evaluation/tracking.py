@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from clvmodels.style import Axes, Drawn
     from clvmodels.units import Duration, Unit
 
-__all__ = ["Expected", "Kind", "Tracking", "expected_by_period", "purchases_at", "track"]
+__all__ = ["Expected", "Kind", "Tracking", "expected_by_period", "purchases_at", "track", "tracking_of"]
 
 type Kind = Literal["cumulative", "incremental"]
 
@@ -137,10 +137,11 @@ def track(
     period
         Such as ``"week"`` or ``"4 weeks"``; a bare number is in `unit`. Periods are counted from the end of training;
         the first and the last one may be shorter.
-    customer_id, time, value, unit, resolution, train_end, test_end, returns, time_zone, time_format, attributes,
-    order_id, quantity, exclude_ids, clean_ids
-        As in `rfm_train_test_split`; `unit` is that of the fits. If the log ends with the training window, so do the
-        series.
+    customer_id, time, value, unit, resolution, returns, time_zone, time_format, attributes, order_id, quantity,
+    exclude_ids, clean_ids
+        The format of the log, as in `LogFormat`; `unit` is that of the fits.
+    train_end, test_end
+        As in `rfm_train_test_split`. If the log ends with the training window, so do the series.
 
     Returns
     -------
@@ -177,13 +178,25 @@ def track(
     38  38.86             2457.0              2493.96
     77  77.86             4339.0              4160.61
     """
-    options = (order_id, quantity, exclude_ids, clean_ids)
     reading = LogFormat(
-        customer_id, time, value, unit, resolution, returns, time_zone, time_format, attributes, *options
-    )
+        customer_id, time, value, unit, resolution, returns, time_zone, time_format,
+        attributes, order_id, quantity, exclude_ids, clean_ids,
+    )  # fmt: skip
+    return tracking_of(fits, log, reading, train_end, test_end, period)
+
+
+def tracking_of(
+    fits: OneOrMany[TransactionFit],
+    log: object,
+    reading: LogFormat,
+    train_end: Day,
+    test_end: Day | None,
+    period: Duration,
+) -> Tracking:
+    """Compare purchases of a log of a known format, as `track` does; warnings are those of the caller."""
     series, notes = purchases_by_period(reading, log_of(reading, log), train_end, test_end, period)
     for note in notes:
-        warnings.warn(note, DataWarning, stacklevel=2)
+        warnings.warn(note, DataWarning, stacklevel=3)
     return Tracking(
         table=_table(named_fits(fits), series),
         customers=len(series.histories),

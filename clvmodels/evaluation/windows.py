@@ -49,9 +49,16 @@ class Trial:
 
 
 def trial_windows(
-    reading: LogFormat, log: Log, cutoffs: Day | Sequence[Day], horizon: Duration, observation_end: Day | None
+    reading: LogFormat,
+    log: Log,
+    cutoffs: Day | Sequence[Day] | None,
+    horizon: Duration | None,
+    observation_end: Day | None,
 ) -> list[Trial]:
-    """Return the cut-offs in the order of time.
+    """Return the cut-offs in the order of time; by default the last third of the log is held back.
+
+    Without a horizon, it is what remains after the last cut-off; without a cut-off, it is the one that leaves the
+    horizon at the end.
 
     Raises
     ------
@@ -59,15 +66,23 @@ def trial_windows(
         If there is no cut-off, one stands twice, the horizon is empty, or observation ends before it does.
     """
     last = end_of(log, observation_end, "observation_end")
-    several = [cutoffs] if isinstance(cutoffs, str | dt.date) else list(cutoffs)
-    trials = [
-        _trial(
-            read_bound(cutoff, "a cut-off", log.clock),
-            *read_duration(horizon, parse_unit(reading.unit)),
-            stated=last.stated,
+    if cutoffs is None:
+        cut = (
+            last_third_window(reading, log, observation_end)[0]
+            if horizon is None
+            else _before(reading, log, last, horizon)
         )
-        for cutoff in several
-    ]
+        bounds = [cut]
+    else:
+        several = [cutoffs] if isinstance(cutoffs, str | dt.date) else list(cutoffs)
+        bounds = [read_bound(cutoff, "a cut-off", log.clock) for cutoff in several]
+    if horizon is None and bounds:
+        latest = max(bounds, key=lambda bound: bound.after)
+        horizon = last.local - latest.local if latest.whole_day else last.after - latest.local
+        if horizon <= dt.timedelta(0):
+            raise DataError(f"the log ends on {last.local.date()}, and the last cut-off is {latest.local.date()}")
+    length = read_duration(0.0 if horizon is None else horizon, parse_unit(reading.unit))
+    trials = [_trial(bound, *length, stated=last.stated) for bound in bounds]
     trials.sort(key=lambda trial: trial.train_end.after)
     if not trials or len({trial.train_end for trial in trials}) < len(trials):
         raise DataError(f"cutoffs are days, each of them once, such as ['1997-09-30']; got {cutoffs!r}")
@@ -174,6 +189,24 @@ def last_third_window(reading: LogFormat, log: Log, observation_end: Day | None)
     if span < dt.timedelta(days=3):
         raise DataError(f"the last third of a log is held back: it must span three days at least, and spans {span}")
     return aligned(reading, _earlier(end, span / 3.0)), end
+
+
+def _before(reading: LogFormat, log: Log, end: WindowBound, horizon: Duration) -> WindowBound:
+    """Return the cut-off that leaves a horizon at the end of a log.
+
+    Raises
+    ------
+    DataError
+        If it would lie before the first purchase.
+    """
+    cutoff = _trial(end, *read_duration(horizon, parse_unit(reading.unit)), stated=end.stated).before
+    first = first_time(log)
+    if cutoff.after <= first:
+        raise DataError(
+            f"a horizon of {horizon!r} leaves nothing to fit: the log begins on {first.date()} and ends on"
+            f" {end.local.date()}; take a shorter one"
+        )
+    return aligned(reading, cutoff)
 
 
 def _earlier(bound: WindowBound, time: dt.timedelta) -> WindowBound:

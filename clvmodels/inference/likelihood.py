@@ -1,6 +1,6 @@
 """A model's log-likelihood as a PyTensor operation, with its gradient.
 
-It is evaluated by the model's compiled twins; a model without them, such as a user's own, is asked in Python.
+It is evaluated by the model's kernel; a model without one, such as a user's own, is asked in Python.
 """
 
 from __future__ import annotations
@@ -15,16 +15,17 @@ from typing import Any
 import numpy as np
 import pytensor.tensor as pt
 from numba import njit, objmode
+from numba.extending import is_jitted
 from pytensor.gradient import disconnected_type
 from pytensor.graph.basic import Apply
 from pytensor.graph.op import Op
 from pytensor.link.numba.dispatch.basic import register_funcify_and_cache_key
 
+from clvmodels import numerics
 from clvmodels.inference.observations import Observations
-from clvmodels.models import compiled
-from clvmodels.models.compiled import SUMS
-from clvmodels.models.specification import Array, Model, TransactionModel
-from clvmodels.numerics import elementary
+from clvmodels.models import kernels
+from clvmodels.models.kernel import Array, Sums
+from clvmodels.models.specification import Model
 
 __all__ = ["LogLikelihood", "Table", "tabulate"]
 
@@ -118,10 +119,11 @@ def summed(model: Model) -> Callable[..., tuple[Array, Array]]:
     Where the sum, or its gradient, is not finite, it returns minus infinity and no slope: a sampler turns back there,
     and chain rules, which multiply by zero, stay clear of NaN.
     """
-    if not _has_twins(model):
+    sums = _compiled_sums(model)
+    if sums is None:
         return _summed_in_python(model)
-    by_count, by_history = SUMS[model.count_terms], SUMS[model.history_terms]
-    take = _three if isinstance(model, TransactionModel) else _two
+    by_count, by_history = sums
+    columns_of = _columns_of(len(model.statistics))
 
     def log_likelihood(theta, counts, customers, columns, weight, count_starts, starts):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
         total, gradient = 0.0, np.zeros_like(theta)
@@ -131,7 +133,7 @@ def summed(model: Model) -> Callable[..., tuple[Array, Array]]:
             value, slope = by_count(theta[group], customers[count_rows], counts[count_rows])
             total += value
             gradient[group] += slope
-            value, slope = by_history(theta[group], weight[rows], *take(columns, rows))
+            value, slope = by_history(theta[group], weight[rows], *columns_of(columns, rows))
             total += value
             gradient[group] += slope
         return _finite(total, gradient)
@@ -140,20 +142,26 @@ def summed(model: Model) -> Callable[..., tuple[Array, Array]]:
     return function
 
 
-def _has_twins(model: Model) -> bool:
-    return model.count_terms in SUMS and model.history_terms in SUMS
+def _compiled_sums(model: Model) -> tuple[Sums, Sums] | None:
+    """Return the functions of the model's kernel, if it has one that compiled code can call."""
+    if model.kernel is None:
+        return None
+    by_count, by_history = model.kernel.sums_of(model.count_terms), model.kernel.sums_of(model.history_terms)
+    if by_count is None or by_history is None or not (is_jitted(by_count) and is_jitted(by_history)):
+        return None
+    return by_count, by_history
 
 
-@njit(nogil=True)
-def _two(columns: Array, rows: slice) -> tuple[Array, Array]:
-    """Return two columns of some rows."""
-    return columns[0, rows], columns[1, rows]
-
-
-@njit(nogil=True)
-def _three(columns: Array, rows: slice) -> tuple[Array, Array, Array]:
-    """Return three columns of some rows."""
-    return columns[0, rows], columns[1, rows], columns[2, rows]
+def _columns_of(count: int) -> Callable[[Array, slice], tuple[Array, ...]]:
+    """Return a compiled function that returns the first `count` columns of some rows, a tuple of fixed length."""
+    last = count - 1
+    function: Callable[[Array, slice], tuple[Array, ...]]
+    if last == 0:
+        function = njit(lambda columns, rows: (columns[0, rows],), nogil=True)
+    else:
+        before = _columns_of(last)
+        function = njit(lambda columns, rows: (*before(columns, rows), columns[last, rows]), nogil=True)
+    return function
 
 
 @njit(nogil=True, error_model="numpy")
@@ -194,7 +202,10 @@ def _summed_in_python(model: Model) -> Callable[..., tuple[Array, Array]]:
 @register_funcify_and_cache_key(LogLikelihood)  # type: ignore[untyped-decorator]
 def _numba(op: LogLikelihood, **_: object) -> tuple[Callable[..., tuple[Array, Array]], str | None]:
     """Return the compiled function, and its name in PyTensor's cache on disk: other source, other name; or no name."""
-    if not _has_twins(op.model):
-        return summed(op.model), None
-    source = sum(zlib.crc32(Path(file).read_bytes()) for file in (elementary.__file__, compiled.__file__, __file__))
-    return summed(op.model), f"clvmodels {op.model.key} {source}"
+    sums = _compiled_sums(op.model)
+    names = [] if sums is None else [f"{function.__module__}.{function.__qualname__}" for function in sums]
+    if not names or not all(name.startswith(f"{kernels.__name__}.") for name in names):
+        return summed(op.model), None  # whatever a user's function calls may have changed
+    sources = [file for package in (kernels, numerics) for file in Path(package.__path__[0]).glob("*.py")]
+    content = sum(zlib.crc32(file.read_bytes()) for file in (*sources, Path(__file__)))
+    return summed(op.model), f"clvmodels {' '.join(names)} {len(op.model.statistics)} {content}"

@@ -1,10 +1,11 @@
-"""A model's terms summed over histories: by its own functions, or where there are many, by compiled twins."""
+"""A model's terms summed over histories: by its own functions, or where there are many, by its kernel."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from clvmodels.models.specification import Array, Expansion, Model, Sums
+from clvmodels.models.kernel import Array, Expansion, Sums
+from clvmodels.models.specification import Model
 from clvmodels.numerics.threads import dot
 
 __all__ = ["history_expansion", "history_sums", "weighted_sum"]
@@ -21,11 +22,10 @@ def history_sums(model: Model, *, many: bool) -> Sums:
     >>> round(history_sums(BG_NBD, many=False)(BG_NBD.theta(BG_NBD.example), weight, x, t_x, T)[0], 1)
     -55.5
     """
-    if many:
-        from clvmodels.models.compiled import SUMS
-
-        if model.history_terms in SUMS:
-            return SUMS[model.history_terms]
+    if many and model.kernel is not None:
+        sums = model.kernel.sums_of(model.history_terms)
+        if sums is not None:
+            return sums
     if model.history_sums is not None:
         return model.history_sums
     return lambda theta, weight, *columns: weighted_sum(weight, *model.history_terms(theta, *columns))
@@ -40,11 +40,10 @@ def history_expansion(model: Model, *, many: bool) -> Expansion | None:
     >>> history_expansion(MODELS["pareto_nbd"], many=False) is None
     True
     """
-    if model.history_expansion is not None and many:
-        from clvmodels.models.compiled import EXPANSIONS
-
-        if model.history_expansion in EXPANSIONS:
-            return EXPANSIONS[model.history_expansion]
+    if many and model.kernel is not None:
+        expansion = model.kernel.expansion_of(model.history_expansion)
+        if expansion is not None:
+            return expansion
     return model.history_expansion
 
 

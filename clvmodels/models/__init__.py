@@ -6,6 +6,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from clvmodels.models.kernel import CompiledSums as CompiledSums
+    from clvmodels.models.kernel import Kernel as Kernel
     from clvmodels.models.registry import MODELS as MODELS
     from clvmodels.models.registry import register as register
     from clvmodels.models.specification import Parameter as Parameter
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
     from clvmodels.models.specification import TransactionModel as TransactionModel
 
 _FILES: Final = {
+    "CompiledSums": "clvmodels.models.kernel",
+    "Kernel": "clvmodels.models.kernel",
     "MODELS": "clvmodels.models.registry",
     "register": "clvmodels.models.registry",
     "Parameter": "clvmodels.models.specification",
@@ -24,7 +28,17 @@ _FILES: Final = {
     "TransactionModel": "clvmodels.models.specification",
 }
 
-__all__ = ["MODELS", "Parameter", "Quantity", "SpendModel", "Traits", "TransactionModel", "register"]
+__all__ = [
+    "MODELS",
+    "CompiledSums",
+    "Kernel",
+    "Parameter",
+    "Quantity",
+    "SpendModel",
+    "Traits",
+    "TransactionModel",
+    "register",
+]
 
 
 def __getattr__(name: str) -> object:

@@ -12,7 +12,8 @@ from __future__ import annotations
 from typing import Final
 
 from clvmodels.models import beta_geometric as shared
-from clvmodels.models.specification import Parameter, TransactionModel
+from clvmodels.models.kernel import CompiledSums, Kernel
+from clvmodels.models.specification import Array, Parameter, TransactionModel
 
 __all__ = ["BG_NBD"]
 
@@ -20,6 +21,29 @@ IN_WORDS: Final = (
     "Under BG/NBD customers can leave only after a repeat purchase, so that everyone who bought once only counts as"
     " alive. Where this matters, use MBG/NBD, Pareto/NBD, or the probability of no purchase in a time."
 )
+
+
+def count_terms(theta: Array, x: Array) -> tuple[Array, Array]:
+    """Return the part of the log-likelihood that depends on x alone, and its gradient."""
+    return shared.count_terms(theta, x, x)
+
+
+def history_terms(theta: Array, x: Array, t_x: Array, T: Array) -> tuple[Array, Array]:
+    """Return the rest, and its gradient."""
+    return shared.history_terms(theta, x, x, t_x, T)
+
+
+def history_expansion(theta: Array, weight: Array, x: Array, t_x: Array, T: Array) -> tuple[float, Array, Array]:
+    """Return the weighted sums of `history_terms` and of its second derivatives."""
+    return shared.history_expansion(theta, weight, x, x, t_x, T)
+
+
+def compiled_sums() -> CompiledSums:
+    """Return the functions of the kernel."""
+    from clvmodels.models.kernels import beta_geometric as kernel
+
+    return CompiledSums(kernel.bg_count_sums, kernel.bg_history_sums, kernel.bg_history_expansion)
+
 
 BG_NBD = TransactionModel(
     key="bg_nbd",
@@ -35,8 +59,8 @@ BG_NBD = TransactionModel(
         (3.0, 1.0, 1.0, 10.0),
         (0.5, 5.0, 1.0, 1.0),
     ),
-    count_terms=lambda theta, x: shared.count_terms(theta, x, x),
-    history_terms=lambda theta, x, t_x, T: shared.history_terms(theta, x, x, t_x, T),
+    count_terms=count_terms,
+    history_terms=history_terms,
     p_alive=lambda theta, x, t_x, T: shared.p_alive(theta, x, x, t_x, T),
     future=lambda theta, x, T, t: shared.future(theta, x, x, T, t),
     expected_purchases=lambda theta, x, T, t: shared.expected_purchases(theta, x, x, T, t),
@@ -52,5 +76,6 @@ BG_NBD = TransactionModel(
     story=__doc__ or "",
     history_sums=lambda theta, weight, x, t_x, T: shared.history_sums(theta, weight, x, x, t_x, T),
     count_curvature=lambda theta, weight, x: shared.count_curvature(theta, weight, x, x),
-    history_expansion=lambda theta, weight, x, t_x, T: shared.history_expansion(theta, weight, x, x, t_x, T),
+    history_expansion=history_expansion,
+    kernel=Kernel(count_terms, history_terms, compiled_sums, history_expansion),
 )

@@ -15,6 +15,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from clvmodels.models.kernel import CompiledSums, Kernel
 from clvmodels.models.specification import Array, Limit, Parameter, Quantity, SpendModel
 from clvmodels.numerics.special import (
     CONCENTRATED_FROM,
@@ -159,6 +160,13 @@ def in_words(params: Mapping[str, float]) -> tuple[str, ...]:
     return (words,)
 
 
+def compiled_sums() -> CompiledSums:
+    """Return the functions of the kernel."""
+    from clvmodels.models.kernels import gamma_gamma as kernel
+
+    return CompiledSums(kernel.count_sums, kernel.history_sums)
+
+
 GAMMA_GAMMA = SpendModel(
     key="gamma_gamma",
     name="Gamma-Gamma",
@@ -176,5 +184,6 @@ GAMMA_GAMMA = SpendModel(
     to_quantities=to_quantities,
     limits=LIMITS,
     in_words=in_words,
+    kernel=Kernel(count_terms, history_terms, compiled_sums),
     story=__doc__ or "",
 )

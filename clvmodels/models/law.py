@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from clvmodels.models.specification import Array
 
-__all__ = ["SIMULATED", "SMALL", "STEP", "ConsistencyCheck", "relative_error"]
+__all__ = ["SIMULATED", "SMALL", "STEP", "ConsistencyCheck", "gradient_error", "relative_error"]
 
 STEP: Final = 1e-6
 """Relative step of differences."""
@@ -40,7 +40,21 @@ class ConsistencyCheck:
 
 
 def relative_error(values: Array, expected: Array, floor: float = 0.0) -> float:
-    """Return the largest error relative to the expected size, or to a floor; infinity if shapes differ."""
+    """Return the largest error relative to the expected size, or to a floor; infinity if NaN, or if shapes differ."""
     if np.shape(values) != np.shape(expected):
         return np.inf
-    return float(np.max(np.abs(values - expected) / (np.abs(expected) + floor)))
+    error = float(np.max(np.abs(values - expected) / (np.abs(expected) + floor)))
+    return np.inf if np.isnan(error) else error  # the larger of NaN and a number may be either
+
+
+def gradient_error(terms: Callable[..., tuple[Array, Array]], theta: Array, columns: Sequence[Array]) -> float:
+    """Return how far a gradient by the logs of the parameters is from differences of its function.
+
+    `terms` returns the values of the columns, shape (rows,), and their gradient, shape (rows, parameters).
+    """
+    gradient = terms(theta, *columns)[1]
+    worst = 0.0
+    for k, shift in enumerate(STEP * np.diag(theta)):
+        difference = (terms(theta + shift, *columns)[0] - terms(theta - shift, *columns)[0]) / (2.0 * STEP)
+        worst = max(worst, relative_error(gradient[..., k] * theta[k], difference, 1e-2))
+    return worst

@@ -10,9 +10,33 @@ analysis, International Journal of Research in Marketing 24(3), 201-209.
 from __future__ import annotations
 
 from clvmodels.models import beta_geometric as shared
-from clvmodels.models.specification import Parameter, TransactionModel
+from clvmodels.models.kernel import CompiledSums, Kernel
+from clvmodels.models.specification import Array, Parameter, TransactionModel
 
 __all__ = ["MBG_NBD"]
+
+
+def count_terms(theta: Array, x: Array) -> tuple[Array, Array]:
+    """Return the part of the log-likelihood that depends on x alone, and its gradient."""
+    return shared.count_terms(theta, x, x + 1.0)
+
+
+def history_terms(theta: Array, x: Array, t_x: Array, T: Array) -> tuple[Array, Array]:
+    """Return the rest, and its gradient."""
+    return shared.history_terms(theta, x, x + 1.0, t_x, T)
+
+
+def history_expansion(theta: Array, weight: Array, x: Array, t_x: Array, T: Array) -> tuple[float, Array, Array]:
+    """Return the weighted sums of `history_terms` and of its second derivatives."""
+    return shared.history_expansion(theta, weight, x, x + 1.0, t_x, T)
+
+
+def compiled_sums() -> CompiledSums:
+    """Return the functions of the kernel."""
+    from clvmodels.models.kernels import beta_geometric as kernel
+
+    return CompiledSums(kernel.mbg_count_sums, kernel.mbg_history_sums, kernel.mbg_history_expansion)
+
 
 MBG_NBD = TransactionModel(
     key="mbg_nbd",
@@ -28,8 +52,8 @@ MBG_NBD = TransactionModel(
         (3.0, 1.0, 1.0, 10.0),
         (0.5, 5.0, 1.0, 1.0),
     ),
-    count_terms=lambda theta, x: shared.count_terms(theta, x, x + 1.0),
-    history_terms=lambda theta, x, t_x, T: shared.history_terms(theta, x, x + 1.0, t_x, T),
+    count_terms=count_terms,
+    history_terms=history_terms,
     p_alive=lambda theta, x, t_x, T: shared.p_alive(theta, x, x + 1.0, t_x, T),
     future=lambda theta, x, T, t: shared.future(theta, x, x + 1.0, T, t),
     expected_purchases=lambda theta, x, T, t: shared.expected_purchases(theta, x, x + 1.0, T, t),
@@ -44,5 +68,6 @@ MBG_NBD = TransactionModel(
     story=__doc__ or "",
     history_sums=lambda theta, weight, x, t_x, T: shared.history_sums(theta, weight, x, x + 1.0, t_x, T),
     count_curvature=lambda theta, weight, x: shared.count_curvature(theta, weight, x, x + 1.0),
-    history_expansion=lambda theta, weight, x, t_x, T: shared.history_expansion(theta, weight, x, x + 1.0, t_x, T),
+    history_expansion=history_expansion,
+    kernel=Kernel(count_terms, history_terms, compiled_sums, history_expansion),
 )

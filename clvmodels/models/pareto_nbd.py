@@ -16,6 +16,7 @@ import numpy as np
 from scipy import special
 
 from clvmodels.models.counts import PURCHASE_LIMITS, PURCHASE_RATE, PURCHASE_RATE_CV, log_negative_binomial
+from clvmodels.models.kernel import CompiledSums, Kernel
 from clvmodels.models.specification import Array, Limit, Parameter, Quantity, Traits, TransactionModel
 from clvmodels.numerics.power_integral import log_power_integral, power_integral
 from clvmodels.numerics.quadrature import log_integral_of_peak
@@ -167,6 +168,13 @@ def draw_traits(theta: Array, x: Array, T: Array, generator: np.random.Generator
     return Traits(rate, lifetime, np.full(size, np.inf))
 
 
+def compiled_sums() -> CompiledSums:
+    """Return the functions of the kernel."""
+    from clvmodels.models.kernels import pareto_nbd as kernel
+
+    return CompiledSums(kernel.count_sums, kernel.history_sums)
+
+
 PARETO_NBD = TransactionModel(
     key="pareto_nbd",
     name="Pareto/NBD",
@@ -194,5 +202,6 @@ PARETO_NBD = TransactionModel(
     from_quantities=from_quantities,
     to_quantities=to_quantities,
     limits=LIMITS,
+    kernel=Kernel(count_terms, history_terms, compiled_sums),
     story=__doc__ or "",
 )

@@ -16,31 +16,25 @@ from numpy.typing import NDArray
 
 from clvmodels.arguments import abridged, as_number, require_mapping
 from clvmodels.errors import ModelError, ParameterError, one_of
+from clvmodels.models.kernel import Array, Expansion, Kernel, Sums
 
 __all__ = [
     "LARGEST",
     "Array",
     "Events",
-    "Expansion",
     "Limit",
     "Model",
     "Parameter",
     "Quantity",
     "SpendModel",
-    "Sums",
     "Traits",
     "TransactionModel",
 ]
 
-Array = NDArray[np.float64]
 Dimension = Literal["none", "time", "money"]
 LARGEST: Final[Mapping[Dimension, float]] = {"none": 1e25, "time": 1e25, "money": 1e120}
 """Parameters above these, and below their reciprocals, are mistaken: figures would leave the range of doubles. Fits end
 at 1e13 times the mean age (mean spend) of the customers."""
-type Sums = Callable[..., tuple[float, Array]]
-"""``(theta, weight, *columns) -> (value, gradient)``, sums over customers; the gradient has shape (parameters,)."""
-type Expansion = Callable[..., tuple[float, Array, Array]]
-"""``(theta, weight, *columns) -> (value, gradient, second derivatives)``."""
 
 
 @dataclass(frozen=True)
@@ -215,6 +209,8 @@ class Model:
     history_expansion
         ``(theta, weight, *columns) -> (value, gradient, matrix)``: weighted sums of `history_terms` and of its second
         derivatives. Where one of the two is None, second derivatives are differences of the gradient.
+    kernel
+        Compiled sums of the terms, for samplers and for fits to many distinct histories; None: the functions above do.
     story
         What the model takes customers to do, in words: a sentence, then paragraphs. It is what ``help`` shows.
     """
@@ -237,6 +233,7 @@ class Model:
     history_sums: Sums | None = field(default=None, kw_only=True)
     count_curvature: Callable[[Array, Array, Array], Array] | None = field(default=None, kw_only=True)
     history_expansion: Expansion | None = field(default=None, kw_only=True)
+    kernel: Kernel | None = field(default=None, kw_only=True)
     story: str = field(default="", kw_only=True)
 
     def __repr__(self) -> str:

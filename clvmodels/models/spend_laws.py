@@ -7,7 +7,8 @@ from typing import Final
 
 import numpy as np
 
-from clvmodels.models.law import SIMULATED, SMALL, STEP, ConsistencyCheck, relative_error
+from clvmodels.models.kernel_law import KERNEL_LAW, KERNEL_TOLERANCE, kernel_error
+from clvmodels.models.law import SIMULATED, SMALL, ConsistencyCheck, gradient_error, relative_error
 from clvmodels.models.specification import Array, SpendModel
 from clvmodels.numerics.quadrature import log_integral_of_peak
 
@@ -43,13 +44,12 @@ def _spend_by_row(model: SpendModel, theta: Array) -> float:
 
 def _spend_gradient(model: SpendModel, theta: Array) -> float:
     x, mean = _orders(model, theta)
-    worst = 0.0
-    for terms, columns in ((model.count_terms, (x,)), (model.history_terms, (x, mean))):
-        gradient = terms(theta, *columns)[1]
-        for k, shift in enumerate(STEP * np.diag(theta)):
-            difference = (terms(theta + shift, *columns)[0] - terms(theta - shift, *columns)[0]) / (2.0 * STEP)
-            worst = max(worst, relative_error(gradient[..., k] * theta[k], difference, 1e-2))
-    return worst
+    return max(gradient_error(model.count_terms, theta, (x,)), gradient_error(model.history_terms, theta, (x, mean)))
+
+
+def _spend_kernel(model: SpendModel, theta: Array) -> float:
+    x, mean = _orders(model, theta)
+    return kernel_error(model, theta, [np.tile(x, 2), np.append(mean, 2.0 * mean)])
 
 
 def _spend_density(model: SpendModel, theta: Array) -> float:
@@ -100,6 +100,7 @@ SPEND_LAWS: Final[Sequence[ConsistencyCheck]] = (
     ),
     ConsistencyCheck("each history may have parameters of its own", _spend_by_row, 1e-9),
     ConsistencyCheck("the gradients are those of the log-likelihood", _spend_gradient, 1e-5),
+    ConsistencyCheck(KERNEL_LAW, _spend_kernel, KERNEL_TOLERANCE),
     ConsistencyCheck("the likelihood of the mean of orders is a density", _spend_density, 1e-8),
     ConsistencyCheck("after a great many orders, their mean is expected", _spend_limits, 1e-6),
     ConsistencyCheck("drawn orders have the expected values as their mean", _spend_draws, 5.0),

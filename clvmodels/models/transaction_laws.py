@@ -9,7 +9,8 @@ import numpy as np
 from scipy import special
 
 from clvmodels.models.derived import residual
-from clvmodels.models.law import SIMULATED, SMALL, STEP, ConsistencyCheck, relative_error
+from clvmodels.models.kernel_law import KERNEL_LAW, KERNEL_TOLERANCE, kernel_error
+from clvmodels.models.law import SIMULATED, SMALL, STEP, ConsistencyCheck, gradient_error, relative_error
 from clvmodels.models.simulation import new_customers, simulated
 from clvmodels.models.specification import Array, TransactionModel
 from clvmodels.numerics.quadrature import Weighting, log_integral_of_peak
@@ -86,13 +87,7 @@ def _by_row(model: TransactionModel, theta: Array) -> float:
 
 def _gradient(model: TransactionModel, theta: Array) -> float:
     x, t_x, T = _grid(model, theta)
-    worst = 0.0
-    for terms, columns in ((model.count_terms, (x,)), (model.history_terms, (x, t_x, T))):
-        gradient = terms(theta, *columns)[1]
-        for k, shift in enumerate(STEP * np.diag(theta)):
-            difference = (terms(theta + shift, *columns)[0] - terms(theta - shift, *columns)[0]) / (2.0 * STEP)
-            worst = max(worst, relative_error(gradient[..., k] * theta[k], difference, 1e-2))
-    return worst
+    return max(gradient_error(model.count_terms, theta, (x,)), gradient_error(model.history_terms, theta, (x, t_x, T)))
 
 
 def _sums(model: TransactionModel, theta: Array) -> float:
@@ -122,6 +117,12 @@ def _curvature(model: TransactionModel, theta: Array) -> float:
             difference = (above - below) / (20.0 * STEP) * theta
             worst = max(worst, relative_error(curvature[k] * theta[k] * theta, difference, 1e-2))
     return worst
+
+
+def _kernel(model: TransactionModel, theta: Array) -> float:
+    x, t_x, T = _grid(model, theta)
+    later = T + _gap(model, theta)
+    return kernel_error(model, theta, [np.tile(x, 2), np.tile(t_x, 2), np.append(T, later)])
 
 
 def _probabilities(model: TransactionModel, theta: Array) -> float:
@@ -326,6 +327,7 @@ LAWS: Final[Sequence[ConsistencyCheck]] = (
     ConsistencyCheck("the gradients are those of the log-likelihood", _gradient, 1e-5),
     ConsistencyCheck("the sums of terms, if there are any, are the sums of the terms", _sums, 1e-12),
     ConsistencyCheck("the curvatures, if there are any, are those of the gradients", _curvature, 1e-6),
+    ConsistencyCheck(KERNEL_LAW, _kernel, KERNEL_TOLERANCE),
     ConsistencyCheck("probabilities lie between zero and one", _probabilities, 1e-12),
     ConsistencyCheck("silence makes it no more likely that a customer is alive", _silence, 1e-12),
     ConsistencyCheck(

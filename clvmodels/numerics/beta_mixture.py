@@ -49,7 +49,7 @@ POINTS_PER_LOG: Final = 2.75
 """Points of an interpolant in log(z + 1/2) for each unit of its range, beside the first few."""
 FEWEST_POINTS: Final = 8
 LONGEST_PIECE: Final = 6.0
-"""Range of log(z + 1/2) that one interpolant should span: more of them cost more expectations, and longer sums save none."""
+"""Range of log(z + 1/2) that one interpolant spans: more of them cost more expectations, longer sums save none."""
 VALUES_AT_A_TIME: Final = 1 << 14
 """Of an interpolant: small enough for the fast memory of a core."""
 TERMS_AT_A_TIME: Final = 1 << 15

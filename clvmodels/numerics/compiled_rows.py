@@ -1,4 +1,4 @@
-"""Compiled twins of what `distinct` does with long columns: the same arguments, and results of the same bits."""
+"""Compiled forms of what `distinct` does with long columns: the same arguments, and results of the same bits."""
 
 from __future__ import annotations
 

@@ -42,7 +42,8 @@ LARGEST: Final = 708.0
 def compiled[F: Callable[..., object]](*, reordered: bool = False) -> Callable[[F], F]:
     """Return a decorator that compiles a function when it is first called; it runs without the interpreter's lock.
 
-    What has been compiled is kept on disk, beside the function's file or in the user's cache, if there is a place.
+    What has been compiled is kept on disk, beside the function's file or in the user's cache, if there is a place. A
+    change of that file compiles it again; a change of another file, whose compiled functions it calls, does not.
 
     Parameters
     ----------

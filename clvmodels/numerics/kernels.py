@@ -1,8 +1,8 @@
-"""When compiled twins of functions are used: where there are many rows.
+"""When compiled forms of functions are used: where there are many rows.
 
 Loading the compiler takes half a second of a process, and compiling for the first time on a machine a few more, which
 few rows never repay. Where digits differ, it depends on nothing but the number of rows, so that the same data give the
-same digits whatever has been run before; a twin whose results have the same bits waits until the compiler is there.
+same digits whatever has been run before; a form whose results have the same bits waits until the compiler is there.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ MANY: Final = 1 << 17
 
 
 def at_hand(rows: int) -> bool:
-    """Whether twins of the same bits are used: for many rows, when the compiler has been loaded by something else.
+    """Whether compiled forms of the same bits are used: for many rows, when the compiler has been loaded anyway.
 
     Examples
     --------

@@ -7,37 +7,26 @@ from dataclasses import fields
 from typing import Final
 
 from clvmodels.reporting.locale import NBSP, Locale
-from clvmodels.valuation.assumptions import RATES, Assumptions, kind_of
+from clvmodels.valuation.assumptions import Assumptions
+from clvmodels.valuation.line_table import RATES, Kind
 from clvmodels.valuation.rates import ByColumn, BySegment, Rate
 
-__all__ = ["UNITS", "assumption_text"]
+__all__ = ["UNITS", "assumption_text", "units_of"]
 
 _DEFAULTS: Final = {field.name: field.default for field in fields(Assumptions)}
 
 UNITS: Final = {
     "discount_rate": "unit_per_year",
-    "margin": "unit_of_sales",
-    "payment_share": "unit_of_sales",
-    "return_share": "unit_of_sales",
-    "write_down": "unit_of_returned_value",
-    "order_cost": "unit_per_order",
-    "returns_per_order": "unit_per_order",
-    "return_cost": "unit_per_return",
-    "word_of_mouth_cost": "unit_per_return",
-    "contacts_per_order": "unit_per_order",
-    "contacts_per_year": "unit_per_living_year",
-    "service_cost": "unit_per_contact",
-    "maintenance_cost": "unit_per_living_year",
-    "loyalty_cost": "unit_per_living_year",
-    "campaigns_per_year": "unit_per_customer_year",
-    "contact_cost": "unit_per_contact",
-    "referrals_per_year": "unit_per_living_year",
-    "referral_value": "unit_per_referral",
-    "acquisition_cost": "unit_per_customer",
+    **{name: bounds.unit for name, bounds in RATES.items()},
     "growth": "unit_per_year",
     "tax": "unit_of_value",
 }
 """The label of what a number is about, by assumption; the others say it themselves."""
+
+
+def units_of(assumptions: Assumptions) -> dict[str, str]:
+    """Return `UNITS`, and those of the lines of the user's own."""
+    return UNITS | {line.name: line.bounds.unit for line in assumptions.lines}
 
 
 def assumption_text(assumptions: Assumptions, locale: Locale) -> Iterator[tuple[str, str]]:
@@ -58,11 +47,14 @@ def assumption_text(assumptions: Assumptions, locale: Locale) -> Iterator[tuple[
         "horizon",
         locale.label("indefinitely") if assumptions.horizon is None else locale.duration(assumptions.horizon),
     )
-    for name in RATES:
-        rate = getattr(assumptions, name)
-        if rate != _DEFAULTS[name] or name == "margin":
-            unit = locale.label(UNITS[name])
-            yield name, _rate(name, rate, locale) + (f" ({unit})" if isinstance(rate, ByColumn) else f" {unit}")
+    bounds = assumptions.bounds
+    for name, rate in assumptions.rates.items():
+        if rate != _DEFAULTS.get(name, 0.0) or name == "margin":
+            unit = locale.label(bounds[name].unit)
+            yield (
+                name,
+                _rate(bounds[name].kind, rate, locale) + (f" ({unit})" if isinstance(rate, ByColumn) else f" {unit}"),
+            )
     for name in ("growth", "tax"):
         if getattr(assumptions, name):
             yield name, f"{_share(getattr(assumptions, name), locale)} {locale.label(UNITS[name])}"
@@ -70,15 +62,14 @@ def assumption_text(assumptions: Assumptions, locale: Locale) -> Iterator[tuple[
         yield "currency", assumptions.currency
 
 
-def _rate(name: str, rate: Rate, locale: Locale) -> str:
+def _rate(kind: Kind, rate: Rate, locale: Locale) -> str:
     """Return a rate in words, without what it is per."""
     if isinstance(rate, ByColumn):
         times = "" if rate.factor == 1.0 else f" ×{NBSP}{locale.plain(rate.factor)}"
         return locale.label("by_column").format(rate.column) + times
     if isinstance(rate, BySegment):
-        each = (f"{segment} {_rate(name, segment_rate, locale)}" for segment, segment_rate in rate.rates.items())
+        each = (f"{segment} {_rate(kind, segment_rate, locale)}" for segment, segment_rate in rate.rates.items())
         return f"{rate.by}: {', '.join(each)}"
-    kind = kind_of(name)
     if kind == "share":
         return _share(rate, locale)
     return locale.beside(locale.plain(rate, fewest=2)) if kind == "money" else locale.plain(rate)

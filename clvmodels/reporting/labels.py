@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from typing import Final, Literal, get_args
 
 from clvmodels.errors import ClvError, one_of
+from clvmodels.valuation.line_table import FORMULAS, RATES, Labels
 
-__all__ = ["LABELS", "Language", "label", "parse_language"]
+__all__ = ["LABELS", "Language", "in_language", "label", "parse_language"]
 
 Language = Literal["en", "de"]
 
-LABELS: Final[Mapping[str, tuple[str, str]]] = {
+LABELS: Final[Mapping[str, Labels]] = {
     # sheets and sections
     "summary": ("Summary", "Überblick"),
     "statement": ("Statement", "Kundenwertrechnung"),
@@ -51,18 +52,9 @@ LABELS: Final[Mapping[str, tuple[str, str]]] = {
     "rlv_q50": ("Median", "Median"),
     "rlv_q95": ("95 % quantile", "95-%-Quantil"),
     "probability_of_loss": ("Probability of loss", "Verlustwahrscheinlichkeit"),
-    # lines
-    "contribution_margin": ("Contribution margin", "Deckungsbeitrag der Wiederkäufe"),
-    "payment": ("Payment", "Zahlungsabwicklung"),
-    "returned_goods": ("Write-down of returned goods", "Wertverlust der Retouren"),
-    "order_cost": ("Order handling", "Auftragsabwicklung"),
-    "returns": ("Returns handling", "Retourenabwicklung"),
-    "service": ("Service", "Kundendienst"),
-    "maintenance_cost": ("Maintenance", "Kundenpflege"),
-    "loyalty_cost": ("Loyalty programme", "Bonusprogramm"),
-    "campaigns": ("Campaigns", "Werbekontakte"),
-    "referrals": ("Referrals (attributed)", "Weiterempfehlungen (zugerechnet)"),
-    "word_of_mouth": ("Negative word of mouth (attributed)", "Negative Mundpropaganda (zugerechnet)"),
+    # lines and rates
+    **{name: bounds.labels for name, bounds in RATES.items()},
+    **{formula.name: formula.labels for formula in FORMULAS},
     "tax": ("Tax", "Steuern"),
     # drivers
     "orders": ("Orders", "Bestellungen"),
@@ -117,21 +109,6 @@ LABELS: Final[Mapping[str, tuple[str, str]]] = {
     "self-service": ("Self-service: half the cost of service", "Selbstbedienung: halbe Servicekosten"),
     # assumptions
     "discount_rate": ("Discount rate", "Kalkulationszins"),
-    "margin": ("Margin", "Deckungsbeitragssatz"),
-    "payment_share": ("Payment cost, share of sales", "Zahlungskosten, Anteil am Umsatz"),
-    "return_share": ("Returned share of sales", "Retourenanteil am Umsatz"),
-    "write_down": ("Write-down of returned goods", "Wertverlust der Retouren"),
-    "returns_per_order": ("Returns per order", "Retouren je Bestellung"),
-    "return_cost": ("Cost of a return", "Kosten je Retoure"),
-    "word_of_mouth_cost": ("Word of mouth, per return", "Mundpropaganda, je Retoure"),
-    "contacts_per_order": ("Service contacts per order", "Servicekontakte je Bestellung"),
-    "contacts_per_year": ("Service contacts per year", "Servicekontakte je Jahr"),
-    "service_cost": ("Cost of a service contact", "Kosten je Servicekontakt"),
-    "campaigns_per_year": ("Campaign contacts per year", "Werbekontakte je Jahr"),
-    "contact_cost": ("Cost of a campaign contact", "Kosten je Werbekontakt"),
-    "referrals_per_year": ("Referrals per year", "Weiterempfehlungen je Jahr"),
-    "referral_value": ("Value of a referral", "Wert einer Weiterempfehlung"),
-    "acquisition_cost": ("Acquisition cost", "Akquisitionskosten"),
     "growth": ("Growth of order value", "Wachstum des Bestellwerts"),
     "year": ("Length of a year", "Länge eines Jahres"),
     "timing": ("Timing", "Zahlungszeitpunkt"),
@@ -442,4 +419,9 @@ def label(key: str, language: Language) -> str:
     ('Auftragsabwicklung', 'North')
     """
     labels = LABELS.get(key)
-    return key if labels is None else labels[get_args(Language).index(language)]
+    return key if labels is None else in_language(labels, language)
+
+
+def in_language(labels: Labels, language: Language) -> str:
+    """Return that of the labels which is in a language."""
+    return labels[get_args(Language).index(language)]

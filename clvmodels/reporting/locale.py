@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import date
-from typing import Final
+from typing import Final, Self
 
-from clvmodels.reporting.labels import Language, label
+from clvmodels.reporting.labels import Language, in_language, label
 from clvmodels.units import read_duration
+from clvmodels.valuation.assumptions import Assumptions
+from clvmodels.valuation.line_table import Labels
 
 __all__ = ["NBSP", "Locale", "digits_of"]
 
@@ -32,14 +35,33 @@ class Locale:
         Of its labels and numbers.
     currency
         Beside amounts.
+    own
+        What lines of the user's own are called, by name.
     """
 
     language: Language
     currency: str
+    own: Mapping[str, Labels] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, assumptions: Assumptions, language: Language) -> Self:
+        """Return how a report of a valuation speaks."""
+        return cls(language, assumptions.currency, {line.name: line.bounds.labels for line in assumptions.lines})
 
     def label(self, key: str) -> str:
         """Return what a thing is called."""
         return label(key, self.language)
+
+    def named(self, key: str) -> str:
+        """Return what a line, a rate or a column of their tables is called: one of the user's own as they call it.
+
+        Examples
+        --------
+        >>> locale = Locale("de", "EUR", {"gift": ("Gifts", "Geschenke")})
+        >>> locale.named("gift"), locale.named("order_cost")
+        ('Geschenke', 'Auftragsabwicklung')
+        """
+        return label(key, self.language) if key not in self.own else in_language(self.own[key], self.language)
 
     def item(self, key: str) -> str:
         """Return what an item of a reconciliation is called; what was left out has its reason after a colon.

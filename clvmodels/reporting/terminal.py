@@ -30,13 +30,23 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from clvmodels.data.histories import Histories
+    from clvmodels.evaluation.backtest import Backtest
+    from clvmodels.evaluation.verdict import Outcome
     from clvmodels.inference.fit import Fit
     from clvmodels.reporting.content import EquityReport
     from clvmodels.reporting.valuation import Valuation
     from clvmodels.valuation.assumptions import Assumptions
     from clvmodels.valuation.book import Book
 
-__all__ = ["closing_report", "equity_report", "fits_report", "histories_report", "notes_report", "written_report"]
+__all__ = [
+    "backtest_report",
+    "closing_report",
+    "equity_report",
+    "fits_report",
+    "histories_report",
+    "notes_report",
+    "written_report",
+]
 
 _INDENT: Final = (0, 0, 0, 2)
 _MOST_SEGMENTS: Final = 20
@@ -126,6 +136,26 @@ def equity_report(valuation: Valuation) -> RenderableType:
         _groups(valuation),
         _new_customer(book),
     )
+
+
+def backtest_report(tried: Backtest) -> RenderableType:
+    """Return the scores of a backtest by cut-off and model, and the verdict in words."""
+    verdict = _points("·", str(tried.verdict).splitlines())
+    return Group(*(_scores(tried, outcome) for outcome in tried.outcomes), _section("Verdict", verdict))
+
+
+def _scores(tried: Backtest, outcome: Outcome) -> RenderableType:
+    """Return the scores at one cut-off."""
+    scores = tried.table.xs(outcome.cutoff, level="cutoff")
+    columns = {"predicted_over_actual": "predicted / came", "rmse": "rmse", "log_score": "log score", "gini": "Gini"}
+    if np.isfinite(scores["revenue"]).any():
+        columns |= {"revenue_over_actual": "revenue / came"}
+    table = _table("", "purchases", *columns.values())
+    for name, row in scores.iterrows():
+        _add(table, str(name), amount(row["predicted"], digits=0), *(amount(row[each], digits=3) for each in columns))
+    holdout = outcome.holdout
+    came = f"{holdout.frequency.sum():,.0f} purchases of {len(holdout):,} customers came until {holdout.end.date()}"
+    return _section(f"After {outcome.cutoff.date()}", table, beside=came)
 
 
 def closing_report(report: EquityReport) -> RenderableType:
@@ -237,20 +267,22 @@ def _headline(book: Book, remarks: Sequence[str]) -> RenderableType:
 
 def _assumptions(assumptions: Assumptions) -> RenderableType:
     table = Table.grid(padding=(0, 3, 0, 0))
-    locale = Locale("en", assumptions.currency)
+    locale = Locale.of(assumptions, "en")
     for key, words in assumption_text(assumptions, locale):
-        _add(table, _text(locale.label(key), "dim"), words.replace(NBSP, " "))
+        _add(table, _text(locale.named(key), "dim"), words.replace(NBSP, " "))
     return _section("Assumptions", table)
 
 
 def _lines(book: Book) -> RenderableType:
     """Return the benefits and costs."""
     table = _table("line", "driver", "amount", "rate", "value", "share", left=(0, 1))
+    own = Locale.of(book.assumptions, "en").own
     for name, line in book.statement_lines.iterrows():
+        called = own[str(name)][0] if name in own else str(name).replace("_", " ")
         rate = f"{line['rate']:,.6g}" if np.isfinite(line["rate"]) else ""
         numbers = (amount(line["amount"]), rate, amount(line["value"]))
         share = percent(_ratio(line["value"], book.equity))
-        _add(table, str(name).replace("_", " "), str(line["driver"]), *numbers, share)
+        _add(table, called, str(line["driver"]), *numbers, share)
     return _section("What it is made of", table, beside="amounts are discounted")
 
 

@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import math
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields, replace
 from os import PathLike
-from typing import Any, Final, Literal, NamedTuple, Self, get_args
+from typing import Any, Final, Literal, Self, get_args
 
 from clvmodels.arguments import abridged, require_choice, require_mapping, require_path
 from clvmodels.errors import AssumptionError, UnitError, one_of
 from clvmodels.units import DAYS, Unit, duration, read_duration
-from clvmodels.valuation.checks import require_amount, require_number
-from clvmodels.valuation.rates import Rate, column_of, in_plain_data, numbers, read_rate
+from clvmodels.valuation.checks import require_number
+from clvmodels.valuation.line_table import FORMULAS, RATES, Bounds, Formula, Kind
+from clvmodels.valuation.own_line import Line, read_lines
+from clvmodels.valuation.rates import Rate, checked_rate, column_of, in_plain_data
 
-__all__ = ["HIGHEST_RATE", "RATES", "Assumptions", "Bounds", "Kind", "Timing", "kind_of", "require_year", "toml_of"]
+__all__ = ["HIGHEST_RATE", "Assumptions", "Timing", "require_year", "toml_of"]
 
 Timing = Literal["continuous", "mid-month", "end-month", "mid-year", "end-year"]
-
-Kind = Literal["share", "money", "number"]
-"""What the number of an assumption is."""
 
 HIGHEST_RATE: Final = 2.0
 """The highest discount rate and growth a year; 15 for 15 % is a slip of the pen."""
@@ -28,37 +27,6 @@ _PLAUSIBLE_YEAR: Final = (350.0, 380.0)
 """In days: from 50 to 54 weeks. What is no year, such as 12 days or 5000 weeks, is a slip of the pen."""
 _LONGEST_HORIZON: Final = 1e9
 """In years. Beyond it, what is left shows in no digit at any rate that is not zero."""
-
-
-class Bounds(NamedTuple):
-    """Where a rate may lie, and what it is."""
-
-    low: float
-    high: float
-    meaning: str
-
-
-RATES: Final[Mapping[str, Bounds]] = {
-    "margin": Bounds(0.0, 1.0, "a share of sales; 30 % is 0.30"),
-    "payment_share": Bounds(0.0, 1.0, "a share of sales"),
-    "return_share": Bounds(0.0, 1.0, "the share of sales that comes back"),
-    "write_down": Bounds(0.0, 1.0, "the share of the value of returned goods that is lost"),
-    "order_cost": Bounds(0.0, math.inf, "money an order"),
-    "returns_per_order": Bounds(0.0, math.inf, "a number an order"),
-    "return_cost": Bounds(0.0, math.inf, "money a return"),
-    "word_of_mouth_cost": Bounds(0.0, math.inf, "money a return"),
-    "contacts_per_order": Bounds(0.0, math.inf, "a number an order"),
-    "contacts_per_year": Bounds(0.0, math.inf, "a number a living customer and year"),
-    "service_cost": Bounds(0.0, math.inf, "money a contact with the service"),
-    "maintenance_cost": Bounds(0.0, math.inf, "money a living customer and year"),
-    "loyalty_cost": Bounds(0.0, math.inf, "money a living customer and year"),
-    "campaigns_per_year": Bounds(0.0, math.inf, "a number a customer and year"),
-    "contact_cost": Bounds(0.0, math.inf, "money a contact of a campaign"),
-    "referrals_per_year": Bounds(0.0, math.inf, "a number a living customer and year"),
-    "referral_value": Bounds(0.0, math.inf, "money a customer who was recommended"),
-    "acquisition_cost": Bounds(0.0, math.inf, "money a customer acquired"),
-}
-"""The assumptions that may differ from customer to customer."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,6 +64,8 @@ class Assumptions:
         Customers whom a living customer wins a year, and the value of one; shown apart, as it is attributed.
     acquisition_cost
         Cost of acquiring a customer; sunk for those on the books.
+    lines
+        Benefits and costs of your own, beside those above: each a `Line`, or a table of what it is made of.
     growth
         Of the value of an order, a year.
     tax
@@ -140,6 +110,7 @@ class Assumptions:
     referrals_per_year: Rate = 0.0
     referral_value: Rate = 0.0
     acquisition_cost: Rate = 0.0
+    lines: tuple[Line, ...] = ()
     growth: float = 0.0
     tax: float = 0.0
     year: str = "365.25 days"
@@ -154,10 +125,11 @@ class Assumptions:
         for rate in self.discount_rates or (self.discount_rate,):
             require_number("discount_rate", rate, meaning, low=0.0, high=HIGHEST_RATE)
         for name, bounds in RATES.items():
-            object.__setattr__(self, name, read_rate(name, getattr(self, name)))
-            for number in numbers(getattr(self, name)):
-                require_number(name, number, bounds.meaning, low=bounds.low, high=bounds.high)
-                require_amount(name, number, bounds.meaning)
+            object.__setattr__(self, name, checked_rate(name, getattr(self, name), bounds))
+        object.__setattr__(self, "lines", read_lines(self.lines))
+        for line in self.lines:
+            if line.name.casefold() in {field.name for field in fields(self)}:
+                raise AssumptionError(f"a line cannot be called {line.name!r}: an assumption has this name")
         meaning = "a share a year; 2 % a year is 0.02"
         require_number("growth", self.growth, meaning, low=-1.0, high=HIGHEST_RATE, above=True)
         require_number("tax", self.tax, "a share; 30 % is 0.30", low=0.0, high=1.0)
@@ -241,7 +213,7 @@ class Assumptions:
         return cls(**content)
 
     def replace(self, changes: Mapping[str, Any]) -> Self:
-        """Return the assumptions with some of them changed; unknown names are refused.
+        """Return the assumptions with some of them changed, or rates of your own lines; unknown names are refused.
 
         Raises
         ------
@@ -253,12 +225,16 @@ class Assumptions:
         >>> Assumptions(discount_rate=0.15, margin=0.30).replace({"margin": 0.25}).margin
         0.25
         """
-        self._require_known(changes)
-        return replace(self, **changes)
+        require_mapping("assumptions", changes, "{'margin': 0.3}", AssumptionError)
+        lines = read_lines(changes.get("lines", self.lines))
+        own = {line.name for line in lines}
+        self._require_known(changes, own)
+        changed = tuple(replace(line, rate=changes.get(line.name, line.rate)) for line in lines)
+        return replace(self, **{name: value for name, value in changes.items() if name not in own} | {"lines": changed})
 
     @classmethod
-    def _require_known(cls, content: Mapping[str, Any]) -> None:
-        known = [field.name for field in fields(cls)]
+    def _require_known(cls, content: Mapping[str, Any], own: Collection[str] = ()) -> None:
+        known = [*(field.name for field in fields(cls)), *own]
         for key in require_mapping("assumptions", content, "{'margin': 0.3}", AssumptionError):
             if key not in known:
                 raise AssumptionError(one_of("assumption", key, known))
@@ -276,14 +252,48 @@ class Assumptions:
         """
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         plain = {name: in_plain_data(value) if name in RATES else value for name, value in values.items()}
+        plain["lines"] = [line.to_dict() for line in self.lines] or None
         plain["discount_rate"] = self.discount_rates if len(self.discount_rates) > 1 else self.discount_rates[0]
         return {name: value for name, value in plain.items() if value is not None}
 
     @property
     def columns(self) -> tuple[str, ...]:
         """The columns of the customers that rates stand in, or that name their segments."""
-        columns = [column_of(getattr(self, name)) for name in RATES]
+        columns = map(column_of, self.rates.values())
         return tuple(dict.fromkeys(column for column in columns if column is not None))
+
+    @property
+    def rates(self) -> dict[str, Rate]:
+        """The assumptions that may differ from customer to customer by name, those of your own lines last.
+
+        Examples
+        --------
+        >>> assumptions = Assumptions(discount_rate=0.15, margin=0.30, lines=(Line("gift", "orders", 0.5),))
+        >>> assumptions.rates["margin"], assumptions.rates["gift"]
+        (0.3, 0.5)
+        """
+        return {name: getattr(self, name) for name in RATES} | {line.name: line.rate for line in self.lines}
+
+    @property
+    def bounds(self) -> dict[str, Bounds]:
+        """Where each of the `rates` may lie, and what it is."""
+        return {**RATES, **{line.name: line.bounds for line in self.lines}}
+
+    @property
+    def formulas(self) -> tuple[Formula, ...]:
+        """The table of lines, your own last; tax is a share of them."""
+        return (*FORMULAS, *(line.formula for line in self.lines))
+
+    def kind_of(self, name: str) -> Kind:
+        """Return what the number of an assumption is.
+
+        Examples
+        --------
+        >>> assumptions = Assumptions(discount_rate=0.15, margin=0.30)
+        >>> [assumptions.kind_of(name) for name in ("margin", "order_cost", "returns_per_order", "tax")]
+        ['share', 'money', 'number', 'share']
+        """
+        return "share" if name in ("discount_rate", "growth", "tax") else self.bounds[name].kind
 
     @property
     def discount_rates(self) -> tuple[float, ...]:
@@ -357,19 +367,6 @@ def toml_of(path: str | PathLike[str]) -> bytes:
     except OSError as error:
         reason = error.strerror or str(error)
         raise AssumptionError(f"cannot read the assumptions in {str(path)!r}: {reason}") from error
-
-
-def kind_of(name: str) -> Kind:
-    """Return what the number of an assumption is.
-
-    Examples
-    --------
-    >>> kind_of("margin"), kind_of("order_cost"), kind_of("returns_per_order")
-    ('share', 'money', 'number')
-    """
-    if name in ("discount_rate", "growth", "tax") or RATES[name].high == 1.0:
-        return "share"
-    return "money" if RATES[name].meaning.startswith("money") else "number"
 
 
 def require_year(name: str, value: object) -> None:

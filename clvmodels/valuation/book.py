@@ -379,7 +379,7 @@ def valued(transactions: TransactionFit, spend: SpendFit, histories: Histories, 
     weightings = [kind(assumptions, transactions.unit, years) for kind in kinds for years in (*HORIZONS, None)]
     if transactions.by is not None or spend.by is not None:
         histories = histories.collect()  # parameters are those of each customer's segment
-    expectations = ahead(transactions, histories, weightings)
+    expectations = ahead(transactions, histories, weightings, assumptions.year_in(transactions.unit))
     require_finite_drivers(transactions, expectations)
     book = Book(transactions, spend, assumptions, histories, expectations)
     if histories.in_memory:

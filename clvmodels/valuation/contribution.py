@@ -7,12 +7,16 @@ Source: Kunden-Deckungsbeitragsrechnung, e.g. Reichmann, Controlling mit Kennzah
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Mapping
+from functools import reduce
+from operator import add, mul
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from clvmodels.units import DAYS
+from clvmodels.valuation.line_table import Driver, Formula, contributions_of
 from clvmodels.valuation.statement import TOTAL, segments_of
 
 if TYPE_CHECKING:
@@ -20,17 +24,9 @@ if TYPE_CHECKING:
 
     from clvmodels.valuation.book import Book
 
-__all__ = ["CONTRIBUTIONS", "contribution", "contribution_statement"]
+__all__ = ["contribution", "contribution_statement"]
 
 Array = NDArray[np.float64]
-
-CONTRIBUTIONS: Final = {
-    "contribution_1": ("sales", "cost_of_sales"),
-    "contribution_2": ("payment", "returned_goods", "order_cost", "returns"),
-    "contribution_3": ("service", "maintenance_cost", "loyalty_cost", "campaigns"),
-    "contribution_4": ("acquisition_cost",),
-}
-"""What is added to the contribution before to give the next one."""
 
 
 def contribution(book: Book, activity: pd.DataFrame | None = None) -> pd.DataFrame:
@@ -47,7 +43,7 @@ def contribution(book: Book, activity: pd.DataFrame | None = None) -> pd.DataFra
     -------
     DataFrame
         sales (of all orders, the first included; zero where the value is unknown), the costs (negative), and
-        contribution_1 to contribution_4.
+        contribution_1 to contribution_4. Lines of your own stand in the step that they lead to.
 
     Notes
     -----
@@ -61,30 +57,39 @@ def contribution(book: Book, activity: pd.DataFrame | None = None) -> pd.DataFra
     sales = first_value + histories.frequency * np.nan_to_num(histories.monetary_value)
     orders = histories.frequency + 1.0
     years = histories.T * DAYS[histories.unit] / (DAYS["day"] * book.assumptions.year_in("day"))
-    rate = book.rates
+    formulas, rate = book.assumptions.formulas, book.rates
     counted = _Counted(activity, histories.customer_id)
-    returned = counted.of("returned_value", sales * rate["return_share"])
-    contacts = counted.of("service_contacts", orders * rate["contacts_per_order"] + years * rate["contacts_per_year"])
+    amounts: dict[Driver, Array] = {"sales": sales, "orders": orders, "living years": years, "calendar years": years}
     columns = {
         "sales": sales,
         "cost_of_sales": -(1.0 - rate["margin"]) * sales,
-        "payment": -rate["payment_share"] * sales,
-        "returned_goods": -rate["write_down"] * returned,
-        "order_cost": -rate["order_cost"] * orders,
-        "returns": -rate["return_cost"] * counted.of("returns", orders * rate["returns_per_order"]),
-        "service": -rate["service_cost"] * contacts,
-        "maintenance_cost": -rate["maintenance_cost"] * years,
-        "loyalty_cost": -rate["loyalty_cost"] * years,
-        "campaigns": -rate["contact_cost"] * counted.of("campaign_contacts", years * rate["campaigns_per_year"]),
+        **{formula.name: _so_far(formula, rate, amounts, counted) for formula in formulas if formula.contribution},
         "acquisition_cost": -counted.of("acquisition_cost", book.acquisition_cost),
     }
     table: dict[str, Array] = {}
     total = np.zeros(len(histories))
-    for name, parts in CONTRIBUTIONS.items():
+    for name, parts in contributions_of(formulas).items():
         table |= {part: columns[part] + 0.0 for part in parts}  # no negative zeros
         total = total + np.sum([columns[part] for part in parts], axis=0)
         table[name] = total
     return pd.DataFrame(table, index=histories.customer_id)
+
+
+def _so_far(
+    formula: Formula, rate: Mapping[str, float | Array], amounts: Mapping[Driver, Array], counted: _Counted
+) -> Array:
+    """Return what a line has come to so far: how often it happened, as the ledgers count or else as expected, by price.
+
+    Of a line with one rate alone, the amounts of its driver are what happened.
+    """
+    often = [
+        reduce(mul, map(rate.__getitem__, names[:-1]), amounts[driver]) for driver, names in formula.factors.items()
+    ]
+    (price,) = {names[-1] for names in formula.factors.values()}
+    happened = reduce(add, often)
+    if formula.counted is not None:
+        happened = counted.of(formula.counted, happened)
+    return np.asarray(formula.sign * rate[price] * happened)
 
 
 class _Counted:

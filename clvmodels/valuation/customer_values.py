@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from clvmodels.valuation.lines import DRIVERS, DiscountedDrivers, Line
+from clvmodels.valuation.lines import DRIVERS, DiscountedDrivers, ValuedLine
 from clvmodels.valuation.uncertainty import CUSTOMER_COLUMNS
 from clvmodels.valuation.valued_rows import ValuedRows
 
@@ -74,7 +74,7 @@ class CustomerValues(ABC):
         return self.each.alive
 
     @property
-    def lines(self) -> tuple[Line, ...]:
+    def lines(self) -> tuple[ValuedLine, ...]:
         """The benefits and costs; rates are one number, or shape (customers,)."""
         return self.each.lines
 

@@ -22,7 +22,6 @@ from clvmodels.data.engine import EngineColumn
 from clvmodels.data.engine import EngineTable as Expression
 from clvmodels.data.engine_table import EngineTable, attribute_column
 from clvmodels.data.histories import Histories
-from clvmodels.valuation.assumptions import RATES
 from clvmodels.valuation.book import Book, valued
 from clvmodels.valuation.changes import (
     LINES,
@@ -191,7 +190,7 @@ class EngineChanges:
         group = _names(histories, by)
         book, keys = _moved(on_old_basis, histories), (_STATUS, *group)
         at_expected_value = _customers(book).rows_with(keys, order_value=_ORDER_VALUE)
-        if any(isinstance(getattr(book.assumptions, name), ByColumn) for name in RATES):
+        if any(isinstance(rate, ByColumn) for rate in book.assumptions.rates.values()):
             cells = _customers(book).rows_with(keys)  # means of rates weigh with the value of an order
         else:
             Z = order_values(book.spend, at_expected_value.histories)

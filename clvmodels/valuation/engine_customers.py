@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property, reduce
 from operator import add
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,9 +28,9 @@ from clvmodels.errors import AssumptionError, DataError
 from clvmodels.inference.predictions import linear_spend
 from clvmodels.inference.spend_fit import SpendFit
 from clvmodels.inference.transaction_fit import TransactionFit
-from clvmodels.valuation.assumptions import RATES, Assumptions
+from clvmodels.valuation.assumptions import Assumptions
 from clvmodels.valuation.discounting import calendar_years
-from clvmodels.valuation.lines import COMMON, FORMULAS, OWN, DiscountedDrivers, has_products, lines_of
+from clvmodels.valuation.lines import COMMON, OWN, DiscountedDrivers, has_products, lines_of
 from clvmodels.valuation.new_customer import FirstOrders
 from clvmodels.valuation.rates import ByColumn, BySegment, Rate, require_column
 from clvmodels.valuation.residual_expectations import ResidualExpectations
@@ -39,9 +39,6 @@ from clvmodels.valuation.valued_rows import HORIZONS, ValuedRows, order_values
 __all__ = ["EngineCustomers"]
 
 Array = NDArray[np.float64]
-
-_OF_SALES: Final = {name for formula in FORMULAS for name in formula.factors.get("sales", ())}
-"""The rates that are shares of sales: their means over customers weigh with the value of an order."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,7 +118,8 @@ class EngineCustomers:
             table = self.customers.rows
             Z = attribute_column(self.customers, table, order_value).cast("float64")
         means: dict[str, tuple[Any, Any]] = {
-            _mean(name): (self.rate_of(table, name), Z if name in _OF_SALES and not by_head else 1.0) for name in rates
+            _mean(name): (self.rate_of(table, name), Z if name in self._of_sales and not by_head else 1.0)
+            for name in rates
         }
         means |= {} if order_value is None else {_mean(order_value): (Z, 1.0)}
         return self.customers.weighted_means(table, by, means)
@@ -179,17 +177,10 @@ class EngineCustomers:
         )
         names = {line.name for line in self.rows_by(()).lines}
         rates = {name: self.rate_of(table, name) for name in self._rates}
-        worth = {
-            line.name: line.formula(future) for line in lines_of(rates, self.assumptions.tax) if line.name in names
-        }
-        return table.select(
-            customer_id=table.id,
-            discounted_orders=future.D,
-            discounted_lifetime=future.L,
-            order_value=future.Z,
-            **worth,
-            rlv=reduce(add, worth.values()),
-        )
+        worth = {line.name: line.formula(future) for line in lines_of(self.assumptions, rates) if line.name in names}
+        columns = {"customer_id": table.id, "discounted_orders": future.D, "discounted_lifetime": future.L}
+        columns |= {"order_value": future.Z, **worth, "rlv": reduce(add, worth.values())}
+        return table.select(columns)
 
     @cached_property
     def _valued(self) -> Expression:
@@ -198,7 +189,7 @@ class EngineCustomers:
         intercept, slope = self._linear[1]
         columns = {
             "D": expectations.purchases[:, last],
-            "L": expectations.living[:, last] / self.assumptions.year_in(self.transactions.unit),
+            "L": expectations.living_years[:, last],
         }
         columns |= {"G": expectations.purchases[:, -1]} if self.assumptions.growth else {}
         return self.customers.evaluated(columns | {"intercept": intercept, "slope": slope})
@@ -223,13 +214,18 @@ class EngineCustomers:
     @cached_property
     def _rates(self) -> dict[str, Rate]:
         """The rates of the assumptions, by name; those by column are in their range."""
-        rates: dict[str, Rate] = {name: getattr(self.assumptions, name) for name in RATES}
-        self._require_ranges({name: rate.column for name, rate in rates.items() if isinstance(rate, ByColumn)})
+        rates = self.assumptions.rates
+        self._require_ranges({name: rate for name, rate in rates.items() if isinstance(rate, ByColumn)})
         return rates
 
     @property
     def _by_column(self) -> dict[str, ByColumn]:
         return {name: rate for name, rate in self._rates.items() if isinstance(rate, ByColumn)}
+
+    @property
+    def _of_sales(self) -> set[str]:
+        """The rates that are shares of sales: their means over customers weigh with the value of an order."""
+        return {name for formula in self.assumptions.formulas for name in formula.factors.get("sales", ())}
 
     def rate_of(self, table: Expression, name: str) -> Any:  # noqa: ANN401 - a number or a column
         """Return a rate by its name: a number, or an expression by customer on a table of the histories."""
@@ -242,7 +238,7 @@ class EngineCustomers:
             return self._attribute(table, name, rate.by).cases(*zip(segments[first], rates.tolist(), strict=True))
         if not isinstance(rate, ByColumn):
             return rate
-        return (self._numbers(table, name, rate.column) * rate.factor).clip(upper=RATES[name].high)
+        return (self._numbers(table, name, rate.column) * rate.factor).clip(upper=self.assumptions.bounds[name].high)
 
     def _numbers(self, table: Expression, name: str, column: str) -> EngineColumn:
         values = self._attribute(table, name, column)
@@ -256,23 +252,24 @@ class EngineCustomers:
         except DataError as error:
             raise AssumptionError(f"{name}: {error}") from error
 
-    def _require_ranges(self, columns: Mapping[str, str]) -> None:
+    def _require_ranges(self, rates: Mapping[str, ByColumn]) -> None:
         """Refuse columns of rates that are missing or out of range for some customers."""
-        if not columns:
+        if not rates:
             return
-        rows, wrong = self.customers.rows, {}
+        columns = {name: rate.column for name, rate in rates.items()}
+        rows, wrong, bounds = self.customers.rows, {}, self.assumptions.bounds
         for name, column in columns.items():
-            values, bounds = self._numbers(rows, name, column), RATES[name]
-            wrong[name] = rows.count(where=~((values >= bounds.low) & (values <= bounds.high)).fill_null(False))
+            values, (low, high, *_) = self._numbers(rows, name, column), bounds[name]
+            wrong[f"wrong {name}"] = rows.count(where=~((values >= low) & (values <= high)).fill_null(False))
             wrong[f"largest {name}"] = values.max()
         counts = self.customers.engine.run(rows.aggregate(**wrong)).to_pylist()[0]
         for name, column in columns.items():
-            if counts[name]:
+            if counts[f"wrong {name}"]:
                 raise AssumptionError(
-                    f"{name}: the column {column!r} is missing or outside of {RATES[name].low:g} to "
-                    f"{RATES[name].high:g} for {counts[name]:,} customers"
+                    f"{name}: the column {column!r} is missing or outside of {bounds[name].low:g} to "
+                    f"{bounds[name].high:g} for {counts[f'wrong {name}']:,} customers"
                 )
-            require_column(name, getattr(self.assumptions, name), counts[f"largest {name}"] or 0.0, RATES[name].high)
+            require_column(name, rates[name], counts[f"largest {name}"] or 0.0, bounds[name].high)
 
 
 def _mean(name: str) -> str:

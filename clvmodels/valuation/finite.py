@@ -101,7 +101,7 @@ def require_finite_drivers(orders: Fit, expected: ResidualExpectations) -> None:
     FitError
         Which names the parameters.
     """
-    if np.isfinite(expected.purchases).all() and np.isfinite(expected.living).all():
+    if np.isfinite(expected.purchases).all() and np.isfinite(expected.living_years).all():
         return
     values = ", ".join(f"{name} {value:.4g}" for name, value in orders.params.items())
     raise FitError(

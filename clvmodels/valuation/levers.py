@@ -15,11 +15,12 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from clvmodels.valuation.assumptions import HIGHEST_RATE, RATES, Assumptions, Kind, kind_of
+from clvmodels.valuation.assumptions import HIGHEST_RATE, Assumptions
 from clvmodels.valuation.book import Book
 from clvmodels.valuation.discounting import calendar_years, discounting, growing
 from clvmodels.valuation.finite import has_finite_value
-from clvmodels.valuation.lines import FORMULAS, Driver, Line
+from clvmodels.valuation.line_table import Driver, Kind
+from clvmodels.valuation.lines import ValuedLine
 from clvmodels.valuation.rates import of_customers, scaled
 from clvmodels.valuation.residual_expectations import ahead
 
@@ -175,14 +176,14 @@ def rate_grid(assumptions: Assumptions) -> RateGrid | None:
     )
 
 
-def _value(book: Book, line: Line, driver: Driver) -> float:
+def _value(book: Book, line: ValuedLine, driver: Driver) -> float:
     """Return a part of a line, summed over the customers."""
     return float(replace(line, rates={driver: line.rates[driver]}).value(book.future).sum())
 
 
-def _sums(book: Book, parts: Sequence[tuple[Line, Driver]], factors: Array) -> Array:
+def _sums(book: Book, parts: Sequence[tuple[ValuedLine, Driver]], factors: Array) -> Array:
     """Return the same under the discount rates times each factor, shape (parts, factors): one pass over customers."""
-    assumptions, unit, year = book.assumptions, book.transactions.unit, book.assumptions.year_in(book.transactions.unit)
+    assumptions, unit = book.assumptions, book.transactions.unit
     others = [
         replace(assumptions, discount_rate=tuple(c * rate for rate in assumptions.discount_rates)) for c in factors
     ]
@@ -192,11 +193,11 @@ def _sums(book: Book, parts: Sequence[tuple[Line, Driver]], factors: Array) -> A
     K = np.array([calendar_years(each, unit) for each in others])
     sums = np.zeros((len(parts), len(factors)))
     n = len(factors)
-    expected = ahead(book.transactions, book.histories, weightings)
+    expected = ahead(book.transactions, book.histories, weightings, assumptions.year_in(unit))
     amounts = {
         "sales": expected.purchases[:, -n:],
         "orders": expected.purchases[:, :n],
-        "living years": expected.living[:, :n] / year,
+        "living years": expected.living_years[:, :n],
     }
     for k, (_, driver) in enumerate(parts):
         weighted = np.bincount(expected.index, weights=weights[k], minlength=len(expected.alive))
@@ -204,7 +205,7 @@ def _sums(book: Book, parts: Sequence[tuple[Line, Driver]], factors: Array) -> A
     return sums
 
 
-def _weight(book: Book, line: Line, driver: Driver) -> Array:
+def _weight(book: Book, line: ValuedLine, driver: Driver) -> Array:
     """Return what a part of a line multiplies with the customers' orders or time, shape (customers,)."""
     weight = np.broadcast_to(line.rates[driver], len(book.histories))
     return np.asarray(weight * book.order_value) if driver == "sales" else weight
@@ -217,25 +218,28 @@ def _interpolated(sums: Array, points: Array) -> Array:
     return np.asarray(np.sign(sums[:, :1]) * np.exp(logs))
 
 
-def _factors(book: Book, line: Line, driver: Driver) -> tuple[str, ...]:
+def _factors(book: Book, line: ValuedLine, driver: Driver) -> tuple[str, ...]:
     """Return the assumptions that a part of a line is proportional to."""
-    (formula,) = (formula for formula in FORMULAS if formula.name == line.name)
+    (formula,) = (formula for formula in book.assumptions.formulas if formula.name == line.name)
     return tuple(name for name in formula.factors[driver] if _is_uncut(book, name))
 
 
 def _is_uncut(book: Book, name: str) -> bool:
     """Whether a rate halved is half as high for all: one in a column, times a factor, may be cut at its bound."""
-    bounds, halved = RATES[name], scaled(getattr(book.assumptions, name), 0.5)
+    bounds, halved = book.assumptions.bounds[name], scaled(book.assumptions.rates[name], 0.5)
     half = of_customers(name, halved, book.histories, bounds.low, bounds.high)
     return np.array_equal(half, 0.5 * np.asarray(book.rates[name]))
 
 
 def _levers(book: Book, terms: Sequence[Term], grid: RateGrid | None) -> Iterator[Lever]:
     moving = {name for term in terms for name in term.factors}
-    for name in (name for name in RATES if name in moving):
-        bounds, rate = RATES[name], getattr(book.assumptions, name)
+    stated_rates = book.assumptions.rates
+    for name, bounds in book.assumptions.bounds.items():
+        if name not in moving:
+            continue
+        rate = stated_rates[name]
         if isinstance(rate, int | float):
-            yield _lever(name, kind_of(name), float(rate), 0.0, min(_WIDEST * rate, bounds.high))
+            yield _lever(name, bounds.kind, float(rate), 0.0, min(_WIDEST * rate, bounds.high))
         else:
             highest = float(np.max(of_customers(name, rate, book.histories, bounds.low, bounds.high)))
             yield _lever(name, "factor", 1.0, 0.0, min(_WIDEST, bounds.high / highest))

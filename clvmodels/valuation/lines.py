@@ -11,14 +11,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
 from operator import mul
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from clvmodels.data.columns import count, shown
 from clvmodels.errors import AssumptionError
-from clvmodels.valuation.assumptions import RATES, Assumptions
+from clvmodels.valuation.assumptions import Assumptions
+from clvmodels.valuation.line_table import Driver, Formula, Group
 from clvmodels.valuation.rates import ByColumn, of_customers
 
 if TYPE_CHECKING:
@@ -27,12 +28,9 @@ if TYPE_CHECKING:
 __all__ = [
     "COMMON",
     "DRIVERS",
-    "FORMULAS",
     "OWN",
     "DiscountedDrivers",
-    "Driver",
-    "Formula",
-    "Line",
+    "ValuedLine",
     "at_mean_rates",
     "has_products",
     "lines_of",
@@ -48,8 +46,6 @@ COMMON: Final = "_common_sd"
 has by themselves, and of what all have in common."""
 
 Array = NDArray[np.float64]
-Driver = Literal["sales", "orders", "living years", "calendar years"]
-Group = Literal["benefit", "cost", "attributed", "tax"]
 
 
 @dataclass(frozen=True)
@@ -86,8 +82,8 @@ DRIVERS: Final[dict[Driver, Callable[[DiscountedDrivers], Any]]] = {
 
 
 @dataclass(frozen=True)
-class Line:
-    """A benefit or a cost.
+class ValuedLine:
+    """A benefit or a cost, with its rates.
 
     Attributes
     ----------
@@ -112,58 +108,10 @@ class Line:
         return sum(rate * DRIVERS[driver](future) for driver, rate in self.rates.items()) + 0.0 * future.D
 
 
-@dataclass(frozen=True)
-class Formula:
-    """How a line follows from the assumptions.
-
-    Attributes
-    ----------
-    name, group
-        Of the line.
-    sign
-        1, or -1 for a cost.
-    factors
-        By driver, the assumptions whose product is the rate.
-    """
-
-    name: str
-    group: Group
-    sign: Literal[1, -1]
-    factors: Mapping[Driver, tuple[str, ...]]
-
-    def line(self, rate: Mapping[str, float | Array]) -> Line:
-        """Return the line under rates by name."""
-        products = {
-            driver: reduce(mul, [rate[name] for name in names], self.sign) for driver, names in self.factors.items()
-        }
-        return Line(self.name, self.group, products)
-
-
-FORMULAS: Final = (
-    Formula("contribution_margin", "benefit", 1, {"sales": ("margin",)}),
-    Formula("payment", "cost", -1, {"sales": ("payment_share",)}),
-    Formula("returned_goods", "cost", -1, {"sales": ("return_share", "write_down")}),
-    Formula("order_cost", "cost", -1, {"orders": ("order_cost",)}),
-    Formula("returns", "cost", -1, {"orders": ("returns_per_order", "return_cost")}),
-    Formula(
-        "service",
-        "cost",
-        -1,
-        {"orders": ("contacts_per_order", "service_cost"), "living years": ("contacts_per_year", "service_cost")},
-    ),
-    Formula("maintenance_cost", "cost", -1, {"living years": ("maintenance_cost",)}),
-    Formula("loyalty_cost", "cost", -1, {"living years": ("loyalty_cost",)}),
-    Formula("campaigns", "cost", -1, {"calendar years": ("campaigns_per_year", "contact_cost")}),
-    Formula("referrals", "attributed", 1, {"living years": ("referrals_per_year", "referral_value")}),
-    Formula("word_of_mouth", "attributed", -1, {"orders": ("returns_per_order", "word_of_mouth_cost")}),
-)
-"""All lines but tax, which is a share of them."""
-
-
 def has_products(assumptions: Assumptions) -> bool:
     """Return whether two rates by column are factors of one product, so that its mean is not that of its factors."""
-    varying = {name for name in RATES if isinstance(getattr(assumptions, name), ByColumn)}
-    factors = [names for formula in FORMULAS for names in formula.factors.values()]
+    varying = {name for name, rate in assumptions.rates.items() if isinstance(rate, ByColumn)}
+    factors = [names for formula in assumptions.formulas for names in formula.factors.values()]
     return any(sum(name in varying for name in names) > 1 for names in factors)
 
 
@@ -175,9 +123,10 @@ def rates_of(assumptions: Assumptions, histories: Histories) -> dict[str, float 
     AssumptionError
         If a rate by segment or column is not known of every customer.
     """
+    rates = assumptions.rates
     return {
-        name: of_customers(name, getattr(assumptions, name), histories, bounds.low, bounds.high)
-        for name, bounds in RATES.items()
+        name: of_customers(name, rates[name], histories, bounds.low, bounds.high)
+        for name, bounds in assumptions.bounds.items()
     }
 
 
@@ -197,8 +146,9 @@ def spreads_of(assumptions: Assumptions, histories: Histories, ending: str) -> d
         If a standard deviation is missing or negative, or larger than that of any share with this mean.
     """
     sds: dict[str, Array] = {}
-    for name, bounds in RATES.items():
-        rate = getattr(assumptions, name)
+    rates = assumptions.rates
+    for name, bounds in assumptions.bounds.items():
+        rate = rates[name]
         if isinstance(rate, ByColumn) and rate.column + ending in histories.attributes.columns:
             stated = np.asarray(of_customers(name, ByColumn(rate.column + ending), histories, 0.0, np.inf))
             if bounds.high == 1.0:
@@ -220,33 +170,41 @@ def _require_of_share(name: str, column: str, sd: Array, histories: Histories) -
         )
 
 
-def lines_of(rate: Mapping[str, float | Array], tax: float) -> tuple[Line, ...]:
+def lines_of(assumptions: Assumptions, rate: Mapping[str, float | Array]) -> tuple[ValuedLine, ...]:
     """Return all lines, those that are zero included; rates of any shape that broadcasts with the drivers."""
-    stated = tuple(formula.line(rate) for formula in FORMULAS)
-    return stated if tax == 0.0 else (*stated, _tax(tax, stated))
+    stated = tuple(_line(formula, rate) for formula in assumptions.formulas)
+    return stated if assumptions.tax == 0.0 else (*stated, _tax(assumptions.tax, stated))
 
 
-def that_count(lines: Sequence[Line]) -> tuple[Line, ...]:
+def _line(formula: Formula, rate: Mapping[str, float | Array]) -> ValuedLine:
+    """Return a row of the table of lines under rates by name."""
+    products = {
+        driver: reduce(mul, [rate[name] for name in names], formula.sign) for driver, names in formula.factors.items()
+    }
+    return ValuedLine(formula.name, formula.group, products)
+
+
+def that_count(lines: Sequence[ValuedLine]) -> tuple[ValuedLine, ...]:
     """Return the lines that are not zero for all customers, and the contribution margin."""
     kept = [replace(line, rates={d: r for d, r in line.rates.items() if np.any(r)}) for line in lines[1:]]
     return (lines[0], *(line for line in kept if line.rates))
 
 
-def _tax(share: float, taxed: Sequence[Line]) -> Line:
+def _tax(share: float, taxed: Sequence[ValuedLine]) -> ValuedLine:
     """Return tax on all lines; on a loss it is negative, as for a firm that has other profits."""
     total: dict[Driver, float | Array] = {}
     for line in taxed:
         for driver, rate in line.rates.items():
             total[driver] = total.get(driver, 0.0) - share * rate
-    return Line("tax", "tax", total)
+    return ValuedLine("tax", "tax", total)
 
 
-def total(lines: Sequence[Line], future: DiscountedDrivers) -> Array:
+def total(lines: Sequence[ValuedLine], future: DiscountedDrivers) -> Array:
     """Return the sum of the lines, by customer."""
     return np.asarray(np.sum([line.value(future) for line in lines], axis=0))
 
 
-def at_mean_rates(lines: Sequence[Line], weight: Array | None) -> tuple[Line, ...]:
+def at_mean_rates(lines: Sequence[ValuedLine], weight: Array | None) -> tuple[ValuedLine, ...]:
     """Return the lines with the mean over the customers in place of rates that differ.
 
     `weight` says how many customers each rate is of, shape (rates,); None: one each.

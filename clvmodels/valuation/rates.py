@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from clvmodels.arguments import abridged, as_number
 from clvmodels.data.columns import shown
 from clvmodels.errors import AssumptionError, one_of
-from clvmodels.valuation.checks import LARGEST_AMOUNT, require_amount
+from clvmodels.valuation.checks import LARGEST_AMOUNT, require_amount, require_number
+from clvmodels.valuation.line_table import Bounds
 
 if TYPE_CHECKING:
     from clvmodels.data.histories import Histories
@@ -23,6 +24,7 @@ __all__ = [
     "ByColumn",
     "BySegment",
     "Rate",
+    "checked_rate",
     "column_of",
     "in_plain_data",
     "numbers",
@@ -114,6 +116,21 @@ def read_rate(name: str, value: object) -> Rate:
         if set(content) == {"by", "rates"} and isinstance(content["by"], str) and isinstance(rates, Mapping):
             return BySegment(content["by"], rates)
     raise AssumptionError(f"{name} is a number or says where it stands, like {_EXAMPLES}; got {abridged(value)}")
+
+
+def checked_rate(name: str, value: object, bounds: Bounds) -> Rate:
+    """Return a rate as `read_rate` does, whose numbers lie within its bounds.
+
+    Raises
+    ------
+    AssumptionError
+        If it is no rate, or one of its numbers is out of its range.
+    """
+    rate = read_rate(name, value)
+    for number in numbers(rate):
+        require_number(name, number, bounds.meaning, low=bounds.low, high=bounds.high)
+        require_amount(name, number, bounds.meaning)
+    return rate
 
 
 def _factor(value: object, of: str) -> float:

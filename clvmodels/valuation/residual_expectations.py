@@ -14,6 +14,7 @@ from clvmodels.inference.transaction_fit import TransactionFit
 from clvmodels.models.derived import alive, residual
 from clvmodels.numerics.distinct import DistinctRows
 from clvmodels.numerics.quadrature import Weighting
+from clvmodels.valuation.lines import DiscountedDrivers
 
 __all__ = ["ResidualExpectations", "ahead"]
 
@@ -31,9 +32,9 @@ class ResidualExpectations:
         Their distinct histories under the same parameters.
     alive
         P(alive) now, shape (distinct histories,).
-    purchases, living
-        Integrals of the purchase intensity and of survival, shape (distinct histories, weightings); living time in the
-        unit of the fit.
+    purchases, living_years
+        Integrals of the purchase intensity and of survival, shape (distinct histories, weightings); living time in
+        years.
     place
         For each of other rows of histories its distinct history; None: the rows are the customers.
     """
@@ -41,7 +42,7 @@ class ResidualExpectations:
     distinct: DistinctRows
     alive: Array
     purchases: Array
-    living: Array
+    living_years: Array
     place: Index | None = None
 
     @property
@@ -49,8 +50,26 @@ class ResidualExpectations:
         """For each of the rows its distinct history."""
         return self.distinct.index if self.place is None else self.place
 
+    def drivers(self, discounted: int, grown: int, Z: Array, K: float | Array) -> DiscountedDrivers:
+        """Return what lines multiply, for each of the rows.
 
-def ahead(transactions: TransactionFit, histories: Histories, weightings: Sequence[Weighting]) -> ResidualExpectations:
+        Parameters
+        ----------
+        discounted, grown
+            The numbers of two weightings: the discount factors, and the same with the growth of order values.
+        Z
+            Expected value of an order, shape (rows,).
+        K
+            Discounted time within the horizon, in years.
+        """
+        orders, living_years = self.purchases[:, discounted], self.living_years[:, discounted]
+        D, L, G = (expected[self.index] for expected in (orders, living_years, self.purchases[:, grown]))
+        return DiscountedDrivers(D, L, Z, G, K)
+
+
+def ahead(
+    transactions: TransactionFit, histories: Histories, weightings: Sequence[Weighting], year: float
+) -> ResidualExpectations:
     """Return what customers are expected to do, by distinct history under the same parameters.
 
     Parameters
@@ -61,6 +80,8 @@ def ahead(transactions: TransactionFit, histories: Histories, weightings: Sequen
         The customers.
     weightings
         The factors to integrate with, such as discount factors.
+    year
+        The length of a year in the unit of the fit.
     """
     model = transactions.model
     distinct, parameters = distinct_histories(model, transactions.parameters(histories), histories)
@@ -70,4 +91,5 @@ def ahead(transactions: TransactionFit, histories: Histories, weightings: Sequen
     purchases, living = residual(model, theta, x, T, weightings, group)
     for integral in (purchases, living):
         np.multiply(integral, now[:, None], out=integral)
-    return ResidualExpectations(distinct, now, purchases, living)
+    living_years = np.divide(living, year, out=living)
+    return ResidualExpectations(distinct, now, purchases, living_years)

@@ -63,21 +63,20 @@ def expectation(book: ValuedRows, time: float) -> Expectation:
     True
     """
     assumptions, unit = book.assumptions, book.transactions.unit
-    year = assumptions.year_in(unit)
-    purchases, living = _integrals(book, _weightings(assumptions, unit, time))
+    weightings = _weightings(assumptions, unit, time)
+    coming = ahead(book.transactions, book.histories, weightings, assumptions.year_in(unit))
     before = np.array([min(time, assumptions.horizon_in(unit))])
     still = float(discounted_years(assumptions, unit, before)[0])
     Z = book.future.Z
     order_value = Z * value_growth(assumptions, unit, time)
-    within = total(book.lines, DiscountedDrivers(purchases[0], living[0] / year, Z, purchases[1], still))
-    later = total(
-        book.lines, DiscountedDrivers(purchases[2], living[2] / year, order_value, purchases[3], book.future.K)
-    )
+    within = total(book.lines, coming.drivers(0, 1, Z, still))
+    later = total(book.lines, coming.drivers(2, 3, order_value, book.future.K))
     at_once = replace(assumptions, timing="continuous")
     accumulation = 1.0 / float(discount_factor(at_once, unit, np.array([time]))[0])
     if not _rolls(assumptions):
         later = accumulation * book.rlv - accumulation * within
-    return Expectation(accumulation, within, later, order_value, margin_of(book, purchases[4] * Z))
+    sales = coming.purchases[:, 4][coming.index] * Z
+    return Expectation(accumulation, within, later, order_value, margin_of(book, sales))
 
 
 def value_growth(assumptions: Assumptions, unit: Unit, time: float) -> float:
@@ -119,9 +118,3 @@ def _delayed(weighting: Weighting, time: float) -> Weighting:
         smooth_over=weighting.smooth_over,
         points=tuple((at + time, weight) for at, weight in weighting.points),
     )
-
-
-def _integrals(book: ValuedRows, weightings: list[Weighting]) -> tuple[Array, Array]:
-    """Return weighted expected purchases and living time, shape (weightings, customers) each."""
-    expected = ahead(book.transactions, book.histories, weightings)
-    return expected.purchases.T[:, expected.index], expected.living.T[:, expected.index]

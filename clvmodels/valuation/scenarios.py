@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from clvmodels.errors import AssumptionError, AssumptionWarning
-from clvmodels.valuation.assumptions import HIGHEST_RATE, RATES, Assumptions
+from clvmodels.valuation.assumptions import HIGHEST_RATE, Assumptions
 from clvmodels.valuation.checks import LARGEST_AMOUNT
 from clvmodels.valuation.finite import has_finite_value
-from clvmodels.valuation.rates import numbers, scaled
+from clvmodels.valuation.rates import Rate, numbers, scaled
 from clvmodels.valuation.unprofitable import unprofitable
 
 if TYPE_CHECKING:
@@ -221,8 +221,8 @@ def contact_policy(book: Book) -> pd.DataFrame:
     return pd.DataFrame.from_dict(rows, orient="index", columns=["contacted", "contact_years", "equity", "others"])
 
 
-def _counts(assumptions: Assumptions, name: str) -> bool:
-    stated = numbers(getattr(assumptions, name))
+def _counts(rate: Rate) -> bool:
+    stated = numbers(rate)
     return not stated or bool(np.any(np.asarray(stated, dtype=float)))
 
 
@@ -272,14 +272,14 @@ def _moved(assumptions: Assumptions, name: str, factor: float) -> object:
     if name == "discount_rate":
         return tuple(rate * factor for rate in assumptions.discount_rates)
     highest = {"growth": HIGHEST_RATE, "tax": 1.0}.get(name)
-    return scaled(
-        getattr(assumptions, name), factor, min(RATES[name].high, LARGEST_AMOUNT) if highest is None else highest
-    )
+    if highest is not None:
+        return scaled(getattr(assumptions, name), factor, highest)
+    return scaled(assumptions.rates[name], factor, min(assumptions.bounds[name].high, LARGEST_AMOUNT))
 
 
 def _moving(assumptions: Assumptions) -> list[str]:
     """Return the assumptions that move equity."""
-    names = [name for name in RATES if name not in NOT_VALUED and _counts(assumptions, name)]
+    names = [name for name, rate in assumptions.rates.items() if name not in NOT_VALUED and _counts(rate)]
     return [*names, "discount_rate", *(name for name in ("growth", "tax") if getattr(assumptions, name))]
 
 

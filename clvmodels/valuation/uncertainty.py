@@ -19,7 +19,8 @@ from clvmodels.inference.parameters import Parameters, columns_of
 from clvmodels.inference.predictions import summarise
 from clvmodels.inference.spend_fit import SpendFit
 from clvmodels.inference.transaction_fit import TransactionFit
-from clvmodels.valuation.assumptions import RATES, Assumptions
+from clvmodels.valuation.assumptions import Assumptions
+from clvmodels.valuation.line_table import Bounds
 from clvmodels.valuation.lines import DiscountedDrivers, lines_of
 
 __all__ = [
@@ -134,6 +135,8 @@ class Customers:
     rates, own, common
         The rates by name, one number or shape (customers,), and the standard deviations of some: of each customer's
         own, and common to all.
+    bounds
+        Where the rates may lie, by name.
     group
         The number of the group of the statement that each belongs to.
     weight
@@ -149,6 +152,7 @@ class Customers:
     rates: Mapping[str, float | Array]
     own: Mapping[str, Array]
     common: Mapping[str, Array]
+    bounds: Mapping[str, Bounds]
     group: Index
     weight: Array | None = None
 
@@ -188,7 +192,7 @@ class Basis:
 
     def values(self, rates: Mapping[str, float | Array], future: DiscountedDrivers, shape: tuple[int, ...]) -> Array:
         """Return each line, shape (lines, *shape)."""
-        lines = [line for line in lines_of(rates, self.assumptions.tax) if line.name in self.names]
+        lines = [line for line in lines_of(self.assumptions, rates) if line.name in self.names]
         return np.stack([np.broadcast_to(line.value(future), shape) for line in lines])
 
 
@@ -202,6 +206,7 @@ def customers_of(basis: Basis, histories: Histories, group: Index) -> Customers:
         basis.rates,
         basis.own,
         basis.common,
+        basis.assumptions.bounds,
         group,
         basis.weight,
     )
@@ -217,8 +222,9 @@ def common_noise(basis: Basis, generator: np.random.Generator) -> dict[str, Arra
 
     Each rate has its own numbers, whichever others are unsure, so that valuations can be compared.
     """
-    noise = generator.standard_normal((len(RATES), LARGEST_NUMBER_OF_DRAWS))
-    return {name: numbers for name, numbers in zip(RATES, noise, strict=True) if name in basis.common}
+    names = basis.assumptions.rates
+    noise = generator.standard_normal((len(names), LARGEST_NUMBER_OF_DRAWS))
+    return {name: numbers for name, numbers in zip(names, noise, strict=True) if name in basis.common}
 
 
 def drawn_rates(
@@ -248,7 +254,7 @@ def drawn_rates(
         Of what is the customers' own.
     """
     drawn = {name: _at(rate, which) for name, rate in customers.rates.items()}
-    for name, bounds in RATES.items():  # in this order: the same numbers are drawn in every process
+    for name, bounds in customers.bounds.items():  # in this order: the same numbers are drawn in every process
         own, common = customers.own.get(name), customers.common.get(name)
         if own is None and common is None:
             continue

@@ -28,7 +28,7 @@ from clvmodels.valuation.lines import (
     COMMON,
     OWN,
     DiscountedDrivers,
-    Line,
+    ValuedLine,
     lines_of,
     rates_of,
     spreads_of,
@@ -88,13 +88,9 @@ class ValuedRows:
 
     def _future(self, horizon: int, years: float | None) -> DiscountedDrivers:
         """Return the same within one of the horizons."""
-        ahead, index = self.expectations, self.expectations.index
         grown = horizon - len(HORIZONS) - 1  # counted from the last: the same if values do not grow
-        D, G = (ahead.purchases[:, column][index] for column in (horizon, grown))
-        L = ahead.living[:, horizon][index] / self.assumptions.year_in(self.transactions.unit)
-        return DiscountedDrivers(
-            D, L, self.order_value, G, calendar_years(self.assumptions, self.transactions.unit, years)
-        )
+        K = calendar_years(self.assumptions, self.transactions.unit, years)
+        return self.expectations.drivers(horizon, grown, self.order_value, K)
 
     @cached_property
     def alive(self) -> Array:
@@ -115,9 +111,9 @@ class ValuedRows:
         return total(self.lines, self._future(HORIZONS.index(years), years))
 
     @cached_property
-    def lines(self) -> tuple[Line, ...]:
+    def lines(self) -> tuple[ValuedLine, ...]:
         """The benefits and costs."""
-        return that_count(lines_of(self.rates, self.assumptions.tax))
+        return that_count(lines_of(self.assumptions, self.rates))
 
     @cached_property
     def rates(self) -> dict[str, float | Array]:

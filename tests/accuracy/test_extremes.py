@@ -13,7 +13,6 @@ import pytest
 from mpmath import mp, mpf
 
 from clvmodels.models import MODELS
-from clvmodels.models.compiled import SUMS
 from clvmodels.models.registry import TRANSACTION_MODELS
 from tests.accuracy import reference as truth
 
@@ -37,11 +36,11 @@ def extreme(key, generator):
 
 
 def logs(model, theta, columns):
-    """Value and gradient by log parameters of one history, from the terms and from their compiled twins."""
+    """Value and gradient by log parameters of one history, from the terms and from the kernel."""
     terms = (model.count_terms, columns[:1]), (model.history_terms, columns)
     plain = [[part[0] for part in term(theta, *some)] for term, some in terms]
-    twins = [SUMS[term](theta, np.ones(1), *some) for term, some in terms]
-    return [(sum(value for value, _ in parts), sum(by for _, by in parts) * theta) for parts in (plain, twins)]
+    sums = [model.kernel.sums_of(term)(theta, np.ones(1), *some) for term, some in terms]
+    return [(sum(value for value, _ in parts), sum(by for _, by in parts) * theta) for parts in (plain, sums)]
 
 
 def slope(function, theta, name):

@@ -140,6 +140,31 @@ def test_a_time_of_the_report_that_is_none_is_refused(epoch: str, company: Path,
     assert len(done.stderr.splitlines()) == 1
 
 
+def test_a_line_of_one_s_own_in_the_file_of_assumptions(run: Run, company: Path, tmp_path: Path) -> None:
+    terms = tmp_path / "assumptions.toml"
+    line = '[[lines]]\nname = "gift"\ndriver = "orders"\nrate = 0.5\nlabels = { de = "Geschenke" }\n'
+    terms.write_text(f"discount_rate = 0.1\nmargin = 0.4\n{line}")
+    log = [company / "transactions.csv", "--value", "amount", "--assumptions", terms, "--model", "bg_nbd"]
+    out = ["--draws", 0, "--language", "de", "--out", tmp_path / "report"]
+    result = run("report", *log, "--closings", "2023-12-31", *out)
+    assert result.code == 0, result.err
+    rfm = clv.rfm_summary(company / "transactions.csv", value="amount", observation_end="2023-12-31")
+    plain = clv.Assumptions(discount_rate=0.1, margin=0.4, order_cost=0.5)
+    book = clv.value(clv.BGNBD().fit(rfm), clv.GammaGamma().fit(rfm), rfm, plain)
+    audit = json.loads((tmp_path / "report" / "audit.json").read_text())
+    assert audit["equity"] == pytest.approx(book.equity, rel=1e-9)
+    gifts = pd.read_parquet(tmp_path / "report" / "customers.parquet")["gift"]
+    assert gifts.sum() == pytest.approx(book.statement_lines.loc["order_cost", "value"], rel=1e-9)
+    assert "Geschenke" in (tmp_path / "report" / "equity.html").read_text(encoding="utf-8")
+    result = run("value", *log, "--observation-end", "2023-12-31")
+    assert result.code == 0, result.err
+    assert "Gift" in result.out
+    terms.write_text(f"discount_rate = 0.1\nmargin = 0.4\n{line.replace('orders', 'order')}")
+    result = run("value", *log)
+    assert result.code != 0
+    assert "did you mean 'orders'?" in " ".join(result.err.split())
+
+
 def test_a_single_closing_without_ledgers(run: Run, company: Path, tmp_path: Path) -> None:
     terms = tmp_path / "assumptions.toml"
     terms.write_text("discount_rate = 0.1\nmargin = 0.4\n")

@@ -282,8 +282,10 @@ def test_notes_of_the_log_are_told() -> None:
     log = pd.DataFrame(
         {"customer_id": [1, 1, None], "date": pd.to_datetime(["2024-01-01", "2024-01-20", "2024-01-02"])}
     )
-    with pytest.warns(DataWarning, match="1 row dropped"):
-        track(published("BG/NBD"), log, train_end="2024-01-31")
+    for function in (track, clv.plots.tracking):
+        with pytest.warns(DataWarning, match="1 row dropped") as notes:
+            function(published("BG/NBD"), log, train_end="2024-01-31")
+        assert notes[0].filename == __file__
 
 
 def test_expected_purchases_by_age() -> None:

@@ -144,6 +144,22 @@ def tables(data: st.DataObject, folder: Path) -> None:  # noqa: ARG001 - all kin
     require_finite(fit.log_likelihood, fit.estimate, fit.probability_alive(rfm))
 
 
+def own_lines(rates: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    """Return lines of one's own, of which one key or another is odd."""
+    named = {
+        "name": st.one_of(st.sampled_from(["gift", "Gift", "self", "rlv", "a b", "ü"]), some.JSON),
+        "driver": st.one_of(st.sampled_from(["orders", "sales", "living years", "calendar years"]), some.JSON),
+        "rate": rates,
+    }
+    optional = {
+        "group": st.one_of(st.sampled_from(["cost", "benefit", "attributed"]), some.JSON),
+        "sign": st.one_of(st.sampled_from([1, -1]), some.JSON),
+        "labels": st.one_of(st.just({"en": "Gifts"}), some.JSON),
+        "contribution": st.one_of(st.integers(1, 3), some.JSON),
+    }
+    return st.fixed_dictionaries(named, optional=optional)
+
+
 def assumptions(data: st.DataObject, folder: Path) -> None:
     rates = st.one_of(
         st.floats(0.0, 1.0),
@@ -162,6 +178,7 @@ def assumptions(data: st.DataObject, folder: Path) -> None:
         "horizon": st.one_of(st.sampled_from(["10 years", "1e308 weeks", "1e-300 days", "0 weeks"]), some.JSON),
         "timing": st.one_of(st.sampled_from(["mid-month", "end-year"]), some.JSON),
         "currency": some.JSON,
+        "lines": st.one_of(st.lists(own_lines(rates), max_size=2), some.JSON),
     }
     names = st.sampled_from(
         ["margin", "order_cost", "maintenance_cost", "contact_cost", "payment_share", *special, "no"]

@@ -93,7 +93,7 @@ def test_a_sample_of_many_is_summed_as_they_are(monkeypatch):
     assert seen.sample().many
 
 
-def test_a_model_with_other_terms_is_not_summed_by_the_twin(monkeypatch):
+def test_a_model_with_other_terms_is_not_summed_by_the_kernel(monkeypatch):
     monkeypatch.setattr(observations, "MANY", 1)
     orders = clv.BGNBD().from_params({"r": 0.3, "alpha": 4.0, "a": 0.8, "b": 2.5}, unit="week")
     seen, theta = observe(orders.model, orders.simulate(1_000, "78 weeks", seed=1)), orders.estimate

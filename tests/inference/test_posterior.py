@@ -1,4 +1,4 @@
-"""Posteriors: the compiled twins, the PyMC model, priors, samplers, what ArviZ gets, segments."""
+"""Posteriors: the kernels, the PyMC model, priors, samplers, what ArviZ gets, segments."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ from clvmodels.inference import observations, posterior
 from clvmodels.inference.diagnostics import diagnose_chains
 from clvmodels.inference.likelihood import LogLikelihood, tabulate
 from clvmodels.inference.observations import observe
-from clvmodels.models.compiled import SUMS
 from clvmodels.models.registry import MODELS, TRANSACTION_MODELS
 
 EXTREME = {
@@ -46,20 +45,25 @@ def sampled(rfm):
 
 
 @pytest.mark.parametrize("key", MODELS)
-def test_the_compiled_twins_say_the_same(key, rfm):
+def test_kernels_sum_what_the_terms_say(key, rfm):
     """Also as Python, for who reads or debugs them."""
     model = MODELS[key]
     observations = observe(model, rfm)
     x, customers = observations.histogram
     for theta in np.array([tuple(model.example.values()), *EXTREME[key]]):
         parts = (
-            (model.count_terms, SUMS[model.count_terms], customers, (x,)),
-            (model.history_terms, SUMS[model.history_terms], observations.weight, observations.columns),
+            (model.count_terms, model.kernel.compiled.count_sums, customers, (x,)),
+            (
+                model.history_terms,
+                model.kernel.compiled.history_sums,
+                observations.weight,
+                observations.columns,
+            ),
         )
-        for terms, twin, weight, columns in parts:
+        for terms, compiled, weight, columns in parts:
             value, gradient = terms(theta, *columns)
             size = weight @ np.abs(gradient)
-            for sums in (twin, twin.py_func):
+            for sums in (compiled, compiled.py_func):
                 total, slope = sums(theta, weight, *columns)
                 assert total == pytest.approx(weight @ value, rel=1e-11)
                 assert (np.abs(slope - weight @ gradient) <= 1e-11 * size).all()

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from clvmodels.models import MODELS
-from clvmodels.models.compiled import EXPANSIONS, SUMS
 
 X = np.array([0.0, 1.0, 3.0, 200.0, 5_000.0, 20_000.0])
 LAST = np.array([0.0, 1e-6, 30.0, 1.0, 2.0, 100.0])
@@ -23,8 +22,10 @@ def test_sums_of_terms(name: str, theta: tuple[float, ...]) -> None:
     size = weight @ np.abs(gradients)
     assert model.history_sums is not None
     assert model.history_expansion is not None
-    twins = SUMS[model.history_terms], EXPANSIONS[model.history_expansion]
-    for sums in (model.history_sums, model.history_expansion, *twins):
+    assert model.kernel is not None
+    assert model.kernel.compiled.history_expansion is not None
+    _, *compiled = model.kernel.compiled
+    for sums in (model.history_sums, model.history_expansion, *compiled):
         value, gradient, *_ = sums(parameters, weight, X, LAST, AGE)
         assert np.isfinite(value)
         assert value == pytest.approx(weight @ terms, rel=1e-13)
@@ -51,5 +52,7 @@ def test_curvature(name: str, more: int, theta: tuple[float, ...]) -> None:
     with mp.workdps(40):
         orders = np.eye(4, dtype=int)
         exact = [[float(mp.diff(log_likelihood, theta, tuple(i + j))) for j in orders] for i in orders]
-    for expansion in (model.history_expansion, EXPANSIONS[model.history_expansion]):
+    assert model.kernel is not None
+    for expansion in (model.history_expansion, model.kernel.compiled.history_expansion):
+        assert expansion is not None
         np.testing.assert_allclose(expansion(np.array(theta), weight, *columns)[2], exact, rtol=1e-10)

@@ -11,6 +11,7 @@ import pytest
 
 import clvmodels as clv
 from clvmodels.errors import FitError, ModelError
+from clvmodels.inference import observations
 from clvmodels.inference.bayes import _recipe
 from clvmodels.inference.estimator import TransactionEstimator
 from clvmodels.inference.likelihood import summed, tabulate
@@ -26,13 +27,24 @@ NOTEBOOK = Path(__file__).parents[2] / "docs" / "notebooks" / "own_model.md"
 SPEND = {"p": 6.25, "q": 3.74, "v": 15.44}
 
 
-@pytest.fixture(scope="module")
-def own():
-    """The model as the notebook defines it."""
+def cell_with(text):
+    """The only cell of the notebook with a text."""
     cells = re.findall(r"```\{code-cell\} ipython3\n(.*?)\n```", NOTEBOOK.read_text(encoding="utf-8"), re.DOTALL)
-    (cell,) = [cell for cell in cells if "TransactionModel(" in cell]
-    names: dict[str, object] = {}
-    exec(cell, names)
+    (cell,) = [cell for cell in cells if text in cell]
+    return cell
+
+
+@pytest.fixture(scope="module")
+def names():
+    """What the notebook's file defines."""
+    names: dict[str, object] = {"clv": clv, "replace": replace}
+    exec(cell_with("TransactionModel("), names)
+    return names
+
+
+@pytest.fixture(scope="module")
+def own(names):
+    """The model as the notebook defines it."""
     return names["GNBD"]
 
 
@@ -52,6 +64,17 @@ def rfm(own):
 def test_it_keeps_the_laws(own):
     table = check_model(own)
     assert table["kept"].all(), table[~table["kept"]]
+
+
+def test_its_kernel_keeps_the_laws_and_is_asked_for_many_customers(names, own, rfm, monkeypatch):
+    exec(cell_with("Kernel("), names)
+    model, rows = names["with_kernel"], observe(own, rfm)
+    plain = rows.log_likelihood(model, own.theta(own.example))
+    monkeypatch.setattr(observations, "MANY", 1)
+    value, gradient = rows.log_likelihood(model, own.theta(own.example))
+    assert value == pytest.approx(plain[0], rel=1e-12)
+    np.testing.assert_allclose(gradient, plain[1], rtol=1e-9)
+    assert not np.array_equal(gradient, plain[1])  # it has not been computed alike
 
 
 def test_it_is_the_limit_of_mbg_nbd_when_customers_do_not_differ_in_leaving(own):
@@ -95,7 +118,7 @@ def test_without_a_discount_rate_a_horizon_is_asked_for(own, rfm):
         clv.value(orders, clv.GammaGamma().from_params(SPEND), rfm, terms)
 
 
-def test_its_posterior_needs_no_compiled_twin(own, rfm):
+def test_its_posterior_needs_no_kernel(own, rfm):
     estimator = TransactionEstimator(own, priors={"dropout": {"dist": "Beta", "alpha": 1.0, "beta": 3.0}})
     fit = estimator.fit(rfm, method="laplace", draws=500, seed=1)
     assert fit.diagnostics.status == "converged"
@@ -104,16 +127,13 @@ def test_its_posterior_needs_no_compiled_twin(own, rfm):
     np.testing.assert_allclose(fit.covariance, best.covariance, rtol=0.35, atol=0.1 * best.covariance.max())
 
 
-def test_what_is_asked_in_python_is_what_the_compiled_twin_says(rfm):
+def test_a_likelihood_asked_in_python_is_that_of_the_kernel(rfm):
     groups = [observe(BG_NBD, rfm.select(rfm.customer_id[some])) for some in (slice(1_000), slice(1_000, None))]
     theta = np.array([[0.243, 4.414, 0.793, 2.426], [0.5, 3.0, 1.2, 5.0]])
-    twin, python = (summed(model)(theta, *vars(tabulate(groups)).values()) for model in (BG_NBD, _copy(BG_NBD)))
-    np.testing.assert_allclose(python[0], twin[0], rtol=1e-11)
-    np.testing.assert_allclose(python[1], twin[1], rtol=1e-8)
-
-
-def _copy(model):
-    return replace(model, key="copy", public_name="Copy")
+    in_python = replace(BG_NBD, kernel=None)
+    compiled, python = (summed(model)(theta, *vars(tabulate(groups)).values()) for model in (BG_NBD, in_python))
+    np.testing.assert_allclose(python[0], compiled[0], rtol=1e-11)
+    np.testing.assert_allclose(python[1], compiled[1], rtol=1e-8)
 
 
 def test_functions_compiled_for_a_model_are_not_those_of_its_next_version(own):
@@ -173,6 +193,22 @@ def _bent(theta, *columns):
     return value, gradient, 0.5 * curvature
 
 
+def _negative(sums):
+    """Sums with a sign error in the gradient."""
+
+    def wrong(*arguments):
+        value, gradient, *rest = sums(*arguments)
+        return value, gradient * [1.0, 1.0, -1.0, 1.0], *rest
+
+    return wrong
+
+
+def _kernel_with(**functions):
+    """The kernel of BG/NBD with other functions in place of its own."""
+    compiled = BG_NBD.kernel.compiled._replace(**functions)
+    return replace(BG_NBD.kernel, load=lambda: compiled)
+
+
 def _of_first_row(theta, *columns):
     return BG_NBD.history_terms(theta[:1] if theta.ndim == 2 else theta, *columns)
 
@@ -184,6 +220,7 @@ WRONG = {
     "gradients are those": {"history_terms": _shifted(BG_NBD.history_terms, 0.0, 1e-3)},
     "sums of terms": {"history_sums": lambda *columns: (BG_NBD.history_sums(*columns)[0], np.zeros(4))},
     "curvatures": {"history_expansion": _bent},
+    "the kernel": {"kernel": _kernel_with(history_sums=_negative(BG_NBD.kernel.compiled.history_sums))},
     "between zero and one": {"p_alive": lambda *columns: 1.1 * BG_NBD.p_alive(*columns)},
     "silence": {"p_alive": lambda theta, x, t_x, T: 1.0 - 0.5 * BG_NBD.p_alive(theta, x, t_x, T)},
     "never rise": {"future": lambda theta, x, T, t: BG_NBD.future(theta, x, T, 1.0 / (0.01 + t))},
@@ -204,6 +241,38 @@ def test_every_law_is_broken_by_a_model_that_is_wrong(says):
     (law,) = [law for law in LAWS if says in law.description]
     model = replace(BG_NBD, **WRONG[says])
     assert not law.deviation(model, BG_NBD.theta(BG_NBD.example)) <= law.tolerance
+
+
+@pytest.mark.parametrize("name", ["count_sums", "history_sums", "history_expansion"])
+def test_a_wrong_sign_in_any_function_of_a_kernel_is_found(name):
+    kernel = _kernel_with(**{name: _negative(getattr(BG_NBD.kernel.compiled, name))})
+    (law,) = [law for law in LAWS if "the kernel" in law.description]
+    theta = BG_NBD.theta(BG_NBD.example)
+    assert law.deviation(BG_NBD, theta) < 1e-12
+    assert law.deviation(replace(BG_NBD, kernel=kernel), theta) > 0.1
+
+
+def test_wrong_second_derivatives_of_a_kernel_are_found():
+    def bent(*arguments):
+        value, gradient, matrix = BG_NBD.history_expansion(*arguments)
+        return value, gradient, matrix * (1.0 + 1e-8)
+
+    (law,) = [law for law in LAWS if "the kernel" in law.description]
+    model = replace(BG_NBD, kernel=_kernel_with(history_expansion=bent))
+    assert law.tolerance < law.deviation(model, BG_NBD.theta(BG_NBD.example)) < 1e-7
+
+
+def test_a_kernel_whose_sums_are_no_number_is_found():
+    kernel = _kernel_with(count_sums=lambda *_: (np.nan, np.zeros(4)))
+    assert not check_model(replace(BG_NBD, kernel=kernel))["kept"].filter(like="the kernel").any()
+
+
+@pytest.mark.parametrize("says", ["gradients are those", "parameters of its own"])
+def test_a_law_is_broken_by_what_is_no_number(says):
+    """A missing number must not pass for a deviation of zero, as it may where the largest of several is taken."""
+    (law,) = [law for law in LAWS if says in law.description]
+    model = replace(BG_NBD, history_terms=_shifted(BG_NBD.history_terms, np.nan, np.nan))
+    assert law.deviation(model, BG_NBD.theta(BG_NBD.example)) == np.inf
 
 
 def test_a_mistake_in_each_law_is_shown():

@@ -18,8 +18,8 @@ from clvmodels.reporting.labels import LABELS, Language, label, parse_language
 from clvmodels.reporting.workbook.document import SHEETS
 from clvmodels.units import DAYS
 from clvmodels.valuation.assumptions import Assumptions, Timing
-from clvmodels.valuation.contribution import CONTRIBUTIONS
-from clvmodels.valuation.lines import DRIVERS, FORMULAS
+from clvmodels.valuation.line_table import FORMULAS, contributions_of
+from clvmodels.valuation.lines import DRIVERS
 from clvmodels.valuation.movement import LINES
 
 PACKAGE = Path(clvmodels.__file__).parent
@@ -34,8 +34,8 @@ FROM_TABLES = {
     *(formula.name for formula in FORMULAS),
     *(field.name for field in fields(Assumptions)),
     *get_args(Timing),
-    *CONTRIBUTIONS,
-    *(part for parts in CONTRIBUTIONS.values() for part in parts),
+    *contributions_of(FORMULAS),
+    *(part for parts in contributions_of(FORMULAS).values() for part in parts),
     *(f"duration_{unit}{many}" for unit in DAYS for many in ("", "s")),
 }
 """Keys that the reports take from tables, whatever the data."""

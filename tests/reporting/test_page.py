@@ -55,6 +55,10 @@ TERMS = {
     "referrals_per_year": 0.1,
     "referral_value": 9.0,
     "acquisition_cost": 12.0,
+    "lines": [
+        {"name": "gift", "driver": "orders", "rate": 0.75, "labels": {"en": "Gifts & <b>", "de": "Geschenke & <b>"}},
+        {"name": "constructor", "driver": "living years", "rate": {"by": "segment", "rates": {EVIL: 1.0, QUOTED: 2.0}}},
+    ],
     "tax": 0.25,
     "currency": "EUR",
 }
@@ -115,7 +119,7 @@ class Written:
     @classmethod
     def of(cls, report: EquityReport, folder: Path, language: Language) -> Written:
         write_page(report, folder / "equity.html", language)
-        return cls(folder / "equity.html", Locale(language, report.book.assumptions.currency))
+        return cls(folder / "equity.html", Locale.of(report.book.assumptions, language))
 
     @property
     def page(self) -> str:
@@ -195,7 +199,7 @@ def test_the_page_holds_the_figures_of_the_book(report: EquityReport, either: Wr
         assert locale.number(values["per_customer"], 2) in row
         assert locale.percent(values["share_3"]) in row
     for key, line in book.statement_lines.iterrows():
-        row = cells.row("lines", label(str(key), language))
+        row = cells.row("lines", locale.named(str(key)))
         assert row[3:5] == [locale.money(line["value"], 0), locale.percent(line["share"])]
     assert cells.row("horizons", locale.duration("5 years"))[1] == locale.money(book.rlv_within(5).sum(), 0)
     four = cells.row("contribution", label("contribution_4", language))
@@ -204,6 +208,19 @@ def test_the_page_holds_the_figures_of_the_book(report: EquityReport, either: Wr
     assert cells.row("assumptions", label("order_cost", language))[0].startswith(locale.with_currency(2.5))
     assert cells.row("assumptions", label("payment_share", language))[0].startswith(f"segment: {EVIL} 1{NBSP}%")
     assert "a <b>note</b>" in cells.words
+
+
+def test_a_line_of_one_s_own_is_called_by_its_label(book: Book, either: Written) -> None:
+    name = {"en": "Gifts & <b>", "de": "Geschenke & <b>"}[either.locale.language]
+    found = WeightedHistories(either.page)
+    value = book.statement_lines.loc["gift", "value"]
+    assert either.locale.money(value, 0) in found.row("lines", name)
+    per_order = {"en": f"0.75{NBSP}EUR per order", "de": f"0,75{NBSP}EUR je Bestellung"}
+    assert found.row("assumptions", name) == [per_order[either.locale.language]]
+    assert len(found.row("sensitivities", name)) == 3
+    so_far = contribution(book)["gift"].sum()
+    assert either.locale.money(so_far, 0) in found.row("contribution", name)
+    assert found.row("lines", "Constructor")
 
 
 def test_the_waterfall_hangs_together(report: EquityReport, english: Written) -> None:
@@ -530,7 +547,7 @@ def test_the_page_opens_with_python_s_equity(shown: Opened, book: Book) -> None:
 @pytest.mark.parametrize(
     ("name", "value"),
     [("margin", 0.25), ("order_cost", 3.75), ("service_cost", 0.0), ("maintenance_cost", 7.0), ("tax", 0.31),
-     ("campaigns_per_year", 2.5), ("referral_value", 12.0)],
+     ("campaigns_per_year", 2.5), ("referral_value", 12.0), ("gift", 1.25)],
 )  # fmt: skip
 def test_a_slider_gives_python_s_equity(shown: Opened, book: Book, name: str, value: float) -> None:
     truth = book.with_assumptions(book.assumptions.replace({name: value})).equity

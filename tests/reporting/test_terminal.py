@@ -10,6 +10,7 @@ from io import StringIO
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from rich.console import Console, RenderableType
 
@@ -186,6 +187,23 @@ def test_assumptions_name_their_timing_and_costs(valued: Valuation) -> None:
     assert told["Timing"] == "At the end of each year"
     assert told["Order handling"] == "1.50 [USD] per order"
     assert "Maintenance" not in told
+
+
+def test_lines_of_one_s_own_have_their_labels(valued: Valuation) -> None:
+    gift = clv.Line("gift", "orders", 0.5, labels={"en": "[Gifts]", "de": "Geschenke"})
+    club = clv.Line("dear_club", "living years", {"by": "segment", "rates": {"A": 1.0}})
+    book = valued.book
+    more = pd.DataFrame({"customer_id": book.histories.customer_id, "segment": "A"})
+    terms = TERMS.replace({"lines": [gift, club]})
+    rfm = book.histories.with_attributes(more)
+    valuation = value_all([book.transactions], book.spend, rfm, terms, lambda _: None)
+    text = shown(terminal.equity_report(valuation), 120)
+    value = valuation.book.statement_lines.loc["gift", "value"]
+    assert re.search(rf"\[Gifts\] +orders .* {re.escape(amount(value))} ", text)
+    assert re.search(r"\[Gifts\] +0\.50 \[USD\] per order", text)
+    assert re.search(r"Dear club +segment: A 1\.00 \[USD\] per living customer and year", text)
+    lines = {line["line"]: line["value"] for line in equity_record(valuation, source="log", notes=())["lines"]}
+    assert lines["gift"] == pytest.approx(value)
 
 
 def test_models_are_found_by_their_keys() -> None:

@@ -23,13 +23,13 @@ import xlsxwriter  # type: ignore[import-untyped]
 import clvmodels as clv
 from clvmodels.reporting.content import EquityReport
 from clvmodels.reporting.labels import Language, label
+from clvmodels.reporting.locale import Locale
 from clvmodels.reporting.workbook import customers as customers_sheet
 from clvmodels.reporting.workbook import document
-from clvmodels.reporting.workbook.amounts import SUMS, Groups, by_customer, parts
+from clvmodels.reporting.workbook.amounts import Groups, by_customer, parts, sums_of
 from clvmodels.reporting.workbook.document import SHEETS, cohorts_of, write_workbook
 from clvmodels.reporting.workbook.page import Page
 from clvmodels.reporting.workbook.style import Look, Styles, cell
-from clvmodels.valuation.assumptions import RATES
 from clvmodels.valuation.book import Book
 from clvmodels.valuation.concentration import gini, top_share
 from clvmodels.valuation.contribution import contribution
@@ -69,6 +69,21 @@ MANY_RATES = clv.Assumptions.from_mapping(
         "referrals_per_year": 0.05,
         "referral_value": 9.0,
         "acquisition_cost": {"by": "channel", "rates": {"shop": 4.0, "web": 9.0}},
+        "lines": [
+            {
+                "name": "gift",
+                "driver": "orders",
+                "rate": {"by": "segment", "rates": {"North": 0.4, "South & East": 0.2}},
+            },
+            {
+                "name": "partner_income",
+                "driver": "sales",
+                "rate": {"column": "returned", "factor": 0.1},
+                "group": "benefit",
+                "labels": {"en": "=Partners", "de": "=Partnererlöse"},
+            },
+            {"name": "club", "driver": "living years", "rate": 0.3, "group": "attributed"},
+        ],
         "growth": 0.01,
         "tax": 0.2,
         "year": "52 weeks",
@@ -76,7 +91,7 @@ MANY_RATES = clv.Assumptions.from_mapping(
         "currency": "EUR",
     }
 )
-"""Every line, with rates for all, by segment, by another segment, by customer, and products of these."""
+"""Every built-in line and three more, with rates for all, by two kinds of segment, by customer, and their products."""
 
 
 def shifted_log() -> pd.DataFrame:
@@ -242,11 +257,39 @@ def test_lines_are_amounts_times_cells_of_the_assumptions(sheets: Mapping[str, S
     assert isinstance(found.formula("Statement", "Discounted sales", 5), float)
 
 
+@pytest.mark.parametrize("rate", [0.7, {"by": "channel", "rates": {"shop": 0.7, "web": 0.2}}, {"column": "returned"}])
+def test_a_line_of_one_s_own_has_the_cells_of_a_built_in_one(
+    rate: Any, customers: tuple[clv.Histories, ...], tmp_path: Path
+) -> None:
+    gift = {"name": "gift", "driver": "orders", "rate": rate, "labels": {"en": "Gifts", "de": "Geschenke"}}
+    found = []
+    for name, changes in {"own": {"lines": [gift]}, "built-in": {"order_cost": rate}}.items():
+        terms = ONE_RATE_EACH.replace(changes)
+        write_workbook(report_of((clv.value(ORDERS, SPEND, customers[0], terms),)), tmp_path / f"{name}.xlsx", "en")
+        found.append(Sheets.read(tmp_path / f"{name}.xlsx"))
+    for sheet, columns in {"Statement": (3, 5, 6), "Cohorts": (3, 5, 6, 7), "Contribution to date": (1, 2, 3)}.items():
+        values = [
+            [one.value(sheet, line, column) for column in columns]
+            for one, line in zip(found, ("Gifts", "Order handling"), strict=True)
+        ]
+        np.testing.assert_allclose(*values, rtol=1e-12)
+    assert found[0].value("Summary", "Equity", 1) == pytest.approx(found[1].value("Summary", "Equity", 1), rel=1e-12)
+    formula = found[0].formula("Statement", "Gifts", 5)
+    if not isinstance(rate, float):
+        assert f"'Assumptions'!$C${found[0].row('Assumptions', 'gift', 5)}" in formula
+    assert found[0].value("Sensitivities", "Gifts", 1) == pytest.approx(
+        found[1].value("Sensitivities", "Order handling", 1), rel=1e-12
+    )
+    heads = [one.value for row in found[0].shown["Customers"].iter_rows(max_row=12) for one in row]
+    assert "Gifts" in heads
+
+
 def test_every_assumption_is_on_its_sheet(sheets: Mapping[str, Sheets], rich: EquityReport) -> None:
     sheet = sheets["rich"].shown["Annahmen"]
     rows = [[one.value for one in row[:6]] for row in sheet.iter_rows(min_row=5, max_row=sheet.max_row)]
     stated = rich.book.assumptions.to_dict()
-    assert {row[5] for row in rows if row[5]} == set(stated)
+    own = [line.name for line in rich.book.assumptions.lines]
+    assert {row[5] for row in rows if row[5]} == {*stated, *own} - {"lines"}
     by_name = {name: [row for row in rows if row[5] == name] for name in stated}
     assert [(row[1], row[2]) for row in by_name["margin"]] == [
         ("segment = North", 0.35),
@@ -256,6 +299,11 @@ def test_every_assumption_is_on_its_sheet(sheets: Mapping[str, Sheets], rich: Eq
     assert [(row[1], row[2]) for row in by_name["discount_rate"]] == [("Jahr 1", 0.15), ("Jahr 2 und danach", 0.12)]
     assert [(row[1], row[2]) for row in by_name["return_share"]] == [("je Kunde: Spalte returned mal", 0.5)]
     assert by_name["order_cost"][0][2] == 1.5
+    gifts = [row for row in rows if row[5] == "gift"]
+    assert [(row[0], row[1], row[2], row[3], row[4]) for row in gifts] == [
+        ("Gift", "segment = North", 0.4, "je Bestellung", "änderbar"),
+        ("Gift", "segment = South & East", 0.2, "je Bestellung", "änderbar"),
+    ]
     found = sheets["rich"]
     cells = (
         found.shown["Annahmen"].cell(found.row("Annahmen", key, 5), 3) for key in ("return_share", "payment_share")
@@ -398,7 +446,8 @@ def test_sensitivities_are_those_of_full_valuations(
     book, language, found = request.getfixturevalue(name).book, LANGUAGES[name], sheets[name]
     sheet = label("sensitivities", language)
     for assumption, row in tornado(book, by=0.1).iterrows():
-        ends = [found.value(sheet, label(str(assumption), language), column) for column in (1, 2)]
+        named = Locale.of(book.assumptions, language).named(str(assumption))
+        ends = [found.value(sheet, named, column) for column in (1, 2)]
         assert ends == pytest.approx([row["low"], row["high"]], rel=1e-12)
     last = found.shown[sheet].max_row
     cells = [[found.shown[sheet].cell(last - row, column).value for column in range(2, 7)] for row in range(5)]
@@ -582,13 +631,12 @@ def example() -> Book:
 def total(book: Book, name: str, groups: Groups) -> Any:
     """Return a line by group, as the formulas have it."""
     stated: dict[tuple[str, str], float] = {}
-    for key in RATES:
-        rate = getattr(book.assumptions, key)
+    for key, rate in book.assumptions.rates.items():
         if isinstance(rate, BySegment):
             stated |= {(key, segment): number for segment, number in rate.rates.items()}
         else:
             stated[key, ""] = getattr(rate, "factor", rate)
-    sign, terms = SUMS[name]
+    sign, terms = sums_of(book.assumptions)[name]
     whole = np.zeros(len(groups.names))
     for term in terms:
         for part in parts(book, term, groups):
@@ -600,7 +648,9 @@ def total(book: Book, name: str, groups: Groups) -> Any:
 def test_the_formulas_are_those_of_the_lines(by: str | None) -> None:
     """Whatever groups the statement has, amounts times cells are the lines of the valuation."""
     book = example()
-    assert [line.name for line in book.lines][:-1] == [name for name in SUMS if name != "acquisition_cost"]
+    assert [line.name for line in book.lines][:-1] == [
+        name for name in sums_of(book.assumptions) if name != "acquisition_cost"
+    ]
     groups = Groups.whole(len(book.histories)) if by is None else Groups.of(book.histories.attributes[by])
     for line in book.lines[:-1]:
         truth = groups.sum(line.value(book.future))
@@ -610,7 +660,7 @@ def test_the_formulas_are_those_of_the_lines(by: str | None) -> None:
 
 def test_a_cell_stays_a_cell_where_the_groups_allow_it() -> None:
     book = example()
-    margin = SUMS["contribution_margin"].terms[0]
+    margin = sums_of(book.assumptions)["contribution_margin"].terms[0]
     own, other = (Groups.of(book.histories.attributes[name]) for name in ("segment", "channel"))
     (one,) = parts(book, margin, own)
     assert one.plain
@@ -618,7 +668,7 @@ def test_a_cell_stays_a_cell_where_the_groups_allow_it() -> None:
     first, second = parts(book, margin, other)
     assert (first.only, second.only) == ("segment = North", "segment = South & East")
     assert first.cells == ((("margin", "North"),),) * 2
-    (write_down,) = parts(book, SUMS["returned_goods"].terms[0], other)
+    (write_down,) = parts(book, sums_of(book.assumptions)["returned_goods"].terms[0], other)
     assert write_down.within == ("returned",)
     assert write_down.cells[0] == (("return_share", ""), ("write_down", "shop"))
 
@@ -628,7 +678,7 @@ def test_rates_by_very_many_segments_become_part_of_the_amounts() -> None:
     rates = {str(number): 0.2 + number / 1000 for number in range(150)}
     book = book.with_assumptions(book.assumptions.replace({"margin": {"by": "many", "rates": rates}}))
     groups = Groups.of(book.histories.attributes["segment"])
-    (part,) = parts(book, SUMS["contribution_margin"].terms[0], groups)
+    (part,) = parts(book, sums_of(book.assumptions)["contribution_margin"].terms[0], groups)
     assert part.within == ("margin",)
     assert part.cells == ((), ())
     np.testing.assert_allclose(part.amounts, groups.sum(book.lines[0].value(book.future)), rtol=1e-12)
@@ -697,6 +747,12 @@ CHANGES = {
     ),
     "factor of a column": Change(
         "rich", "returns_per_order", None, 2.0, lambda _: {"returns_per_order": {"column": "returned", "factor": 2.0}}
+    ),
+    "rate of a line of one's own": Change(
+        "rich", "gift", "segment = North", 1.5, lambda terms: {"gift": _with(terms.rates["gift"], "North", 1.5)}
+    ),
+    "factor of a line of one's own": Change(
+        "rich", "partner_income", None, 0.4, lambda _: {"partner_income": {"column": "returned", "factor": 0.4}}
     ),
     "cost of a contact": Change("rich", "service_cost", None, 5.0, lambda _: {"service_cost": 5.0}),
 }

@@ -15,7 +15,13 @@ if TYPE_CHECKING:
 
 OPTIONS: dict[str, Any] = {"value": "amount", "unit": "week", "resolution": "day"}
 TERMS = clv.Assumptions(
-    discount_rate=0.15, margin=0.30, year="52 weeks", order_cost=1.0, campaigns_per_year=4, contact_cost=0.5
+    discount_rate=0.15,
+    margin=0.30,
+    year="52 weeks",
+    order_cost=1.0,
+    campaigns_per_year=4,
+    contact_cost=0.5,
+    lines=(clv.Line("gift", "orders", 0.2),),
 )
 
 

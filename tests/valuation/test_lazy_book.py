@@ -47,6 +47,22 @@ TERMS: dict[str, dict[str, Any]] = {
     "growth, tax and a horizon": {"growth": 0.03, "tax": 0.25, "horizon": "10 years", "currency": "EUR"},
     "by column": {"margin": {"column": "share", "factor": 1.2}, "order_cost": {"column": "cost"}, "tax": 0.1},
     "by segment": {"return_share": {"by": "segment", "rates": SEGMENTS}, "order_cost": 0.5},
+    "lines of one's own": {
+        "order_cost": {"column": "cost"},
+        "lines": [
+            {"name": "gift", "driver": "orders", "rate": {"column": "cost", "factor": 2.0}},
+            {"name": "fee", "driver": "sales", "rate": {"column": "share", "factor": 0.1}},
+            {
+                "name": "club",
+                "driver": "living years",
+                "rate": {"by": "segment", "rates": SEGMENTS},
+                "group": "benefit",
+            },
+            {"name": "self", "driver": "calendar years", "rate": 0.1, "group": "attributed", "sign": -1},
+        ],
+        "growth": 0.02,
+        "tax": 0.1,
+    },
     "by both": {
         "margin": {"column": "share"},
         "payment_share": {"by": "segment", "rates": SEGMENTS},

@@ -107,6 +107,17 @@ def test_the_movement_by_segment(found, known):
         found.by("segmnt")
 
 
+def test_a_line_of_one_s_own(histories):
+    number = histories[1].collect().customer_id
+    more = pd.DataFrame({"customer_id": number, "gifts": np.arange(len(number)) % 5 / 10.0})
+    opening, closing = (one.with_attributes(more) for one in histories)
+    line = {"name": "gift", "driver": "orders", "rate": {"column": "gifts"}}
+    new = NEW_TERMS.replace({"lines": [line, {"name": "fee", "driver": "sales", "rate": 0.01}]})
+    known = TERMS.replace({"lines": [line]})
+    found = clv.movement(*valued((opening, closing), before=(ORDERS, SPEND, known), after=(LATER, LATER_SPEND, new)))
+    require_same(found, in_memory(found), by="segment")
+
+
 def test_a_later_valuation_sees_another_future(histories):
     terms = replace(TERMS, growth=0.03, horizon="3 years", timing="mid-year", discount_rate=(0.2, 0.1))
     found = clv.movement(*valued(histories, before=(ORDERS, SPEND, terms), after=(OTHER, SPEND, terms)))

@@ -13,8 +13,8 @@ from scipy.integrate import quad
 import clvmodels as clv
 from clvmodels.errors import AssumptionError, DataError, DataWarning
 from clvmodels.inference.shrinkage import gamma_poisson
-from clvmodels.valuation.assumptions import RATES
 from clvmodels.valuation.discounting import annuity, discount_factor
+from clvmodels.valuation.line_table import RATES
 
 ORDERS = {"r": 0.243, "alpha": 4.414, "a": 0.793, "b": 2.426}
 SPEND = {"p": 6.25, "q": 3.74, "v": 15.44}

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final, get_args
 
-from clvmodels.data.reading import Day
-from clvmodels.errors import DataError, one_of
-from clvmodels.evaluation.tracking import Kind, Tracking, track
+from clvmodels.arguments import require_choice
+from clvmodels.data.reading import Day, LogFormat
+from clvmodels.errors import DataError
+from clvmodels.evaluation.tracking import Kind, Tracking, tracking_of
 from clvmodels.inference.one_or_many import OneOrMany
 from clvmodels.inference.plots.inputs import transaction_fits
 from clvmodels.inference.transaction_fit import TransactionFit
@@ -54,14 +55,14 @@ def tracking(
 
     Parameters
     ----------
-    fits, log, period
+    fits, log, period, train_end, test_end
         As of `track`.
     kind
         ``"cumulative"``: until the end of each period. ``"incremental"``: in each period; a last one that is cut short
         is left out.
-    customer_id, time, value, unit, resolution, train_end, test_end, returns, time_zone, time_format, attributes,
-    order_id, quantity, exclude_ids, clean_ids
-        As in `rfm_train_test_split`.
+    customer_id, time, value, unit, resolution, returns, time_zone, time_format, attributes, order_id, quantity,
+    exclude_ids, clean_ids
+        The format of the log, as in `LogFormat`; `unit` is that of the fits.
     ax, return_data
         Axes to draw on; whether to return the table that is drawn, too.
 
@@ -90,35 +91,18 @@ def tracking(
     >>> table[["actual", "expected"]].iloc[-1].round(0).to_dict()
     {'actual': 4339.0, 'expected': 4166.0}
     """
-    if kind not in get_args(Kind.__value__):
-        raise DataError(one_of("kind", kind, get_args(Kind.__value__)))
-    tracked = track(
-        transaction_fits(fits),
-        log,
-        period=period,
-        customer_id=customer_id,
-        time=time,
-        value=value,
-        unit=unit,
-        resolution=resolution,
-        train_end=train_end,
-        test_end=test_end,
-        returns=returns,
-        time_zone=time_zone,
-        time_format=time_format,
-        attributes=attributes,
-        order_id=order_id,
-        quantity=quantity,
-        exclude_ids=exclude_ids,
-        clean_ids=clean_ids,
-    )
+    require_choice("kind", kind, get_args(Kind.__value__), DataError)
+    reading = LogFormat(
+        customer_id, time, value, unit, resolution, returns, time_zone, time_format,
+        attributes, order_id, quantity, exclude_ids, clean_ids,
+    )  # fmt: skip
+    tracked = tracking_of(transaction_fits(fits), log, reading, train_end, test_end, period)
     return draw_tracking(tracked, kind, ax=ax, return_data=return_data)
 
 
 def draw_tracking(tracked: Tracking, kind: Kind, *, ax: Axes | None, return_data: bool) -> Drawn:
     """Draw what `track` found."""
-    if kind not in get_args(Kind.__value__):
-        raise DataError(one_of("kind", kind, get_args(Kind.__value__)))
+    require_choice("kind", kind, get_args(Kind.__value__), DataError)
     table = _drawn_table(tracked, kind)
     what = "Cumulative repeat purchases" if kind == "cumulative" else f"Repeat purchases per {_named(tracked)}"
     x = f"{tracked.unit.capitalize()}s since the first purchase of all"

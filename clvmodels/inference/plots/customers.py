@@ -66,13 +66,14 @@ def customer_history(
     ----------
     fits
         A fit, or several in the same unit by the names they have in the picture.
-    log, customer_id, time, value, resolution, observation_end, returns, time_zone, time_format, order_id, quantity,
-    exclude_ids, clean_ids
-        As in `rfm_summary`; time is counted in the unit of the fit.
+    log, observation_end
+        As in `rfm_summary`.
     customer
         The customer's id.
     ahead
         How far to look beyond the end of observation.
+    customer_id, time, value, resolution, returns, time_zone, time_format, order_id, quantity, exclude_ids, clean_ids
+        The format of the log, as in `LogFormat`; time is counted in the unit of the fit.
     ax, return_data
         Axes to draw on; whether to return the table that is drawn, too.
 
@@ -110,8 +111,10 @@ def customer_history(
     if len(units) > 1:
         raise UnitError(f"the fits count time in {' and '.join(f'{unit}s' for unit in sorted(units))}; draw them apart")
     unit, segments = units.pop(), tuple({fit.by: None for fit in by_name.values() if fit.by is not None})
-    options = (segments, order_id, quantity, exclude_ids, clean_ids)
-    reading = LogFormat(customer_id, time, value, unit, resolution, returns, time_zone, time_format, *options)
+    reading = LogFormat(
+        customer_id, time, value, unit, resolution, returns, time_zone, time_format,
+        segments, order_id, quantity, exclude_ids, clean_ids,
+    )  # fmt: skip
     occasions, _ = read_events(reading, log, observation_end).of([customer], MOST_OCCASIONS)
     later = next(iter(by_name.values())).time(ahead)
     tables = [p_alive_path(thinned(fit, DRAWS), occasions, later).assign(model=name) for name, fit in by_name.items()]
@@ -179,8 +182,7 @@ def timelines(
 
     Parameters
     ----------
-    log, customer_id, time, value, resolution, observation_end, returns, time_zone, time_format, order_id, quantity,
-    exclude_ids, clean_ids
+    log, observation_end
         As in `rfm_summary`.
     customers
         The ids of the customers to draw; None: a random sample.
@@ -188,6 +190,8 @@ def timelines(
         Number of customers in the sample, and the most that can be drawn.
     seed
         Of the sample.
+    customer_id, time, value, resolution, returns, time_zone, time_format, order_id, quantity, exclude_ids, clean_ids
+        The format of the log, as in `LogFormat`.
     ax, return_data
         Axes to draw on; whether to return the table that is drawn, too.
 
@@ -215,8 +219,10 @@ def timelines(
     if most < 1 or (customers is not None and not 0 < len(customers) <= most):
         got = "most=0" if customers is None else f"{len(customers):,}"
         raise DataError(f"a picture has 1 to {most:,} customers, got {got}; give others, or change most")
-    options = ((), order_id, quantity, exclude_ids, clean_ids)
-    reading = LogFormat(customer_id, time, value, "day", resolution, returns, time_zone, time_format, *options)
+    reading = LogFormat(
+        customer_id, time, value, "day", resolution, returns, time_zone, time_format,
+        (), order_id, quantity, exclude_ids, clean_ids,
+    )  # fmt: skip
     events = read_events(reading, log, observation_end)
     occasions, _ = events.of(events.sampled(most, seed) if customers is None else customers, MOST_OCCASIONS)
     table = _in_order(occasions)

@@ -59,7 +59,7 @@ def write_page(report: EquityReport, path: Path, language: Language) -> None:
 
 
 def _page(report: EquityReport, language: Language) -> str:
-    locale = Locale(language, report.book.assumptions.currency)
+    locale = Locale.of(report.book.assumptions, language)
     style, script = (_part(name) for name in ("page.css", "page.js"))
     content = [(key, shown) for key, make in _SECTIONS.items() if (shown := make(report, locale))]
     made = f"{locale.label('created')} {report.created}"

@@ -177,7 +177,7 @@ def sensitivities(report: EquityReport, locale: Locale) -> Html:
     )
     content = [remark, table(title, titles, rows, kind="charted")]
     if report.not_moved:
-        names = ", ".join(locale.label(name) for name in report.not_moved)
+        names = ", ".join(map(locale.named, report.not_moved))
         content.append(tag("p", locale.label("tornado_left_out").format(names), {"class": "remark"}))
     return section("sensitivities", locale, content)
 
@@ -185,7 +185,7 @@ def sensitivities(report: EquityReport, locale: Locale) -> Html:
 def _sensitivity(key: str, low: float, high: float, axis: Axis, digits: int, locale: Locale) -> Row:
     drawn = [Bar(0.0, change, _tone(change)) for change in sorted((low, high), key=abs, reverse=True)]
     chart = tag("td", bars(axis, drawn, [0.0]), {"class": "chart"})
-    return Row([name(locale.label(key)), chart, *(number(locale.money(c, digits, sign=True)) for c in (low, high))])
+    return Row([name(locale.named(key)), chart, *(number(locale.money(c, digits, sign=True)) for c in (low, high))])
 
 
 def _ratio(part: float, whole: float) -> float:

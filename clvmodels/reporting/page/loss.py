@@ -33,7 +33,7 @@ def _causes(rows: pd.DataFrame, locale: Locale) -> Html:
     body = [
         Row(
             [
-                name(locale.label(str(key))),
+                name(locale.named(str(key))),
                 *(number(locale.money(row[c], d)) for c, d in zip(columns, digits, strict=True)),
             ],
             "sum" if key == "equity" else "",

@@ -33,7 +33,7 @@
 
   // Equity as a function of how much assumptions moved: new over stated, by name.
   const worth = (moved) => {
-    const relative = (name) => (name in moved ? moved[name] : 1);
+    const relative = (name) => (Object.hasOwn(moved, name) ? moved[name] : 1);
     let total = 0;
     for (const term of data.terms) {
       total += term.factors.reduce((value, name) => value * relative(name), sumAt(term.sums, relative("discount_rate")));

@@ -13,8 +13,9 @@ from clvmodels.reporting.locale import Locale, digits_of
 from clvmodels.reporting.page.markup import Html, tag
 from clvmodels.reporting.page.tables import Row, head, name, number, section, table, words
 from clvmodels.reporting.remarks import headline_remarks
+from clvmodels.valuation.line_table import contributions_of
 from clvmodels.valuation.reconciliation import UNEXPLAINED
-from clvmodels.valuation.statement import TOTAL
+from clvmodels.valuation.statement import TOTAL, WITHIN
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,6 +25,9 @@ __all__ = ["assumptions", "audit", "contribution", "flag", "headline", "lines", 
 _MOST_SEGMENTS: Final = 40
 """Segments shown; beyond that, those with the largest equity."""
 
+_SUMS: Final = (*contributions_of(()), "value")
+"""The rows of the contribution so far that are sums."""
+_SHARES: Final = tuple(f"share_{years}" for years in WITHIN)
 _COUNTS: Final = ("customers", "living_customers", "discounted_orders", "living_years")
 
 Format = Callable[[float], str]
@@ -100,13 +104,13 @@ def _segments(rows: pd.DataFrame, caption: str, by: str, locale: Locale) -> Html
     ]
     total = rows.iloc[-1]
     foot = Row([name(locale.label(TOTAL)), *(number(formats[str(key)](value)) for key, value in total.items())], "sum")
-    titles = head([by, *(locale.label(key) for key in formats)], sortable=len(body) > 1)
+    titles = head([by, *map(locale.named, formats)], sortable=len(body) > 1)
     return table(caption, titles, body, [foot], kind="wide held sortable" if len(body) > 1 else "wide held")
 
 
 def _format(column: str, values: pd.Series[Any], digits: int, locale: Locale) -> Format:
     """Return how a column of the statement is written; `digits` are those of money."""
-    if column.startswith("share_"):
+    if column in _SHARES:
         return locale.percent
     if column in {"per_customer", "rlv_to_acquisition_cost_spent"}:
         return lambda value: locale.number(value, 2)
@@ -127,7 +131,7 @@ def lines(report: EquityReport, locale: Locale) -> Html:
         amounts = [locale.number(row["amount"]), locale.significant(row["rate"])] if known else ["", ""]
         money = [locale.money(row[column], digits) for column in ("value", *intervals)]
         written = [*amounts, money[0], locale.percent(row["share"]), *money[1:]]
-        body.append(Row([name(locale.label(str(key))), words(drivers), *map(number, written)]))
+        body.append(Row([name(locale.named(str(key))), words(drivers), *map(number, written)]))
     equity = [locale.money(report.book.equity, digits), locale.percent(1.0), *("" for _ in intervals)]
     cells = [name(locale.label("equity")), words(""), *map(number, ["", "", *equity])]
     titles = [locale.label(key) for key in ("line", "driver", "amount", "rate", "value", "share", *intervals)]
@@ -146,7 +150,7 @@ def contribution(report: EquityReport, locale: Locale) -> Html:
     body = [
         Row(
             [name(_contribution_label(str(key), locale)), *(number(locale.money(value, digits)) for value in row)],
-            "sum" if str(key).startswith("contribution_") or key == "value" else "",
+            "sum" if key in _SUMS else "",
         )
         for key, row in rows.iterrows()
     ]
@@ -156,7 +160,7 @@ def contribution(report: EquityReport, locale: Locale) -> Html:
 
 
 def _contribution_label(key: str, locale: Locale) -> str:
-    return locale.label("contribution_and_rlv" if key == "value" else key)
+    return locale.label("contribution_and_rlv") if key == "value" else locale.named(key)
 
 
 def reconciliation(report: EquityReport, locale: Locale) -> Html:
@@ -177,7 +181,7 @@ def reconciliation(report: EquityReport, locale: Locale) -> Html:
 def assumptions(report: EquityReport, locale: Locale) -> Html:
     """Return every assumption that counts."""
     rows = [
-        Row([name(locale.label(key)), words(text)]) for key, text in assumption_text(report.book.assumptions, locale)
+        Row([name(locale.named(key)), words(text)]) for key, text in assumption_text(report.book.assumptions, locale)
     ]
     title = locale.label("assumptions")
     return section("assumptions", locale, [table(title, head([locale.label("assumption"), ""], left=2), rows)])

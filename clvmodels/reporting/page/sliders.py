@@ -6,17 +6,15 @@ import json
 import math
 from typing import Final
 
-from clvmodels.reporting.assumption_text import UNITS
+from clvmodels.reporting.assumption_text import units_of
 from clvmodels.reporting.content import EquityReport
 from clvmodels.reporting.locale import NBSP, Locale, digits_of
 from clvmodels.reporting.page.markup import Attributes, Html, tag
 from clvmodels.reporting.page.tables import section
+from clvmodels.valuation.assumptions import Assumptions
 from clvmodels.valuation.levers import NODES, WEIGHTS, Lever, Levers, levers_of
 
 __all__ = ["sliders"]
-
-_PER_WHAT_IS_MISSING: Final = ("order_cost", "maintenance_cost", "loyalty_cost")
-"""Assumptions whose label does not state what they are per."""
 
 _RAISED: Final = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
@@ -24,7 +22,7 @@ _RAISED: Final = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 def sliders(report: EquityReport, locale: Locale) -> Html:
     """Return the section; without its script it stays hidden, as sliders that do nothing mislead."""
     book = report.book
-    levers = levers_of(book)
+    levers, per = levers_of(book), _per_what(book.assumptions, locale)
     digits = digits_of(book.equity)
     equity: Attributes = {"id": "equity-now", "data-value": repr(book.equity), "data-digits": digits}
     change = {"id": "equity-change", "data-value": "0"}
@@ -38,7 +36,7 @@ def sliders(report: EquityReport, locale: Locale) -> Html:
     ]
     content = [
         tag("div", results, {"class": "result"}),
-        tag("div", [_slider(lever, locale) for lever in levers.levers], {"class": "levers"}),
+        tag("div", [_slider(lever, per.get(lever.name, ""), locale) for lever in levers.levers], {"class": "levers"}),
         tag("p", _accuracy(levers, locale), {"class": "remark"}),
         tag("script", Html(_data(levers, locale)), {"type": "application/json", "id": "terms"}),
     ]
@@ -49,7 +47,14 @@ def _unmoved(digits: int, locale: Locale) -> str:
     return f"{locale.with_currency(0.0, digits)} ({locale.percent(0.0)})"
 
 
-def _slider(lever: Lever, locale: Locale) -> Html:
+def _per_what(assumptions: Assumptions, locale: Locale) -> dict[str, str]:
+    """Return what rates are per whose label does not state it, as they have that of their line."""
+    units = units_of(assumptions)
+    rates = (formula.name for formula in assumptions.formulas if formula.name in units)
+    return {name: f" ({locale.label(units[name])})" for name in rates}
+
+
+def _slider(lever: Lever, per: str, locale: Locale) -> Html:
     at = f"lever-{lever.name}"
     slider: Attributes = {
         "type": "range",
@@ -66,8 +71,7 @@ def _slider(lever: Lever, locale: Locale) -> Html:
     }
     output = tag("output", _written(lever, locale), {"for": at})
     effect = tag("span", "", {"class": "effect"})
-    per = f" ({locale.label(UNITS[lever.name])})" if lever.name in _PER_WHAT_IS_MISSING else ""
-    label = tag("label", locale.label(lever.name) + per, {"for": at})
+    label = tag("label", locale.named(lever.name) + per, {"for": at})
     return tag("div", [label, output, tag("input", attributes=slider), effect], {"class": "lever"})
 
 

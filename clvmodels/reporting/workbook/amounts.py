@@ -15,15 +15,15 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from clvmodels.valuation.assumptions import RATES
-from clvmodels.valuation.lines import DRIVERS, FORMULAS
+from clvmodels.valuation.lines import DRIVERS
 from clvmodels.valuation.rates import ByColumn, BySegment, Rate, of_customers
 from clvmodels.valuation.statement import TOTAL, WITHIN
 
 if TYPE_CHECKING:
+    from clvmodels.valuation.assumptions import Assumptions
     from clvmodels.valuation.book import Book
 
-__all__ = ["AMOUNTS", "SUMS", "AmountPart", "Array", "CellKey", "Groups", "Sum", "Term", "by_customer", "parts"]
+__all__ = ["AMOUNTS", "AmountPart", "Array", "CellKey", "Groups", "Sum", "Term", "by_customer", "parts", "sums_of"]
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
@@ -57,11 +57,13 @@ class Sum(NamedTuple):
     terms: tuple[Term, ...]
 
 
-SUMS: Final[Mapping[str, Sum]] = {
-    **{formula.name: Sum(formula.sign, tuple(Term(*term) for term in formula.factors.items())) for formula in FORMULAS},
-    "acquisition_cost": Sum(1, (Term("customers", ("acquisition_cost",)),)),
-}
-"""The lines of a statement but for tax, and the acquisition cost, which is none of them."""
+def sums_of(assumptions: Assumptions) -> dict[str, Sum]:
+    """Return the lines of a statement but for tax, and last the acquisition cost, which is none of them."""
+    lines = {
+        formula.name: Sum(formula.sign, tuple(Term(*term) for term in formula.factors.items()))
+        for formula in assumptions.formulas
+    }
+    return lines | {"acquisition_cost": Sum(1, (Term("customers", ("acquisition_cost",)),))}
 
 
 @dataclass(frozen=True, eq=False)
@@ -181,7 +183,8 @@ def parts(book: Book, term: Term, groups: Groups) -> list[AmountPart]:
     groups
         The customers of each column of a statement.
     """
-    rates = {name: getattr(book.assumptions, name) for name in term.factors}
+    stated = book.assumptions.rates
+    rates = {name: stated[name] for name in term.factors}
     levels = _Levels.of(book, {rate.by for rate in rates.values() if isinstance(rate, BySegment)})
     first = levels.codes[groups.first]
     one_each = bool((levels.codes == first[groups.codes]).all())
@@ -236,7 +239,7 @@ def _driver(book: Book, name: str) -> Array:
 
 def _by_customer(book: Book, name: str) -> Array:
     """Return the rates of an assumption that stand in the amounts; the factor of a column is a cell."""
-    rate, bounds = getattr(book.assumptions, name), RATES[name]
+    rate, bounds = book.assumptions.rates[name], book.assumptions.bounds[name]
     if isinstance(rate, ByColumn):
         return np.asarray(of_customers(name, ByColumn(rate.column), book.histories, -math.inf, math.inf))
     return np.asarray(of_customers(name, rate, book.histories, bounds.low, bounds.high))

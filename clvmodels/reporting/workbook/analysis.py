@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from clvmodels.reporting.content import STEP, EquityReport
 from clvmodels.reporting.labels import Language, label
+from clvmodels.reporting.locale import Locale
 from clvmodels.reporting.workbook.page import CHART_ROWS, Page
 from clvmodels.reporting.workbook.style import ACCENT, RISE, SECOND, Kind, Live, Look, axis, cell
 from clvmodels.valuation.concentration import gini, lorenz, top_share, true_gini, true_top_share, whale_curve
@@ -181,7 +182,7 @@ def write_sensitivities(page: Page, report: EquityReport, language: Language) ->
     page.row += 1
     _tornado(page, report, base, language)
     if report.not_moved:
-        names = ", ".join(label(name, language) for name in report.not_moved)
+        names = ", ".join(map(Locale.of(book.assumptions, language).named, report.not_moved))
         page.note(label("tornado_left_out", language).format(names))
     _two_way(page, book, language)
 
@@ -192,13 +193,13 @@ def _tornado(page: Page, report: EquityReport, base: str, language: Language) ->
     heads = [label(name, language) for name in names]
     page.header(heads)
     top = page.row
-    table = report.tornado
+    table, locale = report.tornado, Locale.of(report.book.assumptions, language)
     for name, low, high in zip(map(str, table.index), table["low"].tolist(), table["high"].tolist(), strict=True):
         changes = [
             Live(f"={cell(page.row, column)}-{base}", value - report.book.equity)
             for column, value in ((1, low), (2, high))
         ]
-        page.line([label(name, language), low, high, *changes], [Look(indent=1), *[Look("money")] * 4])
+        page.line([locale.named(name), low, high, *changes], [Look(indent=1), *[Look("money")] * 4])
     if len(table):
         chart = page.workbook.add_chart({"type": "bar"})
         end = page.row - 1

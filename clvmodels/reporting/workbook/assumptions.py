@@ -6,13 +6,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, Final
 
-from clvmodels.reporting.assumption_text import UNITS
+from clvmodels.reporting.assumption_text import units_of
 from clvmodels.reporting.labels import Language, label
 from clvmodels.reporting.locale import Locale
 from clvmodels.reporting.workbook.amounts import CellKey
 from clvmodels.reporting.workbook.page import Page
 from clvmodels.reporting.workbook.style import Kind, Live, Look
-from clvmodels.valuation.assumptions import RATES, Assumptions, kind_of
+from clvmodels.valuation.assumptions import Assumptions
 from clvmodels.valuation.rates import ByColumn, BySegment
 
 if TYPE_CHECKING:
@@ -21,8 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["write_assumptions"]
 
 _DURATIONS: Final = ("year", "horizon")
-_LIVE: Final = (*RATES, "tax")
-"""What the formulas refer to; D, L and Z rest on the others."""
+_OWN: Final = "lines"
 
 
 def write_assumptions(page: Page, report: EquityReport, language: Language) -> dict[CellKey, Live]:
@@ -42,19 +41,33 @@ def write_assumptions(page: Page, report: EquityReport, language: Language) -> d
     names = ("assumption", "applies_to", "value", "unit", "in_this_workbook", "key")
     page.header([label(name, language) for name in names], freeze=True, left=(0, 1, 3, 4, 5))
     cells: dict[CellKey, Live] = {}
-    for field in fields(Assumptions):
-        for segment, whom, item in _items(assumptions, field.name, language):
-            key = (field.name, segment)
-            cell = _write_row(page, field.name, whom, item, _kind(assumptions, field.name), language)
-            if field.name in _LIVE:
-                cells[key] = cell
+    for name in _names(assumptions):
+        for segment, whom, item in _items(assumptions, name, language):
+            cell = _write_row(page, assumptions, name, whom, item, language)
+            if _is_live(assumptions, name):
+                cells[name, segment] = cell
     _write_basis(page, report, language)
     return cells
 
 
+def _names(assumptions: Assumptions) -> Iterator[str]:
+    """Yield the names of all assumptions; in place of the lines of the user's own, that of each."""
+    for field in fields(assumptions):
+        if field.name == _OWN:
+            yield from (line.name for line in assumptions.lines)
+        else:
+            yield field.name
+
+
+def _is_live(assumptions: Assumptions, name: str) -> bool:
+    """Return whether formulas refer to an assumption; D, L and Z rest on the others."""
+    return name == "tax" or name in assumptions.rates
+
+
 def _items(assumptions: Assumptions, name: str, language: Language) -> Iterator[tuple[str, str, float | str]]:
     """Yield each value of an assumption: its segment, for whom it is, and itself."""
-    stated = getattr(assumptions, name)
+    rates = assumptions.rates
+    stated: Any = rates[name] if name in rates else getattr(assumptions, name)
     if isinstance(stated, BySegment):
         for segment, rate in stated.rates.items():
             yield segment, f"{stated.by} = {segment}", rate
@@ -69,19 +82,29 @@ def _items(assumptions: Assumptions, name: str, language: Language) -> Iterator[
         yield "", "", label("indefinitely", language) if stated is None else locale.duration(stated)
     else:
         text = label(stated, language) if isinstance(stated, str) else stated
-        yield "", label("all_customers", language) if name in RATES else "", text
+        yield "", label("all_customers", language) if name in rates else "", text
 
 
 def _kind(assumptions: Assumptions, name: str) -> Kind:
     """Return how the value of an assumption is shown: shares in percent; the factor of a column is none."""
-    share = name in UNITS and kind_of(name) == "share" and not isinstance(getattr(assumptions, name), ByColumn)
+    share = name in units_of(assumptions) and assumptions.kind_of(name) == "share"
+    share = share and not isinstance(assumptions.rates.get(name), ByColumn)
     return "share" if share else "rate"
 
 
-def _write_row(page: Page, name: str, whom: str, item: float | str, kind: Kind, language: Language) -> Live:
-    live = name in _LIVE
-    unit = label(UNITS[name], language) if name in UNITS else ""
-    row = (label(name, language), whom, item, unit, label("live" if live else "new_run", language), name)
+def _write_row(
+    page: Page, assumptions: Assumptions, name: str, whom: str, item: float | str, language: Language
+) -> Live:
+    live, units, kind = _is_live(assumptions, name), units_of(assumptions), _kind(assumptions, name)
+    unit = label(units[name], language) if name in units else ""
+    row = (
+        Locale.of(assumptions, language).named(name),
+        whom,
+        item,
+        unit,
+        label("live" if live else "new_run", language),
+        name,
+    )
     muted = Look(muted=True, indent=1)
     value = Look(kind, given=live, right=True)
     return page.line(row, (Look(), Look(indent=1), value, muted, muted, muted))[2]

@@ -18,6 +18,7 @@ from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 import numpy as np
 
 from clvmodels.reporting.labels import Language, label
+from clvmodels.reporting.locale import Locale
 from clvmodels.reporting.workbook.page import Page
 from clvmodels.reporting.workbook.style import Kind, Live, Look, cell
 
@@ -92,7 +93,7 @@ def write_customers(page: Page, report: EquityReport, equity: Live, language: La
     looks = [Look(_KINDS.get(name, "unit")) for name in names]
     first, end = page.row + 4, page.row + 3 + len(shown)
     check = _totals(page, table, shown, first, end, equity, language)
-    heads = [label("customer_id", language), *(label(name, language) for name in names)]
+    heads = [label("customer_id", language), *map(Locale.of(book.assumptions, language).named, names)]
     page.header(heads, freeze=True)
     ids = _ids(shown.index)
     columns: list[list[float | str]] = [ids, *(shown[name].tolist() for name in names)]

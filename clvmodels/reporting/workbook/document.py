@@ -166,7 +166,7 @@ class _Writer:
         checks = {
             "cohorts": page.check(page.row, 3, cohorts.total["equity"], equity),
             "contribution": write_contribution(
-                self.pages["contribution"], self._contribution(statement), equity, language
+                self.pages["contribution"], self._contribution(statement), report.book.assumptions, equity, language
             ),
             "reconciliation": write_reconciliation(self.pages["reconciliation"], report.reconciliation, language),
         }

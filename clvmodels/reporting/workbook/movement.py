@@ -10,7 +10,7 @@ from clvmodels.reporting.labels import Language, label
 from clvmodels.reporting.locale import Locale
 from clvmodels.reporting.workbook.page import CHART_ROWS, Page
 from clvmodels.reporting.workbook.style import ACCENT, FALL, RISE, Live, Look, axis, cell
-from clvmodels.valuation.contribution import CONTRIBUTIONS
+from clvmodels.valuation.line_table import contributions_of
 from clvmodels.valuation.movement import Movement
 from clvmodels.valuation.reconciliation import UNEXPLAINED
 from clvmodels.valuation.statement import TOTAL
@@ -19,14 +19,11 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from clvmodels.reporting.content import EquityReport
+    from clvmodels.valuation.assumptions import Assumptions
 
 __all__ = ["write_contribution", "write_movement", "write_reconciliation"]
 
 _BALANCES: Final = ("opening", "expected_closing", "closing")
-_SUMS: Final = {
-    key: (*list(CONTRIBUTIONS)[:number][-1:], *parts) for number, (key, parts) in enumerate(CONTRIBUTIONS.items())
-} | {"value": ("contribution_4", "rlv")}
-"""The lines of the contribution statement that are sums, and of what."""
 _MONEY: Final = Look("money")
 _MUTED: Final = Look("percent", muted=True)
 _BOLD: Final = Look("money", bold=True, top=True)
@@ -176,7 +173,9 @@ def _columns(page: Page, colours: Sequence[str], top: int) -> Any:  # noqa: ANN4
     return chart
 
 
-def write_contribution(page: Page, table: pd.DataFrame, equity: Live, language: Language) -> Live:
+def write_contribution(
+    page: Page, table: pd.DataFrame, assumptions: Assumptions, equity: Live, language: Language
+) -> Live:
     """Write the contribution so far, beside the value still to come; return the cell that says whether this ties.
 
     Parameters
@@ -185,6 +184,8 @@ def write_contribution(page: Page, table: pd.DataFrame, equity: Live, language: 
         The sheet, with its title.
     table
         Of `contribution_statement`: lines down, segments across, the total last.
+    assumptions
+        Of the valuation, with its lines.
     equity
         The cell of customer equity.
     language
@@ -194,13 +195,14 @@ def write_contribution(page: Page, table: pd.DataFrame, equity: Live, language: 
     page.header([label("line", language), label(TOTAL, language), *segments], freeze=True)
     columns = [2 + number for number in range(len(segments))] or [1]
     rows: dict[str, int] = {}
+    sums, locale = _sums(assumptions), Locale.of(assumptions, language)
     for key, values in zip(map(str, table.index), table.to_numpy(float).tolist(), strict=True):
-        balance = key in _SUMS
+        balance = key in sums
         look = _BOLD if balance else _MONEY
         name = {"value": "contribution_and_rlv"}.get(key, key)
-        page.put(page.row, 0, label(name, language), Look(bold=balance, top=balance, indent=int(not balance)))
+        page.put(page.row, 0, locale.named(name), Look(bold=balance, top=balance, indent=int(not balance)))
         for column, value in zip(columns, values, strict=False):
-            text = "+".join(cell(rows[part], column) for part in _SUMS.get(key, ()))
+            text = "+".join(cell(rows[part], column) for part in sums.get(key, ()))
             page.put(page.row, column, Live(f"={text}", value) if text else value, look)
         if segments:
             total = f"=SUM({cell(page.row, columns[0])}:{cell(page.row, columns[-1])})"
@@ -212,6 +214,14 @@ def write_contribution(page: Page, table: pd.DataFrame, equity: Live, language: 
     check = page.check(page.row, 1, Live(f"={cell(rows['rlv'], 1)}", float(table.iloc[:, -1]["rlv"])), equity)
     page.row += 1
     return check
+
+
+def _sums(assumptions: Assumptions) -> dict[str, tuple[str, ...]]:
+    """Return the lines of the contribution statement that are sums, and of what."""
+    steps = contributions_of(assumptions.formulas)
+    before = [(), *((key,) for key in steps)]
+    sums = {key: (*above, *parts) for above, (key, parts) in zip(before, steps.items(), strict=False)}
+    return sums | {"value": ("contribution_4", "rlv")}
 
 
 def write_reconciliation(page: Page, table: pd.DataFrame, language: Language) -> Live:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from clvmodels.reporting.labels import Language, label
-from clvmodels.reporting.workbook.amounts import AMOUNTS, SUMS, AmountPart, Array, CellKey, Groups, parts
+from clvmodels.reporting.locale import Locale
+from clvmodels.reporting.workbook.amounts import AMOUNTS, AmountPart, Array, CellKey, Groups, parts, sums_of
 from clvmodels.reporting.workbook.page import Page
 from clvmodels.reporting.workbook.style import Kind, Live, Look, cell
 from clvmodels.valuation.statement import TOTAL, WITHIN
@@ -24,7 +25,6 @@ _TOTAL_COLUMN: Final = 3
 _FIRST_GROUP: Final = 5
 _KINDS: Final[Mapping[str, Kind]] = {"customers": "count", "discounted_sales": "money"}
 _NOT_A_LINE: Final = "acquisition_cost"
-_LINES: Final = tuple(name for name in SUMS if name != _NOT_A_LINE)
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,10 @@ class _Writer:
         self.names = () if groups is None else groups.names
         self.columns = range(_FIRST_GROUP, _FIRST_GROUP + len(self.names)) if self.names else (_TOTAL_COLUMN,)
         self.values: dict[str, list[float]] = {name: known.sum(values).tolist() for name, values in columns.items()}
-        self.parts = {name: [parts(book, term, known) for term in line.terms] for name, line in SUMS.items()}
+        self.sums = sums_of(book.assumptions)
+        self.names_of_lines = tuple(name for name in self.sums if name != _NOT_A_LINE)
+        self.parts = {name: [parts(book, term, known) for term in line.terms] for name, line in self.sums.items()}
+        self.locale = Locale.of(book.assumptions, language)
         self.rows: dict[_Key, int] = {}
         self.of_groups: dict[_Key, tuple[Live, ...]] = {}
         self.total: dict[_Key, Live] = {}
@@ -144,14 +147,14 @@ class _Writer:
                 self._numbers(key, self._amount_in_words(key), part.amounts.tolist(), Look("decimal", muted=True))
 
     def _amount_in_words(self, key: _AmountKey) -> str:
-        columns = [label(name, self.language) for name in (AMOUNTS[key.driver], *key.within)]
+        columns = [self.locale.named(name) for name in (AMOUNTS[key.driver], *key.within)]
         return " × ".join(columns) + (f" ({key.only})" if key.only else "")
 
     def lines(self) -> None:
         """Write the benefits and costs, and equity as their sum."""
         self.page.section(label("lines", self.language))
         first = self.page.row
-        for name in _LINES:
+        for name in self.names_of_lines:
             self._line(name, Look("money"))
         rate = self.live["tax", ""]
         minus = Live(f"=-{rate.term}", -rate.number)
@@ -159,7 +162,7 @@ class _Writer:
         self._row("tax", [f"=-{rate.term}*{amount}" for amount in taxed], Look("money"), beside=("", minus))
         equity = [f"=SUM({cell(first, c)}:{cell(self.page.row - 1, c)})" for c in self.columns]
         self._row("equity", equity, Look("money", bold=True, top=True))
-        for name in (*_LINES, "tax", "equity"):
+        for name in (*self.names_of_lines, "tax", "equity"):
             self._share(name)
 
     def figures(self) -> None:
@@ -183,7 +186,7 @@ class _Writer:
 
     def _line(self, name: str, look: Look) -> None:
         """Write a line: amounts times rates."""
-        line, terms = SUMS[name], self.parts[name]
+        line, terms = self.sums[name], self.parts[name]
         names = [label(AMOUNTS[term.driver], self.language) for term in line.terms]
         rate = self._one_rate(name)
         sign = "-" if line.sign < 0 else ""
@@ -206,15 +209,16 @@ class _Writer:
 
     def _one_rate(self, name: str) -> Live | None:
         """Return the rate of a line that has one driver and one rate for all customers."""
-        sign, terms = SUMS[name]
+        sign, terms = self.sums[name]
         amount_parts = [part for amounts in self.parts[name] for part in amounts]
         if len(amount_parts) > 1 or not amount_parts[0].plain or len(set(amount_parts[0].cells)) > 1:
             return None
-        rates = [getattr(self.assumptions, factor) for factor in terms[0].factors]
-        if not all(isinstance(rate, int | float) for rate in rates):
+        rates = [self.assumptions.rates[factor] for factor in terms[0].factors]
+        numbers = [rate for rate in rates if isinstance(rate, int | float)]
+        if len(numbers) < len(rates):
             return None
         text = "*".join(self.live[key].term for key in amount_parts[0].cells[0])
-        return Live(f"={'-' if sign < 0 else ''}{text}", sign * math.prod(rates))
+        return Live(f"={'-' if sign < 0 else ''}{text}", sign * math.prod(numbers))
 
     def _mean_rate(self, name: str, driver: str) -> Live:
         """Return what a line is per unit of its driver."""
@@ -231,7 +235,7 @@ class _Writer:
         """Write formulas for the groups, and their sum."""
         values = self._of(name)
         self._put(name, [Live(text, value) for text, value in zip(texts, values, strict=True)], look)
-        self.page.put(self.page.row, 0, label(name, self.language), Look(bold=look.bold, top=look.top, indent=1))
+        self.page.put(self.page.row, 0, self.locale.named(name), Look(bold=look.bold, top=look.top, indent=1))
         self.page.put(self.page.row, 1, beside[0], Look(muted=True, top=look.top, indent=1))
         self.page.put(self.page.row, 2, beside[1], Look("factor", muted=True, top=look.top))
         self._sum(name, values, look)

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.axis import Axis
 
+    from clvmodels.valuation.assumptions import Assumptions
+
 __all__ = [
     "NUMBER_SIZE",
     "bar_axes",
@@ -67,15 +69,16 @@ def in_currency(text: str, currency: str) -> str:
     return f"{text}, {currency}" if currency else text
 
 
-def in_words(name: str) -> str:
-    """Return the name of a line or an assumption as one reads it.
+def in_words(name: str, assumptions: Assumptions) -> str:
+    """Return the name of a line or an assumption as one reads it; of a line of the user's own, its label.
 
     Examples
     --------
-    >>> in_words("returns_per_order")
+    >>> in_words("returns_per_order", book.assumptions)
     'Returns per order'
     """
-    return name.replace("_", " ").capitalize()
+    own = {line.name: line.bounds.labels[0] for line in assumptions.lines}
+    return own.get(name, name.replace("_", " ").capitalize())
 
 
 def in_money(axis: Axis) -> None:

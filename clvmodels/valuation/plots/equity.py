@@ -65,7 +65,9 @@ def statement(book: Book, *, ax: Axes | None = None, return_data: bool = False) 
     ['Contribution margin', 'Order cost', 'Customer equity']
     """
     is_book(book)
-    names = [in_words(line.name) + " (attributed)" * (line.group == "attributed") for line in book.lines]
+    names = [
+        in_words(line.name, book.assumptions) + " (attributed)" * (line.group == "attributed") for line in book.lines
+    ]
     values = [float(line.value(book.future).sum()) for line in book.lines]
     kinds = ["change"] * len(names)
     table = cascade([*names, "Customer equity"], [*kinds, "balance"], [*values, book.equity])
@@ -228,7 +230,7 @@ def tornado(book: Book, *, by: float = 0.1, ax: Axes | None = None, return_data:
     is_book(book)
     table = tornado_table(book, by=by).reset_index()
     x = in_currency("Customer equity", book.assumptions.currency)
-    labels = [in_words(name) for name in table["assumption"]]
+    labels = [in_words(name, book.assumptions) for name in table["assumption"]]
     title = f"What customer equity of {written([book.equity])[0]} depends on"
     ax = bar_axes(ax, labels, title=title, x=x)
     rows, longest = np.arange(len(table)), 0

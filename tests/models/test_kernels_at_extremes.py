@@ -1,4 +1,4 @@
-"""Compiled twins, history by history, where parameters and histories are extreme: as exact as the models' own terms."""
+"""Kernels, history by history, where parameters and histories are extreme: as exact as the models' own terms."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from clvmodels.models import MODELS
-from clvmodels.models.compiled import SUMS
 from clvmodels.models.registry import TRANSACTION_MODELS
 
 POINTS, HISTORIES = 60, 30
@@ -31,7 +30,7 @@ def test_each_history(key):
         values, gradients = model.history_terms(theta, *columns)
         for i in range(HISTORIES):
             history = [column[i : i + 1] for column in columns]
-            value, gradient = SUMS[model.history_terms](theta, np.ones(1), *history)
+            value, gradient = model.kernel.compiled.history_sums(theta, np.ones(1), *history)
             assert value == pytest.approx(values[i], abs=1e-9, rel=1e-14)
             rounding = 1e-14 * (columns[0][i] + theta.sum()) / theta  # of the parts that a gradient is the sum of
             size = np.abs(gradients[i])
