@@ -1,5 +1,7 @@
 """From a purchase log to what the customers of a training window did after it."""
 
+# ruff: noqa: PD003 - isnull is what Ibis has
+
 from __future__ import annotations
 
 from typing import TYPE_CHECKING

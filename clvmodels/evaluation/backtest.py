@@ -158,7 +158,7 @@ def backtest(
         The last day of training, or several. None: the one that leaves the horizon at the end of the log.
     horizon
         Length of the time predicted, such as ``"39 weeks"``; after a cut-off that is a day, of whole days, and months
-        and years are those of the calendar. None: what remains after the last cut-off or, without one, the last third of
+        and years are those of the calendar. None: what remains after the last cut-off; without one, the last third of
         the log.
     spend
         The model of order values; Gamma-Gamma if `value` is given.

@@ -147,10 +147,10 @@ def backtest_report(tried: Backtest) -> RenderableType:
 def _scores(tried: Backtest, outcome: Outcome) -> RenderableType:
     """Return the scores at one cut-off."""
     scores = tried.table.xs(outcome.cutoff, level="cutoff")
-    columns = {"predicted_over_actual": "predicted / came", "rmse": "rmse", "log_score": "log score", "gini": "Gini"}
+    columns = {"predicted_over_actual": "ratio", "rmse": "rmse", "log_score": "log score", "gini": "Gini"}
     if np.isfinite(scores["revenue"]).any():
-        columns |= {"revenue_over_actual": "revenue / came"}
-    table = _table("", "purchases", *columns.values())
+        columns |= {"revenue_over_actual": "revenue ratio"}
+    table = _table("", "predicted", *columns.values())
     for name, row in scores.iterrows():
         _add(table, str(name), amount(row["predicted"], digits=0), *(amount(row[each], digits=3) for each in columns))
     holdout = outcome.holdout
