@@ -326,7 +326,9 @@ def _varied[F: Fit](fit: F, draws: int, generator: np.random.Generator) -> F:
     if fit.by is not None or fit.diagnostics.status != "converged" or not np.isfinite(fit.covariance).all():
         return fit
     lower = fit.model.lower
-    psi = generator.multivariate_normal(np.log(fit.estimate - lower), fit.covariance, size=draws, method="eigh")
+    normal = generator.standard_normal((-(-draws // 2), len(lower)))
+    both = np.concatenate([normal, -normal])[:draws]  # what is linear in a deviation cancels in the mean
+    psi = np.log(fit.estimate - lower) + both @ np.linalg.cholesky(fit.covariance).T
     return replace(fit, theta=(lower + np.exp(psi))[None])
 
 
