@@ -17,7 +17,7 @@ from clvmodels.data.bounds import read_bound
 from clvmodels.data.holdout_periods import HoldoutPeriods, holdout_by_period
 from clvmodels.data.reading import LogFormat, end_of, log_of
 from clvmodels.errors import DataError, DataWarning
-from clvmodels.evaluation.totals import Totals, Uncertain, aic_weights, drawn_totals
+from clvmodels.evaluation.totals import Totals, Uncertain, drawn_totals, named_weights
 from clvmodels.evaluation.windows import period_ends
 from clvmodels.inference.one_or_many import OneOrMany, named_fits
 from clvmodels.units import parse_unit
@@ -212,11 +212,10 @@ def forecast_check_of(
         raise DataError(f"nothing has come yet: train_end is {train.local}, and the log ends {test.local}")
     ends = period_ends(train, test, period, parse_unit(reading.unit))
     periods, notes = holdout_by_period(reading, log, train, ends)
-    given = aic_weights(fits) if weights is None else {name: weights[name] for name in fits}
-    pairs = [(fit, given[name]) for name, fit in fits.items()]
+    shares = named_weights(fits, weights)
+    pairs = [(fit, shares[name]) for name, fit in fits.items()]
     totals = drawn_totals(pairs, spend, periods.histories, periods.end, seed=seed)
-    scale = sum(given.values())
-    return _check(totals, periods, {name: weight / scale for name, weight in given.items()}), notes
+    return _check(totals, periods, shares), notes
 
 
 def _check(totals: Totals, periods: HoldoutPeriods, models: Mapping[str, float]) -> ForecastCheck:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from clvmodels.data.holdout import estimated_revenue
-from clvmodels.evaluation.totals import Uncertain, aic_weights, drawn_totals
+from clvmodels.evaluation.totals import Uncertain, drawn_totals, named_weights
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -131,15 +131,16 @@ def holdout_total(
     >>> round(total.predicted, -1), total.actual, round(total.off, 2), total.inside
     (1660.0, 1882.0, -0.12, False)
     """
-    given = aic_weights(fits) if weights is None else {name: weights[name] for name in fits}
-    scale = sum(given.values())
+    shares = named_weights(fits, weights)
     ends = np.array([holdout.duration])
-    totals = drawn_totals([(fit, given[name]) for name, fit in fits.items()], spend, holdout.histories, ends, seed=seed)
+    totals = drawn_totals(
+        [(fit, shares[name]) for name, fit in fits.items()], spend, holdout.histories, ends, seed=seed
+    )
     (low,), (high,) = totals.orders_between()
     (revenue_low,), (revenue_high,) = totals.revenue_between()
     purchases, revenue = holdout.frequency.sum(), estimated_revenue(holdout.frequency, holdout.revenue).sum()
     return HoldoutTotal(
-        models={name: weight / scale for name, weight in given.items()},
+        models=shares,
         cutoff=holdout.start,
         horizon=holdout.duration,
         unit=holdout.unit,

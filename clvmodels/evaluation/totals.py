@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 
+from clvmodels.arguments import abridged, as_number
+from clvmodels.errors import FitError
 from clvmodels.inference.fit import Fit
 from clvmodels.inference.parameters import columns_of
 from clvmodels.models.simulation import simulated
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
     from clvmodels.inference.transaction_fit import TransactionFit
     from clvmodels.models.specification import Array, Events, TransactionModel
 
-__all__ = ["Totals", "Uncertain", "aic_weights", "drawn_totals"]
+__all__ = ["Totals", "Uncertain", "aic_weights", "drawn_totals", "named_weights"]
 
 type Uncertain = Literal["process", "process and parameters", "process, parameters and models"]
 
@@ -102,6 +104,29 @@ def aic_weights(fits: Mapping[str, TransactionFit]) -> dict[str, float]:
         return dict.fromkeys(fits, 1.0 / len(fits))
     relative = np.exp(-0.5 * (aic - aic.min()))
     return dict(zip(fits, (relative / relative.sum()).tolist(), strict=True))
+
+
+def named_weights(fits: Mapping[str, TransactionFit], weights: Mapping[str, float] | None) -> dict[str, float]:
+    """Return the weights of fits, which sum to one: those given in any scale, or those of `aic_weights`.
+
+    Raises
+    ------
+    FitError
+        If they are not one number from zero up for each fit, or all are zero.
+
+    Examples
+    --------
+    >>> named_weights({"A": None, "B": None}, {"A": 3.0, "B": 1.0})
+    {'A': 0.75, 'B': 0.25}
+    """
+    if weights is None:
+        return aic_weights(fits)
+    numbers = np.array([as_number(weights.get(name)) for name in fits])
+    if set(weights) != set(fits) or not (numbers >= 0.0).all() or not 0.0 < numbers.sum() < np.inf:
+        raise FitError(
+            f"weights are numbers from zero up, one each for {', '.join(fits)}; got {abridged(dict(weights))}"
+        )
+    return dict(zip(fits, (numbers / numbers.sum()).tolist(), strict=True))
 
 
 def drawn_totals(

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 import clvmodels as clv
+from clvmodels.errors import FitError
 from clvmodels.evaluation import totals
-from clvmodels.evaluation.totals import aic_weights, drawn_totals
+from clvmodels.evaluation.totals import aic_weights, drawn_totals, named_weights
 from tests.evaluation.stories import CDNOW
 
 FIT = clv.BGNBD().from_params(CDNOW["BG/NBD"], unit="week")
@@ -122,3 +123,9 @@ def test_segments_keep_their_parameters(rfm):
     drawn = drawn_totals([(by_segment, 1.0)], None, split, np.array([39.0]), seed=1, draws=100)
     assert drawn.expected_orders[0] == pytest.approx(by_segment.expected_purchases(split, 39.0)["mean"].sum(), rel=1e-9)
     assert drawn.orders.mean() == pytest.approx(drawn.expected_orders[0], rel=0.03)
+
+
+@pytest.mark.parametrize("weights", [{"a": 1.0}, {"a": 1.0, "b": -1.0}, {"a": 0.0, "b": 0.0}, {"a": 1.0, "b": "x"}])
+def test_wrong_weights_are_refused(weights):
+    with pytest.raises(FitError, match="weights are numbers from zero up, one each for a, b"):
+        named_weights({"a": FIT, "b": FIT}, weights)
