@@ -17,10 +17,10 @@ from clvmodels.errors import DataWarning, FitWarning
 from clvmodels.evaluation.candidates import (
     Candidates,
     Models,
-    lesson,
     named_candidates,
     of_regressor,
     spend_candidate,
+    training_pair,
 )
 from clvmodels.evaluation.drift import drift
 from clvmodels.evaluation.forecasts import naive_forecasts, of_fit
@@ -270,9 +270,9 @@ def _outcome(candidates: Candidates, reading: LogFormat, log: Log, window: Trial
     spend, fits = candidates.spend_fit(histories), candidates.fits(histories)
     forecasts = {name: of_fit(fit, spend, holdout) for name, fit in fits.items()}
     if candidates.regressors:
-        taught = lesson(reading, log, inner_cutoff(reading, window, histories), window.train_end)
+        pair = training_pair(reading, log, inner_cutoff(reading, window, histories), window.train_end)
         for name, regressor in candidates.regressors.items():
-            forecasts[name] = of_regressor(name, regressor, taught, spend, holdout)
+            forecasts[name] = of_regressor(name, regressor, pair, spend, holdout)
     rules = naive_forecasts(holdout, last_period(reading, log, window, histories))
     return Outcome(holdout, fits, spend, {**forecasts, **rules}), notes
 

@@ -35,10 +35,10 @@ __all__ = [
     "Models",
     "Regressor",
     "features",
-    "lesson",
     "named_candidates",
     "of_regressor",
     "spend_candidate",
+    "training_pair",
 ]
 
 
@@ -158,7 +158,7 @@ def spend_candidate(given: SpendEstimator | SpendFit | None, value: str | None) 
 def of_regressor(
     name: str,
     regressor: Regressor,
-    taught: tuple[Histories, Holdout],
+    pair: tuple[Histories, Holdout],
     spend: SpendFit | None,
     holdout: Holdout,
 ) -> Forecast:
@@ -168,8 +168,8 @@ def of_regressor(
     ----------
     name, regressor
         Its name, and the regressor, which is copied before it is trained.
-    taught
-        The two parts of the training window, of `lesson`.
+    pair
+        The two parts of the training window, of `training_pair`.
     spend
         The fit of spend: revenue is the purchases times the expected value of an order, as of a model.
     holdout
@@ -180,7 +180,7 @@ def of_regressor(
     FitError
         If what it predicts is not one finite number for each customer.
     """
-    calibration, target = taught
+    calibration, target = pair
     table, fill = features(calibration)
     learner = copy.deepcopy(regressor)
     learner.fit(table, target.frequency.copy())
@@ -197,7 +197,9 @@ def of_regressor(
     return Forecast(purchases, revenue, purchases, purchases if spend is None else revenue)
 
 
-def lesson(reading: LogFormat, log: Log, inner: WindowBound, train_end: WindowBound) -> tuple[Histories, Holdout]:
+def training_pair(
+    reading: LogFormat, log: Log, inner: WindowBound, train_end: WindowBound
+) -> tuple[Histories, Holdout]:
     """Return what a regressor learns from: histories up to an inner cut-off, and what came until training ended."""
     histories, target, _ = split(reading, log, inner, train_end)
     return histories, target
