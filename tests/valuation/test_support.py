@@ -183,9 +183,9 @@ def test_a_sample_stands_for_what_all_customers_do(rfm, fits, monkeypatch):
 
 def test_the_same_comes_out_of_weighted_rows(rfm):
     """Rows that stand for several customers, as an engine has them: the same draws as of each by themselves."""
-    table = rfm.to_frame().reset_index()[["frequency", "recency", "T"]].round(0)
+    table = rfm.to_frame().reset_index()[["frequency", "recency", "T", "monetary_value"]].round(0)
     table["recency"] = table["recency"].where(table["frequency"] == 0, np.maximum(table["recency"], 1.0))
-    counted = table.value_counts().reset_index(name="weight")
+    counted = table.value_counts(dropna=False).reset_index(name="weight")
     once = clv.Histories.from_frame(table.assign(customer_id=range(len(table))), unit="week")
     merged = clv.Histories.from_frame(counted, unit="week")
     given = clv.BGNBD().from_params(TRUTH, unit="week")
