@@ -51,7 +51,7 @@ def test_years_that_are_not_known_are_refused(book):
 def test_intervals_of_horizons_are_those_of_valuations_that_look_so_far(drawn_book):
     ax, table = equity_by_horizon(drawn_book, horizons=(1, 3), intervals=True, return_data=True)
     for row, horizon in enumerate(("1 year", "3 years", None)):
-        draws = drawn_book.with_assumptions(published_terms(horizon=horizon)).draws(process=False)
+        draws = drawn_book.with_assumptions(published_terms(horizon=horizon)).draws()
         assert len(draws) == 5
         assert table.loc[row, ["lower", "upper"]].tolist() == pytest.approx(np.quantile(draws, [0.05, 0.95]))
     whiskers = np.array([segment[:, 1] for segment in ax.collections[0].get_segments()])
