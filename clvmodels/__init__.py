@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from clvmodels.evaluation.checks import checks as checks
     from clvmodels.evaluation.compare import compare as compare
     from clvmodels.evaluation.dependence import frequency_classes as frequency_classes
+    from clvmodels.evaluation.forecast_check import forecast_against_actual as forecast_against_actual
+    from clvmodels.evaluation.last_third import last_third as last_third
     from clvmodels.evaluation.tracking import track as track
     from clvmodels.inference.kinds import Fit as Fit
     from clvmodels.inference.migration.lifetimes import from_lifetimes as from_lifetimes
@@ -68,9 +70,11 @@ _EXPORTS: Final = {
     "check_model": "clvmodels.models.consistency",
     "checks": "clvmodels.evaluation.checks",
     "compare": "clvmodels.evaluation.compare",
+    "forecast_against_actual": "clvmodels.evaluation.forecast_check",
     "frequency_classes": "clvmodels.evaluation.dependence",
     "from_lifetimes": "clvmodels.inference.migration.lifetimes",
     "from_pymc_marketing": "clvmodels.inference.migration.pymc_marketing",
+    "last_third": "clvmodels.evaluation.last_third",
     "movement": "clvmodels.valuation.movement",
     "purchase_occasions": "clvmodels.data.events",
     "report": "clvmodels.reporting.report",

@@ -35,6 +35,8 @@ READERS = [
     (clv.rfm_train_test_split, {"train_end": "2024-06-30"}, {}),
     (clv.purchase_occasions, {}, {}),
     (clv.backtest, {"models": BGNBD, "cutoffs": "2024-06-30", "horizon": "9 weeks"}, {}),
+    (clv.last_third, {}, {}),
+    (clv.forecast_against_actual, {"fits": BGNBD, "spend": None, "train_end": "2024-06-30"}, {}),
     (clv.track, {"fits": BGNBD, "train_end": "2024-06-30"}, {}),
     (clv.plots.tracking, {"fits": BGNBD, "train_end": "2024-06-30"}, {}),
     (clv.plots.customer_history, {"fits": BGNBD, "customer": 1}, {"unit": "month", "attributes": ()}),

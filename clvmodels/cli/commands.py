@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from clvmodels.cli.options import (
+    BacktestLogOptions,
     By,
     Closings,
+    Cutoffs,
     Draws,
     Folder,
+    Horizon,
     LanguageName,
     LedgerOptions,
     Log,
@@ -20,6 +23,7 @@ from clvmodels.cli.options import (
     Quiet,
     ReportFolder,
     ReportLogOptions,
+    ScoreTable,
     SpendKey,
     StorageOptions,
     Table,
@@ -38,6 +42,8 @@ __all__ = ["app"]
 
 _NARROWEST: Final = 80
 """On a narrower terminal lines break anywhere, so that no number loses a digit."""
+_SEED: Final = 1
+"""Of the intervals of a backtest: the same log gives the same ones."""
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, rich_markup_mode="markdown", pretty_exceptions_enable=False
 )
@@ -197,6 +203,48 @@ def value(
         if out is not None:
             step("writing")
             output.write_valuation(valuation, out, source=log, assumptions_file=stated, notes=notes)
+    print_text(shown)
+
+
+@app.command(epilog="Example:  clvmodels backtest log.csv --value amount --resolution day --model pareto_nbd")
+@grouped
+def backtest(
+    log: Log,
+    options: BacktestLogOptions,
+    cutoffs: Cutoffs = None,
+    horizon: Horizon = None,
+    model: ModelKey = "auto",
+    spend: SpendKey = "gamma_gamma",
+    out: ScoreTable = None,
+    quiet: Quiet = False,
+) -> None:
+    """Show what models would have predicted of the past: each cut-off divides what they see from what is to come.
+
+    By default, the last third of the log is held back. Four rules of thumb stand beside the models, and a verdict in
+    words below: whether a model beats them, and whether the totals were right.
+    """
+    from clvmodels.evaluation.backtest import backtest_of
+    from clvmodels.evaluation.candidates import Candidates
+    from clvmodels.inference.estimator import SpendEstimator, TransactionEstimator
+    from clvmodels.reporting import files, terminal
+    from clvmodels.reporting.fitting import spend_model, transaction_models
+    from clvmodels.reporting.notes import captured_warnings
+    from clvmodels.reporting.progress import steps
+
+    models = {each.name: TransactionEstimator(each) for each in transaction_models(model)}
+    of_spend = None if options.value is None else SpendEstimator(spend_model(spend))
+    if out is not None:
+        files.require_table(out, log)
+    window = cutoffs or None, horizon, options.observation_end
+    with steps(2, quiet=quiet) as step:
+        step("predicting the past")
+        with captured_warnings() as notes:
+            candidates = Candidates(models, {}, of_spend, "mle", _SEED)
+            tried = backtest_of(candidates, options.log_format(), log, *window, progress=False)
+        step("simulating totals")
+        shown = _rendered(terminal.backtest_report(tried), terminal.notes_report(notes), terminal.written_report(out))
+        if out is not None:
+            files.write_whole_table(tried.table.reset_index("cutoff"), out)
     print_text(shown)
 
 

@@ -18,10 +18,13 @@ if TYPE_CHECKING:
     from clvmodels.data.reading import LogFormat
 
 __all__ = [
+    "BacktestLogOptions",
     "By",
     "Closings",
+    "Cutoffs",
     "Draws",
     "Folder",
+    "Horizon",
     "LanguageName",
     "LedgerOptions",
     "Log",
@@ -30,6 +33,7 @@ __all__ = [
     "Quiet",
     "ReportFolder",
     "ReportLogOptions",
+    "ScoreTable",
     "SpendKey",
     "StorageOptions",
     "Table",
@@ -47,6 +51,14 @@ _result = partial(typer.Option, rich_help_panel="The result")
 
 Log = Annotated[str, typer.Argument(metavar="LOG", help="CSV or Parquet, one row a purchase; * for several files.")]
 Closings = Annotated[list[str], _log(metavar="DAY ...", help="Closing dates, rising; the last one is reported.")]
+Cutoffs = Annotated[
+    list[str] | None,
+    _log(metavar="DAY ...", help="Last days of training; else the one that leaves the horizon at the end of the log."),
+]
+Horizon = Annotated[
+    str | None,
+    _log(metavar="TIME", help='Time predicted, as "26 weeks"; else what remains: without cutoffs, the last third.'),
+]
 By = Annotated[str | None, _log(metavar="COLUMN", help="Column of the segments of the statement.")]
 ModelKey = Annotated[
     str, _models("--model", metavar="MODEL", help="bg_nbd, mbg_nbd, pareto_nbd; auto: all, the best by AIC.")
@@ -55,6 +67,7 @@ SpendKey = Annotated[str, _models("--spend", metavar="MODEL", help="Model of the
 Terms = Annotated[Path, _models("--assumptions", metavar="FILE", help="TOML: discount_rate, margin, ...")]
 Draws = Annotated[int, _models(min=0, metavar="N", help="Draws behind the intervals; 0: none.")]
 Table = Annotated[Path | None, _result("--out", metavar="FILE", help="Write the table by customer: .parquet, .csv.")]
+ScoreTable = Annotated[Path | None, _result("--out", metavar="FILE", help="Write the scores: .parquet, .csv.")]
 Folder = Annotated[Path | None, _result("--out", metavar="DIR", help="Write to this folder, all or nothing.")]
 ReportFolder = Annotated[Path, _result("--out", metavar="DIR", help="Write to this folder, all or nothing.")]
 LanguageName = Annotated[str, _result("--language", metavar="LANGUAGE", help="en or de.")]
@@ -117,6 +130,13 @@ class ReportLogOptions(ValuedLogOptions):
     """The options of a purchase log that is observed up to each closing."""
 
     observation_end: None = field(default=None, init=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class BacktestLogOptions(LogOptions):
+    """The options of a purchase log that is observed from its beginning."""
+
+    observation_start: None = field(default=None, init=False)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -28,7 +28,8 @@ _ParseError: Final[type[Exception]] = next(
     kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException"
 )
 
-# What is taken for a closing: by itself, right after the option, and after another closing.
+_OF_DAYS: Final = ("--closings", "--cutoffs")
+# What is taken for a day of theirs: by itself, right after the option, and after another closing.
 _NOTHING: Final = re.compile(r"(?!)")
 _NO_OPTION: Final = re.compile(r"(?!-).*", re.DOTALL)
 _LIKE_A_DAY: Final = re.compile(r"\d[\d.,/-]*")
@@ -81,7 +82,7 @@ def _code(arguments: Sequence[str]) -> int:
 
 
 def _spread(arguments: Sequence[str]) -> Iterator[str]:
-    """Yield the arguments, with ``--closings DAY DAY`` as an option for each day.
+    """Yield the arguments, with ``--closings DAY DAY`` (or ``--cutoffs``) as an option for each day.
 
     What stands next to it, and then whatever looks like a day, is one: if it is not, the error says what days are.
 
@@ -90,15 +91,16 @@ def _spread(arguments: Sequence[str]) -> Iterator[str]:
     >>> list(_spread(["--closings", "1997-09-30", "30.6.1998", "log.csv"]))
     ['--closings', '1997-09-30', '--closings', '30.6.1998', 'log.csv']
     """
-    taken = _NOTHING
+    taken, days = _NOTHING, ""
     for argument in arguments:
         option, _, first = argument.partition("=")
-        if option == "--closings":
+        if option in _OF_DAYS:
+            days = option
             taken = _LIKE_A_DAY if first else _NO_OPTION
             yield from (option, first) if first else ()
         elif taken.fullmatch(argument):
             taken = _LIKE_A_DAY
-            yield from ("--closings", argument)
+            yield from (days, argument)
         else:
             taken = _NOTHING
             yield argument

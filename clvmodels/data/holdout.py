@@ -40,9 +40,9 @@ class Holdout:
         Length of the window, in the unit of the histories, on the clock of the training histories' T.
     start, end
         The ends of the window: it begins after `start`; both as in `Histories.observation_end`.
-    late_joiners, late_revenue
-        Customers without a training history who bought in the window, and their `estimated_revenue` together: NaN if
-        the log has no values.
+    late_joiners, late_revenue, late_purchases
+        Customers without a training history who bought in the window, their `estimated_revenue` together (NaN if the
+        log has no values), and their purchase occasions.
     """
 
     histories: Histories
@@ -54,6 +54,7 @@ class Holdout:
     end: pd.Timestamp
     late_joiners: int = 0
     late_revenue: float = float("nan")
+    late_purchases: int = 0
 
     def __post_init__(self) -> None:
         """Close the arrays to writing."""

@@ -6,7 +6,7 @@ import datetime as dt
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _MOST_MONEY: Final = 1e100
 """With more, sums and squares of amounts may not be finite."""
 
-__all__ = ["Days", "Facts", "last_time", "profile_log", "refuse_refunds"]
+__all__ = ["Days", "Facts", "first_time", "last_time", "profile_log", "refuse_refunds"]
 
 
 _UNUSABLE: Final = ("excluded", "no_id", "no_time")
@@ -89,6 +89,17 @@ class Facts:
         return not any(part.rows for part in (self.excluded, self.no_id, self.no_time, self.before, self.after))
 
 
+def first_time(log: Log) -> dt.datetime:
+    """Return the local time of the first transaction, or the time itself at the edge of the calendar.
+
+    Raises
+    ------
+    DataError
+        As `last_time`.
+    """
+    return _end_time(log, "min")
+
+
 def last_time(log: Log) -> dt.datetime:
     """Return the local time of the last transaction, or the time itself at the edge of the calendar.
 
@@ -97,13 +108,18 @@ def last_time(log: Log) -> dt.datetime:
     DataError
         If the log has no rows, or none with a customer and a time.
     """
+    return _end_time(log, "max")
+
+
+def _end_time(log: Log, which: Literal["min", "max"]) -> dt.datetime:
     rows = log.rows
     usable = rows.id.notnull() & rows.t.notnull()
-    summary = log.run(rows.aggregate(rows=rows.count(), last=rows.t.max(where=usable)))
-    last = fetched(summary["last"][0])
-    _refuse_empty(summary["rows"][0].as_py(), usable=last is not None)
-    assert last is not None
-    return log.clock.to_local(last) if log.clock.in_utc and not at_the_edge(last) else last
+    times = rows.t.min(where=usable) if which == "min" else rows.t.max(where=usable)
+    summary = log.run(rows.aggregate(rows=rows.count(), time=times))
+    time = fetched(summary["time"][0])
+    _refuse_empty(summary["rows"][0].as_py(), usable=time is not None)
+    assert time is not None
+    return log.clock.to_local(time) if log.clock.in_utc and not at_the_edge(time) else time
 
 
 def _refuse_empty(rows: int, *, usable: bool) -> None:

@@ -16,8 +16,8 @@ import numpy as np
 
 from clvmodels.data.bounds import read_bound
 from clvmodels.data.build import build_histories
+from clvmodels.data.build_holdout import holdout_occasions
 from clvmodels.data.columns import count
-from clvmodels.data.profile import refuse_refunds
 from clvmodels.data.reading import Day, LogFormat, end_of, plan_of
 from clvmodels.data.suspect_dates import Bounds, suspect_dates
 from clvmodels.errors import DataError
@@ -212,16 +212,7 @@ class _Counter:
         """Return purchase occasions of the customers of training by period, late joiners, and their occasions."""
         if not self.duration:
             return {}, 0, 0
-        if self.facts.late_refunds and self.whole.returns == "raise":
-            refuse_refunds(self.whole.log, self.whole.window)
-        refunds = self.facts.refunds.rows + self.facts.late_refunds > 0
-        rows = self.whole.rows(refunds=refunds)
-        if not (refunds and self.whole.returns == "net"):  # what refunds may belong to need not be read
-            rows = rows.filter(self.training.window.after(rows.t))
-        occasions = self.whole.occasions(rows, refunds=refunds)
-        late = occasions.filter(
-            occasions.kept & (occasions.w >= self.training.window.date(self.training.window.next_date))
-        )
+        late = holdout_occasions(self.facts, training=self.training, whole=self.whole)
         known = self._training_occasions().select("id").distinct()
         strangers = late.anti_join(known, "id")
         tally = strangers.aggregate(customers=strangers.id.nunique(), purchases=strangers.count())

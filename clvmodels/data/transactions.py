@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clvmodels.data.bounds import read_bound
-from clvmodels.data.build import Returns, build_histories, build_holdout, summarise
+from clvmodels.data.build import Returns, build_histories, summarise
+from clvmodels.data.build_holdout import build_holdout
 from clvmodels.data.duckdb_engine import DuckDBLimits
 from clvmodels.data.grid import require_bound
 from clvmodels.data.reading import Day, LogFormat, end_of, log_of, plan_of

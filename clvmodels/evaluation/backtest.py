@@ -5,24 +5,29 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from clvmodels.data.reading import Day, LogFormat, log_of
 from clvmodels.data.transactions import split
-from clvmodels.errors import DataWarning, FitError, FitWarning
+from clvmodels.errors import DataWarning, FitWarning
+from clvmodels.evaluation.candidates import (
+    Candidates,
+    Models,
+    named_candidates,
+    of_regressor,
+    spend_candidate,
+    training_pair,
+)
 from clvmodels.evaluation.drift import drift
-from clvmodels.evaluation.forecasts import NAIVE, Forecast, naive_forecasts, of_fit
+from clvmodels.evaluation.forecasts import naive_forecasts, of_fit
 from clvmodels.evaluation.reliability import reliability
 from clvmodels.evaluation.scores import scores
-from clvmodels.evaluation.windows import Trial, last_period, trial_windows
-from clvmodels.inference.estimator import SpendEstimator, TransactionEstimator
-from clvmodels.inference.one_or_many import named
-from clvmodels.inference.spend_fit import SpendFit
-from clvmodels.inference.transaction_fit import TransactionFit
-from clvmodels.models.registry import SPEND_MODELS
+from clvmodels.evaluation.verdict import Outcome, Verdict, verdict_of_backtest
+from clvmodels.evaluation.windows import Trial, inner_cutoff, last_period, trial_windows
 from clvmodels.pictures import picture
 from clvmodels.units import Duration
 
@@ -30,16 +35,14 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from clvmodels.data.build import Returns
-    from clvmodels.data.histories import Histories
-    from clvmodels.data.holdout import Holdout
+    from clvmodels.data.log import Log
+    from clvmodels.inference.estimator import SpendEstimator
     from clvmodels.inference.protocols import FitMethod
-    from clvmodels.models.specification import Array
+    from clvmodels.inference.spend_fit import SpendFit
+    from clvmodels.inference.transaction_fit import TransactionFit
     from clvmodels.style import Axes, Drawn
 
-__all__ = ["Backtest", "Models", "backtest"]
-
-type Model = TransactionEstimator | TransactionFit
-type Models = Model | Sequence[Model] | Mapping[str, Model]
+__all__ = ["Backtest", "Models", "backtest", "backtest_of"]
 
 SIGNIFICANT: Final = 1e-3
 """A change in parameters that chance makes less often than this is reported as drift."""
@@ -61,12 +64,36 @@ class Backtest:
         the ``actual`` share who bought.
     fits
         The fits of transactions by model and cut-off.
+    outcomes
+        Of each cut-off, the holdout and what was predicted of each customer.
+    seed
+        Of the simulation behind the interval of `verdict`.
     """
 
     table: pd.DataFrame
     parameters: pd.DataFrame
     calibration: pd.DataFrame
     fits: Mapping[tuple[str, pd.Timestamp], TransactionFit]
+    outcomes: tuple[Outcome, ...]
+    seed: int | None
+
+    @cached_property
+    def verdict(self) -> Verdict:
+        """The best model, whether it beats the rules of thumb, and whether the total was right; `str` is in words.
+
+        It is computed when it is first asked for: the interval of the total is simulated.
+
+        Examples
+        --------
+        >>> import clvmodels as clv
+        >>> log = clv.datasets.load_cdnow(sample=True)
+        >>> fit = clv.BGNBD().from_params({"r": .243, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
+        >>> tried = clv.backtest(log, fit, cutoffs="1997-09-30", horizon="26 weeks", resolution="day", seed=1,
+        ...                      progress=False)
+        >>> tried.verdict.best, tried.verdict.beaten
+        ('BG/NBD', ('history rate', 'last period', 'zero'))
+        """
+        return verdict_of_backtest(self.outcomes, self.seed)
 
     def plot(self, score: str = "predicted_over_actual", *, ax: Axes | None = None, return_data: bool = False) -> Drawn:
         """Draw one score of all models, one mark per cut-off: ``clv.plots.backtest_scores``.
@@ -90,22 +117,12 @@ class Backtest:
         return str(self.table.T.style.format(lambda number: f"{number:,.4g}").to_html())
 
 
-@dataclass(frozen=True, eq=False)
-class _Tried:
-    """One cut-off: the holdout, the fits, and what they and the rules of thumb predicted."""
-
-    cutoff: pd.Timestamp
-    holdout: Holdout
-    fits: Mapping[str, TransactionFit]
-    forecasts: Mapping[str, Forecast]
-
-
 def backtest(
     log: object,
     models: Models,
     *,
-    cutoffs: Day | Sequence[Day],
-    horizon: Duration,
+    cutoffs: Day | Sequence[Day] | None = None,
+    horizon: Duration | None = None,
     spend: SpendEstimator | SpendFit | None = None,
     method: FitMethod = "mle",
     seed: int | None = None,
@@ -135,16 +152,18 @@ def backtest(
     log
         The purchase log, as for `rfm_summary`.
     models
-        A model such as ``clv.BGNBD()``, several, or a mapping from names of your own; a `Fit` is taken as it is.
+        A model such as ``clv.BGNBD()``, several, or a mapping from names of your own; a `Fit` is taken as it is. A
+        regressor, anything with ``fit(X, y)`` and ``predict(X)`` such as scikit-learn's, is taken beside them.
     cutoffs
-        The last day of training, or several.
+        The last day of training, or several. None: the one that leaves the horizon at the end of the log.
     horizon
         Length of the time predicted, such as ``"39 weeks"``; after a cut-off that is a day, of whole days, and months
-        and years are those of the calendar.
+        and years are those of the calendar. None: what remains after the last cut-off; without one, the last third of
+        the log.
     spend
         The model of order values; Gamma-Gamma if `value` is given.
     method, seed
-        How to fit, as in ``fit``.
+        How to fit, as in ``fit``; the seed is that of the interval in the verdict, too.
     progress
         Whether to show a progress bar.
     customer_id, time, value, unit, resolution, returns, time_zone, time_format, attributes, order_id, quantity,
@@ -174,6 +193,15 @@ def backtest(
           the top 20 % of customers by predicted revenue make. Purchases of unknown value count with the mean of the
           customer's others in the holdout or, if there is none, of all customers'.
 
+    Notes
+    -----
+    A regressor sees the training window alone. The window is split: X is the table of histories up to an inner cut-off,
+    and y what the same customers bought from there to the end of training, as long as the horizon, or half of the
+    window if that is shorter. A copy of the regressor learns from them and predicts from the table of the full training
+    histories; its numbers are scaled to the horizon where the time it learnt from was shorter, and none is below zero.
+    Columns of X: ``frequency``, ``recency``, ``T``, ``time_since_last``; ``monetary_value`` where there are values; and
+    the numeric `attributes`, such as ``first_value``. An unknown number is replaced by the mean of those known.
+
     Raises
     ------
     DataError
@@ -199,59 +227,34 @@ def backtest(
         customer_id, time, value, unit, resolution, returns, time_zone, time_format,
         attributes, order_id, quantity, exclude_ids, clean_ids,
     )  # fmt: skip
+    candidates = Candidates(*named_candidates(models), spend_candidate(spend, value), method, seed)
+    return backtest_of(candidates, reading, log, cutoffs, horizon, observation_end, progress=progress)
+
+
+def backtest_of(
+    candidates: Candidates,
+    reading: LogFormat,
+    log: object,
+    cutoffs: Day | Sequence[Day] | None,
+    horizon: Duration | None,
+    observation_end: Day | None,
+    *,
+    progress: bool,
+) -> Backtest:
+    """Try candidates on a log of a known format, as `backtest` does; warnings are those of the caller."""
     opened = log_of(reading, log)
-    how = _How(_models(models), _spend(spend, value), method, seed)
     notes: dict[str, None] = {}
-    tried = []
+    outcomes = []
     for window in _shown(trial_windows(reading, opened, cutoffs, horizon, observation_end), progress=progress):
-        histories, holdout, window_notes = split(reading, opened, window.train_end, window.test_end, "observation_end")
+        outcome, window_notes = _outcome(candidates, reading, opened, window)
         notes |= dict.fromkeys(window_notes)
-        tried.append(_tried(how, holdout, last_period(reading, opened, window, histories)))
+        outcomes.append(outcome)
     for note in notes:
-        warnings.warn(note, DataWarning, stacklevel=2)
-    parameters = _parameters(tried)
+        warnings.warn(note, DataWarning, stacklevel=3)
+    parameters = _parameters(outcomes)
     _warn_of_drift(parameters)
-    fits = {(name, result.cutoff): fit for result in tried for name, fit in result.fits.items()}
-    return Backtest(_table(tried), parameters, _calibration(tried), fits)
-
-
-@dataclass(frozen=True, eq=False)
-class _How:
-    """What is fitted at each cut-off, and how."""
-
-    models: Mapping[str, Model]
-    spend: SpendEstimator | SpendFit | None
-    method: FitMethod
-    seed: int | None
-
-    def fitted(self, model: Any, histories: Histories) -> Any:  # noqa: ANN401 - an estimator's fit is of its own kind
-        """Return the fit to histories of an estimator; a fit is taken as it is."""
-        if isinstance(model, TransactionFit | SpendFit):
-            return model
-        return model.fit(histories, method=self.method, seed=self.seed, progress=False)
-
-
-def _models(models: Models) -> dict[str, Model]:
-    """Return models by name.
-
-    Raises
-    ------
-    FitError
-        If one of them is no model of orders, two have one name, or a name is that of a rule of thumb.
-    """
-    by_name = named(models)
-    for name, model in by_name.items():
-        if not isinstance(model, TransactionEstimator | TransactionFit):
-            raise FitError(f"a backtest takes models of orders, such as clv.BGNBD(), or their fits; got {model!r}")
-        if name in NAIVE:
-            raise FitError(f"{name!r} is the name of a rule of thumb, which is in the table by itself; choose another")
-    return by_name
-
-
-def _spend(given: SpendEstimator | SpendFit | None, value: str | None) -> SpendEstimator | SpendFit | None:
-    if value is None or given is not None:
-        return given
-    return SpendEstimator(next(iter(SPEND_MODELS.values())))
+    fits = {(name, outcome.cutoff): fit for outcome in outcomes for name, fit in outcome.fits.items()}
+    return Backtest(_table(outcomes), parameters, _calibration(outcomes), fits, tuple(outcomes), candidates.seed)
 
 
 def _shown(windows: Sequence[Trial], *, progress: bool) -> Iterator[Trial]:
@@ -261,64 +264,82 @@ def _shown(windows: Sequence[Trial], *, progress: bool) -> Iterator[Trial]:
     yield from track(windows, "Cut-offs", disable=not progress, transient=True)
 
 
-def _tried(how: _How, holdout: Holdout, last: Array) -> _Tried:
-    spend = None if how.spend is None else how.fitted(how.spend, holdout.histories)
-    fits = {name: how.fitted(model, holdout.histories) for name, model in how.models.items()}
+def _outcome(candidates: Candidates, reading: LogFormat, log: Log, window: Trial) -> tuple[Outcome, list[str]]:
+    """Return what is predicted at a cut-off, and notes to warn with."""
+    histories, holdout, notes = split(reading, log, window.train_end, window.test_end, "observation_end")
+    spend, fits = candidates.spend_fit(histories), candidates.fits(histories)
     forecasts = {name: of_fit(fit, spend, holdout) for name, fit in fits.items()}
-    return _Tried(holdout.start, holdout, fits, {**forecasts, **naive_forecasts(holdout, last)})
+    if candidates.regressors:
+        pair = training_pair(reading, log, inner_cutoff(reading, window, histories), window.train_end)
+        for name, regressor in candidates.regressors.items():
+            forecasts[name] = of_regressor(name, regressor, pair, spend, holdout)
+    rules = naive_forecasts(holdout, last_period(reading, log, window, histories))
+    return Outcome(holdout, fits, spend, {**forecasts, **rules}), notes
 
 
-def _table(tried: Iterable[_Tried]) -> pd.DataFrame:
+def _table(outcomes: Iterable[Outcome]) -> pd.DataFrame:
     """Return the scores by model and cut-off."""
     import pandas as pd
 
     rows = {
-        (name, result.cutoff): {
-            "customers": len(result.holdout),
-            "late_joiners": result.holdout.late_joiners,
-            "late_revenue": result.holdout.late_revenue,
-            **scores(forecast, result.holdout),
+        (name, outcome.cutoff): {
+            "customers": len(outcome.holdout),
+            "late_joiners": outcome.holdout.late_joiners,
+            "late_revenue": outcome.holdout.late_revenue,
+            **scores(forecast, outcome.holdout),
         }
-        for result in tried
-        for name, forecast in result.forecasts.items()
+        for outcome in outcomes
+        for name, forecast in outcome.forecasts.items()
     }
     return _by(pd.DataFrame.from_dict(rows, orient="index"), "model", "cutoff")
 
 
-def _calibration(tried: Iterable[_Tried]) -> pd.DataFrame:
+def _calibration(outcomes: Iterable[Outcome]) -> pd.DataFrame:
     """Return P(any purchase) and the share who bought, by model, cut-off and bin."""
     import pandas as pd
 
     tables = {
-        (name, result.cutoff): reliability(forecast.distributions.any_purchase, result.holdout.frequency > 0)
-        for result in tried
-        for name, forecast in result.forecasts.items()
+        (name, outcome.cutoff): reliability(forecast.distributions.any_purchase, outcome.holdout.frequency > 0)
+        for outcome in outcomes
+        for name, forecast in outcome.forecasts.items()
         if forecast.distributions is not None
     }
+    if not tables:  # of regressors alone
+        return _empty_table("model", "cutoff", "bin", columns=("customers", "expected", "actual"))
     return _by(pd.concat(tables), "model", "cutoff", "bin")
 
 
-def _parameters(tried: Sequence[_Tried]) -> pd.DataFrame:
+def _parameters(outcomes: Sequence[Outcome]) -> pd.DataFrame:
     """Return estimates by model, cut-off and parameter, and the p-value of their change."""
     import pandas as pd
 
-    p_value = {(result.cutoff, name): np.nan for result in tried[:1] for name in result.fits}
-    for before, after in pairwise(tried):
+    p_value = {(outcome.cutoff, name): np.nan for outcome in outcomes[:1] for name in outcome.fits}
+    for before, after in pairwise(outcomes):
         p_value |= {
             (after.cutoff, name): drift(before.fits[name], fit, before.holdout.histories)
             for name, fit in after.fits.items()
         }
     rows = {
-        (name, result.cutoff, parameter): {
+        (name, outcome.cutoff, parameter): {
             "estimate": estimate,
             "sd_of_log": sd,
-            "p_value_of_change": p_value[result.cutoff, name],
+            "p_value_of_change": p_value[outcome.cutoff, name],
         }
-        for result in tried
-        for name, fit in result.fits.items()
+        for outcome in outcomes
+        for name, fit in outcome.fits.items()
         for parameter, estimate, sd in zip(fit.model.names, fit.estimate, np.sqrt(np.diag(fit.covariance)), strict=True)
     }
+    if not rows:
+        return _empty_table("model", "cutoff", "parameter", columns=("estimate", "sd_of_log", "p_value_of_change"))
     return _by(pd.DataFrame.from_dict(rows, orient="index"), "model", "cutoff", "parameter")
+
+
+def _empty_table(*names: str, columns: Sequence[str]) -> pd.DataFrame:
+    """Return a table without rows."""
+    import pandas as pd
+
+    index = pd.MultiIndex.from_arrays([[] for _ in names], names=names)
+    return pd.DataFrame({name: np.empty(0) for name in columns}, index=index)
 
 
 def _by(table: pd.DataFrame, *names: str) -> pd.DataFrame:
@@ -338,5 +359,5 @@ def _warn_of_drift(parameters: pd.DataFrame) -> None:
             f"(p = {p_values.min():.1g}): customers or seasons change, or the model does not fit. A forecast takes the "
             "last parameters to hold for good: look at .parameters, at cohorts, and at the rules of thumb",
             FitWarning,
-            stacklevel=3,
+            stacklevel=4,
         )

@@ -15,6 +15,7 @@ from clvmodels.data.required import require_customers
 from clvmodels.errors import AssumptionError, DataError, FitWarning
 from clvmodels.evaluation.dependence import dependence, with_positive_spend
 from clvmodels.evaluation.findings import Checks, Finding, Verdict, not_checked, verdict_of, worst
+from clvmodels.evaluation.last_third_check import fit_to_the_last_third
 from clvmodels.inference.estimator import SpendEstimator
 from clvmodels.inference.spend_fit import SpendFit
 from clvmodels.inference.transaction_fit import TransactionFit
@@ -24,6 +25,8 @@ from clvmodels.style import require
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from clvmodels.evaluation.holdout_total import HoldoutTotal
 
 __all__ = ["checks"]
 
@@ -91,6 +94,7 @@ def checks(
     *,
     rlv: pd.Series[Any] | None = None,
     sales: pd.Series[Any] | None = None,
+    last_third: HoldoutTotal | None = None,
 ) -> Checks:
     """Check what the models assume, how far the data depart from it, and what that is worth in money.
 
@@ -106,6 +110,8 @@ def checks(
     sales
         The part of `rlv` that moves with the value of orders, by customer id: the sum of the lines that are a share of
         sales, such as ``book.customers["contribution_margin"]``. Without it, all of `rlv`.
+    last_third
+        What `last_third` returns of the log, to be among the checks.
 
     Returns
     -------
@@ -125,6 +131,9 @@ def checks(
             infinite), and the total without the largest spender, spend being fitted anew. Effect: that change.
         selection
             One-time buyers dropped by mistake: far fewer than the fit expects at these ages.
+        fit to the last third
+            With `last_third`: what was predicted of the last third of the log, and what came. Effect: the difference in
+            revenue.
 
     Raises
     ------
@@ -165,6 +174,7 @@ def checks(
             _merged_orders(histories),
             _heavy_tails(spend, histories, worth),
             _selection(transactions, histories),
+            *(() if last_third is None else (fit_to_the_last_third(last_third),)),
         )
     )
 

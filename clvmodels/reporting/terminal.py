@@ -30,13 +30,23 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from clvmodels.data.histories import Histories
+    from clvmodels.evaluation.backtest import Backtest
+    from clvmodels.evaluation.verdict import Outcome
     from clvmodels.inference.fit import Fit
     from clvmodels.reporting.content import EquityReport
     from clvmodels.reporting.valuation import Valuation
     from clvmodels.valuation.assumptions import Assumptions
     from clvmodels.valuation.book import Book
 
-__all__ = ["closing_report", "equity_report", "fits_report", "histories_report", "notes_report", "written_report"]
+__all__ = [
+    "backtest_report",
+    "closing_report",
+    "equity_report",
+    "fits_report",
+    "histories_report",
+    "notes_report",
+    "written_report",
+]
 
 _INDENT: Final = (0, 0, 0, 2)
 _MOST_SEGMENTS: Final = 20
@@ -126,6 +136,26 @@ def equity_report(valuation: Valuation) -> RenderableType:
         _groups(valuation),
         _new_customer(book),
     )
+
+
+def backtest_report(tried: Backtest) -> RenderableType:
+    """Return the scores of a backtest by cut-off and model, and the verdict in words."""
+    verdict = _points("·", str(tried.verdict).splitlines())
+    return Group(*(_scores(tried, outcome) for outcome in tried.outcomes), _section("Verdict", verdict))
+
+
+def _scores(tried: Backtest, outcome: Outcome) -> RenderableType:
+    """Return the scores at one cut-off."""
+    scores = tried.table.xs(outcome.cutoff, level="cutoff")
+    columns = {"predicted_over_actual": "ratio", "rmse": "rmse", "log_score": "log score", "gini": "Gini"}
+    if np.isfinite(scores["revenue"]).any():
+        columns |= {"revenue_over_actual": "revenue ratio"}
+    table = _table("", "predicted", *columns.values())
+    for name, row in scores.iterrows():
+        _add(table, str(name), amount(row["predicted"], digits=0), *(amount(row[each], digits=3) for each in columns))
+    holdout = outcome.holdout
+    came = f"{holdout.frequency.sum():,.0f} purchases of {len(holdout):,} customers came until {holdout.end.date()}"
+    return _section(f"After {outcome.cutoff.date()}", table, beside=came)
 
 
 def closing_report(report: EquityReport) -> RenderableType:

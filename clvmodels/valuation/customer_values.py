@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from clvmodels.evaluation.findings import Checks
+    from clvmodels.evaluation.holdout_total import HoldoutTotal
 
 __all__ = ["CustomerValues"]
 
@@ -167,8 +168,13 @@ class CustomerValues(ABC):
         table = rows.uncertainty(process=process, seed=seed).customers
         return pd.DataFrame(table, index=rows.histories.customer_id, columns=list(CUSTOMER_COLUMNS))
 
-    def checks(self) -> Checks:
+    def checks(self, last_third: HoldoutTotal | None = None) -> Checks:
         """Check what the models assume, how far the data depart from it, and what that is worth: ``clv.checks``.
+
+        Parameters
+        ----------
+        last_third
+            What ``clv.last_third`` returns of the log, to be among the checks.
 
         Examples
         --------
@@ -187,4 +193,4 @@ class CustomerValues(ABC):
         each = self.each
         of_sales = DRIVERS["sales"](each.future) * sum(line.rates.get("sales", 0.0) for line in each.lines)
         rlv, sales = (pd.Series(values, each.histories.customer_id) for values in (each.rlv, of_sales))
-        return checks(each.transactions, each.spend, each.histories, rlv=rlv, sales=sales)
+        return checks(each.transactions, each.spend, each.histories, rlv=rlv, sales=sales, last_third=last_third)

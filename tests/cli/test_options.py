@@ -47,7 +47,9 @@ class Recorder:
         raise DataError(f"{log} is not read")
 
 
-@pytest.mark.parametrize("command", [commands.summarize, commands.fit, commands.value, commands.report])
+@pytest.mark.parametrize(
+    "command", [commands.summarize, commands.fit, commands.value, commands.backtest, commands.report]
+)
 def test_a_command_has_the_options_of_a_log_with_their_defaults(command: Any) -> None:
     defaults = {name: option.default for name, option in inspect.signature(command).parameters.items()}
     needs_values = command in (commands.value, commands.report)
