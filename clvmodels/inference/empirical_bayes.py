@@ -1,0 +1,279 @@
+"""Segments whose quantities come from a common population: empirical Bayes by Laplace's approximation.
+
+The coordinates psi_g of segment g (logs of the quantities, log odds of shares) are normal around a centre mu, each with
+a standard deviation of its own: how far segments differ. Nothing is assumed about the centre; the spreads have the
+prior that the full hierarchy of ``method="nuts"`` has, so that they are known where segments are few. At given mu and
+spreads, every segment has a mode and a curvature there; to second order, the likelihood of mu and the spreads is then
+known in closed form, and so is its maximum. Modes and maximum are found in turn.
+
+Source: Tierney & Kadane (1986), Journal of the American Statistical Association 81(393); Efron & Morris (1975), ibid.
+70(350), for the shrinkage; Kass & Steffey (1989), ibid. 84(407), for the spread that the population's own uncertainty
+adds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+import numpy as np
+
+from clvmodels.errors import FitError
+from clvmodels.inference.priors import POOLING
+from clvmodels.inference.segment_likelihood import SegmentLikelihood, SegmentTerms
+from clvmodels.models.specification import Array
+
+__all__ = ["Hierarchy", "draw_segments", "fit_hierarchy"]
+
+MOST_ROUNDS: Final = 60
+LONGEST_STEP, LONGEST_IN_LOG_SPREAD = 1.0, 0.3
+"""Of a coordinate, and of the log of a spread, in one round: the second order holds nearby."""
+NEARBY: Final = 0.05
+"""A curvature counts up to this far, in spreads, from where it was taken."""
+STILL, STILL_SEGMENT = 1e-3, 1e-2
+"""Rounds end where one moves the population by less than this (in spreads, and in their logs), and each segment."""
+NARROWEST, WIDEST = -7.0, 2.0
+"""Logs of the least and the largest spread."""
+SHORTENED: Final = 0.3 ** np.arange(12.0)
+"""Lengths of a step that are tried one after the other."""
+ROUNDING: Final = 1e-12
+STEP: Final = 1e-4
+"""Of the differences of the gradient in closed form."""
+
+
+@dataclass(frozen=True, eq=False)
+class Population:
+    """What segments have in common: the centre and the log of the spread of each coordinate, shape (size,) each."""
+
+    centre: Array
+    log_spread: Array
+
+    @property
+    def precision(self) -> Array:
+        """One over the variance of each coordinate, shape (size,)."""
+        return np.asarray(np.exp(-2.0 * self.log_spread))
+
+    @property
+    def vector(self) -> Array:
+        """Both, shape (2 * size,)."""
+        return np.concatenate([self.centre, self.log_spread])
+
+    @classmethod
+    def of(cls, vector: Array) -> Population:
+        """Return the population of a vector."""
+        centre, log_spread = np.split(vector, 2)
+        return cls(centre, log_spread)
+
+
+@dataclass(frozen=True, eq=False)
+class Hierarchy:
+    """Segments and their population.
+
+    Attributes
+    ----------
+    population
+        The centre and the spreads at their maximum.
+    covariance
+        Of centre and log spreads, shape (2 * size, 2 * size); NaN where they are not known.
+    psi
+        The mode of each segment, shape (segments, size).
+    terms
+        The log-likelihoods there.
+    evidence
+        Log-likelihood of the data given the centre, with segments and spreads integrated out.
+    converged
+        Whether the rounds ended by themselves.
+    rounds
+        How many there were.
+    """
+
+    population: Population
+    covariance: Array
+    psi: Array
+    terms: SegmentTerms
+    evidence: float
+    converged: bool
+    rounds: int
+
+
+@dataclass(frozen=True, eq=False)
+class _Segments:
+    """The segments given a population, to second order around psi; see `_given`."""
+
+    value: float
+    gradient: Array
+    step: Array
+    variance: Array
+
+
+def _given(population: Population, psi: Array, terms: SegmentTerms) -> _Segments:
+    """Integrate segments out.
+
+    Returns
+    -------
+    _Segments
+        The log-likelihood of the population and its gradient, shape (2 * size,); from psi to the mean of each segment,
+        shape (segments, size); their variances, shape (segments, size, size).
+    """
+    precision, away = population.precision, psi - population.centre
+    slope = terms.gradient - precision * away
+    matrix = terms.curvature + np.diag(precision)
+    variance = np.linalg.inv(matrix)
+    step = np.einsum("gij,gj->gi", variance, slope)
+    logs = len(psi) * np.log(precision).sum() - np.linalg.slogdet(matrix)[1].sum()
+    value = terms.value.sum() + 0.5 * (np.sum(slope * step) - np.sum(precision * away**2) + logs)
+    mean = away + step
+    by_spread = precision * (mean**2 + np.diagonal(variance, axis1=1, axis2=2)) - 1.0
+    gradient = np.concatenate([precision * mean.sum(axis=0), by_spread.sum(axis=0)])
+    return _Segments(float(value), gradient, step, variance)
+
+
+def _penalised(vector: Array, psi: Array, terms: SegmentTerms) -> tuple[float, Array]:
+    """Return the log-likelihood of a population plus the log density of its log spreads, and the gradient."""
+    mean, sd = POOLING
+    population = Population.of(vector)
+    segments = _given(population, psi, terms)
+    z = (population.log_spread - mean) / sd
+    gradient = segments.gradient.copy()
+    gradient[len(z) :] -= z / sd
+    return segments.value - float(np.sum(0.5 * z**2 + np.log(sd * np.sqrt(2.0 * np.pi)))), gradient
+
+
+def _best_population(start: Population, psi: Array, terms: SegmentTerms) -> Population:
+    """Return the maximum near a population, while modes and curvatures of the segments stay."""
+    from scipy.optimize import minimize
+
+    def objective(vector: Array) -> tuple[float, Array]:
+        value, gradient = _penalised(vector, psi, terms)
+        return -value / len(psi), -gradient / len(psi)
+
+    size = len(start.centre)
+    reach = np.repeat([LONGEST_STEP, LONGEST_IN_LOG_SPREAD], size)
+    low, high = start.vector - reach, start.vector + reach
+    low[size:], high[size:] = np.maximum(low[size:], NARROWEST), np.minimum(high[size:], WIDEST)
+    how: Any = {"jac": True, "method": "L-BFGS-B", "bounds": np.column_stack([low, high])}
+    options: Any = {"maxiter": 200, "ftol": 1e-13, "gtol": 1e-8}
+    return Population.of(np.asarray(minimize(objective, start.vector, options=options, **how).x))
+
+
+def _climb(
+    likelihood: SegmentLikelihood, population: Population, psi: Array, terms: SegmentTerms
+) -> tuple[Array, SegmentTerms, Array]:
+    """Take a Newton step of each segment towards its mode, shortened until it climbs.
+
+    Returns
+    -------
+    psi, terms, step
+        Where they are, value and gradient there with the curvature of before, and the steps of full length.
+    """
+
+    def height(value: Array, at: Array) -> Array:
+        return value - 0.5 * np.sum(population.precision * (at - population.centre) ** 2, axis=1)
+
+    step = _given(population, psi, terms).step
+    reach = LONGEST_STEP / np.maximum(np.abs(step).max(axis=1, keepdims=True), LONGEST_STEP)
+    low = height(terms.value, psi)
+    psi, value, gradient = psi.copy(), terms.value.copy(), terms.gradient.copy()
+    left = np.ones(len(psi), bool)
+    for length in SHORTENED:
+        new = psi[left] + length * (reach * step)[left]
+        new_value, new_gradient = likelihood.of(left).gradient(new)
+        known = np.isfinite(new_value) & np.isfinite(new_gradient).all(axis=1)
+        climbs = known & (height(np.where(known, new_value, -np.inf), new) >= low[left] - ROUNDING * np.abs(low[left]))
+        climbers = np.flatnonzero(left)[climbs]
+        psi[climbers], value[climbers], gradient[climbers] = new[climbs], new_value[climbs], new_gradient[climbs]
+        left[climbers] = False
+        if not left.any():
+            break
+    return psi, SegmentTerms(value, gradient, terms.curvature), step
+
+
+def fit_hierarchy(likelihood: SegmentLikelihood, start: Array) -> Hierarchy:
+    """Return the segments and their population, from the coordinates of a fit to all customers, shape (size,).
+
+    Raises
+    ------
+    FitError
+        If the likelihood is not known there.
+    """
+    psi = np.repeat(start[None], likelihood.segments, axis=0)
+    population = Population(start, np.full(len(start), POOLING[0]))
+    value, gradient = likelihood.gradient(psi)
+    if not (np.isfinite(value).all() and np.isfinite(gradient).all()):
+        raise FitError(f"{likelihood.model.name}: the likelihood of a segment is not a number where all customers' is")
+    terms = SegmentTerms(value, gradient, likelihood.curvature(psi, gradient))
+    expanded, converged, rounds = psi, False, 0
+    while rounds < MOST_ROUNDS and not converged:
+        rounds += 1
+        best = _best_population(population, psi, terms)
+        psi, terms, steps = _climb(likelihood, best, psi, terms)
+        spread = np.exp(best.log_spread)
+        shift = max(
+            np.abs((best.centre - population.centre) / spread).max(),
+            np.abs(best.log_spread - population.log_spread).max(),
+        )
+        converged = bool(shift < STILL and np.abs(steps / spread).max() < STILL_SEGMENT)
+        population = best
+        far = np.abs((psi - expanded) / spread).max(axis=1) > NEARBY
+        if far.any():
+            curvature = terms.curvature.copy()
+            curvature[far] = likelihood.of(far).curvature(psi[far], terms.gradient[far])
+            terms, expanded = replace(terms, curvature=curvature), np.where(far[:, None], psi, expanded)
+    terms = replace(terms, curvature=likelihood.curvature(psi))
+    population = _best_population(population, psi, terms)
+    hessian = _hessian(population, psi, terms)
+    return Hierarchy(
+        population, _inverse(hessian), psi, terms, _evidence(population, psi, terms, hessian), converged, rounds
+    )
+
+
+def _hessian(population: Population, psi: Array, terms: SegmentTerms) -> Array:
+    """Return minus the second derivatives of `_penalised`, shape (2 * size, 2 * size)."""
+    vector = population.vector
+    shifts = STEP * np.eye(len(vector))
+    matrix = np.array(
+        [_penalised(vector - by, psi, terms)[1] - _penalised(vector + by, psi, terms)[1] for by in shifts]
+    )
+    return (matrix + matrix.T) / (4.0 * STEP)
+
+
+def _inverse(hessian: Array) -> Array:
+    values, vectors = np.linalg.eigh(hessian)
+    if values[0] <= 1e-10 * values[-1]:
+        return np.full_like(hessian, np.nan)
+    return np.asarray((vectors / values) @ vectors.T)
+
+
+def _evidence(population: Population, psi: Array, terms: SegmentTerms, hessian: Array) -> float:
+    """Return the log-likelihood of the centre, its spreads integrated out over their prior by Laplace's approximation.
+
+    The centre follows the spreads: of the curvature by spreads counts what is left once it has.
+    """
+    size = len(population.centre)
+    by_centre, mixed, by_spread = hessian[:size, :size], hessian[:size, size:], hessian[size:, size:]
+    left = by_spread - mixed.T @ np.linalg.pinv(by_centre) @ mixed
+    values = np.maximum(np.linalg.eigvalsh(left), 1e-8)
+    height = _penalised(population.vector, psi, terms)[0]
+    return float(height + 0.5 * size * np.log(2.0 * np.pi) - 0.5 * np.log(values).sum())
+
+
+def draw_segments(hierarchy: Hierarchy, draws: int, seed: int | None) -> tuple[Array, Array]:
+    """Draw populations, then segments given each of them.
+
+    Returns
+    -------
+    centres, psi
+        Shape (draws, size) and (segments, draws, size).
+    """
+    generator = np.random.default_rng(seed)
+    size, segments = len(hierarchy.population.centre), len(hierarchy.psi)
+    factor = np.linalg.cholesky(hierarchy.covariance)
+    vectors = hierarchy.population.vector + generator.standard_normal((draws, 2 * size)) @ factor.T
+    psi = np.empty((segments, draws, size))
+    for number, vector in enumerate(vectors):
+        given = _given(Population.of(vector), hierarchy.psi, hierarchy.terms)
+        noise = np.einsum("gij,gj->gi", np.linalg.cholesky(given.variance), generator.standard_normal((segments, size)))
+        psi[:, number] = hierarchy.psi + given.step + noise
+    return vectors[:, :size], psi
+
+
