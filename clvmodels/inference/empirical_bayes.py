@@ -13,7 +13,9 @@ adds.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
@@ -22,10 +24,13 @@ from clvmodels.errors import FitError
 from clvmodels.inference.priors import POOLING
 from clvmodels.inference.segment_likelihood import SegmentLikelihood, SegmentTerms
 from clvmodels.models.specification import Array
+from clvmodels.numerics.cubature import normal_rule
 
 __all__ = ["Hierarchy", "draw_segments", "fit_hierarchy"]
 
 MOST_ROUNDS: Final = 60
+QUADRATURES: Final = 2
+"""How often nodes are laid around where the segments are; once moves the population, the second time hardly."""
 LONGEST_STEP, LONGEST_IN_LOG_SPREAD = 1.0, 0.3
 """Of a coordinate, and of the log of a spread, in one round: the second order holds nearby."""
 NEARBY: Final = 0.05
@@ -128,32 +133,35 @@ def _given(population: Population, psi: Array, terms: SegmentTerms) -> _Segments
     return _Segments(float(value), gradient, step, variance)
 
 
-def _penalised(vector: Array, psi: Array, terms: SegmentTerms) -> tuple[float, Array]:
-    """Return the log-likelihood of a population plus the log density of its log spreads, and the gradient."""
+def _log_prior(population: Population) -> tuple[float, Array]:
+    """Return the log density of the log spreads, and its gradient by centre and log spreads."""
     mean, sd = POOLING
-    population = Population.of(vector)
-    segments = _given(population, psi, terms)
     z = (population.log_spread - mean) / sd
-    gradient = segments.gradient.copy()
-    gradient[len(z) :] -= z / sd
-    return segments.value - float(np.sum(0.5 * z**2 + np.log(sd * np.sqrt(2.0 * np.pi)))), gradient
+    value = -float(np.sum(0.5 * z**2 + np.log(sd * np.sqrt(2.0 * np.pi))))
+    return value, np.concatenate([np.zeros_like(z), -z / sd])
 
 
-def _best_population(start: Population, psi: Array, terms: SegmentTerms) -> Population:
-    """Return the maximum near a population, while modes and curvatures of the segments stay."""
+def _best_population(start: Population, likelihood: Callable[[Population], _Segments]) -> Population:
+    """Return the maximum of a likelihood of populations and the prior of the spreads, near a population."""
     from scipy.optimize import minimize
 
     def objective(vector: Array) -> tuple[float, Array]:
-        value, gradient = _penalised(vector, psi, terms)
-        return -value / len(psi), -gradient / len(psi)
+        value, gradient = _penalised(likelihood, vector)
+        return -value, -gradient
 
     size = len(start.centre)
     reach = np.repeat([LONGEST_STEP, LONGEST_IN_LOG_SPREAD], size)
     low, high = start.vector - reach, start.vector + reach
     low[size:], high[size:] = np.maximum(low[size:], NARROWEST), np.minimum(high[size:], WIDEST)
     how: Any = {"jac": True, "method": "L-BFGS-B", "bounds": np.column_stack([low, high])}
-    options: Any = {"maxiter": 200, "ftol": 1e-13, "gtol": 1e-8}
+    options: Any = {"maxiter": 200, "ftol": 1e-13, "gtol": 1e-6}
     return Population.of(np.asarray(minimize(objective, start.vector, options=options, **how).x))
+
+
+def _penalised(likelihood: Callable[[Population], _Segments], vector: Array) -> tuple[float, Array]:
+    population = Population.of(vector)
+    segments, (value, gradient) = likelihood(population), _log_prior(population)
+    return segments.value + value, segments.gradient + gradient
 
 
 def _climb(
@@ -196,44 +204,137 @@ def fit_hierarchy(likelihood: SegmentLikelihood, start: Array) -> Hierarchy:
     FitError
         If the likelihood is not known there.
     """
+    population, psi, terms, rounds = _by_laplace(likelihood, start)
+    variance = _given(population, psi, terms).variance
+    for _ in range(QUADRATURES):
+        nodes = _nodes(likelihood, variance, psi, terms)
+        penalised = partial(_penalised, partial(_over_nodes, nodes=nodes))
+        population = _best_population(population, partial(_over_nodes, nodes=nodes))
+        segments = _over_nodes(population, nodes)
+        psi, terms, variance = _as_normal(likelihood, population, psi + segments.step, segments.variance)
+    hessian = _hessian(penalised, population.vector)
+    evidence = _evidence(penalised, population, hessian)
+    return Hierarchy(population, _inverse(hessian), psi, terms, evidence, rounds < MOST_ROUNDS, rounds)
+
+
+def _by_laplace(likelihood: SegmentLikelihood, start: Array) -> tuple[Population, Array, SegmentTerms, int]:
+    """Return the population, the modes of the segments and the likelihoods there, and the number of rounds."""
     psi = np.repeat(start[None], likelihood.segments, axis=0)
     population = Population(start, np.full(len(start), POOLING[0]))
     value, gradient = likelihood.gradient(psi)
     if not (np.isfinite(value).all() and np.isfinite(gradient).all()):
         raise FitError(f"{likelihood.model.name}: the likelihood of a segment is not a number where all customers' is")
     terms = SegmentTerms(value, gradient, likelihood.curvature(psi, gradient))
-    expanded, converged, rounds = psi, False, 0
-    while rounds < MOST_ROUNDS and not converged:
-        rounds += 1
-        best = _best_population(population, psi, terms)
+    expanded = psi
+    for rounds in range(MOST_ROUNDS):
+
+        best = _best_population(population, partial(_given, psi=psi, terms=terms))
         psi, terms, steps = _climb(likelihood, best, psi, terms)
         spread = np.exp(best.log_spread)
         shift = max(
             np.abs((best.centre - population.centre) / spread).max(),
             np.abs(best.log_spread - population.log_spread).max(),
         )
-        converged = bool(shift < STILL and np.abs(steps / spread).max() < STILL_SEGMENT)
         population = best
+        if shift < STILL and np.abs(steps / spread).max() < STILL_SEGMENT:
+            break
         far = np.abs((psi - expanded) / spread).max(axis=1) > NEARBY
         if far.any():
             curvature = terms.curvature.copy()
             curvature[far] = likelihood.of(far).curvature(psi[far], terms.gradient[far])
             terms, expanded = replace(terms, curvature=curvature), np.where(far[:, None], psi, expanded)
-    terms = replace(terms, curvature=likelihood.curvature(psi))
-    population = _best_population(population, psi, terms)
-    hessian = _hessian(population, psi, terms)
-    return Hierarchy(
-        population, _inverse(hessian), psi, terms, _evidence(population, psi, terms, hessian), converged, rounds
-    )
+    return population, psi, replace(terms, curvature=likelihood.curvature(psi)), rounds + 1
 
 
-def _hessian(population: Population, psi: Array, terms: SegmentTerms) -> Array:
-    """Return minus the second derivatives of `_penalised`, shape (2 * size, 2 * size)."""
-    vector = population.vector
+@dataclass(frozen=True, eq=False)
+class _Nodes:
+    """Nodes for integrals over each segment, around its mean (adaptive quadrature).
+
+    Attributes
+    ----------
+    psi, terms
+        Where segments are, and normal likelihoods near.
+    points
+        Shape (segments, points, size).
+    log_weight, log_weight_normal
+        Logs of weight times likelihood at them, and of weight times the normal likelihood, shape (segments, points).
+    sign
+        Of the weights, shape (points,).
+    """
+
+    psi: Array
+    terms: SegmentTerms
+    points: Array
+    log_weight: Array
+    log_weight_normal: Array
+    sign: Array
+
+
+def _nodes(likelihood: SegmentLikelihood, variance: Array, psi: Array, terms: SegmentTerms) -> _Nodes:
+    """Return nodes laid over segments with these variances around psi."""
+    z, weights = normal_rule(psi.shape[-1])
+    factor = np.linalg.cholesky(variance)
+    away = np.einsum("gij,mj->gmi", factor, z)
+    points = psi[:, None] + away
+    value = np.stack([likelihood.gradient(np.ascontiguousarray(points[:, m]))[0] for m in range(len(z))], axis=-1)
+    value = np.where(np.isfinite(value), value, -np.inf)
+    normal = terms.value[:, None] + np.einsum("gmi,gi->gm", away, terms.gradient)
+    normal -= 0.5 * np.einsum("gmi,gij,gmj->gm", away, terms.curvature, away)
+    log_density = -0.5 * np.sum(z**2, axis=1) - np.log(np.diagonal(factor, axis1=1, axis2=2)).sum(axis=1)[:, None]
+    log_weight = np.log(np.abs(weights)) - log_density
+    return _Nodes(psi, terms, points, log_weight + value, log_weight + normal, np.sign(weights))
+
+
+def _over_nodes(population: Population, nodes: _Nodes) -> _Segments:
+    """Integrate segments out: in closed form under the normal likelihoods, by nodes what the likelihoods differ.
+
+    Where the population is another than the one the nodes were laid for, they miss as much of one as of the other.
+    """
+    normal = _given(population, nodes.psi, nodes.terms)
+    away = nodes.points - population.centre
+    sums = [_sums(population, away, weight, nodes.sign) for weight in (nodes.log_weight, nodes.log_weight_normal)]
+    value, mean, variance = (of_true - of_normal for of_true, of_normal in zip(*sums, strict=True))
+    mean = mean + nodes.psi - population.centre + normal.step
+    variance = variance + normal.variance
+    by_spread = population.precision * (mean**2 + np.diagonal(variance, axis1=1, axis2=2)) - 1.0
+    gradient = np.concatenate([population.precision * mean.sum(axis=0), by_spread.sum(axis=0)])
+    step = mean + population.centre - nodes.psi
+    return _Segments(normal.value + float(value.sum()), gradient, step, variance)
+
+
+def _sums(population: Population, away: Array, log_weight: Array, sign: Array) -> tuple[Array, Array, Array]:
+    """Return by segment the log of the integral, and the mean from the centre and the variance."""
+    log_terms = log_weight - 0.5 * np.einsum("gmk,k->gm", away**2, population.precision) - population.log_spread.sum()
+    largest = log_terms.max(axis=1, keepdims=True)
+    share = sign * np.exp(log_terms - largest)
+    total = share.sum(axis=1, keepdims=True)
+    share /= total
+    mean = np.einsum("gm,gmk->gk", share, away)
+    rest = away - mean[:, None]
+    return (largest + np.log(total))[:, 0], mean, np.einsum("gm,gmi,gmj->gij", share, rest, rest)
+
+
+def _as_normal(
+    likelihood: SegmentLikelihood, population: Population, mean: Array, variance: Array
+) -> tuple[Array, SegmentTerms, Array]:
+    """Return normal likelihoods under which segments have these means and variances given the population.
+
+    Returns
+    -------
+    psi, terms, variance
+        The means, the likelihoods there, and the variances, which are at most those of the population.
+    """
+    precision = np.diag(population.precision)
+    values, vectors = np.linalg.eigh(np.linalg.pinv(variance, hermitian=True) - precision)
+    curvature = np.einsum("gik,gk,gjk->gij", vectors, np.maximum(values, 0.0), vectors)
+    gradient = population.precision * (mean - population.centre)
+    return mean, SegmentTerms(likelihood.gradient(mean)[0], gradient, curvature), np.linalg.inv(curvature + precision)
+
+
+def _hessian(function: Callable[[Array], tuple[float, Array]], vector: Array) -> Array:
+    """Return minus the second derivatives of a function, by differences of its gradient."""
     shifts = STEP * np.eye(len(vector))
-    matrix = np.array(
-        [_penalised(vector - by, psi, terms)[1] - _penalised(vector + by, psi, terms)[1] for by in shifts]
-    )
+    matrix = np.array([function(vector - by)[1] - function(vector + by)[1] for by in shifts])
     return (matrix + matrix.T) / (4.0 * STEP)
 
 
@@ -244,17 +345,16 @@ def _inverse(hessian: Array) -> Array:
     return np.asarray((vectors / values) @ vectors.T)
 
 
-def _evidence(population: Population, psi: Array, terms: SegmentTerms, hessian: Array) -> float:
+def _evidence(function: Callable[[Array], tuple[float, Array]], population: Population, hessian: Array) -> float:
     """Return the log-likelihood of the centre, its spreads integrated out over their prior by Laplace's approximation.
 
     The centre follows the spreads: of the curvature by spreads counts what is left once it has.
     """
     size = len(population.centre)
     by_centre, mixed, by_spread = hessian[:size, :size], hessian[:size, size:], hessian[size:, size:]
-    left = by_spread - mixed.T @ np.linalg.pinv(by_centre) @ mixed
-    values = np.maximum(np.linalg.eigvalsh(left), 1e-8)
-    height = _penalised(population.vector, psi, terms)[0]
-    return float(height + 0.5 * size * np.log(2.0 * np.pi) - 0.5 * np.log(values).sum())
+    values = np.linalg.eigvalsh(by_spread - mixed.T @ np.linalg.pinv(by_centre) @ mixed)
+    height = function(population.vector)[0]
+    return float(height + 0.5 * size * np.log(2.0 * np.pi) - 0.5 * np.log(np.maximum(values, 1e-8)).sum())
 
 
 def draw_segments(hierarchy: Hierarchy, draws: int, seed: int | None) -> tuple[Array, Array]:
