@@ -15,6 +15,7 @@ from clvmodels.data.required import require_customers
 from clvmodels.errors import AssumptionError, DataError, FitWarning
 from clvmodels.evaluation.dependence import dependence, with_positive_spend
 from clvmodels.evaluation.findings import Checks, Finding, Verdict, not_checked, verdict_of, worst
+from clvmodels.evaluation.segment_checks import segment_findings
 from clvmodels.inference.estimator import SpendEstimator
 from clvmodels.inference.spend_fit import SpendFit
 from clvmodels.inference.transaction_fit import TransactionFit
@@ -125,6 +126,10 @@ def checks(
             infinite), and the total without the largest spender, spend being fitted anew. Effect: that change.
         selection
             One-time buyers dropped by mistake: far fewer than the fit expects at these ages.
+        segments differ: ...
+            For each attribute that names 2 to 50 segments, of 20 customers or more on average: whether fits by segment
+            explain the data better than one population, and by how much. Effect: the change of the revenue expected
+            within a year.
 
     Raises
     ------
@@ -165,6 +170,7 @@ def checks(
             _merged_orders(histories),
             _heavy_tails(spend, histories, worth),
             _selection(transactions, histories),
+            *segment_findings(transactions, spend, histories),
         )
     )
 

@@ -50,10 +50,13 @@ class SegmentTest:
         Examples
         --------
         >>> print(SegmentTest(evidence=-90.0, pooled=-80.0, spread={"purchase_rate": 0.1}).describe("channel"))
-        By channel: nothing says that segments differ (evidence 10 below the log-likelihood of one population); ...
+        By channel: nothing says that segments differ (evidence 10 below the log-likelihood of one population). ...
         """
         ahead = self.evidence - self.pooled
         distance = f"evidence {abs(ahead):,.3g} {'above' if ahead > 0.0 else 'below'} the log-likelihood of one population"
         verdict = "segments differ" if self.differ else "nothing says that segments differ"
-        factors = ", ".join(f"{factor:.2f} in {name}" for name, factor in self.factors.items())
-        return f"By {by}: {verdict} ({distance}); two thirds of them lie within a factor of the centre of {factors}."
+        factors = ", ".join(f"{name} {factor:.2f}" for name, factor in self.factors.items())
+        return (
+            f"By {by}: {verdict} ({distance}). Two thirds of them lie within these factors of the centre (of a share: of"
+            f" its odds): {factors}."
+        )
