@@ -29,8 +29,8 @@ MOVED: Final = (0.05, 0.20)
 def segment_findings(transactions: TransactionFit, spend: SpendFit, histories: Histories) -> tuple[Finding, ...]:
     """Return a finding for each attribute that names segments.
 
-    Fits by segment are compared with fits to all customers, by their evidence and by the revenue expected within a year:
-    this is the effect, and what counts for the verdict is also how much of it moves between segments.
+    Fits by segment are compared with fits to all customers, by their evidence and by the revenue expected within a
+    year: its change is the effect. The verdict counts what moves between segments, too.
     """
     return tuple(_finding(transactions, spend, histories, by) for by in _attributes(histories))
 
@@ -60,7 +60,9 @@ def _finding(transactions: TransactionFit, spend: SpendFit, histories: Histories
     differ = any(test is not None and test.differ for test in tests)
     sizes = (verdict_of(abs(effect) / total, TOTAL), verdict_of(moved / total, MOVED))
     words = " ".join(
-        f"{what}: {test.describe(by)}" for what, test in zip(("Orders", "Spend"), tests, strict=True) if test is not None
+        f"{what}: {test.describe(by)}"
+        for what, test in zip(("Orders", "Spend"), tests, strict=True)
+        if test is not None
     )
     return Finding(
         f"segments differ: {by}",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from clvmodels.errors import FitError
-from clvmodels.inference.diagnostics import Diagnostics
+from clvmodels.inference.diagnostics import Diagnostics, diagnose_weights
 from clvmodels.inference.empirical_bayes import Hierarchy, draw_segments, fit_hierarchy
 from clvmodels.inference.segment_likelihood import segment_likelihood
 from clvmodels.inference.segment_test import SegmentTest
@@ -37,8 +37,8 @@ def fit_by_segment[F: TransactionFit | SpendFit](
     by
         The attribute that names their segments.
     method, effort
-        ``"mle"``: the modes of the segments. ``"laplace"``: draws of the centre and the spreads of the population, and
-        of the segments given each of them.
+        ``"mle"``: the modes of the segments. ``"laplace"``: draws of the centre and the spreads of the population,
+        re-weighted, and of the segments given each of them.
 
     Raises
     ------
@@ -50,14 +50,14 @@ def fit_by_segment[F: TransactionFit | SpendFit](
     likelihood, names = segment_likelihood(pooled.model, histories, by)
     hierarchy = fit_hierarchy(likelihood, likelihood.psi(pooled.estimate))
     size = len(likelihood.names)
-    centre, psi = hierarchy.population.centre[None], hierarchy.psi[:, None]
+    centre, psi, pareto_k = hierarchy.population.centre[None], hierarchy.psi[:, None], None
     if method == "laplace":
         if np.isnan(hierarchy.covariance).any():
             raise FitError(
                 "the likelihood of the population's centre is flat at its maximum, so that there is no normal "
                 f'approximation to draw from; use method="nuts" in Python ({pooled.diagnostics.message})'
             )
-        centre, psi = draw_segments(hierarchy, effort.draws, effort.seed)
+        centre, psi, pareto_k = draw_segments(hierarchy, effort.draws, effort.seed)
     slopes = likelihood.slopes(hierarchy.population.centre)
     spreads = np.exp(hierarchy.population.log_spread).tolist()
     return replace(
@@ -67,7 +67,7 @@ def fit_by_segment[F: TransactionFit | SpendFit](
         log_likelihood=hierarchy.evidence,
         estimate=likelihood.theta(hierarchy.population.centre),
         covariance=slopes @ hierarchy.covariance[:size, :size] @ slopes.T,
-        diagnostics=_diagnostics(pooled.diagnostics, hierarchy),
+        diagnostics=_diagnostics(pooled.diagnostics, hierarchy, pareto_k),
         by=by,
         segments=names,
         segment_theta=likelihood.theta(psi)[:, None],
@@ -77,11 +77,14 @@ def fit_by_segment[F: TransactionFit | SpendFit](
     )
 
 
-def _diagnostics(pooled: Diagnostics, hierarchy: Hierarchy) -> Diagnostics:
+def _diagnostics(pooled: Diagnostics, hierarchy: Hierarchy, pareto_k: float | None) -> Diagnostics:
     """Return how the fit ended: as that to all customers, if that has no clean maximum."""
     segments = f"{len(hierarchy.psi):,} segments from a common population, in {hierarchy.rounds} rounds"
     if not hierarchy.converged:
         return Diagnostics("not converged", f'not converged: {segments}, and they still move; use method="nuts".')
     if pooled.status != "converged":
         return replace(pooled, message=f"all customers: {pooled.message}")
+    if pareto_k is not None:
+        weights = diagnose_weights(pareto_k)
+        return replace(weights, message=f"{segments}; {weights.message}")
     return Diagnostics("converged", f"{segments}, converged to a clean maximum.", evaluations=hierarchy.rounds)

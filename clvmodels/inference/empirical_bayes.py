@@ -228,9 +228,9 @@ def _by_laplace(likelihood: SegmentLikelihood, start: Array) -> tuple[Population
     if not (np.isfinite(value).all() and np.isfinite(gradient).all()):
         raise FitError(f"{likelihood.model.name}: the likelihood of a segment is not a number where all customers' is")
     terms = SegmentTerms(value, gradient, likelihood.curvature(psi, gradient))
-    expanded = psi
-    for rounds in range(MOST_ROUNDS):
-
+    expanded, rounds = psi, 0
+    while rounds < MOST_ROUNDS:
+        rounds += 1
         best = _best_population(population, partial(_given, psi=psi, terms=terms))
         psi, terms, steps = _climb(likelihood, best, psi, terms)
         spread = np.exp(best.log_spread)
@@ -246,7 +246,7 @@ def _by_laplace(likelihood: SegmentLikelihood, start: Array) -> tuple[Population
             curvature = terms.curvature.copy()
             curvature[far] = likelihood.of(far).curvature(psi[far], terms.gradient[far])
             terms, expanded = replace(terms, curvature=curvature), np.where(far[:, None], psi, expanded)
-    return population, psi, replace(terms, curvature=likelihood.curvature(psi)), rounds + 1
+    return population, psi, replace(terms, curvature=likelihood.curvature(psi)), rounds
 
 
 @dataclass(frozen=True, eq=False)
@@ -362,23 +362,31 @@ def _log_volume(hessian: Array) -> float:
     return float(0.5 * size * np.log(2.0 * np.pi) - 0.5 * np.log(np.maximum(values, LEAST_CURVATURE)).sum())
 
 
-def draw_segments(hierarchy: Hierarchy, draws: int, seed: int | None) -> tuple[Array, Array]:
-    """Draw populations, then segments given each of them.
+def draw_segments(hierarchy: Hierarchy, draws: int, seed: int | None) -> tuple[Array, Array, float]:
+    """Draw populations, re-weighted to their likelihood with normal segments, then segments given each of them.
 
     Returns
     -------
     centres, psi
         Shape (draws, size) and (segments, draws, size).
+    pareto_k
+        Of the weights of the populations.
     """
-    generator = np.random.default_rng(seed)
+    from clvmodels.inference.sampling import Mode, laplace
+
     size, segments = len(hierarchy.population.centre), len(hierarchy.psi)
-    factor = np.linalg.cholesky(hierarchy.covariance)
-    vectors = hierarchy.population.vector + generator.standard_normal((draws, 2 * size)) @ factor.T
+    normal = partial(_given, psi=hierarchy.psi, terms=hierarchy.terms)
+
+    def log_density(vector: Array) -> float:
+        return _penalised(normal, vector)[0]
+
+    vector = hierarchy.population.vector
+    mode = Mode(vector, np.asarray(np.linalg.cholesky(hierarchy.covariance)), log_density(vector), clean=True)
+    populations = laplace(log_density, mode, draws=draws, seed=seed)
+    generator = np.random.default_rng(seed)
     psi = np.empty((segments, draws, size))
-    for number, vector in enumerate(vectors):
-        given = _given(Population.of(vector), hierarchy.psi, hierarchy.terms)
+    for number, drawn in enumerate(populations.u[0]):
+        given = normal(Population.of(drawn))
         noise = np.einsum("gij,gj->gi", np.linalg.cholesky(given.variance), generator.standard_normal((segments, size)))
         psi[:, number] = hierarchy.psi + given.step + noise
-    return vectors[:, :size], psi
-
-
+    return populations.u[0, :, :size], psi, populations.pareto_k

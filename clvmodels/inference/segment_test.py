@@ -9,7 +9,6 @@ from dataclasses import dataclass
 __all__ = ["SegmentTest"]
 
 
-
 @dataclass(frozen=True)
 class SegmentTest:
     """Whether the data say that segments differ.
@@ -53,10 +52,12 @@ class SegmentTest:
         By channel: nothing says that segments differ (evidence 10 below the log-likelihood of one population). ...
         """
         ahead = self.evidence - self.pooled
-        distance = f"evidence {abs(ahead):,.3g} {'above' if ahead > 0.0 else 'below'} the log-likelihood of one population"
+        distance = (
+            f"evidence {abs(ahead):,.3g} {'above' if ahead > 0.0 else 'below'} the log-likelihood of one population"
+        )
         verdict = "segments differ" if self.differ else "nothing says that segments differ"
         factors = ", ".join(f"{name} {factor:.2f}" for name, factor in self.factors.items())
         return (
-            f"By {by}: {verdict} ({distance}). Two thirds of them lie within these factors of the centre (of a share: of"
-            f" its odds): {factors}."
+            f"By {by}: {verdict} ({distance}). Two thirds of them lie within these factors of the centre (of a share:"
+            f" of its odds): {factors}."
         )

@@ -26,7 +26,7 @@ __all__ = ["segment_effect"]
 def segment_effect(book: Book, by: str) -> pd.DataFrame:
     """Value the customers of a book with fits to all of them and with fits by segment, under the same assumptions.
 
-    Both are fitted by maximum likelihood; the models are those of the book, whose own fits are taken where they were found so.
+    Both are fitted by likelihood; the models are those of the book, whose own fits are taken where they were found so.
 
     Parameters
     ----------

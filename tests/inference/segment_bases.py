@@ -34,7 +34,7 @@ def pareto_of(psi: np.ndarray) -> np.ndarray:
 
 
 def simulated(sizes, spread, seed, *, years=2.0) -> Base:
-    """Return Pareto/NBD and Gamma-Gamma customers who join over the log; quantities vary over segments in their logs."""
+    """Return Pareto/NBD and Gamma-Gamma customers who join over the log; logs of quantities vary over segments."""
     generator = np.random.default_rng(seed)
     sizes = np.asarray(sizes)
     segment = np.repeat(np.arange(len(sizes)), sizes)
