@@ -127,9 +127,9 @@ def checks(
         selection
             One-time buyers dropped by mistake: far fewer than the fit expects at these ages.
         segments differ: ...
-            For each attribute that names 2 to 50 segments, of 20 customers or more on average: whether fits by segment
-            explain the data better than one population, and by how much. Effect: the change of the revenue expected
-            within a year.
+            For each attribute, of text or whole numbers, that names 2 to 50 segments, of 20 customers or more on
+            average: whether fits by segment explain the data better than one population. Effect: the change of the
+            revenue expected within a year.
 
     Raises
     ------

@@ -21,6 +21,8 @@ __all__ = ["segment_findings"]
 
 MOST_LEVELS, FEWEST_CUSTOMERS = 50, 20
 """An attribute with more levels, or fewer customers in each on average, is not taken to name segments."""
+FREQUENCY_CLASS: Final = "frequency_class"
+"""What `clvmodels.evaluation.dependence.frequency_classes` calls its classes."""
 TOTAL: Final = (0.02, 0.10)
 MOVED: Final = (0.05, 0.20)
 """Shares of the purchases and of the revenue of the next year from where on a change is worth a look, and serious."""
@@ -36,24 +38,31 @@ def segment_findings(transactions: TransactionFit, spend: SpendFit, histories: H
 
 
 def _attributes(histories: Histories) -> list[str]:
-    """Return the names of attributes that are known of every customer and name segments."""
+    """Return the names of attributes that are known of every customer and name segments.
+
+    A flag, such as whether a simulated customer is alive, or a number with decimals, such as a rate, does not name
+    segments; nor do classes of frequency, which are what the models explain.
+    """
     attributes = histories.attributes
     most = min(MOST_LEVELS, len(attributes) // FEWEST_CUSTOMERS)
     return [
         str(name)
         for name, column in attributes.items()
-        if not column.isna().any() and 2 <= column.astype(str).nunique() <= most
+        if name != FREQUENCY_CLASS
+        and column.dtype.kind not in "bf"
+        and not column.isna().any()
+        and 2 <= column.astype(str).nunique() <= most
     ]
 
 
 def _finding(transactions: TransactionFit, spend: SpendFit, histories: Histories, by: str) -> Finding:
-    estimators = TransactionEstimator(transactions.model), SpendEstimator(spend.model)
+    orders, value = TransactionEstimator(transactions.model), SpendEstimator(spend.model)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FitWarning)  # at a boundary too, the fits tell how segments differ
-        pooled = [each.fit(histories) for each in estimators]
-        apart = [each.fit(histories, by=by) for each in estimators]
+        before = _revenue(orders.fit(histories), value.fit(histories), histories)
+        apart = orders.fit(histories, by=by), value.fit(histories, by=by)
+    after = _revenue(*apart, histories)
     tests = [fit.segment_test for fit in apart]
-    before, after = _revenue(*pooled, histories), _revenue(*apart, histories)
     code = histories.attributes[by].astype(str).factorize(sort=True)[0]
     change = np.bincount(code, after - before)
     effect, moved, total = float(change.sum()), 0.5 * float(np.abs(change).sum()), float(before.sum())

@@ -107,7 +107,17 @@ class Hierarchy:
 
 @dataclass(frozen=True, eq=False)
 class _Segments:
-    """The segments given a population, to second order around psi; see `_given`."""
+    """The segments given a population, integrated out.
+
+    Attributes
+    ----------
+    value, gradient
+        Log-likelihood of the population, and its gradient by centre and log spreads, shape (2 * size,).
+    step
+        From psi to the mean of each segment, shape (segments, size).
+    variance
+        Of each segment, shape (segments, size, size).
+    """
 
     value: float
     gradient: Array
@@ -116,18 +126,11 @@ class _Segments:
 
 
 def _given(population: Population, psi: Array, terms: SegmentTerms) -> _Segments:
-    """Integrate segments out.
-
-    Returns
-    -------
-    _Segments
-        The log-likelihood of the population and its gradient, shape (2 * size,); from psi to the mean of each segment,
-        shape (segments, size); their variances, shape (segments, size, size).
-    """
+    """Integrate segments out, to second order around psi."""
     precision, away = population.precision, psi - population.centre
     slope = terms.gradient - precision * away
     matrix = terms.curvature + np.diag(precision)
-    variance = np.linalg.inv(matrix)
+    variance = np.asarray(np.linalg.inv(matrix), np.float64)
     step = np.einsum("gij,gj->gi", variance, slope)
     logs = len(psi) * np.log(precision).sum() - np.linalg.slogdet(matrix)[1].sum()
     value = terms.value.sum() + 0.5 * (np.sum(slope * step) - np.sum(precision * away**2) + logs)
@@ -180,7 +183,7 @@ def _climb(
     """
 
     def height(value: Array, at: Array) -> Array:
-        return value - 0.5 * np.sum(population.precision * (at - population.centre) ** 2, axis=1)
+        return np.asarray(value - 0.5 * np.sum(population.precision * (at - population.centre) ** 2, axis=1))
 
     step = _given(population, psi, terms).step
     reach = LONGEST_STEP / np.maximum(np.abs(step).max(axis=1, keepdims=True), LONGEST_STEP)
@@ -341,7 +344,7 @@ def _hessian(function: Callable[[Array], tuple[float, Array]], vector: Array) ->
     """Return minus the second derivatives of a function, by differences of its gradient."""
     shifts = STEP * np.eye(len(vector))
     matrix = np.array([function(vector - by)[1] - function(vector + by)[1] for by in shifts])
-    return (matrix + matrix.T) / (4.0 * STEP)
+    return np.asarray((matrix + matrix.T) / (4.0 * STEP))
 
 
 def _inverse(hessian: Array) -> Array:

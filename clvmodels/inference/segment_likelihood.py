@@ -178,9 +178,10 @@ class SegmentLikelihood:
         else:
             slopes = [gradient - self.gradient(psi + by)[1] for by in shifts]
         matrix = np.stack(slopes, axis=-1) / STEP_CURVATURE
-        matrix = np.where(np.isfinite(matrix).all(axis=(1, 2))[:, None, None], matrix, 0.0)
+        known = np.asarray(np.isfinite(matrix).all(axis=(1, 2)))
+        matrix = np.where(known[:, None, None], matrix, 0.0)
         values, vectors = np.linalg.eigh(0.5 * (matrix + matrix.transpose(0, 2, 1)))
-        return np.einsum("gik,gk,gjk->gij", vectors, np.maximum(values, 0.0), vectors)
+        return np.asarray(np.einsum("gik,gk,gjk->gij", vectors, np.maximum(values, 0.0), vectors))
 
     def of(self, chosen: NDArray[np.bool_]) -> SegmentLikelihood:
         """Return the likelihoods of some of the segments, one boolean a segment."""

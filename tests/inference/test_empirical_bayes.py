@@ -18,7 +18,10 @@ from clvmodels.inference.observations import observe
 from clvmodels.inference.segment_likelihood import SegmentLikelihood, segment_likelihood
 from tests.inference.segment_bases import CENTRE, SPEND_CENTRE, pareto_of, simulated
 
-pytestmark = pytest.mark.filterwarnings("ignore::clvmodels.errors.FitWarning")  # small bases have boundaries
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::clvmodels.errors.FitWarning"),  # small bases have boundaries
+    pytest.mark.filterwarnings("ignore::clvmodels.errors.DataWarning"),  # times are whole days, rounded up
+]
 ESTIMATORS = [clv.BGNBD(), clv.MBGNBD(), clv.ParetoNBD(), clv.GammaGamma()]
 
 

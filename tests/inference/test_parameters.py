@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 import clvmodels as clv
-from clvmodels.errors import DataError, FitError
+from clvmodels.errors import DataError
 from clvmodels.evaluation.aggregate_fit import _class_sizes
 from clvmodels.evaluation.tracking import purchases_at
 from clvmodels.inference import predictive
