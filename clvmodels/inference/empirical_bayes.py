@@ -29,9 +29,10 @@ from clvmodels.models.specification import Array
 __all__ = ["Hierarchy", "draw_segments", "fit_hierarchy"]
 
 MOST_ROUNDS: Final = 60
-SAMPLES, NODES, WIDER, DEGREES_OF_FREEDOM = 2, 32, 1.3, 8.0
-"""How often nodes are drawn around where the segments are, how many of each, and how far out: the first time moves the
-population, the second time hardly."""
+NODES, WIDER, DEGREES_OF_FREEDOM = 64, 1.3, 8.0
+"""How many nodes are drawn around each segment, how much farther out than it spreads, and from which t distribution."""
+APPROACHES: Final = 2
+"""Maximisations over the nodes, each of which goes a limited way; the second hardly moves."""
 SEED: Final = 1
 """Of the nodes, so that a fit is the same every time."""
 LONGEST_STEP, LONGEST_IN_LOG_SPREAD = 1.0, 0.3
@@ -212,12 +213,12 @@ def fit_hierarchy(likelihood: SegmentLikelihood, start: Array) -> Hierarchy:
         If the likelihood is not known there.
     """
     population, psi, terms, rounds = _by_laplace(likelihood, start)
-    variance, generator = _given(population, psi, terms).variance, np.random.default_rng(SEED)
-    for _ in range(SAMPLES):
-        nodes = _nodes(likelihood, variance, psi, terms, generator)
+    variance = _given(population, psi, terms).variance
+    nodes = _nodes(likelihood, variance, psi, terms, np.random.default_rng(SEED))
+    for _ in range(APPROACHES):
         population = _best_population(population, partial(_over_nodes, nodes=nodes))
-        segments = _over_nodes(population, nodes)
-        psi, terms, variance = _as_normal(likelihood, population, psi + segments.step, segments.variance)
+    segments = _over_nodes(population, nodes)
+    psi, terms = _as_normal(likelihood, population, psi + segments.step, segments.variance)
     hessian = _hessian(partial(_penalised, partial(_given, psi=psi, terms=terms)), population.vector)
     evidence = segments.value + _log_prior(population)[0] + _log_volume(hessian)
     return Hierarchy(population, _inverse(hessian), psi, terms, evidence, rounds < MOST_ROUNDS, rounds)
@@ -325,19 +326,19 @@ def _sums(population: Population, away: Array, log_weight: Array) -> tuple[Array
 
 def _as_normal(
     likelihood: SegmentLikelihood, population: Population, mean: Array, variance: Array
-) -> tuple[Array, SegmentTerms, Array]:
+) -> tuple[Array, SegmentTerms]:
     """Return normal likelihoods under which segments have these means and variances given the population.
 
     Returns
     -------
-    psi, terms, variance
-        The means, the likelihoods there, and the variances, which are at most those of the population.
+    psi, terms
+        The means, and the likelihoods there; where one would widen its segment, it is flat.
     """
     precision = np.diag(population.precision)
     values, vectors = np.linalg.eigh(np.linalg.pinv(variance, hermitian=True) - precision)
     curvature = np.einsum("gik,gk,gjk->gij", vectors, np.maximum(values, 0.0), vectors)
     gradient = population.precision * (mean - population.centre)
-    return mean, SegmentTerms(likelihood.gradient(mean)[0], gradient, curvature), np.linalg.inv(curvature + precision)
+    return mean, SegmentTerms(likelihood.gradient(mean)[0], gradient, curvature)
 
 
 def _hessian(function: Callable[[Array], tuple[float, Array]], vector: Array) -> Array:
