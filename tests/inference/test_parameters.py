@@ -256,6 +256,7 @@ def test_the_log_likelihood_takes_parameters_by_row(estimator, rfm):
     assert (difference[0] - difference[1]) / (2.0 * step) == pytest.approx(slopes[7, 1], abs=1e-5)
 
 
+@pytest.mark.filterwarnings("ignore::clvmodels.errors.FitWarning")  # two segments hardly tell how far they differ
 def test_large_segments_are_fitted_by_their_own_likelihood():
     """Segments come from a common population: of 3,000 customers each, they hardly move towards it."""
     fits, tables = {}, []
