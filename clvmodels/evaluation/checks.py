@@ -16,6 +16,7 @@ from clvmodels.errors import AssumptionError, DataError, FitWarning
 from clvmodels.evaluation.dependence import dependence, with_positive_spend
 from clvmodels.evaluation.findings import Checks, Finding, Verdict, not_checked, verdict_of, worst
 from clvmodels.evaluation.last_third_check import fit_to_the_last_third
+from clvmodels.evaluation.segment_checks import segment_findings
 from clvmodels.inference.estimator import SpendEstimator
 from clvmodels.inference.spend_fit import SpendFit
 from clvmodels.inference.transaction_fit import TransactionFit
@@ -134,6 +135,10 @@ def checks(
         fit to the last third
             With `last_third`: what was predicted of the last third of the log, and what came. Effect: the difference in
             revenue.
+        segments differ: ...
+            For each attribute, of text or whole numbers, that names 2 to 50 segments, of 20 customers or more on
+            average: whether fits by segment explain the data better than one population. Effect: the change of the
+            revenue expected within a year.
 
     Raises
     ------
@@ -175,6 +180,7 @@ def checks(
             _heavy_tails(spend, histories, worth),
             _selection(transactions, histories),
             *(() if last_third is None else (fit_to_the_last_third(last_third),)),
+            *segment_findings(transactions, spend, histories),
         )
     )
 

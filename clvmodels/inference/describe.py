@@ -62,9 +62,13 @@ def median_lifetime(model: TransactionModel, theta: np.ndarray, unit: Unit) -> f
 def in_words(fit: Fitted[Model]) -> str:
     """Return what the parameters say about the customers."""
     if isinstance(fit.model, TransactionModel):
-        return _orders(fit, fit.model)
-    assert isinstance(fit.model, SpendModel)
-    return _spend(fit, fit.model)
+        words = _orders(fit, fit.model)
+    else:
+        assert isinstance(fit.model, SpendModel)
+        words = _spend(fit, fit.model)
+    if fit.segment_test is None or fit.by is None:
+        return words
+    return f"{words}\n{fit.segment_test.describe(fit.by)}"
 
 
 def _orders(fit: Fitted[Model], model: TransactionModel) -> str:

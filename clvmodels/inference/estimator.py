@@ -17,6 +17,7 @@ from clvmodels.data.required import require_histories
 from clvmodels.errors import FitError, FitWarning, ParameterError
 from clvmodels.inference.bayes import BayesMethod, draw, pymc_model_of, split
 from clvmodels.inference.binning import binning_error, refine
+from clvmodels.inference.by_segment import fit_by_segment
 from clvmodels.inference.diagnostics import Diagnostics, diagnose, diagnose_weights
 from clvmodels.inference.kinds import build
 from clvmodels.inference.maximum_likelihood import maximise
@@ -91,9 +92,12 @@ class Estimator[M: Model, F: TransactionFit | SpendFit]:
             posterior, by Laplace's approximation to it where that is close enough, else by NUTS; it ends well on every
             log that has repeat purchases.
         by
-            Name of an attribute of the histories, such as ``"segment"``: each segment has parameters of its own. By
-            ``"mle"``, and ``"laplace"`` without priors, each segment is fitted by itself. By the other methods, they
-            are drawn from a common population, so that small segments borrow strength.
+            Name of an attribute of the histories, such as ``"segment"``: each segment has parameters of its own, from
+            a common population, so that small segments borrow strength. By ``"mle"``, and ``"laplace"`` without priors,
+            this is empirical Bayes: nothing is assumed about the population's centre, and how far segments differ has
+            the prior of the hierarchy; ``"mle"`` gives the mode of each segment, ``"laplace"`` draws of the population
+            and of the segments given each of them. By the other methods it is the full hierarchy, its centre with
+            priors. ``fit.segment_test`` says whether segments differ.
         draws, tune, chains, seed
             Draws of each chain (of ``"laplace"`` and ``"advi"`` in all), draws to tune the sampler before, number of
             chains, and the seed, which reproduces them.
@@ -109,9 +113,8 @@ class Estimator[M: Model, F: TransactionFit | SpendFit]:
         Raises
         ------
         FitError
-            If the data hold nothing to fit, a segment cannot be fitted by itself, `method` or `sampler` is unknown or
-            does not go with the rest, or `draws`, `tune` or `chains` is no whole number, or too small for a method that
-            draws.
+            If the data hold nothing to fit, `method` or `sampler` is unknown or does not go with the rest, or `draws`,
+            `tune` or `chains` is no whole number, or too small for a method that draws.
         ParameterError
             If PyMC does not take a prior.
         DataError
@@ -295,32 +298,11 @@ def _to_pymc(model: Model, priors: Priors | None, histories: Histories, by: str 
 def _by_likelihood(
     model: Model, histories: Histories, method: Method, by: str | None, effort: SamplerSettings
 ) -> TransactionFit | SpendFit:
-    """Return the fit to all customers; where segments are named, with the parameters of each segment's own fit."""
+    """Return the fit to all customers; where segments are named, of segments from a common population."""
     if by is None:
         return _pooled(model, histories, method, effort)
-    segments = split(histories, by)
-    theta = [
-        _of_segment(model, histories.select(histories.customer_id[rows]), by, name, method, effort).theta
-        for name, rows in zip(segments.names, segments.rows, strict=True)
-    ]
-    pooled = _pooled(model, histories, method, effort)
-    return replace(pooled, log_likelihood=np.nan, by=by, segments=segments.names, segment_theta=np.stack(theta))
-
-
-def _of_segment(
-    model: Model, histories: Histories, by: str, name: str, method: Method, effort: SamplerSettings
-) -> TransactionFit | SpendFit:
-    """Return the fit of one segment by itself; raise FitError that names it if its likelihood has no clear maximum."""
-    try:
-        fit = _pooled(model, histories, method, effort)
-    except FitError as error:
-        raise FitError(f"{by} {name}: {error}") from error
-    if fit.diagnostics.status != "converged":
-        raise FitError(
-            f"{by} {name} cannot be fitted by itself: {fit.diagnostics.message} "
-            f'With method="nuts", by={by!r}, segments with few customers borrow strength from the others.'
-        )
-    return fit
+    histories = histories.collect()
+    return fit_by_segment(_pooled(model, histories, "mle", effort), histories, by, method, effort)
 
 
 def _pooled(model: Model, histories: Histories, method: Method, effort: SamplerSettings) -> TransactionFit | SpendFit:

@@ -22,6 +22,7 @@ from clvmodels.inference.bayes import segments_of
 from clvmodels.inference.diagnostics import Diagnostics
 from clvmodels.inference.parameters import Parameters
 from clvmodels.inference.protocols import Method
+from clvmodels.inference.segment_test import SegmentTest
 from clvmodels.models.specification import Array, Model
 from clvmodels.units import Unit
 
@@ -48,7 +49,8 @@ class Fit:
     unit
         The unit of time; None for a model of spend.
     log_likelihood
-        Of the data the model was fitted to, at the point estimate; NaN for given parameters.
+        Of the data the model was fitted to, at the point estimate; NaN for given parameters. Of a fit by segment by
+        likelihood, the evidence of `segment_test`; by the other methods, NaN.
     estimate
         The point estimate, shape (parameters,).
     covariance
@@ -70,6 +72,8 @@ class Fit:
         The segments.
     segment_theta
         Their parameters, shape (segment, chain, draw, parameters).
+    segment_test
+        Whether segments differ, of a fit by segment by likelihood; None of others.
     """
 
     model: Model
@@ -87,6 +91,7 @@ class Fit:
     by: str | None = None
     segments: tuple[str, ...] = ()
     segment_theta: Array = field(default_factory=lambda: np.empty((0, 0, 0, 0)))
+    segment_test: SegmentTest | None = None
 
     def __init_subclass__(cls, *, of: type[Model] | None = None) -> None:
         """Make a kind of fit known as that of a kind of model."""
@@ -214,7 +219,7 @@ class Fit:
 
         Examples
         --------
-        Here the segments are put in; ``clv.GammaGamma().fit(rfm, method="nuts", by="segment")`` finds them:
+        Here the segments are put in; ``clv.GammaGamma().fit(rfm, by="segment")`` finds them:
 
         >>> from dataclasses import replace
         >>> import numpy as np
@@ -238,9 +243,11 @@ class Fit:
             theta=theta,
             estimate=draws.mean(axis=0),
             covariance=covariance,
+            log_likelihood=np.nan,
             by=None,
             segments=(),
             segment_theta=np.empty((0, 0, 0, 0)),
+            segment_test=None,
         )
 
     def thinned(self, step: int) -> Self:

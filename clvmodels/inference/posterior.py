@@ -20,7 +20,7 @@ from pymc.pytensorf import compile as compile_graph
 from pymc.pytensorf import gradient, join_nonshared_inputs
 
 from clvmodels.inference.likelihood import LogLikelihood, Table
-from clvmodels.inference.priors import Priors, create_variables
+from clvmodels.inference.priors import POOLING, Priors, create_variables
 from clvmodels.models.specification import Array, Model, Quantity
 from clvmodels.units import DAYS, Unit
 
@@ -28,10 +28,6 @@ Variable = Any
 """A variable of PyTensor."""
 
 __all__ = ["Target", "pymc_model"]
-
-POOLING: Final = (-1.2, 0.6)
-"""Of the log-normal prior of how far segments differ, in logs (log odds for shares): by 10 % to a factor of two and a
-half. It stays away from zero, where centre and segments would be one."""
 
 
 def pymc_model(model: Model, priors: Priors, table: Table, unit: Unit | None, segments: Sequence[str] = ()) -> pm.Model:

@@ -14,6 +14,7 @@ from clvmodels.errors import FitError, ParameterError, one_of
 from clvmodels.models.specification import Array, Model
 
 __all__ = [
+    "POOLING",
     "Priors",
     "VariableFactory",
     "check_priors",
@@ -26,6 +27,9 @@ __all__ = [
 ]
 
 
+POOLING: Final = (-1.2, 0.6)
+"""Of the log-normal prior of how far segments differ, in logs (log odds for shares): by 10 % to a factor of two and a
+half. It stays away from zero, where centre and segments would be one."""
 EXAMPLE: Final = '{"dist": "LogNormal", "mu": 0.0, "sigma": 1.0}'
 
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from clvmodels.data.histories import Histories
     from clvmodels.inference.diagnostics import Diagnostics
     from clvmodels.inference.parameters import Parameters
+    from clvmodels.inference.segment_test import SegmentTest
 
 __all__ = ["FitMethod", "Fitted", "Method"]
 
@@ -90,6 +91,10 @@ class Fitted[M: Model](Protocol):
     @property
     def segment_theta(self) -> Array:
         """Their parameters, shape (segment, chain, draw, parameters)."""
+
+    @property
+    def segment_test(self) -> SegmentTest | None:
+        """Whether segments differ."""
 
     def parameters(self, histories: Histories) -> Parameters:
         """Return the parameters of customers."""

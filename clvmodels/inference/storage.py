@@ -16,6 +16,7 @@ from clvmodels.errors import FitError, one_of
 from clvmodels.files import whole_file
 from clvmodels.inference.diagnostics import Diagnostics, Status
 from clvmodels.inference.protocols import Fitted, Method
+from clvmodels.inference.segment_test import SegmentTest
 from clvmodels.models.registry import MODELS
 from clvmodels.models.specification import LARGEST, Array, Model, TransactionModel
 from clvmodels.units import Unit, parse_unit
@@ -46,6 +47,7 @@ class Content(TypedDict):
     by: str | None
     segments: tuple[str, ...]
     segment_theta: Array
+    segment_test: SegmentTest | None
 
 
 def save(fit: Fitted[Model], path: str | PathLike[str]) -> None:
@@ -69,6 +71,7 @@ def save(fit: Fitted[Model], path: str | PathLike[str]) -> None:
         "by": fit.by,
         "segments": list(fit.segments),
         "segment_theta": fit.segment_theta.tolist(),
+        "segment_test": None if fit.segment_test is None else asdict(fit.segment_test),
     }
     with whole_file(require_path(path, "a fit", FitError)) as part:
         part.write_text(json.dumps(_in_json(content), indent=1, allow_nan=False) + "\n", encoding="utf-8")
@@ -141,6 +144,7 @@ def _checked(content: dict[str, Any]) -> Content:
         by=content["by"],
         segments=tuple(content["segments"]),
         segment_theta=_segment_theta(model, content, theta),
+        segment_test=_segment_test(content.get("segment_test")),  # files of before have none
     )
 
 
@@ -196,6 +200,13 @@ def _segment_theta(model: Model, content: dict[str, Any], theta: Array) -> Array
     if segment_theta.shape != (len(segments), *theta.shape):
         raise ValueError(f"segment_theta has the shape {(len(segments), *theta.shape)}, got {segment_theta.shape}")
     return segment_theta
+
+
+def _segment_test(content: dict[str, Any] | None) -> SegmentTest | None:
+    if content is None:
+        return None
+    evidence, pooled = (float(_numbers(content[name], name, ())) for name in ("evidence", "pooled"))
+    return SegmentTest(evidence, pooled, {name: float(sd) for name, sd in content["spread"].items()})
 
 
 def _stat(values: object, name: str, shape: tuple[int, ...]) -> Array:

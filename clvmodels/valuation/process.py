@@ -23,7 +23,7 @@ __all__ = ["SIMULATED_UP_TO", "with_process"]
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
 
-SIMULATED_UP_TO: Final = 50_000
+SIMULATED_UP_TO: Final = 10_000
 """Customers; of more, so many are simulated for all."""
 SEED_OF_SAMPLE: Final = 1
 

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 import clvmodels as clv
-from clvmodels.errors import DataError, FitError
+from clvmodels.errors import DataError
 from clvmodels.evaluation.aggregate_fit import _class_sizes
 from clvmodels.evaluation.tracking import purchases_at
 from clvmodels.inference import predictive
@@ -257,7 +257,9 @@ def test_the_log_likelihood_takes_parameters_by_row(estimator, rfm):
     assert (difference[0] - difference[1]) / (2.0 * step) == pytest.approx(slopes[7, 1], abs=1e-5)
 
 
-def test_each_segment_is_fitted_by_its_own_likelihood():
+@pytest.mark.filterwarnings("ignore::clvmodels.errors.FitWarning")  # two segments hardly tell how far they differ
+def test_large_segments_are_fitted_by_their_own_likelihood():
+    """Segments come from a common population: of 3,000 customers each, they hardly move towards it."""
     fits, tables = {}, []
     for k, (name, r) in enumerate({"web": 0.8, "shop": 0.3}.items()):
         truth = clv.BGNBD().from_params({"r": r, "alpha": 4.4, "a": 0.8, "b": 2.4}, unit="week")
@@ -268,25 +270,12 @@ def test_each_segment_is_fitted_by_its_own_likelihood():
     together = clv.Histories.from_frame(pd.concat(tables, ignore_index=True), unit="week")
     fit = clv.BGNBD().fit(together, by="segment")
     assert fit.segments == ("shop", "web")
-    assert fit.params == pytest.approx(clv.BGNBD().fit(together).params, rel=1e-9)
     for name, own in fits.items():
-        np.testing.assert_allclose(fit.segment(name).estimate, own.estimate, rtol=1e-6)
-    assert np.isnan(fit.log_likelihood)
+        moved = np.log(fit.segment(name).estimate / own.estimate) / np.sqrt(np.diag(own.covariance))
+        assert np.abs(moved).max() < 0.5
     drawn = clv.BGNBD().fit(together, by="segment", method="laplace", draws=50, seed=1)
     assert drawn.segment_theta.shape == (2, 1, 50, 4)
     np.testing.assert_allclose(drawn.segment("web").estimate, fits["web"].estimate, rtol=0.2)
-
-
-def test_a_segment_that_cannot_be_fitted_by_itself_is_named(rfm):
-    table = rfm.to_frame().reset_index()
-    table.loc[:3, "segment"] = "tiny"
-    table.loc[:3, ["frequency", "recency"]] = 0.0
-    table.loc[:3, "monetary_value"] = np.nan
-    small = clv.Histories.from_frame(table, unit="week")
-    with pytest.raises(FitError, match="segment tiny"):
-        clv.BGNBD().fit(small, by="segment")
-    with pytest.raises(FitError, match="segment tiny"):
-        clv.GammaGamma().fit(small, by="segment")
 
 
 def test_segments_that_a_fit_does_not_know_are_refused(rfm):

@@ -80,7 +80,7 @@ def test_a_file_that_lacks_something_is_refused(tmp_path, content):
     path = tmp_path / "fit.json"
     path.write_text(json.dumps(content))
     assert clv.Fit.load(path).method == "laplace"
-    for name in content.keys() - {"format"}:
+    for name in content.keys() - {"format", "segment_test"}:  # files of before have no test
         path.write_text(json.dumps({key: value for key, value in content.items() if key != name}))
         with pytest.raises(FitError, match=r"fit\.json(: unknown model| is damaged)"):
             clv.Fit.load(path)
