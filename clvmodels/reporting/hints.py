@@ -11,7 +11,8 @@ __all__ = ["as_options"]
 
 _OPTIONS: Final = (
     "clean_ids", "customer_id", "exclude_ids", "memory_gb", "method", "observation_end", "observation_start",
-    "order_id", "quantity", "resolution", "returns", "spill_folder", "time", "time_format", "time_zone", "unit", "value",
+    "order_id", "quantity", "resolution", "returns", "spill_folder", "time", "time_format", "time_zone", "unit",
+    "value",
 )  # fmt: skip
 _WRITTEN: Final = re.compile(rf"(?<![\w(,.])({'|'.join(_OPTIONS)})=(\[[^\]]*\]|\"[^\"]*\"|'[^']*'|True|\.\.\.)")
 

@@ -30,6 +30,7 @@ REACH: Final[Mapping[str, Labels]] = {
     "log_likelihood": ("Log-likelihood", "Log-Likelihood"),
     "equity_alone": ("Equity under it alone", "Wert unter ihm allein"),
     "average": ("Average", "Mittel"),
+    "averaged": ("average of {}", "Mittel aus {}"),
     "to_average": ("To average", "Zum Mittel"),
     "models_alone": ("Under each model alone", "Unter jedem Modell allein"),
     "same_figure": ("the same figure", "dieselbe Zahl"),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from clvmodels.reporting.candidates import Candidate, same_as_first
 from clvmodels.reporting.fitting import warning_of
 from clvmodels.reporting.locale import Locale
+from clvmodels.reporting.support_text import listed
 
 if TYPE_CHECKING:
     from clvmodels.reporting.valuation import Valuation
@@ -36,16 +37,4 @@ def _remarks(book: Book, candidates: Sequence[Candidate], locale: Locale) -> Ite
             yield warning_of(fit)
     same = same_as_first(candidates)
     if same:
-        yield locale.label("same_models").format(_listed([candidates[0].fit.model.name, *same], locale))
-
-
-def _listed(names: Sequence[str], locale: Locale) -> str:
-    """Return names as a list in words.
-
-    Examples
-    --------
-    >>> _listed(["A", "B", "C"], Locale("en", ""))
-    'A, B and C'
-    """
-    *others, last = names
-    return f"{', '.join(others)} {locale.label('and')} {last}" if others else last
+        yield locale.label("same_models").format(listed([candidates[0].fit.model.name, *same], locale))

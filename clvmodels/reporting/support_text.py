@@ -12,10 +12,20 @@ from clvmodels.valuation.support_words import SENTENCES, Wording, span_in_words
 
 if TYPE_CHECKING:
     from clvmodels.valuation.assumptions import Assumptions
+    from clvmodels.valuation.book import Book
     from clvmodels.valuation.support import Support
     from clvmodels.valuation.uncertainty import Interval
 
-__all__ = ["interval_label", "interval_text", "models_text", "parts_of", "verdict_text", "whole_label"]
+__all__ = [
+    "interval_label",
+    "interval_text",
+    "listed",
+    "models_text",
+    "names_text",
+    "parts_of",
+    "verdict_text",
+    "whole_label",
+]
 
 
 def verdict_text(support: Support, locale: Locale) -> str:
@@ -73,3 +83,24 @@ def models_text(candidates: Sequence[Candidate], locale: Locale, digits: int) ->
     if len(same_as_first(candidates)) == len(candidates) - 1:
         return locale.label("same_figure")
     return locale.beside(locale.label("low_to_high").format(*(locale.money(end, digits) for end in ends)))
+
+
+def names_text(book: Book, locale: Locale) -> str:
+    """Return which models a valuation rests on, those that are averaged in an order of their own."""
+    transactions, spend = book.transactions, book.spend.model.name
+    if len(transactions.fits) == 1:
+        return f"{transactions.name}, {spend}"
+    names = listed(sorted(fit.model.name for fit in transactions.fits), locale)
+    return f"{locale.label('averaged').format(names)}; {spend}"
+
+
+def listed(names: Sequence[str], locale: Locale) -> str:
+    """Return names as a list in words.
+
+    Examples
+    --------
+    >>> listed(["A", "B", "C"], Locale("en", ""))
+    'A, B and C'
+    """
+    *others, last = names
+    return f"{', '.join(others)} {locale.label('and')} {last}" if others else last

@@ -23,7 +23,14 @@ from clvmodels.reporting.locale import NBSP, Locale, digits_of
 from clvmodels.reporting.number_format import amount, percent, significant, with_currency
 from clvmodels.reporting.plain import plain
 from clvmodels.reporting.remarks import headline_remarks
-from clvmodels.reporting.support_text import interval_label, interval_text, models_text, parts_of, whole_label
+from clvmodels.reporting.support_text import (
+    interval_label,
+    interval_text,
+    models_text,
+    names_text,
+    parts_of,
+    whole_label,
+)
 from clvmodels.valuation.movement import LINES, Movement
 from clvmodels.valuation.reconciliation import UNEXPLAINED
 from clvmodels.valuation.statement import TOTAL
@@ -229,7 +236,7 @@ def _headline(book: Book, candidates: Sequence[Candidate], support: Support | No
     text = Text.assemble(
         *_figures(book, support, locale, whole),
         f"\n{customers:,} customers, {amount(book.equity / max(customers, 1), digits=2)} per customer"
-        f"\n{book.transactions.name} and {book.spend.model.name}",
+        f"\n{names_text(book, locale)}",
     )
     for line in _reach(book, candidates, support, locale):
         text.append(f"\n{plain(line.replace(NBSP, ' '))}")

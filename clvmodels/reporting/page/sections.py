@@ -18,6 +18,7 @@ from clvmodels.reporting.support_text import (
     interval_label,
     interval_text,
     models_text,
+    names_text,
     parts_of,
     verdict_text,
     whole_label,
@@ -111,7 +112,7 @@ def _facts(report: EquityReport, locale: Locale) -> Iterator[tuple[str, str]]:
     customers = len(book.histories)
     yield locale.label("customers"), locale.number(customers)
     yield locale.label("per_customer"), locale.with_currency(book.equity / max(customers, 1), 2)
-    yield locale.label("movement_model"), f"{book.transactions.name}, {book.spend.model.name}"
+    yield locale.label("movement_model"), names_text(book, locale)
     yield locale.label("source"), report.source
 
 
