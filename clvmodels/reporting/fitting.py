@@ -85,7 +85,7 @@ class Estimation:
             raise FitError("draws is 0 or a whole number from 2 up, got 1: one draw has no spread")
         return cls(cast("FitMethod", method), number)
 
-    def of[M: Model, F: Fit](self, estimator: Estimator[M, F], histories: Histories) -> F:
+    def of[M: Model, F: TransactionFit | SpendFit](self, estimator: Estimator[M, F], histories: Histories) -> F:
         """Return the fit of a model."""
         draws = self.draws if self.method != "nuts" else max(-(-self.draws // CHAINS), LEAST_DRAWS_OF_NUTS)
         return estimator.fit(

@@ -128,13 +128,13 @@ def write_report(report: EquityReport, folder: Path, language: Language) -> list
     record = {"format": "clvmodels audit", "version": 1, "created": report.created, "source": report.source}
     record |= {"equity": book.equity, "currency": book.assumptions.currency, "support": support_record(report.support)}
     record |= {"average": averaged_by(book), "models": models_record(book, report.candidates)}
-    record = plain_data({**record, **report.audit, "notes": report.notes})
+    record |= {**report.audit, "notes": report.notes}
     historic = report.contributed[["sales", "contribution_4"]]
     with whole_folder(folder, REPORT_FILES, _AUDIT) as part:
         write_workbook(report, part / _WORKBOOK, language)
         write_page(report, part / _PAGE, language)
         write_table(book.customers.join(historic), part / _CUSTOMERS, kind=".parquet")
-        text = json.dumps(record, indent=1, allow_nan=False, ensure_ascii=False)
+        text = json.dumps(plain_data(record), indent=1, allow_nan=False, ensure_ascii=False)
         (part / _AUDIT).write_text(text, encoding="utf-8")
     return list(REPORT_FILES)
 
