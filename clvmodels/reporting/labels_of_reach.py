@@ -19,7 +19,7 @@ REACH: Final[Mapping[str, Labels]] = {
     "within_span": ("Within the {} observed", "Innerhalb der Beobachtung ({})"),
     "within_twice": ("Within twice that ({})", "Innerhalb der doppelten Beobachtung ({})"),
     "beyond_span": ("Beyond the {} observed", "Jenseits der Beobachtung ({})"),
-    "all_of_it": ("All of it, without an end in sight", "Insgesamt, ohne absehbares Ende"),
+    "all_of_it": ("All of it, indefinitely", "Insgesamt, unbegrenzt"),
     "all_until": ("All of it, within {}", "Insgesamt, innerhalb des Planungshorizonts ({})"),
     "covers_parameters": ("parameters", "Parameter"),
     "covers_models": ("choice of model", "Modellwahl"),
