@@ -55,7 +55,8 @@ class Estimation:
     method
         As of `TransactionEstimator.fit`.
     draws
-        Of the posterior of each model; of ``"nuts"``, 4,000 at least. None are made by ``"mle"``.
+        Of the posterior of each model; those of chains, of which there are 4,000 at least, are thinned to about as
+        many. None are made by ``"mle"``.
     """
 
     method: FitMethod
@@ -88,9 +89,10 @@ class Estimation:
     def of[M: Model, F: TransactionFit | SpendFit](self, estimator: Estimator[M, F], histories: Histories) -> F:
         """Return the fit of a model."""
         draws = self.draws if self.method != "nuts" else max(-(-self.draws // CHAINS), LEAST_DRAWS_OF_NUTS)
-        return estimator.fit(
+        fit = estimator.fit(
             histories, method=self.method, draws=draws, chains=CHAINS, seed=SEED if self.draws else None, progress=False
         )
+        return fit.thinned(max(fit.number_of_draws // self.draws, 1)) if self.draws else fit
 
 
 MAXIMUM_LIKELIHOOD: Final = Estimation("mle")

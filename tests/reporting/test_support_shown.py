@@ -83,10 +83,16 @@ def test_the_figures_are_those_of_the_posterior(steady: Report) -> None:
     rfm = steady.book.histories
     orders = clv.BGNBD().fit(rfm, method="posterior", draws=DRAWS, seed=1, progress=False)
     spend = clv.GammaGamma().fit(rfm, method="posterior", draws=DRAWS, seed=1, progress=False)
+    orders, spend = (fit.thinned(fit.number_of_draws // DRAWS) for fit in (orders, spend))
     book = clv.value(orders, spend, rfm, ASSUMPTIONS)
     assert steady.book.equity == pytest.approx(book.equity, rel=1e-9)
     assert steady.support == book.support
-    assert steady.book.transactions.number_of_draws >= DRAWS
+
+
+def test_chains_are_thinned_to_the_draws_that_are_wanted(weeks: Report) -> None:
+    fit = weeks.book.transactions
+    assert [part.method for part in fit.fits] == ["nuts"]
+    assert fit.number_of_draws == DRAWS
 
 
 def test_where_nobody_leaves_the_figure_is_assumed(steady: Report, tmp_path: Path) -> None:
