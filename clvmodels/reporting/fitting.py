@@ -92,7 +92,7 @@ class Estimation:
         fit = estimator.fit(
             histories, method=self.method, draws=draws, chains=CHAINS, seed=SEED if self.draws else None, progress=False
         )
-        return fit.thinned(max(fit.number_of_draws // self.draws, 1)) if self.draws else fit
+        return cast("F", fit.thinned(max(fit.number_of_draws // self.draws, 1))) if self.draws else fit
 
 
 MAXIMUM_LIKELIHOOD: Final = Estimation("mle")

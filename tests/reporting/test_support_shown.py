@@ -181,7 +181,7 @@ def test_both_languages_name_the_same_amounts(steady: Report, leg: str) -> None:
 
 
 def test_methods_and_draws_that_cannot_be_are_refused() -> None:
-    with pytest.raises(FitError, match="unknown method 'posterio'.*did you mean 'posterior'"):
+    with pytest.raises(FitError, match=r"unknown method 'posterio'.*did you mean 'posterior'"):
         Estimation.parse("posterio", 100)
     with pytest.raises(FitError, match="one draw has no spread"):
         Estimation.parse("posterior", 1)
