@@ -19,6 +19,7 @@ from clvmodels.cli.options import (
     LedgerOptions,
     Log,
     LogOptions,
+    MethodName,
     ModelKey,
     Quiet,
     ReportFolder,
@@ -123,26 +124,28 @@ def fit(
     storage: StorageOptions,
     model: ModelKey = "auto",
     spend: SpendKey = "gamma_gamma",
+    method: MethodName = "mle",
+    draws: Draws = 400,
     out: Folder = None,
     quiet: Quiet = False,
 ) -> None:
-    """Fit models of purchases and of spend; show the best.
+    """Fit models of purchases and of spend; show the best by AIC.
 
     Spend is fitted if the column of the values is given. The parameters are shown in numbers and in words.
     """
     from clvmodels.reporting import output, terminal
-    from clvmodels.reporting.fitting import fit_all, fit_spend, spend_model, transaction_models
+    from clvmodels.reporting.fitting import Estimation, fit_all, fit_spend, spend_model, transaction_models
     from clvmodels.reporting.notes import captured_warnings
     from clvmodels.reporting.progress import steps
 
-    models, spend_ = transaction_models(model), spend_model(spend)
+    models, spend_, how = transaction_models(model), spend_model(spend), Estimation.parse(method, draws)
     output.require_out(out, output.FIT_FILES)
     with steps(len(models) + 3, quiet=quiet) as step:
         step("reading the log")
         with captured_warnings() as notes:
             histories = _read(log, options, storage)
-            fits = fit_all(histories, models, step)
-            spend_fit = None if options.value is None else fit_spend(histories, spend_, step)
+            fits = fit_all(histories, models, step, how)
+            spend_fit = None if options.value is None else fit_spend(histories, spend_, step, how)
         names = output.FIT_FILES if spend_fit is not None else output.FIT_FILES[:1]
         shown = _rendered(
             terminal.histories_report(histories, log),
@@ -165,19 +168,21 @@ def value(
     assumptions: Terms,
     model: ModelKey = "auto",
     spend: SpendKey = "gamma_gamma",
+    method: MethodName = "posterior",
+    draws: Draws = 400,
     out: Folder = None,
     quiet: Quiet = False,
 ) -> None:
     """Show what the customers are worth: customer equity.
 
-    It is shown by line, by horizon, and as other models would have it.
+    It is shown by line, by horizon, under each model, and with how far the data carry it.
 
     The assumptions are a TOML file: discount_rate and margin and, where wanted, costs such as order_cost, and year,
     timing, horizon, currency. A rate may be a number, `{column = "..."}` or `{by = "segment", rates = {...}}`. A table
     `[[lines]]` with name, driver and rate adds a cost or benefit of your own.
     """
     from clvmodels.reporting import output, terminal
-    from clvmodels.reporting.fitting import fit_all, fit_spend, spend_model, transaction_models
+    from clvmodels.reporting.fitting import Estimation, fit_all, fit_spend, spend_model, transaction_models
     from clvmodels.reporting.notes import captured_warnings
     from clvmodels.reporting.progress import steps
     from clvmodels.reporting.remarks import other_notes
@@ -186,19 +191,19 @@ def value(
 
     stated = toml_of(assumptions)
     terms = Assumptions.from_toml(stated, source=str(assumptions))
-    models, spend_ = transaction_models(model), spend_model(spend)
+    models, spend_, how = transaction_models(model), spend_model(spend), Estimation.parse(method, draws)
     output.require_out(out, output.VALUE_FILES)
-    with steps(2 * len(models) + 3, quiet=quiet) as step:
+    with steps(2 * len(models) + 4, quiet=quiet) as step:
         step("reading the log")
         with captured_warnings() as notes:
             histories = _read(log, options, storage, terms.columns)
-            fits = fit_all(histories, models, step)
-            valuation = value_all(fits, fit_spend(histories, spend_, step), histories, terms, step)
+            fits = fit_all(histories, models, step, how)
+            valuation = value_all(fits, fit_spend(histories, spend_, step, how), histories, terms, step)
         shown = _rendered(
             terminal.histories_report(histories, log),
             terminal.equity_report(valuation),
             terminal.notes_report(other_notes(valuation, notes)),
-            terminal.written_report(out, output.VALUE_FILES),
+            terminal.written_report(out, output.files_of_valuation(valuation.book)),
         )
         if out is not None:
             step("writing")
@@ -263,7 +268,8 @@ def report(
     ledgers: LedgerOptions,
     model: ModelKey = "auto",
     spend: SpendKey = "gamma_gamma",
-    draws: Draws = 150,
+    method: MethodName = "posterior",
+    draws: Draws = 400,
     language: LanguageName = "en",
     out: ReportFolder,
     quiet: Quiet = False,
@@ -290,6 +296,7 @@ def report(
         models=model,
         spend=spend,
         observation_start=options.observation_start,
+        method=method,
         draws=draws,
         progress=not quiet,
     )

@@ -29,6 +29,7 @@ __all__ = [
     "LedgerOptions",
     "Log",
     "LogOptions",
+    "MethodName",
     "ModelKey",
     "Quiet",
     "ReportFolder",
@@ -60,12 +61,13 @@ Horizon = Annotated[
     _log(metavar="TIME", help='Time predicted, as "26 weeks"; else what remains: without cutoffs, the last third.'),
 ]
 By = Annotated[str | None, _log(metavar="COLUMN", help="Column of the segments of the statement.")]
-ModelKey = Annotated[
-    str, _models("--model", metavar="MODEL", help="bg_nbd, mbg_nbd, pareto_nbd; auto: all, the best by AIC.")
-]
+ModelKey = Annotated[str, _models("--model", metavar="MODEL", help="bg_nbd, mbg_nbd, pareto_nbd; auto: all of them.")]
 SpendKey = Annotated[str, _models("--spend", metavar="MODEL", help="Model of the value of an order.")]
 Terms = Annotated[Path, _models("--assumptions", metavar="FILE", help="TOML: discount_rate, margin, ...")]
-Draws = Annotated[int, _models(min=0, metavar="N", help="Draws behind the intervals; 0: none.")]
+MethodName = Annotated[
+    str, _models("--method", metavar="METHOD", help="posterior; mle: point estimates, no intervals; laplace; nuts.")
+]
+Draws = Annotated[int, _models(min=0, metavar="N", help="Draws of each model, behind the intervals; 0: as by mle.")]
 Table = Annotated[Path | None, _result("--out", metavar="FILE", help="Write the table by customer: .parquet, .csv.")]
 ScoreTable = Annotated[Path | None, _result("--out", metavar="FILE", help="Write the scores: .parquet, .csv.")]
 Folder = Annotated[Path | None, _result("--out", metavar="DIR", help="Write to this folder, all or nothing.")]

@@ -17,7 +17,7 @@ __all__ = ["Diagnostics", "diagnose", "diagnose_chains", "diagnose_weights"]
 LARGEST_R_HAT, LEAST_ESS, LARGEST_K = 1.01, 400.0, 0.7
 """Vehtari et al. (2021), Bayesian Analysis 16(2); Vehtari et al. (2024), JMLR 25."""
 
-INTERVALS = 'in Python, method="nuts" gives parameters with intervals'
+INTERVALS = 'method="posterior" gives parameters with intervals'
 """What can be done about a likelihood that is flat: its posterior is not."""
 
 Status = Literal["given", "converged", "boundary", "not identified", "not converged"]

@@ -317,7 +317,7 @@ def _pooled(model: Model, histories: Histories, method: Method, effort: SamplerS
     elif method == "laplace":
         raise FitError(
             "the likelihood is flat at its maximum, so that there is no normal approximation to draw from; "
-            f'use method="nuts" in Python ({diagnostics.message})'
+            f'use method="posterior" ({diagnostics.message})'
         )
     return build(
         model,

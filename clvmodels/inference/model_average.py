@@ -63,8 +63,8 @@ class ModelAverage:
 
     @property
     def name(self) -> str:
-        """Names of the models."""
-        *others, last = [fit.model.name for fit in self.fits]
+        """Names of the models, in an order that does not depend on their weights."""
+        *others, last = sorted(fit.model.name for fit in self.fits)
         return f"{', '.join(others)} and {last}"
 
     @property

@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from clvmodels.errors import AssumptionWarning
+from clvmodels.reporting.candidates import Candidate
 from clvmodels.reporting.number_format import with_currency
 from clvmodels.valuation.book import Book
 from clvmodels.valuation.contribution import contribution_statement
 from clvmodels.valuation.movement import Movement
 from clvmodels.valuation.scenarios import tornado, without_finite_value
+from clvmodels.valuation.support import Support
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -52,10 +54,11 @@ class EquityReport:
         Hashes of data, fits and assumptions, and versions; plain data.
     created
         ISO time of the report: the only thing that differs from one run to the next.
-    intervals_wanted
-        Whether intervals were asked for; `book` has none all the same where a likelihood is flat at its maximum.
-    same_models
-        The names of the models that have become the same one as that of the book reported on.
+    candidates
+        The models of the book reported on, that with the largest weight first; empty if they are not told.
+    tested
+        Of the last third held back: what came relative to the forecast, less 1, if it lay outside the 90 % band; None:
+        it lay inside, or was not tried.
     """
 
     source: str
@@ -68,8 +71,8 @@ class EquityReport:
     notes: tuple[str, ...]
     audit: Mapping[str, Any]
     created: str
-    intervals_wanted: bool = True
-    same_models: tuple[str, ...] = ()
+    candidates: tuple[Candidate, ...] = ()
+    tested: float | None = None
 
     def __repr__(self) -> str:
         equity = with_currency(self.book.equity, self.book.assumptions.currency)
@@ -80,6 +83,11 @@ class EquityReport:
     def book(self) -> Book:
         """The book reported on."""
         return self.books[-1]
+
+    @cached_property
+    def support(self) -> Support | None:
+        """How far the data carry the equity reported on; None without draws."""
+        return self.book.support.tested(self.tested) if self.book.has_draws else None
 
     @cached_property
     def statement(self) -> pd.DataFrame:

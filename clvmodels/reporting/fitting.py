@@ -1,33 +1,37 @@
-"""Models named by their keys, fitted one after another, the best by AIC first."""
+"""Models named by their keys, fitted one after another by the method asked for, the best by AIC first."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
-from dataclasses import replace
-from math import isclose
-from typing import Final
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Final, cast
 
 import numpy as np
 
+from clvmodels.arguments import require_choice, require_whole
 from clvmodels.data.histories import Histories
 from clvmodels.errors import FitError, FitWarning, one_of
-from clvmodels.inference.estimator import SpendEstimator, TransactionEstimator
+from clvmodels.inference.bayes import LEAST_CHAINS as CHAINS
+from clvmodels.inference.bayes import LEAST_DRAWS_OF_NUTS
+from clvmodels.inference.estimator import Estimator, SpendEstimator, TransactionEstimator
 from clvmodels.inference.fit import Fit
+from clvmodels.inference.protocols import FitMethod
 from clvmodels.inference.spend_fit import SpendFit
 from clvmodels.inference.transaction_fit import TransactionFit
 from clvmodels.models.registry import SPEND_MODELS, TRANSACTION_MODELS
-from clvmodels.models.specification import SpendModel, TransactionModel
+from clvmodels.models.specification import Model, SpendModel, TransactionModel
 from clvmodels.numerics.spend import positive_spend
 from clvmodels.reporting.progress import Step
 
 __all__ = [
     "AUTO",
-    "expected_in_a_year",
+    "MAXIMUM_LIKELIHOOD",
+    "METHODS",
+    "SEED",
+    "Estimation",
     "fit_all",
     "fit_spend",
-    "is_flat",
-    "same_as_first",
     "spend_model",
     "spend_of_few",
     "transaction_models",
@@ -35,14 +39,63 @@ __all__ = [
 ]
 
 AUTO: Final = "auto"
-"""Stands for all models of transactions, the best of which is chosen."""
+"""Stands for all models of transactions."""
 
-_FLAT: Final = ("boundary", "not identified", "not converged")
-"""How a fit by maximum likelihood ends that has no normal approximation around it."""
-_SAME_LIKELIHOOD: Final = 0.5
-_SAME_FIGURE: Final = 1e-3
-"""Models at a boundary are the same one if a figure differs by no more than that, relatively, and log-likelihoods by
-what no data tell apart."""
+METHODS: Final = ("posterior", "mle", "laplace", "nuts")
+"""How the models of a valuation can be fitted."""
+SEED: Final = 1
+
+
+@dataclass(frozen=True)
+class Estimation:
+    """How models are fitted.
+
+    Attributes
+    ----------
+    method
+        As of `TransactionEstimator.fit`.
+    draws
+        Of the posterior of each model; those of chains, of which there are 4,000 at least, are thinned to about as
+        many. None are made by ``"mle"``.
+    """
+
+    method: FitMethod
+    draws: int = 0
+
+    @classmethod
+    def parse(cls, method: object, draws: object) -> Estimation:
+        """Return what is asked for; where no draws are wanted, that is maximum likelihood, whatever the method.
+
+        Raises
+        ------
+        FitError
+            If there is no such method, or `draws` is no whole number.
+
+        Examples
+        --------
+        >>> Estimation.parse("posterior", 400)
+        Estimation(method='posterior', draws=400)
+        >>> Estimation.parse("posterior", 0)
+        Estimation(method='mle', draws=0)
+        """
+        require_choice("method", method, METHODS, FitError)
+        number = require_whole("draws", draws, error=FitError)
+        if method == "mle" or not number:
+            return cls("mle")
+        if number < 2:
+            raise FitError("draws is 0 or a whole number from 2 up, got 1: one draw has no spread")
+        return cls(cast("FitMethod", method), number)
+
+    def of[M: Model, F: TransactionFit | SpendFit](self, estimator: Estimator[M, F], histories: Histories) -> F:
+        """Return the fit of a model."""
+        draws = self.draws if self.method != "nuts" else max(-(-self.draws // CHAINS), LEAST_DRAWS_OF_NUTS)
+        fit = estimator.fit(
+            histories, method=self.method, draws=draws, chains=CHAINS, seed=SEED if self.draws else None, progress=False
+        )
+        return cast("F", fit.thinned(max(fit.number_of_draws // self.draws, 1))) if self.draws else fit
+
+
+MAXIMUM_LIKELIHOOD: Final = Estimation("mle")
 
 
 def transaction_models(key: str) -> tuple[TransactionModel, ...]:
@@ -78,7 +131,9 @@ def spend_model(key: str) -> SpendModel:
     return SPEND_MODELS[key]
 
 
-def fit_all(histories: Histories, models: Sequence[TransactionModel], step: Step) -> tuple[TransactionFit, ...]:
+def fit_all(
+    histories: Histories, models: Sequence[TransactionModel], step: Step, how: Estimation = MAXIMUM_LIKELIHOOD
+) -> tuple[TransactionFit, ...]:
     """Return a fit of each model, the lowest AIC first.
 
     Parameters
@@ -89,25 +144,27 @@ def fit_all(histories: Histories, models: Sequence[TransactionModel], step: Step
         What to fit.
     step
         Called as each fit begins, with a message that names the model.
+    how
+        The method.
     """
     fits = []
     for model in models:
         step(f"fitting {model.name}")
-        fits.append(TransactionEstimator(model).fit(histories))
+        fits.append(how.of(TransactionEstimator(model), histories))
     return tuple(sorted(fits, key=lambda fit: fit.aic))
 
 
-def fit_spend(histories: Histories, model: SpendModel, step: Step) -> SpendFit:
-    """Return a fit of a model of spend, and call `step` as it begins."""
+def fit_spend(histories: Histories, model: SpendModel, step: Step, how: Estimation = MAXIMUM_LIKELIHOOD) -> SpendFit:
+    """Return a fit of a model of spend as `spend_of_few` does, and call `step` as it begins."""
     step(f"fitting {model.name}")
-    return SpendEstimator(model).fit(histories)
+    return spend_of_few(histories, model, how)
 
 
-def spend_of_few(histories: Histories, model: SpendModel) -> SpendFit:
+def spend_of_few(histories: Histories, model: SpendModel, how: Estimation = MAXIMUM_LIKELIHOOD) -> SpendFit:
     """Return a fit of a model of spend, also where the mean value of one customer alone is known.
 
-    How customers differ is then open. They are taken to be alike: two customers like the one are fitted, so that every
-    order is worth what the one customer's repeat orders are on average.
+    How customers differ is then open. They are taken to be alike: two customers like the one are fitted by maximum
+    likelihood, so that every order is worth what the one customer's repeat orders are on average.
 
     Raises
     ------
@@ -121,7 +178,7 @@ def spend_of_few(histories: Histories, model: SpendModel) -> SpendFit:
     """
     known = positive_spend(histories.frequency, histories.monetary_value)
     if np.count_nonzero(known) != 1:
-        return SpendEstimator(model).fit(histories)
+        return how.of(SpendEstimator(model), histories)
     import pandas as pd
 
     frame = histories.select(known).to_frame().reset_index(drop=True)
@@ -143,41 +200,6 @@ def spend_of_few(histories: Histories, model: SpendModel) -> SpendFit:
     return fit
 
 
-def is_flat(fit: Fit) -> bool:
-    """Whether a fit by maximum likelihood has no normal approximation to draw parameters from."""
-    return fit.diagnostics.status in _FLAT
-
-
 def warning_of(fit: Fit) -> str:
     """Return what a fit warns of if it did not end at a clean maximum."""
     return f"{fit.model.name}: {fit.diagnostics.message}"
-
-
-def same_as_first(fits: Sequence[TransactionFit], figure: Callable[[TransactionFit], float]) -> tuple[str, ...]:
-    """Return the names of the models that have become the same one as the first at a boundary; itself excluded.
-
-    Where nobody is seen to leave, models that differ in how customers leave have nothing to differ in. That they agree
-    is then no sign of certainty.
-
-    Parameters
-    ----------
-    fits
-        Fits of the same histories.
-    figure
-        Returns what is predicted under a fit. It is asked only of fits with nearly the same log-likelihood.
-    """
-    first, *others = fits
-    likely = [
-        fit
-        for fit in others
-        if is_flat(fit) and is_flat(first) and abs(fit.log_likelihood - first.log_likelihood) <= _SAME_LIKELIHOOD
-    ]
-    if not likely:
-        return ()
-    predicted = figure(first)
-    return tuple(fit.model.name for fit in likely if isclose(figure(fit), predicted, rel_tol=_SAME_FIGURE))
-
-
-def expected_in_a_year(fit: TransactionFit, histories: Histories) -> float:
-    """Return how many purchases of all customers are expected within a year."""
-    return float(fit.expected_purchases(histories, "1 year")["mean"].sum())

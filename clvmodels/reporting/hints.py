@@ -10,8 +10,9 @@ from typing import Final
 __all__ = ["as_options"]
 
 _OPTIONS: Final = (
-    "clean_ids", "customer_id", "exclude_ids", "memory_gb", "observation_end", "observation_start", "order_id",
-    "quantity", "resolution", "returns", "spill_folder", "time", "time_format", "time_zone", "unit", "value",
+    "clean_ids", "customer_id", "exclude_ids", "memory_gb", "method", "observation_end", "observation_start",
+    "order_id", "quantity", "resolution", "returns", "spill_folder", "time", "time_format", "time_zone", "unit",
+    "value",
 )  # fmt: skip
 _WRITTEN: Final = re.compile(rf"(?<![\w(,.])({'|'.join(_OPTIONS)})=(\[[^\]]*\]|\"[^\"]*\"|'[^']*'|True|\.\.\.)")
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Final, Literal, get_args
 
 from clvmodels.errors import ClvError, one_of
+from clvmodels.reporting.labels_of_reach import REACH
 from clvmodels.valuation.line_table import FORMULAS, RATES, Labels
 
 __all__ = ["LABELS", "Language", "in_language", "label", "parse_language"]
@@ -13,6 +14,7 @@ __all__ = ["LABELS", "Language", "in_language", "label", "parse_language"]
 Language = Literal["en", "de"]
 
 LABELS: Final[Mapping[str, Labels]] = {
+    **REACH,
     # sheets and sections
     "summary": ("Summary", "Überblick"),
     "statement": ("Statement", "Kundenwertrechnung"),
@@ -133,26 +135,6 @@ LABELS: Final[Mapping[str, Labels]] = {
     "value": ("Value", "Wert"),
     "change": ("Change", "Veränderung"),
     # what stands below the equity
-    "no_intervals": (
-        (
-            "Without intervals: the likelihood of {} is flat at its maximum, so that the data do not say how far the "
-            "parameters may lie from it. The equity is the value at the maximum."
-        ),
-        (
-            "Ohne Intervalle: Die Likelihood von {} ist an ihrem Maximum flach; die Daten sagen nicht, wie weit die "
-            "Parameter davon entfernt sein können. Der Kundenstammwert ist der Wert am Maximum."
-        ),
-    ),
-    "same_models": (
-        (
-            "{} have become the same model here. That they agree says nothing about how far the equity depends on the "
-            "choice of model."
-        ),
-        (
-            "{} sind hier zu demselben Modell geworden. Dass sie übereinstimmen, sagt nichts darüber, wie sehr der "
-            "Kundenstammwert von der Wahl des Modells abhängt."
-        ),
-    ),
     "and": ("and", "und"),
     # the page: sentences
     "lines_remark": (

@@ -12,19 +12,22 @@ from typing import Final
 from clvmodels.arguments import require_path
 from clvmodels.inference.spend_fit import SpendFit
 from clvmodels.inference.transaction_fit import TransactionFit
+from clvmodels.models.registry import TRANSACTION_MODELS
 from clvmodels.reporting.content import EquityReport
 from clvmodels.reporting.files import OutputError, require_folder, whole_folder, write_table
 from clvmodels.reporting.labels import Language, parse_language
 from clvmodels.reporting.page import write_page
-from clvmodels.reporting.record import equity_record
+from clvmodels.reporting.record import averaged_by, equity_record, models_record, plain_data, support_record
 from clvmodels.reporting.valuation import Valuation
 from clvmodels.reporting.workbook import write_workbook
+from clvmodels.valuation.book import Book
 
 __all__ = [
     "FIT_FILES",
     "REPORT_FILES",
     "VALUE_FILES",
     "Report",
+    "files_of_valuation",
     "require_out",
     "require_report",
     "write_fits",
@@ -45,8 +48,11 @@ _AUDIT: Final = "audit.json"
 FIT_FILES: Final = (_ORDERS, _SPEND)
 """What `write_fits` may write."""
 
-VALUE_FILES: Final = (_CUSTOMERS, _ORDERS, _SPEND, _EQUITY, _ASSUMPTIONS)
-"""What `write_valuation` writes."""
+_OTHERS: Final = {key: f"transactions_{key}.json" for key in TRANSACTION_MODELS}
+"""By model, where its fit is if it is not the one with the largest weight."""
+
+VALUE_FILES: Final = (_CUSTOMERS, _ORDERS, *_OTHERS.values(), _SPEND, _EQUITY, _ASSUMPTIONS)
+"""What `write_valuation` may write."""
 
 REPORT_FILES: Final = (_WORKBOOK, _PAGE, _CUSTOMERS, _AUDIT)
 """What `write_report` writes."""
@@ -92,14 +98,23 @@ def write_valuation(
         What the package warned of.
     """
     book = valuation.book
+    best, *others = book.transactions.fits
     record = equity_record(valuation, source=source, notes=notes)
     with whole_folder(folder, VALUE_FILES, _ORDERS) as part:
         book.write_customers(part / _CUSTOMERS)
-        book.transactions.best.save(part / _ORDERS)
+        best.save(part / _ORDERS)
+        for fit in others:
+            fit.save(part / _OTHERS[fit.model.key])
         book.spend.save(part / _SPEND)
         (part / _EQUITY).write_text(json.dumps(record, indent=1, allow_nan=False, ensure_ascii=False), encoding="utf-8")
         (part / _ASSUMPTIONS).write_bytes(assumptions_file)
-    return list(VALUE_FILES)
+    return files_of_valuation(book)
+
+
+def files_of_valuation(book: Book) -> list[str]:
+    """Return what is written of a valuation: of several models, the fits of the others beside the one counted most."""
+    fits = [_ORDERS, *(_OTHERS[fit.model.key] for fit in book.transactions.fits[1:])]
+    return [_CUSTOMERS, *fits, _SPEND, _EQUITY, _ASSUMPTIONS]
 
 
 def require_report(folder: Path) -> None:
@@ -111,13 +126,15 @@ def write_report(report: EquityReport, folder: Path, language: Language) -> list
     """Write an equity report to a folder, whole or not at all, and return the names of its files."""
     book = report.book
     record = {"format": "clvmodels audit", "version": 1, "created": report.created, "source": report.source}
-    record |= {"equity": book.equity, "currency": book.assumptions.currency, **report.audit, "notes": report.notes}
+    record |= {"equity": book.equity, "currency": book.assumptions.currency, "support": support_record(report.support)}
+    record |= {"average": averaged_by(book), "models": models_record(book, report.candidates)}
+    record |= {**report.audit, "notes": report.notes}
     historic = report.contributed[["sales", "contribution_4"]]
     with whole_folder(folder, REPORT_FILES, _AUDIT) as part:
         write_workbook(report, part / _WORKBOOK, language)
         write_page(report, part / _PAGE, language)
         write_table(book.customers.join(historic), part / _CUSTOMERS, kind=".parquet")
-        text = json.dumps(record, indent=1, allow_nan=False, ensure_ascii=False)
+        text = json.dumps(plain_data(record), indent=1, allow_nan=False, ensure_ascii=False)
         (part / _AUDIT).write_text(text, encoding="utf-8")
     return list(REPORT_FILES)
 

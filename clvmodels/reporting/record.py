@@ -9,14 +9,18 @@ from dataclasses import asdict, is_dataclass
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final
 
+from clvmodels.inference.model_average import ModelAverage
+from clvmodels.reporting.candidates import Candidate
 from clvmodels.reporting.valuation import Valuation
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from clvmodels.inference.fit import Fit
+    from clvmodels.valuation.book import Book
+    from clvmodels.valuation.support import Support
 
-__all__ = ["FORMAT", "VERSION", "equity_record"]
+__all__ = ["FORMAT", "VERSION", "averaged_by", "equity_record", "models_record", "plain_data", "support_record"]
 
 FORMAT: Final = "clvmodels equity"
 VERSION: Final = 1
@@ -46,6 +50,7 @@ def equity_record(valuation: Valuation, *, source: str, notes: Sequence[str]) ->
         "currency": book.assumptions.currency,
         "customers": histories.customers,
         "equity_per_customer": book.equity / max(histories.customers, 1),
+        "support": support_record(valuation.support),
         "model": book.transactions.best.model.key,
         "spend_model": book.spend.model.key,
         "assumptions": book.assumptions.to_dict(),
@@ -54,7 +59,8 @@ def equity_record(valuation: Valuation, *, source: str, notes: Sequence[str]) ->
         "groups": [asdict(group) | {"share": _ratio(group.equity, book.equity)} for group in valuation.groups],
         "unprofitable": {"customers": valuation.unprofitable.customers, "equity": valuation.unprofitable.equity},
         "new_customer": asdict(new) | {"post_acquisition_value": new.post_acquisition_value},
-        "models": _candidates(valuation),
+        "average": averaged_by(book),
+        "models": models_record(book, valuation.candidates),
         "spend": _fit(book.spend),
         "histories": {
             "unit": histories.unit,
@@ -65,19 +71,35 @@ def equity_record(valuation: Valuation, *, source: str, notes: Sequence[str]) ->
         "notes": list(notes),
         "versions": {name: version(name) for name in _RESTS_ON} | {"python": platform.python_version()},
     }
-    return {key: _plain(item) for key, item in record.items()}
+    return {key: plain_data(item) for key, item in record.items()}
 
 
-def _candidates(valuation: Valuation) -> list[dict[str, Any]]:
-    best = valuation.candidates[0].fit
+def support_record(support: Support | None) -> dict[str, Any] | None:
+    """Return how far the data carry an equity, in figures and words; None if there are no draws."""
+    if support is None:
+        return None
+    return {**asdict(support), "share_beyond": support.share_beyond, "reason": support.reason}
+
+
+def averaged_by(book: Book) -> str | None:
+    """Return what the weights of the models rest on; None if there is one model."""
+    return book.transactions.basis if isinstance(book.transactions, ModelAverage) else None
+
+
+def models_record(book: Book, candidates: Sequence[Candidate]) -> list[dict[str, Any]]:
+    """Return each model with its weight, its fit, and the equity under it alone."""
+    if not candidates:
+        return []
+    least = min(candidate.fit.aic for candidate in candidates)
     return [
         _fit(candidate.fit)
         | {
-            "aic_difference": candidate.fit.aic - best.aic,
+            "weight": candidate.weight,
+            "aic_difference": candidate.fit.aic - least,
             "equity": candidate.equity,
-            "equity_relative": _ratio(candidate.equity, valuation.book.equity),
+            "equity_relative": _ratio(candidate.equity, book.equity),
         }
-        for candidate in valuation.candidates
+        for candidate in candidates
     ]
 
 
@@ -87,7 +109,9 @@ def _fit(fit: Fit) -> dict[str, Any]:
         "name": fit.model.name,
         "log_likelihood": fit.log_likelihood,
         "aic": fit.aic,
+        "method": fit.method,
         "params": dict(fit.params),
+        "priors": fit.priors,
         "status": fit.diagnostics.status,
         "message": fit.diagnostics.message,
     }
@@ -101,16 +125,16 @@ def _ratio(part: float, whole: float) -> float:
     return part / whole if whole else math.nan
 
 
-def _plain(item: object) -> object:
+def plain_data(item: object) -> object:
     """Return nested data with nothing but what JSON knows."""
     if is_dataclass(item) and not isinstance(item, type):
         item = asdict(item)
     if isinstance(item, tuple) and hasattr(item, "_asdict"):
         item = item._asdict()
     if isinstance(item, Mapping):
-        return {str(key): _plain(value) for key, value in item.items()}
+        return {str(key): plain_data(value) for key, value in item.items()}
     if isinstance(item, list | tuple):
-        return [_plain(value) for value in item]
+        return [plain_data(value) for value in item]
     if isinstance(item, float):
         return item + 0.0 if math.isfinite(item) else None  # no negative zero
     return item.isoformat() if hasattr(item, "isoformat") else item

@@ -11,14 +11,14 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeGuard
 
-from clvmodels.arguments import abridged, require_mapping, require_whole
+from clvmodels.arguments import abridged, require_mapping
 from clvmodels.data.ledger_tables import FORMS
 from clvmodels.data.ledgers import Ledgers
 from clvmodels.data.reading import Day, LogFormat
 from clvmodels.data.transactions import read_histories
 from clvmodels.errors import DataError, DataWarning, FitError, one_of
 from clvmodels.inference.estimator import SpendEstimator, TransactionEstimator
-from clvmodels.reporting.fitting import AUTO, spend_model, transaction_models
+from clvmodels.reporting.fitting import AUTO, Estimation, spend_model, transaction_models
 from clvmodels.reporting.notes import captured_warnings
 from clvmodels.reporting.output import Report
 from clvmodels.reporting.progress import steps
@@ -45,7 +45,8 @@ def report(
     models: str | TransactionEstimator | Sequence[str | TransactionEstimator] = AUTO,
     spend: str | SpendEstimator = "gamma_gamma",
     observation_start: Day | None = None,
-    draws: int = 150,
+    method: str = "posterior",
+    draws: int = 400,
     progress: bool = True,
 ) -> Report:
     """Value the customers at each closing, and explain why customer equity moved in between.
@@ -68,14 +69,18 @@ def report(
         ``acquisition``, ``referrals`` to tables or paths, read in the format of the log; or what `Ledgers.read`
         returns.
     models
-        ``"auto"``: all registered models of transactions; or one of them or several, by key or as ``clv.BGNBD()``. The
-        best of them by AIC at the last closing is used at all closings.
+        ``"auto"``: all registered models of transactions; or one of them or several, by key or as ``clv.BGNBD()``.
+        Several are averaged, as by `value`.
     spend
         The model of spend, by key or as ``clv.GammaGamma()``.
     observation_start
         The first day observed; by default that of the first transaction.
+    method
+        How models are fitted at each closing, as by `TransactionEstimator.fit`: ``"posterior"``, which ends well on
+        every log that has repeat purchases, ``"mle"``, ``"laplace"`` or ``"nuts"``.
     draws
-        Draws behind the intervals, from Laplace's approximation at the last closing; 0: no intervals.
+        Of the posterior of each model, behind the intervals and what is said about how far the data carry the figure.
+        0, and ``method="mle"``: point estimates by maximum likelihood, without either.
     progress
         Whether to show a progress bar on a terminal.
 
@@ -93,7 +98,7 @@ def report(
     DataError
         If the log or a ledger cannot be read, or the closings are not dates that rise.
     FitError
-        If a model is unknown or has priors, or nothing can be fitted at the last closing.
+        If a model or method is unknown, a model has priors, or nothing can be fitted at the last closing.
 
     Examples
     --------
@@ -117,7 +122,7 @@ def report(
     tables = {} if ledgers is None or isinstance(ledgers, Ledgers) else _tables(ledgers)
     inputs |= {name: file_record(os.fspath(table)) for name, table in tables.items() if _is_path(table)}
     days, chosen, spend_ = parse_closings(closings), _transaction_models(models), _spend_model(spend)
-    draws = require_whole("draws", draws, error=FitError)
+    how = Estimation.parse(method, draws)
     named = (*_format(log_format).attributes, *stated.columns, *([] if by is None else [by]))
     kept = replace(log_format, attributes=[name for name in dict.fromkeys(named) if name not in COLUMNS])
 
@@ -127,9 +132,10 @@ def report(
             warnings.warn(note, DataWarning, stacklevel=2)
         return histories.collect(memory_gb=math.inf)
 
-    with steps(len(chosen) + len(days) + 2, quiet=not progress) as step, captured_warnings() as notes:
+    number = len(days) * (len(chosen) + 2) + len(chosen) + 2
+    with steps(number, quiet=not progress) as step, captured_warnings() as notes:
         known = ledgers if isinstance(ledgers, Ledgers) else _ledgers(tables, log_format)
-        asked = ReportRequest(_source(log), read, days, stated, chosen, spend_, known, by, draws, inputs)
+        asked = ReportRequest(_source(log), read, days, stated, chosen, spend_, known, by, how, inputs)
         reported = equity_report(asked, step)
     return replace(reported, notes=(*notes, *reported.notes))
 
@@ -218,4 +224,4 @@ def _spend_model(given: object) -> SpendModel:
 
 def _require_no_priors(given: TransactionEstimator | SpendEstimator) -> None:
     if given.priors is not None:
-        raise FitError(f"a report fits by maximum likelihood; leave out the priors of {given.model.name}")
+        raise FitError(f"a report fits under the default priors; leave out the priors of {given.model.name}")

@@ -7,17 +7,17 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from clvmodels.data.histories import Histories
 from clvmodels.data.ledgers import Ledgers
 from clvmodels.data.reading import Day
 from clvmodels.errors import DataError, FitError
-from clvmodels.inference.estimator import SpendEstimator, TransactionEstimator
 from clvmodels.inference.spend_fit import SpendFit
 from clvmodels.inference.transaction_fit import TransactionFit
 from clvmodels.models.specification import SpendModel, TransactionModel
-from clvmodels.reporting.fitting import expected_in_a_year, fit_all, is_flat, same_as_first, spend_of_few, warning_of
+from clvmodels.reporting.candidates import candidates_of
+from clvmodels.reporting.fitting import SEED, Estimation, fit_all, fit_spend, warning_of
 from clvmodels.reporting.notes import captured_warnings
 from clvmodels.reporting.output import Report
 from clvmodels.reporting.progress import Step
@@ -36,8 +36,6 @@ if TYPE_CHECKING:
 
 __all__ = ["ReportRequest", "equity_report", "parse_closings"]
 
-SEED: Final = 1
-
 
 @dataclass(frozen=True, eq=False)
 class ReportRequest:
@@ -54,14 +52,13 @@ class ReportRequest:
     assumptions
         The assumptions.
     models, spend
-        The models of transactions, the best of which by AIC at the last closing is used for all; the model of spend.
+        The models of transactions, averaged if there are several; the model of spend.
     ledgers
         The relationship ledgers, or None.
     by
         The column of the customers that the statement is broken down by.
-    draws
-        Draws of the parameters at the last closing, from Laplace's approximation; 0: none, and no intervals. There are
-        none either where a likelihood is flat at its maximum.
+    estimation
+        How they are fitted, alike at all closings.
     inputs
         The files as they were before, or what has been read of them, for the audit trail.
     """
@@ -74,7 +71,7 @@ class ReportRequest:
     spend: SpendModel
     ledgers: Ledgers | None
     by: str | None
-    draws: int
+    estimation: Estimation
     inputs: Mapping[str, FileRecord | Content]
 
 
@@ -128,16 +125,14 @@ def equity_report(asked: ReportRequest, step: Step) -> Report:
     last = everything[-1]
     if asked.by is not None:  # what cannot be reported is refused before anything is fitted
         segments_of(last, asked.by)
-    chosen = _chosen(asked, last, step)
-    books, notes = {}, list(chosen.notes)
+    reported, notes = _last(asked, last, step)
+    books = {}
     for day, histories in zip(asked.days[:-1], everything[:-1], strict=True):
-        step(f"valuing at {day}")
-        book, remarks = _earlier(asked, day, histories, chosen.transactions.model)
+        book, remarks = _earlier(asked, day, histories, step)
         notes += remarks
         if book is not None:
             books[day] = book
-    step(f"valuing at {asked.days[-1]}")
-    books[asked.days[-1]] = value(chosen.transactions, chosen.spend, last, asked.assumptions)
+    books[asked.days[-1]] = reported
     step("moving from closing to closing")
     movements = [movement(before, after) for before, after in pairwise(books.values())]
     ledger_notes = () if asked.ledgers is None else asked.ledgers.notes(last)
@@ -148,61 +143,39 @@ def equity_report(asked: ReportRequest, step: Step) -> Report:
         movements=tuple(movements),
         by=asked.by,
         reconciliation=reconciliation(last),
-        contributed=contribution(books[asked.days[-1]], activities[-1]),
+        contributed=contribution(reported, activities[-1]),
         notes=(*ledger_notes, *notes),
-        audit=audit(books, asked.inputs, [SEED] if asked.draws else []),
+        audit=audit(books, asked.inputs, [SEED] if asked.estimation.draws else []),
         created=time_of_report().isoformat(),
-        intervals_wanted=asked.draws > 0,
-        same_models=chosen.same_models,
+        candidates=candidates_of(reported, step),
     )
 
 
-@dataclass(frozen=True, eq=False)
-class _Chosen:
-    """The fits of the closing that is reported on.
-
-    Attributes
-    ----------
-    transactions, spend
-        The fits, with draws if they are wanted and neither likelihood is flat.
-    same_models
-        The names of the models that have become the same one as that of `transactions`.
-    notes
-        What the package warned of, except what the report says about the fits themselves.
-    """
-
-    transactions: TransactionFit
-    spend: SpendFit
-    same_models: tuple[str, ...]
-    notes: tuple[str, ...]
+def _fitted(asked: ReportRequest, histories: Histories, step: Step) -> tuple[tuple[TransactionFit, ...], SpendFit]:
+    """Return the fits of a closing."""
+    fits = fit_all(histories, asked.models, step, asked.estimation)
+    return fits, fit_spend(histories, asked.spend, step, asked.estimation)
 
 
-def _chosen(asked: ReportRequest, histories: Histories, step: Step) -> _Chosen:
-    """Return the fits of the last closing: the best model of transactions by AIC, and that of spend."""
-    with captured_warnings() as notes, _at_closing(asked.days[-1]):
-        fits = fit_all(histories, asked.models, step)
-        transactions, spend = fits[0], spend_of_few(histories, asked.spend)
-        same = same_as_first(fits, lambda fit: expected_in_a_year(fit, histories))
-        flat = [fit for fit in (transactions, spend) if is_flat(fit)]
-        if asked.draws and not flat:
-            transactions = TransactionEstimator(transactions.model).fit(
-                histories, method="laplace", draws=asked.draws, seed=SEED
-            )
-            spend = SpendEstimator(asked.spend).fit(histories, method="laplace", draws=asked.draws, seed=SEED)
-    shown = {warning_of(transactions), warning_of(spend)}  # below the equity
-    shown |= {warning_of(fit) for fit in fits if fit.diagnostics.status != "not converged"}  # of models not reported
-    return _Chosen(transactions, spend, same, tuple(note for note in notes if note not in shown))
+def _last(asked: ReportRequest, histories: Histories, step: Step) -> tuple[Book, list[str]]:
+    """Return the book of the last closing, and what the package warned of but what stands below the equity."""
+    with captured_warnings() as notes:
+        with _at_closing(asked.days[-1]):
+            fits, spend = _fitted(asked, histories, step)
+        step(f"valuing at {asked.days[-1]}")
+        book = value(fits, spend, histories, asked.assumptions)
+    shown = {warning_of(fit) for fit in (*fits, spend)}
+    return book, [note for note in notes if note not in shown]
 
 
-def _earlier(
-    asked: ReportRequest, day: str, histories: Histories, transactions: TransactionModel
-) -> tuple[Book | None, list[str]]:
+def _earlier(asked: ReportRequest, day: str, histories: Histories, step: Step) -> tuple[Book | None, list[str]]:
     """Return the book of an earlier closing, None if nothing can be fitted by then; and notes that name the closing."""
     with captured_warnings() as notes:
         try:
-            fits = TransactionEstimator(transactions).fit(histories), spend_of_few(histories, asked.spend)
+            fits = _fitted(asked, histories, step)
         except FitError as error:
             return None, [f"closing {day} is left out, and so is the movement from it: {error}"]
+        step(f"valuing at {day}")
         book = value(*fits, histories, asked.assumptions)
     return book, [f"closing {day}: {note}" for note in notes]
 

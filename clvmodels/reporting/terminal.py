@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -14,14 +14,23 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from clvmodels.inference.model_average import ModelAverage
 from clvmodels.reporting.assumption_text import assumption_text
 from clvmodels.reporting.content import largest_segments
 from clvmodels.reporting.hints import as_options
 from clvmodels.reporting.labels import label
-from clvmodels.reporting.locale import NBSP, Locale
+from clvmodels.reporting.locale import NBSP, Locale, digits_of
 from clvmodels.reporting.number_format import amount, percent, significant, with_currency
 from clvmodels.reporting.plain import plain
-from clvmodels.reporting.remarks import headline_remarks, valuation_remarks
+from clvmodels.reporting.remarks import headline_remarks
+from clvmodels.reporting.support_text import (
+    interval_label,
+    interval_text,
+    models_text,
+    names_text,
+    parts_of,
+    whole_label,
+)
 from clvmodels.valuation.movement import LINES, Movement
 from clvmodels.valuation.reconciliation import UNEXPLAINED
 from clvmodels.valuation.statement import TOTAL
@@ -33,10 +42,12 @@ if TYPE_CHECKING:
     from clvmodels.evaluation.backtest import Backtest
     from clvmodels.evaluation.verdict import Outcome
     from clvmodels.inference.fit import Fit
+    from clvmodels.reporting.candidates import Candidate
     from clvmodels.reporting.content import EquityReport
     from clvmodels.reporting.valuation import Valuation
     from clvmodels.valuation.assumptions import Assumptions
     from clvmodels.valuation.book import Book
+    from clvmodels.valuation.support import Support
 
 __all__ = [
     "backtest_report",
@@ -95,7 +106,7 @@ def histories_report(histories: Histories, source: str) -> RenderableType:
 
 def fits_report(transactions: Sequence[Fit], spend: Fit | None) -> RenderableType:
     """Return fits of transactions side by side, and the first of them and that of spend in full."""
-    side_by_side = (_models(transactions),) if len(transactions) > 1 else ()
+    side_by_side = (_fitted(transactions),) if len(transactions) > 1 else ()
     return Group(*side_by_side, *(_fit(fit) for fit in (transactions[0], spend) if fit is not None))
 
 
@@ -123,13 +134,11 @@ def _parameters(fits: Sequence[Fit]) -> RenderableType:
 def equity_report(valuation: Valuation) -> RenderableType:
     """Return a valuation: models, equity, assumptions, lines, horizons, groups of customers, a new customer."""
     book = valuation.book
-    fits: list[Fit] = [candidate.fit for candidate in valuation.candidates]
     return Group(
-        _models(fits, [candidate.equity for candidate in valuation.candidates]),
-        _model_risk(valuation),
-        _parameters([*fits, book.spend]),
+        _models(book, valuation.candidates),
+        _parameters([*book.transactions.fits, book.spend]),
         Text(),
-        _headline(book, valuation_remarks(valuation, Locale("en", book.assumptions.currency))),
+        _headline(book, valuation.candidates, valuation.support),
         _assumptions(book.assumptions),
         _lines(book),
         _horizons(book),
@@ -162,7 +171,8 @@ def closing_report(report: EquityReport) -> RenderableType:
     """Return an equity report in short: equity, statement, movement, reconciliation."""
     book = report.book
     return Group(
-        _headline(book, headline_remarks(report, Locale("en", book.assumptions.currency))),
+        _headline(book, report.candidates, report.support),
+        _models(book, report.candidates) if len(report.candidates) > 1 else Group(),
         _assumptions(book.assumptions),
         _statement(report),
         _unprofitable(book),
@@ -223,46 +233,68 @@ def _reconciliation(items: pd.DataFrame) -> RenderableType:
     return _section("Reconciliation to the ledger", table)
 
 
-def _models(fits: Sequence[Fit], equities: Sequence[float] = ()) -> RenderableType:
-    """Return the models that were fitted, the chosen one first, with the equity under each if it is known."""
-    if len(fits) == 1:
-        table = _table("", "log-likelihood", "AIC")
-        _add(table, fits[0].model.name, *_likelihood(fits[0]))
-        return _section("Model", table)
-    table = _table("", "log-likelihood", "AIC", "difference", *(("equity", "to chosen") if equities else ()))
+def _fitted(fits: Sequence[Fit]) -> RenderableType:
+    """Return models that were fitted, the best one first."""
+    table = _table("", "log-likelihood", "AIC", "difference")
     for index, fit in enumerate(fits):
-        cells = [*_likelihood(fit), f"{fit.aic - fits[0].aic:,.1f}"]
-        if equities:
-            relative = _ratio(equities[index], equities[0]) - 1.0
-            cells += [amount(equities[index]), percent(relative, sign=True) if index else "chosen"]
+        cells = (f"{fit.log_likelihood:,.1f}", f"{fit.aic:,.1f}", f"{fit.aic - fits[0].aic:,.1f}")
         _add(table, fit.model.name, *cells, style="" if index else "bold")
     return _section("Models", table, beside="the one with the lowest AIC is chosen")
 
 
-def _likelihood(fit: Fit) -> tuple[str, str]:
-    return f"{fit.log_likelihood:,.1f}", f"{fit.aic:,.1f}"
+def _models(book: Book, candidates: Sequence[Candidate]) -> RenderableType:
+    """Return the models of a valuation: how much each counts, and the equity under it alone."""
+    if len(candidates) == 1:
+        table = _table("", "log-likelihood", "AIC")
+        fit = candidates[0].fit
+        _add(table, fit.model.name, f"{fit.log_likelihood:,.1f}", f"{fit.aic:,.1f}")
+        return _section("Model", table)
+    table = _table("", "weight", "log-likelihood", "equity", "to average")
+    for candidate in candidates:
+        relative = percent(_ratio(candidate.equity, book.equity) - 1.0, sign=True)
+        cells = (f"{candidate.weight:.2f}", f"{candidate.fit.log_likelihood:,.1f}", amount(candidate.equity), relative)
+        _add(table, candidate.fit.model.name, *cells)
+    _add(table, label("average", "en"), "1.00", "", amount(book.equity), "", style="bold")
+    basis = label(f"basis_{book.transactions.basis}", "en") if isinstance(book.transactions, ModelAverage) else ""
+    return _section(label("models", "en"), table, beside=basis)
 
 
-def _model_risk(valuation: Valuation) -> RenderableType:
-    """Return how far other models are from the chosen one; nothing if there are none that differ."""
-    if valuation.model_risk is None:
-        return Group()
-    low, high = (percent(bound, sign=True) for bound in valuation.model_risk)
-    between = low if low == high else f"{low} to {high}"
-    which = "the other models" if valuation.same_models else "the models not chosen"
-    return Padding(Text(f"Model risk: {between} under {which}."), (1, 0, 0, 2), expand=False)
-
-
-def _headline(book: Book, remarks: Sequence[str]) -> RenderableType:
-    """Return the equity, framed, and below it what has to be known to read it."""
-    customers = book.histories.customers
+def _headline(book: Book, candidates: Sequence[Candidate], support: Support | None) -> RenderableType:
+    """Return the equity, framed, with how far the data carry it, and below it what has to be known to read it."""
+    customers, locale = book.histories.customers, Locale("en", book.assumptions.currency)
+    whole = with_currency(book.equity, book.assumptions.currency)
     text = Text.assemble(
-        (plain(with_currency(book.equity, book.assumptions.currency)), "bold green" if book.equity > 0 else "bold red"),
+        *_figures(book, support, locale, whole),
         f"\n{customers:,} customers, {amount(book.equity / max(customers, 1), digits=2)} per customer"
-        f"\n{book.transactions.name} and {book.spend.model.name}",
+        f"\n{names_text(book, locale)}",
     )
+    for line in _reach(book, candidates, support, locale):
+        text.append(f"\n{plain(line.replace(NBSP, ' '))}")
     panel = Panel(text, title="Customer equity", title_align="left", padding=(1, 3), expand=False)
+    remarks = headline_remarks(book, candidates, locale)
     return Group(panel, _points(Text("!", "bold yellow"), remarks)) if remarks else panel
+
+
+def _figures(book: Book, support: Support | None, locale: Locale, whole: str) -> list[tuple[str, str]]:
+    """Return the equity; while the data do not carry it, first its parts, with the whole last."""
+    if support is None or support.verdict != "not supported":
+        return [(plain(whole), "bold green" if book.equity > 0 else "bold red")]
+    parts = [(name, with_currency(value, locale.currency)) for name, value in parts_of(support, locale).items()]
+    parts.append((whole_label(book.assumptions, locale), whole))
+    lines = [plain(f"{value}  {name}".replace(NBSP, " ")) for name, value in parts]
+    return [(lines[0], "bold"), *((f"\n{line}", "") for line in lines[1:])]
+
+
+def _reach(book: Book, candidates: Sequence[Candidate], support: Support | None, locale: Locale) -> Iterator[str]:
+    """Yield what is known of how far the data carry an equity: interval, range over models, verdict."""
+    digits = digits_of(book.equity)
+    if support is not None:
+        ends = interval_text(support.interval, locale, digits)
+        yield f"{interval_label(support.interval, locale)}: {ends}"
+    if len(candidates) > 1:
+        yield f"{locale.label('models_alone')}: {models_text(candidates, locale, digits)}"
+    if support is not None:
+        yield str(support)
 
 
 def _assumptions(assumptions: Assumptions) -> RenderableType:

@@ -1,4 +1,4 @@
-"""A valuation under every model that was fitted: in full under the chosen one, equity alone under the others."""
+"""A valuation under all models that were fitted: in full under their average, equity alone under each of them."""
 
 from __future__ import annotations
 
@@ -10,22 +10,15 @@ from typing import Final
 from clvmodels.data.histories import Histories
 from clvmodels.inference.spend_fit import SpendFit
 from clvmodels.inference.transaction_fit import TransactionFit
-from clvmodels.reporting.fitting import same_as_first
+from clvmodels.reporting.candidates import Candidate, candidates_of
 from clvmodels.reporting.progress import Step
 from clvmodels.valuation.assumptions import Assumptions
 from clvmodels.valuation.book import Book, value
+from clvmodels.valuation.support import Support
 
-__all__ = ["Candidate", "Group", "Valuation", "value_all"]
+__all__ = ["Group", "Valuation", "value_all"]
 
 _TOP_SHARE: Final = 0.2
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """A model of transactions that was fitted, and the customer equity under it."""
-
-    fit: TransactionFit
-    equity: float
 
 
 @dataclass(frozen=True)
@@ -39,39 +32,23 @@ class Group:
 
 @dataclass(frozen=True)
 class Valuation:
-    """A book and the choice behind it.
+    """A book and the models behind it.
 
     Attributes
     ----------
     book
-        The valuation under the model chosen.
+        The valuation under one model, or several averaged.
     candidates
-        All models fitted, the chosen one first.
+        The models, that with the largest weight first.
     """
 
     book: Book
     candidates: tuple[Candidate, ...]
 
-    @cached_property
-    def same_models(self) -> tuple[str, ...]:
-        """The names of the models that have become the same one as the chosen one at a boundary."""
-        equity = {candidate.fit.model.name: candidate.equity for candidate in self.candidates}
-        fits = [candidate.fit for candidate in self.candidates]
-        return same_as_first(fits, lambda fit: equity[fit.model.name])
-
-    @cached_property
-    def model_risk(self) -> tuple[float, float] | None:
-        """The lowest and the highest equity under the models not chosen, relative to the chosen one's, less 1.
-
-        Models that have become the same as the chosen one do not count; None if there are no others, or equity is zero.
-        """
-        others = [
-            candidate.equity for candidate in self.candidates[1:] if candidate.fit.model.name not in self.same_models
-        ]
-        if not others or self.book.equity == 0.0:
-            return None
-        relative = [equity / self.book.equity - 1.0 for equity in others]
-        return min(relative), max(relative)
+    @property
+    def support(self) -> Support | None:
+        """How far the data carry equity; None without draws."""
+        return self.book.support if self.book.has_draws else None
 
     @cached_property
     def groups(self) -> tuple[Group, ...]:
@@ -94,22 +71,19 @@ def value_all(
     assumptions: Assumptions,
     step: Step,
 ) -> Valuation:
-    """Value the customers under each fit and keep the book of the first.
+    """Value the customers under the fits averaged, and under each of them alone.
 
     Parameters
     ----------
     fits
-        Fits of transactions, the chosen one first.
+        Fits of transactions.
     spend
         The fit of spend that serves them all.
     histories, assumptions
         The customers and the assumptions.
     step
-        Called as each valuation begins, with a message that names the model.
+        Called as each valuation begins, with a message that says which.
     """
-    candidates = []
-    for fit in reversed(fits):
-        step(f"valuing under {fit.model.name}")
-        book = value(fit, spend, histories, assumptions)
-        candidates.append(Candidate(fit, book.equity))
-    return Valuation(book, tuple(reversed(candidates)))
+    step("valuing")
+    book = value(fits, spend, histories, assumptions)
+    return Valuation(book, candidates_of(book, step))

@@ -84,8 +84,8 @@ def _hash_of(content: object) -> str:
 def _transactions(fitted: Transactions) -> dict[str, Any]:
     """Return what the fit of transactions was; of models averaged, their weights and fits."""
     if isinstance(fitted, ModelAverage):
-        parts = [{"weight": weight} | _fit(fit) for fit, weight in zip(fitted.fits, fitted.weights, strict=True)]
-        return {"average": fitted.basis, "models": parts}
+        weighed = zip(fitted.fits, fitted.weights, strict=True)
+        return {"average": fitted.basis, **{fit.model.key: {"weight": weight} | _fit(fit) for fit, weight in weighed}}
     return _fit(fitted)
 
 
@@ -95,6 +95,7 @@ def _fit(fit: TransactionFit | SpendFit) -> dict[str, Any]:
         "model": fit.model.key,
         "method": fit.method,
         "params": params,
+        "priors": fit.priors,
         "data": fit.fingerprint,
         "sha256": _hash_of([fit.model.key, params, fit.theta.tolist()]),
     }

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from clvmodels.inference.priors import log_prior
 from clvmodels.units import DAYS
+from clvmodels.valuation.support_words import SENTENCES, Wording, span_in_words
 from clvmodels.valuation.uncertainty import SEED, Interval, Member, customers_of
 
 if TYPE_CHECKING:
@@ -119,30 +120,26 @@ class Support:
     @property
     def reason(self) -> str:
         """The verdict in words that name its leg, with the money."""
-        within = f"{self._money(self.within)} of {self._money(self.equity)} within the {self._time} observed"
-        beyond = f"{self._money(self.beyond)} ({self.share_beyond:.0%}) comes after the {self._time} observed"
-        low, high = self._money(self.interval.low), self._money(self.interval.high)
-        reasons = {
-            "none": f"{within}, and the 90 % interval of the whole, {low} to {high}, is narrow",
-            "beyond": f"{beyond}, and rests on customers leaving then as they do now",
-            "boundary": f"nobody is seen to leave, and {beyond}",
-            "width": f"the 90 % interval of the whole reaches from {low} to {high}; {within}",
-            "span": f"customers were observed for {self._time} only, and {beyond}",
-        }
-        words = reasons[self.leg]
+        sentences = {key: english for key, (english, _) in SENTENCES.items()}
+        currency = f" {self.currency}" if self.currency else ""
+        return self.reason_in(Wording(sentences, lambda amount: f"{amount:,.0f}{currency}", "{:.0%}".format, str))
+
+    def reason_in(self, words: Wording) -> str:
+        """Return the same as another language words it."""
+        text = words.sentences[self.leg].format(
+            equity=words.money(self.equity),
+            within=words.money(self.within),
+            beyond=words.money(self.beyond),
+            share=words.share(self.share_beyond),
+            span=words.duration(span_in_words(self.span)),
+            low=words.money(self.interval.low),
+            high=words.money(self.interval.high),
+        )
         if self.prior_sensitivity > RESTS_ON_PRIOR:
-            words += "; the part beyond rests on the prior"
+            text += words.sentences["prior"]
         if self.missed is not None:
-            words += f"; in the last third held back, purchases were {abs(self.missed):.0%} "
-            words += "above the forecast" if self.missed > 0.0 else "below the forecast"
-        return words
-
-    @property
-    def _time(self) -> str:
-        return f"{self.span:.1f} years" if self.span >= 2.0 else f"{self.span * DAYS['year'] / DAYS['week']:.0f} weeks"
-
-    def _money(self, amount: float) -> str:
-        return f"{amount:,.0f}{' ' * bool(self.currency)}{self.currency}"
+            text += words.sentences["above" if self.missed > 0.0 else "below"].format(words.share(abs(self.missed)))
+        return text
 
     def __str__(self) -> str:
         return f"{self.verdict[0].upper()}{self.verdict[1:]}: {self.reason}."

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def given(log: Path, terms: Path, tmp_path: Path) -> tuple[object, ...]:
-    options = ("--value", "amount", "--model", "bg_nbd", "--assumptions", terms)
+    options = ("--value", "amount", "--model", "bg_nbd", "--method", "mle", "--assumptions", terms)
     return ("value", log, *options, "--out", tmp_path / "place" / "out")
 
 
@@ -165,7 +165,18 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_run_repeated_writes_the_same_bytes(run: Run, large: Path, terms: Path, tmp_path: Path) -> None:
-    options = ("--value", "amount", "--resolution", "day", "--model", "bg_nbd", "--assumptions", terms)
+    options = (
+        "--value",
+        "amount",
+        "--resolution",
+        "day",
+        "--model",
+        "bg_nbd",
+        "--method",
+        "mle",
+        "--assumptions",
+        terms,
+    )
     for out in ("one", "two"):
         result = run("value", large, *options, "--out", tmp_path / out)
         assert result.code == 0, result.err
@@ -195,7 +206,18 @@ cli.main()
 """
     spills = tmp_path / "spills"
     spills.mkdir()
-    options = ("--value", "amount", "--resolution", "day", "--model", "bg_nbd", "--assumptions", terms)
+    options = (
+        "--value",
+        "amount",
+        "--resolution",
+        "day",
+        "--model",
+        "bg_nbd",
+        "--method",
+        "mle",
+        "--assumptions",
+        terms,
+    )
     given = ("value", large, *options, "--spill-folder", spills, "--out", tmp_path / "place" / "out")
     with subprocess.Popen([sys.executable, "-c", told, *map(str, given)], stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None

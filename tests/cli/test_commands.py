@@ -98,7 +98,8 @@ def test_fit_without_values_fits_no_spend(run: Run, log: Path, tmp_path: Path) -
 
 def test_value_writes_what_it_shows(run: Run, log: Path, terms: Path, tmp_path: Path, book: clv.Book) -> None:
     out = tmp_path / "equity"
-    given = ("--value", "amount", "--resolution", "day", "--model", "pareto_nbd", "--assumptions", terms, "--out", out)
+    given = ("--value", "amount", "--resolution", "day", "--model", "pareto_nbd", "--method", "mle")
+    given = (*given, "--assumptions", terms, "--out", out)
     result = run("value", log, *given)
     assert result.code == 0
     assert names(out) == VALUE_FILES
@@ -116,16 +117,57 @@ def test_value_writes_what_it_shows(run: Run, log: Path, terms: Path, tmp_path: 
     )
 
 
-def test_auto_values_under_every_model_and_keeps_the_best(run: Run, log: Path, terms: Path, tmp_path: Path) -> None:
+def test_auto_averages_all_models(run: Run, log: Path, terms: Path, tmp_path: Path, purchases: pd.DataFrame) -> None:
     given = ("--value", "amount", "--resolution", "day", "--assumptions", terms, "--out", tmp_path / "out")
-    result = run("value", log, *given)
-    models = json.loads((tmp_path / "out" / "equity.json").read_text(encoding="utf-8"))["models"]
+    result = run("value", log, *given, "--method", "mle")
+    assert result.code == 0, result.err
+    record = json.loads((tmp_path / "out" / "equity.json").read_text(encoding="utf-8"))
+    models = record["models"]
     assert sorted(model["model"] for model in models) == ["bg_nbd", "mbg_nbd", "pareto_nbd"]
-    assert [model["aic"] for model in models] == sorted(model["aic"] for model in models)
-    assert clv.Fit.load(tmp_path / "out" / "transactions.json").model.key == models[0]["model"]
+    rfm = clv.rfm_summary(purchases, value="amount", resolution="day")
+    assumptions = clv.Assumptions(discount_rate=0.15, margin=0.30, year="52 weeks")
+    fits = [model().fit(rfm) for model in (clv.BGNBD, clv.MBGNBD, clv.ParetoNBD)]
+    book = clv.value(fits, clv.GammaGamma().fit(rfm), rfm, assumptions)
+    assert record["equity"] == pytest.approx(book.equity, rel=1e-9)
+    assert record["average"] == "AIC"
+    assert record["support"] is None  # rests on draws
+    relative = np.array([model["aic"] for model in models])
+    weights = np.exp(-0.5 * (relative - relative.min()))
+    assert [model["weight"] for model in models] == pytest.approx(weights / weights.sum(), rel=1e-9)
+    assert record["equity"] == pytest.approx(sum(model["weight"] * model["equity"] for model in models), rel=1e-9)
     assert all(f"{model['equity']:,.0f}" in result.out for model in models)
-    relative = [100 * (model["equity_relative"] - 1) for model in models[1:]]
-    assert f"Model risk: {min(relative):+.1f} % to {max(relative):+.1f} % under the models not chosen." in result.out
+    equities = [model["equity"] for model in models]
+    assert f"Under each model alone: {min(equities):,.0f} to {max(equities):,.0f}" in result.out
+    others = [f"transactions_{model['model']}.json" for model in models[1:]]
+    assert names(tmp_path / "out") == sorted([*VALUE_FILES, *others])
+    assert clv.Fit.load(tmp_path / "out" / "transactions.json").model.key == models[0]["model"]
+    assert [clv.Fit.load(tmp_path / "out" / file).model.key for file in others] == [m["model"] for m in models[1:]]
+    assert run("value", log, *given, "--model", "bg_nbd", "--method", "mle").code == 0
+    assert names(tmp_path / "out") == VALUE_FILES  # nothing of the earlier run stays behind
+
+
+def test_value_fits_the_posterior_and_says_how_far_the_data_carry_it(
+    run: Run, log: Path, terms: Path, tmp_path: Path, purchases: pd.DataFrame
+) -> None:
+    given = ("--value", "amount", "--resolution", "day", "--assumptions", terms, "--observation-end", "1997-09-30")
+    more = ("--model", "bg_nbd", "--draws", 100, "--out", tmp_path / "out")
+    result = run("value", log, *given, *more)
+    assert result.code == 0, result.err
+    record = json.loads((tmp_path / "out" / "equity.json").read_text(encoding="utf-8"))
+    rfm = clv.rfm_summary(purchases, value="amount", resolution="day", observation_end="1997-09-30")
+    fits = [model.fit(rfm, method="posterior", draws=100, seed=1) for model in (clv.BGNBD(), clv.GammaGamma())]
+    book = clv.value(*fits, rfm, clv.Assumptions(discount_rate=0.15, margin=0.30, year="52 weeks"))
+    assert record["equity"] == pytest.approx(book.equity, rel=1e-9)
+    support = record["support"]
+    assert support["within"] + support["beyond"] == pytest.approx(book.equity, rel=1e-9)
+    assert support["within"] == pytest.approx(book.support.within, rel=1e-9)
+    assert (support["verdict"], support["reason"]) == (book.support.verdict, book.support.reason)
+    assert str(book.support)[:40] in result.out
+    ends = [support["interval"][end] for end in ("low", "high")]
+    covers = "90 % interval (parameters, what customers do)"
+    assert f"{covers}: {ends[0]:,.0f} to {ends[1]:,.0f}" in result.out
+    assert record["models"][0]["priors"] == clv.BGNBD().default_priors
+    assert record["spend"]["priors"] == clv.GammaGamma().default_priors
 
 
 def test_columns_and_folders_may_be_called_anything(
@@ -143,6 +185,8 @@ def test_columns_and_folders_may_be_called_anything(
         "%d.%m.%Y",
         "--model",
         "bg_nbd",
+        "--method",
+        "mle",
         "--assumptions",
         terms,
         "--out",
@@ -169,7 +213,7 @@ def test_warnings_become_notes_told_once(
         return fit_all(*arguments)  # type: ignore[arg-type]
 
     monkeypatch.setattr(fitting, "fit_all", warn)
-    given = ("--value", "amount", "--model", "bg_nbd", "--assumptions", terms, "--out", tmp_path / "out")
+    given = ("--value", "amount", "--model", "bg_nbd", "--draws", 0, "--assumptions", terms, "--out", tmp_path / "out")
     result = run("value", log, *given)
     assert result.out.count("! the parameter [a] ran away") == 1
     assert result.err == ""
@@ -180,7 +224,7 @@ def test_warnings_become_notes_told_once(
 
 def test_a_process_of_its_own_from_log_to_equity(log: Path, terms: Path, tmp_path: Path) -> None:
     command = [Path(sys.executable).with_name("clvmodels"), "value", log, "--value", "amount", "--resolution", "day"]
-    options = ["--assumptions", terms, "--model", "auto", "--out", "equity"]
+    options = ["--assumptions", terms, "--model", "pareto_nbd", "--out", "equity"]
     environment = os.environ | {"COLUMNS": "80"}
     done = subprocess.run(
         [*command, *options], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
@@ -224,6 +268,7 @@ def test_what_stays_in_the_engine_is_worth_the_same(run: Run, tmp_path: Path) ->
     found = {}
     for kind in ("csv", "parquet"):
         options = ("--value", "amount", "--resolution", "day", "--model", "bg_nbd", "--assumptions", terms)
+        options = (*options, "--method", "mle")
         more = ("--memory-gb", 1, "--spill-folder", tmp_path, "--out", tmp_path / kind)
         result = run("value", tmp_path / f"log.{kind}", *options, *more)
         assert result.code == 0, result.err

@@ -109,7 +109,7 @@ def test_missing_assumptions(run: Run, log: Path) -> None:
 
 def test_no_value_without_a_rate_or_a_horizon(run: Run, log: Path, tmp_path: Path) -> None:
     terms = write(tmp_path / "free.toml", "discount_rate = 0.0\nmargin = 0.3")
-    given = ("--assumptions", terms, "--model", "bg_nbd", "--out", tmp_path / "out")
+    given = ("--assumptions", terms, "--model", "bg_nbd", "--method", "mle", "--out", tmp_path / "out")
     refuse(run, "value", log, "--value", "amount", *given, words="needs a horizon")
     assert not (tmp_path / "out").exists()
 

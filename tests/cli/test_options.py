@@ -84,7 +84,7 @@ def test_a_report_is_made_with_the_options_that_are_written(run: Run, monkeypatc
     days = ["--observation-start", "2024-01-01", "--closings", "2024-12-31", "2025-12-31"]
     ledgers = {name: f"{name}.csv" for name in ("returns", "service", "campaigns", "acquisition", "referrals")}
     files = [text for name, file in ledgers.items() for text in (f"--{name}-ledger", file)]
-    given = ["--assumptions", "terms.toml", "--by", "segment", "--draws", 20, "--out", "report"]
+    given = ["--assumptions", "terms.toml", "--by", "segment", "--method", "nuts", "--draws", 20, "--out", "report"]
     assert run("report", "purchases.csv", *OPTIONS, *days, *files, *given).code == 2
     assert recorder.keywords == {
         "log_format": clv.LogFormat(**WRITTEN, **ROWS),
@@ -95,11 +95,12 @@ def test_a_report_is_made_with_the_options_that_are_written(run: Run, monkeypatc
         "models": "auto",
         "spend": "gamma_gamma",
         "observation_start": "2024-01-01",
+        "method": "nuts",
         "draws": 20,
         "progress": True,
     }
 
 
-def test_hints_know_the_options_of_a_log() -> None:
+def test_hints_know_the_options_of_a_log_and_the_method() -> None:
     options = {field.name for group in (LogOptions, StorageOptions) for field in dataclasses.fields(group)}
-    assert set(hints._OPTIONS) == options
+    assert set(hints._OPTIONS) == options | {"method"}

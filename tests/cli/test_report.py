@@ -39,7 +39,7 @@ def arguments(folder: Path, out: Path, *more: object) -> list[object]:
 @pytest.fixture
 def written(run: Run, company: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, str]:
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1767225600")
-    result = run(*arguments(company, tmp_path / "report", "--draws", 50))
+    result = run(*arguments(company, tmp_path / "report", "--draws", 50, "--model", "bg_nbd"))
     assert result.code == 0, result.err
     return tmp_path / "report", result.out
 
@@ -75,6 +75,7 @@ def test_the_report_of_the_company(
         closings=CLOSINGS,
         by="segment",
         ledgers={name: company / f"{name}.csv" for name in LEDGERS},
+        models="bg_nbd",
         draws=50,
     )
     again = tmp_path / "again"
@@ -83,7 +84,7 @@ def test_the_report_of_the_company(
         assert (again / name).read_bytes() == (folder / name).read_bytes(), name
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1767225601")
     german = tmp_path / "deutsch"
-    assert run(*arguments(company, german, "--draws", 0, "--language", "de")).code == 0
+    assert run(*arguments(company, german, "--draws", 0, "--model", "bg_nbd", "--language", "de")).code == 0
     page = (german / "equity.html").read_text(encoding="utf-8")
     assert 'lang="de"' in page
     assert "Kundendienst" in page
@@ -156,7 +157,7 @@ def test_a_line_of_one_s_own_in_the_file_of_assumptions(run: Run, company: Path,
     gifts = pd.read_parquet(tmp_path / "report" / "customers.parquet")["gift"]
     assert gifts.sum() == pytest.approx(book.statement_lines.loc["order_cost", "value"], rel=1e-9)
     assert "Geschenke" in (tmp_path / "report" / "equity.html").read_text(encoding="utf-8")
-    result = run("value", *log, "--observation-end", "2023-12-31")
+    result = run("value", *log, "--observation-end", "2023-12-31", "--method", "mle")
     assert result.code == 0, result.err
     assert "Gift" in result.out
     terms.write_text(f"discount_rate = 0.1\nmargin = 0.4\n{line.replace('orders', 'order')}")

@@ -77,11 +77,11 @@ def test_the_report_is_the_valuation(log: pd.DataFrame) -> None:
     assert not report.movements
 
 
-def test_the_best_model_by_aic_is_reported(log: pd.DataFrame) -> None:
+def test_several_models_are_averaged_the_best_by_aic_first(log: pd.DataFrame) -> None:
     rfm = clv.rfm_summary(log, value="amount", resolution="day", observation_end="1998-06-30")
     fits = [clv.BGNBD().fit(rfm), clv.ParetoNBD().fit(rfm)]
     best = min(fits, key=lambda fit: fit.aic)
-    assert reported(log, models=[clv.BGNBD(), "pareto_nbd"]).book.transactions.model is best.model
+    assert reported(log, models=[clv.BGNBD(), "pareto_nbd"]).book.transactions.best.model is best.model
 
 
 def test_a_folder_with_other_files_is_not_replaced(log: pd.DataFrame, tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from rich.console import Console, RenderableType
 import clvmodels as clv
 from clvmodels.data.report import RowsAndMoney
 from clvmodels.reporting import terminal
+from clvmodels.reporting.candidates import Candidate, same_as_first
 from clvmodels.reporting.fitting import fit_all, spend_model, transaction_models
 from clvmodels.reporting.number_format import amount, percent, significant, with_currency
 from clvmodels.reporting.record import equity_record
@@ -45,14 +46,14 @@ def valued(histories: clv.Histories) -> Valuation:
     said: list[str] = []
     fits = fit_all(histories, transaction_models("auto"), said.append)
     valuation = value_all(fits, clv.GammaGamma().fit(histories), histories, TERMS, said.append)
-    assert len(said) == 6
+    assert len(said) == 7
     return valuation
 
 
 def under(valuation: Valuation, terms: clv.Assumptions) -> Valuation:
     """Return the valuation under other assumptions, by the chosen model alone."""
     book = valuation.book
-    return value_all([book.transactions], book.spend, book.histories, terms, lambda _: None)
+    return value_all([book.transactions.best], book.spend, book.histories, terms, lambda _: None)
 
 
 @pytest.mark.parametrize("width", [80, 120])
@@ -88,15 +89,38 @@ def test_the_groups_are_counted_by_hand(valued: Valuation) -> None:
     assert top.equity == pytest.approx(rlv[-top.customers :].sum())
 
 
-def test_one_model_has_no_model_risk(valued: Valuation) -> None:
+def test_one_model_has_no_range_over_models(valued: Valuation) -> None:
     text = shown(terminal.equity_report(under(valued, TERMS)))
-    assert "Model risk" not in text
-    assert "difference" not in text
+    assert "Under each model alone" not in text
+    assert "weight" not in text
 
 
-def test_two_models_have_one_difference(valued: Valuation) -> None:
-    two = Valuation(valued.book, valued.candidates[:2])
-    assert f"Model risk: {percent(two.model_risk[0], sign=True)} under" in shown(terminal.equity_report(two))
+def test_the_models_have_their_weights_and_their_range(valued: Valuation) -> None:
+    text = shown(terminal.equity_report(valued))
+    for candidate in valued.candidates:
+        weight, equity = f"{candidate.weight:.2f}", amount(candidate.equity)
+        assert re.search(rf"{candidate.fit.model.name} +{weight} .* {re.escape(equity)} ", text)
+    equities = [candidate.equity for candidate in valued.candidates]
+    assert f"Under each model alone: {amount(min(equities))} to {amount(max(equities))} [USD]" in text
+    assert "Weighed by AIC." in text
+
+
+def test_models_that_give_the_same_figure_are_said_to_be_the_same(valued: Valuation) -> None:
+    """Log-likelihoods within 1, and equities within 1 %: what differs more counts as another model."""
+    first, second, third = valued.candidates
+    likelihood = first.fit.log_likelihood
+
+    def like(candidate: Candidate, below: float, share: float) -> Candidate:
+        fit = replace(candidate.fit, log_likelihood=likelihood - below)
+        return replace(candidate, fit=fit, equity=share * first.equity)
+
+    same, worse, lower = like(second, 0.9, 0.991), like(third, 1.1, 1.0), like(third, 0.0, 0.98)
+    assert same_as_first([first, same, worse]) == (second.fit.model.name,)
+    assert same_as_first([first, lower, same]) == (second.fit.model.name,)
+    both = replace(valued, candidates=(first, same, like(third, 0.0, 1.009)))
+    text = " ".join(shown(terminal.equity_report(both), 200).split())
+    assert "Under each model alone: the same figure" in text
+    assert f"and {third.fit.model.name} give the same figure here: they have become the same model" in text
 
 
 def test_an_equity_of_zero_has_no_shares(valued: Valuation) -> None:
@@ -149,7 +173,7 @@ def test_the_record_is_json_that_says_what_it_rests_on(valued: Valuation) -> Non
     assert read == record
     assert read["format"] == "clvmodels equity"
     assert read["equity"] == valued.book.equity
-    assert read["models"][0]["equity_relative"] == 1.0
+    assert sum(model["weight"] * model["equity_relative"] for model in read["models"]) == pytest.approx(1.0, rel=1e-9)
     assert read["histories"]["observation_end"].startswith("1998-06-30")
     assert read["data_report"]["rows_read"] == 6919
     assert read["versions"]["clvmodels"] == clv.__version__
@@ -196,7 +220,7 @@ def test_lines_of_one_s_own_have_their_labels(valued: Valuation) -> None:
     more = pd.DataFrame({"customer_id": book.histories.customer_id, "segment": "A"})
     terms = TERMS.replace({"lines": [gift, club]})
     rfm = book.histories.with_attributes(more)
-    valuation = value_all([book.transactions], book.spend, rfm, terms, lambda _: None)
+    valuation = value_all([book.transactions.best], book.spend, rfm, terms, lambda _: None)
     text = shown(terminal.equity_report(valuation), 120)
     value = valuation.book.statement_lines.loc["gift", "value"]
     assert re.search(rf"\[Gifts\] +orders .* {re.escape(amount(value))} ", text)

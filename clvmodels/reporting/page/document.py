@@ -24,6 +24,7 @@ __all__ = ["write_page"]
 _SECTIONS: Final[Mapping[str, Callable[[EquityReport, Locale], Html]]] = {
     "movement": figures.movements,
     "statement": sections.statement,
+    "models": sections.models,
     "lines": sections.lines,
     "what_if": sliders,
     "horizons": figures.horizons,

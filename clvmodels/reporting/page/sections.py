@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from clvmodels.inference.model_average import ModelAverage
 from clvmodels.reporting.assumption_text import assumption_text
 from clvmodels.reporting.content import EquityReport, largest_segments
 from clvmodels.reporting.locale import Locale, digits_of
 from clvmodels.reporting.page.markup import Html, tag
 from clvmodels.reporting.page.tables import Row, head, name, number, section, table, words
 from clvmodels.reporting.remarks import headline_remarks
+from clvmodels.reporting.support_text import (
+    interval_label,
+    interval_text,
+    models_text,
+    names_text,
+    parts_of,
+    verdict_text,
+    whole_label,
+)
 from clvmodels.valuation.line_table import contributions_of
 from clvmodels.valuation.reconciliation import UNEXPLAINED
 from clvmodels.valuation.statement import TOTAL, WITHIN
@@ -20,7 +30,18 @@ from clvmodels.valuation.statement import TOTAL, WITHIN
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["assumptions", "audit", "contribution", "flag", "headline", "lines", "notes", "reconciliation", "statement"]
+__all__ = [
+    "assumptions",
+    "audit",
+    "contribution",
+    "flag",
+    "headline",
+    "lines",
+    "models",
+    "notes",
+    "reconciliation",
+    "statement",
+]
 
 _MOST_SEGMENTS: Final = 40
 """Segments shown; beyond that, those with the largest equity."""
@@ -34,23 +55,54 @@ Format = Callable[[float], str]
 
 
 def headline(report: EquityReport, locale: Locale) -> Html:
-    """Return equity, and what has to be known to read it."""
+    """Return equity, how far the data carry it, and what has to be known to read it."""
     book = report.book
-    equity = tag("strong", locale.with_currency(book.equity), {"id": "equity", "data-value": repr(book.equity)})
     facts = [tag("div", [tag("dt", what), tag("dd", text)]) for what, text in _facts(report, locale)]
     title = tag("h1", [locale.label("customer_equity"), tag("span", locale.day(report.closings[-1]))])
-    remarks = [tag("p", remark, {"class": "caution", "role": "note"}) for remark in headline_remarks(report, locale)]
-    parts = [title, tag("p", equity, {"class": "equity"}), *remarks, tag("dl", facts), flag(report, locale)]
+    remarks = [
+        tag("p", remark, {"class": "caution", "role": "note"})
+        for remark in headline_remarks(book, report.candidates, locale)
+    ]
+    parts = [title, *_figures(report, locale), *remarks, tag("dl", facts), flag(report, locale)]
     return tag("header", parts)
 
 
+def _figures(report: EquityReport, locale: Locale) -> list[Html]:
+    """Return the equity, then its parts with the verdict; while the data do not carry the whole, it comes last."""
+    book, support = report.book, report.support
+    equity = tag("strong", locale.with_currency(book.equity), {"id": "equity", "data-value": repr(book.equity)})
+    if support is None:
+        return [tag("p", equity, {"class": "equity"})]
+    digits = digits_of(book.equity)
+    parts = [
+        (what, f"{locale.with_currency(value, digits)} ({locale.percent(_share(value, book.equity))})")
+        for what, value in parts_of(support, locale).items()
+    ]
+    carried = support.verdict != "not supported"
+    verdict = tag("p", verdict_text(support, locale), {"class": "verdict" if carried else "verdict caution"})
+    if carried:
+        return [tag("p", equity, {"class": "equity"}), _pairs(parts), verdict]
+    what, within = parts[0][0], locale.with_currency(support.within, digits)
+    first = tag("p", [tag("strong", within), " ", tag("span", what)], {"class": "equity"})
+    whole = (whole_label(book.assumptions, locale), equity)
+    return [first, _pairs([*parts[1:], whole]), verdict]
+
+
+def _pairs(parts: Iterable[tuple[str, str]]) -> Html:
+    return tag("dl", [tag("div", [tag("dt", what), tag("dd", text)]) for what, text in parts], {"class": "reach"})
+
+
+def _share(part: float, whole: float) -> float:
+    return part / whole if whole > 0.0 else np.nan
+
+
 def _facts(report: EquityReport, locale: Locale) -> Iterator[tuple[str, str]]:
-    book = report.book
-    if book.has_draws:
-        interval = book.interval(0.9)
-        digits = digits_of(book.equity)
-        low, high = locale.money(interval.low, digits), locale.money(interval.high, digits)
-        yield locale.label("interval"), locale.beside(locale.label("low_to_high").format(low, high))
+    book, digits = report.book, digits_of(report.book.equity)
+    if report.support is not None:
+        interval = report.support.interval
+        yield interval_label(interval, locale), interval_text(interval, locale, digits)
+    if len(report.candidates) > 1:
+        yield locale.label("models_alone"), models_text(report.candidates, locale, digits)
     if report.movements:
         before = report.movements[-1].opening.equity
         change = book.equity - before
@@ -60,7 +112,7 @@ def _facts(report: EquityReport, locale: Locale) -> Iterator[tuple[str, str]]:
     customers = len(book.histories)
     yield locale.label("customers"), locale.number(customers)
     yield locale.label("per_customer"), locale.with_currency(book.equity / max(customers, 1), 2)
-    yield locale.label("movement_model"), f"{book.transactions.name}, {book.spend.model.name}"
+    yield locale.label("movement_model"), names_text(book, locale)
     yield locale.label("source"), report.source
 
 
@@ -176,6 +228,30 @@ def reconciliation(report: EquityReport, locale: Locale) -> Html:
     remark = flag(report, locale) or tag("p", locale.label("explained"), {"class": "remark"})
     unit = [locale.label("item"), locale.currency or locale.label("amount")]
     return section("reconciliation", locale, [remark, table(title, head(unit), body)])
+
+
+def models(report: EquityReport, locale: Locale) -> Html:
+    """Return the models that are averaged: weight, log-likelihood, and equity under each alone; nothing of one."""
+    book, candidates = report.book, report.candidates
+    if len(candidates) < 2:
+        return Html()
+    digits = digits_of(book.equity)
+    body = []
+    for candidate in candidates:
+        relative = locale.percent(candidate.equity / book.equity - 1.0 if book.equity else np.nan, sign=True)
+        written = [
+            locale.number(candidate.weight, 2),
+            locale.number(candidate.fit.log_likelihood, 1),
+            locale.money(candidate.equity, digits),
+            relative,
+        ]
+        body.append(Row([name(candidate.fit.model.name), *map(number, written)]))
+    total = [locale.number(1.0, 2), "", locale.money(book.equity, digits), ""]
+    foot = Row([name(locale.label("average")), *map(number, total)], "sum")
+    titles = head(["", *(locale.label(key) for key in ("weight", "log_likelihood", "equity_alone", "to_average"))])
+    basis = book.transactions.basis if isinstance(book.transactions, ModelAverage) else "AIC"
+    remark = tag("p", locale.label(f"basis_{basis}"), {"class": "remark"})
+    return section("models", locale, [remark, table(locale.label("models"), titles, body, [foot])])
 
 
 def assumptions(report: EquityReport, locale: Locale) -> Html:

@@ -117,9 +117,27 @@ def _write_basis(page: Page, report: EquityReport, language: Language) -> None:
     for fit in (*book.transactions.fits, book.spend):
         parameters = ", ".join(f"{name} {value:.6g}" for name, value in fit.params.items())
         _write_pair(page, fit.model.name, parameters)
+        for quantity, prior in fit.priors.items():
+            _write_pair(page, label("prior_of", language).format(fit.model.name, quantity), _as_text(prior))
     _write_pair(page, label("created", language), report.created)
     for name, item in _flat(report.audit, ""):
         _write_pair(page, name, str(item))
+
+
+def _as_text(prior: Mapping[str, object]) -> str:
+    """Return a prior as it is written in Python.
+
+    Examples
+    --------
+    >>> _as_text({"dist": "LogNormal", "mu": 0.0, "sigma": 1.0})
+    'LogNormal(mu=0, sigma=1)'
+    """
+    arguments = ", ".join(
+        f"{name}={value:g}" if isinstance(value, float) else f"{name}={value}"
+        for name, value in prior.items()
+        if name != "dist"
+    )
+    return f"{prior.get('dist', '')}({arguments})"
 
 
 def _write_pair(page: Page, name: str, text: str) -> None:

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from clvmodels.files import whole_file
 from clvmodels.reporting.labels import Language, label
+from clvmodels.reporting.locale import Locale
+from clvmodels.reporting.support_text import names_text
 from clvmodels.reporting.workbook.amounts import Array, CellKey, Groups, by_customer
 from clvmodels.reporting.workbook.analysis import write_concentration, write_sensitivities
 from clvmodels.reporting.workbook.assumptions import write_assumptions
@@ -150,7 +152,7 @@ class _Writer:
         currency = report.book.assumptions.currency
         title = label("customer_equity" if name == "summary" else name, language)
         closing = f"{label('closing_date', language)} {report.closings[-1]}"
-        models = f"{report.book.transactions.name}, {report.book.spend.model.name}"
+        models = names_text(report.book, Locale(language, currency))
         below = " · ".join(part for part in (report.source, closing, models, currency) if part)
         self.pages[name].title(title, below)
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
+from clvmodels.inference.model_average import ModelAverage
 from clvmodels.reporting.labels import Language, label
 from clvmodels.reporting.locale import Locale
 from clvmodels.reporting.remarks import headline_remarks
+from clvmodels.reporting.support_text import interval_label, parts_of, verdict_text
 from clvmodels.reporting.workbook.page import Page
 from clvmodels.reporting.workbook.statement import StatementCells
 from clvmodels.reporting.workbook.style import ACCENT, Kind, Live, Look, axis, cell
@@ -15,6 +18,7 @@ from clvmodels.reporting.workbook.style import ACCENT, Kind, Live, Look, axis, c
 if TYPE_CHECKING:
     from clvmodels.reporting.content import EquityReport
     from clvmodels.valuation.book import Book
+    from clvmodels.valuation.support import Support
 
 __all__ = ["write_summary"]
 
@@ -54,11 +58,19 @@ def write_summary(
     language
         Of the labels.
     """
-    for remark in headline_remarks(report, Locale(language, report.book.assumptions.currency)):
+    locale = Locale(language, report.book.assumptions.currency)
+    for remark in headline_remarks(report.book, report.candidates, locale):
         page.note(remark)
     page.note(label("live_note", language))
     page.row += 1
+    if report.support is not None and report.support.verdict == "not supported":
+        _reach(page, report.support, locale)
+        page.row += 1
     _key_figures(page, report, statement, language)
+    if report.support is not None and report.support.verdict != "not supported":
+        _reach(page, report.support, locale)
+    if len(report.candidates) > 1:
+        _models(page, report, locale)
     page.section(label("checks", language))
     for name, answer in checks.items():
         page.put(page.row, 0, label(name, language), Look(indent=1))
@@ -95,6 +107,33 @@ def _key_figures(page: Page, report: EquityReport, statement: StatementCells, la
     page.line([label("equity_as_reported", language), equity], [Look(indent=1, muted=True), Look("money", muted=True)])
     effect = Live(f"={statement.total['equity'].term}-{cell(page.row - 1, 1)}", 0.0)
     page.line([label("effect_of_changes", language), effect], [Look(indent=1, muted=True), Look("money", muted=True)])
+
+
+def _reach(page: Page, support: Support, locale: Locale) -> None:
+    """Write how far the data carry the equity: its parts, its interval, and the verdict; none of it is a formula."""
+    page.section(locale.label("support"))
+    page.note(verdict_text(support, locale))
+    page.note(locale.label("as_reported"))
+    look = [Look(indent=1), Look("money"), Look("percent")]
+    for what, value in parts_of(support, locale).items():
+        page.line([what, value, value / support.equity if support.equity > 0.0 else math.nan], look)
+    page.line([locale.label("verdict"), locale.label(f"verdict_{support.verdict}")], [Look(indent=1), Look(right=True)])
+    page.note(interval_label(support.interval, locale))
+    for end, value in (("low", support.interval.low), ("high", support.interval.high)):
+        page.line([locale.label(end), value], look[:2])
+
+
+def _models(page: Page, report: EquityReport, locale: Locale) -> None:
+    """Write the models that are averaged, each with its weight and the equity under it alone."""
+    book = report.book
+    page.section(locale.label("models"))
+    basis = book.transactions.basis if isinstance(book.transactions, ModelAverage) else "AIC"
+    page.note(locale.label(f"basis_{basis}"))
+    page.header(["", *(locale.label(key) for key in ("weight", "log_likelihood", "equity_alone"))])
+    looks = [Look(indent=1), Look("unit"), Look("decimal"), Look("money")]
+    for candidate in report.candidates:
+        fit = candidate.fit
+        page.line([fit.model.name, candidate.weight, fit.log_likelihood, candidate.equity], looks)
 
 
 def _figures_of(book: Book) -> dict[str, float]:

@@ -1,0 +1,58 @@
+"""What is said about how far the data carry a figure, and about the models behind it, in English and German."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from clvmodels.valuation.line_table import Labels
+
+__all__ = ["REACH"]
+
+REACH: Final[Mapping[str, Labels]] = {
+    # how far the data carry the figure
+    "support": ("How far the data carry the figure", "Tragweite: Wie weit die Daten den Wert stützen"),
+    "verdict": ("Verdict", "Urteil"),
+    "verdict_supported": ("Supported", "Belastbar"),
+    "verdict_assumed": ("Assumed", "Angenommen"),
+    "verdict_not supported": ("Not supported", "Nicht belastbar"),
+    "within_span": ("Within the {} observed", "Innerhalb der Beobachtung ({})"),
+    "within_twice": ("Within twice that ({})", "Innerhalb der doppelten Beobachtung ({})"),
+    "beyond_span": ("Beyond the {} observed", "Jenseits der Beobachtung ({})"),
+    "all_of_it": ("All of it, indefinitely", "Insgesamt, unbegrenzt"),
+    "all_until": ("All of it, within {}", "Insgesamt, innerhalb des Planungshorizonts ({})"),
+    "covers_parameters": ("parameters", "Parameter"),
+    "covers_models": ("choice of model", "Modellwahl"),
+    "covers_what customers do": ("what customers do", "Verhalten der Kunden"),
+    # the models
+    "models": ("Models", "Modelle"),
+    "weight": ("Weight", "Gewicht"),
+    "log_likelihood": ("Log-likelihood", "Log-Likelihood"),
+    "equity_alone": ("Equity under it alone", "Wert unter ihm allein"),
+    "average": ("Average", "Mittel"),
+    "averaged": ("average of {}", "Mittel aus {}"),
+    "to_average": ("To average", "Zum Mittel"),
+    "models_alone": ("Under each model alone", "Unter jedem Modell allein"),
+    "same_figure": ("the same figure", "dieselbe Zahl"),
+    "basis_leave-one-out": (
+        "Weighed by what they predict of customers left out.",
+        "Gewichtet danach, was sie über ausgelassene Kunden vorhersagen.",
+    ),
+    "basis_stacking": (
+        "Weighed so that together they predict the customers best, each by 5 % at least.",
+        "So gewichtet, dass sie zusammen die Kunden am besten vorhersagen, jedes mit mindestens 5 %.",
+    ),
+    "basis_AIC": ("Weighed by AIC.", "Nach AIC gewichtet."),
+    "same_models": (
+        (
+            "{} give the same figure here: they have become the same model. That they agree says nothing about how far"
+            " the equity depends on the choice of model."
+        ),
+        (
+            "{} ergeben hier dieselbe Zahl: Sie sind zu demselben Modell geworden. Dass sie übereinstimmen, sagt nichts"
+            " darüber, wie sehr der Kundenstammwert von der Wahl des Modells abhängt."
+        ),
+    ),
+    "prior_of": ("{}: prior of {}", "{}: A-priori-Verteilung von {}"),
+}
+"""By key: English, German."""
