@@ -78,7 +78,7 @@ def tried() -> Backtest:
     days = pd.to_datetime(["1997-08-31", "1997-12-28"])
     index = pd.MultiIndex.from_product([["BG/NBD", "zero"], days], names=["model", "cutoff"])
     table = pd.DataFrame({"predicted_over_actual": [0.9, 1.1, 0.0, 0.0], "mae": [0.5, 0.6, 0.7, np.nan]}, index)
-    return Backtest(table, table.iloc[:0], table.iloc[:0], {})
+    return Backtest(table, table.iloc[:0], table.iloc[:0], {}, (), None)
 
 
 def chances() -> dict[str, pd.Series[Any]]:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from clvmodels.data.holdout import Holdout
     from clvmodels.data.log import Log
     from clvmodels.data.reading import LogFormat
+    from clvmodels.inference.priors import Priors
     from clvmodels.inference.protocols import FitMethod
     from clvmodels.models.specification import Array
 
@@ -148,11 +149,13 @@ def _is_regressor(model: object) -> bool:
     return isinstance(model, Regressor) and not isinstance(model, type)
 
 
-def spend_candidate(given: SpendEstimator | SpendFit | None, value: str | None) -> SpendEstimator | SpendFit | None:
-    """Return the model of spend: the one given, or the first of the registry if the log has values."""
+def spend_candidate(
+    given: SpendEstimator | SpendFit | None, value: str | None, priors: Priors | None = None
+) -> SpendEstimator | SpendFit | None:
+    """Return the model of spend: the one given, or the first of the registry, with priors, if the log has values."""
     if value is None or given is not None:
         return given
-    return SpendEstimator(next(iter(SPEND_MODELS.values())))
+    return SpendEstimator(next(iter(SPEND_MODELS.values())), priors=priors)
 
 
 def of_regressor(

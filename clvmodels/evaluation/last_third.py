@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
 from clvmodels.data.reading import LogFormat, log_of
 from clvmodels.data.transactions import split
 from clvmodels.errors import DataWarning
-from clvmodels.evaluation.candidates import Candidates
+from clvmodels.evaluation.candidates import Candidates, spend_candidate
 from clvmodels.evaluation.holdout_total import HoldoutTotal, holdout_total
 from clvmodels.evaluation.windows import last_third_window
 from clvmodels.inference.estimator import SpendEstimator, TransactionEstimator
 from clvmodels.inference.one_or_many import OneOrMany, named
-from clvmodels.models.registry import SPEND_MODELS, TRANSACTION_MODELS
+from clvmodels.models.registry import TRANSACTION_MODELS
 
 if TYPE_CHECKING:
     from clvmodels.data.build import Returns
@@ -24,12 +23,7 @@ if TYPE_CHECKING:
     from clvmodels.inference.priors import Priors
     from clvmodels.inference.protocols import FitMethod
 
-__all__ = ["LastThird", "last_third", "last_third_of"]
-
-
-@dataclass(frozen=True)
-class LastThird(HoldoutTotal):
-    """The total of the last third of a log, predicted from the first two thirds, and what came; see `last_third`."""
+__all__ = ["last_third", "last_third_of"]
 
 
 def last_third(
@@ -54,7 +48,7 @@ def last_third(
     quantity: str | None = None,
     exclude_ids: Sequence[object] = (),
     clean_ids: bool = False,
-) -> LastThird:
+) -> HoldoutTotal:
     """Hold back the last third of the observed time, and compare what was predicted of it with what came.
 
     Of the customers known at the cut-off, all together: their purchases and, if the log has values, their revenue, with
@@ -81,7 +75,7 @@ def last_third(
 
     Returns
     -------
-    LastThird
+    HoldoutTotal
 
     Raises
     ------
@@ -114,7 +108,7 @@ def last_third(
         attributes, order_id, quantity, exclude_ids, clean_ids,
     )  # fmt: skip
     priors: Priors | None = None if method == "mle" else {}
-    candidates = Candidates(_models(models, priors), {}, _spend(spend, value, priors), method, seed)
+    candidates = Candidates(_models(models, priors), {}, spend_candidate(spend, value, priors), method, seed)
     third, notes = last_third_of(candidates, reading, log_of(reading, log), observation_end, weights)
     for note in notes:
         warnings.warn(note, DataWarning, stacklevel=2)
@@ -127,22 +121,15 @@ def last_third_of(
     log: Log,
     observation_end: Day | None = None,
     weights: Mapping[str, float] | None = None,
-) -> tuple[LastThird, list[str]]:
+) -> tuple[HoldoutTotal, list[str]]:
     """Return what `last_third` does of an opened log, and notes to warn with."""
     cutoff, end = last_third_window(reading, log, observation_end)
     histories, holdout, notes = split(reading, log, cutoff, end, "observation_end")
     fits, spend = candidates.fits(histories), candidates.spend_fit(histories)
-    total = holdout_total(fits, spend, holdout, weights=weights, seed=candidates.seed)
-    return LastThird(**{field.name: getattr(total, field.name) for field in fields(total)}), notes
+    return holdout_total(fits, spend, holdout, weights=weights, seed=candidates.seed), notes
 
 
 def _models(given: OneOrMany[TransactionEstimator] | None, priors: Priors | None) -> dict[str, TransactionEstimator]:
     if given is not None:
         return named(given)
     return {model.name: TransactionEstimator(model, priors=priors) for model in TRANSACTION_MODELS.values()}
-
-
-def _spend(given: SpendEstimator | None, value: str | None, priors: Priors | None) -> SpendEstimator | None:
-    if value is None or given is not None:
-        return given if value is not None else None
-    return SpendEstimator(next(iter(SPEND_MODELS.values())), priors=priors)

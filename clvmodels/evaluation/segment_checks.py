@@ -34,7 +34,14 @@ def segment_findings(transactions: TransactionFit, spend: SpendFit, histories: H
     Fits by segment are compared with fits to all customers, by their evidence and by the revenue expected within a
     year: its change is the effect. The verdict counts what moves between segments, too.
     """
-    return tuple(_finding(transactions, spend, histories, by) for by in _attributes(histories))
+    attributes = _attributes(histories)
+    if not attributes:
+        return ()
+    orders, value = TransactionEstimator(transactions.model), SpendEstimator(spend.model)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FitWarning)  # at a boundary too, the fits tell how segments differ
+        before = _revenue(orders.fit(histories), value.fit(histories), histories)
+        return tuple(_finding(orders, value, histories, by, before) for by in attributes)
 
 
 def _attributes(histories: Histories) -> list[str]:
@@ -55,12 +62,11 @@ def _attributes(histories: Histories) -> list[str]:
     ]
 
 
-def _finding(transactions: TransactionFit, spend: SpendFit, histories: Histories, by: str) -> Finding:
-    orders, value = TransactionEstimator(transactions.model), SpendEstimator(spend.model)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FitWarning)  # at a boundary too, the fits tell how segments differ
-        before = _revenue(orders.fit(histories), value.fit(histories), histories)
-        apart = orders.fit(histories, by=by), value.fit(histories, by=by)
+def _finding(
+    orders: TransactionEstimator, value: SpendEstimator, histories: Histories, by: str, before: Array
+) -> Finding:
+    """Return the finding on one attribute; `before` is the revenue expected under fits to all customers."""
+    apart = orders.fit(histories, by=by), value.fit(histories, by=by)
     after = _revenue(*apart, histories)
     tests = [fit.segment_test for fit in apart]
     code = histories.attributes[by].astype(str).factorize(sort=True)[0]
@@ -79,8 +85,8 @@ def _finding(transactions: TransactionFit, spend: SpendFit, histories: Histories
         f"{words} Fits by segment change the revenue expected within a year by {effect:+,.2f} ({effect / total:+.1%}), "
         f"and move {moved:,.2f} ({moved / total:.1%}) between segments",
         effect,
-        f"value the customers with fits by segment: clv.{transactions.model.public_name}().fit(rfm, by={by!r}) and "
-        f"clv.{spend.model.public_name}().fit(rfm, by={by!r})",
+        f"value the customers with fits by segment: clv.{orders.model.public_name}().fit(rfm, by={by!r}) and "
+        f"clv.{value.model.public_name}().fit(rfm, by={by!r})",
         {
             "evidence_orders": _ahead(apart[0]),
             "evidence_spend": _ahead(apart[1]),

@@ -90,7 +90,7 @@ def aic_weights(fits: Mapping[str, TransactionFit]) -> dict[str, float]:
     """Return the weights of models fitted to the same histories, proportional to exp(-AIC / 2).
 
     Source: Burnham & Anderson (2002), Model Selection and Multimodel Inference, section 2.9. A fit with given
-    parameters has no likelihood: then all have the same weight.
+    parameters has none, nor has one by segment: then all have the same weight.
 
     Examples
     --------

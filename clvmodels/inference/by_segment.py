@@ -37,7 +37,7 @@ def fit_by_segment[F: TransactionFit | SpendFit](
     by
         The attribute that names their segments.
     method, effort
-        ``"mle"``: the modes of the segments. ``"laplace"``: draws of the centre and the spreads of the population,
+        ``"mle"``: the means of the segments. ``"laplace"``: draws of the centre and the spreads of the population,
         re-weighted, and of the segments given each of them.
 
     Raises

@@ -86,7 +86,7 @@ class Hierarchy:
     covariance
         Of centre and log spreads, shape (2 * size, 2 * size); NaN where they are not known.
     psi
-        The mode of each segment, shape (segments, size).
+        The mean of each segment given the population, shape (segments, size).
     terms
         The log-likelihoods there.
     evidence

@@ -95,7 +95,7 @@ class Estimator[M: Model, F: TransactionFit | SpendFit]:
             Name of an attribute of the histories, such as ``"segment"``: each segment has parameters of its own, from
             a common population, so that small segments borrow strength. By ``"mle"``, and ``"laplace"`` without priors,
             this is empirical Bayes: nothing is assumed about the population's centre, and how far segments differ has
-            the prior of the hierarchy; ``"mle"`` gives the mode of each segment, ``"laplace"`` draws of the population
+            the prior of the hierarchy; ``"mle"`` gives the mean of each segment, ``"laplace"`` draws of the population
             and of the segments given each of them. By the other methods it is the full hierarchy, its centre with
             priors. ``fit.segment_test`` says whether segments differ.
         draws, tune, chains, seed

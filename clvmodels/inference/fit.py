@@ -132,12 +132,16 @@ class Fit:
 
     @property
     def aic(self) -> float:
-        """Akaike's information criterion; smaller is better."""
+        """Akaike's information criterion; smaller is better. NaN by segment: an evidence has integrated them out."""
+        if self.by is not None:
+            return float("nan")
         return 2.0 * len(self.model.parameters) - 2.0 * self.log_likelihood
 
     @property
     def bic(self) -> float:
-        """Schwarz's information criterion; smaller is better."""
+        """Schwarz's information criterion; smaller is better. NaN by segment, as `aic`."""
+        if self.by is not None:
+            return float("nan")
         return float(np.log(max(self.customers, 1)) * len(self.model.parameters) - 2.0 * self.log_likelihood)
 
     def summary(self) -> pd.DataFrame:

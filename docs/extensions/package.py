@@ -46,7 +46,7 @@ def confined() -> dict[str, list[str]]:
     for contract in contracts():
         if contract["type"] != "forbidden":
             continue
-        for exception in contract["ignore_imports"]:
+        for exception in contract.get("ignore_imports", []):
             where = exception.partition(" -> ")[0].removeprefix(f"{PACKAGE}.").removesuffix(".**").removeprefix("*.")
             found.setdefault(
                 where,

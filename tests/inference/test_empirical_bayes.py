@@ -198,6 +198,7 @@ def test_a_small_base_of_segments_is_recovered():
     prior_only = np.abs(CENTRE - base.psi)
     assert (np.abs(error) ** 2).mean() < 0.7 * (prior_only**2).mean()
     test = fit.segment_test
+    assert np.isnan([fit.aic, fit.bic]).all()  # an evidence is no likelihood to count parameters against
     assert test is not None
     assert test.differ
     assert test.evidence == fit.log_likelihood
