@@ -94,9 +94,13 @@ class Forces:
         return np.asarray(self._fallen(time, which) + self.interest[which] * wait)
 
     def _year_of(self, years: Array) -> NDArray[np.int64]:
+        if len(self.net) == 1:
+            return np.zeros((), np.int64)
         return np.minimum(years, len(self.net) - 1).astype(np.int64)
 
     def _fallen(self, time: Array, which: NDArray[np.int64]) -> Array:
+        if len(self.net) == 1:
+            return np.asarray(self.net[0] * time)
         starts = np.concatenate([[0.0], np.cumsum(self.net[:-1] * self.year)])
         return np.asarray(starts[which] + self.net[which] * (time - self.year * which))
 

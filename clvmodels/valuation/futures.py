@@ -89,6 +89,8 @@ def _realised(
             common = {name: float(numbers[draw.start]) for name, numbers in noise.items()}
             rates = drawn_rates(customers, chunk, common, shape, generator)
             values = basis.values(rates, future, shape)
+            if customers.weight is not None:
+                values = values * customers.weight[chunk]
             rlv[draw.start] = values.sum(axis=0)
             sums[:, draw.start] += values.sum(axis=1)
             by_group[:, draw.start] += np.bincount(customers.group[chunk], rlv[draw.start], groups)
@@ -136,9 +138,11 @@ def _one_future(
         traits = model.draw_traits(theta, x, T, generator)
         left, bought = _purchases(traits, duration, _Thinning.of(assumptions, unit), generator)
     worth = spend.model.draw_orders(other, x, mean_spend, bought.customer, generator)
-    grown = discount_factor(assumptions, unit, bought.time, assumptions.growth) * bought.weight * worth
     discounted = discount_factor(assumptions, unit, bought.time) * bought.weight
-    D, sales = (np.bincount(bought.customer, values, len(x)).astype(float) for values in (discounted, grown))
+    grown = discounted
+    if assumptions.growth:
+        grown = discount_factor(assumptions, unit, bought.time, assumptions.growth) * bought.weight
+    D, sales = (np.bincount(bought.customer, each, len(x)).astype(float) for each in (discounted, grown * worth))
     L, K = discounted_years(assumptions, unit, left), calendar_years(assumptions, unit)
     return DiscountedDrivers(D, L, np.divide(sales, D, out=np.zeros(len(x)), where=D > 0.0), D, K)
 

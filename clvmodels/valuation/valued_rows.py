@@ -173,10 +173,21 @@ class ValuedRows:
             As of `uncertainty`.
         """
         self._require_draws(process=process, seed=seed)
-        basis, histories = self.basis, self.histories
-        drawn = with_process(basis, histories, group, seed) if process else expected(basis, histories, group)
+        drawn = self._drawn_by(group, seed) if process else expected(self.basis, self.histories, group)
         self._draws.setdefault((process, seed if process else None, False), drawn)  # sums over all are the same
         return drawn.groups
+
+    def _drawn_by(self, group: NDArray[np.int64], seed: int | None) -> Uncertainty:
+        """Return draws with what customers will really do, by group."""
+        D, Z = self.future.G, self.order_value
+        spread = Z * np.sqrt(D * (1.0 + D))
+
+        def whole() -> Uncertainty:
+            if group.any():
+                return expected(self.basis, self.histories, group)
+            return self.uncertainty(process=False, seed=None)
+
+        return with_process(self.basis, self.histories, group, seed, spread, whole)
 
     def drawn_lines(self) -> Array:
         """Return each line, summed over the customers, under each draw of the parameters; shape (lines, draws).
@@ -217,7 +228,7 @@ class ValuedRows:
             return expected(basis, histories, by_customer=by_customer)
         if by_customer:
             return simulated_futures(basis, histories, seed)
-        return with_process(basis, histories, np.zeros(len(histories), np.int64), seed)
+        return self._drawn_by(np.zeros(len(histories), np.int64), seed)
 
     def _require_draws(self, *, process: bool, seed: int | None) -> None:
         require_seed(seed, FitError)
