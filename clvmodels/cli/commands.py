@@ -193,7 +193,7 @@ def value(
     terms = Assumptions.from_toml(stated, source=str(assumptions))
     models, spend_, how = transaction_models(model), spend_model(spend), Estimation.parse(method, draws)
     output.require_out(out, output.VALUE_FILES)
-    with steps(2 * len(models) + 4, quiet=quiet) as step:
+    with steps(len(models) + 4, quiet=quiet) as step:
         step("reading the log")
         with captured_warnings() as notes:
             histories = _read(log, options, storage, terms.columns)

@@ -8,8 +8,7 @@ from math import isclose
 from typing import Final
 
 from clvmodels.inference.transaction_fit import TransactionFit
-from clvmodels.reporting.progress import Step
-from clvmodels.valuation.book import Book, valued
+from clvmodels.valuation.book import Book
 
 __all__ = ["Candidate", "candidates_of", "equity_range", "same_as_first"]
 
@@ -37,25 +36,13 @@ class Candidate:
     weight: float
 
 
-def candidates_of(book: Book, step: Step) -> tuple[Candidate, ...]:
-    """Return the models of a book, that with the largest weight first.
-
-    Parameters
-    ----------
-    book
-        The valuation under one model, or several averaged.
-    step
-        Called as each valuation begins, with a message that names the model.
-    """
+def candidates_of(book: Book) -> tuple[Candidate, ...]:
+    """Return the models of a book, that with the largest weight first."""
     transactions = book.transactions
-    if len(transactions.fits) == 1:
-        return (Candidate(transactions.best, book.equity, 1.0),)
-    candidates = []
-    for fit, weight in zip(transactions.fits, transactions.weights, strict=True):
-        step(f"valuing under {fit.model.name}")
-        alone = valued(fit, book.spend, book.histories, book.assumptions)
-        candidates.append(Candidate(fit, alone.equity, weight))
-    return tuple(candidates)
+    return tuple(
+        Candidate(fit, alone.equity, weight)
+        for fit, alone, weight in zip(transactions.fits, book.by_model, transactions.weights, strict=True)
+    )
 
 
 def same_as_first(candidates: Sequence[Candidate]) -> tuple[str, ...]:

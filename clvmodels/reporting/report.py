@@ -132,7 +132,7 @@ def report(
             warnings.warn(note, DataWarning, stacklevel=2)
         return histories.collect(memory_gb=math.inf)
 
-    number = len(days) * (len(chosen) + 2) + len(chosen) + 2
+    number = len(days) * (len(chosen) + 2) + 2
     with steps(number, quiet=not progress) as step, captured_warnings() as notes:
         known = ledgers if isinstance(ledgers, Ledgers) else _ledgers(tables, log_format)
         asked = ReportRequest(_source(log), read, days, stated, chosen, spend_, known, by, how, inputs)

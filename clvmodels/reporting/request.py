@@ -147,7 +147,7 @@ def equity_report(asked: ReportRequest, step: Step) -> Report:
         notes=(*ledger_notes, *notes),
         audit=audit(books, asked.inputs, [SEED] if asked.estimation.draws else []),
         created=time_of_report().isoformat(),
-        candidates=candidates_of(reported, step),
+        candidates=candidates_of(reported),
     )
 
 

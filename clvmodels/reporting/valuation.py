@@ -86,4 +86,4 @@ def value_all(
     """
     step("valuing")
     book = value(fits, spend, histories, assumptions)
-    return Valuation(book, candidates_of(book, step))
+    return Valuation(book, candidates_of(book))

@@ -124,6 +124,23 @@ class Book(CustomerValues, DrawnValues):
             return self
         return valued(transactions, spend, self.histories, self.assumptions)
 
+    @property
+    def by_model(self) -> tuple[Book, ...]:
+        """The valuation under each of its models alone, that with the largest weight first.
+
+        Examples
+        --------
+        >>> len(book.by_model)
+        1
+        """
+        alone = self.expectations.by_model
+        if not alone:
+            return (self,)
+        return tuple(
+            replace(self, transactions=fit, expectations=expectations)
+            for fit, expectations in zip(self.transactions.fits, alone, strict=True)
+        )
+
     def with_assumptions(self, assumptions: Assumptions) -> Book:
         """Return the valuation of the same customers and fits under other assumptions; nothing is fitted again.
 

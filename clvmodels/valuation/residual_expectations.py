@@ -13,6 +13,7 @@ from clvmodels.data.histories import Histories
 from clvmodels.inference.block_draws import Rows, over_blocks
 from clvmodels.inference.model_average import Transactions
 from clvmodels.inference.parameters import Parameters, distinct_histories
+from clvmodels.inference.transaction_fit import TransactionFit
 from clvmodels.models.derived import alive, residual, residuals
 from clvmodels.models.specification import TransactionModel
 from clvmodels.numerics.distinct import DistinctRows
@@ -46,6 +47,8 @@ class ResidualExpectations:
         years.
     place
         For each of other rows of histories its distinct history; None: the rows are the customers.
+    by_model
+        Of models averaged, the same under each of them.
     """
 
     distinct: DistinctRows
@@ -53,6 +56,7 @@ class ResidualExpectations:
     purchases: Array
     living_years: Array
     place: Index | None = None
+    by_model: tuple[ResidualExpectations, ...] = ()
 
     @property
     def index(self) -> Index:
@@ -94,20 +98,26 @@ def ahead(
     year
         The length of a year in the unit of the fit.
     """
-    distinct, parts = [], []
-    for fit in transactions.fits:
-        rows, parameters = distinct_histories(fit.model, fit.parameters(histories), histories)
-        distinct.append(rows)
-        parts.append(_of_fit(fit.model, parameters, rows, weightings))
-    if len(parts) == 1:
-        now, purchases, living = parts[0]
-    else:
-        weights = np.array(transactions.weights)
-        now, purchases, living = (np.tensordot(weights, np.stack(of), axes=1) for of in zip(*parts, strict=True))
-    return ResidualExpectations(distinct[0], now, purchases, np.divide(living, year, out=living))
+    by_model = tuple(_of_fit(fit, histories, weightings, year) for fit in transactions.fits)
+    if len(by_model) == 1:
+        return by_model[0]
+    weights = np.array(transactions.weights)
+    now, purchases, living_years = (
+        np.tensordot(weights, np.stack([getattr(each, name) for each in by_model]), axes=1)
+        for name in ("alive", "purchases", "living_years")
+    )
+    return ResidualExpectations(by_model[0].distinct, now, purchases, living_years, by_model=by_model)
 
 
 def _of_fit(
+    fit: TransactionFit, histories: Histories, weightings: Sequence[Weighting], year: float
+) -> ResidualExpectations:
+    distinct, parameters = distinct_histories(fit.model, fit.parameters(histories), histories)
+    now, purchases, living = _integrals(fit.model, parameters, distinct, weightings)
+    return ResidualExpectations(distinct, now, purchases, np.divide(living, year, out=living))
+
+
+def _integrals(
     model: TransactionModel, parameters: Parameters, distinct: DistinctRows, weightings: Sequence[Weighting]
 ) -> tuple[Array, Array, Array]:
     """Return P(alive), and weighted expected purchases and living time, of distinct histories."""

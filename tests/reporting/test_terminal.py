@@ -46,7 +46,7 @@ def valued(histories: clv.Histories) -> Valuation:
     said: list[str] = []
     fits = fit_all(histories, transaction_models("auto"), said.append)
     valuation = value_all(fits, clv.GammaGamma().fit(histories), histories, TERMS, said.append)
-    assert len(said) == 7
+    assert len(said) == 4
     return valuation
 
 

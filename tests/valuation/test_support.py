@@ -206,3 +206,12 @@ def test_a_table_of_customers_says_what_they_may_bring(book):
     narrow = book.customer_intervals(process=False)
     assert wide > 2.0 * (narrow["rlv_q95"] - narrow["rlv_q05"]).mean()
     assert isinstance(table, pd.DataFrame)
+
+
+def test_the_books_of_its_models_are_those_valued_alone(rfm, fits, book):
+    assert [each.transactions for each in book.by_model] == list(book.transactions.fits)
+    for each in book.by_model:
+        alone = clv.value(each.transactions, fits[1], rfm, ASSUMPTIONS)
+        assert each.equity == pytest.approx(alone.equity, rel=1e-12)
+        np.testing.assert_array_equal(each.rlv, alone.rlv)
+        assert each.by_model == (each,)
