@@ -247,10 +247,10 @@ def p_alive(theta: Array, x: Array, k: Array, t_x: Array, T: Array) -> Array:
     return shares(bounded_odds(log_odds))[0]
 
 
-def future(theta: Array, x: Array, k: Array, T: Array, t: Array) -> tuple[Array, Array]:
+def future(theta: Array, x: Array, k: Array, T: Array, t: Array, *, compiled: bool = False) -> tuple[Array, Array]:
     """Return P(alive at T+t) and E[rate at T+t], given lambda ~ Gamma(r+x, alpha+T) and p ~ Beta(a, b+k) at T."""
     r, alpha, a, b = np.moveaxis(theta, -1, 0)
-    survival, tilted = mean_powers(r + x, t / (alpha + T), a, b + k)
+    survival, tilted = mean_powers(r + x, t / (alpha + T), a, b + k, compiled=compiled)
     return survival, (r + x) / (alpha + T) * tilted
 
 

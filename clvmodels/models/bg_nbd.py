@@ -38,11 +38,21 @@ def history_expansion(theta: Array, weight: Array, x: Array, t_x: Array, T: Arra
     return shared.history_expansion(theta, weight, x, x, t_x, T)
 
 
+def future(theta: Array, x: Array, T: Array, t: Array) -> tuple[Array, Array]:
+    """Return P(alive at T+t) and E[rate at T+t] of a customer alive at T."""
+    return shared.future(theta, x, x, T, t)
+
+
 def compiled_sums() -> CompiledSums:
     """Return the functions of the kernel."""
     from clvmodels.models.kernels import beta_geometric as kernel
 
-    return CompiledSums(kernel.bg_count_sums, kernel.bg_history_sums, kernel.bg_history_expansion)
+    return CompiledSums(
+        kernel.bg_count_sums,
+        kernel.bg_history_sums,
+        kernel.bg_history_expansion,
+        lambda theta, x, T, t: shared.future(theta, x, x, T, t, compiled=True),
+    )
 
 
 BG_NBD = TransactionModel(
@@ -62,7 +72,7 @@ BG_NBD = TransactionModel(
     count_terms=count_terms,
     history_terms=history_terms,
     p_alive=lambda theta, x, t_x, T: shared.p_alive(theta, x, x, t_x, T),
-    future=lambda theta, x, T, t: shared.future(theta, x, x, T, t),
+    future=future,
     expected_purchases=lambda theta, x, T, t: shared.expected_purchases(theta, x, x, T, t),
     pmf=lambda theta, x, T, t, n: shared.pmf(theta, x, x, T, t, n),
     draw_traits=lambda theta, x, T, generator: shared.draw_traits(theta, x, x, T, generator),
@@ -77,5 +87,5 @@ BG_NBD = TransactionModel(
     history_sums=lambda theta, weight, x, t_x, T: shared.history_sums(theta, weight, x, x, t_x, T),
     count_curvature=lambda theta, weight, x: shared.count_curvature(theta, weight, x, x),
     history_expansion=history_expansion,
-    kernel=Kernel(count_terms, history_terms, compiled_sums, history_expansion),
+    kernel=Kernel(count_terms, history_terms, compiled_sums, history_expansion, future),
 )

@@ -11,6 +11,7 @@ with s and m given alive at T and v any discount factor. Source: Fader & Hardie,
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -20,6 +21,7 @@ from clvmodels.errors import ModelError
 from clvmodels.models.specification import Array, TransactionModel
 from clvmodels.numerics.distinct import distinct_rows
 from clvmodels.numerics.interpolate import AgeInterpolant, by_age
+from clvmodels.numerics.kernels import MANY_LAWS
 from clvmodels.numerics.quadrature import NestedGrids, TimeGrid, Weighting
 from clvmodels.numerics.threads import map_blocks, take
 
@@ -53,6 +55,8 @@ NUMBERS_OF_PMF: Final = 128
 NUMBERS_OF_GRID: Final = 128
 """What a model may hold for one future: the nodes of its grid in time."""
 NUMBERS_AT_A_TIME: Final = 1 << 17
+AGES_OF_INTERPOLANT: Final = 12
+"""At how many ages the future of a group and x is asked for, about, where customers of more ages share it."""
 ROUNDING: Final = 1e-9
 """A time that is short of a whole period by this is one: units of time are converted."""
 MOST_PERIODS: Final = 1_000_000
@@ -122,6 +126,7 @@ def residuals(
     if model.time == "periods":
         nodes, weights = _periods(model, weightings)
         return _few_draws_at_a_time(lambda theta, x, T: _on_grid(model, theta, x, T, nodes, weights), len(nodes))
+    model = _for_many_laws(model, draws, x, group)
     if group is None:
         end = max(weighting.end for weighting in weightings)
         grid = TimeGrid(_first_panel(model, draws, x, T), end)
@@ -144,6 +149,21 @@ def residuals(
         return result
 
     return _few_draws_at_a_time(on_grids, NUMBERS_OF_GRID)
+
+
+def _for_many_laws(model: TransactionModel, draws: Array, x: Array, group: Index | None) -> TransactionModel:
+    """Return the model, with its future compiled where so many laws are asked for that this pays.
+
+    A law is a draw of the parameters of a group, with x purchases at an age.
+    """
+    number = draws.shape[-2]
+    if model.kernel is None or number * len(x) < MANY_LAWS or (number == 1 and group is None):
+        return model
+    curves = np.unique(x if group is None else group * (x.max() + 1.0) + x)
+    if number * min(len(x), AGES_OF_INTERPOLANT * len(curves)) < MANY_LAWS:
+        return model
+    future = model.kernel.future_of(model.future)
+    return model if future is None else replace(model, future=future)
 
 
 def _periods(model: TransactionModel, weightings: Sequence[Weighting]) -> tuple[Array, Array]:

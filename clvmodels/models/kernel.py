@@ -10,13 +10,15 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Array", "CompiledSums", "Expansion", "Kernel", "Sums"]
+__all__ = ["Array", "CompiledSums", "Expansion", "Future", "Kernel", "Sums"]
 
 Array = NDArray[np.float64]
 type Sums = Callable[..., tuple[float, Array]]
 """``(theta, weight, *columns) -> (value, gradient)``, sums over customers; the gradient has shape (parameters,)."""
 type Expansion = Callable[..., tuple[float, Array, Array]]
 """``(theta, weight, *columns) -> (value, gradient, second derivatives)``."""
+type Future = Callable[[Array, Array, Array, Array], tuple[Array, Array]]
+"""``(theta, x, T, t) -> (survival, intensity)``; see `TransactionModel`."""
 
 
 class CompiledSums(NamedTuple):
@@ -31,6 +33,8 @@ class CompiledSums(NamedTuple):
     history_expansion
         ``(theta, weight, *columns) -> (value, gradient, matrix)``: the same as `Model.history_expansion`; None if the
         model has none.
+    future
+        The same as `TransactionModel.future`, for many laws at once; None if there is none.
 
     Examples
     --------
@@ -42,6 +46,7 @@ class CompiledSums(NamedTuple):
     count_sums: Sums
     history_sums: Sums
     history_expansion: Expansion | None = None
+    future: Future | None = None
 
 
 @dataclass(frozen=True)
@@ -59,6 +64,8 @@ class Kernel:
         ``() -> CompiledSums``: called once; what it imports is not imported with the model.
     history_expansion
         The function of the model whose place `CompiledSums.history_expansion` takes.
+    future
+        The function of the model whose place `CompiledSums.future` takes.
 
     Examples
     --------
@@ -73,6 +80,7 @@ class Kernel:
     history_terms: Callable[..., tuple[Array, Array]]
     load: Callable[[], CompiledSums]
     history_expansion: Expansion | None = None
+    future: Future | None = None
 
     @cached_property
     def compiled(self) -> CompiledSums:
@@ -106,3 +114,16 @@ class Kernel:
         if self.history_expansion is None or expansion != self.history_expansion:
             return None
         return self.compiled.history_expansion
+
+    def future_of(self, future: object) -> Future | None:
+        """Return the function that takes the place of a model's future; None if the kernel has none for this.
+
+        Examples
+        --------
+        >>> from clvmodels.models import MODELS
+        >>> MODELS["bg_nbd"].kernel.future_of(MODELS["mbg_nbd"].future) is None
+        True
+        """
+        if self.future is None or future != self.future:
+            return None
+        return self.compiled.future

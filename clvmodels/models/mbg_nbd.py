@@ -31,11 +31,21 @@ def history_expansion(theta: Array, weight: Array, x: Array, t_x: Array, T: Arra
     return shared.history_expansion(theta, weight, x, x + 1.0, t_x, T)
 
 
+def future(theta: Array, x: Array, T: Array, t: Array) -> tuple[Array, Array]:
+    """Return P(alive at T+t) and E[rate at T+t] of a customer alive at T."""
+    return shared.future(theta, x, x + 1.0, T, t)
+
+
 def compiled_sums() -> CompiledSums:
     """Return the functions of the kernel."""
     from clvmodels.models.kernels import beta_geometric as kernel
 
-    return CompiledSums(kernel.mbg_count_sums, kernel.mbg_history_sums, kernel.mbg_history_expansion)
+    return CompiledSums(
+        kernel.mbg_count_sums,
+        kernel.mbg_history_sums,
+        kernel.mbg_history_expansion,
+        lambda theta, x, T, t: shared.future(theta, x, x + 1.0, T, t, compiled=True),
+    )
 
 
 MBG_NBD = TransactionModel(
@@ -55,7 +65,7 @@ MBG_NBD = TransactionModel(
     count_terms=count_terms,
     history_terms=history_terms,
     p_alive=lambda theta, x, t_x, T: shared.p_alive(theta, x, x + 1.0, t_x, T),
-    future=lambda theta, x, T, t: shared.future(theta, x, x + 1.0, T, t),
+    future=future,
     expected_purchases=lambda theta, x, T, t: shared.expected_purchases(theta, x, x + 1.0, T, t),
     pmf=lambda theta, x, T, t, n: shared.pmf(theta, x, x + 1.0, T, t, n),
     draw_traits=lambda theta, x, T, generator: shared.draw_traits(theta, x, x + 1.0, T, generator),
@@ -69,5 +79,5 @@ MBG_NBD = TransactionModel(
     history_sums=lambda theta, weight, x, t_x, T: shared.history_sums(theta, weight, x, x + 1.0, t_x, T),
     count_curvature=lambda theta, weight, x: shared.count_curvature(theta, weight, x, x + 1.0),
     history_expansion=history_expansion,
-    kernel=Kernel(count_terms, history_terms, compiled_sums, history_expansion),
+    kernel=Kernel(count_terms, history_terms, compiled_sums, history_expansion, future),
 )

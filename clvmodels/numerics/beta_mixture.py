@@ -14,6 +14,8 @@ small z lie close together.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -48,6 +50,8 @@ SHIFT: Final = 0.5
 POINTS_PER_LOG: Final = 2.75
 """Points of an interpolant in log(z + 1/2) for each unit of its range, beside the first few."""
 FEWEST_POINTS: Final = 8
+FEWEST_VALUES: Final = 32
+"""An interpolant serves no fewer."""
 LONGEST_PIECE: Final = 6.0
 """Range of log(z + 1/2) that one interpolant spans: more of them cost more expectations, longer sums save none."""
 VALUES_AT_A_TIME: Final = 1 << 14
@@ -129,32 +133,66 @@ class _Integrand:
             return np.asarray(start - np.where(missing > 0.0, missing / self.slope(start), 0.0))
 
 
-def mean_powers(n: Array, z: Array, a: Array, b: Array) -> tuple[Array, Array]:
-    """Return E[(1 + p z)^-n] and E[(1 + p z)^-(n + 1)] for p ~ Beta(a, b); n, a, b > 0, z >= 0. Broadcasts."""
+def mean_powers(n: Array, z: Array, a: Array, b: Array, *, compiled: bool = False) -> tuple[Array, Array]:
+    """Return E[(1 + p z)^-n] and E[(1 + p z)^-(n + 1)] for p ~ Beta(a, b); n, a, b > 0, z >= 0. Broadcasts.
+
+    Those of many laws are computed several times as fast in compiled form, which loads the compiler.
+    """
     law = np.broadcast_shapes(np.shape(n), np.shape(a), np.shape(b))
     z = np.broadcast_to(z, np.broadcast_shapes(np.shape(z), law))
     law = (1,) * (z.ndim - len(law)) + law
     shared = tuple(axis for axis in range(z.ndim) if law[axis] == 1)
-    if np.prod([z.shape[axis] for axis in shared]) >= 4 * FEWEST_POINTS and (z > 0.0).all():
-        mean, tilted = _of_many_z(*(np.broadcast_to(part, law) for part in (n, a, b)), z=z, shared=shared)
+    if compiled or (np.prod([z.shape[axis] for axis in shared]) >= FEWEST_VALUES and (z > 0.0).all()):
+        evaluate = _by_series if compiled else _in_pieces
+        mean, tilted = _of_many_z(evaluate, *(np.broadcast_to(part, law) for part in (n, a, b)), z=z, shared=shared)
     else:
         columns = [np.ravel(part)[:, None] for part in np.broadcast_arrays(n, z, a, b)]
         mean, tilted = _of_laws(*columns).reshape(2, *z.shape)
     still = z == 0.0
+    if not still.any():
+        return mean, tilted
     return np.where(still, 1.0, mean), np.where(still, 1.0, tilted)
 
 
-def _of_many_z(n: Array, a: Array, b: Array, *, z: Array, shared: tuple[int, ...]) -> Array:
-    """Return what `_means` does; n, a and b have length 1 along the axes they share."""
+def _of_many_z(
+    evaluate: Callable[[list[Array], Array], Array], n: Array, a: Array, b: Array, *, z: Array, shared: tuple[int, ...]
+) -> Array:
+    """Return what `_means` does; n, a and b have length 1 along the axes they share.
+
+    They have shape (laws, 1) in ``evaluate([n, a, b], z)``, and z has shape (laws, values).
+    """
     moved = np.moveaxis(z, shared, range(-len(shared), 0))
-    table = moved.reshape(-1, np.prod(moved.shape[z.ndim - len(shared) :]))
-    columns = [part.reshape(-1, 1) for part in (n, a, b)]
-    order = np.argsort(table[0])
-    pieces = 1 + int(np.log((table[0, order[-1]] + SHIFT) / (table[0, order[0]] + SHIFT)) / LONGEST_PIECE)
-    means = np.empty((2, *table.shape))
-    for piece in np.array_split(order, pieces):
-        means[:, :, piece] = _interpolated(columns, table[:, piece])
+    table = moved.reshape(-1, math.prod(moved.shape[z.ndim - len(shared) :]))
+    means = evaluate([part.reshape(-1, 1) for part in (n, a, b)], table)
     return np.moveaxis(means.reshape(2, *moved.shape), range(-len(shared), 0), [axis + 1 for axis in shared])
+
+
+def _by_series(columns: list[Array], z: Array) -> Array:
+    """Return what `_means` does, compiled; by sums where the series are not good for a law."""
+    from clvmodels.numerics.compiled_beta_mixture import write_powers
+
+    n, a, b = (np.ascontiguousarray(column[:, 0], float) for column in columns)
+    means = np.empty((2, *z.shape))
+    rest = ~write_powers(n, np.ascontiguousarray(z, float), a, b, means)
+    if rest.any():
+        evaluate = _in_pieces if z.shape[1] >= FEWEST_VALUES and (z > 0.0).all() else _at_each
+        means[:, rest] = evaluate([column[rest] for column in columns], z[rest])
+    return means
+
+
+def _at_each(columns: list[Array], z: Array) -> Array:
+    n, a, b = columns
+    return _of_laws(n, z, a, b)
+
+
+def _in_pieces(columns: list[Array], z: Array) -> Array:
+    """Return what `_means` does, from interpolants."""
+    order = np.argsort(z[0])
+    pieces = 1 + int(np.log((z[0, order[-1]] + SHIFT) / (z[0, order[0]] + SHIFT)) / LONGEST_PIECE)
+    means = np.empty((2, *z.shape))
+    for piece in np.array_split(order, pieces):
+        means[:, :, piece] = _interpolated(columns, z[:, piece])
+    return means
 
 
 def _interpolated(columns: list[Array], z: Array) -> Array:

@@ -10,10 +10,13 @@ from __future__ import annotations
 import sys
 from typing import Final
 
-__all__ = ["MANY", "at_hand"]
+__all__ = ["MANY", "MANY_LAWS", "at_hand"]
 
 MANY: Final = 1 << 17
 """Rows (distinct histories, where it is these that count)."""
+MANY_LAWS: Final = 1 << 13
+"""Laws of the future, each of them integrated over time; compiled, this many take some hundredths of a second and not
+some tenths, which is what loading the compiler takes."""
 
 
 def at_hand(rows: int) -> bool:
