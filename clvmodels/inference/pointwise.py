@@ -37,6 +37,9 @@ LEAST_DRAWS: Final = 25
 """Their largest fifth, five of them, shows the tail of the weights."""
 PRIOR_DRAWS: Final = 500
 FEW_DRAWS: Final = 32
+EVEN: Final = 0.1
+"""Standard deviation over draws of the log density of a history: below it, its importance weights need no smoothing,
+which moves its log density by 0.0002 at most."""
 GIGABYTE: Final = 1e9
 
 
@@ -99,11 +102,15 @@ def loo(fit: Fitted[Model], histories: Histories) -> ELPDData:
 def left_out_by_history(fit: Fitted[TransactionModel], histories: Histories) -> tuple[Array, Array]:
     """Return the log density of a customer with each distinct history, left out, and how many customers have it.
 
-    Shape (distinct histories,) each, in the order of the histories.
+    Shape (distinct histories,) each, in the order of the histories. Importance weights that hardly vary are taken as
+    they are; the others are smoothed, as by `loo`.
     """
     efficiency, number = _relative_efficiency(fit), fit.parameters(histories).number
     pointwise, customers = _by_history(fit, histories, np.arange(number))
-    return np.array([_left_out(values, efficiency)[0] for values in pointwise]), customers
+    elpd = np.asarray(np.log(number) - special.logsumexp(-pointwise, axis=1))
+    for row in np.flatnonzero(pointwise.std(axis=1) > EVEN):
+        elpd[row] = _left_out(pointwise[row], efficiency)[0]
+    return elpd, customers
 
 
 def mean_density_by_history(fit: Fitted[TransactionModel], histories: Histories) -> tuple[Array, Array]:

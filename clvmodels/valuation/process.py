@@ -26,8 +26,8 @@ __all__ = ["SIMULATED_UP_TO", "with_process"]
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
 
-SIMULATED_UP_TO: Final = 1_000
-"""Customers; of more, about so many are simulated for all. The width of an interval is then right to some 2 %."""
+SIMULATED_UP_TO: Final = 500
+"""Customers; of more, about so many are simulated for all. The width of an interval is then right to some 3 %."""
 SIMULATED_BY_GROUP: Final = 50
 """Customers, on average, at least."""
 LEAST_SIZE: Final = 0.2
