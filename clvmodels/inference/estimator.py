@@ -283,7 +283,10 @@ def _on_grid(
     )
     effect = binning_error(model, histories, fit.estimate)
     better = refine(histories, effect) if isinstance(model, TransactionModel) else None
-    return (fit, effect) if better is None else _on_grid(model, priors, better, method, by, effort)
+    if better is None:
+        return fit, effect
+    finer, effect = _on_grid(model, priors, better, method, by, effort)
+    return replace(finer, fingerprint=fit.fingerprint), effect  # the same customers, however fine the grid
 
 
 def _unit(model: Model, histories: Histories) -> Unit | None:
