@@ -73,7 +73,7 @@ def test_the_posterior_behind_intervals_is_drawn_once(drawn_book, monkeypatch):
     """Of a point estimate: not again for every horizon."""
     orders, calls = clv.BGNBD().from_params(dict(drawn_book.transactions.params), unit="week"), []
 
-    def draw(transactions, histories):
+    def draw(_, histories):
         calls.append(histories)
         return drawn_book.transactions
 
