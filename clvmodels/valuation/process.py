@@ -61,10 +61,13 @@ def with_process(basis: Basis, histories: Histories, group: Index, seed: int | N
 
 
 def _in_order(basis: Basis, histories: Histories, group: Index, customers: Index) -> Index:
-    """Return the row of each customer, in an order that does not depend on where they lie or how rows are merged."""
+    """Return the row of each customer, in an order that does not depend on where they lie or how rows are merged.
+
+    Groups tell apart only customers who are alike, so that the same futures are simulated whatever the groups are.
+    """
     rates = [rate for rate in (*basis.rates.values(), *basis.own.values(), *basis.common.values()) if np.ndim(rate)]
     histories_columns = [histories.statistic(name) for name in basis.transactions.best.model.statistics]
-    order = np.lexsort([*map(np.asarray, rates), group, histories.monetary_value, *reversed(histories_columns)])
+    order = np.lexsort([group, *map(np.asarray, rates), histories.monetary_value, *reversed(histories_columns)])
     return np.repeat(order, customers[order])
 
 
