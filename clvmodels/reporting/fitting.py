@@ -172,8 +172,8 @@ def _with_priors(models: Sequence[TransactionModel]) -> Sequence[TransactionMode
     for model in models:
         if not model.quantities:
             warnings.warn(
-                f"{model.name} is left out: it has no default priors, and a posterior needs them; fitted by maximum "
-                'likelihood (method="mle"), it is among the models',
+                f"{model.name} is left out: it has no default priors, and a posterior needs them; write "
+                'method="mle" to fit all models by maximum likelihood',
                 FitWarning,
                 stacklevel=3,
             )
