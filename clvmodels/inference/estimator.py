@@ -22,7 +22,7 @@ from clvmodels.inference.diagnostics import Diagnostics, diagnose, diagnose_weig
 from clvmodels.inference.kinds import build
 from clvmodels.inference.maximum_likelihood import maximise
 from clvmodels.inference.observations import Observations, observe
-from clvmodels.inference.priors import Priors, check_priors, default_priors, in_plain_data
+from clvmodels.inference.priors import Priors, check_priors, default_priors, in_plain_data, required_priors
 from clvmodels.inference.protocols import FitMethod, Method
 from clvmodels.inference.sampler_settings import Sampler, SamplerSettings
 from clvmodels.inference.spend_fit import SpendFit
@@ -114,7 +114,8 @@ class Estimator[M: Model, F: TransactionFit | SpendFit]:
         ------
         FitError
             If the data hold nothing to fit, `method` or `sampler` is unknown or does not go with the rest, or `draws`,
-            `tune` or `chains` is no whole number, or too small for a method that draws.
+            `tune` or `chains` is no whole number, or too small for a method that draws; or a method needs priors, and
+            the model has none.
         ParameterError
             If PyMC does not take a prior.
         DataError
@@ -250,7 +251,7 @@ def _fit(
             f"segments differ in quantities, so that by={by!r} needs priors of {', '.join(default_priors(model))}, "
             f"not of {', '.join(model.names)}"
         )
-    priors = None if by_likelihood else check_priors(model, priors)
+    priors = None if by_likelihood else required_priors(model, priors)
     fit, effect = _on_grid(model, priors, histories, method, by, effort)
     if effect:
         fit = replace(fit, diagnostics=fit.diagnostics.on_grid(effect))
@@ -283,7 +284,10 @@ def _on_grid(
     )
     effect = binning_error(model, histories, fit.estimate)
     better = refine(histories, effect) if isinstance(model, TransactionModel) else None
-    return (fit, effect) if better is None else _on_grid(model, priors, better, method, by, effort)
+    if better is None:
+        return fit, effect
+    finer, effect = _on_grid(model, priors, better, method, by, effort)
+    return replace(finer, fingerprint=fit.fingerprint), effect  # the same customers, however fine the grid
 
 
 def _unit(model: Model, histories: Histories) -> Unit | None:
@@ -292,7 +296,7 @@ def _unit(model: Model, histories: Histories) -> Unit | None:
 
 def _to_pymc(model: Model, priors: Priors | None, histories: Histories, by: str | None) -> pm.Model:
     segments = None if by is None else split(histories, by)
-    return pymc_model_of(model, check_priors(model, priors), histories, _unit(model, histories), segments)
+    return pymc_model_of(model, required_priors(model, priors), histories, _unit(model, histories), segments)
 
 
 def _by_likelihood(

@@ -131,6 +131,25 @@ class Fit:
         return int(self.theta.shape[0] * self.theta.shape[1])
 
     @property
+    def fits(self) -> tuple[Self, ...]:
+        """The fit itself, as an average of models has several."""
+        return (self,)
+
+    @property
+    def weights(self) -> tuple[float, ...]:
+        """How much each of `fits` counts."""
+        return (1.0,)
+
+    @property
+    def best(self) -> Self:
+        """The fit itself."""
+        return self
+
+    def shares_of(self, number: int) -> tuple[int, ...]:
+        """Return how many of so many draws belong to each of `fits`: all."""
+        return (number,)
+
+    @property
     def aic(self) -> float:
         """Akaike's information criterion; smaller is better. NaN by segment: an evidence has integrated them out."""
         if self.by is not None:

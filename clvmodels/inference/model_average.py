@@ -139,7 +139,8 @@ def average(fits: Sequence[TransactionFit], histories: Histories) -> Transaction
     Raises
     ------
     FitError
-        If the fits are none, of one model twice, of different histories or units, by different segments, or mixed.
+        If the fits are none, of one model twice, of different histories or units, by different segments, or mixed; or
+        point estimates whose AIC is not known: given parameters, and fits by segment.
 
     Examples
     --------
@@ -184,11 +185,26 @@ def _weights(fits: Sequence[TransactionFit], histories: Histories) -> tuple[Arra
         densities, customers = zip(*(mean_density_by_history(fit, histories) for fit in fits), strict=True)
         return _stacked(np.column_stack(densities), customers[0]), "stacking"
     if fits[0].number_of_draws == 1:
+        _require_aic(fits)
         aic = np.array([fit.aic for fit in fits])
         relative = np.exp(-0.5 * (aic - aic.min()))
         return relative / relative.sum(), "AIC"
     elpd, customers = zip(*(left_out_by_history(fit, histories) for fit in fits), strict=True)
     return _pseudo_bma(np.column_stack(elpd), customers[0]), "leave-one-out"
+
+
+def _require_aic(fits: Sequence[TransactionFit]) -> None:
+    unknown = [fit for fit in fits if not np.isfinite(fit.aic)]
+    if unknown and unknown[0].by is None:
+        raise FitError(
+            f"models are weighed by how well they fit, and the parameters of {unknown[0].model.name} are given; "
+            "fit each model to the histories"
+        )
+    if unknown:
+        raise FitError(
+            "point estimates are weighed by AIC, which is not known of fits by segment; fit each model with draws: "
+            f'fit(rfm, by="{unknown[0].by}", method="laplace")'
+        )
 
 
 def _pseudo_bma(elpd: Array, customers: Array) -> Array:

@@ -24,6 +24,7 @@ __all__ = [
     "in_plain_data",
     "is_plain",
     "log_prior",
+    "required_priors",
 ]
 
 
@@ -76,6 +77,24 @@ def check_priors(model: Model, priors: Priors | None) -> Priors:
             f"got {', '.join(given)}"
         )
     return given
+
+
+def required_priors(model: Model, priors: Priors | None) -> Priors:
+    """Return the priors given, completed by the defaults, of a posterior.
+
+    Raises
+    ------
+    FitError
+        If there are none: neither stated nor as defaults of a model of one's own.
+    """
+    checked = check_priors(model, priors)
+    if not checked:
+        names = ", ".join(model.names)
+        raise FitError(
+            f"{model.name} has no default priors, and a posterior needs priors: state those of {names}, as in "
+            f'clv.{model.public_name}(priors={{"{model.names[0]}": {EXAMPLE}, ...}}), or write method="mle"'
+        )
+    return checked
 
 
 def create_variables(priors: Priors) -> dict[str, Any]:

@@ -39,25 +39,6 @@ class TransactionFit(Fit, of=TransactionModel):
     model: TransactionModel
     unit: Unit
 
-    @property
-    def fits(self) -> tuple[TransactionFit, ...]:
-        """The fit itself, as an average of models has several."""
-        return (self,)
-
-    @property
-    def weights(self) -> tuple[float, ...]:
-        """How much each of `fits` counts."""
-        return (1.0,)
-
-    @property
-    def best(self) -> TransactionFit:
-        """The fit itself."""
-        return self
-
-    def shares_of(self, number: int) -> tuple[int, ...]:
-        """Return how many of so many draws belong to each of `fits`: all."""
-        return (number,)
-
     def time(self, value: Duration) -> float:
         """Return a duration as a number in the unit of this fit; a bare number is in that unit already.
 

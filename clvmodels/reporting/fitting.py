@@ -62,6 +62,11 @@ class Estimation:
     method: FitMethod
     draws: int = 0
 
+    @property
+    def needs_priors(self) -> bool:
+        """Whether the method draws from a posterior, so that a model needs priors."""
+        return self.method in ("posterior", "nuts")
+
     @classmethod
     def parse(cls, method: object, draws: object) -> Estimation:
         """Return what is asked for; where no draws are wanted, that is maximum likelihood, whatever the method.
@@ -146,12 +151,33 @@ def fit_all(
         Called as each fit begins, with a message that names the model.
     how
         The method.
+
+    Warns
+    -----
+    FitWarning
+        If a model without priors is left out, beside others whose posteriors are averaged.
     """
     fits = []
-    for model in models:
+    for model in _with_priors(models) if how.needs_priors else models:
         step(f"fitting {model.name}")
         fits.append(how.of(TransactionEstimator(model), histories))
     return tuple(sorted(fits, key=lambda fit: fit.aic))
+
+
+def _with_priors(models: Sequence[TransactionModel]) -> Sequence[TransactionModel]:
+    """Return the models that have default priors; if none has, all of them, so that the fit says what is missing."""
+    usable = [model for model in models if model.quantities]
+    if not usable:
+        return models
+    for model in models:
+        if not model.quantities:
+            warnings.warn(
+                f"{model.name} is left out: it has no default priors, and a posterior needs them; write "
+                'method="mle" to fit all models by maximum likelihood',
+                FitWarning,
+                stacklevel=3,
+            )
+    return usable
 
 
 def fit_spend(histories: Histories, model: SpendModel, step: Step, how: Estimation = MAXIMUM_LIKELIHOOD) -> SpendFit:

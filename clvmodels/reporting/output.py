@@ -25,11 +25,11 @@ from clvmodels.valuation.book import Book
 __all__ = [
     "FIT_FILES",
     "REPORT_FILES",
-    "VALUE_FILES",
     "Report",
     "files_of_valuation",
     "require_out",
     "require_report",
+    "value_files",
     "write_fits",
     "write_report",
     "write_valuation",
@@ -48,14 +48,18 @@ _AUDIT: Final = "audit.json"
 FIT_FILES: Final = (_ORDERS, _SPEND)
 """What `write_fits` may write."""
 
-_OTHERS: Final = {key: f"transactions_{key}.json" for key in TRANSACTION_MODELS}
-"""By model, where its fit is if it is not the one with the largest weight."""
-
-VALUE_FILES: Final = (_CUSTOMERS, _ORDERS, *_OTHERS.values(), _SPEND, _EQUITY, _ASSUMPTIONS)
-"""What `write_valuation` may write."""
-
 REPORT_FILES: Final = (_WORKBOOK, _PAGE, _CUSTOMERS, _AUDIT)
 """What `write_report` writes."""
+
+
+def value_files() -> tuple[str, ...]:
+    """Return the names of all files that `write_valuation` may write: of each model that is registered, its fit."""
+    return (_CUSTOMERS, _ORDERS, *map(_fit_file, TRANSACTION_MODELS), _SPEND, _EQUITY, _ASSUMPTIONS)
+
+
+def _fit_file(key: str) -> str:
+    """Return where the fit of a model is, if it is not the one with the largest weight."""
+    return f"transactions_{key}.json"
 
 
 def require_out(folder: Path | None, names: Sequence[str]) -> None:
@@ -100,11 +104,11 @@ def write_valuation(
     book = valuation.book
     best, *others = book.transactions.fits
     record = equity_record(valuation, source=source, notes=notes)
-    with whole_folder(folder, VALUE_FILES, _ORDERS) as part:
+    with whole_folder(folder, value_files(), _ORDERS) as part:
         book.write_customers(part / _CUSTOMERS)
         best.save(part / _ORDERS)
         for fit in others:
-            fit.save(part / _OTHERS[fit.model.key])
+            fit.save(part / _fit_file(fit.model.key))
         book.spend.save(part / _SPEND)
         (part / _EQUITY).write_text(json.dumps(record, indent=1, allow_nan=False, ensure_ascii=False), encoding="utf-8")
         (part / _ASSUMPTIONS).write_bytes(assumptions_file)
@@ -113,7 +117,7 @@ def write_valuation(
 
 def files_of_valuation(book: Book) -> list[str]:
     """Return what is written of a valuation: of several models, the fits of the others beside the one counted most."""
-    fits = [_ORDERS, *(_OTHERS[fit.model.key] for fit in book.transactions.fits[1:])]
+    fits = [_ORDERS, *(_fit_file(fit.model.key) for fit in book.transactions.fits[1:])]
     return [_CUSTOMERS, *fits, _SPEND, _EQUITY, _ASSUMPTIONS]
 
 

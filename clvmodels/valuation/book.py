@@ -32,6 +32,7 @@ from clvmodels.valuation.drawn_values import DrawnValues
 from clvmodels.valuation.engine_customers import EngineCustomers
 from clvmodels.valuation.finite import require_end, require_finite_drivers
 from clvmodels.valuation.new_customer import NewCustomer, new_customer
+from clvmodels.valuation.process import SIMULATED_UP_TO
 from clvmodels.valuation.residual_expectations import ResidualExpectations, ahead
 from clvmodels.valuation.statement import by_line, statement
 from clvmodels.valuation.support import Support, support_of
@@ -106,8 +107,15 @@ class Book(CustomerValues, DrawnValues):
         return self.backend.rows_by((), by_head=True)
 
     def rows_with_draws(self, by: Sequence[str] = ()) -> ValuedRows:
-        """Return rows of which draws are right: those of each customer, where their own rates are not sure."""
-        return self.backend.rows_by(by) if self.backend.rates_are_sure else self.each
+        """Return rows of which draws are right: those of each customer, where their own rates are not sure.
+
+        What customers will do is simulated of each of them, too, unless there are so many that a sample is simulated:
+        then the few of an engine with the same history have the same mean spend.
+        """
+        each = not self.histories.in_memory and self.histories.customers <= SIMULATED_UP_TO
+        if (each and self.histories.backend.has_room) or not self.backend.rates_are_sure:
+            return self.each
+        return self.backend.rows_by(by)
 
     def _drawn(self) -> ValuedRows:
         """Return the rows that draws are made of, under draws of the posterior where there are any to be had."""

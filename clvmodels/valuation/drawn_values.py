@@ -83,7 +83,7 @@ class DrawnValues(ABC):
         process
             Include what finitely many customers will really do: under each pair of draws every customer's future
             purchases and their values are simulated once (1,000 times in all if parameters were given); of more than
-            500 customers, those of a sample stand for all. False: what is expected of them.
+            1,000 customers, those of a sample stand for all. False: what is expected of them.
         seed
             Of the simulation; None: another one each time.
 

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,9 @@ import pytest
 
 import clvmodels as clv
 from clvmodels.errors import FitWarning
+from clvmodels.models import MODELS
+from clvmodels.models.bg_nbd import BG_NBD
+from clvmodels.models.registry import TRANSACTION_MODELS
 from tests.engines import simulated_log
 
 if TYPE_CHECKING:
@@ -144,6 +148,30 @@ def test_auto_averages_all_models(run: Run, log: Path, terms: Path, tmp_path: Pa
     assert [clv.Fit.load(tmp_path / "out" / file).model.key for file in others] == [m["model"] for m in models[1:]]
     assert run("value", log, *given, "--model", "bg_nbd", "--method", "mle").code == 0
     assert names(tmp_path / "out") == VALUE_FILES  # nothing of the earlier run stays behind
+
+
+def test_auto_takes_a_registered_model_or_says_why_not(
+    run: Run, log: Path, terms: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A model without priors has no posterior: it is left out where posteriors are averaged."""
+    for known in ("mbg_nbd", "pareto_nbd"):
+        monkeypatch.delitem(TRANSACTION_MODELS, known)
+    own = replace(BG_NBD, key="own", name="My model", public_name="MyModel", quantities=())
+    monkeypatch.setitem(MODELS, "own", own)
+    monkeypatch.setitem(TRANSACTION_MODELS, "own", own)
+    given = ("--value", "amount", "--resolution", "day", "--assumptions", terms, "--out", tmp_path / "out")
+    result = run("value", log, *given, "--method", "mle")
+    assert result.code == 0, result.err
+    fits = [
+        clv.Fit.load(tmp_path / "out" / file) for file in names(tmp_path / "out") if file.startswith("transactions")
+    ]
+    assert {fit.model.key for fit in fits} == {"bg_nbd", "own"}
+    result = run("value", log, *given, "--draws", 20)
+    assert result.code == 0, result.err
+    text = " ".join(result.out.split())
+    assert "! My model is left out: it has no default priors" in text
+    assert "write --method mle to fit all models" in text
+    assert names(tmp_path / "out") == VALUE_FILES
 
 
 def test_value_fits_the_posterior_and_says_how_far_the_data_carry_it(

@@ -13,6 +13,7 @@ import clvmodels as clv
 from clvmodels.data import Histories, grid
 from clvmodels.errors import FitError
 from clvmodels.inference.binning import _effect_of_times, binning_error, refine
+from clvmodels.inference.model_average import ModelAverage, average
 from clvmodels.inference.observations import Observations
 from clvmodels.models.registry import TRANSACTION_MODELS
 from tests.engines import KINDS, in_engine, noted, table_of, troubled_log
@@ -239,6 +240,25 @@ def test_a_coarse_grid_is_made_finer(model: str, gridded: dict[float | None, His
     np.testing.assert_allclose(fit.estimate, exact.estimate, atol=1e-3 * exact.summary()["sd"].min())
     refine = clv.BGNBD().fit(coarse.with_grid(grid.Grid(step=5.0, bound=1e-9)))
     assert refine.diagnostics.grid is None or abs(refine.diagnostics.grid) <= 1e-9 * len(coarse)
+
+
+def test_models_are_averaged_however_fine_their_grids(gridded: dict[float | None, Histories]) -> None:
+    """Each model makes a coarse grid finer by as much as it needs: the customers are the same."""
+    coarse = gridded[None].with_grid(grid.Grid(step=5.0, bound=1e-6))
+    fits = [model().fit(coarse) for model in (clv.BGNBD, clv.MBGNBD)]
+    likelihoods = [fit.log_likelihood for fit in fits]
+    grids = [fit.diagnostics.grid for fit in fits]
+    assert None not in grids
+    assert grids[0] != grids[1]
+    assert {fit.fingerprint for fit in fits} == {coarse.distinct().fingerprint}
+    exact = [model().fit(gridded[None]).log_likelihood for model in (clv.BGNBD, clv.MBGNBD)]
+    assert np.subtract(*likelihoods) == pytest.approx(np.subtract(*exact), abs=2e-6 * len(coarse))
+    assert average(fits, coarse).best is fits[int(np.argmax(exact))]
+    spend = clv.GammaGamma().from_params({"p": 6.0, "q": 3.74, "v": 15.44})
+    terms = clv.Assumptions(discount_rate=0.15, margin=0.30)
+    halves = ModelAverage(tuple(fits), (0.5, 0.5), "AIC")
+    alone = [clv.value(fit, spend, coarse, terms).equity for fit in fits]
+    assert clv.value(halves, spend, coarse, terms).equity == pytest.approx(np.mean(alone), rel=1e-12)
 
 
 def test_a_grid_keeps_the_number_of_purchases(gridded: dict[float | None, Histories]) -> None:

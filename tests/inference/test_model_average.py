@@ -99,6 +99,14 @@ def test_what_cannot_be_averaged_is_refused(rfm, points, drawn):
             average(fits, rfm)
 
 
+def test_point_estimates_without_aic_are_refused(rfm, points):
+    given = [replace(fit, log_likelihood=np.nan, method="given", fingerprint="") for fit in points[:2]]
+    by_segment = [replace(fit, by="channel", segments=("shop", "web")) for fit in points[:2]]
+    for fits, words in ((given, "parameters of BG/NBD are given"), (by_segment, 'by="channel", method="laplace"')):
+        with pytest.raises(FitError, match=words):
+            average(fits, rfm)
+
+
 def test_it_reads_well(rfm, points):
     averaged = average(points, rfm)
     assert isinstance(averaged, ModelAverage)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import clvmodels as clv
-from clvmodels.errors import FitError, ModelError
+from clvmodels.errors import FitError, FitWarning, ModelError
 from clvmodels.inference import observations
 from clvmodels.inference.bayes import _recipe
 from clvmodels.inference.estimator import TransactionEstimator
@@ -22,6 +22,8 @@ from clvmodels.models.consistency import LAWS, check_model
 from clvmodels.models.gamma_gamma import GAMMA_GAMMA
 from clvmodels.models.mbg_nbd import MBG_NBD
 from clvmodels.models.registry import SPEND_MODELS, TRANSACTION_MODELS, _remove
+from clvmodels.models.specification import _no_quantities
+from clvmodels.reporting.fitting import Estimation, fit_all
 
 NOTEBOOK = Path(__file__).parents[2] / "docs" / "notebooks" / "own_model.md"
 SPEND = {"p": 6.25, "q": 3.74, "v": 15.44}
@@ -125,6 +127,38 @@ def test_its_posterior_needs_no_kernel(own, rfm):
     best = TransactionEstimator(own).fit(rfm)
     np.testing.assert_allclose(fit.estimate, best.estimate, rtol=0.05)
     np.testing.assert_allclose(fit.covariance, best.covariance, rtol=0.35, atol=0.1 * best.covariance.max())
+
+
+@pytest.fixture(scope="module")
+def without_priors(own):
+    """The model as if its author had written no quantities."""
+    fields = {"quantities": (), "from_quantities": _no_quantities, "to_quantities": _no_quantities}
+    return replace(own, key="g_nbd_plain", name="G/NBD without priors", public_name="PlainGNBD", **fields)
+
+
+def test_a_posterior_without_priors_is_refused(without_priors, rfm):
+    estimator = TransactionEstimator(without_priors)
+    for method in ("posterior", "nuts", "map"):
+        with pytest.raises(FitError, match=r"no default priors.*r, alpha, odds.*clv\.PlainGNBD\(priors=.*\"mle\""):
+            estimator.fit(rfm, method=method, seed=1, progress=False)
+    with pytest.raises(FitError, match="no default priors"):
+        estimator.to_pymc(rfm)
+    wide = {name: {"dist": "LogNormal", "mu": 0.0, "sigma": 3.0} for name in without_priors.names}
+    stated = TransactionEstimator(without_priors, priors=wide).fit(rfm, method="laplace", draws=500, seed=1)
+    np.testing.assert_allclose(stated.estimate, estimator.fit(rfm).estimate, rtol=0.1)
+
+
+def test_models_without_priors_are_left_out_where_posteriors_are_averaged(without_priors):
+    """As `--model auto` does, which takes all that are registered."""
+    rfm = clv.BGNBD().from_params(BG_NBD.example, unit="week").simulate(1_000, "52 weeks", seed=4)
+    models, posterior = (without_priors, BG_NBD), Estimation.parse("posterior", 100)
+    with pytest.warns(FitWarning, match=r"G/NBD without priors is left out.*method=\"mle\""):
+        fits = fit_all(rfm, models, lambda _: None, posterior)
+    assert [fit.model for fit in fits] == [BG_NBD]
+    fits = fit_all(rfm, models, lambda _: None)
+    assert {fit.model for fit in fits} == set(models)
+    with pytest.raises(FitError, match="no default priors"):
+        fit_all(rfm, models[:1], lambda _: None, posterior)
 
 
 def test_a_likelihood_asked_in_python_is_that_of_the_kernel(rfm):

@@ -95,8 +95,8 @@ def equity_by_horizon(
         Numbers of years, of those in `clvmodels.valuation.book.HORIZONS`. What is not below the horizon of the
         assumptions is left out.
     intervals
-        Show between which ends each lies with probability 0.9, given the draws of the fits: a valuation of all draws
-        for every horizon.
+        Show between which ends each lies with probability 0.9, as `Book.interval` says: a valuation of all draws for
+        every horizon.
     ax, return_data
         Axes to draw on; whether to return the table that is drawn, too.
 
@@ -112,8 +112,6 @@ def equity_by_horizon(
         If `book` is no valuation.
     AssumptionError
         If the value within some number of years is not known.
-    FitError
-        If `intervals` are asked for, and neither fit has draws.
 
     Examples
     --------
@@ -183,9 +181,10 @@ def _by_horizon(book: Book, horizons: Sequence[int], *, intervals: bool) -> pd.D
     table["share"] = equity / book.equity
     if not intervals:
         return table
-    whole = book.interval(0.9)
+    sure = book.redrawn
+    whole = sure.interval(0.9)
     ends = [
-        *(book.with_assumptions(book.assumptions.replace({"horizon": text})).interval(0.9) for text in texts),
+        *(sure.with_assumptions(book.assumptions.replace({"horizon": text})).interval(0.9) for text in texts),
         whole,
     ]
     return table.assign(lower=[end.low for end in ends], upper=[end.high for end in ends])

@@ -6,7 +6,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from clvmodels.errors import AssumptionError, FitError
+import clvmodels as clv
+from clvmodels.errors import AssumptionError
 from clvmodels.valuation.book import HORIZONS
 from clvmodels.valuation.plots.equity import equity_by_horizon, statement, tornado
 from tests.golden.published import published_terms
@@ -58,9 +59,31 @@ def test_intervals_of_horizons_are_those_of_valuations_that_look_so_far(drawn_bo
     np.testing.assert_allclose(whiskers, table[["lower", "upper"]])
 
 
-def test_intervals_need_draws(book):
-    with pytest.raises(FitError, match="needs a fit with draws"):
-        equity_by_horizon(book, intervals=True)
+def test_intervals_of_given_parameters_are_of_what_customers_do(drawn_book):
+    """There are no draws of given parameters, but customers may buy more or less than is expected of them."""
+    orders = clv.BGNBD().from_params(dict(drawn_book.transactions.params), unit="week")
+    book = clv.value(orders, drawn_book.spend, drawn_book.histories, drawn_book.assumptions)
+    table = equity_by_horizon(book, horizons=(3,), intervals=True, return_data=True)[1]
+    assert book.interval().covers == ("what customers do",)
+    assert (table["lower"] < table["value"]).all()
+    assert (table["value"] < table["upper"]).all()
+
+
+def test_the_posterior_behind_intervals_is_drawn_once(drawn_book, monkeypatch):
+    """Of a point estimate: not again for every horizon."""
+    orders, calls = clv.BGNBD().from_params(dict(drawn_book.transactions.params), unit="week"), []
+
+    def draw(_, histories):
+        calls.append(histories)
+        return drawn_book.transactions
+
+    monkeypatch.setattr("clvmodels.valuation.book.transactions_with_draws", draw)
+    book = clv.value(orders, drawn_book.spend, drawn_book.histories, drawn_book.assumptions)
+    table = equity_by_horizon(book, horizons=(1, 3, 10), intervals=True, return_data=True)[1]
+    expected = equity_by_horizon(drawn_book, horizons=(1, 3, 10), intervals=True, return_data=True)[1]
+    assert len(calls) == 1
+    assert calls[0] is drawn_book.histories
+    np.testing.assert_array_equal(table[["lower", "upper"]], expected[["lower", "upper"]])
 
 
 def test_statement_of_the_cohort_after_costs(costly):
