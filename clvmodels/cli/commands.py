@@ -192,13 +192,8 @@ def value(
     stated = toml_of(assumptions)
     terms = Assumptions.from_toml(stated, source=str(assumptions))
     models, spend_, how = transaction_models(model), spend_model(spend), Estimation.parse(method, draws)
-<<<<<<< HEAD
-    output.require_out(out, output.VALUE_FILES)
-    with steps(len(models) + 4, quiet=quiet) as step:
-=======
     output.require_out(out, output.value_files())
-    with steps(2 * len(models) + 4, quiet=quiet) as step:
->>>>>>> s-reach
+    with steps(len(models) + 4, quiet=quiet) as step:
         step("reading the log")
         with captured_warnings() as notes:
             histories = _read(log, options, storage, terms.columns)
