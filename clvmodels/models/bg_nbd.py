@@ -43,16 +43,16 @@ def future(theta: Array, x: Array, T: Array, t: Array) -> tuple[Array, Array]:
     return shared.future(theta, x, x, T, t)
 
 
+def compiled_future(theta: Array, x: Array, T: Array, t: Array) -> tuple[Array, Array]:
+    """Return the same, compiled."""
+    return shared.future(theta, x, x, T, t, compiled=True)
+
+
 def compiled_sums() -> CompiledSums:
     """Return the functions of the kernel."""
     from clvmodels.models.kernels import beta_geometric as kernel
 
-    return CompiledSums(
-        kernel.bg_count_sums,
-        kernel.bg_history_sums,
-        kernel.bg_history_expansion,
-        lambda theta, x, T, t: shared.future(theta, x, x, T, t, compiled=True),
-    )
+    return CompiledSums(kernel.bg_count_sums, kernel.bg_history_sums, kernel.bg_history_expansion)
 
 
 BG_NBD = TransactionModel(
@@ -87,5 +87,5 @@ BG_NBD = TransactionModel(
     history_sums=lambda theta, weight, x, t_x, T: shared.history_sums(theta, weight, x, x, t_x, T),
     count_curvature=lambda theta, weight, x: shared.count_curvature(theta, weight, x, x),
     history_expansion=history_expansion,
-    kernel=Kernel(count_terms, history_terms, compiled_sums, history_expansion, future),
+    kernel=Kernel(count_terms, history_terms, compiled_sums, history_expansion, future, compiled_future),
 )

@@ -33,8 +33,6 @@ class CompiledSums(NamedTuple):
     history_expansion
         ``(theta, weight, *columns) -> (value, gradient, matrix)``: the same as `Model.history_expansion`; None if the
         model has none.
-    future
-        The same as `TransactionModel.future`, for many laws at once; None if there is none.
 
     Examples
     --------
@@ -46,7 +44,6 @@ class CompiledSums(NamedTuple):
     count_sums: Sums
     history_sums: Sums
     history_expansion: Expansion | None = None
-    future: Future | None = None
 
 
 @dataclass(frozen=True)
@@ -64,8 +61,9 @@ class Kernel:
         ``() -> CompiledSums``: called once; what it imports is not imported with the model.
     history_expansion
         The function of the model whose place `CompiledSums.history_expansion` takes.
-    future
-        The function of the model whose place `CompiledSums.future` takes.
+    future, compiled_future
+        The function of the model that gives the future, and the one that takes its place where many customers each
+        have parameters of their own; what this imports, it imports when it is called.
 
     Examples
     --------
@@ -81,6 +79,7 @@ class Kernel:
     load: Callable[[], CompiledSums]
     history_expansion: Expansion | None = None
     future: Future | None = None
+    compiled_future: Future | None = None
 
     @cached_property
     def compiled(self) -> CompiledSums:
@@ -124,6 +123,4 @@ class Kernel:
         >>> MODELS["bg_nbd"].kernel.future_of(MODELS["mbg_nbd"].future) is None
         True
         """
-        if self.future is None or future != self.future:
-            return None
-        return self.compiled.future
+        return self.compiled_future if future == self.future else None

@@ -15,7 +15,6 @@ small z lie close together.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -142,56 +141,39 @@ def mean_powers(n: Array, z: Array, a: Array, b: Array, *, compiled: bool = Fals
     z = np.broadcast_to(z, np.broadcast_shapes(np.shape(z), law))
     law = (1,) * (z.ndim - len(law)) + law
     shared = tuple(axis for axis in range(z.ndim) if law[axis] == 1)
-    if compiled or (np.prod([z.shape[axis] for axis in shared]) >= FEWEST_VALUES and (z > 0.0).all()):
-        evaluate = _by_series if compiled else _in_pieces
-        mean, tilted = _of_many_z(evaluate, *(np.broadcast_to(part, law) for part in (n, a, b)), z=z, shared=shared)
-    else:
-        columns = [np.ravel(part)[:, None] for part in np.broadcast_arrays(n, z, a, b)]
-        mean, tilted = _of_laws(*columns).reshape(2, *z.shape)
-    still = z == 0.0
-    if not still.any():
-        return mean, tilted
-    return np.where(still, 1.0, mean), np.where(still, 1.0, tilted)
-
-
-def _of_many_z(
-    evaluate: Callable[[list[Array], Array], Array], n: Array, a: Array, b: Array, *, z: Array, shared: tuple[int, ...]
-) -> Array:
-    """Return what `_means` does; n, a and b have length 1 along the axes they share.
-
-    They have shape (laws, 1) in ``evaluate([n, a, b], z)``, and z has shape (laws, values).
-    """
+    if not compiled and math.prod(z.shape[axis] for axis in shared) < FEWEST_VALUES:
+        law, shared = z.shape, ()
     moved = np.moveaxis(z, shared, range(-len(shared), 0))
+    columns = [np.broadcast_to(part, law).reshape(-1, 1) for part in (n, a, b)]
     table = moved.reshape(-1, math.prod(moved.shape[z.ndim - len(shared) :]))
-    means = evaluate([part.reshape(-1, 1) for part in (n, a, b)], table)
-    return np.moveaxis(means.reshape(2, *moved.shape), range(-len(shared), 0), [axis + 1 for axis in shared])
+    means = (_by_series if compiled else _by_sums)(columns, table).reshape(2, *moved.shape)
+    mean, tilted = np.moveaxis(means, range(-len(shared), 0), [axis + 1 for axis in shared])
+    return mean, tilted
 
 
 def _by_series(columns: list[Array], z: Array) -> Array:
-    """Return what `_means` does, compiled; by sums where the series are not good for a law."""
+    """Return what `_by_sums` does, compiled; that itself for laws whose series are not good."""
     from clvmodels.numerics.compiled_beta_mixture import write_powers
 
-    n, a, b = (np.ascontiguousarray(column[:, 0], float) for column in columns)
     means = np.empty((2, *z.shape))
+    n, a, b = (np.ascontiguousarray(column[:, 0], float) for column in columns)
     rest = ~write_powers(n, np.ascontiguousarray(z, float), a, b, means)
     if rest.any():
-        evaluate = _in_pieces if z.shape[1] >= FEWEST_VALUES and (z > 0.0).all() else _at_each
-        means[:, rest] = evaluate([column[rest] for column in columns], z[rest])
+        means[:, rest] = _by_sums([column[rest] for column in columns], z[rest])
     return means
 
 
-def _at_each(columns: list[Array], z: Array) -> Array:
-    n, a, b = columns
-    return _of_laws(n, z, a, b)
-
-
-def _in_pieces(columns: list[Array], z: Array) -> Array:
-    """Return what `_means` does, from interpolants."""
-    order = np.argsort(z[0])
-    pieces = 1 + int(np.log((z[0, order[-1]] + SHIFT) / (z[0, order[0]] + SHIFT)) / LONGEST_PIECE)
-    means = np.empty((2, *z.shape))
-    for piece in np.array_split(order, pieces):
-        means[:, :, piece] = _interpolated(columns, z[:, piece])
+def _by_sums(columns: list[Array], z: Array) -> Array:
+    """Return what `_means` does; n, a and b of shape (laws, 1), z (laws, values). Many values are interpolated."""
+    if z.shape[1] < FEWEST_VALUES:
+        means = _of_laws(z, *columns)
+    else:
+        order = np.argsort(z[0])
+        pieces = 1 + int(np.log((z[0, order[-1]] + SHIFT) / (z[0, order[0]] + SHIFT)) / LONGEST_PIECE)
+        means = np.empty((2, *z.shape))
+        for piece in np.array_split(order, pieces):
+            means[:, :, piece] = _interpolated(columns, z[:, piece])
+    means[:, z == 0.0] = 1.0
     return means
 
 
@@ -202,10 +184,10 @@ def _interpolated(columns: list[Array], z: Array) -> Array:
     low, high = place.min(axis=1, keepdims=True), place.max(axis=1, keepdims=True)
     points = FEWEST_POINTS + 8 * int(np.ceil(POINTS_PER_LOG / 8.0 * (high - low).max()))
     if points > z.shape[1]:
-        return _of_laws(n, z, a, b)
+        return _of_laws(z, n, a, b)
     middle, half = 0.5 * (low + high), np.maximum(0.5 * (high - low), 1e-9)
     with np.errstate(divide="ignore", invalid="ignore"):
-        logs = np.log(_of_laws(n, np.exp(middle + half * np.cos(angles(points))) - SHIFT, a, b))
+        logs = np.log(_of_laws(np.exp(middle + half * np.cos(angles(points))) - SHIFT, n, a, b))
         coefficients = np.einsum("ij,klj->kli", to_coefficients(points), logs)
     good = (np.abs(coefficients[..., -3:]) <= TOLERANCE).all(axis=(0, 2))
     coefficients[:, ~good] = 0.0  # computed below without them; where powers underflow, their logs are infinite
@@ -218,11 +200,11 @@ def _interpolated(columns: list[Array], z: Array) -> Array:
         for k in range(2):
             np.exp(_clenshaw(coefficients[k, rows], place[rows]), out=means[k, rows])
     if not good.all():
-        means[:, ~good] = _of_laws(n[~good], z[~good], a[~good], b[~good])
+        means[:, ~good] = _of_laws(z[~good], n[~good], a[~good], b[~good])
     return means
 
 
-def _of_laws(n: Array, z: Array, a: Array, b: Array) -> Array:
+def _of_laws(z: Array, n: Array, a: Array, b: Array) -> Array:
     """Return what `_means` does of powers; n, a and b of shape (laws, 1), z (laws, points).
 
     All z of a law are summed on one grid in y, on which p and its density are computed once. At its peak the log
