@@ -7,7 +7,7 @@ Anderson (2002), Model Selection and Multimodel Inference, on Akaike weights.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -86,6 +86,10 @@ class ModelAverage:
     def number_of_draws(self) -> int:
         """The most draws that one of the fits has."""
         return max(fit.number_of_draws for fit in self.fits)
+
+    def segment(self, name: str) -> ModelAverage:
+        """Return the average for one segment, of fits by segment: its parameters for everybody."""
+        return replace(self, fits=tuple(fit.segment(name) for fit in self.fits))
 
     def require_unit(self, histories: Histories) -> None:
         """Raise UnitError unless the histories are in the unit of the fits."""

@@ -11,18 +11,24 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from clvmodels.errors import AssumptionError
+from clvmodels.valuation.contribution import contribution
 from clvmodels.valuation.discounting import discount_factor
 from clvmodels.valuation.lines import at_mean_rates, total
-from clvmodels.valuation.new_customer import future_of_new_customer
+from clvmodels.valuation.new_customer import NewCustomer, first_orders, future_of_new_customer, new_customer
+from clvmodels.valuation.statement import TOTAL, segments_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from clvmodels.valuation.book import Book
+    from clvmodels.valuation.valued_rows import ValuedRows
 
-__all__ = ["Acquisition", "acquisition", "payback_years"]
+__all__ = ["Acquisition", "acquisition", "acquisition_by", "payback_years"]
+
+Index = NDArray[np.int64]
 
 LONGEST = 50
 """Years after which nobody waits any more."""
@@ -115,12 +121,14 @@ def payback_years(book: Book) -> float:
 
     Zero if the first order does; infinite if they never do. Between the twelfths of a year it is interpolated.
     """
-    new = book.new_customer
+    return _payback(book.by_head, book.new_customer)
+
+
+def _payback(rows: ValuedRows, new: NewCustomer) -> float:
     open_ = new.acquisition_cost - new.first_order
     if open_ <= 0.0:
         return 0.0
     years = np.arange(1, STEPS * LONGEST + 1) / STEPS
-    rows = book.by_head
     brought = total(at_mean_rates(rows.lines, rows.weight), future_of_new_customer(rows, years.tolist()))
     reached = np.flatnonzero(brought >= open_)
     if not len(reached):
@@ -128,3 +136,76 @@ def payback_years(book: Book) -> float:
     k = int(reached[0])
     before, start = (brought[k - 1], years[k - 1]) if k else (0.0, 0.0)
     return float(start + (open_ - before) / (brought[k] - before) * (years[k] - start))
+
+
+def acquisition_by(book: Book, by: str, activity: pd.DataFrame | None = None) -> pd.DataFrame:
+    """Return what new customers are worth and may cost, and what those acquired so far have been worth, by segment.
+
+    Parameters
+    ----------
+    book
+        The valuation. New customers of a segment have its own parameters if the fits are by it, else those of all.
+    by
+        A column of the customers, such as a segment or the channel that they came through.
+    activity
+        By customer id, what the ledgers count (`Ledgers.activity`), for what has been contributed so far.
+
+    Returns
+    -------
+    DataFrame
+        By segment, the total last: customers; acquisition_cost, of a customer on average (CAC); ceiling, the highest
+        cost at which a new customer still pays (PAV); new_customer, their value less the cost; payback_years, until
+        they have brought it back, discounted; lifetime_value, of a customer acquired so far: their contribution to
+        date before acquisition cost and their residual lifetime value; ltv_to_cac, its ratio to what those customers
+        have cost, missing where they have cost nothing.
+
+    Raises
+    ------
+    DataError
+        If `by` is not known of every customer.
+
+    Examples
+    --------
+    >>> table = acquisition_by(book, "segment")
+    >>> list(table.index)
+    ['shop', 'web', 'total']
+    >>> bool(table.loc["total", "ceiling"] == book.new_customer.post_acquisition_value)
+    True
+    """
+    import pandas as pd
+
+    book = book.collect()
+    each = book.each
+    segment = segments_of(each.histories, by).astype(str)
+    code, names = segment.factorize(sort=True)
+    so_far = contribution(book, activity)
+    spent, before = (np.asarray(so_far[name]) for name in ("acquisition_cost", "contribution_3"))
+    rows = {}
+    for number, name in enumerate([*names.tolist(), TOTAL]):
+        members = np.flatnonzero(code == number) if name != TOTAL else np.arange(len(code))
+        new, payback = _new_of(book, each, members, by, name)
+        lifetime, cost = float((before + each.rlv)[members].mean()), float(-spent[members].mean())
+        rows[name] = {
+            "customers": len(members),
+            "acquisition_cost": new.acquisition_cost,
+            "ceiling": new.post_acquisition_value,
+            "new_customer": new.lifetime_value,
+            "payback_years": payback,
+            "lifetime_value": lifetime,
+            "ltv_to_cac": lifetime / cost if cost > 0.0 else np.nan,
+        }
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis(by)
+
+
+def _new_of(book: Book, each: ValuedRows, members: Index, by: str, name: str) -> tuple[NewCustomer, float]:
+    """Return a new customer of a segment, or of all, and after how many years they have paid."""
+    if name == TOTAL:
+        return book.new_customer, payback_years(book)
+    orders, spend = book.transactions, book.spend
+    own = replace(
+        each.taken(members),
+        transactions=orders.segment(name) if orders.by == by else orders,
+        spend=spend.segment(name) if spend.by == by else spend,
+    )
+    new = new_customer(own, first_orders(own.histories))
+    return new, _payback(own, new)

@@ -6,7 +6,7 @@ the same history, with their mean spend and their number as weight, gives every 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
@@ -86,6 +86,16 @@ class ValuedRows:
     order_value: Array
     expectations: ResidualExpectations
     _draws: dict[tuple[bool, int | None, bool], Uncertainty] = field(default_factory=dict, init=False)
+
+    def taken(self, rows: NDArray[np.int64]) -> ValuedRows:
+        """Return the valuation of some of the rows."""
+        place = self.expectations.index[rows]
+        return replace(
+            self,
+            histories=self.histories.taken(rows),
+            order_value=self.order_value[rows],
+            expectations=replace(self.expectations, place=place),
+        )
 
     @property
     def weight(self) -> Array | None:
