@@ -33,13 +33,13 @@ __all__ = ["write_powers"]
 Array = NDArray[np.float64]
 
 DIRECT_FROM: Final = 6.0
-"""Where d is this or more, the terms of the series about v = 1 fall like k^-7 or faster, and it may serve for all z."""
+"""Where d is this or more, the terms of the series about v = 1 fall like k^-7 or faster, and it may serve for all v."""
 TERMS: Final = 256
 """Of that series, at most."""
 TERMS_OF_STEP, TERMS_NEAR = 80, 40
 """Of a series from centre to centre, and of the same up to a third from its centre."""
-REACH: Final = 0.5
-FALL: Final = (2.0 / 3.0) ** TERMS_NEAR
+REACH, NEAR = 0.5, 1.0 / 3.0
+FALL: Final = (NEAR / REACH) ** TERMS_NEAR
 """Of the terms that are left out near the centre, from where the series has to reach."""
 STEPS: Final = 48
 """Centres, at most."""
@@ -112,7 +112,7 @@ def _expand(n: float, a: float, b: float, w: float, series: Array) -> tuple[int,
 
     The number of the last centre is -1 where they are not good.
     """
-    if n - a >= DIRECT_FROM:
+    if n - a >= DIRECT_FROM or w <= NEAR:
         reach = max(w, LEAST)
         terms = _expand_at_one(a, (b - n) + a, a + b, reach, NEGLIGIBLE * min(n, 1.0), series[0])
         if terms > 0:
@@ -174,9 +174,9 @@ def _expand_between(
 
 @compiled()
 def _filled(f: Array, terms: int) -> int:
-    """Write zeros after the last term, to a multiple of eight and as many as are summed near a centre; return it."""
-    stop = max(-(-terms // 8) * 8, TERMS_NEAR)
-    for k in range(terms, stop):
+    """Write zeros after the last term, as many as are summed near a centre; return the number of terms in eights."""
+    stop = -(-terms // 8) * 8
+    for k in range(terms, max(stop, TERMS_NEAR)):
         f[k] = 0.0
     return stop
 
