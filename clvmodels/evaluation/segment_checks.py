@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from clvmodels.inference.transaction_fit import TransactionFit
     from clvmodels.models.specification import Array
 
-__all__ = ["segment_findings"]
+__all__ = ["names_segments", "segment_findings"]
 
 MOST_LEVELS, FEWEST_CUSTOMERS = 50, 20
 """An attribute with more levels, or fewer customers in each on average, is not taken to name segments."""
@@ -34,7 +34,7 @@ def segment_findings(transactions: TransactionFit, spend: SpendFit, histories: H
     Fits by segment are compared with fits to all customers, by their evidence and by the revenue expected within a
     year: its change is the effect. The verdict counts what moves between segments, too.
     """
-    attributes = _attributes(histories)
+    attributes = [name for name in map(str, histories.attributes.columns) if names_segments(histories, name)]
     if not attributes:
         return ()
     orders, value = TransactionEstimator(transactions.model), SpendEstimator(spend.model)
@@ -44,22 +44,16 @@ def segment_findings(transactions: TransactionFit, spend: SpendFit, histories: H
         return tuple(_finding(orders, value, histories, by, before) for by in attributes)
 
 
-def _attributes(histories: Histories) -> list[str]:
-    """Return the names of attributes that are known of every customer and name segments.
+def names_segments(histories: Histories, by: str) -> bool:
+    """Whether an attribute is known of every customer and names segments: a few groups of enough customers.
 
     A flag, such as whether a simulated customer is alive, or a number with decimals, such as a rate, does not name
     segments; nor do classes of frequency, which are what the models explain.
     """
-    attributes = histories.attributes
-    most = min(MOST_LEVELS, len(attributes) // FEWEST_CUSTOMERS)
-    return [
-        str(name)
-        for name, column in attributes.items()
-        if name != FREQUENCY_CLASS
-        and column.dtype.kind not in "bf"
-        and not column.isna().any()
-        and 2 <= column.astype(str).nunique() <= most
-    ]
+    column = histories.attributes[by]
+    if by == FREQUENCY_CLASS or column.dtype.kind in "bf" or column.isna().any():
+        return False
+    return 2 <= column.astype(str).nunique() <= min(MOST_LEVELS, len(column) // FEWEST_CUSTOMERS)
 
 
 def _finding(

@@ -91,12 +91,14 @@ class Estimation:
             raise FitError("draws is 0 or a whole number from 2 up, got 1: one draw has no spread")
         return cls(cast("FitMethod", method), number)
 
-    def of[M: Model, F: TransactionFit | SpendFit](self, estimator: Estimator[M, F], histories: Histories) -> F:
-        """Return the fit of a model."""
+    def of[M: Model, F: TransactionFit | SpendFit](
+        self, estimator: Estimator[M, F], histories: Histories, by: str | None = None
+    ) -> F:
+        """Return the fit of a model; by segment, ``"posterior"`` is Laplace's approximation around the segments."""
         draws = self.draws if self.method != "nuts" else max(-(-self.draws // CHAINS), LEAST_DRAWS_OF_NUTS)
-        fit = estimator.fit(
-            histories, method=self.method, draws=draws, chains=CHAINS, seed=SEED if self.draws else None, progress=False
-        )
+        method = "laplace" if by is not None and self.method == "posterior" else self.method
+        seed = SEED if self.draws else None
+        fit = estimator.fit(histories, method=method, by=by, draws=draws, chains=CHAINS, seed=seed, progress=False)
         return cast("F", fit.thinned(max(fit.number_of_draws // self.draws, 1))) if self.draws else fit
 
 
