@@ -11,7 +11,10 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from clvmodels.errors import AssumptionWarning
+from clvmodels.evaluation.forecast_check import ForecastCheck
+from clvmodels.evaluation.holdout_total import HoldoutTotal
 from clvmodels.reporting.candidates import Candidate
+from clvmodels.reporting.compared import decisive, missed
 from clvmodels.reporting.number_format import with_currency
 from clvmodels.valuation.book import Book
 from clvmodels.valuation.contribution import contribution_statement
@@ -57,8 +60,10 @@ class EquityReport:
     candidates
         The models of the book reported on, that with the largest weight first; empty if they are not told.
     tested
-        Of the last third held back: what came relative to the forecast, less 1, if it lay outside the 90 % band; None:
-        it lay inside, or was not tried.
+        What models of the first two thirds of the log predict of the last, and what came; None: it could not be tried.
+    forecast
+        What the closing before predicted, period by period, and what came; None: there is none, or it could not be
+        compared.
     """
 
     source: str
@@ -72,7 +77,8 @@ class EquityReport:
     audit: Mapping[str, Any]
     created: str
     candidates: tuple[Candidate, ...] = ()
-    tested: float | None = None
+    tested: HoldoutTotal | None = None
+    forecast: ForecastCheck | None = None
 
     def __repr__(self) -> str:
         equity = with_currency(self.book.equity, self.book.assumptions.currency)
@@ -86,8 +92,12 @@ class EquityReport:
 
     @cached_property
     def support(self) -> Support | None:
-        """How far the data carry the equity reported on; None without draws."""
-        return self.book.support.tested(self.tested) if self.book.has_draws else None
+        """How far the data carry the equity reported on, one step less if the test missed; None without draws."""
+        if not self.book.has_draws:
+            return None
+        if self.tested is None:
+            return self.book.support
+        return self.book.support.tested(missed(self.tested), decisive(self.tested)[0])
 
     @cached_property
     def statement(self) -> pd.DataFrame:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from clvmodels.data.histories import Histories
 from clvmodels.data.ledgers import Ledgers
 from clvmodels.data.reading import Day
 from clvmodels.errors import DataError, FitError
+from clvmodels.evaluation.forecast_check import ForecastCheck
+from clvmodels.evaluation.holdout_total import HoldoutTotal
 from clvmodels.inference.spend_fit import SpendFit
 from clvmodels.inference.transaction_fit import TransactionFit
 from clvmodels.models.specification import SpendModel, TransactionModel
@@ -21,6 +24,7 @@ from clvmodels.reporting.fitting import SEED, Estimation, fit_all, fit_spend, wa
 from clvmodels.reporting.notes import captured_warnings
 from clvmodels.reporting.output import Report
 from clvmodels.reporting.progress import Step
+from clvmodels.reporting.report_log import ReportLog
 from clvmodels.reporting.timestamp import time_of_report
 from clvmodels.valuation.assumptions import Assumptions
 from clvmodels.valuation.audit import Content, FileRecord, audit
@@ -34,7 +38,10 @@ from clvmodels.valuation.statement import segments_of
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["ReportRequest", "equity_report", "parse_closings"]
+__all__ = ["ReportRequest", "equity_report", "number_of_steps", "parse_closings"]
+
+_FIT_OTHERWISE: Final = re.compile(r'; use method="\w+"')
+"""What a fit advises whose method is not the user's to choose."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,9 +51,9 @@ class ReportRequest:
     Attributes
     ----------
     source
-        The purchase log.
-    read
-        Returns the histories at the end of a day.
+        What the purchase log is called.
+    log
+        The same, to be read.
     days
         The closings as ISO dates, rising.
     assumptions
@@ -64,7 +71,7 @@ class ReportRequest:
     """
 
     source: str
-    read: Callable[[str], Histories]
+    log: ReportLog
     days: tuple[str, ...]
     assumptions: Assumptions
     models: Sequence[TransactionModel]
@@ -112,7 +119,7 @@ def equity_report(asked: ReportRequest, step: Step) -> Report:
         If nothing can be fitted at the last closing; the message names it.
     """
     step("reading the log")
-    everything = [asked.read(day) for day in asked.days]
+    everything = [asked.log.histories(day) for day in asked.days]
     everybody = everything[-1].customer_id
     activities = [
         None if asked.ledgers is None else asked.ledgers.activity(histories, customers=everybody)
@@ -133,6 +140,8 @@ def equity_report(asked: ReportRequest, step: Step) -> Report:
         if book is not None:
             books[day] = book
     books[asked.days[-1]] = reported
+    tested, test_notes = _tested(asked, step)
+    forecast, forecast_notes = _forecast(asked, books, step)
     step("moving from closing to closing")
     movements = [movement(before, after) for before, after in pairwise(books.values())]
     ledger_notes = () if asked.ledgers is None else asked.ledgers.notes(last)
@@ -144,11 +153,19 @@ def equity_report(asked: ReportRequest, step: Step) -> Report:
         by=asked.by,
         reconciliation=reconciliation(last),
         contributed=contribution(reported, activities[-1]),
-        notes=(*ledger_notes, *notes),
+        notes=(*ledger_notes, *notes, *test_notes, *forecast_notes),
         audit=audit(books, asked.inputs, [SEED] if asked.estimation.draws else []),
         created=time_of_report().isoformat(),
         candidates=candidates_of(reported, step),
+        tested=tested,
+        forecast=forecast,
     )
+
+
+def number_of_steps(days: Sequence[str], models: Sequence[TransactionModel]) -> int:
+    """Return how often `equity_report` calls `step`, if no closing is left out."""
+    closings, fits = len(days), len(models)
+    return closings * (fits + 2) + (fits if fits > 1 else 0) + (1 if closings > 1 else 0) + 3
 
 
 def _fitted(asked: ReportRequest, histories: Histories, step: Step) -> tuple[tuple[TransactionFit, ...], SpendFit]:
@@ -178,6 +195,29 @@ def _earlier(asked: ReportRequest, day: str, histories: Histories, step: Step) -
         step(f"valuing at {day}")
         book = value(*fits, histories, asked.assumptions)
     return book, [f"closing {day}: {note}" for note in notes]
+
+
+def _tested(asked: ReportRequest, step: Step) -> tuple[HoldoutTotal | None, list[str]]:
+    """Return the test on the last third of the log, None if it cannot be made; and notes that name it."""
+    step("predicting the last third")
+    with captured_warnings() as notes:
+        try:
+            total = asked.log.last_third(asked.days[-1], asked.models, asked.spend, asked.estimation)
+        except (DataError, FitError) as error:
+            return None, [f"the figure is not tested on the last third of the log: {error}"]
+    return total, [f"last third held back: {_FIT_OTHERWISE.sub('', note)}" for note in notes]
+
+
+def _forecast(asked: ReportRequest, books: Mapping[str, Book], step: Step) -> tuple[ForecastCheck | None, list[str]]:
+    """Return what the closing before the last predicted against what came; None, with a note, if it cannot be."""
+    if len(books) < 2:
+        return None, []
+    before, after = list(books)[-2:]
+    step(f"comparing the forecast of {before}")
+    try:
+        return asked.log.forecast_check(books[before], before, after), []
+    except DataError as error:
+        return None, [f"the forecast of closing {before} is not compared with what came: {error}"]
 
 
 @contextmanager
