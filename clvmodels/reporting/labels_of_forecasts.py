@@ -29,64 +29,28 @@ FORECASTS: Final[Mapping[str, Labels]] = {
     # sentences
     "fact_of_test": ("{} {} against the forecast, {}", "{} {} gegenüber der Prognose, {}"),
     "test_revenue_within": (
-        (
-            "Yes: revenue from {since} to {until} differs by {change} from the forecast of what was known before, and "
-            "lies within its 90 % band."
-        ),
-        (
-            "Ja: Der Umsatz vom {since} bis {until} weicht um {change} von der Prognose aus dem zuvor Bekannten ab und "
-            "liegt in ihrem 90-%-Band."
-        ),
+        "Yes: revenue from {since} to {until} differs by {change} from the forecast, and lies within its 90 % band.",
+        "Ja: Der Umsatz vom {since} bis {until} weicht um {change} von der Prognose ab und liegt im 90-%-Band.",
     ),
     "test_revenue_above": (
-        (
-            "No: revenue from {since} to {until} was {size} above the forecast of what was known before, outside its "
-            "90 % band."
-        ),
-        (
-            "Nein: Der Umsatz vom {since} bis {until} lag {size} über der Prognose aus dem zuvor Bekannten, außerhalb "
-            "ihres 90-%-Bands."
-        ),
+        "No: revenue from {since} to {until} was {size} above the forecast, outside its 90 % band.",
+        "Nein: Der Umsatz vom {since} bis {until} lag {size} über der Prognose, außerhalb des 90-%-Bands.",
     ),
     "test_revenue_below": (
-        (
-            "No: revenue from {since} to {until} was {size} below the forecast of what was known before, outside its "
-            "90 % band."
-        ),
-        (
-            "Nein: Der Umsatz vom {since} bis {until} lag {size} unter der Prognose aus dem zuvor Bekannten, außerhalb "
-            "ihres 90-%-Bands."
-        ),
+        "No: revenue from {since} to {until} was {size} below the forecast, outside its 90 % band.",
+        "Nein: Der Umsatz vom {since} bis {until} lag {size} unter der Prognose, außerhalb des 90-%-Bands.",
     ),
     "test_purchases_within": (
-        (
-            "Yes: orders from {since} to {until} differ by {change} from the forecast of what was known before, and "
-            "lie within its 90 % band."
-        ),
-        (
-            "Ja: Die Bestellungen vom {since} bis {until} weichen um {change} von der Prognose aus dem zuvor Bekannten "
-            "ab und liegen in ihrem 90-%-Band."
-        ),
+        "Yes: orders from {since} to {until} differ by {change} from the forecast, and lie within its 90 % band.",
+        "Ja: Die Bestellungen vom {since} bis {until} weichen um {change} von der Prognose ab und liegen im 90-%-Band.",
     ),
     "test_purchases_above": (
-        (
-            "No: orders from {since} to {until} were {size} above the forecast of what was known before, outside its "
-            "90 % band."
-        ),
-        (
-            "Nein: Die Bestellungen vom {since} bis {until} lagen {size} über der Prognose aus dem zuvor Bekannten, "
-            "außerhalb ihres 90-%-Bands."
-        ),
+        "No: orders from {since} to {until} were {size} above the forecast, outside its 90 % band.",
+        "Nein: Die Bestellungen vom {since} bis {until} lagen {size} über der Prognose, außerhalb des 90-%-Bands.",
     ),
     "test_purchases_below": (
-        (
-            "No: orders from {since} to {until} were {size} below the forecast of what was known before, outside its "
-            "90 % band."
-        ),
-        (
-            "Nein: Die Bestellungen vom {since} bis {until} lagen {size} unter der Prognose aus dem zuvor Bekannten, "
-            "außerhalb ihres 90-%-Bands."
-        ),
+        "No: orders from {since} to {until} were {size} below the forecast, outside its 90 % band.",
+        "Nein: Die Bestellungen vom {since} bis {until} lagen {size} unter der Prognose, außerhalb des 90-%-Bands.",
     ),
     "lower_by_test": (
         "The verdict on the figure is one step lower for it.",

@@ -47,7 +47,8 @@ def _by_period(report: EquityReport, check: ForecastCheck, title: str, locale: L
     for what in amounts_of(check):
         periods = by_period(check, what, report.closings[-1])
         every = [*periods.values()]
-        rows = [_row(locale.day(day), what, amount, every, locale) for day, amount in periods.items()]
+        until = locale.label("until")
+        rows = [_row(f"{until} {locale.day(day)}", what, amount, every, locale) for day, amount in periods.items()]
         foot = _row(locale.label(TOTAL), what, of_total(check, what), [], locale)
         caption = f"{title}, {locale.label(what)}"
         yield _table(caption, _unit(what, locale), rows, locale, Row(foot.cells, "sum"))
@@ -58,24 +59,25 @@ def _unit(what: Amount, locale: Locale) -> str:
 
 
 def _table(caption: str, what: str, rows: list[Row], locale: Locale, *foot: Row) -> Html:
-    titles = [locale.label(key) for key in ("actual", "predicted", "band", "deviation")]
-    head_ = head([what, "", *titles, ""], left=2)
-    return table(caption, head_, rows, foot, kind="charted compared")
+    titles = [locale.label(key) for key in ("actual", "predicted", "deviation", "verdict", "band")]
+    return table(caption, head([what, "", *titles], left=2), rows, foot, kind="charted compared")
 
 
 def _row(text: str, what: Amount, amount: Compared, drawn_with: list[Compared], locale: Locale) -> Row:
     """Return a row; its band is drawn on the axis of all that stand together, and not drawn of a total."""
     digits = digits_of(amount.predicted, amount.actual)
-    axis = Axis.around([end for each in drawn_with for end in (each.low, each.high, each.actual)])
-    drawn = band(axis, amount.low, amount.high, amount.predicted, amount.actual) if drawn_with else ""
+    drawn: str = ""
+    if drawn_with:
+        axis = Axis.around([end for each in drawn_with for end in (each.low, each.high, each.actual)], zero=False)
+        drawn = band(axis, amount.low, amount.high, amount.predicted, amount.actual)
     low, high = (written(what, end, digits, locale) for end in (amount.low, amount.high))
     cells = [
         name(text),
         tag("td", drawn, {"class": "chart"}),
         number(written(what, amount.actual, digits, locale)),
         number(written(what, amount.predicted, digits, locale)),
-        number(f"{low}–{high}"),
         number(locale.percent(amount.change, sign=True)),
-        words(locale.label(f"place_{amount.place}"), "" if amount.place == "within" else "outside"),
+        words(locale.label(f"place_{amount.place}"), "place" if amount.place == "within" else "place outside"),
+        number(f"{low}–{high}"),
     ]
     return Row(cells)

@@ -68,15 +68,7 @@ def _line(page: Page, text: str, what: Amount, amount: Compared, locale: Locale,
     change: float | Live = math.nan
     if math.isfinite(amount.change):
         change = Live(f"={cell(page.row, 1)}/{cell(page.row, 2)}-1", amount.change)
-    items = [
-        text,
-        amount.actual,
-        amount.predicted,
-        amount.low,
-        amount.high,
-        change,
-        locale.label(f"place_{amount.place}"),
-    ]
+    amounts = [amount.actual, amount.predicted, amount.low, amount.high]
     number = Look(_KINDS[what], bold=total, top=total)
     looks = [
         Look(bold=total, top=total, indent=int(not total)),
@@ -84,4 +76,4 @@ def _line(page: Page, text: str, what: Amount, amount: Compared, locale: Locale,
         Look("percent", bold=total, top=total),
         Look(bold=total, top=total, right=True),
     ]
-    page.line(items, looks)
+    page.line([text, *amounts, change, locale.label(f"place_{amount.place}")], looks)
