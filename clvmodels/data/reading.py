@@ -22,7 +22,7 @@ from clvmodels.units import parse_unit
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Day", "LogFormat", "end_of", "log_of", "plan_of"]
+__all__ = ["Day", "LogFormat", "end_of", "log_of", "log_since", "plan_of"]
 
 type Day = str | dt.date | pd.Timestamp
 
@@ -136,6 +136,22 @@ def plan_of(log_format: LogFormat, log: Log, start: WindowBound | None, end: Win
         log_format.returns,
         log_format.clean_ids,
     )
+
+
+def log_since(log: Log, start: Day | None) -> Log:
+    """Return an opened log without the rows before a day; None: all of it.
+
+    Raises
+    ------
+    DataError
+        If the day cannot be read.
+    """
+    import ibis
+
+    if start is None:
+        return log
+    first = log.clock.in_column(read_bound(start, "observation_start", log.clock).local)
+    return replace(log, rows=log.rows.filter(log.rows.t >= ibis.literal(first)))
 
 
 def _attribute_names(given: object) -> tuple[str, ...]:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from clvmodels.data.holdout import Holdout
     from clvmodels.data.log import Log
 
-__all__ = ["read_histories", "rfm_summary", "rfm_train_test_split", "split"]
+__all__ = ["histories_of", "read_histories", "rfm_summary", "rfm_train_test_split", "split"]
 
 
 def rfm_summary(
@@ -149,7 +149,18 @@ def read_histories(
 ) -> tuple[Histories, list[str]]:
     """Return the histories of a log of a known format, as `rfm_summary` does, and notes to warn with."""
     require_bound(grid)
-    opened = log_of(log_format, log, storage)
+    return histories_of(log_of(log_format, log, storage), log_format, observation_start, observation_end, grid=grid)
+
+
+def histories_of(
+    opened: Log,
+    log_format: LogFormat,
+    observation_start: Day | None,
+    observation_end: Day | None,
+    *,
+    grid: float | None = 1e-6,
+) -> tuple[Histories, list[str]]:
+    """Return what `read_histories` does of an opened log."""
     start = None if observation_start is None else read_bound(observation_start, "observation_start", opened.clock)
     end = end_of(opened, observation_end, "observation_end")
     if start is not None and start.local >= end.after:

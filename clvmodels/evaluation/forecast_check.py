@@ -6,6 +6,7 @@ what they had done until the earlier closing, as in a valuation.
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -77,7 +78,9 @@ class ForecastCheck:
 
     @property
     def order_value_change(self) -> float:
-        """By what share the mean value of an order was higher than predicted; NaN without a forecast of revenue."""
+        """By what share the mean value of an order was higher than predicted; NaN without a forecast or an order."""
+        if not self.total["orders_actual"]:
+            return math.nan
         predicted = self.total["revenue_predicted"] / self.total["orders_predicted"]
         return float(self.total["revenue_actual"] / self.total["orders_actual"] / predicted - 1.0)
 

@@ -11,8 +11,13 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from clvmodels.errors import AssumptionWarning
+from clvmodels.evaluation.forecast_check import ForecastCheck
+from clvmodels.evaluation.holdout_total import HoldoutTotal
 from clvmodels.reporting.candidates import Candidate
+from clvmodels.reporting.compared import decisive, missed
 from clvmodels.reporting.number_format import with_currency
+from clvmodels.reporting.segment_fits import SegmentChoice
+from clvmodels.valuation.acquisition import acquisition_by
 from clvmodels.valuation.book import Book
 from clvmodels.valuation.contribution import contribution_statement
 from clvmodels.valuation.movement import Movement
@@ -24,6 +29,8 @@ if TYPE_CHECKING:
 
 __all__ = ["STEP", "EquityReport", "largest_segments"]
 
+CHANNEL: Final = "acquisition_channel"
+"""The column of the channel, where the ledgers know it."""
 STEP: Final = 0.1
 """By how much assumptions are changed to see what equity depends on."""
 
@@ -57,8 +64,12 @@ class EquityReport:
     candidates
         The models of the book reported on, that with the largest weight first; empty if they are not told.
     tested
-        Of the last third held back: what came relative to the forecast, less 1, if it lay outside the 90 % band; None:
-        it lay inside, or was not tried.
+        What models of the first two thirds of the log predict of the last, and what came; None: it could not be tried.
+    forecast
+        What the closing before predicted, period by period, and what came; None: there is none, or it could not be
+        compared.
+    segments
+        Whether the segments of `by` differ, and what that changes; None if it names no segments.
     """
 
     source: str
@@ -72,7 +83,9 @@ class EquityReport:
     audit: Mapping[str, Any]
     created: str
     candidates: tuple[Candidate, ...] = ()
-    tested: float | None = None
+    tested: HoldoutTotal | None = None
+    forecast: ForecastCheck | None = None
+    segments: SegmentChoice | None = None
 
     def __repr__(self) -> str:
         equity = with_currency(self.book.equity, self.book.assumptions.currency)
@@ -86,8 +99,12 @@ class EquityReport:
 
     @cached_property
     def support(self) -> Support | None:
-        """How far the data carry the equity reported on; None without draws."""
-        return self.book.support.tested(self.tested) if self.book.has_draws else None
+        """How far the data carry the equity reported on, one step less if the test missed; None without draws."""
+        if not self.book.has_draws:
+            return None
+        if self.tested is None:
+            return self.book.support
+        return self.book.support.tested(missed(self.tested), decisive(self.tested)[0])
 
     @cached_property
     def statement(self) -> pd.DataFrame:
@@ -98,6 +115,12 @@ class EquityReport:
     def contribution(self) -> pd.DataFrame:
         """The contribution so far beside the value still to come: lines down, segments across, the total last."""
         return contribution_statement(self.book, self.contributed, self.by)
+
+    @cached_property
+    def acquisition(self) -> Mapping[str, pd.DataFrame]:
+        """What new customers are worth and may cost, by segment and by the channel that they came through, if known."""
+        columns = [name for name in dict.fromkeys((self.by, CHANNEL)) if name in self.book.histories.attributes]
+        return {str(name): acquisition_by(self.book, str(name), self.contributed) for name in columns}
 
     @cached_property
     def tornado(self) -> pd.DataFrame:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Final, Literal, get_args
 
 from clvmodels.errors import ClvError, one_of
+from clvmodels.reporting.labels_of_forecasts import FORECASTS
 from clvmodels.reporting.labels_of_reach import REACH
 from clvmodels.valuation.line_table import FORMULAS, RATES, Labels
 
@@ -15,6 +16,7 @@ Language = Literal["en", "de"]
 
 LABELS: Final[Mapping[str, Labels]] = {
     **REACH,
+    **FORECASTS,
     # sheets and sections
     "summary": ("Summary", "Überblick"),
     "statement": ("Statement", "Kundenwertrechnung"),

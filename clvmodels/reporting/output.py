@@ -17,7 +17,15 @@ from clvmodels.reporting.content import EquityReport
 from clvmodels.reporting.files import OutputError, require_folder, whole_folder, write_table
 from clvmodels.reporting.labels import Language, parse_language
 from clvmodels.reporting.page import write_page
-from clvmodels.reporting.record import averaged_by, equity_record, models_record, plain_data, support_record
+from clvmodels.reporting.record import (
+    averaged_by,
+    equity_record,
+    forecast_record,
+    models_record,
+    plain_data,
+    support_record,
+    tested_record,
+)
 from clvmodels.reporting.valuation import Valuation
 from clvmodels.reporting.workbook import write_workbook
 from clvmodels.valuation.book import Book
@@ -132,6 +140,8 @@ def write_report(report: EquityReport, folder: Path, language: Language) -> list
     record = {"format": "clvmodels audit", "version": 1, "created": report.created, "source": report.source}
     record |= {"equity": book.equity, "currency": book.assumptions.currency, "support": support_record(report.support)}
     record |= {"average": averaged_by(book), "models": models_record(book, report.candidates)}
+    forecast = forecast_record(report.forecast, report.closings[-1])
+    record |= {"tested": tested_record(report.tested), "forecast": forecast}
     record |= {**report.audit, "notes": report.notes}
     historic = report.contributed[["sales", "contribution_4"]]
     with whole_folder(folder, REPORT_FILES, _AUDIT) as part:

@@ -11,16 +11,29 @@ from typing import TYPE_CHECKING, Any, Final
 
 from clvmodels.inference.model_average import ModelAverage
 from clvmodels.reporting.candidates import Candidate
+from clvmodels.reporting.compared import days_of, decisive, missed
 from clvmodels.reporting.valuation import Valuation
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from clvmodels.evaluation.forecast_check import ForecastCheck
+    from clvmodels.evaluation.holdout_total import HoldoutTotal
     from clvmodels.inference.fit import Fit
     from clvmodels.valuation.book import Book
     from clvmodels.valuation.support import Support
 
-__all__ = ["FORMAT", "VERSION", "averaged_by", "equity_record", "models_record", "plain_data", "support_record"]
+__all__ = [
+    "FORMAT",
+    "VERSION",
+    "averaged_by",
+    "equity_record",
+    "forecast_record",
+    "models_record",
+    "plain_data",
+    "support_record",
+    "tested_record",
+]
 
 FORMAT: Final = "clvmodels equity"
 VERSION: Final = 1
@@ -79,6 +92,40 @@ def support_record(support: Support | None) -> dict[str, Any] | None:
     if support is None:
         return None
     return {**asdict(support), "share_beyond": support.share_beyond, "reason": support.reason}
+
+
+def tested_record(total: HoldoutTotal | None) -> dict[str, Any] | None:
+    """Return the test on the last third of a log in figures; None if there is none.
+
+    ``missed`` is what came of revenue, where it is known, else of purchases, relative to the forecast, less 1: null
+    within the 90 % band. The other ``off`` are the forecast relative to what came, less 1.
+    """
+    if total is None:
+        return None
+    derived = ("off", "inside", "revenue_off", "revenue_inside")
+    figures = asdict(total) | {name: getattr(total, name) for name in derived}
+    return figures | {"decisive": decisive(total)[0], "missed": missed(total)}
+
+
+def forecast_record(check: ForecastCheck | None, closing: str) -> dict[str, Any] | None:
+    """Return what the closing before predicted until a closing, and what came; None if there is nothing."""
+    if check is None:
+        return None
+    late = {"late_orders": check.late_orders, "late_revenue": check.late_revenue}
+    periods = check.table.assign(**late).set_axis(days_of(check, closing)).rename_axis("until")
+    return {
+        "closing": check.cutoff,
+        "models": check.models,
+        "customers": check.customers,
+        "includes": check.includes,
+        "periods": _rows(periods),
+        "total": check.total.to_dict(),
+        "orders_change": check.orders_change,
+        "order_value_change": check.order_value_change,
+        "orders_outside": check.orders_outside,
+        "revenue_outside": check.revenue_outside,
+        "late_joiners": check.late_joiners,
+    }
 
 
 def averaged_by(book: Book) -> str | None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
 import os
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from os import PathLike
@@ -15,20 +13,19 @@ from clvmodels.arguments import abridged, require_mapping
 from clvmodels.data.ledger_tables import FORMS
 from clvmodels.data.ledgers import Ledgers
 from clvmodels.data.reading import Day, LogFormat
-from clvmodels.data.transactions import read_histories
-from clvmodels.errors import DataError, DataWarning, FitError, one_of
+from clvmodels.errors import DataError, FitError, one_of
 from clvmodels.inference.estimator import SpendEstimator, TransactionEstimator
 from clvmodels.reporting.fitting import AUTO, Estimation, spend_model, transaction_models
 from clvmodels.reporting.notes import captured_warnings
 from clvmodels.reporting.output import Report
 from clvmodels.reporting.progress import steps
-from clvmodels.reporting.request import ReportRequest, equity_report, parse_closings
+from clvmodels.reporting.report_log import ReportLog
+from clvmodels.reporting.request import ReportRequest, equity_report, number_of_steps, parse_closings
 from clvmodels.valuation.assumptions import Assumptions, toml_of
 from clvmodels.valuation.audit import Content, FileRecord, file_record
 from clvmodels.valuation.relationship import COLUMNS
 
 if TYPE_CHECKING:
-    from clvmodels.data.histories import Histories
     from clvmodels.models.specification import SpendModel, TransactionModel
 
 __all__ = ["report"]
@@ -88,7 +85,9 @@ def report(
     -------
     Report
         Its ``book``, ``statement``, ``movements``, ``reconciliation``, ``contribution`` and ``tornado`` are what the
-        report says, ``notes`` what the package warned of on the way; ``write(folder)`` writes the files. The audit
+        report says, ``tested`` is the last third of the log held back (`last_third`), ``forecast`` what the closing
+        before predicted against what came (`forecast_against_actual`), ``notes`` what the package warned of on the way;
+        ``write(folder)`` writes the files. The audit
         trail has the hash of each file that was read; tables in memory have none, but histories have a fingerprint.
 
     Raises
@@ -125,17 +124,10 @@ def report(
     how = Estimation.parse(method, draws)
     named = (*_format(log_format).attributes, *stated.columns, *([] if by is None else [by]))
     kept = replace(log_format, attributes=[name for name in dict.fromkeys(named) if name not in COLUMNS])
-
-    def read(day: str) -> Histories:
-        histories, notes = read_histories(log, kept, observation_start, day)
-        for note in notes:
-            warnings.warn(note, DataWarning, stacklevel=2)
-        return histories.collect(memory_gb=math.inf)
-
-    number = len(days) * (len(chosen) + 2) + 2
-    with steps(number, quiet=not progress) as step, captured_warnings() as notes:
+    opened = ReportLog(log, kept, observation_start)
+    with steps(number_of_steps(days, chosen), quiet=not progress) as step, captured_warnings() as notes:
         known = ledgers if isinstance(ledgers, Ledgers) else _ledgers(tables, log_format)
-        asked = ReportRequest(_source(log), read, days, stated, chosen, spend_, known, by, how, inputs)
+        asked = ReportRequest(_source(log), opened, days, stated, chosen, spend_, known, by, how, inputs)
         reported = equity_report(asked, step)
     return replace(reported, notes=(*notes, *reported.notes))
 

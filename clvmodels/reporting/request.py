@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from clvmodels.data.histories import Histories
 from clvmodels.data.ledgers import Ledgers
 from clvmodels.data.reading import Day
 from clvmodels.errors import DataError, FitError
+from clvmodels.evaluation.forecast_check import ForecastCheck
+from clvmodels.evaluation.holdout_total import HoldoutTotal
+from clvmodels.evaluation.segment_checks import names_segments
 from clvmodels.inference.spend_fit import SpendFit
 from clvmodels.inference.transaction_fit import TransactionFit
 from clvmodels.models.specification import SpendModel, TransactionModel
@@ -21,6 +25,8 @@ from clvmodels.reporting.fitting import SEED, Estimation, fit_all, fit_spend, wa
 from clvmodels.reporting.notes import captured_warnings
 from clvmodels.reporting.output import Report
 from clvmodels.reporting.progress import Step
+from clvmodels.reporting.report_log import ReportLog
+from clvmodels.reporting.segment_fits import SegmentChoice, SegmentTests, fits_by_segment, segment_tests
 from clvmodels.reporting.timestamp import time_of_report
 from clvmodels.valuation.assumptions import Assumptions
 from clvmodels.valuation.audit import Content, FileRecord, audit
@@ -34,7 +40,10 @@ from clvmodels.valuation.statement import segments_of
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["ReportRequest", "equity_report", "parse_closings"]
+__all__ = ["ReportRequest", "equity_report", "number_of_steps", "parse_closings"]
+
+_FIT_OTHERWISE: Final = re.compile(r'; use method="\w+"')
+"""What a fit advises whose method is not the user's to choose."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,9 +53,9 @@ class ReportRequest:
     Attributes
     ----------
     source
-        The purchase log.
-    read
-        Returns the histories at the end of a day.
+        What the purchase log is called.
+    log
+        The same, to be read.
     days
         The closings as ISO dates, rising.
     assumptions
@@ -64,7 +73,7 @@ class ReportRequest:
     """
 
     source: str
-    read: Callable[[str], Histories]
+    log: ReportLog
     days: tuple[str, ...]
     assumptions: Assumptions
     models: Sequence[TransactionModel]
@@ -112,7 +121,7 @@ def equity_report(asked: ReportRequest, step: Step) -> Report:
         If nothing can be fitted at the last closing; the message names it.
     """
     step("reading the log")
-    everything = [asked.read(day) for day in asked.days]
+    everything = [asked.log.histories(day) for day in asked.days]
     everybody = everything[-1].customer_id
     activities = [
         None if asked.ledgers is None else asked.ledgers.activity(histories, customers=everybody)
@@ -125,14 +134,16 @@ def equity_report(asked: ReportRequest, step: Step) -> Report:
     last = everything[-1]
     if asked.by is not None:  # what cannot be reported is refused before anything is fitted
         segments_of(last, asked.by)
-    reported, notes = _last(asked, last, step)
+    reported, choice, notes = _last(asked, last, step)
     books = {}
     for day, histories in zip(asked.days[:-1], everything[:-1], strict=True):
-        book, remarks = _earlier(asked, day, histories, step)
+        book, remarks = _earlier(asked, day, histories, _tests_at(choice, histories, last), step)
         notes += remarks
         if book is not None:
             books[day] = book
     books[asked.days[-1]] = reported
+    tested, test_notes = _tested(asked, step)
+    forecast, forecast_notes = _forecast(asked, books, step)
     step("moving from closing to closing")
     movements = [movement(before, after) for before, after in pairwise(books.values())]
     ledger_notes = () if asked.ledgers is None else asked.ledgers.notes(last)
@@ -144,11 +155,20 @@ def equity_report(asked: ReportRequest, step: Step) -> Report:
         by=asked.by,
         reconciliation=reconciliation(last),
         contributed=contribution(reported, activities[-1]),
-        notes=(*ledger_notes, *notes),
+        notes=(*ledger_notes, *notes, *test_notes, *forecast_notes),
         audit=audit(books, asked.inputs, [SEED] if asked.estimation.draws else []),
         created=time_of_report().isoformat(),
         candidates=candidates_of(reported),
+        tested=tested,
+        forecast=forecast,
+        segments=choice,
     )
+
+
+def number_of_steps(days: Sequence[str], models: Sequence[TransactionModel]) -> int:
+    """Return how often `equity_report` calls `step`, if no closing is left out."""
+    closings, fits = len(days), len(models)
+    return closings * (fits + 2) + (1 if closings > 1 else 0) + 3
 
 
 def _fitted(asked: ReportRequest, histories: Histories, step: Step) -> tuple[tuple[TransactionFit, ...], SpendFit]:
@@ -157,27 +177,81 @@ def _fitted(asked: ReportRequest, histories: Histories, step: Step) -> tuple[tup
     return fits, fit_spend(histories, asked.spend, step, asked.estimation)
 
 
-def _last(asked: ReportRequest, histories: Histories, step: Step) -> tuple[Book, list[str]]:
-    """Return the book of the last closing, and what the package warned of but what stands below the equity."""
+def _last(asked: ReportRequest, histories: Histories, step: Step) -> tuple[Book, SegmentChoice | None, list[str]]:
+    """Return the book of the last closing, its segments, and what the package warned of but what stands elsewhere."""
     with captured_warnings() as notes:
         with _at_closing(asked.days[-1]):
             fits, spend = _fitted(asked, histories, step)
-        step(f"valuing at {asked.days[-1]}")
-        book = value(fits, spend, histories, asked.assumptions)
+        tests = segment_tests(fits, spend, histories, asked.by)
+        book, choice = _valued(asked, asked.days[-1], fits, spend, histories, step), None
+        if tests is not None:
+            choice = SegmentChoice(tests, book.equity)
+        if tests is not None and tests.differ:
+            fits, spend = fits_by_segment(fits, spend, histories, tests, asked.estimation, step)
+            book = _valued(asked, asked.days[-1], fits, spend, histories, step)
     shown = {warning_of(fit) for fit in (*fits, spend)}
-    return book, [note for note in notes if note not in shown]
+    return book, choice, [note for note in notes if note not in shown]
 
 
-def _earlier(asked: ReportRequest, day: str, histories: Histories, step: Step) -> tuple[Book | None, list[str]]:
+def _valued(
+    asked: ReportRequest,
+    day: str,
+    fits: Sequence[TransactionFit],
+    spend: SpendFit,
+    histories: Histories,
+    step: Step,
+) -> Book:
+    step(f"valuing at {day}")
+    return value(fits, spend, histories, asked.assumptions)
+
+
+def _tests_at(choice: SegmentChoice | None, histories: Histories, last: Histories) -> SegmentTests | None:
+    """Return by which segments an earlier closing is fitted, as the last one is; None: by none.
+
+    So they are where it had the same segments already.
+    """
+    if choice is None or not choice.tests.differ:
+        return None
+    before, now = (set(each.attributes[choice.tests.by].astype(str)) for each in (histories, last))
+    return choice.tests if before == now and names_segments(histories, choice.tests.by) else None
+
+
+def _earlier(
+    asked: ReportRequest, day: str, histories: Histories, tests: SegmentTests | None, step: Step
+) -> tuple[Book | None, list[str]]:
     """Return the book of an earlier closing, None if nothing can be fitted by then; and notes that name the closing."""
     with captured_warnings() as notes:
         try:
-            fits = _fitted(asked, histories, step)
+            fits, spend = _fitted(asked, histories, step)
+            if tests is not None:
+                fits, spend = fits_by_segment(fits, spend, histories, tests, asked.estimation, step)
         except FitError as error:
             return None, [f"closing {day} is left out, and so is the movement from it: {error}"]
-        step(f"valuing at {day}")
-        book = value(*fits, histories, asked.assumptions)
+        book = _valued(asked, day, fits, spend, histories, step)
     return book, [f"closing {day}: {note}" for note in notes]
+
+
+def _tested(asked: ReportRequest, step: Step) -> tuple[HoldoutTotal | None, list[str]]:
+    """Return the test on the last third of the log, None if it cannot be made; and notes that name it."""
+    step("predicting the last third")
+    with captured_warnings() as notes:
+        try:
+            total = asked.log.last_third(asked.days[-1], asked.models, asked.spend, asked.estimation)
+        except (DataError, FitError) as error:
+            return None, [f"the figure is not tested on the last third of the log: {error}"]
+    return total, [f"last third held back: {_FIT_OTHERWISE.sub('', note)}" for note in notes]
+
+
+def _forecast(asked: ReportRequest, books: Mapping[str, Book], step: Step) -> tuple[ForecastCheck | None, list[str]]:
+    """Return what the closing before the last predicted against what came; None, with a note, if it cannot be."""
+    if len(books) < 2:
+        return None, []
+    before, after = list(books)[-2:]
+    step(f"comparing the forecast of {before}")
+    try:
+        return asked.log.forecast_check(books[before], before, after), []
+    except DataError as error:
+        return None, [f"the forecast of closing {before} is not compared with what came: {error}"]
 
 
 @contextmanager

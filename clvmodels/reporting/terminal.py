@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -16,7 +17,9 @@ from rich.text import Text
 
 from clvmodels.inference.model_average import ModelAverage
 from clvmodels.reporting.assumption_text import assumption_text
+from clvmodels.reporting.compared import Compared, amounts_of, of_last_third, of_total
 from clvmodels.reporting.content import largest_segments
+from clvmodels.reporting.forecast_text import about_last_third, about_previous, written
 from clvmodels.reporting.hints import as_options
 from clvmodels.reporting.labels import label
 from clvmodels.reporting.locale import NBSP, Locale, digits_of
@@ -47,7 +50,7 @@ if TYPE_CHECKING:
     from clvmodels.reporting.valuation import Valuation
     from clvmodels.valuation.assumptions import Assumptions
     from clvmodels.valuation.book import Book
-    from clvmodels.valuation.support import Support
+    from clvmodels.valuation.support import Amount, Support
 
 __all__ = [
     "backtest_report",
@@ -177,6 +180,7 @@ def closing_report(report: EquityReport) -> RenderableType:
         _statement(report),
         _unprofitable(book),
         *(_movement(movement) for movement in report.movements),
+        _forecasts(report),
         _horizons(book),
         _reconciliation(report.reconciliation),
     )
@@ -222,6 +226,35 @@ def _movement(movement: Movement) -> RenderableType:
             share = percent(_ratio(row["value"], opening), sign=row["kind"] == "change")
             _add(table, LINES[str(key)], amount(row["value"]), share, style=style)
     return _section("Movement", table)
+
+
+def _forecasts(report: EquityReport) -> RenderableType:
+    """Return what was predicted and what came: of the last third held back, and since the closing before."""
+    locale = Locale("en", report.book.assumptions.currency)
+    table = _table("", *(locale.label(key).lower() for key in ("actual", "predicted")), "90 % band", "difference", "")
+    about = list(islice(about_last_third(report, locale), 1))
+    if report.tested is not None:
+        for what, came in of_last_third(report.tested).items():
+            _add(table, *_compared(f"last third, {locale.label(what).lower()}", what, came, locale))
+    check = report.forecast
+    if check is not None:
+        for what in amounts_of(check):
+            text = f"since {report.closings[-2]}, {locale.label(what).lower()}"
+            _add(table, *_compared(text, what, of_total(check, what), locale))
+        about.append(" ".join(islice(about_previous(report, check, locale), 3)))
+    shown = [table] if table.row_count else []
+    lines = [_text(line.replace(NBSP, " "), "dim") for line in about]
+    return _section(locale.label("forecast"), *shown, *lines)
+
+
+def _compared(text: str, what: Amount, came: Compared, locale: Locale) -> Iterator[str]:
+    """Yield the cells of an amount that was predicted."""
+    digits = digits_of(came.predicted, came.actual)
+    yield text
+    yield from (written(what, value, digits, locale) for value in (came.actual, came.predicted))
+    yield "–".join(written(what, end, digits, locale) for end in (came.low, came.high))
+    yield percent(came.change, sign=True)
+    yield locale.label(f"place_{came.place}")
 
 
 def _reconciliation(items: pd.DataFrame) -> RenderableType:

@@ -138,7 +138,7 @@ def _payback(rows: ValuedRows, new: NewCustomer) -> float:
     return float(start + (open_ - before) / (brought[k] - before) * (years[k] - start))
 
 
-def acquisition_by(book: Book, by: str, activity: pd.DataFrame | None = None) -> pd.DataFrame:
+def acquisition_by(book: Book, by: str, contributed: pd.DataFrame | None = None) -> pd.DataFrame:
     """Return what new customers are worth and may cost, and what those acquired so far have been worth, by segment.
 
     Parameters
@@ -147,8 +147,8 @@ def acquisition_by(book: Book, by: str, activity: pd.DataFrame | None = None) ->
         The valuation. New customers of a segment have its own parameters if the fits are by it, else those of all.
     by
         A column of the customers, such as a segment or the channel that they came through.
-    activity
-        By customer id, what the ledgers count (`Ledgers.activity`), for what has been contributed so far.
+    contributed
+        By customer id, what has been contributed so far, as `contribution` returns it; None: at the rates.
 
     Returns
     -------
@@ -178,7 +178,7 @@ def acquisition_by(book: Book, by: str, activity: pd.DataFrame | None = None) ->
     each = book.each
     segment = segments_of(each.histories, by).astype(str)
     code, names = segment.factorize(sort=True)
-    so_far = contribution(book, activity)
+    so_far = contribution(book) if contributed is None else contributed
     spent, before = (np.asarray(so_far[name]) for name in ("acquisition_cost", "contribution_3"))
     rows = {}
     for number, name in enumerate([*names.tolist(), TOTAL]):

@@ -27,11 +27,12 @@ if TYPE_CHECKING:
     from clvmodels.inference.transaction_fit import TransactionFit
     from clvmodels.valuation.valued_rows import ValuedRows
 
-__all__ = ["Support", "Verdict", "support_of"]
+__all__ = ["Amount", "Support", "Verdict", "support_of"]
 
 Array = NDArray[np.float64]
 Verdict = Literal["supported", "assumed", "not supported"]
 Leg = Literal["none", "width", "span", "beyond", "boundary"]
+Amount = Literal["purchases", "revenue"]
 
 WIDEST: Final = 2.5
 """Ratio of the upper to the lower end of the 90 % interval; above it the figure may be off by a factor of two."""
@@ -73,9 +74,9 @@ class Support:
         Whether the whole figure is supported by the data, assumed, or not supported.
     leg
         What decided it: the width of the interval, the span, the share beyond, nobody seen to leave; or none of them.
-    missed
+    missed, missed_in
         What came in the last third held back, relative to the forecast, less 1, if that lay outside its 90 % band;
-        None: it lay inside, or was not tried.
+        None: it lay inside, or was not tried. And of what: purchases or revenue.
     currency
         Printed beside amounts.
     """
@@ -93,6 +94,7 @@ class Support:
     verdict: Verdict
     leg: Leg
     missed: float | None = None
+    missed_in: Amount = "purchases"
     currency: str = ""
 
     @property
@@ -100,22 +102,24 @@ class Support:
         """Share of equity beyond the time observed; NaN where equity is not positive."""
         return self.beyond / self.equity if self.equity > 0.0 else np.nan
 
-    def tested(self, missed: float | None) -> Support:
+    def tested(self, missed: float | None, of: Amount = "purchases") -> Support:
         """Return the verdict after a test against what happened; one step lower if the forecast missed.
 
         Parameters
         ----------
         missed
             What came relative to the forecast, less 1, if it lay outside the 90 % band; None: it lay inside.
+        of
+            What came: ``"purchases"`` or ``"revenue"``.
 
         Examples
         --------
-        >>> book.support.verdict, book.support.tested(-0.25).verdict
+        >>> book.support.verdict, book.support.tested(-0.25, "revenue").verdict
         ('supported', 'assumed')
         """
         if missed is None:
             return replace(self, missed=None)
-        return replace(self, missed=missed, verdict=LOWER[self.verdict])
+        return replace(self, missed=missed, missed_in=of, verdict=LOWER[self.verdict])
 
     @property
     def reason(self) -> str:
@@ -138,7 +142,8 @@ class Support:
         if self.prior_sensitivity > RESTS_ON_PRIOR:
             text += words.sentences["prior"]
         if self.missed is not None:
-            text += words.sentences["above" if self.missed > 0.0 else "below"].format(words.share(abs(self.missed)))
+            side = "above" if self.missed > 0.0 else "below"
+            text += words.sentences[f"{self.missed_in}_{side}"].format(words.share(abs(self.missed)))
         return text
 
     def __str__(self) -> str:

@@ -48,13 +48,21 @@ SENTENCES: Final[Mapping[str, Labels]] = {
         "; the part beyond rests on the prior",
         "; der Teil jenseits der Beobachtung beruht auf der A-priori-Annahme",
     ),
-    "above": (
+    "purchases_above": (
         "; in the last third held back, purchases were {} above the forecast",
         "; im zurückgehaltenen letzten Drittel lagen die Käufe {} über der Prognose",
     ),
-    "below": (
+    "purchases_below": (
         "; in the last third held back, purchases were {} below the forecast",
         "; im zurückgehaltenen letzten Drittel lagen die Käufe {} unter der Prognose",
+    ),
+    "revenue_above": (
+        "; in the last third held back, revenue was {} above the forecast",
+        "; im zurückgehaltenen letzten Drittel lag der Umsatz {} über der Prognose",
+    ),
+    "revenue_below": (
+        "; in the last third held back, revenue was {} below the forecast",
+        "; im zurückgehaltenen letzten Drittel lag der Umsatz {} unter der Prognose",
     ),
 }
 """By leg of the verdict, and what is added to it: English, German."""

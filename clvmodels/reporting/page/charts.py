@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from clvmodels.reporting.page.markup import Html, tag
 
-__all__ = ["Axis", "Bar", "Curve", "Tone", "bars", "curves", "swatch"]
+__all__ = ["Axis", "Bar", "Curve", "Tone", "band", "bars", "curves", "swatch"]
 
 Array = NDArray[np.float64]
 Tone = Literal["plus", "minus", "level", "part"]
@@ -74,6 +74,16 @@ def bars(axis: Axis, drawn: Sequence[Bar], marks: Sequence[float] = ()) -> Html:
         low, high = sorted((axis.at(bar.start), axis.at(bar.end)))
         place = {"x": _percent(low), "width": _percent(high - low), "y": "22%", "height": "56%"}
         content.append(tag("rect", attributes={**place, "class": bar.tone}))
+    return tag("svg", content, {"class": "bar", "aria-hidden": "true", "focusable": "false"})
+
+
+def band(axis: Axis, low: float, high: float, predicted: float, actual: float) -> Html:
+    """Return a band from one end to the other, a thin mark at the forecast, and a dot where what came lies."""
+    start, end = axis.at(low), axis.at(high)
+    place = {"x": _percent(start), "width": _percent(end - start), "y": "28%", "height": "44%", "class": "band"}
+    kind = "came" if low <= actual <= high else "came outside"
+    dot = tag("circle", attributes={"cx": _percent(axis.at(actual)), "cy": "50%", "r": "4.5", "class": kind})
+    content = [tag("rect", attributes=place), _mark(axis, predicted), dot]
     return tag("svg", content, {"class": "bar", "aria-hidden": "true", "focusable": "false"})
 
 

@@ -15,6 +15,7 @@ from clvmodels.reporting.content import EquityReport
 from clvmodels.reporting.labels import Language
 from clvmodels.reporting.locale import Locale
 from clvmodels.reporting.page import figures, sections
+from clvmodels.reporting.page.forecast import forecast
 from clvmodels.reporting.page.loss import loss
 from clvmodels.reporting.page.markup import Html, joined, tag
 from clvmodels.reporting.page.sliders import sliders
@@ -23,6 +24,7 @@ __all__ = ["write_page"]
 
 _SECTIONS: Final[Mapping[str, Callable[[EquityReport, Locale], Html]]] = {
     "movement": figures.movements,
+    "forecast": forecast,
     "statement": sections.statement,
     "models": sections.models,
     "lines": sections.lines,

@@ -10,6 +10,7 @@ import numpy as np
 from clvmodels.inference.model_average import ModelAverage
 from clvmodels.reporting.assumption_text import assumption_text
 from clvmodels.reporting.content import EquityReport, largest_segments
+from clvmodels.reporting.forecast_text import fact_of_test
 from clvmodels.reporting.locale import Locale, digits_of
 from clvmodels.reporting.page.markup import Html, tag
 from clvmodels.reporting.page.tables import Row, head, name, number, section, table, words
@@ -103,6 +104,8 @@ def _facts(report: EquityReport, locale: Locale) -> Iterator[tuple[str, str]]:
         yield interval_label(interval, locale), interval_text(interval, locale, digits)
     if len(report.candidates) > 1:
         yield locale.label("models_alone"), models_text(report.candidates, locale, digits)
+    if report.tested is not None:
+        yield locale.label("last_third"), fact_of_test(report.tested, locale)
     if report.movements:
         before = report.movements[-1].opening.equity
         change = book.equity - before

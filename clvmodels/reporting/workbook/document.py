@@ -18,6 +18,7 @@ from clvmodels.reporting.workbook.amounts import Array, CellKey, Groups, by_cust
 from clvmodels.reporting.workbook.analysis import write_concentration, write_sensitivities
 from clvmodels.reporting.workbook.assumptions import write_assumptions
 from clvmodels.reporting.workbook.customers import Rows, write_customers, write_with_rows
+from clvmodels.reporting.workbook.forecast import write_forecast
 from clvmodels.reporting.workbook.movement import write_contribution, write_movement, write_reconciliation
 from clvmodels.reporting.workbook.page import Page
 from clvmodels.reporting.workbook.statement import StatementCells, write_statement
@@ -39,6 +40,7 @@ SHEETS: Final = (
     "summary",
     "statement",
     "movement",
+    "forecast",
     "cohorts",
     "contribution",
     "reconciliation",
@@ -142,6 +144,7 @@ class _Writer:
         checks["customers"], rows = write_customers(pages["customers"], report, statement.total["equity"], language)
         write_concentration(pages["concentration"], book, language)
         write_sensitivities(pages["sensitivities"], report, language)
+        write_forecast(pages["forecast"], report, language)
         write_summary(pages["summary"], report, statement, checks, language)
         for page in pages.values():
             page.finish(report.source, report.closings[-1], label("customer_equity", language))

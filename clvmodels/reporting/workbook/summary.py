@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
 from clvmodels.inference.model_average import ModelAverage
+from clvmodels.reporting.forecast_text import fact_of_test
 from clvmodels.reporting.labels import Language, label
 from clvmodels.reporting.locale import Locale
 from clvmodels.reporting.remarks import headline_remarks
@@ -64,11 +65,11 @@ def write_summary(
     page.note(label("live_note", language))
     page.row += 1
     if report.support is not None and report.support.verdict == "not supported":
-        _reach(page, report.support, locale)
+        _reach(page, report, report.support, locale)
         page.row += 1
     _key_figures(page, report, statement, language)
     if report.support is not None and report.support.verdict != "not supported":
-        _reach(page, report.support, locale)
+        _reach(page, report, report.support, locale)
     if len(report.candidates) > 1:
         _models(page, report, locale)
     page.section(label("checks", language))
@@ -109,8 +110,8 @@ def _key_figures(page: Page, report: EquityReport, statement: StatementCells, la
     page.line([label("effect_of_changes", language), effect], [Look(indent=1, muted=True), Look("money", muted=True)])
 
 
-def _reach(page: Page, support: Support, locale: Locale) -> None:
-    """Write how far the data carry the equity: its parts, its interval, and the verdict; none of it is a formula."""
+def _reach(page: Page, report: EquityReport, support: Support, locale: Locale) -> None:
+    """Write how far the data carry the equity: parts, interval, verdict and test; none of it is a formula."""
     page.section(locale.label("support"))
     page.note(verdict_text(support, locale))
     page.note(locale.label("as_reported"))
@@ -121,6 +122,8 @@ def _reach(page: Page, support: Support, locale: Locale) -> None:
     page.note(interval_label(support.interval, locale))
     for end, value in (("low", support.interval.low), ("high", support.interval.high)):
         page.line([locale.label(end), value], look[:2])
+    if report.tested is not None:
+        page.note(f"{locale.label('last_third')}: {fact_of_test(report.tested, locale)}")
 
 
 def _models(page: Page, report: EquityReport, locale: Locale) -> None:
