@@ -90,7 +90,7 @@ def days_of(check: ForecastCheck, closing: str) -> list[str]:
     """
     import pandas as pd
 
-    ends = check.table.index.tz_localize(None)
+    ends = pd.DatetimeIndex(check.table.index).tz_localize(None)
     return [str(day.date()) for day in ends + (pd.Timestamp(closing) - ends[-1])]
 
 

@@ -24,6 +24,46 @@ REACH: Final[Mapping[str, Labels]] = {
     "covers_parameters": ("parameters", "Parameter"),
     "covers_models": ("choice of model", "Modellwahl"),
     "covers_what customers do": ("what customers do", "Verhalten der Kunden"),
+    # segments
+    "segments_differ": (
+        (
+            "Segments of {by} differ (evidence beyond that of one population: orders {orders}, spend {spend}): the"
+            " figure rests on parameters by segment. With the same parameters for all it would be {pooled} ({change})."
+        ),
+        (
+            "Segmente nach {by} unterscheiden sich (Evidenz über der einer einzigen Population: Käufe {orders},"
+            " Bestellwerte {spend}): Der Wert beruht auf Parametern je Segment. Mit denselben Parametern für alle wäre"
+            " er {pooled} ({change})."
+        ),
+    ),
+    "segments_alike": (
+        (
+            "Nothing says that segments of {by} differ (evidence beyond that of one population: orders {orders}, spend"
+            " {spend}): all have the same parameters."
+        ),
+        (
+            "Nichts spricht dafür, dass sich Segmente nach {by} unterscheiden (Evidenz über der einer einzigen"
+            " Population: Käufe {orders}, Bestellwerte {spend}): Alle haben dieselben Parameter."
+        ),
+    ),
+    "acquisition": ("New customers: value and highest cost", "Neukunden: Wert und Kostenobergrenze"),
+    "acquisition_by": ("By {}", "Nach {}"),
+    "cost_ceiling": ("Highest cost (PAV)", "Kostenobergrenze (PAV)"),
+    "cost_of_acquisition": ("Acquisition cost (CAC)", "Akquisitionskosten (CAC)"),
+    "value_of_new_customer": ("Value of a new customer (CLV)", "Wert eines Neukunden (CLV)"),
+    "payback_years": ("Payback, years", "Amortisation, Jahre"),
+    "ltv": ("Lifetime value so far (LTV)", "Lebenszeitwert bisher (LTV)"),
+    "ltv_to_cac": ("LTV:CAC", "LTV:CAC"),
+    "acquisition_note": (
+        (
+            "LTV: what customers have contributed to date, before acquisition cost, and their residual lifetime value,"
+            " on average; CAC: what they have cost to acquire. New customers are valued from their first order on."
+        ),
+        (
+            "LTV: bisheriger Deckungsbeitrag vor Akquisitionskosten und Restwert der Kunden, im Mittel; CAC: was ihre"
+            " Gewinnung gekostet hat. Neukunden sind ab ihrer ersten Bestellung bewertet."
+        ),
+    ),
     # the models
     "models": ("Models", "Modelle"),
     "weight": ("Weight", "Gewicht"),

@@ -18,11 +18,13 @@ from clvmodels.reporting.files import OutputError, require_folder, whole_folder,
 from clvmodels.reporting.labels import Language, parse_language
 from clvmodels.reporting.page import write_page
 from clvmodels.reporting.record import (
+    acquisition_record,
     averaged_by,
     equity_record,
     forecast_record,
     models_record,
     plain_data,
+    segments_record,
     support_record,
     tested_record,
 )
@@ -142,6 +144,7 @@ def write_report(report: EquityReport, folder: Path, language: Language) -> list
     record |= {"average": averaged_by(book), "models": models_record(book, report.candidates)}
     forecast = forecast_record(report.forecast, report.closings[-1])
     record |= {"tested": tested_record(report.tested), "forecast": forecast}
+    record |= {"segments": segments_record(report), "acquisition": acquisition_record(report)}
     record |= {**report.audit, "notes": report.notes}
     historic = report.contributed[["sales", "contribution_4"]]
     with whole_folder(folder, REPORT_FILES, _AUDIT) as part:

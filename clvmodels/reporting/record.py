@@ -20,17 +20,20 @@ if TYPE_CHECKING:
     from clvmodels.evaluation.forecast_check import ForecastCheck
     from clvmodels.evaluation.holdout_total import HoldoutTotal
     from clvmodels.inference.fit import Fit
+    from clvmodels.reporting.content import EquityReport
     from clvmodels.valuation.book import Book
     from clvmodels.valuation.support import Support
 
 __all__ = [
     "FORMAT",
     "VERSION",
+    "acquisition_record",
     "averaged_by",
     "equity_record",
     "forecast_record",
     "models_record",
     "plain_data",
+    "segments_record",
     "support_record",
     "tested_record",
 ]
@@ -185,3 +188,17 @@ def plain_data(item: object) -> object:
     if isinstance(item, float):
         return item + 0.0 if math.isfinite(item) else None  # no negative zero
     return item.isoformat() if hasattr(item, "isoformat") else item
+
+
+def segments_record(report: EquityReport) -> dict[str, Any] | None:
+    """Return whether segments differ, and what that changes; None if there are none."""
+    choice = report.segments
+    if choice is None:
+        return None
+    tests = {name: {**asdict(test), "differ": test.differ} for name, test in vars(choice.tests).items() if name != "by"}
+    return {"by": choice.tests.by, **tests, "equity_of_one_population": choice.pooled}
+
+
+def acquisition_record(report: EquityReport) -> dict[str, Any]:
+    """Return what new customers are worth and may cost, by column and segment."""
+    return {by: rows.to_dict(orient="index") for by, rows in report.acquisition.items()}

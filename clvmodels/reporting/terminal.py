@@ -16,6 +16,8 @@ from rich.table import Table
 from rich.text import Text
 
 from clvmodels.inference.model_average import ModelAverage
+from clvmodels.reporting.acquisition_text import COLUMNS, segments_text
+from clvmodels.reporting.acquisition_text import written as written_number
 from clvmodels.reporting.assumption_text import assumption_text
 from clvmodels.reporting.compared import Compared, amounts_of, of_last_third, of_total
 from clvmodels.reporting.content import largest_segments
@@ -178,6 +180,7 @@ def closing_report(report: EquityReport) -> RenderableType:
         _models(book, report.candidates) if len(report.candidates) > 1 else Group(),
         _assumptions(book.assumptions),
         _statement(report),
+        _acquisition(report),
         _unprofitable(book),
         *(_movement(movement) for movement in report.movements),
         _forecasts(report),
@@ -199,6 +202,22 @@ def _statement(report: EquityReport) -> RenderableType:
         _add(table, _cut(str(name)), *cells, style="bold" if name == TOTAL else "")
     below = [_text(label("segments_left_out", "en").format(f"{left_out:,}"), "dim")] if left_out else []
     return _section("Statement", table, *below, beside=with_currency(book.equity, book.assumptions.currency))
+
+
+def _acquisition(report: EquityReport) -> RenderableType:
+    """Return what new customers are worth and may cost, by segment and channel; nothing if there are none."""
+    if not report.acquisition:
+        return Group()
+    locale = Locale("en", report.book.assumptions.currency)
+    parts: list[RenderableType] = []
+    for by, rows in report.acquisition.items():
+        table = _table(_cut(by), *("customers", "CAC", "highest cost", "value", "payback", "LTV", "LTV:CAC"))
+        for name, row in rows.iterrows():
+            cells = (written_number(kind, row[column], locale) for column, (_, kind) in COLUMNS.items())
+            _add(table, _cut(str(name)), *cells, style="bold" if name == TOTAL else "")
+        parts.append(table)
+    text = segments_text(report, locale)
+    return _section(locale.label("acquisition"), *parts, *([_text(text.replace(NBSP, " "), "dim")] if text else []))
 
 
 def _cut(name: str) -> str:

@@ -15,6 +15,7 @@ from clvmodels.reporting.content import EquityReport
 from clvmodels.reporting.labels import Language
 from clvmodels.reporting.locale import Locale
 from clvmodels.reporting.page import figures, sections
+from clvmodels.reporting.page.acquisition import acquisition
 from clvmodels.reporting.page.forecast import forecast
 from clvmodels.reporting.page.loss import loss
 from clvmodels.reporting.page.markup import Html, joined, tag
@@ -29,6 +30,7 @@ _SECTIONS: Final[Mapping[str, Callable[[EquityReport, Locale], Html]]] = {
     "models": sections.models,
     "lines": sections.lines,
     "what_if": sliders,
+    "acquisition": acquisition,
     "horizons": figures.horizons,
     "concentration": figures.concentration,
     "unprofitable": loss,

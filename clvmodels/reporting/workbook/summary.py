@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
 from clvmodels.inference.model_average import ModelAverage
+from clvmodels.reporting.acquisition_text import COLUMNS, segments_text
 from clvmodels.reporting.forecast_text import fact_of_test
 from clvmodels.reporting.labels import Language, label
 from clvmodels.reporting.locale import Locale
@@ -15,6 +16,7 @@ from clvmodels.reporting.support_text import interval_label, parts_of, verdict_t
 from clvmodels.reporting.workbook.page import Page
 from clvmodels.reporting.workbook.statement import StatementCells
 from clvmodels.reporting.workbook.style import ACCENT, Kind, Live, Look, axis, cell
+from clvmodels.valuation.statement import TOTAL
 
 if TYPE_CHECKING:
     from clvmodels.reporting.content import EquityReport
@@ -81,6 +83,7 @@ def write_summary(
     if statement.groups:
         _segments(page, report.by or "", statement, language)
     _new_customer(page, report.book, language)
+    _acquisition(page, report, locale)
     if report.notes:
         page.section(label("notes", language))
     for note in report.notes:
@@ -196,3 +199,21 @@ def _new_customer(page: Page, book: Book, language: Language) -> None:
     page.line([label("acquisition_cost", language), -new.acquisition_cost], [Look(indent=1), unit])
     left = Live(f"=SUM({cell(first + 2, 1)}:{cell(first + 3, 1)})", new.lifetime_value)
     page.line([label("lifetime_value", language), left], [Look(bold=True, top=True), bold])
+
+
+def _acquisition(page: Page, report: EquityReport, locale: Locale) -> None:
+    """Write what new customers are worth and may cost, by segment and channel; none of it is a formula."""
+    if not report.acquisition:
+        return
+    page.section(locale.label("acquisition"))
+    for note in (segments_text(report, locale), locale.label("acquisition_note"), locale.label("as_reported")):
+        if note:
+            page.note(note)
+    looks = [Look(indent=1), *(Look(kind) for _, kind in COLUMNS.values())]
+    bold = [Look(look.kind, bold=True, top=True) for look in looks]
+    for by, rows in report.acquisition.items():
+        page.header([locale.label("acquisition_by").format(by), *(locale.label(key) for key, _ in COLUMNS.values())])
+        for segment, row in rows.iterrows():
+            cells = ["∞" if math.isinf(row[column]) else float(row[column]) for column in COLUMNS]
+            last = segment == TOTAL
+            page.line([locale.label(TOTAL) if last else str(segment), *cells], bold if last else looks)
