@@ -19,12 +19,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import linalg
 
-__all__ = ["Skeleton", "skeleton"]
+__all__ = ["Skeleton", "holds", "skeleton"]
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
 
-NEGLIGIBLE: Final = 1e-9
+NEGLIGIBLE: Final = 1e-7
 """A draw that adds less than this share of the first to the rows is a combination of those before it."""
 TOLERANCE: Final = 1e-4
 """Of a value, relatively: where a row that was not used misses it, all draws are taken."""
@@ -87,8 +87,8 @@ def skeleton(values: Callable[[Index], Array], rows: int, draws: int, *, sampled
     Curves with two shapes need two draws:
 
     >>> time, rate = np.linspace(0.0, 1.0, 500), np.linspace(1.0, 2.0, 200)
-    >>> found = skeleton(lambda k: (1.0 + time[k, None] * rate)[..., None], 500, 200)
-    >>> len(found.chosen), found.combinations.shape
+    >>> few = skeleton(lambda k: (1.0 + time[k, None] * rate)[..., None], 500, 200)
+    >>> len(few.chosen), few.combinations.shape
     (2, (2, 200))
     """
     if draws < FEWEST:
@@ -109,6 +109,14 @@ def skeleton(values: Callable[[Index], Array], rows: int, draws: int, *, sampled
     chosen = np.asarray(order[:number], np.int64)
     missed = np.abs(matrix[fresh][:, chosen] @ combinations - matrix[fresh])
     return Skeleton(chosen, combinations) if missed.max(initial=0.0) <= TOLERANCE else Skeleton.whole(draws)
+
+
+def holds(few: Skeleton, values: Callable[[Index], Array], rows: int, *, tested: int = 8) -> bool:
+    """Whether the combinations of a skeleton hold for other values of the same draws, by some rows."""
+    which = np.sort(np.random.default_rng(rows).permutation(rows)[:tested])
+    matrix = _scaled(values(which))
+    missed = np.abs(matrix[:, few.chosen] @ few.combinations - matrix)
+    return bool(missed.max(initial=0.0) <= TOLERANCE)
 
 
 def _scaled(values: Array) -> Array:

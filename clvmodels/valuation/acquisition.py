@@ -28,12 +28,13 @@ if TYPE_CHECKING:
 
 __all__ = ["Acquisition", "acquisition", "acquisition_by", "payback_years"]
 
+Array = NDArray[np.float64]
 Index = NDArray[np.int64]
 
 LONGEST = 50
 """Years after which nobody waits any more."""
 STEPS = 12
-"""Points in time a year at which pay-back is looked for."""
+"""Points in time of a year at which pay-back is looked for in it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,14 +129,21 @@ def _payback(rows: ValuedRows, new: NewCustomer) -> float:
     open_ = new.acquisition_cost - new.first_order
     if open_ <= 0.0:
         return 0.0
-    years = np.arange(1, STEPS * LONGEST + 1) / STEPS
-    brought = total(at_mean_rates(rows.lines, rows.weight), future_of_new_customer(rows, years.tolist()))
-    reached = np.flatnonzero(brought >= open_)
+    mean = at_mean_rates(rows.lines, rows.weight)
+
+    def brought(years: Array) -> Array:
+        return total(mean, future_of_new_customer(rows, years.tolist()))
+
+    whole = np.arange(1.0, LONGEST + 1.0)
+    reached = np.flatnonzero(brought(whole) >= open_)
     if not len(reached):
         return float("inf")
-    k = int(reached[0])
-    before, start = (brought[k - 1], years[k - 1]) if k else (0.0, 0.0)
-    return float(start + (open_ - before) / (brought[k] - before) * (years[k] - start))
+    years = whole[reached[0]] - 1.0 + np.arange(STEPS + 1) / STEPS
+    by_then = brought(years)
+    k = int(np.flatnonzero(by_then >= open_)[0])
+    if k == 0:
+        return float(years[0])
+    return float(years[k - 1] + (open_ - by_then[k - 1]) / (by_then[k] - by_then[k - 1]) / STEPS)
 
 
 def acquisition_by(book: Book, by: str, contributed: pd.DataFrame | None = None) -> pd.DataFrame:

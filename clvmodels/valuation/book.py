@@ -159,7 +159,7 @@ class Book(CustomerValues, DrawnValues):
         """
         _require_assumptions(assumptions)
         if any(getattr(assumptions, name) != getattr(self.assumptions, name) for name in DISCOUNTING):
-            return valued(self.transactions, self.spend, self.histories, assumptions)
+            return valued(self.transactions, self.spend, self.histories, assumptions, self.expectations)
         return replace(self, assumptions=assumptions)
 
     def collect(self) -> Book:
@@ -431,8 +431,17 @@ def value(
     return book
 
 
-def valued(transactions: Transactions, spend: SpendFit, histories: Histories, assumptions: Assumptions) -> Book:
-    """Return what `value` does, without a warning that was given when these customers were valued before."""
+def valued(
+    transactions: Transactions,
+    spend: SpendFit,
+    histories: Histories,
+    assumptions: Assumptions,
+    known: ResidualExpectations | None = None,
+) -> Book:
+    """Return what `value` does, without a warning that was given when these customers were valued before.
+
+    What is known of the same customers under other assumptions saves work.
+    """
     for fit in transactions.fits:
         require_end(fit, assumptions)
     kinds = (discounting, growing) if assumptions.growth else (discounting,)
@@ -441,7 +450,7 @@ def valued(transactions: Transactions, spend: SpendFit, histories: Histories, as
     weightings = [kind(assumptions, transactions.unit, years) for kind in kinds for years in horizons]
     if transactions.by is not None or spend.by is not None:
         histories = histories.collect()  # parameters are those of each customer's segment
-    expectations = ahead(transactions, histories, weightings, assumptions.year_in(transactions.unit))
+    expectations = ahead(transactions, histories, weightings, assumptions.year_in(transactions.unit), known)
     require_finite_drivers(transactions.best, expectations)
     book = Book(transactions, spend, assumptions, histories, expectations)
     if histories.in_memory:

@@ -18,7 +18,7 @@ from clvmodels.models.derived import alive, residual, residuals
 from clvmodels.models.specification import TransactionModel
 from clvmodels.numerics.distinct import DistinctRows
 from clvmodels.numerics.quadrature import Weighting
-from clvmodels.numerics.skeleton import Skeleton, skeleton
+from clvmodels.numerics.skeleton import Skeleton, holds, skeleton
 from clvmodels.valuation.lines import DiscountedDrivers
 
 __all__ = ["ResidualExpectations", "ahead", "few_draws"]
@@ -28,8 +28,10 @@ Index = NDArray[np.int64]
 
 MEMORY: Final = 5e8
 """Bytes that interpolants may take."""
+MOST_GROUPS: Final = 8
 DRAWS_OF_GROUPS: Final = 200
-"""Where groups have draws of their own: the means of so many differ from those of all by a fraction of their spread."""
+"""Where more groups have draws of their own: the means of so many differ from those of all by a fraction of their
+spread."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +51,8 @@ class ResidualExpectations:
         For each of other rows of histories its distinct history; None: the rows are the customers.
     by_model
         Of models averaged, the same under each of them.
+    few
+        The draws that they were computed under; None without draws.
     """
 
     distinct: DistinctRows
@@ -57,6 +61,7 @@ class ResidualExpectations:
     living_years: Array
     place: Index | None = None
     by_model: tuple[ResidualExpectations, ...] = ()
+    few: Skeleton | None = None
 
     @property
     def index(self) -> Index:
@@ -81,7 +86,11 @@ class ResidualExpectations:
 
 
 def ahead(
-    transactions: Transactions, histories: Histories, weightings: Sequence[Weighting], year: float
+    transactions: Transactions,
+    histories: Histories,
+    weightings: Sequence[Weighting],
+    year: float,
+    known: ResidualExpectations | None = None,
 ) -> ResidualExpectations:
     """Return what customers are expected to do, by distinct history under the same parameters.
 
@@ -97,8 +106,14 @@ def ahead(
         The factors to integrate with, such as discount factors.
     year
         The length of a year in the unit of the fit.
+    known
+        The same of these customers with other factors: its few draws serve here too, if they hold.
     """
-    by_model = tuple(_of_fit(fit, histories, weightings, year) for fit in transactions.fits)
+    several = () if known is None else known.by_model or (known,)
+    few = [each.few for each in several] or [None] * len(transactions.fits)
+    by_model = tuple(
+        _of_fit(fit, histories, weightings, year, draws) for fit, draws in zip(transactions.fits, few, strict=True)
+    )
     if len(by_model) == 1:
         return by_model[0]
     weights = np.array(transactions.weights)
@@ -110,46 +125,36 @@ def ahead(
 
 
 def _of_fit(
-    fit: TransactionFit, histories: Histories, weightings: Sequence[Weighting], year: float
+    fit: TransactionFit, histories: Histories, weightings: Sequence[Weighting], year: float, known: Skeleton | None
 ) -> ResidualExpectations:
-    distinct, parameters = distinct_histories(fit.model, fit.parameters(histories), histories)
-    now, purchases, living = _integrals(fit.model, parameters, distinct, weightings)
-    return ResidualExpectations(distinct, now, purchases, np.divide(living, year, out=living))
-
-
-def _integrals(
-    model: TransactionModel, parameters: Parameters, distinct: DistinctRows, weightings: Sequence[Weighting]
-) -> tuple[Array, Array, Array]:
-    """Return P(alive), and weighted expected purchases and living time, of distinct histories."""
-    if parameters.number > 1 and len(distinct.rows):
-        return _means_over_draws(model, parameters, distinct, weightings)
-    theta, group = parameters.estimate, parameters.group
-    x, t_x, T = np.ascontiguousarray(distinct.rows[:, :3].T)
-    now = alive(model, theta, x, t_x, T, group)
-    purchases, living = residual(model, theta, x, T, weightings, group)
-    for integral in (purchases, living):
-        np.multiply(integral, now[:, None], out=integral)
-    return now, purchases, living
+    model = fit.model
+    distinct, parameters = distinct_histories(model, fit.parameters(histories), histories)
+    if parameters.number == 1 or not len(distinct.rows):
+        theta, group = parameters.estimate, parameters.group
+        x, t_x, T = np.ascontiguousarray(distinct.rows[:, :3].T)
+        now = alive(model, theta, x, t_x, T, group)
+        purchases, living = (now[:, None] * part for part in residual(model, theta, x, T, weightings, group))
+        return ResidualExpectations(distinct, now, purchases, living / year)
+    if max(weighting.end for weighting in weightings) == 0.0:
+        zeros = np.zeros((len(distinct.rows), len(weightings)))
+        return ResidualExpectations(distinct, _alive_alone(model, parameters, distinct), zeros, zeros.copy(), few=known)
+    if _of_many_groups(parameters):
+        some = min(parameters.number, DRAWS_OF_GROUPS)
+        parameters = parameters.of_draws(np.linspace(0, parameters.number - 1, some).round().astype(np.int64))
+    few = few_draws(model, parameters, distinct, weightings, known)
+    now, purchases, living = _means_over_draws(model, parameters, distinct, weightings, few)
+    return ResidualExpectations(distinct, now, purchases, living / year, few=few)
 
 
 def _means_over_draws(
-    model: TransactionModel, parameters: Parameters, distinct: DistinctRows, weightings: Sequence[Weighting]
+    model: TransactionModel,
+    parameters: Parameters,
+    distinct: DistinctRows,
+    weightings: Sequence[Weighting],
+    few: Skeleton,
 ) -> tuple[Array, Array, Array]:
-    """Return the means over the draws of P(alive), and of it times what is expected of those alive.
-
-    They are computed under a skeleton of the draws; where customers of different groups have their own draws, under
-    some of them.
-    """
+    """Return the means over the draws of P(alive), and of it times what is expected of those alive."""
     count = len(weightings)
-    if max(weighting.end for weighting in weightings) == 0.0:
-        zeros = np.zeros((len(distinct.rows), count))
-        return _alive_alone(model, parameters, distinct), zeros, zeros.copy()
-    if parameters.group is not None:
-        number = parameters.number
-        parameters = parameters.of_draws(
-            np.linspace(0, number - 1, min(number, DRAWS_OF_GROUPS)).round().astype(np.int64)
-        )
-    few = few_draws(model, parameters, distinct, weightings)
     drawn, share = parameters.of_draws(few.chosen), few.mean
     now, both = np.empty(len(distinct.rows)), np.empty((len(distinct.rows), 2 * count))
 
@@ -164,20 +169,33 @@ def _means_over_draws(
 
 
 def few_draws(
-    model: TransactionModel, parameters: Parameters, distinct: DistinctRows, weightings: Sequence[Weighting]
+    model: TransactionModel,
+    parameters: Parameters,
+    distinct: DistinctRows,
+    weightings: Sequence[Weighting],
+    known: Skeleton | None = None,
 ) -> Skeleton:
-    """Return a skeleton of the draws for what is asked of these customers; all where groups have draws of their own."""
-    if parameters.group is not None:
-        return Skeleton.whole(parameters.number)
+    """Return a skeleton of the draws for what is asked of these customers: one that is known, if it holds.
+
+    Where many groups have draws of their own, these have no skeleton in common: it is all draws.
+    """
     x, t_x, T = np.ascontiguousarray(distinct.rows[:, :3].T)
-    given = residuals(model, parameters.draws, x, T, weightings)
+    if _of_many_groups(parameters):
+        return Skeleton.whole(parameters.number)
+    given = residuals(model, parameters.draws, x, T, weightings, parameters.group)
 
     def values(rows: Index) -> Array:
         theta = parameters.theta(rows)
         alive_now = model.p_alive(theta, x[rows, None], t_x[rows, None], T[rows, None])[..., None]
         return np.concatenate([alive_now, alive_now * given(theta, x[rows], T[rows])], axis=-1)
 
+    if known is not None and holds(known, values, len(x)):
+        return known
     return skeleton(values, len(x), parameters.number)
+
+
+def _of_many_groups(parameters: Parameters) -> bool:
+    return parameters.group is not None and len(parameters.draws) > MOST_GROUPS
 
 
 def _alive_alone(model: TransactionModel, parameters: Parameters, distinct: DistinctRows) -> Array:
