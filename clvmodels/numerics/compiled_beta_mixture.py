@@ -125,7 +125,7 @@ def _expand(n: float, a: float, b: float, w: float, series: Array) -> tuple[int,
 @compiled()
 def _expand_in_steps(n: float, a: float, b: float, w: float, series: Array) -> int:
     """Write the series about 1, 1/2, ... until one of them serves v = 1 - w; return the number of the last, or -1."""
-    e, d, centre, share = (b - n) + a, n - a, 1.0, NEGLIGIBLE * min(n, 1.0)
+    e, d, centre, share, most = (b - n) + a, n - a, 1.0, NEGLIGIBLE * min(n, 1.0), 0.0
     last = int((LOG_4_3 - log(1.0 - w)) * (1.0 / LOG_2))
     terms = _expand_at_one(a, e, a + b, REACH, share, series[0, :TERMS_OF_STEP])
     for step in range(last + 1):
@@ -133,8 +133,9 @@ def _expand_in_steps(n: float, a: float, b: float, w: float, series: Array) -> i
             return -1
         f = series[step, :terms]
         value, slope, largest = _at_reach(f)
+        most = max(most, largest)  # rounding of earlier series stays, while F may fall
         converged = abs(f[TERMS_NEAR - 1]) * FALL < share * min(value, f[0])
-        if not (converged and _exact(n, a, centre, REACH, value, slope, largest)):
+        if not (converged and _exact(n, a, centre, REACH, value, slope, most)):
             return -1
         centre *= 0.5
         if step < last:

@@ -89,6 +89,7 @@ def test_the_order_of_z_does_not_matter():
         (1e-9, 1.0, 1.0, 10.0),  # a slope that cancels
         (2.0, 1.0, 2.0, 1e16),  # a long way
         (60.0, 50.0, 13.0, 10.0),  # a recurrence that loses digits
+        (6.3, 3.3, 1e-6, 400.0),  # a sum that falls by many small steps, and rounding that does not
     ],
 )
 def test_what_the_series_are_not_good_for_is_left_to_the_sums(n, a, b, z):
