@@ -24,8 +24,9 @@ __all__ = ["Skeleton", "holds", "skeleton"]
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
 
-NEGLIGIBLE: Final = 1e-7
-"""A draw that adds less than this share of the first to the rows is a combination of those before it."""
+NEGLIGIBLE: Final = (1e-7, 1e-10)
+"""A draw that adds less than this share of the first to the rows is a combination of those before it; if these do not
+do, less."""
 TOLERANCE: Final = 1e-4
 """Of a value, relatively: where a row that was not used misses it, all draws are taken."""
 MOST: Final = 100
@@ -103,20 +104,25 @@ def skeleton(values: Callable[[Index], Array], rows: int, draws: int, *, sampled
     sketch = generator.standard_normal((2 * MOST, len(used))) @ used if len(used) > 2 * MOST else used
     triangle, order = linalg.qr(sketch, mode="r", pivoting=True, check_finite=False)
     size = np.abs(np.diag(triangle))
-    number = min(int(np.searchsorted(-size, -NEGLIGIBLE * size[0])), MOST, draws // 2)
-    combinations = np.empty((number, draws))
-    combinations[:, order] = linalg.solve_triangular(triangle[:number, :number], triangle[:number])
-    chosen = np.asarray(order[:number], np.int64)
-    missed = np.abs(matrix[fresh][:, chosen] @ combinations - matrix[fresh])
-    return Skeleton(chosen, combinations) if missed.max(initial=0.0) <= TOLERANCE else Skeleton.whole(draws)
+    for negligible in NEGLIGIBLE:
+        number = min(int(np.searchsorted(-size, -negligible * size[0])), MOST, draws // 2)
+        combinations = np.empty((number, draws))
+        combinations[:, order] = linalg.solve_triangular(triangle[:number, :number], triangle[:number])
+        few = Skeleton(np.asarray(order[:number], np.int64), combinations)
+        if _missed(few, matrix[fresh]) <= TOLERANCE:
+            return few
+    return Skeleton.whole(draws)
 
 
 def holds(few: Skeleton, values: Callable[[Index], Array], rows: int, *, tested: int = 8) -> bool:
     """Whether the combinations of a skeleton hold for other values of the same draws, by some rows."""
     which = np.sort(np.random.default_rng(rows).permutation(rows)[:tested])
-    matrix = _scaled(values(which))
-    missed = np.abs(matrix[:, few.chosen] @ few.combinations - matrix)
-    return bool(missed.max(initial=0.0) <= TOLERANCE)
+    return _missed(few, _scaled(values(which))) <= TOLERANCE
+
+
+def _missed(few: Skeleton, matrix: Array) -> float:
+    """Return by how much its combinations miss the values of rows under a draw, at most."""
+    return float(np.abs(matrix[:, few.chosen] @ few.combinations - matrix).max(initial=0.0))
 
 
 def _scaled(values: Array) -> Array:

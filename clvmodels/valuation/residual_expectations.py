@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,7 +16,7 @@ from clvmodels.inference.parameters import Parameters, distinct_histories
 from clvmodels.inference.transaction_fit import TransactionFit
 from clvmodels.models.derived import alive, residual, residuals
 from clvmodels.models.specification import TransactionModel
-from clvmodels.numerics.distinct import DistinctRows
+from clvmodels.numerics.distinct import DistinctRows, distinct_rows
 from clvmodels.numerics.quadrature import Weighting
 from clvmodels.numerics.skeleton import Skeleton, holds, skeleton
 from clvmodels.valuation.lines import DiscountedDrivers
@@ -52,7 +52,7 @@ class ResidualExpectations:
     by_model
         Of models averaged, the same under each of them.
     few
-        The draws that they were computed under; None without draws.
+        The draws that they were computed under, of each group that has its own; empty without draws.
     """
 
     distinct: DistinctRows
@@ -61,7 +61,7 @@ class ResidualExpectations:
     living_years: Array
     place: Index | None = None
     by_model: tuple[ResidualExpectations, ...] = ()
-    few: Skeleton | None = None
+    few: tuple[Skeleton, ...] = ()
 
     @property
     def index(self) -> Index:
@@ -110,7 +110,7 @@ def ahead(
         The same of these customers with other factors: its few draws serve here too, if they hold.
     """
     several = () if known is None else known.by_model or (known,)
-    few = [each.few for each in several] or [None] * len(transactions.fits)
+    few = [each.few for each in several] or [()] * len(transactions.fits)
     by_model = tuple(
         _of_fit(fit, histories, weightings, year, draws) for fit, draws in zip(transactions.fits, few, strict=True)
     )
@@ -125,7 +125,7 @@ def ahead(
 
 
 def _of_fit(
-    fit: TransactionFit, histories: Histories, weightings: Sequence[Weighting], year: float, known: Skeleton | None
+    fit: TransactionFit, histories: Histories, weightings: Sequence[Weighting], year: float, known: tuple[Skeleton, ...]
 ) -> ResidualExpectations:
     model = fit.model
     distinct, parameters = distinct_histories(model, fit.parameters(histories), histories)
@@ -138,12 +138,51 @@ def _of_fit(
     if max(weighting.end for weighting in weightings) == 0.0:
         zeros = np.zeros((len(distinct.rows), len(weightings)))
         return ResidualExpectations(distinct, _alive_alone(model, parameters, distinct), zeros, zeros.copy(), few=known)
-    if _of_many_groups(parameters):
+    now, both = np.empty(len(distinct.rows)), np.empty((2, len(distinct.rows), len(weightings)))
+    few = []
+    for number, part in enumerate(_parts(parameters, distinct)):
+        draws = few_draws(model, part.parameters, part.distinct, weightings, known[number] if known else None)
+        means = _means_over_draws(model, part.parameters, part.distinct, weightings, draws)
+        now[part.rows], both[0][part.rows], both[1][part.rows] = (mean[part.place] for mean in means)
+        few.append(draws)
+    return ResidualExpectations(distinct, now, both[0], both[1] / year, few=tuple(few))
+
+
+@dataclass(frozen=True, eq=False)
+class _Part:
+    """Some of the rows, with their parameters and distinct histories as if there were no others.
+
+    Attributes
+    ----------
+    rows
+        Which they are.
+    parameters, distinct
+        Theirs.
+    place
+        For each of them its distinct history.
+    """
+
+    rows: Index | slice
+    parameters: Parameters
+    distinct: DistinctRows
+    place: Index | slice
+
+
+def _parts(parameters: Parameters, distinct: DistinctRows) -> Iterator[_Part]:
+    """Yield the rows of each of a few groups; many groups stay together, with some of the draws."""
+    every, group = slice(None), parameters.group
+    if group is None:
+        yield _Part(every, parameters, distinct, every)
+    elif len(parameters.draws) > MOST_GROUPS:
         some = min(parameters.number, DRAWS_OF_GROUPS)
-        parameters = parameters.of_draws(np.linspace(0, parameters.number - 1, some).round().astype(np.int64))
-    few = few_draws(model, parameters, distinct, weightings, known)
-    now, purchases, living = _means_over_draws(model, parameters, distinct, weightings, few)
-    return ResidualExpectations(distinct, now, purchases, living / year, few=few)
+        which = np.linspace(0, parameters.number - 1, some).round().astype(np.int64)
+        yield _Part(every, parameters.of_draws(which), distinct, every)
+    else:
+        for number in np.unique(group).tolist():
+            rows = np.flatnonzero(group == number)
+            own = Parameters(parameters.draws[number], parameters.estimate[number])
+            of_group = distinct_rows(*distinct.rows[rows, :3].T, with_order=True)
+            yield _Part(rows, own, of_group, of_group.index)
 
 
 def _means_over_draws(
@@ -177,10 +216,10 @@ def few_draws(
 ) -> Skeleton:
     """Return a skeleton of the draws for what is asked of these customers: one that is known, if it holds.
 
-    Where many groups have draws of their own, these have no skeleton in common: it is all draws.
+    Where groups have draws of their own, these have no skeleton in common: it is all draws.
     """
     x, t_x, T = np.ascontiguousarray(distinct.rows[:, :3].T)
-    if _of_many_groups(parameters):
+    if parameters.group is not None:
         return Skeleton.whole(parameters.number)
     given = residuals(model, parameters.draws, x, T, weightings, parameters.group)
 
@@ -192,10 +231,6 @@ def few_draws(
     if known is not None and holds(known, values, len(x)):
         return known
     return skeleton(values, len(x), parameters.number)
-
-
-def _of_many_groups(parameters: Parameters) -> bool:
-    return parameters.group is not None and len(parameters.draws) > MOST_GROUPS
 
 
 def _alive_alone(model: TransactionModel, parameters: Parameters, distinct: DistinctRows) -> Array:
