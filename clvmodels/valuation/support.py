@@ -110,8 +110,9 @@ class Support:
 
         Examples
         --------
-        >>> book.support.verdict, book.support.tested(-0.25).verdict
-        ('supported', 'assumed')
+        >>> support = replace(book.support, verdict="supported")
+        >>> support.tested(-0.25).verdict, support.tested(None).verdict
+        ('assumed', 'supported')
         """
         if missed is None:
             return replace(self, missed=None)
