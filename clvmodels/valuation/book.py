@@ -110,15 +110,23 @@ class Book(CustomerValues, DrawnValues):
         """Return the rows that draws are made of, under draws of the posterior where there are any to be had."""
         return _rows_with_draws(self.redrawn)
 
-    @cached_property
+    @property
     def redrawn(self) -> Book:
         """The same valuation under draws of the posterior, where the fits are point estimates from its histories."""
+        return self._posterior or self
+
+    @cached_property
+    def _posterior(self) -> Book | None:
+        """The valuation under draws of the posterior; None where there are draws already, or none to be had.
+
+        A book that held itself would keep the tables of an engine until the next collection of garbage.
+        """
         if self.has_draws:
-            return self
+            return None
         transactions = transactions_with_draws(self.transactions, self.histories)
         spend = spend_with_draws(self.spend, self.histories)
         if transactions is self.transactions and spend is self.spend:
-            return self
+            return None
         return valued(transactions, spend, self.histories, self.assumptions)
 
     def with_assumptions(self, assumptions: Assumptions) -> Book:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from dataclasses import replace
 
 import numpy as np
@@ -208,3 +210,19 @@ def test_a_table_of_customers_says_what_they_may_bring(book):
     narrow = book.customer_intervals(process=False)
     assert wide > 2.0 * (narrow["rlv_q95"] - narrow["rlv_q05"]).mean()
     assert isinstance(table, pd.DataFrame)
+
+
+def test_a_book_that_was_asked_is_let_go(rfm, fits):
+    """Without a collection of garbage, so that an engine drops the tables that it rests on."""
+    few = rfm.select(np.arange(len(rfm)) < 20)
+    asked = clv.value(fits[0][0], fits[1], few, ASSUMPTIONS)
+    assert asked.support.span > 0.0
+    assert asked.redrawn is asked
+    gc.collect()
+    gc.disable()
+    try:
+        gone = weakref.ref(asked)
+        del asked
+        assert gone() is None
+    finally:
+        gc.enable()
