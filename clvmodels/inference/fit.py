@@ -146,7 +146,13 @@ class Fit:
         return self
 
     def shares_of(self, number: int) -> tuple[int, ...]:
-        """Return how many of so many draws belong to each of `fits`: all."""
+        """Return how many of so many draws belong to each of `fits`: all.
+
+        Examples
+        --------
+        >>> transactions.shares_of(400)
+        (400,)
+        """
         return (number,)
 
     @property

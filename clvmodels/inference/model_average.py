@@ -109,8 +109,10 @@ class ModelAverage:
 
         Examples
         --------
-        >>> averaged.weights, averaged.shares_of(10)
-        ((0.75, 0.25), (8, 2))
+        >>> import clvmodels as clv
+        >>> fits = [model().from_params(model().model.example, unit="week") for model in (clv.BGNBD, clv.ParetoNBD)]
+        >>> ModelAverage(tuple(fits), (0.74, 0.26), "AIC").shares_of(10)
+        (7, 3)
         """
         exact = np.array(self.weights) * number
         shares = np.floor(exact).astype(int)

@@ -33,8 +33,8 @@ def verdict_text(support: Support, locale: Locale) -> str:
 
     Examples
     --------
-    >>> verdict_text(book.support, Locale("de", "EUR")).partition(":")[0]
-    'Belastbar'
+    >>> verdict_text(book.support, Locale("de", "EUR")).partition(":")[0]  # of three customers
+    'Nicht belastbar'
     """
     digits = digits_of(support.equity)
     words = Wording(

@@ -106,30 +106,27 @@ class Book(CustomerValues, DrawnValues):
         """The valuation of rows whose rates are means over customers, as those of a new customer are."""
         return self.backend.rows_by((), by_head=True)
 
-    def rows_with_draws(self, by: Sequence[str] = ()) -> ValuedRows:
-        """Return rows of which draws are right: those of each customer, where their own rates are not sure.
-
-        What customers will do is simulated of each of them, too, unless there are so many that a sample is simulated:
-        then the few of an engine with the same history have the same mean spend.
-        """
-        each = not self.histories.in_memory and self.histories.customers <= SIMULATED_UP_TO
-        if (each and self.histories.backend.has_room) or not self.backend.rates_are_sure:
-            return self.each
-        return self.backend.rows_by(by)
-
     def _drawn(self) -> ValuedRows:
         """Return the rows that draws are made of, under draws of the posterior where there are any to be had."""
-        return self.redrawn.rows_with_draws()
+        return _rows_with_draws(self.redrawn)
 
-    @cached_property
+    @property
     def redrawn(self) -> Book:
         """The same valuation under draws of the posterior, where the fits are point estimates from its histories."""
+        return self._posterior or self
+
+    @cached_property
+    def _posterior(self) -> Book | None:
+        """The valuation under draws of the posterior; None where there are draws already, or none to be had.
+
+        A book that held itself would keep the tables of an engine until the next collection of garbage.
+        """
         if self.has_draws:
-            return self
+            return None
         transactions = transactions_with_draws(self.transactions, self.histories)
         spend = spend_with_draws(self.spend, self.histories)
         if transactions is self.transactions and spend is self.spend:
-            return self
+            return None
         return valued(transactions, spend, self.histories, self.assumptions)
 
     @property
@@ -204,10 +201,10 @@ class Book(CustomerValues, DrawnValues):
 
         Examples
         --------
-        >>> print(book.support)
-        Supported: ...
+        >>> print(book.support)  # of three customers, who may do anything
+        Not supported: the 90 % interval of the whole reaches from ... to ...; 49 of 207 within the 39 weeks observed.
         """
-        return support_of(self.redrawn.rows_with_draws(), self.covers)
+        return support_of(self._drawn(), self.covers)
 
     @cached_property
     def horizons(self) -> pd.DataFrame:
@@ -231,7 +228,7 @@ class Book(CustomerValues, DrawnValues):
         customer, `rate` is the mean that gives the value. Where the fits have draws, also low and high: between them
         the value lies with probability 0.9.
         """
-        return by_line(self.rows_with_draws() if self.has_draws else self.rows)
+        return by_line(_rows_with_draws(self) if self.has_draws else self.rows)
 
     def statement(self, by: str | pd.Series[Any] | None = None, *, intervals: bool = True) -> pd.DataFrame:
         """Return the customer-equity statement: customers, drivers, lines and equity, by segment and in total.
@@ -271,7 +268,7 @@ class Book(CustomerValues, DrawnValues):
         if by is not None and not isinstance(by, str):
             return statement(self.each, by, intervals=intervals)
         columns = () if by is None else (by,)
-        rows = self.rows_with_draws(columns) if intervals else self.backend.rows_by(columns)
+        rows = _rows_with_draws(self, columns) if intervals else self.backend.rows_by(columns)
         return statement(rows, by, intervals=intervals)
 
     def bought_once(self) -> tuple[int, float]:
@@ -355,6 +352,18 @@ class Book(CustomerValues, DrawnValues):
             f"{', '.join(f'{rate:.4g}' for rate in assumptions.discount_rates)} a year "
             f"({assumptions.timing}), {assumptions.horizon or 'no horizon'}>"
         )
+
+
+def _rows_with_draws(book: Book, by: Sequence[str] = ()) -> ValuedRows:
+    """Return rows of which draws are right: those of each customer, where their own rates are not sure.
+
+    What customers will do is simulated of each of them, too, unless there are so many that a sample is simulated: then
+    the few of an engine with the same history have the same mean spend.
+    """
+    each = not book.histories.in_memory and book.histories.customers <= SIMULATED_UP_TO
+    if (each and book.histories.backend.has_room) or not book.backend.rates_are_sure:
+        return book.each
+    return book.backend.rows_by(by)
 
 
 def value(

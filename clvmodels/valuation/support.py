@@ -114,8 +114,9 @@ class Support:
 
         Examples
         --------
-        >>> book.support.verdict, book.support.tested(-0.25, "revenue").verdict
-        ('supported', 'assumed')
+        >>> support = replace(book.support, verdict="supported")
+        >>> support.tested(-0.25, "revenue").verdict, support.tested(None).verdict
+        ('assumed', 'supported')
         """
         if missed is None:
             return replace(self, missed=None)

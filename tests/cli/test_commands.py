@@ -178,12 +178,12 @@ def test_value_fits_the_posterior_and_says_how_far_the_data_carry_it(
     run: Run, log: Path, terms: Path, tmp_path: Path, purchases: pd.DataFrame
 ) -> None:
     given = ("--value", "amount", "--resolution", "day", "--assumptions", terms, "--observation-end", "1997-09-30")
-    more = ("--model", "bg_nbd", "--draws", 100, "--out", tmp_path / "out")
+    more = ("--model", "bg_nbd", "--draws", 60, "--out", tmp_path / "out")
     result = run("value", log, *given, *more)
     assert result.code == 0, result.err
     record = json.loads((tmp_path / "out" / "equity.json").read_text(encoding="utf-8"))
     rfm = clv.rfm_summary(purchases, value="amount", resolution="day", observation_end="1997-09-30")
-    fits = [model.fit(rfm, method="posterior", draws=100, seed=1) for model in (clv.BGNBD(), clv.GammaGamma())]
+    fits = [model.fit(rfm, method="posterior", draws=60, seed=1) for model in (clv.BGNBD(), clv.GammaGamma())]
     book = clv.value(*fits, rfm, clv.Assumptions(discount_rate=0.15, margin=0.30, year="52 weeks"))
     assert record["equity"] == pytest.approx(book.equity, rel=1e-9)
     support = record["support"]
@@ -252,7 +252,7 @@ def test_warnings_become_notes_told_once(
 
 def test_a_process_of_its_own_from_log_to_equity(log: Path, terms: Path, tmp_path: Path) -> None:
     command = [Path(sys.executable).with_name("clvmodels"), "value", log, "--value", "amount", "--resolution", "day"]
-    options = ["--assumptions", terms, "--model", "pareto_nbd", "--out", "equity"]
+    options = ["--assumptions", terms, "--model", "pareto_nbd", "--draws", "50", "--out", "equity"]
     environment = os.environ | {"COLUMNS": "80"}
     done = subprocess.run(
         [*command, *options], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False

@@ -14,6 +14,8 @@ import pytest
 
 import clvmodels as clv
 from clvmodels.errors import FitWarning
+from clvmodels.inference import bayes
+from clvmodels.reporting import fitting
 from tests.cli.conftest import Result, Run
 
 Report = Callable[..., Result]
@@ -123,7 +125,13 @@ KINDS: dict[str, tuple[pd.DataFrame, list[str], str]] = {
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_report_is_written_of_every_log_with_repeat_purchases(report: Report, tmp_path: Path, kind: str) -> None:
+def test_a_report_is_written_of_every_log_with_repeat_purchases(
+    report: Report, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """Most of them need NUTS: chains are short and few here, since no figure is looked at closely."""
+    monkeypatch.setattr(bayes, "LEAST_DRAWS_OF_NUTS", 100)
+    monkeypatch.setattr(bayes, "LEAST_CHAINS", 2)
+    monkeypatch.setattr(fitting, "CHAINS", 2)
     log, closings, terms = KINDS[kind]
     result = report(
         log, closings, "--model", "bg_nbd", "--draws", 100, terms=terms or "discount_rate = 0.12\nmargin = 0.3\n"

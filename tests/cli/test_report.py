@@ -39,7 +39,7 @@ def arguments(folder: Path, out: Path, *more: object) -> list[object]:
 @pytest.fixture
 def written(run: Run, company: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, str]:
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1767225600")
-    result = run(*arguments(company, tmp_path / "report", "--draws", 50, "--model", "bg_nbd"))
+    result = run(*arguments(company, tmp_path / "report", "--draws", 20, "--model", "bg_nbd"))
     assert result.code == 0, result.err
     return tmp_path / "report", result.out
 
@@ -76,7 +76,7 @@ def test_the_report_of_the_company(
         by="segment",
         ledgers={name: company / f"{name}.csv" for name in LEDGERS},
         models="bg_nbd",
-        draws=50,
+        draws=20,
     )
     again = tmp_path / "again"
     assert set(reported.write(again)) == FILES

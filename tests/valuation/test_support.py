@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from dataclasses import replace
 
 import numpy as np
@@ -217,3 +219,19 @@ def test_the_books_of_its_models_are_those_valued_alone(rfm, fits, book):
         assert each.equity == pytest.approx(alone.equity, rel=1e-12)
         np.testing.assert_array_equal(each.rlv, alone.rlv)
         assert each.by_model == (each,)
+
+
+def test_a_book_that_was_asked_is_let_go(rfm, fits):
+    """Without a collection of garbage, so that an engine drops the tables that it rests on."""
+    few = rfm.select(np.arange(len(rfm)) < 20)
+    asked = clv.value(fits[0][0], fits[1], few, ASSUMPTIONS)
+    assert asked.support.span > 0.0
+    assert asked.redrawn is asked
+    gc.collect()
+    gc.disable()
+    try:
+        gone = weakref.ref(asked)
+        del asked
+        assert gone() is None
+    finally:
+        gc.enable()
