@@ -37,8 +37,8 @@ CUT = DAYS * 2.0 / 3.0
 CLOSINGS = ["2023-06-30", "2023-12-21"]
 
 
-def purchases(customers: int = 160, kept_after_cut: float = 1.0, seed: int = 5) -> pd.DataFrame:
-    """Return a log of customers who join in the first half year, buy at rates of their own, and leave one day.
+def purchases(customers: int = 160, kept_after_cut: float = 1.0, seed: int = 2) -> pd.DataFrame:
+    """Return a log of customers of the BG/NBD's story who join in the first half year.
 
     Of the purchases in the last third, a share is kept: that of their rate.
     """
@@ -46,10 +46,12 @@ def purchases(customers: int = 160, kept_after_cut: float = 1.0, seed: int = 5) 
     rows = []
     for customer in range(customers):
         day, rate = draw.uniform(0.0, 180.0), draw.gamma(2.0, 0.012)
-        last, mean = min(day + draw.exponential(700.0), DAYS), draw.gamma(6.0, 6.0)
-        while day < last:
+        dropout, mean, first = draw.beta(1.0, 12.0), draw.gamma(6.0, 6.0), day
+        while day < DAYS:
             if day < CUT or draw.random() < kept_after_cut:
                 rows.append((f"C{customer:03d}", START + pd.Timedelta(days=day), draw.gamma(4.0, mean / 4.0)))
+            if day > first and draw.random() < dropout:
+                break
             day += draw.exponential(1.0 / rate)
     return pd.DataFrame(rows, columns=["customer_id", "date", "amount"]).round({"amount": 2})
 
