@@ -276,8 +276,8 @@ def report(
 ) -> None:
     """Write the customer-equity report: workbook, web page, customers, audit trail.
 
-    It says what the customers are worth at the last closing, after which costs, how sure that is, why it moved since
-    the closing before, and which customers cost more than they bring.
+    It says what the customers are worth at the last closing, after which costs, how sure that is, whether forecasts
+    came true, why it moved since the closing before, and which customers cost more than they bring.
     """
     from clvmodels.reporting import output, terminal
     from clvmodels.reporting.labels import parse_language

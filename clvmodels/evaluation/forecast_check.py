@@ -6,6 +6,7 @@ what they had done until the earlier closing, as in a valuation.
 
 from __future__ import annotations
 
+import datetime as dt
 import math
 import warnings
 from collections.abc import Mapping, Sequence
@@ -59,6 +60,8 @@ class ForecastCheck:
         The earlier closing.
     includes
         What the intervals include.
+    days
+        The last day of each period.
     """
 
     table: pd.DataFrame
@@ -70,6 +73,7 @@ class ForecastCheck:
     late_revenue: pd.Series[float]
     cutoff: pd.Timestamp
     includes: Uncertain
+    days: tuple[dt.date, ...]
 
     @property
     def orders_change(self) -> float:
@@ -218,10 +222,12 @@ def forecast_check_of(
     shares = named_weights(fits, weights)
     pairs = [(fit, shares[name]) for name, fit in fits.items()]
     totals = drawn_totals(pairs, spend, periods.histories, periods.end, seed=seed)
-    return _check(totals, periods, shares), notes
+    return _check(totals, periods, shares, tuple(end.local.date() for end in ends)), notes
 
 
-def _check(totals: Totals, periods: HoldoutPeriods, models: Mapping[str, float]) -> ForecastCheck:
+def _check(
+    totals: Totals, periods: HoldoutPeriods, models: Mapping[str, float], days: tuple[dt.date, ...]
+) -> ForecastCheck:
     import pandas as pd
 
     observed = periods.histories.observation_end
@@ -238,6 +244,7 @@ def _check(totals: Totals, periods: HoldoutPeriods, models: Mapping[str, float])
         late_revenue=pd.Series(periods.late_revenue, index=index),
         cutoff=observed,
         includes=totals.includes,
+        days=days,
     )
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from clvmodels.valuation.support import Amount
 
-__all__ = ["Compared", "Place", "amounts_of", "by_period", "days_of", "decisive", "missed", "of_last_third", "of_total"]
+__all__ = ["Compared", "Place", "amounts_of", "by_period", "decisive", "missed", "of_last_third", "of_total"]
 
 Place = Literal["below", "within", "above"]
 
@@ -77,21 +77,10 @@ def amounts_of(check: ForecastCheck) -> tuple[Amount, ...]:
     return ("revenue", "purchases") if math.isfinite(of_total(check, "revenue").change) else ("purchases",)
 
 
-def by_period(check: ForecastCheck, what: Amount, closing: str) -> dict[str, Compared]:
-    """Return an amount by the last day of the period, the last of which ends with the closing."""
-    days = days_of(check, closing)
-    return {day: _compared(row, what) for day, (_, row) in zip(days, check.table.iterrows(), strict=True)}
-
-
-def days_of(check: ForecastCheck, closing: str) -> list[str]:
-    """Return the last day of each period, the last of which ends with the closing, as ISO dates.
-
-    With exact times, the table has the instant at which a period ends: the midnight after its last day.
-    """
-    import pandas as pd
-
-    ends = pd.DatetimeIndex(check.table.index).tz_localize(None)
-    return [str(day.date()) for day in ends + (pd.Timestamp(closing) - ends[-1])]
+def by_period(check: ForecastCheck, what: Amount) -> dict[str, Compared]:
+    """Return an amount by the last day of the period, as an ISO date."""
+    rows = zip(check.days, check.table.iterrows(), strict=True)
+    return {day.isoformat(): _compared(row, what) for day, (_, row) in rows}
 
 
 def of_total(check: ForecastCheck, what: Amount) -> Compared:

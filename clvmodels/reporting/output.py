@@ -142,8 +142,7 @@ def write_report(report: EquityReport, folder: Path, language: Language) -> list
     record = {"format": "clvmodels audit", "version": 1, "created": report.created, "source": report.source}
     record |= {"equity": book.equity, "currency": book.assumptions.currency, "support": support_record(report.support)}
     record |= {"average": averaged_by(book), "models": models_record(book, report.candidates)}
-    forecast = forecast_record(report.forecast, report.closings[-1])
-    record |= {"tested": tested_record(report.tested), "forecast": forecast}
+    record |= {"tested": tested_record(report.tested), "forecast": forecast_record(report.forecast)}
     record |= {"segments": segments_record(report), "acquisition": acquisition_record(report)}
     record |= {**report.audit, "notes": report.notes}
     historic = report.contributed[["sales", "contribution_4"]]

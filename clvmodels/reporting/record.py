@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from clvmodels.inference.model_average import ModelAverage
 from clvmodels.reporting.candidates import Candidate
-from clvmodels.reporting.compared import days_of, decisive, missed
+from clvmodels.reporting.compared import decisive, missed
 from clvmodels.reporting.valuation import Valuation
 
 if TYPE_CHECKING:
@@ -110,12 +110,12 @@ def tested_record(total: HoldoutTotal | None) -> dict[str, Any] | None:
     return figures | {"decisive": decisive(total)[0], "missed": missed(total)}
 
 
-def forecast_record(check: ForecastCheck | None, closing: str) -> dict[str, Any] | None:
-    """Return what the closing before predicted until a closing, and what came; None if there is nothing."""
+def forecast_record(check: ForecastCheck | None) -> dict[str, Any] | None:
+    """Return what the closing before predicted and what came, by period and in total; None if there is nothing."""
     if check is None:
         return None
     late = {"late_orders": check.late_orders, "late_revenue": check.late_revenue}
-    periods = check.table.assign(**late).set_axis(days_of(check, closing)).rename_axis("until")
+    periods = check.table.assign(**late).set_axis(list(check.days)).rename_axis("until")
     return {
         "closing": check.cutoff,
         "models": check.models,

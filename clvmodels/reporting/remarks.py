@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from clvmodels.reporting.candidates import Candidate, same_as_first
 from clvmodels.reporting.fitting import warning_of
@@ -14,9 +14,10 @@ if TYPE_CHECKING:
     from clvmodels.reporting.valuation import Valuation
     from clvmodels.valuation.book import Book
 
-__all__ = ["headline_remarks", "other_notes"]
+__all__ = ["CLEAN", "headline_remarks", "other_notes"]
 
-_CLEAN = ("given", "converged")
+CLEAN: Final = ("given", "converged")
+"""How a fit ends of which there is nothing to say."""
 
 
 def headline_remarks(book: Book, candidates: Sequence[Candidate], locale: Locale) -> tuple[str, ...]:
@@ -33,7 +34,7 @@ def other_notes(valuation: Valuation, notes: Sequence[str]) -> list[str]:
 
 def _remarks(book: Book, candidates: Sequence[Candidate], locale: Locale) -> Iterator[str]:
     for fit in (*book.transactions.fits, book.spend):
-        if fit.diagnostics.status not in _CLEAN:
+        if fit.diagnostics.status not in CLEAN:
             yield warning_of(fit)
     same = same_as_first(candidates)
     if same:

@@ -25,6 +25,7 @@ from clvmodels.reporting.fitting import SEED, Estimation, fit_all, fit_spend, wa
 from clvmodels.reporting.notes import captured_warnings
 from clvmodels.reporting.output import Report
 from clvmodels.reporting.progress import Step
+from clvmodels.reporting.remarks import CLEAN
 from clvmodels.reporting.report_log import ReportLog
 from clvmodels.reporting.segment_fits import SegmentChoice, SegmentTests, fits_by_segment, segment_tests
 from clvmodels.reporting.timestamp import time_of_report
@@ -142,7 +143,7 @@ def equity_report(asked: ReportRequest, step: Step) -> Report:
         if book is not None:
             books[day] = book
     books[asked.days[-1]] = reported
-    tested, test_notes = _tested(asked, step)
+    tested, test_notes = _tested(asked, reported, step)
     forecast, forecast_notes = _forecast(asked, books, step)
     step("moving from closing to closing")
     movements = [movement(before, after) for before, after in pairwise(books.values())]
@@ -156,7 +157,7 @@ def equity_report(asked: ReportRequest, step: Step) -> Report:
         reconciliation=reconciliation(last),
         contributed=contribution(reported, activities[-1]),
         notes=(*ledger_notes, *notes, *test_notes, *forecast_notes),
-        audit=audit(books, asked.inputs, [SEED] if asked.estimation.draws else []),
+        audit=audit(books, asked.inputs, [SEED]),
         created=time_of_report().isoformat(),
         candidates=candidates_of(reported),
         tested=tested,
@@ -231,15 +232,20 @@ def _earlier(
     return book, [f"closing {day}: {note}" for note in notes]
 
 
-def _tested(asked: ReportRequest, step: Step) -> tuple[HoldoutTotal | None, list[str]]:
-    """Return the test on the last third of the log, None if it cannot be made; and notes that name it."""
+def _tested(asked: ReportRequest, book: Book, step: Step) -> tuple[HoldoutTotal | None, list[str]]:
+    """Return the test on the last third of the log, None if it cannot be made; and notes that name it.
+
+    Of a model whose fit to the whole log has a remark, there is no second one.
+    """
     step("predicting the last third")
     with captured_warnings() as notes:
         try:
             total = asked.log.last_third(asked.days[-1], asked.models, asked.spend, asked.estimation)
         except (DataError, FitError) as error:
             return None, [f"the figure is not tested on the last third of the log: {error}"]
-    return total, [f"last third held back: {_FIT_OTHERWISE.sub('', note)}" for note in notes]
+    remarked = {f.model.name for f in (*book.transactions.fits, book.spend) if f.diagnostics.status not in CLEAN}
+    others = [note for note in notes if note.partition(":")[0] not in remarked]
+    return total, [f"last third held back: {_FIT_OTHERWISE.sub('', note)}" for note in others]
 
 
 def _forecast(asked: ReportRequest, books: Mapping[str, Book], step: Step) -> tuple[ForecastCheck | None, list[str]]:

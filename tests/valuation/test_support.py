@@ -142,6 +142,7 @@ def test_a_missed_forecast_lowers_the_verdict(book):
     missed = support.tested(-0.25)
     assert (missed.verdict, missed.tested(-0.25).verdict) == ("assumed", "not supported")
     assert "purchases were 25% below the forecast" in missed.reason
+    assert "revenue was 12% above the forecast" in support.tested(0.12, "revenue").reason
     assert support.tested(None).verdict == "supported"
 
 

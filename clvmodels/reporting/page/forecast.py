@@ -31,7 +31,7 @@ def forecast(report: EquityReport, locale: Locale) -> Html:
     if report.forecast is not None:
         title = locale.label("forecast_of").format(locale.day(report.closings[-2]))
         first, *others = _sentences(about_previous(report, report.forecast, locale))
-        tables = _by_period(report, report.forecast, title, locale)
+        tables = _by_period(report.forecast, title, locale)
         content += [tag("h3", title), first, *tables, *others]
     return section("forecast", locale, content)
 
@@ -42,10 +42,10 @@ def _sentences(texts: Iterator[str]) -> list[Html]:
     return [tag("p", tag("strong", first)), *(tag("p", text, {"class": "remark"}) for text in others)]
 
 
-def _by_period(report: EquityReport, check: ForecastCheck, title: str, locale: Locale) -> Iterator[Html]:
+def _by_period(check: ForecastCheck, title: str, locale: Locale) -> Iterator[Html]:
     """Yield a table by period of each amount that is known, the total last."""
     for what in amounts_of(check):
-        periods = by_period(check, what, report.closings[-1])
+        periods = by_period(check, what)
         every = [*periods.values()]
         until = locale.label("until")
         rows = [_row(f"{until} {locale.day(day)}", what, amount, every, locale) for day, amount in periods.items()]

@@ -54,7 +54,7 @@ def write_forecast(page: Page, report: EquityReport, language: Language) -> None
     for what in amounts_of(check):
         page.row += 1
         _header(page, locale.label(what), locale)
-        for day, amount in by_period(check, what, report.closings[-1]).items():
+        for day, amount in by_period(check, what).items():
             _line(page, f"{locale.label('until')} {locale.day(day)}", what, amount, locale)
         _line(page, locale.label(TOTAL), what, of_total(check, what), locale, total=True)
 
