@@ -23,14 +23,13 @@ from clvmodels.inference.spend_fit import SpendFit
 from clvmodels.inference.transaction_fit import TransactionFit
 from clvmodels.pictures import picture
 from clvmodels.valuation.assumptions import Assumptions
-from clvmodels.valuation.checks import require_number
-from clvmodels.valuation.concentration import whole_customers
 from clvmodels.valuation.customer_values import CustomerValues
 from clvmodels.valuation.customers import Customers, MemoryCustomers
 from clvmodels.valuation.discounting import discounting, growing
 from clvmodels.valuation.drawn_values import DrawnValues
 from clvmodels.valuation.engine_customers import EngineCustomers
 from clvmodels.valuation.finite import require_end, require_finite_drivers
+from clvmodels.valuation.group_values import GroupValues
 from clvmodels.valuation.new_customer import NewCustomer, new_customer
 from clvmodels.valuation.process import SIMULATED_UP_TO
 from clvmodels.valuation.residual_expectations import ResidualExpectations, ahead
@@ -54,7 +53,7 @@ DISCOUNTING: Final = ("discount_rate", "growth", "year", "timing", "horizon")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Book(CustomerValues, DrawnValues):
+class Book(CustomerValues, DrawnValues, GroupValues):
     """The valuation of the customers on the books, wherever they lie.
 
     Sums over customers are computed on rows of customers with the same history. What is known of each customer needs
@@ -207,15 +206,6 @@ class Book(CustomerValues, DrawnValues):
         return support_of(self._drawn(), self.covers)
 
     @cached_property
-    def horizons(self) -> pd.DataFrame:
-        """By number of years: equity within them, and its share of the whole."""
-        import pandas as pd
-
-        equity = [self.rows.summed(self.rows.rlv_within(years)) for years in HORIZONS]
-        table = pd.DataFrame({"years": HORIZONS, "equity": equity}).set_index("years")
-        return table.assign(share=table["equity"] / self.equity)
-
-    @cached_property
     def new_customer(self) -> NewCustomer:
         """The value of a customer just acquired, under the same fits and assumptions."""
         return new_customer(self.by_head, self.backend.first_orders)
@@ -270,42 +260,6 @@ class Book(CustomerValues, DrawnValues):
         columns = () if by is None else (by,)
         rows = _rows_with_draws(self, columns) if intervals else self.backend.rows_by(columns)
         return statement(rows, by, intervals=intervals)
-
-    def bought_once(self) -> tuple[int, float]:
-        """Return how many customers bought once only, and what they are worth together.
-
-        Examples
-        --------
-        >>> customers, equity = book.bought_once()
-        >>> customers, round(equity, 2)
-        (1, 10.77)
-        """
-        return self.rows.bought_once()
-
-    def unprofitable(self) -> tuple[int, float]:
-        """Return how many customers have an expected residual value below zero, and what they are worth together.
-
-        Examples
-        --------
-        >>> costly = book.with_assumptions(book.assumptions.replace({"maintenance_cost": 5.0}))
-        >>> customers, equity = costly.unprofitable()
-        >>> customers, round(equity, 2)
-        (1, -18.97)
-        """
-        return self.backend.unprofitable()
-
-    def most_valuable(self, share: float) -> tuple[int, float]:
-        """Return how many customers the most valuable share of them is, and what they are worth together.
-
-        Examples
-        --------
-        >>> customers, equity = book.most_valuable(0.2)
-        >>> customers, round(equity, 2)
-        (1, 158.09)
-        """
-        require_number("share", share, "of the customers; a tenth is 0.1", low=0.0, high=1.0)
-        number = whole_customers(share, self.histories.customers)
-        return number, self.backend.most_valuable(number)
 
     # ------------------------------------------------------------------------------------------------ by customer
 
