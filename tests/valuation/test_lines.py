@@ -236,6 +236,7 @@ def test_simulated_futures_have_the_expected_lines(orders, spend, rfm):
 
 def test_what_is_not_sure_of_a_rate_is_in_the_draws(rfm):
     """Returns an order with a standard deviation: all else known, its part of the draws is sd x cost x orders."""
+    rfm = rfm.select(np.arange(len(rfm)) % 4 == 0)
     sd = np.linspace(0.05, 0.15, len(rfm))
     unsure = pd.DataFrame({"back": 0.2, "back_sd": sd}, rfm.customer_id)
     fits = without_uncertainty_else()
