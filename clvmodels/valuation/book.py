@@ -31,7 +31,6 @@ from clvmodels.valuation.engine_customers import EngineCustomers
 from clvmodels.valuation.finite import require_end, require_finite_drivers
 from clvmodels.valuation.group_values import GroupValues
 from clvmodels.valuation.new_customer import NewCustomer, new_customer
-from clvmodels.valuation.process import SIMULATED_UP_TO
 from clvmodels.valuation.residual_expectations import ResidualExpectations, ahead
 from clvmodels.valuation.statement import by_line, statement
 from clvmodels.valuation.support import Support, support_of
@@ -50,6 +49,10 @@ Array = NDArray[np.float64]
 
 DISCOUNTING: Final = ("discount_rate", "growth", "year", "timing", "horizon")
 """The assumptions that D, L and Z rest on."""
+
+
+EACH_UP_TO: Final = 10_000
+"""Customers of an engine; of so many, what each will do is drawn from their own history."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -314,7 +317,7 @@ def _rows_with_draws(book: Book, by: Sequence[str] = ()) -> ValuedRows:
     What customers will do is simulated of each of them, too, unless there are so many that a sample is simulated: then
     the few of an engine with the same history have the same mean spend.
     """
-    each = not book.histories.in_memory and book.histories.customers <= SIMULATED_UP_TO
+    each = not book.histories.in_memory and book.histories.customers <= EACH_UP_TO
     if (each and book.histories.backend.has_room) or not book.backend.rates_are_sure:
         return book.each
     return book.backend.rows_by(by)
