@@ -27,7 +27,7 @@ REACH: Final[Mapping[str, Labels]] = {
     # segments
     "segments_differ": (
         (
-            "Segments of {by} differ (evidence beyond that of one population: orders {orders}, spend {spend}): the"
+            "Segments by {by} differ (evidence beyond that of one population: orders {orders}, spend {spend}): the"
             " figure rests on parameters by segment. With the same parameters for all it would be {pooled} ({change})."
         ),
         (
@@ -38,7 +38,7 @@ REACH: Final[Mapping[str, Labels]] = {
     ),
     "segments_alike": (
         (
-            "Nothing says that segments of {by} differ (evidence beyond that of one population: orders {orders}, spend"
+            "Nothing says that segments by {by} differ (evidence beyond that of one population: orders {orders}, spend"
             " {spend}): all have the same parameters."
         ),
         (
