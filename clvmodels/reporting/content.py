@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from clvmodels.errors import AssumptionWarning
+from clvmodels.evaluation.segment_checks import names_segments
 from clvmodels.evaluation.forecast_check import ForecastCheck
 from clvmodels.evaluation.holdout_total import HoldoutTotal
 from clvmodels.reporting.candidates import Candidate
@@ -118,9 +119,11 @@ class EquityReport:
 
     @cached_property
     def acquisition(self) -> Mapping[str, pd.DataFrame]:
-        """What new customers are worth and may cost, by segment and by the channel that they came through, if known."""
-        columns = [name for name in dict.fromkeys((self.by, CHANNEL)) if name in self.book.histories.attributes]
-        return {str(name): acquisition_by(self.book, str(name), self.contributed) for name in columns}
+        """What new customers are worth and may cost, by column that names segments: `by`, and the channel, if known."""
+        histories = self.book.histories
+        known = [name for name in dict.fromkeys((self.by, CHANNEL)) if name in histories.attributes]
+        columns = [str(name) for name in known if names_segments(histories, str(name))]
+        return {name: acquisition_by(self.book, name, self.contributed) for name in columns}
 
     @cached_property
     def tornado(self) -> pd.DataFrame:

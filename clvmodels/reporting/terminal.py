@@ -212,7 +212,8 @@ def _acquisition(report: EquityReport) -> RenderableType:
     parts: list[RenderableType] = []
     for by, rows in report.acquisition.items():
         table = _table(_cut(by), *("customers", "CAC", "highest cost", "value", "payback", "LTV", "LTV:CAC"))
-        for name, row in rows.iterrows():
+        largest = rows["customers"].rank(method="first", ascending=False) <= _MOST_SEGMENTS + 1  # and the total
+        for name, row in rows[largest].iterrows():
             cells = (written_number(kind, row[column], locale) for column, (_, kind) in COLUMNS.items())
             _add(table, _cut(str(name)), *cells, style="bold" if name == TOTAL else "")
         parts.append(table)
