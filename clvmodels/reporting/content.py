@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from clvmodels.errors import AssumptionWarning
-from clvmodels.evaluation.segment_checks import names_segments
 from clvmodels.evaluation.forecast_check import ForecastCheck
 from clvmodels.evaluation.holdout_total import HoldoutTotal
+from clvmodels.evaluation.segment_checks import names_segments
 from clvmodels.reporting.candidates import Candidate
 from clvmodels.reporting.compared import decisive, missed
 from clvmodels.reporting.number_format import with_currency
