@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 __all__ = ["CustomerValues"]
 
 Array = NDArray[np.float64]
+
+INTERVALS_UP_TO: Final = 100_000
+"""Customers whose table has where the value of each will lie: some 600 microseconds of processor time each."""
 
 
 class CustomerValues(ABC):
@@ -122,12 +125,15 @@ class CustomerValues(ABC):
     def customers(self) -> pd.DataFrame:
         """By customer_id: discounted_orders (D), discounted_lifetime (L, years), order_value (Z), each line, rlv.
 
-        Where the fits have draws, also the columns of `customer_intervals`: where a customer's value will lie.
+        Where the fits have draws, also the columns of `customer_intervals`: where a customer's value will lie. Of more
+        than 100,000 customers these take minutes, and are to be asked for.
         """
         import pandas as pd
 
-        table = self.each.to_frame()
-        return pd.concat([table, self.customer_intervals()], axis=1) if self.each.has_draws else table
+        each = self.each
+        if not each.has_draws or len(each.histories) > INTERVALS_UP_TO:
+            return each.to_frame()
+        return pd.concat([each.to_frame(), self.customer_intervals()], axis=1)
 
     def customer_intervals(self, *, process: bool = True, seed: int | None = SEED) -> pd.DataFrame:
         """Return by customer_id sd and quantiles of the draws of residual lifetime value, and the share below zero.

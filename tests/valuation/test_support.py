@@ -12,7 +12,7 @@ import pytest
 
 import clvmodels as clv
 from clvmodels.inference.model_average import average
-from clvmodels.valuation import process
+from clvmodels.valuation import customer_values, process
 from clvmodels.valuation.support import _verdict
 
 ASSUMPTIONS = clv.Assumptions(discount_rate=0.12, margin=0.3, order_cost=0.5, maintenance_cost=0.2)
@@ -220,6 +220,13 @@ def test_the_books_of_its_models_are_those_valued_alone(rfm, fits, book):
         assert each.equity == pytest.approx(alone.equity, rel=1e-12)
         np.testing.assert_array_equal(each.rlv, alone.rlv)
         assert each.by_model == (each,)
+
+
+def test_of_very_many_customers_intervals_are_asked_for(rfm, fits, monkeypatch):
+    monkeypatch.setattr(customer_values, "INTERVALS_UP_TO", 10)
+    few = clv.value(fits[0][0], fits[1], rfm.select(np.arange(len(rfm)) < 12), ASSUMPTIONS)
+    assert "rlv_q05" not in few.customers
+    assert len(few.customer_intervals()) == 12
 
 
 def test_a_book_that_was_asked_is_let_go(rfm, fits):
