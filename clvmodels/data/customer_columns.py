@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import numpy.typing as npt
 
 from clvmodels.data.backends import HistoriesBackend
 from clvmodels.data.statistics import FloatArray
@@ -13,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["CustomerColumns"]
 
 
+@dataclass(frozen=True, eq=False, repr=False)
 class CustomerColumns:
     """Columns by customer.
 
@@ -104,3 +109,23 @@ class CustomerColumns:
         ['frequency', 'recency', 'T', 'monetary_value', 'segment']
         """
         return self.backend.fetched.to_frame()
+
+    def expanded(self) -> Self:
+        """Return the histories with a row for each customer, where rows stand for many; else as they are.
+
+        Examples
+        --------
+        >>> len(clv.Histories.from_frame(clv.datasets.load_donations(), unit="year").expanded())
+        11104
+        """
+        return self if self.weight is None else replace(self, backend=self.backend.fetched.expanded())
+
+    def taken(self, rows: npt.NDArray[np.int64]) -> Self:
+        """Return rows by their positions, which may be there several times, as customers of their own, in memory.
+
+        Examples
+        --------
+        >>> len(rfm.taken(np.array([0, 0, 1])))
+        3
+        """
+        return replace(self, backend=self.backend.fetched.taken(rows))

@@ -217,26 +217,6 @@ class Histories(CustomerColumns):
         """
         return self if self.in_memory else replace(self, backend=self.backend.collect(memory_gb))
 
-    def expanded(self) -> Histories:
-        """Return the histories with a row for each customer, where rows stand for many; else as they are.
-
-        Examples
-        --------
-        >>> len(Histories.from_frame(clv.datasets.load_donations(), unit="year").expanded())
-        11104
-        """
-        return self if self.weight is None else replace(self, backend=self.backend.fetched.expanded())
-
-    def taken(self, rows: npt.NDArray[np.int64]) -> Histories:
-        """Return rows by their positions, which may be there several times, as customers of their own, in memory.
-
-        Examples
-        --------
-        >>> len(rfm.taken(np.array([0, 0, 1])))
-        3
-        """
-        return replace(self, backend=self.backend.fetched.taken(rows))
-
     def select(self, customers: Selection) -> Histories:
         """Return the histories of some customers, in memory.
 

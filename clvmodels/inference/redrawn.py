@@ -7,12 +7,13 @@ from typing import Final
 
 from clvmodels.data.histories import Histories
 from clvmodels.errors import FitWarning
-from clvmodels.inference.estimator import SpendEstimator, TransactionEstimator
+from clvmodels.inference.estimator import Estimator, SpendEstimator, TransactionEstimator
 from clvmodels.inference.model_average import ModelAverage, Transactions, average
 from clvmodels.inference.observations import observe
 from clvmodels.inference.protocols import FitMethod
 from clvmodels.inference.spend_fit import SpendFit
 from clvmodels.inference.transaction_fit import TransactionFit
+from clvmodels.models.specification import Model
 
 __all__ = ["spend_with_draws", "transactions_with_draws"]
 
@@ -26,7 +27,10 @@ def transactions_with_draws(transactions: Transactions, histories: Histories) ->
 
     Default priors are taken. Of models averaged, each is drawn, and they are weighed anew.
     """
-    fits = tuple(_drawn(fit, histories) for fit in transactions.fits)
+    fits = tuple(
+        fit if _stays(fit, histories) else _drawn(TransactionEstimator(fit.model), fit, histories)
+        for fit in transactions.fits
+    )
     if fits == transactions.fits:
         return transactions
     return average(fits, histories) if isinstance(transactions, ModelAverage) else fits[0]
@@ -34,23 +38,13 @@ def transactions_with_draws(transactions: Transactions, histories: Histories) ->
 
 def spend_with_draws(spend: SpendFit, histories: Histories) -> SpendFit:
     """Return the same of a fit of spend."""
-    if _stays(spend, histories):
-        return spend
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FitWarning)  # the estimate has warned
-        return SpendEstimator(spend.model).fit(
-            histories, method=_method(spend), by=spend.by, draws=DRAWS, seed=SEED, progress=False
-        )
+    return spend if _stays(spend, histories) else _drawn(SpendEstimator(spend.model), spend, histories)
 
 
-def _drawn(fit: TransactionFit, histories: Histories) -> TransactionFit:
-    if _stays(fit, histories):
-        return fit
+def _drawn[M: Model, F: TransactionFit | SpendFit](estimator: Estimator[M, F], fit: F, histories: Histories) -> F:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FitWarning)  # the estimate has warned
-        return TransactionEstimator(fit.model).fit(
-            histories, method=_method(fit), by=fit.by, draws=DRAWS, seed=SEED, progress=False
-        )
+        return estimator.fit(histories, method=_method(fit), by=fit.by, draws=DRAWS, seed=SEED, progress=False)
 
 
 def _method(fit: TransactionFit | SpendFit) -> FitMethod:

@@ -8,7 +8,7 @@ from typing import Final, Literal
 from clvmodels.reporting.content import EquityReport
 from clvmodels.reporting.locale import Locale, digits_of
 
-__all__ = ["COLUMNS", "Kind", "segments_text", "written"]
+__all__ = ["COLUMNS", "Kind", "cell_text", "segments_text"]
 
 Kind = Literal["count", "unit", "decimal"]
 
@@ -43,7 +43,7 @@ def segments_text(report: EquityReport, locale: Locale) -> str:
     )
 
 
-def written(kind: Kind, value: float, locale: Locale) -> str:
+def cell_text(kind: Kind, value: float, locale: Locale) -> str:
     """Return a number of a table of `acquisition_by`; a dash for what is not known."""
     if math.isnan(value):
         return "–"

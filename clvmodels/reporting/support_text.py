@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from clvmodels.inference.model_average import ModelAverage
 from clvmodels.reporting.candidates import Candidate, equity_range, same_as_first
 from clvmodels.reporting.labels import in_language
 from clvmodels.reporting.locale import Locale, digits_of
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from clvmodels.valuation.uncertainty import Interval
 
 __all__ = [
+    "basis_text",
     "interval_label",
     "interval_text",
     "listed",
@@ -92,6 +94,12 @@ def names_text(book: Book, locale: Locale) -> str:
         return f"{transactions.name}, {spend}"
     names = listed(sorted(fit.model.name for fit in transactions.fits), locale)
     return f"{locale.label('averaged').format(names)}; {spend}"
+
+
+def basis_text(book: Book, locale: Locale) -> str:
+    """Return what the weights of the models rest on; empty if there is one model."""
+    transactions = book.transactions
+    return locale.label(f"basis_{transactions.basis}") if isinstance(transactions, ModelAverage) else ""
 
 
 def listed(names: Sequence[str], locale: Locale) -> str:

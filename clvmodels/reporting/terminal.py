@@ -15,9 +15,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from clvmodels.inference.model_average import ModelAverage
-from clvmodels.reporting.acquisition_text import COLUMNS, segments_text
-from clvmodels.reporting.acquisition_text import written as written_number
+from clvmodels.reporting.acquisition_text import COLUMNS, cell_text, segments_text
 from clvmodels.reporting.assumption_text import assumption_text
 from clvmodels.reporting.compared import Compared, amounts_of, of_last_third, of_total
 from clvmodels.reporting.content import largest_segments
@@ -29,6 +27,7 @@ from clvmodels.reporting.number_format import amount, percent, significant, with
 from clvmodels.reporting.plain import plain
 from clvmodels.reporting.remarks import headline_remarks
 from clvmodels.reporting.support_text import (
+    basis_text,
     interval_label,
     interval_text,
     models_text,
@@ -214,7 +213,7 @@ def _acquisition(report: EquityReport) -> RenderableType:
         table = _table(_cut(by), *("customers", "CAC", "highest cost", "value", "payback", "LTV", "LTV:CAC"))
         largest = rows["customers"].rank(method="first", ascending=False) <= _MOST_SEGMENTS + 1  # and the total
         for name, row in rows[largest].iterrows():
-            cells = (written_number(kind, row[column], locale) for column, (_, kind) in COLUMNS.items())
+            cells = (cell_text(kind, row[column], locale) for column, (_, kind) in COLUMNS.items())
             _add(table, _cut(str(name)), *cells, style="bold" if name == TOTAL else "")
         parts.append(table)
     text = segments_text(report, locale)
@@ -308,8 +307,7 @@ def _models(book: Book, candidates: Sequence[Candidate]) -> RenderableType:
         cells = (f"{candidate.weight:.2f}", f"{candidate.fit.log_likelihood:,.1f}", amount(candidate.equity), relative)
         _add(table, candidate.fit.model.name, *cells)
     _add(table, label("average", "en"), "1.00", "", amount(book.equity), "", style="bold")
-    basis = label(f"basis_{book.transactions.basis}", "en") if isinstance(book.transactions, ModelAverage) else ""
-    return _section(label("models", "en"), table, beside=basis)
+    return _section(label("models", "en"), table, beside=basis_text(book, Locale("en", "")))
 
 
 def _headline(book: Book, candidates: Sequence[Candidate], support: Support | None) -> RenderableType:

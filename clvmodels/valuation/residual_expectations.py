@@ -174,13 +174,13 @@ def _parts(parameters: Parameters, distinct: DistinctRows) -> Iterator[_Part]:
     if group is None:
         yield _Part(every, parameters, distinct, every)
     elif len(parameters.draws) > MOST_GROUPS:
-        some = min(parameters.number, DRAWS_OF_GROUPS)
-        which = np.linspace(0, parameters.number - 1, some).round().astype(np.int64)
+        number = min(parameters.number, DRAWS_OF_GROUPS)
+        which = np.linspace(0, parameters.number - 1, number).round().astype(np.int64)
         yield _Part(every, parameters.of_draws(which), distinct, every)
     else:
-        for number in np.unique(group).tolist():
-            rows = np.flatnonzero(group == number)
-            own = Parameters(parameters.draws[number], parameters.estimate[number])
+        for which_group in np.unique(group).tolist():
+            rows = np.flatnonzero(group == which_group)
+            own = Parameters(parameters.draws[which_group], parameters.estimate[which_group])
             of_group = distinct_rows(*distinct.rows[rows, :3].T, with_order=True)
             yield _Part(rows, own, of_group, of_group.index)
 
@@ -221,7 +221,7 @@ def few_draws(
     x, t_x, T = np.ascontiguousarray(distinct.rows[:, :3].T)
     if parameters.group is not None:
         return Skeleton.whole(parameters.number)
-    given = residuals(model, parameters.draws, x, T, weightings, parameters.group)
+    given = residuals(model, parameters.draws, x, T, weightings)
 
     def values(rows: Index) -> Array:
         theta = parameters.theta(rows)

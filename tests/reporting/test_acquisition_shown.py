@@ -14,7 +14,7 @@ from rich.console import Console
 
 import clvmodels as clv
 from clvmodels.reporting import terminal
-from clvmodels.reporting.acquisition_text import written
+from clvmodels.reporting.acquisition_text import cell_text
 from clvmodels.reporting.locale import Locale
 from clvmodels.reporting.output import Report
 from clvmodels.valuation.acquisition import acquisition_by
@@ -108,7 +108,7 @@ def test_the_table_stands_on_page_and_terminal(unlike: Report, tmp_path: Path) -
     assert 'id="acquisition"' in page
     assert "Segmente nach region unterscheiden sich" in page
     for value in table["ceiling"]:
-        assert written("unit", value, locale) in page
+        assert cell_text("unit", value, locale) in page
     text = shown(unlike)
     assert "Segments by region differ" in text
     assert f"{table.loc['south', 'ceiling']:,.2f}" in text
@@ -144,5 +144,5 @@ def test_a_report_without_segments_has_no_such_table(tmp_path: Path) -> None:
 
 def test_what_is_not_known_is_a_dash() -> None:
     locale = Locale("en", "EUR")
-    assert written("unit", float("nan"), locale) == "–"
-    assert written("decimal", float("inf"), locale) == "∞"
+    assert cell_text("unit", float("nan"), locale) == "–"
+    assert cell_text("decimal", float("inf"), locale) == "∞"

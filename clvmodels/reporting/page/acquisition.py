@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from clvmodels.reporting.acquisition_text import COLUMNS, segments_text, written
+from clvmodels.reporting.acquisition_text import COLUMNS, cell_text, segments_text
 from clvmodels.reporting.content import EquityReport
 from clvmodels.reporting.locale import Locale
 from clvmodels.reporting.page.markup import Html, tag
@@ -38,5 +38,5 @@ def _table(rows: pd.DataFrame, caption: str, by: str, locale: Locale) -> Html:
 
 
 def _row(segment: str, row: pd.Series[float], locale: Locale) -> Row:
-    cells = [number(written(kind, row[column], locale), row[column]) for column, (_, kind) in COLUMNS.items()]
+    cells = [number(cell_text(kind, row[column], locale), row[column]) for column, (_, kind) in COLUMNS.items()]
     return Row([name(segment), *cells])

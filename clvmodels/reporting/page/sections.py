@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from clvmodels.inference.model_average import ModelAverage
 from clvmodels.reporting.assumption_text import assumption_text
 from clvmodels.reporting.content import EquityReport, largest_segments
 from clvmodels.reporting.forecast_text import fact_of_test
@@ -16,6 +15,7 @@ from clvmodels.reporting.page.markup import Html, tag
 from clvmodels.reporting.page.tables import Row, head, name, number, section, table, words
 from clvmodels.reporting.remarks import headline_remarks
 from clvmodels.reporting.support_text import (
+    basis_text,
     interval_label,
     interval_text,
     models_text,
@@ -252,8 +252,7 @@ def models(report: EquityReport, locale: Locale) -> Html:
     total = [locale.number(1.0, 2), "", locale.money(book.equity, digits), ""]
     foot = Row([name(locale.label("average")), *map(number, total)], "sum")
     titles = head(["", *(locale.label(key) for key in ("weight", "log_likelihood", "equity_alone", "to_average"))])
-    basis = book.transactions.basis if isinstance(book.transactions, ModelAverage) else "AIC"
-    remark = tag("p", locale.label(f"basis_{basis}"), {"class": "remark"})
+    remark = tag("p", basis_text(book, locale), {"class": "remark"})
     return section("models", locale, [remark, table(locale.label("models"), titles, body, [foot])])
 
 

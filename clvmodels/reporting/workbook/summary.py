@@ -6,13 +6,12 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
-from clvmodels.inference.model_average import ModelAverage
 from clvmodels.reporting.acquisition_text import COLUMNS, segments_text
 from clvmodels.reporting.forecast_text import fact_of_test
 from clvmodels.reporting.labels import Language, label
 from clvmodels.reporting.locale import Locale
 from clvmodels.reporting.remarks import headline_remarks
-from clvmodels.reporting.support_text import interval_label, parts_of, verdict_text
+from clvmodels.reporting.support_text import basis_text, interval_label, parts_of, verdict_text
 from clvmodels.reporting.workbook.page import Page
 from clvmodels.reporting.workbook.statement import StatementCells
 from clvmodels.reporting.workbook.style import ACCENT, Kind, Live, Look, axis, cell
@@ -133,8 +132,7 @@ def _models(page: Page, report: EquityReport, locale: Locale) -> None:
     """Write the models that are averaged, each with its weight and the equity under it alone."""
     book = report.book
     page.section(locale.label("models"))
-    basis = book.transactions.basis if isinstance(book.transactions, ModelAverage) else "AIC"
-    page.note(locale.label(f"basis_{basis}"))
+    page.note(basis_text(book, locale))
     page.header(["", *(locale.label(key) for key in ("weight", "log_likelihood", "equity_alone"))])
     looks = [Look(indent=1), Look("unit"), Look("decimal"), Look("money")]
     for candidate in report.candidates:
