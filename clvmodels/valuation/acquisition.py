@@ -16,8 +16,7 @@ from numpy.typing import NDArray
 from clvmodels.errors import AssumptionError
 from clvmodels.valuation.contribution import contribution
 from clvmodels.valuation.discounting import discount_factor
-from clvmodels.valuation.lines import at_mean_rates, total
-from clvmodels.valuation.new_customer import NewCustomer, first_orders, future_of_new_customer, new_customer
+from clvmodels.valuation.new_customer import NewCustomer, brought_by_new, first_orders, new_customer
 from clvmodels.valuation.statement import TOTAL, segments_of
 
 if TYPE_CHECKING:
@@ -129,17 +128,12 @@ def _payback(rows: ValuedRows, new: NewCustomer) -> float:
     open_ = new.acquisition_cost - new.first_order
     if open_ <= 0.0:
         return 0.0
-    mean = at_mean_rates(rows.lines, rows.weight)
-
-    def brought(years: Array) -> Array:
-        return total(mean, future_of_new_customer(rows, years.tolist()))
-
     whole = np.arange(1.0, LONGEST + 1.0)
-    reached = np.flatnonzero(brought(whole) >= open_)
+    reached = np.flatnonzero(brought_by_new(rows, whole.tolist()) >= open_)
     if not len(reached):
         return float("inf")
     years = whole[reached[0]] - 1.0 + np.arange(STEPS + 1) / STEPS
-    by_then = brought(years)
+    by_then = brought_by_new(rows, years.tolist())
     k = int(np.flatnonzero(by_then >= open_)[0])
     if k == 0:
         return float(years[0])
@@ -152,7 +146,7 @@ def acquisition_by(book: Book, by: str, contributed: pd.DataFrame | None = None)
     Parameters
     ----------
     book
-        The valuation. New customers of a segment have its own parameters if the fits are by it, else those of all.
+        The valuation. Where its fits are by segment, new customers of a group are like a mean over its customers' ones.
     by
         A column of the customers, such as a segment or the channel that they came through.
     contributed
@@ -191,29 +185,16 @@ def acquisition_by(book: Book, by: str, contributed: pd.DataFrame | None = None)
     rows = {}
     for number, name in enumerate([*names.tolist(), TOTAL]):
         members = np.flatnonzero(code == number) if name != TOTAL else np.arange(len(code))
-        new, payback = _new_of(book, each, members, by, name)
+        own = each.taken(members)
+        new = new_customer(own, first_orders(own.histories))
         lifetime, cost = float((before + each.rlv)[members].mean()), float(-spent[members].mean())
         rows[name] = {
             "customers": len(members),
             "acquisition_cost": new.acquisition_cost,
             "ceiling": new.post_acquisition_value,
             "new_customer": new.lifetime_value,
-            "payback_years": payback,
+            "payback_years": _payback(own, new),
             "lifetime_value": lifetime,
             "ltv_to_cac": lifetime / cost if cost > 0.0 else np.nan,
         }
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis(by)
-
-
-def _new_of(book: Book, each: ValuedRows, members: Index, by: str, name: str) -> tuple[NewCustomer, float]:
-    """Return a new customer of a segment, or of all, and after how many years they have paid."""
-    if name == TOTAL:
-        return book.new_customer, payback_years(book)
-    orders, spend = book.transactions, book.spend
-    own = replace(
-        each.taken(members),
-        transactions=orders.segment(name) if orders.by == by else orders,
-        spend=spend.segment(name) if spend.by == by else spend,
-    )
-    new = new_customer(own, first_orders(own.histories))
-    return new, _payback(own, new)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from clvmodels.numerics.quadrature import Weighting
     from clvmodels.valuation.valued_rows import ValuedRows
 
-__all__ = ["FirstOrders", "NewCustomer", "first_orders", "future_of_new_customer", "new_customer"]
+__all__ = ["FirstOrders", "NewCustomer", "brought_by_new", "first_orders", "new_customer"]
 
 
 class FirstOrders(NamedTuple):
@@ -84,8 +84,75 @@ class NewCustomer:
 def new_customer(rows: ValuedRows, first: FirstOrders) -> NewCustomer:
     """Return the value of a customer just acquired, at the mean rates of the rows of a valuation.
 
-    `first` says what the first orders of the customers were worth.
+    `first` says what the first orders of the customers were worth. Where fits are by segment, it is the mean over the
+    customers' segments, each with its own parameters, rates and first orders.
     """
+    parts = by_parameters(rows)
+    if len(parts) == 1:
+        return _of_one_population(parts[0].rows, first)
+    shares = np.array([part.share for part in parts])
+    each = [_of_one_population(part.rows, _known(first_orders(part.rows.histories), first)) for part in parts]
+
+    def mean(name: str) -> float:
+        return float(shares @ [getattr(new, name) for new in each])
+
+    orders = mean("orders")
+    sales = float(shares @ [new.orders * new.order_value for new in each])
+    return NewCustomer(
+        orders=orders,
+        living_years=mean("living_years"),
+        order_value=sales / orders if orders else mean("order_value"),
+        first_order=mean("first_order"),
+        repeat=mean("repeat"),
+        acquisition_cost=mean("acquisition_cost"),
+        first_order_value=mean("first_order_value"),
+        first_orders=first.number,
+    )
+
+
+def brought_by_new(rows: ValuedRows, years: Sequence[float | None]) -> Array:
+    """Return what a new customer brings after the first order within so many years, shape (horizons,)."""
+    parts = by_parameters(rows)
+    brought = [
+        part.share * total(at_mean_rates(part.rows.lines, part.rows.weight), future_of_new_customer(part.rows, years))
+        for part in parts
+    ]
+    return np.asarray(np.sum(brought, axis=0))
+
+
+class Part(NamedTuple):
+    """Some of the rows of a valuation whose customers have the same parameters, and their share of the customers."""
+
+    share: float
+    rows: ValuedRows
+
+
+def by_parameters(rows: ValuedRows) -> list[Part]:
+    """Return the rows of each segment that a fit knows, with its fits; all rows where none is by segment."""
+    transactions, spend = rows.transactions, rows.spend
+    names = [by for by in dict.fromkeys((transactions.by, spend.by)) if by is not None]
+    if not names or not len(rows.histories):
+        return [Part(1.0, rows)]
+    segments = rows.histories.attributes[names].astype(str).reset_index(drop=True)
+    weight = np.ones(len(segments)) if rows.weight is None else np.asarray(rows.weight)
+    parts = []
+    for _, members in segments.groupby(names, sort=True):
+        which, own = members.index.to_numpy(), members.iloc[0]
+        part = replace(
+            rows.taken(which),
+            transactions=transactions if transactions.by is None else transactions.segment(own[transactions.by]),
+            spend=spend if spend.by is None else spend.segment(own[spend.by]),
+        )
+        parts.append(Part(float(weight[which].sum() / weight.sum()), part))
+    return parts
+
+
+def _known(own: FirstOrders, every: FirstOrders) -> FirstOrders:
+    """Return the first orders of a segment; those of all where none of its own has a known value."""
+    return own if own.number else every
+
+
+def _of_one_population(rows: ValuedRows, first: FirstOrders) -> NewCustomer:
     later = future_of_new_customer(rows, [None])
     value = first.mean if first.number else float(later.Z[0])
     zeros, ones = np.zeros(1), np.ones(1)
