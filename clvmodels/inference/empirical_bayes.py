@@ -367,30 +367,57 @@ def _log_volume(hessian: Array) -> float:
 
 
 def draw_segments(hierarchy: Hierarchy, draws: int, seed: int | None) -> tuple[Array, Array, float]:
-    """Draw populations, re-weighted to their likelihood with normal segments, then segments given each of them.
+    """Draw spreads, re-weighted to their likelihood with normal segments, the centre given them, then the segments.
 
     Returns
     -------
     centres, psi
         Shape (draws, size) and (segments, draws, size).
     pareto_k
-        Of the weights of the populations.
+        Of the weights of the spreads.
     """
     from clvmodels.inference.sampling import Mode, laplace
 
     size, segments = len(hierarchy.population.centre), len(hierarchy.psi)
-    normal = partial(_given, psi=hierarchy.psi, terms=hierarchy.terms)
-
-    def log_density(vector: Array) -> float:
-        return _penalised(normal, vector)[0]
-
-    vector = hierarchy.population.vector
-    mode = Mode(vector, np.asarray(np.linalg.cholesky(hierarchy.covariance)), log_density(vector), clean=True)
-    populations = laplace(log_density, mode, draws=draws, seed=seed)
+    spread = hierarchy.population.log_spread
+    factor = np.linalg.cholesky(hierarchy.covariance[size:, size:])
+    around = Mode(spread, np.asarray(factor), _centre_given(hierarchy, spread).log_density, clean=True)
+    spreads = laplace(lambda drawn: _centre_given(hierarchy, drawn).log_density, around, draws=draws, seed=seed)
     generator = np.random.default_rng(seed)
-    psi = np.empty((segments, draws, size))
-    for number, drawn in enumerate(populations.u[0]):
-        given = normal(Population.of(drawn))
+    centres, psi = np.empty((draws, size)), np.empty((segments, draws, size))
+    for number, drawn in enumerate(spreads.u[0]):
+        centre = _centre_given(hierarchy, drawn)
+        centres[number] = centre.mean + np.linalg.cholesky(centre.variance) @ generator.standard_normal(size)
+        given = _given(Population(centres[number], drawn), hierarchy.psi, hierarchy.terms)
         noise = np.einsum("gij,gj->gi", np.linalg.cholesky(given.variance), generator.standard_normal((segments, size)))
         psi[:, number] = hierarchy.psi + given.step + noise
-    return populations.u[0, :, :size], psi, populations.pareto_k
+    return centres, psi, spreads.pareto_k
+
+
+@dataclass(frozen=True, eq=False)
+class _Centre:
+    """The centre given the log spreads, with normal segments: normal itself.
+
+    Attributes
+    ----------
+    mean, variance
+        Shape (size,) and (size, size).
+    log_density
+        Of the log spreads, with centre and segments integrated out, up to a constant.
+    """
+
+    mean: Array
+    variance: Array
+    log_density: float
+
+
+def _centre_given(hierarchy: Hierarchy, log_spread: Array) -> _Centre:
+    """Integrate the centre out: its log density is quadratic, as those of the segments are."""
+    population = Population(hierarchy.population.centre, log_spread)
+    given = _given(population, hierarchy.psi, hierarchy.terms)
+    precision, slope = population.precision, given.gradient[: len(log_spread)]
+    shrunk = np.outer(precision, precision) * given.variance.sum(axis=0)
+    variance = np.asarray(np.linalg.inv(len(hierarchy.psi) * np.diag(precision) - shrunk))
+    step = variance @ slope
+    log_density = given.value + _log_prior(population)[0] + 0.5 * (slope @ step + np.linalg.slogdet(variance)[1])
+    return _Centre(population.centre + step, variance, float(log_density))

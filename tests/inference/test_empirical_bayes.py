@@ -183,6 +183,36 @@ def test_a_mean_of_normals_is_shrunk_by_the_formula_of_efron_and_morris():
 # ----------------------------------------------------------------------------------------------------------- fits
 
 
+def test_draws_of_three_normal_segments_follow_the_exact_posterior():
+    """Observed y_g ~ N(psi_g, v_g): given the spread, y_g ~ N(mu, spread^2 + v_g); the posterior is summed on a grid."""
+    y, v = np.array([-0.4, 0.1, 0.9]), np.array([0.01, 0.02, 0.05])
+    terms = eb.SegmentTerms(np.zeros(3), (y[:, None] - 0.0) / v[:, None], 1.0 / v[:, None, None])
+    terms = replace(terms, value=stats.norm.logpdf(y, 0.0, np.sqrt(v)))
+    mu, tau = np.meshgrid(np.linspace(-6.0, 6.0, 1_201), np.linspace(-5.0, 3.0, 801), indexing="ij")
+    density = stats.norm.logpdf(tau, *eb.POOLING)
+    for each, variance in zip(y, v, strict=True):
+        density = density + stats.norm.logpdf(each, mu, np.sqrt(np.exp(2.0 * tau) + variance))
+    share = np.exp(density - density.max())
+    share /= share.sum()
+    pull = v / (np.exp(2.0 * tau)[..., None] + v)  # of each segment towards the centre
+
+    start = eb.Population(np.array([0.2]), np.array([-0.8]))
+    best = eb._best_population(start, partial(eb._given, psi=np.zeros((3, 1)), terms=terms))
+    hessian = eb._hessian(partial(eb._penalised, partial(eb._given, psi=np.zeros((3, 1)), terms=terms)), best.vector)
+    hierarchy = eb.Hierarchy(best, eb._inverse(hessian), np.zeros((3, 1)), terms, 0.0, True, 1)
+    centre, psi, pareto_k = eb.draw_segments(hierarchy, 5_000, 1)
+    assert pareto_k < 0.5
+    mean = float(np.sum(share * mu))
+    assert centre.mean() == pytest.approx(mean, abs=0.03)
+    assert centre.std() == pytest.approx(np.sqrt(np.sum(share * mu**2) - mean**2), rel=0.05)
+    for q in (0.05, 0.5, 0.95):
+        exact = np.interp(q, np.cumsum(share.sum(axis=1)), mu[:, 0])
+        assert np.mean(centre[:, 0] <= exact) == pytest.approx(q, abs=0.02)
+    for segment in range(3):
+        expected = np.sum(share * ((1.0 - pull[..., segment]) * y[segment] + pull[..., segment] * mu))
+        assert psi[segment].mean() == pytest.approx(expected, abs=0.02)
+
+
 def test_a_small_base_of_segments_is_recovered():
     """Forty segments: no bias in their mean beyond four standard errors, and 90 % intervals that cover."""
     base = simulated(np.full(40, 100), 0.3, seed=11)

@@ -15,18 +15,20 @@ import pandas as pd
 import pytest
 
 import clvmodels as clv
+from clvmodels.valuation.uncertainty import Interval
 from tests.valuation.stories import DISCOUNT, Base, Leaves, Story, after_purchases, at_random, simulated
 
 ASSUMPTIONS = clv.Assumptions(discount_rate=DISCOUNT, margin=1.0)
 FORMAT = clv.LogFormat(value="amount", unit="week", resolution="day")
 YEARS = (0.5, 1.0, 2.0, 3.0)
 CHANCES = (0.0, 0.02, 0.06, 0.2)
+MODELS = ("Pareto/NBD", "BG/NBD", "MBG/NBD")
 LEAVES: tuple[tuple[Leaves, ...], ...] = (
     tuple(at_random(life, 1.0) for life in (np.inf, 8.0, 3.0, 1.0)),
     tuple(after_purchases(chance, 3.0, first=False) for chance in CHANCES),
     tuple(after_purchases(chance, 3.0, first=True) for chance in CHANCES),
 )
-"""Of Pareto/NBD, BG/NBD and MBG/NBD: from none to strong."""
+"""Of each model: from none to strong."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,14 @@ class Reported:
     support: clv.valuation.Support
     within: float
     brought: float
+    true_model: Interval | None = None
+
+    @property
+    def widened(self) -> float:
+        """By how much the averaged interval of the value within the span is wider than the true model's."""
+        averaged, alone = self.support.interval_within, self.true_model
+        assert alone is not None
+        return (averaged.high - averaged.low) / (alone.high - alone.low) - 1.0
 
     @property
     def covered(self) -> tuple[bool, bool]:
@@ -50,25 +60,32 @@ class Reported:
         return abs(np.log(self.support.equity / self.brought)) > np.log(2.0)
 
 
-def right_stories(number: int, customers: tuple[int, int]) -> Iterator[tuple[float, Base]]:
+def right_stories(number: int, customers: tuple[int, int]) -> Iterator[tuple[float, str, Base]]:
+    """Yield the years of each log, the name of the model whose story it is, and the base."""
     for k in range(number):
         generator = np.random.default_rng([7, k])
         years, leaves = YEARS[k % 4], LEAVES[(k // 4) % 3][(k // 12 + k) % 4]
         rate, cv = generator.uniform(4.0, 15.0), generator.uniform(0.7, 1.3)
-        yield years, simulated(Story(int(generator.integers(*customers)), years, rate, cv, leaves), k)
+        yield (
+            years,
+            MODELS[(k // 4) % 3],
+            simulated(Story(int(generator.integers(*customers)), years, rate, cv, leaves), k),
+        )
 
 
-def reported(base: Base, years: float) -> Reported:
-    """Return the report of a base at the end of its log."""
+def reported(base: Base, years: float, true_model: str | None = None) -> Reported:
+    """Return the report of a base at the end of its log; with the name of the true model, also what that one says."""
     closing = (base.end - pd.Timedelta(days=1)).date().isoformat()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         report = clv.report(
             base.log, log_format=FORMAT, assumptions=ASSUMPTIONS, closings=closing, draws=200, progress=False
         )
-    support = report.support
-    assert support is not None
-    return Reported(years, support, base.brought(support.span), base.brought())
+        support = report.support
+        assert support is not None
+        alone = [each for each in report.book.by_model if each.transactions.model.name == true_model]
+        interval = alone[0].support.interval_within if alone else None
+    return Reported(years, support, base.brought(support.span), base.brought(), interval)
 
 
 def band(share: float, number: int) -> float:
