@@ -184,7 +184,7 @@ def test_a_mean_of_normals_is_shrunk_by_the_formula_of_efron_and_morris():
 
 
 def test_draws_of_three_normal_segments_follow_the_exact_posterior():
-    """Observed y_g ~ N(psi_g, v_g): given the spread, y_g ~ N(mu, spread^2 + v_g); the posterior is summed on a grid."""
+    """Of y_g ~ N(psi_g, v_g), given the spread, y_g ~ N(mu, spread^2 + v_g); the posterior is summed on a grid."""
     y, v = np.array([-0.4, 0.1, 0.9]), np.array([0.01, 0.02, 0.05])
     terms = eb.SegmentTerms(np.zeros(3), (y[:, None] - 0.0) / v[:, None], 1.0 / v[:, None, None])
     terms = replace(terms, value=stats.norm.logpdf(y, 0.0, np.sqrt(v)))

@@ -83,7 +83,7 @@ def test_attributes_that_name_no_segments_are_left_out():
 
 
 def within_span(company, name, day):
-    """Return the sales that customers of a segment still bring, discounted, within the time observed, if truth is known.
+    """Return what customers of a segment still bring in truth: discounted sales within the time observed.
 
     Each buys at their own rate if they are a customer still; how much longer they stay depends on their age alone.
     """
