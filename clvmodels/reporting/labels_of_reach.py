@@ -24,6 +24,17 @@ REACH: Final[Mapping[str, Labels]] = {
     "covers_parameters": ("parameters", "Parameter"),
     "covers_models": ("choice of model", "Modellwahl"),
     "covers_what customers do": ("what customers do", "Verhalten der Kunden"),
+    # the most valuable customers
+    "silent_best": (
+        (
+            "Silent for longer than 95 % of the waits expected of them: {number} of the {best} most valuable customers,"
+            " worth {equity} ({names})."
+        ),
+        (
+            "Ohne Kauf seit länger als 95 % der zu erwartenden Wartezeiten: {number} der {best} wertvollsten Kunden,"
+            " zusammen {equity} wert ({names})."
+        ),
+    ),
     # segments
     "segments_differ": (
         (

@@ -14,6 +14,7 @@ from clvmodels.reporting.locale import Locale, digits_of
 from clvmodels.reporting.page.charts import Axis, Bar, Curve, Tone, bars, curves, swatch
 from clvmodels.reporting.page.markup import Html, tag
 from clvmodels.reporting.page.tables import Row, head, name, number, section, table, words
+from clvmodels.reporting.silent_text import silent_text
 from clvmodels.valuation.book import Book
 from clvmodels.valuation.concentration import gini, lorenz, top_share, whale_curve
 from clvmodels.valuation.movement import Movement
@@ -114,7 +115,9 @@ def concentration(report: EquityReport, locale: Locale) -> Html:
     figures.append(
         _lorenz(spread, locale) if spread else tag("p", locale.label("no_concentration"), {"class": "remark"})
     )
-    return section("concentration", locale, [tag("div", figures, {"class": "pair"})])
+    silent = silent_text(book, locale)
+    content = [tag("p", silent)] if silent else []
+    return section("concentration", locale, [*content, tag("div", figures, {"class": "pair"})])
 
 
 def _spread(book: Book) -> dict[str, Array]:

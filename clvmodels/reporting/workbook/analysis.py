@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from clvmodels.reporting.content import STEP, EquityReport
 from clvmodels.reporting.labels import Language, label
 from clvmodels.reporting.locale import Locale
+from clvmodels.reporting.silent_text import silent_text
 from clvmodels.reporting.workbook.page import CHART_ROWS, Page
 from clvmodels.reporting.workbook.style import ACCENT, RISE, SECOND, Kind, Live, Look, axis, cell
 from clvmodels.valuation.concentration import gini, lorenz, top_share, true_gini, true_top_share, whale_curve
@@ -57,6 +58,9 @@ def write_concentration(page: Page, book: Book, language: Language) -> None:
     histories = book.histories
     spend = np.where(histories.frequency > 0.0, histories.frequency * histories.monetary_value, 0.0)
     known = bool(np.isfinite(spend).all() and spend.sum() > 0.0)
+    silent = silent_text(book, Locale.of(book.assumptions, language))
+    if silent:
+        page.note(silent)
     _top_shares(page, book, spend if known else None, language)
     _key_figures(page, book, spend if known else None, language)
     _curves(page, book, spend if known else None, language)
