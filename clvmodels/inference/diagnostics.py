@@ -156,7 +156,7 @@ def diagnose_chains(u: Array, divergences: int) -> Diagnostics:
     ess = _known(np.min([array_stats.ess(draws, **kind) for draws in by_variable for kind in kinds]))
     agreement = "R-hat unknown" if r_hat is None else f"R-hat at most {r_hat:.3f}"
     number = "an unknown number of" if ess is None else f"at least {ess:,.0f}"
-    figures = f"{agreement}, {number} effective draws, {divergences} divergences"
+    figures = f"{agreement}, {number} effective draws, {divergences} divergence{'s' * (divergences != 1)}"
     faults = []
     if len(u) < 2:
         faults.append("one chain cannot be checked against another: ask for chains=4")
