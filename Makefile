@@ -2,7 +2,7 @@
 SHELL := /usr/bin/env bash
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-fast test-all lint format types layers docs bench lock clean
+.PHONY: help setup demo test test-fast test-all lint format types layers docs bench records lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -67,6 +67,9 @@ docs: $(STAMP)  ## the documentation, every page executed, in build/docs (a few 
 bench: $(STAMP)  ## measure against the peers; writes benchmarks/README.md (about two hours)
 	$(BIN)/python -m benchmarks.run --write
 	$(BIN)/python -m benchmarks.scaling --write
+
+records: $(STAMP)  ## forecasts of the bundled data against what came; writes docs/background/records.md (a minute)
+	$(BIN)/python -m benchmarks.records --write
 
 lock:  ## resolve pyproject.toml anew and write requirements-dev.lock
 	bash .ci/lock

@@ -190,8 +190,9 @@ def backtest(
         - ``top_decile_lift``: purchases of the top tenth of customers, relative to the average;
         - ``gini``: how well customers are ranked by purchases, 1 as if foreseen, 0 as if at random;
         - ``revenue``, ``revenue_predicted``, ``revenue_over_actual``; ``top_20_revenue``: the share of revenue that
-          the top 20 % of customers by predicted revenue make. Purchases of unknown value count with the mean of the
-          customer's others in the holdout or, if there is none, of all customers'.
+          the top 20 % of customers by predicted revenue make; ``revenue_gini``: how well customers are ranked by
+          revenue. Purchases of unknown value count with the mean of the customer's others in the holdout or, if there
+          is none, of all customers'.
 
     Notes
     -----

@@ -82,12 +82,11 @@ def _top_20_revenue(forecast: Forecast, holdout: Holdout) -> float:
     return _captured(0.2, forecast.revenue_ranking, _revenue(holdout))
 
 
-def _gini(forecast: Forecast, holdout: Holdout) -> float:
+def _normalised_gini(ranking: Array, actual: Array) -> float:
     """Return the area between the curve of gains and the diagonal, relative to that of perfect foresight."""
-    actual = holdout.frequency
-    if np.ptp(actual) == 0.0:  # no customer can be ranked above another
+    if not actual.sum() > 0.0 or np.ptp(actual) == 0.0:  # no customer can be ranked above another
         return np.nan
-    return gini(forecast.purchases_ranking, actual) / gini(actual, actual)
+    return gini(ranking, actual) / gini(actual, actual)
 
 
 def _revenue(holdout: Holdout) -> Array:
@@ -116,10 +115,11 @@ SCORES: Final[dict[str, Score]] = {
     "coverage": _of_distributions(lambda predictive, y: ((predictive.low <= y) & (y <= predictive.high)).astype(float)),
     "coverage_stated": _of_distributions(lambda predictive, _: predictive.within),
     "top_decile_lift": _top_decile_lift,
-    "gini": _gini,
+    "gini": lambda forecast, holdout: _normalised_gini(forecast.purchases_ranking, holdout.frequency),
     "revenue": lambda _, holdout: float(_revenue(holdout).sum()),
     "revenue_predicted": lambda forecast, _: float(forecast.revenue.sum()),
     "revenue_over_actual": _ratio(lambda forecast: forecast.revenue, _revenue),
     "top_20_revenue": _top_20_revenue,
+    "revenue_gini": lambda forecast, holdout: _normalised_gini(forecast.revenue_ranking, _revenue(holdout)),
 }
 """``(forecast, holdout) -> number``, in the order of the table's columns."""

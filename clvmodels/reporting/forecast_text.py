@@ -53,7 +53,7 @@ def about_last_third(report: EquityReport, locale: Locale) -> Iterator[str]:
     since = total.cutoff.date() + dt.timedelta(days=1)
     yield _how(what, amount, since, report.closings[-1], locale)
     if report.support is not None and report.support.missed is not None:
-        yield locale.label("lower_by_test")
+        yield locale.label("lower_by_test" if report.support.lowered else "not_lower_by_test")
     yield _basis(total, locale)
     if total.late_joiners:
         shares = locale.percent(total.late_share), locale.percent(total.late_purchase_share)

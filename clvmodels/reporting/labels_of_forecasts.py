@@ -56,6 +56,10 @@ FORECASTS: Final[Mapping[str, Labels]] = {
         "The verdict on the figure is one step lower for it.",
         "Das Urteil über den Wert steht deshalb eine Stufe tiefer.",
     ),
+    "not_lower_by_test": (
+        "A miss of less than 7.5 % does not lower the verdict: where no model holds, misses are larger.",
+        "Eine Abweichung unter 7,5 % senkt das Urteil nicht: Wo kein Modell zutrifft, ist sie größer.",
+    ),
     "not_tested": (
         "The figure is not tested on the last third of the log; the notes say why.",
         "Der Wert ist nicht am letzten Drittel der Kaufdaten geprüft; die Hinweise sagen, warum.",

@@ -175,6 +175,22 @@ def test_a_rate_cut_to_half_lowers_the_verdict_by_a_step(halved: Report, tmp_pat
     assert audit["tested"]["missed"] == pytest.approx(share, rel=1e-12)
 
 
+def test_a_small_miss_is_said_not_to_lower_the_verdict(halved: Report, tmp_path: Path) -> None:
+    tested = halved.tested
+    assert tested is not None
+    revenue = 0.95 * tested.revenue_predicted
+    narrow = replace(
+        tested, revenue_actual=revenue, revenue_low=1.01 * revenue, revenue_high=1.2 * tested.revenue_predicted
+    )
+    report = replace(halved, tested=narrow)
+    assert report.support is not None
+    assert report.support.verdict == halved.book.support.verdict
+    text = page_of(report, tmp_path, "en")
+    assert "was 5.0 % below the forecast, outside its 90 % band." in text
+    assert "A miss of less than 7.5 % does not lower the verdict" in text
+    assert "one step lower" not in text
+
+
 def test_purchases_decide_where_revenue_is_not_known(halved: Report) -> None:
     tested = halved.tested
     assert tested is not None

@@ -146,6 +146,16 @@ def test_a_missed_forecast_lowers_the_verdict(book):
     assert support.tested(None).verdict == "supported"
 
 
+def test_a_small_miss_is_named_and_lowers_no_verdict(book):
+    """With many customers, bands are narrow; what no model knows misses by 9 % or more."""
+    support = replace(book.support, verdict="assumed", leg="beyond")
+    for miss, verdict in ((0.06, "assumed"), (-0.074, "assumed"), (0.075, "not supported"), (-0.08, "not supported")):
+        tested = support.tested(miss, "revenue")
+        assert (tested.verdict, tested.lowered) == (verdict, verdict == "not supported")
+        assert f"revenue was {abs(miss):.0%} {'above' if miss > 0 else 'below'} the forecast" in tested.reason
+    assert not support.tested(None).lowered
+
+
 def test_nobody_seen_to_leave_is_assumed():
     """Customers who never leave, seen for a year and a half: the models become the same, the rest is an assumption."""
     rfm = histories(500, "77 weeks", {"r": 0.9, "alpha": 6.0, "a": 1e-3, "b": 1e3})
