@@ -19,7 +19,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["LARGEST_ERROR", "Density", "is_costly", "log_densities"]
+__all__ = ["LARGEST_ERROR", "MANY_HISTORIES", "Density", "is_costly", "log_densities"]
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
