@@ -7,6 +7,7 @@ Computing 27(5).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -39,6 +40,8 @@ LEAST_DRAWS: Final = 25
 """Their largest fifth, five of them, shows the tail of the weights."""
 PRIOR_DRAWS: Final = 500
 FEW_DRAWS: Final = 32
+SAMPLED: Final = 400
+"""Histories that show which of the draws give all others."""
 EVEN: Final = 0.1
 """Standard deviation over draws of the log density of a history: below it, its importance weights need no smoothing,
 which moves its log density by 0.0002 at most."""
@@ -130,7 +133,7 @@ def mean_density_by_history(fit: Fitted[TransactionModel], histories: Histories)
 
     few = Skeleton.whole(len(which))
     if of_rows.group is None and len(distinct.rows) >= MANY_HISTORIES:
-        few = skeleton(densities, len(distinct.rows), len(which), fewest=FEW_DRAWS)
+        few = skeleton(densities, len(distinct.rows), len(which), sampled=SAMPLED, fewest=FEW_DRAWS)
     pointwise = _of_all(fit.model, distinct, of_rows.of_draws(few.chosen))
     highest = pointwise.max(axis=1)
     np.exp(np.subtract(pointwise, highest[:, None], out=pointwise), out=pointwise)
@@ -145,10 +148,19 @@ def _by_history(fit: Fitted[TransactionModel], histories: Histories) -> tuple[Ar
 
 def _of_all(model: TransactionModel, distinct: DistinctRows, parameters: Parameters) -> Array:
     """Return the log density of each distinct history under each draw, shape (histories, draws)."""
+    if parameters.group is not None:
+        return _in_blocks(lambda rows: _of_rows(model, distinct, parameters, rows), parameters, distinct)
+    counts = distinct.by(0)
+    of_counts = np.asarray(model.count_terms(parameters.draws, counts.rows)[0])
 
     def block(rows: slice) -> Array:
-        return _of_rows(model, distinct, parameters, rows)
+        x, t_x, T = (column[:, None] for column in np.ascontiguousarray(distinct.rows[rows, :3].T))
+        return np.asarray(of_counts[counts.index[rows]] + model.history_terms(parameters.draws, x, t_x, T)[0])
 
+    return _in_blocks(block, parameters, distinct)
+
+
+def _in_blocks(block: Callable[[slice], Array], parameters: Parameters, distinct: DistinctRows) -> Array:
     at_a_time = max(NUMBERS_PER_BLOCK // parameters.number, 1)
     return np.concatenate(map_blocks(block, len(distinct.rows), at_a_time))
 

@@ -41,7 +41,7 @@ def test_no_other_method_finds_a_higher_score(models, spread, seed):
 
 
 def test_two_models_by_hand():
-    """Two thirds are predicted with .9 by one model and with .1 by the other: the score has its maximum in closed form."""
+    """Two thirds are predicted with .9 by one model and with .1 by the other."""
     weights = stacked(np.log([[0.9, 0.1], [0.1, 0.9]]), np.array([2e6, 1e6]), LEAST)
     assert 0.9 * weights[0] + 0.1 * weights[1] == pytest.approx(2.0 / 3.0, abs=1e-6)
 
