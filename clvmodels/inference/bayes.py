@@ -176,8 +176,8 @@ def _sampled(
     if method == "nuts" or (method == "posterior" and not centre.clean):
         return *_by_chains(target, centre, effort, method), "nuts"
     near = sampling.advi(target, centre, seed=effort.seed, progress=effort.progress) if method == "advi" else centre
-    sampled = sampling.laplace(target.log_density, near, draws=effort.draws, seed=effort.seed)
-    diagnostics = diagnose_weights(sampled.pareto_k)
+    sampled = sampling.laplace(target.log_density, near, draws=effort.draws, seed=effort.seed, costly=target.costly)
+    diagnostics = diagnose_weights(sampled.pareto_k, sampled.surrogate_error)
     if method == "posterior" and diagnostics.status != "converged":
         return *_by_chains(target, centre, effort, method), "nuts"
     return sampled, diagnostics, "advi" if method == "advi" else "laplace"

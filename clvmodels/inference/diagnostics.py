@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from clvmodels.inference.observations import Observations
+from clvmodels.inference.surrogate import LARGEST_ERROR
 from clvmodels.models.specification import Array, Limit, Model, TransactionModel
 from clvmodels.numerics.maximisation import BOUNDARY_LOG_PARAMETER, MIN_CURVATURE, Optimum
 
@@ -45,6 +46,10 @@ class Diagnostics:
         Number of draws at which the sampler's steps went astray.
     pareto_k
         Of draws from an approximation: above 0.7 it is too far off.
+    surrogate_error
+        Of draws of many customers from an approximation: by how much a polynomial that stands for the log density of
+        most draws misses it, as a root mean square over others; above 0.01 the density of each draw was computed. None
+        where there was no polynomial.
     limits
         What is true of the data where the likelihood is highest at the edge of the model, in words.
     endless
@@ -61,6 +66,7 @@ class Diagnostics:
     ess: float | None = None
     divergences: int | None = None
     pareto_k: float | None = None
+    surrogate_error: float | None = None
     limits: tuple[str, ...] = ()
     endless: bool = False
     grid: float | None = None
@@ -178,10 +184,20 @@ def _known(figure: Any) -> float | None:  # noqa: ANN401 - a scalar of NumPy
     return None if np.isnan(figure) else float(figure)
 
 
-def diagnose_weights(pareto_k: float) -> Diagnostics:
+def diagnose_weights(pareto_k: float, surrogate_error: float | None = None) -> Diagnostics:
     """Judge draws from an approximation by the tail of their importance weights."""
     if pareto_k <= LARGEST_K:
         message = f"re-weighted draws from an approximation, Pareto k {pareto_k:.2f}: good to use."
-        return Diagnostics("converged", message, pareto_k=pareto_k)
+        message += _surrogate_in_words(surrogate_error)
+        return Diagnostics("converged", message, pareto_k=pareto_k, surrogate_error=surrogate_error)
     message = f'draws from an approximation, Pareto k {pareto_k:.2f} above {LARGEST_K}: too far off; use method="nuts".'
-    return Diagnostics("not converged", message, pareto_k=pareto_k)
+    return Diagnostics("not converged", message, pareto_k=pareto_k, surrogate_error=surrogate_error)
+
+
+def _surrogate_in_words(error: float | None) -> str:
+    """Return how the log density of the draws was computed, where there are many customers."""
+    if error is None:
+        return ""
+    if error <= LARGEST_ERROR:
+        return f" The log density of most of them is that of a polynomial, which misses it by {error:.1g} (sd)."
+    return f" The log density of each was computed, since a polynomial misses it by {error:.1g} (sd)."

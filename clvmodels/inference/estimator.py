@@ -342,13 +342,17 @@ def _reweighted(
 ) -> tuple[Array, Diagnostics]:
     """Return draws of psi around the maximum, weighted by the likelihood, shape (1, draws, parameters)."""
     from clvmodels.inference.sampling import Mode, laplace
+    from clvmodels.inference.surrogate import is_costly
 
-    def log_likelihood(psi: Array) -> float:
-        return observations.log_likelihood(model, model.lower + np.exp(psi) * units)[0]
+    def with_gradient(psi: Array) -> tuple[float, Array]:
+        above = np.exp(psi) * units
+        value, by_theta = observations.log_likelihood(model, model.lower + above)
+        return value, by_theta * above
 
+    costly = with_gradient if is_costly(len(observations.weight), len(units)) else None
     centre = Mode(optimum.psi, np.asarray(np.linalg.cholesky(covariance)), optimum.value, clean=True)
-    sampled = laplace(log_likelihood, centre, draws=effort.draws, seed=effort.seed)
-    return sampled.u, diagnose_weights(sampled.pareto_k)
+    sampled = laplace(lambda psi: with_gradient(psi)[0], centre, draws=effort.draws, seed=effort.seed, costly=costly)
+    return sampled.u, diagnose_weights(sampled.pareto_k, sampled.surrogate_error)
 
 
 def _by_posterior(

@@ -16,6 +16,7 @@ import numpy as np
 from clvmodels.data.histories import Histories
 from clvmodels.errors import FitError
 from clvmodels.inference.pointwise import left_out_by_history, mean_density_by_history
+from clvmodels.inference.stacking import stacked
 from clvmodels.inference.transaction_fit import TransactionFit
 from clvmodels.models.specification import Array
 from clvmodels.units import Unit
@@ -34,8 +35,6 @@ LEAST_SHARE: Final = 0.05
 REPETITIONS: Final = 2_000
 """Of the Bayesian bootstrap."""
 SEED: Final = 1
-STEPS, SETTLED = 2_000, 1e-9
-"""Of the iteration that stacks, and by how much a step may still raise the log score of a customer."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -189,7 +188,7 @@ def _require_comparable(fits: Sequence[TransactionFit]) -> None:
 def _weights(fits: Sequence[TransactionFit], histories: Histories) -> tuple[Array, Basis]:
     if histories.customers >= STACKED_FROM:
         densities, customers = zip(*(mean_density_by_history(fit, histories) for fit in fits), strict=True)
-        return _stacked(np.column_stack(densities), customers[0]), "stacking"
+        return stacked(np.column_stack(densities), customers[0], LEAST_SHARE), "stacking"
     if fits[0].number_of_draws == 1:
         _require_aic(fits)
         aic = np.array([fit.aic for fit in fits])
@@ -228,25 +227,3 @@ def _pseudo_bma(elpd: Array, customers: Array) -> Array:
     sums = total * (number / number.sum(axis=1, keepdims=True)) @ (elpd - elpd.max(axis=1, keepdims=True))
     relative = np.exp(sums - sums.max(axis=1, keepdims=True))
     return np.asarray((relative / relative.sum(axis=1, keepdims=True)).mean(axis=0))
-
-
-def _stacked(log_density: Array, customers: Array) -> Array:
-    """Return the weights, each at least `LEAST_SHARE`, whose mixture predicts customers best, by EM.
-
-    The mixture's shares above the floor are found as those of any mixture of known densities (Dempster, Laird & Rubin
-    1977): the log score is concave in them.
-    """
-    models = log_density.shape[1]
-    density = np.exp(log_density - log_density.max(axis=1, keepdims=True))
-    floor = LEAST_SHARE * density.sum(axis=1)
-    free, total, before = np.full(models, 1.0 / models), customers.sum(), -np.inf
-    left = 1.0 - models * LEAST_SHARE
-    for _ in range(STEPS):
-        mixture = floor + left * density @ free
-        score = float(customers @ np.log(mixture)) / total
-        if score - before < SETTLED:
-            break
-        before = score
-        free = free * ((customers / mixture) @ density)
-        free /= free.sum()
-    return np.asarray(LEAST_SHARE + left * free)

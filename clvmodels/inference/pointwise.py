@@ -7,6 +7,7 @@ Computing 27(5).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -17,11 +18,13 @@ from clvmodels.arguments import require_memory
 from clvmodels.data.histories import Histories
 from clvmodels.data.required import require_customers, require_histories
 from clvmodels.errors import FitError
-from clvmodels.inference.parameters import distinct_histories
+from clvmodels.inference.parameters import Parameters, distinct_histories
 from clvmodels.inference.priors import draw_priors
 from clvmodels.inference.protocols import Fitted
+from clvmodels.inference.surrogate import MANY_HISTORIES
 from clvmodels.models.specification import Array, Model, TransactionModel
 from clvmodels.numerics.distinct import DistinctRows, distinct_rows
+from clvmodels.numerics.skeleton import Skeleton, skeleton
 from clvmodels.numerics.spend import positive_spend
 from clvmodels.numerics.threads import map_blocks
 from clvmodels.units import DAYS
@@ -37,6 +40,8 @@ LEAST_DRAWS: Final = 25
 """Their largest fifth, five of them, shows the tail of the weights."""
 PRIOR_DRAWS: Final = 500
 FEW_DRAWS: Final = 32
+SAMPLED: Final = 400
+"""Histories that show which of the draws give all others."""
 EVEN: Final = 0.1
 """Standard deviation over draws of the log density of a history: below it, its importance weights need no smoothing,
 which moves its log density by 0.0002 at most."""
@@ -105,9 +110,9 @@ def left_out_by_history(fit: Fitted[TransactionModel], histories: Histories) -> 
     Shape (distinct histories,) each, in the order of the histories. Importance weights that hardly vary are taken as
     they are; the others are smoothed, as by `loo`.
     """
-    efficiency, number = _relative_efficiency(fit), fit.parameters(histories).number
-    pointwise, customers = _by_history(fit, histories, np.arange(number))
-    elpd = np.asarray(np.log(number) - special.logsumexp(-pointwise, axis=1))
+    efficiency = _relative_efficiency(fit)
+    pointwise, customers = _by_history(fit, histories)
+    elpd = np.asarray(np.log(pointwise.shape[1]) - special.logsumexp(-pointwise, axis=1))
     for row in np.flatnonzero(pointwise.std(axis=1) > EVEN):
         elpd[row] = _left_out(pointwise[row], efficiency)[0]
     return elpd, customers
@@ -118,23 +123,54 @@ def mean_density_by_history(fit: Fitted[TransactionModel], histories: Histories)
 
     Of many customers, one left out hardly moves the draws: their density stands for that of leave-one-out.
     """
-    number = fit.parameters(histories).number
-    which = np.linspace(0, number - 1, min(number, FEW_DRAWS)).round().astype(np.int64)
-    pointwise, customers = _by_history(fit, histories, which)
-    return np.asarray(special.logsumexp(pointwise, axis=1)) - np.log(len(which)), customers
+    parameters = fit.parameters(histories)
+    which = np.linspace(0, parameters.number - 1, min(parameters.number, FEW_DRAWS)).round().astype(np.int64)
+    distinct, of_rows = distinct_histories(fit.model, parameters.of_draws(which), histories)
+
+    def densities(rows: NDArray[np.int64]) -> Array:
+        pointwise = _of_rows(fit.model, distinct, of_rows, rows)
+        return np.exp(pointwise - pointwise.max(axis=1, keepdims=True))[..., None]
+
+    few = Skeleton.whole(len(which))
+    if of_rows.group is None and len(distinct.rows) >= MANY_HISTORIES:
+        few = skeleton(densities, len(distinct.rows), len(which), sampled=SAMPLED, fewest=FEW_DRAWS)
+    pointwise = _of_all(fit.model, distinct, of_rows.of_draws(few.chosen))
+    highest = pointwise.max(axis=1)
+    np.exp(np.subtract(pointwise, highest[:, None], out=pointwise), out=pointwise)
+    return np.log(np.einsum("ij,j->i", pointwise, few.mean)) + highest, distinct.weight
 
 
-def _by_history(fit: Fitted[TransactionModel], histories: Histories, draws: NDArray[np.int64]) -> tuple[Array, Array]:
-    """Return the log density of each distinct history under some draws, and how many customers have it."""
-    distinct, of_rows = distinct_histories(fit.model, fit.parameters(histories).of_draws(draws), histories)
-    columns = distinct.rows[:, : len(fit.model.statistics)].T
+def _by_history(fit: Fitted[TransactionModel], histories: Histories) -> tuple[Array, Array]:
+    """Return the log density of each distinct history under each draw, and how many customers have it."""
+    distinct, of_rows = distinct_histories(fit.model, fit.parameters(histories), histories)
+    return _of_all(fit.model, distinct, of_rows), distinct.weight
+
+
+def _of_all(model: TransactionModel, distinct: DistinctRows, parameters: Parameters) -> Array:
+    """Return the log density of each distinct history under each draw, shape (histories, draws)."""
+    if parameters.group is not None:
+        return _in_blocks(lambda rows: _of_rows(model, distinct, parameters, rows), parameters, distinct)
+    counts = distinct.by(0)
+    of_counts = np.asarray(model.count_terms(parameters.draws, counts.rows)[0])
 
     def block(rows: slice) -> Array:
-        there = (np.ascontiguousarray(column[rows])[:, None] for column in columns)
-        return np.asarray(fit.model.log_likelihood(of_rows.theta(rows), *there))
+        x, t_x, T = (column[:, None] for column in np.ascontiguousarray(distinct.rows[rows, :3].T))
+        return np.asarray(of_counts[counts.index[rows]] + model.history_terms(parameters.draws, x, t_x, T)[0])
 
-    at_a_time = max(NUMBERS_PER_BLOCK // len(draws), 1)
-    return np.concatenate(map_blocks(block, len(distinct.rows), at_a_time)), distinct.weight
+    return _in_blocks(block, parameters, distinct)
+
+
+def _in_blocks(block: Callable[[slice], Array], parameters: Parameters, distinct: DistinctRows) -> Array:
+    at_a_time = max(NUMBERS_PER_BLOCK // parameters.number, 1)
+    return np.concatenate(map_blocks(block, len(distinct.rows), at_a_time))
+
+
+def _of_rows(
+    model: TransactionModel, distinct: DistinctRows, parameters: Parameters, rows: NDArray[np.int64] | slice
+) -> Array:
+    """Return the same of some of the histories."""
+    there = (np.ascontiguousarray(column[rows])[:, None] for column in distinct.rows[:, : len(model.statistics)].T)
+    return np.asarray(model.log_likelihood(parameters.theta(rows), *there))
 
 
 def _relative_efficiency(fit: Fitted[Model]) -> float:

@@ -21,6 +21,7 @@ from pymc.pytensorf import gradient, join_nonshared_inputs
 
 from clvmodels.inference.likelihood import LogLikelihood, Table
 from clvmodels.inference.priors import POOLING, Priors, create_variables
+from clvmodels.inference.surrogate import Density, is_costly
 from clvmodels.models.specification import Array, Model, Quantity
 from clvmodels.units import DAYS, Unit
 
@@ -164,6 +165,11 @@ class Target:
     def log_density(self, u: Array) -> float:
         """Return the log density."""
         return self.density(u)[0]
+
+    @property
+    def costly(self) -> Density | None:
+        """The density, if it takes so long that a polynomial is to stand for it; else None."""
+        return self.density if is_costly(len(self.table.weight), len(self.start)) else None
 
     def whitened(self, centre: Array, factor: Array) -> Callable[[Array], tuple[float, Array]]:
         """Return the density of z, u = centre + factor z, as a function that lets other threads run."""

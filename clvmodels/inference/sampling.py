@@ -14,6 +14,7 @@ import numpy as np
 
 from clvmodels.errors import FitError, ParameterError
 from clvmodels.inference.posterior import Target
+from clvmodels.inference.surrogate import Density, log_densities
 from clvmodels.models.specification import Array
 from clvmodels.numerics.maximisation import Objective, maximise_from
 
@@ -58,11 +59,24 @@ class Mode:
 
 @dataclass(frozen=True)
 class PosteriorDraws:
-    """Draws of u, shape (chain, draw, size), and the sampler's statistics of them, arrays (chain, draw) by name."""
+    """Draws of u.
+
+    Attributes
+    ----------
+    u
+        Shape (chain, draw, size).
+    stats
+        The sampler's statistics of them, arrays (chain, draw) by name.
+    pareto_k
+        Of the importance weights.
+    surrogate_error
+        By how much a polynomial misses the log density, as `log_densities` returns it; None where there was none.
+    """
 
     u: Array
     stats: Mapping[str, Array] = field(default_factory=dict)
     pareto_k: float = np.nan
+    surrogate_error: float | None = None
 
 
 def mode(target: Target, sample: Target | None = None) -> Mode:
@@ -101,7 +115,7 @@ def _rounded(target: Target, centre: Mode, seed: int | None) -> Mode:
     size = len(centre.u)
     if not centre.clean or size > MOST_TO_ROUND:
         return centre
-    sampled = laplace(target.log_density, centre, draws=LEAST_PROPOSALS, seed=seed)
+    sampled = laplace(target.log_density, centre, draws=LEAST_PROPOSALS, seed=seed, costly=target.costly)
     if not sampled.pareto_k < LARGEST_K:
         return centre
     u = sampled.u[0]
@@ -172,11 +186,19 @@ def _pymc(target: Target, _: Mode, effort: SamplerSettings) -> PosteriorDraws:
     return PosteriorDraws(u, {name: result["sample_stats"][name].to_numpy() for name in stats})
 
 
-def laplace(log_density: Callable[[Array], float], centre: Mode, *, draws: int, seed: int | None) -> PosteriorDraws:
+def laplace(
+    log_density: Callable[[Array], float],
+    centre: Mode,
+    *,
+    draws: int,
+    seed: int | None,
+    costly: Density | None = None,
+) -> PosteriorDraws:
     """Draw from Laplace's approximation with the tails of Student's t, weigh each draw by what it leaves out, resample.
 
     The largest weights are smoothed by a generalised Pareto distribution; its shape k above 0.7 says that the
-    approximation is too far off.
+    approximation is too far off. Of a `costly` density, given with its gradient, a polynomial takes the place of the
+    density of most draws, if it is near enough.
     """
     from arviz_stats.base import array_stats  # type: ignore[attr-defined]
 
@@ -190,15 +212,19 @@ def laplace(log_density: Callable[[Array], float], centre: Mode, *, draws: int, 
     z = generator.standard_normal((proposals, size))
     z /= np.sqrt(generator.chisquare(DEGREES_OF_FREEDOM, (proposals, 1)) / DEGREES_OF_FREEDOM)
     u = centre.u + z @ centre.factor.T
+    error = None
     with np.errstate(all="ignore"):  # far out a term may overflow; what is not finite has no weight
-        values = np.array([log_density(point) for point in u])
+        if costly is None:
+            values = np.array([log_density(point) for point in u])
+        else:
+            values, error = log_densities(costly, u, z, centre.factor)
     log_proposal = -0.5 * (DEGREES_OF_FREEDOM + size) * np.log1p(np.sum(z**2, axis=1) / DEGREES_OF_FREEDOM)
     log_ratio = np.where(np.isfinite(values), values - centre.log_density - log_proposal, LEAST_LOG)
     log_weight, pareto_k = array_stats.psislw(-log_ratio)  # it is written for likelihoods, whose inverses are weights
     share = np.cumsum(np.exp(log_weight - np.max(log_weight)))
     positions = (np.arange(draws) + generator.random()) / draws * share[-1]
     chosen = generator.permutation(np.minimum(np.searchsorted(share, positions), proposals - 1))
-    return PosteriorDraws(u[None, chosen], {"lp": values[None, chosen]}, float(pareto_k))
+    return PosteriorDraws(u[None, chosen], {"lp": values[None, chosen]}, float(pareto_k), error)
 
 
 def advi(target: Target, start: Mode, *, seed: int | None, progress: bool) -> Mode:

@@ -71,7 +71,9 @@ class Skeleton:
         return cls(np.arange(draws), np.eye(draws))
 
 
-def skeleton(values: Callable[[Index], Array], rows: int, draws: int, *, sampled: int = 40) -> Skeleton:
+def skeleton(
+    values: Callable[[Index], Array], rows: int, draws: int, *, sampled: int = 40, fewest: int = FEWEST
+) -> Skeleton:
     """Return a skeleton of the draws.
 
     Parameters
@@ -82,6 +84,8 @@ def skeleton(values: Callable[[Index], Array], rows: int, draws: int, *, sampled
         How many there are.
     sampled
         How many rows it is made of; half as many more test it.
+    fewest
+        Of fewer draws, all are taken.
 
     Examples
     --------
@@ -92,7 +96,7 @@ def skeleton(values: Callable[[Index], Array], rows: int, draws: int, *, sampled
     >>> len(few.chosen), few.combinations.shape
     (2, (2, 200))
     """
-    if draws < FEWEST:
+    if draws < fewest:
         return Skeleton.whole(draws)
     generator = np.random.default_rng(rows)
     tested = sampled // 2

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 from clvmodels.data.histories import Histories
 from clvmodels.inference.block_draws import over_blocks
 from clvmodels.models.derived import residuals
-from clvmodels.numerics.distinct import DistinctRows, distinct_rows
+from clvmodels.numerics.distinct import DistinctRows
 from clvmodels.valuation.discounting import calendar_years, discounting, growing
+from clvmodels.valuation.distinct_customers import distinct_customers
+from clvmodels.valuation.expected_sums import MEMORY, expected_sums
 from clvmodels.valuation.lines import DiscountedDrivers
 from clvmodels.valuation.residual_expectations import few_draws
 from clvmodels.valuation.uncertainty import (
@@ -35,8 +37,6 @@ __all__ = ["expected"]
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
 
-MEMORY: Final = 5e8
-"""Bytes that interpolants may take."""
 NUMBERS_BY_ROW: Final = 1 << 26
 """Values by distinct customer and draw that are held at a time: 256 MB."""
 NO_TABLE: Final = np.empty((0, len(CUSTOMER_COLUMNS)))
@@ -62,7 +62,10 @@ def expected(
     if not len(histories):
         return of_nobody(len(basis.names), groups)
     customers = customers_of(basis, histories, group)
-    distinct, cells = _distinct(customers)
+    sums_alone = None if by_customer else expected_sums(basis, customers, groups)
+    if sums_alone is not None:
+        return Uncertainty(sums_alone[0], NO_TABLE, sums_alone[1])
+    distinct, cells = distinct_customers(customers)
     weights = distinct.weight
     if customers.weight is not None:
         weights = np.bincount(distinct.index, customers.weight).astype(float)
@@ -147,33 +150,6 @@ def _add(
 
 def _positions(which: Index | slice) -> Index:
     return np.arange(which.start, which.stop) if isinstance(which, slice) else which
-
-
-def _distinct(customers: Customers) -> tuple[DistinctRows, Customers]:
-    """Return the distinct customers, with parameters, groups and rates; who has an unsure rate is one of a kind.
-
-    Groups come after all that tells such customers apart, so that these stand in the same order whatever the groups,
-    and the same rates are drawn for them.
-    """
-    varying = [name for name, rate in customers.rates.items() if isinstance(rate, np.ndarray)]
-    unsure = customers.own or customers.common
-    columns = [customers.x, customers.t_x, customers.T, customers.mean_spend]
-    first = customers.members[0].parameters  # models that are averaged have the same groups
-    columns += [*first.columns(), *customers.spend.columns()]
-    columns += [np.asarray(customers.rates[name]) for name in varying]
-    columns += [*customers.own.values(), *customers.common.values()]
-    columns += [np.arange(float(len(customers.x)))] if unsure else []
-    distinct = distinct_rows(*columns, customers.group.astype(float), with_order=True)
-    remaining = iter(np.ascontiguousarray(distinct.rows[:, 4:].T))
-    of_transactions, of_spend = (
-        np.array([next(remaining) for _ in each.columns()]) for each in (first, customers.spend)
-    )
-    members = tuple(replace(each, parameters=each.parameters.of_groups(of_transactions)) for each in customers.members)
-    spend = customers.spend.of_groups(of_spend)
-    rates = {**customers.rates, **{name: next(remaining) for name in varying}}
-    own, common = ({name: next(remaining) for name in sds} for sds in (customers.own, customers.common))
-    group = np.ascontiguousarray(distinct.rows[:, -1]).astype(np.int64)
-    return distinct, replace(customers, members=members, spend=spend, rates=rates, own=own, common=common, group=group)
 
 
 def _by_group(groups: int, group: Index, weight: Array, rlv: Array) -> Array:

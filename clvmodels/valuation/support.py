@@ -172,7 +172,8 @@ def support_of(rows: ValuedRows, covers: tuple[str, ...]) -> Support:
     """
     equity = rows.equity
     within, twice = (rows.summed(rows.rlv_within_spans(times)) for times in (1, 2))
-    interval, interval_within = (_interval(each, covers) for each in (rows, _until(rows)))
+    until = _until(rows)
+    interval, interval_within = (_interval(each, covers) for each in (rows, until))
     ratio = interval.high / interval.low if interval.low > 0.0 else np.inf
     endless = any(fit.diagnostics.endless for fit in rows.transactions.fits)
     share = 1.0 - within / equity if equity > 0.0 else 0.0
@@ -186,7 +187,7 @@ def support_of(rows: ValuedRows, covers: tuple[str, ...]) -> Support:
         interval=interval,
         interval_within=interval_within,
         ratio=ratio,
-        prior_sensitivity=_prior_sensitivity(rows),
+        prior_sensitivity=_prior_sensitivity(rows, until),
         endless=endless,
         verdict=verdict,
         leg=leg,
@@ -215,14 +216,17 @@ def _interval(rows: ValuedRows, covers: tuple[str, ...]) -> Interval:
     return Interval.of(rows.uncertainty(process=True, seed=SEED).equity, 0.9, (*covers, "what customers do"))
 
 
-def _prior_sensitivity(rows: ValuedRows) -> float:
-    """Return |log(E[beyond | prior squared] / E[beyond | root of the prior])|, by weights on the draws."""
+def _prior_sensitivity(rows: ValuedRows, until: ValuedRows) -> float:
+    """Return |log(E[beyond | prior squared] / E[beyond | root of the prior])|, by weights on the draws.
+
+    `until` are the rows with the time observed as horizon.
+    """
     fits = rows.transactions.fits
     if not rows.has_draws or any(not _has_plain_priors(fit) for fit in fits):
         return np.nan
     none = np.zeros(len(rows.histories), np.int64)
     members = customers_of(rows.basis, rows.histories, none).members
-    whole, within = (each.uncertainty(process=False, seed=None).equity for each in (rows, _until(rows)))
+    whole, within = (each.uncertainty(process=False, seed=None).equity for each in (rows, until))
     beyond = whole - within
     means = np.zeros(2)
     by_key = {fit.model.key: fit for fit in fits}

@@ -10,9 +10,10 @@ from scipy import optimize, special
 
 import clvmodels as clv
 from clvmodels.errors import FitError
-from clvmodels.inference import model_average
+from clvmodels.inference import model_average, pointwise
 from clvmodels.inference.model_average import ModelAverage, average
-from clvmodels.inference.pointwise import left_out_by_history
+from clvmodels.inference.pointwise import left_out_by_history, mean_density_by_history
+from clvmodels.numerics import skeleton
 
 TRUTH = {"r": 0.243, "alpha": 4.414, "a": 0.793, "b": 2.426}
 
@@ -71,6 +72,26 @@ def test_stacking_maximises_the_log_score(rfm, drawn, monkeypatch):
 
     best = min((optimize.minimize(loss, start) for start in np.eye(3) * 3), key=lambda found: found.fun)
     assert -np.log(density @ np.array(averaged.weights)).sum() == pytest.approx(best.fun, abs=0.05)
+
+
+@pytest.mark.parametrize("number", range(3))
+def test_few_of_the_draws_give_the_mean_density_of_all(drawn, rfm, monkeypatch, number):
+    """Of a posterior as narrow as that of many customers."""
+    fit = replace(drawn[number], theta=drawn[number].estimate * (drawn[number].theta / drawn[number].estimate) ** 0.02)
+    skeletons = []
+    monkeypatch.setattr(pointwise, "MANY_HISTORIES", 1)
+    monkeypatch.setattr(
+        pointwise,
+        "skeleton",
+        lambda *args, **options: skeletons.append(skeleton.skeleton(*args, **options)) or skeletons[-1],
+    )
+    density, customers = mean_density_by_history(fit, rfm)
+    assert len(skeletons[0].chosen) <= pointwise.FEW_DRAWS // 2
+    assert customers.sum() == len(rfm)
+    columns = [rfm.distinct(("x", "t_x", "T")).rows[:, k, None] for k in range(3)]
+    chosen = fit.draws[np.linspace(0, len(fit.draws) - 1, pointwise.FEW_DRAWS).round().astype(int)]
+    mean = np.log(np.exp(fit.model.log_likelihood(chosen, *columns)).mean(axis=1))
+    np.testing.assert_allclose(density, mean, rtol=0.0, atol=1e-6)
 
 
 def test_one_alone_is_itself(rfm, points):

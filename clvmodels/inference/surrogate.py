@@ -1,0 +1,185 @@
+"""A polynomial in place of a log density that is costly to compute.
+
+In coordinates in which the curvature at the mode is one, the log density of a few parameters that many customers tell
+much about is nearly a parabola, and a polynomial of degree 4 takes up most of what is left. It is fitted to the density
+and its gradient at some of the points, and compared with the density at others. Where it misses these, more points are
+taken; where it misses again, the density of all points is computed.
+
+Source: Rasmussen (2003), Bayesian Statistics 7, on log densities known from few evaluations and their gradients.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from itertools import combinations_with_replacement
+from math import comb
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["LARGEST_ERROR", "MANY_HISTORIES", "Density", "is_costly", "log_densities"]
+
+Array = NDArray[np.float64]
+Index = NDArray[np.int64]
+Density = Callable[[Array], tuple[float, Array]]
+"""Returns the log density of a point, and its gradient."""
+
+MANY_HISTORIES: Final = 1 << 15
+"""Distinct ones; of fewer, the density of hundreds of draws takes a second or two."""
+MOST_VARIABLES: Final = 8
+LARGEST_ERROR: Final = 0.01
+"""Root mean square of what the polynomial misses: importance weights are then right to one per cent."""
+POINTS: Final = (32, 64)
+"""To how many a polynomial is fitted, in the first attempt and in the second; as many others are compared."""
+HIGHEST_DEGREE: Final = 4
+LEAST_EQUATIONS: Final = 2
+"""For each coefficient; where there are fewer, the degree is lower."""
+
+
+def is_costly(histories: int, variables: int) -> bool:
+    """Whether a polynomial is to stand for the density of these variables, given so many distinct histories.
+
+    Examples
+    --------
+    >>> is_costly(600_000, 4), is_costly(236, 4)
+    (True, False)
+    """
+    return histories >= MANY_HISTORIES and variables <= MOST_VARIABLES
+
+
+def log_densities(density: Density, u: Array, z: Array, factor: Array) -> tuple[Array, float]:
+    """Return the log density of points, and by how much a polynomial misses it where the two were compared.
+
+    Parameters
+    ----------
+    density
+        The log density of u and its gradient by u.
+    u, z
+        The points, and the same in coordinates in which the density is nearly a standard normal one; shape (n, size).
+    factor
+        What turns the one into the other: u = mode + factor z; shape (size, size).
+
+    Returns
+    -------
+    values
+        Log densities, shape (n,): of the polynomial where the density was not computed.
+    error
+        Root mean square of what the polynomial misses. Above `LARGEST_ERROR`, and where the density is not finite (then
+        the error is infinite), all values are those of the density itself.
+
+    Examples
+    --------
+    A parabola is a polynomial:
+
+    >>> z = np.random.default_rng(1).standard_normal((400, 3))
+    >>> values, error = log_densities(lambda u: (-0.5 * u @ u, -u), z, z, np.eye(3))
+    >>> bool(error < 1e-12), bool(np.allclose(values, -0.5 * (z**2).sum(axis=1)))
+    (True, True)
+    """
+    computed = _Computed(density, u, factor)
+    by_distance, error = np.argsort(np.sum(z**2, axis=1)), np.inf
+    for number in POINTS:
+        chosen = by_distance[np.linspace(0, len(z) - 1, min(2 * number, len(z))).round().astype(np.int64)]
+        compared, fitted = chosen[::2], chosen[1::2]  # the farthest point is one of the latter: none lies outside
+        computed.require(chosen)
+        if not np.isfinite(computed.values[chosen]).all():
+            error = np.inf
+            break
+        polynomial = _fitted(z[fitted], computed.values[fitted], computed.slopes[fitted])
+        error = float(np.sqrt(np.mean((polynomial(z[compared]) - computed.values[compared]) ** 2)))
+        if error <= LARGEST_ERROR:
+            return np.where(computed.known, computed.values, polynomial(z)), error
+    computed.require(by_distance)
+    return computed.values, error
+
+
+@dataclass(eq=False)
+class _Computed:
+    """The density of some of the points.
+
+    Attributes
+    ----------
+    density, u, factor
+        As of `log_densities`.
+    known
+        Of which points it has been computed, shape (n,).
+    values, slopes
+        The log density, shape (n,), and its gradient by z, shape (n, size).
+    """
+
+    density: Density
+    u: Array
+    factor: Array
+    known: NDArray[np.bool_] = field(init=False)
+    values: Array = field(init=False)
+    slopes: Array = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.known, self.values, self.slopes = np.zeros(len(self.u), np.bool_), np.zeros(len(self.u)), self.u.copy()
+
+    def require(self, points: Index) -> None:
+        """Compute it of those of these points of which it is not known."""
+        for point in points[~self.known[points]]:
+            self.values[point], slope = self.density(self.u[point])
+            self.slopes[point] = slope @ self.factor
+            self.known[point] = True
+
+
+@dataclass(frozen=True, eq=False)
+class _Polynomial:
+    """A polynomial of several variables.
+
+    Attributes
+    ----------
+    powers
+        Of each variable in each term, shape (terms, size).
+    coefficients
+        Shape (terms,).
+    """
+
+    powers: Index
+    coefficients: Array
+
+    def __call__(self, z: Array) -> Array:
+        """Return its values at points, shape (n, size)."""
+        return np.asarray(_products(z, self.powers) @ self.coefficients)
+
+
+def _fitted(z: Array, values: Array, slopes: Array) -> _Polynomial:
+    """Return the polynomial nearest to values and gradients, in the sense of least squares."""
+    number, size = z.shape
+    powers = _powers(size, _degree(number * (size + 1), size))
+    matrix = np.concatenate([_products(z, powers), *(_derivatives(z, powers, k) for k in range(size))])
+    level = values.mean()  # millions, of which the digits that matter are the last
+    right = np.concatenate([values - level, slopes.T.ravel()])
+    coefficients = np.linalg.lstsq(matrix, right, rcond=None)[0]
+    coefficients[0] += level
+    return _Polynomial(powers, coefficients)
+
+
+def _degree(equations: int, size: int) -> int:
+    """Return the highest degree whose coefficients so many equations determine with some to spare."""
+    degrees = (
+        degree for degree in range(HIGHEST_DEGREE, 1, -1) if LEAST_EQUATIONS * comb(size + degree, degree) <= equations
+    )
+    return next(degrees, 1)
+
+
+def _powers(size: int, degree: int) -> Index:
+    """Return the powers of each variable in each term up to a degree, the constant first, shape (terms, size)."""
+    terms = [term for order in range(degree + 1) for term in combinations_with_replacement(range(size), order)]
+    return np.array([[term.count(variable) for variable in range(size)] for term in terms], np.int64)
+
+
+def _products(z: Array, powers: Index) -> Array:
+    """Return each term without its coefficient at each point, shape (n, terms)."""
+    return np.asarray(np.prod(z[:, None, :] ** powers, axis=-1))
+
+
+def _derivatives(z: Array, powers: Index, variable: int) -> Array:
+    """Return the derivatives of the same by one of the variables."""
+    lower = powers.copy()
+    lower[:, variable] = np.maximum(lower[:, variable] - 1, 0)
+    return powers[:, variable] * _products(z, lower)
