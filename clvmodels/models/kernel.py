@@ -69,6 +69,8 @@ class Kernel:
     future, compiled_future
         The function of the model that gives the future, and the one that takes its place where many customers each
         have parameters of their own; what this imports, it imports when it is called.
+    for_samplers
+        Whether samplers alone take its sums: they are compiled anew in each process.
 
     Examples
     --------
@@ -85,6 +87,7 @@ class Kernel:
     history_expansion: Expansion | None = None
     future: Future | None = None
     compiled_future: Future | None = None
+    for_samplers: bool = False
 
     @cached_property
     def compiled(self) -> CompiledSums:
