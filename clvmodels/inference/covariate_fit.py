@@ -69,7 +69,8 @@ class WithCovariates:
         covariance, unbounded = estimated.covariance[size:, size:], self._unbounded(estimated, scaled)
         ratio = np.full(len(scale), np.nan)
         if by_likelihood:
-            ratio = likelihood_ratios(self.model, observe(self.model, self.histories), estimated.estimate, size)
+            observations = observe(self.model, self.histories)
+            ratio = likelihood_ratios(self.model, observations, estimated.estimate, estimated.covariance, size)
         coefficients = Coefficients(
             design=self.design,
             draws=draws / scale,

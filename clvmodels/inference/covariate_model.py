@@ -20,11 +20,14 @@ import numpy as np
 from clvmodels.models.differences import no_terms
 from clvmodels.models.kernel import Array, CompiledSums, Kernel, Sums
 from clvmodels.models.specification import Model, Parameter, Quantity, SpendModel, TransactionModel
+from clvmodels.numerics.threads import dot
 
 __all__ = ["column_names", "covaried"]
 
 PRIOR: Final = ("Normal", {"mu": 0.0, "sigma": 1.0})
 """Of a coefficient, per unit of a column of zeros and ones, else per standard deviation."""
+STEP: Final = 3e-5
+"""Of differences, in logs."""
 COMPILED_FROM: Final = 1 << 15
 """Rows in a block from which loading the compiler pays."""
 
@@ -72,8 +75,8 @@ def covaried(base: TransactionModel | SpendModel, terms: tuple[tuple[str, str], 
         to_quantities=partial(_to_quantities, base, names),
         statistics=(*base.statistics, *column_names(len(names))),
         history_sums=partial(_history_sums, base, effects),
-        count_curvature=None,
-        history_expansion=None,
+        count_curvature=lambda theta, *_: np.zeros((len(theta), len(theta))),
+        history_expansion=partial(_history_expansion, base, effects),
         kernel=Kernel(no_terms, history_terms, partial(_compiled, base, effects), for_samplers=True),
     )
 
@@ -99,36 +102,72 @@ def _to_quantities(base: Model, names: Sequence[str], params: Mapping[str, Any],
 
 
 def _of_rows(base: Model, effects: Array, theta: Array, columns: Sequence[Array]) -> Array:
-    """Return the base model's parameters of each row, shape (n, parameters)."""
+    """Return the base model's parameters of each row, shape (n, parameters), columns side by side."""
     size = len(base.parameters)
     logs = np.log(theta[size:])[:, None] * effects
     rows = np.empty((len(columns[0]), size))
     for p in range(size):
-        moving = np.flatnonzero(effects[:, p])
-        shift = sum((logs[k, p] * columns[k] for k in moving), np.zeros(())) if len(moving) else np.zeros(())
-        rows[:, p] = theta[p] * np.exp(shift)
+        shift = np.zeros(len(rows) if effects[:, p].any() else 1)
+        for k in np.flatnonzero(effects[:, p]):
+            shift += logs[k, p] * columns[k]
+        np.multiply(np.exp(shift, out=shift), theta[p], out=rows[:, p])
     return rows
+
+
+def _chained(effects: Array, by_log: Array, columns: Sequence[Array]) -> Array:
+    """Return the sums of derivatives by log parameters and by coefficients, of rows of derivatives by the former."""
+    by_coefficient = np.zeros(len(effects))
+    for p in np.flatnonzero(effects.any(axis=0)):
+        moved = np.ascontiguousarray(by_log[:, p])
+        for k in np.flatnonzero(effects[:, p]):
+            by_coefficient[k] += effects[k, p] * dot(columns[k], moved)
+    return np.concatenate([np.einsum("ij->j", by_log), by_coefficient])
 
 
 def _history_terms(base: Model, effects: Array, theta: Array, *columns: Array) -> tuple[Array, Array]:
     """Return the log-likelihood of each row, and its gradient, at one point of the parameters."""
-    size, own = len(base.parameters), len(base.statistics)
+    own = len(base.statistics)
     rows = _of_rows(base, effects, theta, columns[own:])
     counts, histories = base.count_terms(rows, columns[0]), base.history_terms(rows, *columns[:own])
     by_log = (counts[1] + histories[1]) * rows
     by_coefficient = np.column_stack(columns[own:]) * np.einsum("ip,kp->ik", by_log, effects)
-    return counts[0] + histories[0], np.concatenate([by_log, by_coefficient], axis=1) / theta[: size + len(effects)]
+    return counts[0] + histories[0], np.concatenate([by_log, by_coefficient], axis=1) / theta
 
 
 def _history_sums(base: Model, effects: Array, theta: Array, weight: Array, *columns: Array) -> tuple[float, Array]:
     """Return the weighted sums of these; by the base model's kernel where there are many rows."""
-    size, own = len(base.parameters), len(base.statistics)
+    own = len(base.statistics)
     rows = _of_rows(base, effects, theta, columns[own:])
     value, gradient = _row_sums(base, len(weight))(rows, weight, *columns[:own])
-    by_log = gradient * rows
-    moved = np.einsum("ip,kp->ik", by_log, effects)
-    by_coefficient = [np.einsum("i,i", column, moved[:, k]) for k, column in enumerate(columns[own:])]
-    return value, np.array([*by_log.sum(axis=0), *by_coefficient]) / theta[: size + len(effects)]
+    return value, _chained(effects, gradient * rows, columns[own:]) / theta
+
+
+def _history_expansion(
+    base: Model, effects: Array, theta: Array, weight: Array, *columns: Array
+) -> tuple[float, Array, Array]:
+    """Return the same and the weighted sum of the second derivatives.
+
+    Those by the logs of a row's own parameters are differences of its gradient: as many as the base model has
+    parameters, however many coefficients there are. The rest is the chain rule, whose second derivatives are zero.
+    """
+    own, size = len(base.statistics), len(base.parameters)
+    rows, row_sums = _of_rows(base, effects, theta, columns[own:]), _row_sums(base, len(weight))
+    value, gradient = row_sums(rows, weight, *columns[:own])
+    by_log = _chained(effects, gradient * rows, columns[own:])
+    matrix = np.zeros((len(theta), len(theta)))
+    for p in range(size):
+        ends = []
+        for step in (STEP, -STEP):
+            moved = rows.copy()
+            moved[:, p] *= np.exp(step)
+            ends.append(row_sums(moved, weight, *columns[:own])[1] * moved)
+        second = (ends[0] - ends[1]) / (2.0 * STEP)
+        matrix[p] += _chained(effects, second, columns[own:])
+        for k in np.flatnonzero(effects[:, p]):
+            own_share = effects[k, p] * columns[own + k][:, None] * second
+            matrix[size + k] += _chained(effects, own_share, columns[own:])
+    matrix = 0.5 * (matrix + matrix.T) - np.diag(by_log)
+    return value, by_log / theta, matrix / np.outer(theta, theta)
 
 
 def _row_sums(base: Model, rows: int) -> Sums:

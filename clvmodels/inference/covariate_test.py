@@ -19,7 +19,7 @@ ENOUGH: Final = 1e-5
 """A step that gains no more than this share of the ratio, and of one, is the last."""
 
 
-def likelihood_ratios(model: Model, observations: Observations, estimate: Array, size: int) -> Array:
+def likelihood_ratios(model: Model, observations: Observations, estimate: Array, covariance: Array, size: int) -> Array:
     """Return twice what the log-likelihood loses without each coefficient, shape (coefficients,).
 
     Parameters
@@ -30,10 +30,14 @@ def likelihood_ratios(model: Model, observations: Observations, estimate: Array,
         The histories that it was fitted to.
     estimate
         Its maximum, shape (parameters,).
+    covariance
+        Of the logs there; where it is not known, the curvature is computed.
     """
     whole = objective(model, observations)
     psi = np.log((estimate - model.lower) / model.units(time=observations.time, money=observations.money))
-    value, _, hessian = whole.expand(psi)
+    value = whole(psi)[0]
+    known = np.isfinite(covariance).all()
+    hessian = np.linalg.inv(covariance) / observations.customers if known else whole.expand(psi)[2]
     ratios = np.full(len(psi) - size, np.nan)
     for k in range(size, len(psi)):
         others = np.delete(np.arange(len(psi)), k)
