@@ -66,7 +66,7 @@ class WithCovariates:
         draws = np.log(estimated.theta[..., size:])
         by_likelihood = not estimated.priors
         scaled = np.log(estimated.estimate[size:]) if by_likelihood else draws.reshape(-1, len(scale)).mean(axis=0)
-        covariance, unbounded = estimated.covariance[size:, size:], self._unbounded(estimated, scaled)
+        unbounded, units = self._unbounded(estimated, scaled), np.concatenate([np.ones(size), scale])
         ratio = np.full(len(scale), np.nan)
         if by_likelihood:
             observations = observe(self.model, self.histories)
@@ -75,9 +75,10 @@ class WithCovariates:
             design=self.design,
             draws=draws / scale,
             estimate=scaled / scale,
-            covariance=covariance / np.outer(scale, scale),
+            covariance=estimated.covariance / np.outer(units, units),
             likelihood_ratio=ratio,
             unbounded=tuple(unbounded.tolist()),
+            priors={name: prior for name, prior in estimated.priors.items() if name in self.design.names},
         )
         log_likelihood = estimated.log_likelihood
         if not by_likelihood:
@@ -90,6 +91,7 @@ class WithCovariates:
             "covariance": estimated.covariance[:size, :size].copy(),
             "log_likelihood": log_likelihood,
             "fingerprint": self.fingerprint,
+            "priors": {name: prior for name, prior in estimated.priors.items() if name not in self.design.names},
             "diagnostics": self._diagnostics(estimated.diagnostics, unbounded, scaled),
             "covariates": coefficients,
         }

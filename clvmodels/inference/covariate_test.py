@@ -46,7 +46,9 @@ def likelihood_ratios(model: Model, observations: Observations, estimate: Array,
     return ratios
 
 
-def _restricted(whole: Objective, psi: Array, hessian: Array, others: np.ndarray[tuple[int], np.dtype[np.intp]], k: int) -> float:
+def _restricted(
+    whole: Objective, psi: Array, hessian: Array, others: np.ndarray[tuple[int], np.dtype[np.intp]], k: int
+) -> float:
     """Return the least minus log-likelihood, per customer, where coordinate k is zero."""
 
     def part(free: Array) -> tuple[float, Array]:
@@ -68,5 +70,7 @@ def _restricted(whole: Objective, psi: Array, hessian: Array, others: np.ndarray
             if not new <= value:
                 break
             value = new
-    sought = Objective(lambda free: (-whole.customers * part(free)[0], -whole.customers * part(free)[1]), whole.customers)
+    sought = Objective(
+        lambda free: (-whole.customers * part(free)[0], -whole.customers * part(free)[1]), whole.customers
+    )
     return -maximise_from(sought, psi[others]).value / whole.customers

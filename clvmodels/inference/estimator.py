@@ -66,10 +66,10 @@ class Estimator[M: Model, F: TransactionFit | SpendFit]:
 
     def __post_init__(self) -> None:
         check_covariates(self.model, self.covariates)
-        check_priors(self.model, self._own_priors)
+        check_priors(self.model, self.own_priors)
 
     @property
-    def _own_priors(self) -> Priors | None:
+    def own_priors(self) -> Priors | None:
         """The priors without those of coefficients, which are known once there are customers."""
         if self.covariates is None or not isinstance(self.priors, Mapping):
             return self.priors
@@ -281,7 +281,10 @@ def _fit(
         priors = None if by_likelihood else required_priors(model, priors)
         fit, effect = _on_grid(model, priors, histories, method, by, effort)
     else:
-        fit, effect = _by_covariates(model, priors, covariates, histories, method, effort, by_likelihood=by_likelihood), 0.0
+        fit, effect = (
+            _by_covariates(model, priors, covariates, histories, method, effort, by_likelihood=by_likelihood),
+            0.0,
+        )
     if effect:
         fit = replace(fit, diagnostics=fit.diagnostics.on_grid(effect))
     if fit.diagnostics.status != "converged":

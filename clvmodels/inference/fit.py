@@ -208,7 +208,7 @@ class Fit:
         """
         if self.covariates is None:
             raise FitError(
-                f'this fit has no covariates; write clv.{self.model.public_name}(covariates={{...}}).fit(rfm)'
+                f"this fit has no covariates; write clv.{self.model.public_name}(covariates={{...}}).fit(rfm)"
             )
         return self.covariates.table()
 
@@ -286,6 +286,60 @@ class Fit:
         shifts = Shifts(rows, covariates.flat, design.effects(self.model))
         estimate = self.estimate * Shifts(rows, covariates.estimate[None], shifts.effects).factors(slice(None))[:, 0]
         return Parameters(self.draws, estimate, group.astype(np.int64).ravel(), shifts)
+
+    @property
+    def formulas(self) -> dict[str, str] | None:
+        """The formula of each process that covariates act on; None without covariates."""
+        return None if self.covariates is None else self.covariates.design.formulas
+
+    @property
+    def columns_of_parameters(self) -> tuple[str, ...]:
+        """The attributes of customers that their parameters depend on."""
+        if self.covariates is not None:
+            return self.covariates.design.variables
+        return () if self.by is None else (self.by,)
+
+    def at(self, attributes: Mapping[str, object]) -> Self:
+        """Return the fit of customers with these attributes, of a fit with covariates: one without covariates.
+
+        Raises
+        ------
+        FitError
+            If the fit has no covariates.
+        DataError
+            If an attribute is missing, or its value is a level that the fit does not know.
+
+        Examples
+        --------
+        >>> import clvmodels as clv
+        >>> rfm = transactions.simulate(2_000, "52 weeks", seed=1)
+        >>> table = rfm.to_frame().drop(columns=["purchase_rate", "alive"]).assign(channel=["shop", "web"] * 1_000)
+        >>> fit = clv.BGNBD(covariates={"purchase": "channel"}).fit(clv.Histories.from_frame(table, unit="week"))
+        >>> fit.at({"channel": "web"}).covariates is None
+        True
+        """
+        import pandas as pd
+
+        if self.covariates is None:
+            raise FitError("this fit has no covariates: its parameters are those of every customer")
+        return self._at(self.covariates, self.covariates.design.rows(pd.DataFrame({**attributes}, index=[0])))
+
+    def _at(self, covariates: Coefficients, row: Array) -> Self:
+        """Return the fit of customers with a row of the design, shape (1, coefficients)."""
+        effects, size = covariates.design.effects(self.model), len(self.model.parameters)
+        logs = np.concatenate([np.eye(size), row[0][:, None] * effects]).T
+        factors, at_estimate = (
+            Shifts(row, coefficients, effects).factors(slice(None))[0]
+            for coefficients in (covariates.flat, covariates.estimate[None])
+        )
+        return replace(
+            self,
+            theta=self.theta * factors.reshape(self.theta.shape),
+            estimate=self.estimate * at_estimate[0],
+            covariance=logs @ covariates.covariance @ logs.T,
+            log_likelihood=np.nan,
+            covariates=None,
+        )
 
     def _draws_of(self, segment: str) -> Array:
         theta: Array = self.segment_theta[self.segments.index(segment)]

@@ -29,7 +29,22 @@ __all__ = ["FUNCTIONS", "Columns", "Formula", "columns_of_formula", "variables_o
 type Formula = str | Sequence[str]
 """A formula, or the columns whose effects are added."""
 
-FUNCTIONS: Final = ("log", "log1p", "log2", "log10", "sqrt", "exp", "C", "I", "center", "scale", "poly", "bs", "cr", "cc")
+FUNCTIONS: Final = (
+    "log",
+    "log1p",
+    "log2",
+    "log10",
+    "sqrt",
+    "exp",
+    "C",
+    "I",
+    "center",
+    "scale",
+    "poly",
+    "bs",
+    "cr",
+    "cc",
+)
 """What a formula may call."""
 INTERCEPT: Final = "Intercept"
 EXAMPLE: Final = '"channel + log(age)" or ["channel"]'
@@ -221,7 +236,9 @@ def _matrix(make: Any, given: pd.DataFrame, text: str) -> tuple[Array, tuple[str
     except DataMismatchWarning as error:
         raise DataError(f"the formula {text!r} meets levels that the fit has not seen: {error}") from error
     except (FormulaicError, ValueError, TypeError) as error:
-        raise DataError(f"the formula {text!r} cannot be computed from these attributes: {_first_line(error)}") from error
+        raise DataError(
+            f"the formula {text!r} cannot be computed from these attributes: {_first_line(error)}"
+        ) from error
     terms = tuple(str(name) for name in made.columns if name != INTERCEPT)
     values = np.column_stack([made[name].to_numpy(float) for name in terms]) if terms else np.empty((len(given), 0))
     for name, column in zip(terms, values.T, strict=True):
@@ -261,9 +278,7 @@ def _spec(formula: str, state: str) -> ModelSpec:
 
     content = json.loads(state)
     encoders = {name: (Factor.Kind(kind), known) for name, (kind, known) in _restored(content["encoders"]).items()}
-    return ModelSpec(
-        formula=_parsed(formula), transform_state=_restored(content["transforms"]), encoder_state=encoders
-    )
+    return ModelSpec(formula=_parsed(formula), transform_state=_restored(content["transforms"]), encoder_state=encoders)
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401 - whatever a state holds

@@ -111,8 +111,8 @@ class Parameters:
         if self.group is None:
             return self.draws[which]
         group = self.group[rows]
-        return self.draws[group, which] if self.shifts is None else self.draws[which] * self.shifts.one_each(
-            group, which
+        return (
+            self.draws[group, which] if self.shifts is None else self.draws[which] * self.shifts.one_each(group, which)
         )
 
     def of_draws(self, draws: Index) -> Parameters:
@@ -163,8 +163,9 @@ class Parameters:
             span = slice(start, start + at_a_time)
             first, last = np.searchsorted(group, (start, start + at_a_time))
             if first < last:
-                yield order[first:last], Parameters(
-                    self._of_groups(span), self.estimate[span], group[first:last] - start
+                yield (
+                    order[first:last],
+                    Parameters(self._of_groups(span), self.estimate[span], group[first:last] - start),
                 )
 
 

@@ -101,5 +101,9 @@ class Fitted[M: Model](Protocol):
     def covariates(self) -> Coefficients | None:
         """The coefficients of covariates."""
 
+    @property
+    def columns_of_parameters(self) -> tuple[str, ...]:
+        """The attributes of customers that their parameters depend on."""
+
     def parameters(self, histories: Histories) -> Parameters:
         """Return the parameters of customers."""

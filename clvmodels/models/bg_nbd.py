@@ -53,9 +53,7 @@ def compiled_sums() -> CompiledSums:
     from clvmodels.models.kernels import beta_geometric as kernel
     from clvmodels.models.kernels import beta_geometric_rows as by_row
 
-    return CompiledSums(
-        kernel.bg_count_sums, kernel.bg_history_sums, kernel.bg_history_expansion, by_row.bg_row_sums
-    )
+    return CompiledSums(kernel.bg_count_sums, kernel.bg_history_sums, kernel.bg_history_expansion, by_row.bg_row_sums)
 
 
 BG_NBD = TransactionModel(

@@ -30,9 +30,7 @@ def _row_sums(theta: Array, first: float, weight: Array, x: Array, t_x: Array, T
 
 
 @compiled(reordered=True)
-def _add_histories(
-    theta: Array, first: float, weight: Array, x: Array, t_x: Array, T: Array, gradient: Array
-) -> float:
+def _add_histories(theta: Array, first: float, weight: Array, x: Array, t_x: Array, T: Array, gradient: Array) -> float:
     """Return the value of the history terms, and write their gradients; nobody can have left where k is zero."""
     value = 0.0
     for i in range(len(weight)):

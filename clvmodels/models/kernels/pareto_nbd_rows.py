@@ -91,9 +91,7 @@ def _integrate(bases: Array, t_x: Array, notes: Array, panels: Array, owner: Ind
 
 
 @compiled(reordered=True)
-def _add_histories(
-    weight: Array, x: Array, t_x: Array, T: Array, bases: Array, notes: Array, parts: Array
-) -> float:
+def _add_histories(weight: Array, x: Array, t_x: Array, T: Array, bases: Array, notes: Array, parts: Array) -> float:
     """Return the value, and write the gradients to the first four rows of `parts`; the parameters are in the others."""
     value = 0.0
     for i in range(len(weight)):
