@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from clvmodels.errors import FitError, ParameterError, one_of
 from clvmodels.inference.coefficients import Coefficients
@@ -34,6 +35,9 @@ LEAST_EIGENVALUE: Final = 1e-8
 """Of the curvature, relative to the largest."""
 OF_COEFFICIENTS: Final = 0.2
 """A part of a flat direction that counts."""
+
+
+type Flags = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -88,16 +92,23 @@ class WithCovariates:
             "model": self.base,
             "theta": estimated.theta[..., :size].copy(),
             "estimate": estimated.estimate[:size].copy(),
-            "covariance": estimated.covariance[:size, :size].copy(),
+            "covariance": self._own_covariance(estimated.covariance[:size, :size], unbounded),
             "log_likelihood": log_likelihood,
             "fingerprint": self.fingerprint,
             "priors": {name: prior for name, prior in estimated.priors.items() if name not in self.design.names},
             "diagnostics": self._diagnostics(estimated.diagnostics, unbounded, scaled),
             "covariates": coefficients,
         }
-        return cast("F", replace(estimated, **changed))
+        return replace(estimated, **changed)
 
-    def _unbounded(self, estimated: TransactionFit | SpendFit, scaled: Array) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    def _own_covariance(self, covariance: Array, unbounded: Flags) -> Array:
+        """Return the covariance of the parameters; those that an unbounded coefficient moves are not known either."""
+        known = covariance.copy()
+        moved = self.design.effects(self.base)[unbounded].any(axis=0)
+        known[moved], known[:, moved] = np.nan, np.nan
+        return known
+
+    def _unbounded(self, estimated: TransactionFit | SpendFit, scaled: Array) -> Flags:
         """Return which coefficients of a likelihood ran away, or lie in a direction in which it is flat."""
         size = len(self.base.parameters)
         unbounded = np.abs(scaled) > LARGEST
@@ -110,14 +121,14 @@ class WithCovariates:
             unbounded |= (np.abs(flat) > OF_COEFFICIENTS).any(axis=1)
         return unbounded
 
-    def _diagnostics(
-        self, diagnostics: Diagnostics, unbounded: np.ndarray[Any, np.dtype[np.bool_]], scaled: Array
-    ) -> Diagnostics:
+    def _diagnostics(self, diagnostics: Diagnostics, unbounded: Flags, scaled: Array) -> Diagnostics:
         names = [name for name, runs in zip(self.design.names, unbounded, strict=True) if runs]
         if not names:
             return diagnostics
         ways = ["grew" if value > 0.0 else "fell" for value, runs in zip(scaled, unbounded, strict=True) if runs]
         words = ", ".join(f"{name} {way} without limit" for name, way in zip(names, ways, strict=True))
+        references = self.design.references(unbounded)
+        words += f" against the reference level {' and '.join(references)}" if references else ""
         return replace(
             diagnostics,
             status="boundary",
@@ -198,8 +209,8 @@ def coefficient_priors(model: Model, priors: Priors | None, design: Design) -> P
             given = {**dict.fromkeys(names, prior), **given}
     if set(given) & set(model.names):
         raise ParameterError(
-            f"{model.name}: with covariates, priors are stated in {', '.join(q.name for q in model.quantities)}, not in "
-            f"{', '.join(model.names)}"
+            f"{model.name}: with covariates, priors are stated in {', '.join(q.name for q in model.quantities)}, "
+            f"not in {', '.join(model.names)}"
         )
     known = [quantity.name for quantity in model.quantities] + [*design.names, *groups]
     for name in given:
@@ -213,6 +224,6 @@ def require_no_segments(by: str | None, covariates: Covariates | None) -> None:
     if by is not None and covariates is not None:
         process = next(iter(covariates))
         raise FitError(
-            f"by={by!r} gives segments all parameters of their own, and covariates move single ones; name the attribute "
-            f'in a formula, covariates={{"{process}": "{by} + ..."}}, or fit by segment without covariates'
+            f"by={by!r} gives segments all parameters of their own, and covariates move single ones; name the "
+            f'attribute in a formula, covariates={{"{process}": "{by} + ..."}}, or fit by segment without covariates'
         )

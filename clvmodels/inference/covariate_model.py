@@ -108,7 +108,7 @@ def _of_rows(base: Model, effects: Array, theta: Array, columns: Sequence[Array]
     rows = np.empty((len(columns[0]), size))
     for p in range(size):
         shift = np.zeros(len(rows) if effects[:, p].any() else 1)
-        for k in np.flatnonzero(effects[:, p]):
+        for k in np.flatnonzero(effects[:, p]).tolist():
             shift += logs[k, p] * columns[k]
         np.multiply(np.exp(shift, out=shift), theta[p], out=rows[:, p])
     return rows
@@ -119,7 +119,7 @@ def _chained(effects: Array, by_log: Array, columns: Sequence[Array]) -> Array:
     by_coefficient = np.zeros(len(effects))
     for p in np.flatnonzero(effects.any(axis=0)):
         moved = np.ascontiguousarray(by_log[:, p])
-        for k in np.flatnonzero(effects[:, p]):
+        for k in np.flatnonzero(effects[:, p]).tolist():
             by_coefficient[k] += effects[k, p] * dot(columns[k], moved)
     return np.concatenate([np.einsum("ij->j", by_log), by_coefficient])
 
@@ -163,7 +163,7 @@ def _history_expansion(
             ends.append(row_sums(moved, weight, *columns[:own])[1] * moved)
         second = (ends[0] - ends[1]) / (2.0 * STEP)
         matrix[p] += _chained(effects, second, columns[own:])
-        for k in np.flatnonzero(effects[:, p]):
+        for k in np.flatnonzero(effects[:, p]).tolist():
             own_share = effects[k, p] * columns[own + k][:, None] * second
             matrix[size + k] += _chained(effects, own_share, columns[own:])
     matrix = 0.5 * (matrix + matrix.T) - np.diag(by_log)

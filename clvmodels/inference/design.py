@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from clvmodels.errors import DataError, FitError, one_of
 from clvmodels.inference.formulas import Columns, Formula, columns_of_formula
@@ -37,7 +38,8 @@ class ProcessDesign:
     columns
         The columns.
     centre
-        The mean of each column over the customers of the fit: the parameters of the model are those of a customer there.
+        The mean of each column over the customers of the fit: the parameters of the model are those of a customer
+        there.
     scale
         The unit that priors are stated in and maxima are sought in: one for a column of zeros and ones, else the
         standard deviation.
@@ -90,6 +92,16 @@ class Design:
         """
         return np.column_stack([part.columns.of(attributes) - part.centre for part in self.processes])
 
+    def references(self, unbounded: NDArray[np.bool_]) -> tuple[str, ...]:
+        """Return the reference levels of categories all of whose other levels are flagged, shape (coefficients,)."""
+        flagged = {term for term, flag in zip(self.terms, unbounded.tolist(), strict=True) if flag}
+        return tuple(
+            f"{factor} {level}"
+            for part in self.processes
+            for factor, level, others in part.columns.references
+            if {(part.process, other) for other in others} <= flagged
+        )
+
     def effects(self, model: Model) -> Array:
         """Return by how much each coefficient moves the log of each parameter, shape (coefficients, parameters)."""
         matrix = np.zeros((len(self.terms), len(model.parameters)))
@@ -103,7 +115,8 @@ def check_covariates(model: Model, covariates: Covariates | None) -> None:
     """Raise FitError unless covariates are formulas by processes of the model."""
     if covariates is None:
         return
-    if not isinstance(covariates, Mapping) or not covariates:
+    given: object = covariates
+    if not isinstance(given, Mapping) or not given:
         raise FitError(f"covariates are formulas by process, such as {EXAMPLE}, got {covariates!r}")
     if not model.effects:
         raise FitError(f"{model.name} takes no covariates: its specification names nothing that they act on (effects)")
@@ -153,6 +166,6 @@ def _require_rank(process: str, terms: tuple[str, ...], standardised: Array, wei
         if gram[k, k] - shares @ gram[:k, k] < LEAST_VARIATION:
             of = [term for term, share in zip(terms, shares, strict=False) if abs(share) > INVOLVED]
             raise DataError(
-                f"{process}: {terms[k]} follows from {', '.join(of)}, so that their effects cannot be told apart; leave "
-                "one of them out"
+                f"{process}: {terms[k]} follows from {', '.join(of)}, so that their effects cannot be told apart; "
+                "leave one of them out"
             )

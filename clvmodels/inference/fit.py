@@ -248,7 +248,7 @@ class Fit:
         return describe.in_words(self)
 
     def parameters(self, histories: Histories) -> Parameters:
-        """Return the parameters of customers: the same for all, those of each customer's segment, or of their covariates.
+        """Return the parameters of customers: the same for all, or those of their segments or covariates.
 
         By row of the histories: draws of shape (draws, parameters) that all share, or (segments, draws, parameters)
         and the segment of each; with covariates, what they do to the draws, and the distinct covariates of each.

@@ -82,6 +82,17 @@ class Columns:
         """Whether the columns of a customer depend on the others, as knots do."""
         return bool(json.loads(self.state)["transforms"]["pairs"])
 
+    @property
+    def references(self) -> list[tuple[str, str, tuple[str, ...]]]:
+        """By category: its name, its reference level, and the columns of the others."""
+        categories = []
+        for factor, (_, known) in _restored(json.loads(self.state)["encoders"]).items():
+            columns = {str(level): f"{factor}[T.{level}]" for level in known.get("categories", [])}
+            left = [level for level, column in columns.items() if column not in self.terms]
+            if len(left) == 1 and len(columns) > 1:
+                categories.append((factor, left[0], tuple(set(columns.values()) & set(self.terms))))
+        return categories
+
     def of(self, attributes: pd.DataFrame) -> Array:
         """Return the columns of customers, shape (customers, terms).
 
@@ -142,10 +153,11 @@ def variables_of(formula: Formula) -> tuple[str, ...]:
 
 
 def _text(formula: Formula) -> str:
-    if isinstance(formula, str):
-        return formula
-    if isinstance(formula, Sequence) and formula and all(isinstance(name, str) for name in formula):
-        return " + ".join(name if name.isidentifier() else f"`{name}`" for name in formula)
+    given: object = formula
+    if isinstance(given, str):
+        return given
+    if isinstance(given, Sequence) and given and all(isinstance(name, str) for name in given):
+        return " + ".join(name if name.isidentifier() else f"`{name}`" for name in given)
     raise FitError(f"covariates are a formula or a list of attributes, such as {EXAMPLE}, got {formula!r}")
 
 

@@ -21,8 +21,9 @@ from clvmodels.models.specification import Array
 from clvmodels.units import Unit
 
 if TYPE_CHECKING:
-    from clvmodels.inference.coefficients import Coefficients
     import pandas as pd
+
+    from clvmodels.inference.coefficients import Coefficients
 
 __all__ = ["ModelAverage", "Transactions", "average"]
 

@@ -45,12 +45,14 @@ class Shifts:
 
     def factors(self, groups: Index | slice) -> Array:
         """Return what the parameters of groups are multiplied by under each draw, (groups, draws, parameters)."""
-        return np.exp(np.einsum("gk,dk,kp->gdp", self.design[groups], self.coefficients, self.effects, optimize=True))
+        return np.asarray(
+            np.exp(np.einsum("gk,dk,kp->gdp", self.design[groups], self.coefficients, self.effects, optimize=True))
+        )
 
     def one_each(self, groups: Index, draws: int | Index) -> Array:
         """Return the same under one draw, or one draw of each, shape (groups, parameters)."""
         moved: Array = (self.design[groups] * self.coefficients[draws]) @ self.effects
-        return np.exp(moved)
+        return np.asarray(np.exp(moved))
 
 
 @dataclass(frozen=True, eq=False)

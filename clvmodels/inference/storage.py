@@ -27,7 +27,8 @@ from clvmodels.units import Unit, parse_unit
 __all__ = ["Content", "load", "save"]
 
 FORMAT: Final = "clvmodels fit"
-VERSION: Final = 3
+VERSION, VERSION_OF_COVARIATES = 2, 3
+"""Of files; earlier versions of the package read fits without covariates, and refuse others."""
 _ARRAYS: Final = ("draws", "estimate", "covariance", "likelihood_ratio")
 """Of coefficients."""
 INFINITE: Final = {"Infinity": math.inf, "-Infinity": -math.inf}
@@ -58,7 +59,7 @@ class Content(TypedDict):
 
 def save(fit: Fitted[Model], path: str | PathLike[str]) -> None:
     """Write a fit; the file appears whole or not at all."""
-    content = {
+    content: dict[str, Any] = {
         "format": FORMAT,
         "version": VERSION,
         "model": fit.model.key,
@@ -78,8 +79,9 @@ def save(fit: Fitted[Model], path: str | PathLike[str]) -> None:
         "segments": list(fit.segments),
         "segment_theta": fit.segment_theta.tolist(),
         "segment_test": None if fit.segment_test is None else asdict(fit.segment_test),
-        "covariates": None if fit.covariates is None else _of_covariates(fit.covariates),
     }
+    if fit.covariates is not None:
+        content |= {"version": VERSION_OF_COVARIATES, "covariates": _of_covariates(fit.covariates)}
     with whole_file(require_path(path, "a fit", FitError)) as part:
         part.write_text(json.dumps(_in_json(content), indent=1, allow_nan=False) + "\n", encoding="utf-8")
 
@@ -116,8 +118,10 @@ def load(path: str | PathLike[str]) -> Content:
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise FitError(f'{path} is not a fit saved by this package; write one with fit.save("transactions.json")')
     version = content.get("version")
-    if _is_whole(version) and version > VERSION:
-        raise FitError(f"{path} was written by a later version (format {version}, known {VERSION}); update clvmodels")
+    if _is_whole(version) and version > VERSION_OF_COVARIATES:
+        raise FitError(
+            f"{path} was written by a later version (format {version}, known {VERSION_OF_COVARIATES}); update clvmodels"
+        )
     key = content.get("model")
     if not isinstance(key, str) or key not in MODELS:
         hint = "clv.models.register(MY_MODEL) makes a model of your own known before its fits are loaded"

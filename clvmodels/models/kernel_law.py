@@ -54,9 +54,9 @@ def _error_at(model: Model, kernel: Kernel, theta: Array, histories: Sequence[Ar
     if by_row is not None:
         apart = np.exp(np.linspace(-1.0, 1.0, len(weight)))[:, None] ** np.where(np.arange(len(theta)) % 2, 1.0, -1.0)
         rows = model.lower + (theta - model.lower) * apart
-        terms = model.count_terms(rows, histories[0]), model.history_terms(rows, *histories)
-        value, gradient = (sum(parts) for parts in zip(*terms, strict=True))
-        errors.append(_largest_error(by_row(rows, weight, *histories), (weight @ value, weight[:, None] * gradient)))
+        counts, rest = model.count_terms(rows, histories[0]), model.history_terms(rows, *histories)
+        exact_rows = (weight @ (counts[0] + rest[0]), weight[:, None] * (counts[1] + rest[1]))
+        errors.append(_largest_error(by_row(rows, weight, *histories), exact_rows))
     expansion = kernel.expansion_of(model.history_expansion)
     if expansion is not None and model.history_expansion is not None:
         parts = expansion(theta, weight, *histories), model.history_expansion(theta, weight, *histories)

@@ -93,8 +93,8 @@ class NewCustomer:
 def new_customer(rows: ValuedRows, first: FirstOrders) -> NewCustomer:
     """Return the value of a customer just acquired, at the mean rates of the rows of a valuation.
 
-    `first` says what the first orders of the customers were worth. Where fits are by segment or with covariates, it is the
-    mean over the customers' segments or covariates, each with its own parameters, rates and first orders.
+    `first` says what the first orders of the customers were worth. Where fits are by segment or with covariates, it is
+    the mean over the customers' segments or covariates, each with its own parameters, rates and first orders.
     """
     parts = by_parameters(rows)
     if len(parts) == 1:

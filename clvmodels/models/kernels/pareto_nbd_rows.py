@@ -1,4 +1,7 @@
-"""Compiled sums of the terms of Pareto/NBD whose rows have parameters of their own; formulas are in `models.pareto_nbd`."""
+"""Compiled sums of the terms of Pareto/NBD where rows have parameters of their own.
+
+Formulas and sources are in `models.pareto_nbd`.
+"""
 
 from __future__ import annotations
 
