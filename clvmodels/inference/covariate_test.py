@@ -37,7 +37,8 @@ def likelihood_ratios(model: Model, observations: Observations, estimate: Array,
     psi = np.log((estimate - model.lower) / model.units(time=observations.time, money=observations.money))
     value = whole(psi)[0]
     known = np.isfinite(covariance).all()
-    hessian: Array = np.linalg.inv(covariance) / observations.customers if known else whole.expand(psi)[2]
+    inverse = np.asarray(np.linalg.inv(covariance)) if known else np.zeros(0)
+    hessian = inverse / observations.customers if known else whole.expand(psi)[2]
     ratios = np.full(len(psi) - size, np.nan)
     for k in range(size, len(psi)):
         others = np.delete(np.arange(len(psi)), k)
