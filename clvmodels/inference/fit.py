@@ -165,18 +165,18 @@ class Fit:
         """Akaike's information criterion; smaller is better. NaN by segment: an evidence has integrated them out."""
         if self.by is not None:
             return float("nan")
-        return 2.0 * self._free - 2.0 * self.log_likelihood
+        return 2.0 * self.number_of_parameters - 2.0 * self.log_likelihood
 
     @property
     def bic(self) -> float:
         """Schwarz's information criterion; smaller is better. NaN by segment, as `aic`."""
         if self.by is not None:
             return float("nan")
-        return float(np.log(max(self.customers, 1)) * self._free - 2.0 * self.log_likelihood)
+        return float(np.log(max(self.customers, 1)) * self.number_of_parameters - 2.0 * self.log_likelihood)
 
     @property
-    def _free(self) -> int:
-        """Number of parameters and coefficients."""
+    def number_of_parameters(self) -> int:
+        """Number of parameters and coefficients of covariates."""
         return len(self.model.parameters) + (0 if self.covariates is None else len(self.covariates.estimate))
 
     @property
