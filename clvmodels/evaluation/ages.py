@@ -96,6 +96,7 @@ def weighted_ages(model: TransactionModel, parameters: Parameters, T: Array) -> 
     parameters, ages, weights
         Of each age: parameters, the age, and its weight; a sum over customers is the weighted sum over these ages.
     """
+    parameters = parameters.by_group()
     low, high, scale = float(T.min()), float(T.max()), float(time_scale(model, parameters.draws).min())
     if parameters.group is None:
         ages = condensed(T, np.zeros(len(T), np.int64), 1, low=low, high=high, scale=scale)

@@ -397,10 +397,13 @@ def _without_largest(spend: SpendFit, histories: Histories, worth: _Worth) -> fl
     known = with_positive_spend(histories)
     others = np.ones(len(histories), bool)
     others[np.argmax(np.where(known, histories.frequency * histories.monetary_value, -np.inf))] = False
-    estimator = SpendEstimator(spend.model)
+    estimator = SpendEstimator(spend.model, covariates=spend.formulas)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FitWarning)  # at a boundary too, the fits tell what one customer moves
         with_him, without = estimator.fit(histories), estimator.fit(histories.select(others))
+    rest = histories.select(others)
     x, value = histories.frequency[others], histories.monetary_value[others]
-    new, old = (spend.model.expected_spend(fit.estimate, x, value) for fit in (without, with_him))
+    new, old = (
+        spend.model.expected_spend(fit.parameters(rest).point(slice(None)), x, value) for fit in (without, with_him)
+    )
     return float((worth.sales[others] * (new / old - 1.0)).sum() - worth.of[~others].sum())

@@ -80,7 +80,7 @@ def compare(
     rows: dict[str, dict[str, object]] = {
         name: {
             "method": fit.method,
-            "parameters": len(fit.model.parameters),
+            "parameters": fit.number_of_parameters,
             "log_likelihood": fit.log_likelihood,
             "aic": fit.aic,
             "bic": fit.bic,

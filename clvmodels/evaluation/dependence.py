@@ -170,9 +170,10 @@ def _populations(spend: SpendFit, histories: Histories, number: NDArray[np.int64
 def _shape(spend: SpendFit, histories: Histories, scale: Array) -> Array:
     """Return the parameters of each customer's population if values are divided by the scales.
 
-    A fit by segment keeps its populations: they were fitted together, and small ones lean on the others.
+    A fit by segment keeps its populations: they were fitted together, and small ones lean on the others. So does one
+    with covariates.
     """
-    if spend.by is not None:
+    if spend.columns_of_parameters:
         return _theta(spend, histories)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FitWarning)  # a boundary may be where the likelihood is highest

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import stats
 
+from clvmodels.inference.parameters import distinct_histories
+
 if TYPE_CHECKING:
     from clvmodels.data.histories import Histories
     from clvmodels.inference.transaction_fit import TransactionFit
@@ -39,14 +41,20 @@ def drift(earlier: TransactionFit, later: TransactionFit, histories: Histories) 
     >>> drift(clv.BGNBD().fit(short), clv.BGNBD().fit(other), short) > 0.05
     True
     """
-    usable = np.isfinite(earlier.covariance).all() and np.isfinite(later.covariance).all()
-    if not usable:
+    before, after = (
+        fit.covariance if fit.covariates is None else fit.covariates.covariance for fit in (earlier, later)
+    )
+    if before.shape != after.shape or not (np.isfinite(before).all() and np.isfinite(after).all()):
         return np.nan
-    rows, weight = histories.distinct().rows.T, histories.distinct().weight
-    lost = [float(weight @ fit.model.log_likelihood(fit.estimate, *rows)) for fit in (earlier, later)]
-    shares = np.linalg.eigvals(np.linalg.solve(earlier.covariance, later.covariance)).real
+    lost = [_log_likelihood(fit, histories) for fit in (earlier, later)]
+    shares = np.linalg.eigvals(np.linalg.solve(before, after)).real
     weights = np.clip(1.0 - shares, 0.0, 1.0)
     if not weights.any():
         return np.nan
     scale = (weights**2).sum() / weights.sum()
     return float(stats.chi2.sf(max(2.0 * (lost[0] - lost[1]), 0.0) / scale, weights.sum() / scale))
+
+
+def _log_likelihood(fit: TransactionFit, histories: Histories) -> float:
+    distinct, parameters = distinct_histories(fit.model, fit.parameters(histories), histories)
+    return float(distinct.weight @ fit.model.log_likelihood(parameters.point(slice(None)), *distinct.rows[:, :3].T))

@@ -348,13 +348,20 @@ def _varied[F: Fit](fit: F, draws: int, generator: np.random.Generator) -> F:
     """Return a fit with draws of its parameters; with one, if they are not known to vary."""
     if len(fit.draws) > 1:
         return _with_draws(fit, np.linspace(0, len(fit.draws) - 1, min(draws, len(fit.draws))).round().astype(np.int64))
-    if fit.by is not None or fit.diagnostics.status != "converged" or not np.isfinite(fit.covariance).all():
+    covariance = fit.covariance if fit.covariates is None else fit.covariates.covariance
+    if fit.by is not None or fit.diagnostics.status != "converged" or not np.isfinite(covariance).all():
         return fit
     lower = fit.model.lower
-    normal = generator.standard_normal((-(-draws // 2), len(lower)))
+    centre = np.log(fit.estimate - lower)
+    if fit.covariates is not None:
+        centre = np.concatenate([centre, fit.covariates.estimate])
+    normal = generator.standard_normal((-(-draws // 2), len(centre)))
     both = np.concatenate([normal, -normal])[:draws]  # what is linear in a deviation cancels in the mean
-    psi = np.log(fit.estimate - lower) + both @ np.linalg.cholesky(fit.covariance).T
-    return replace(fit, theta=(lower + np.exp(psi))[None])
+    psi = centre + both @ np.linalg.cholesky(covariance).T
+    theta = (lower + np.exp(psi[:, : len(lower)]))[None]
+    if fit.covariates is None:
+        return replace(fit, theta=theta)
+    return replace(fit, theta=theta, covariates=fit.covariates.with_draws(psi[None, :, len(lower) :]))
 
 
 def _repeated[F: Fit](fit: F, draws: int) -> F:
@@ -367,7 +374,8 @@ def _with_draws[F: Fit](fit: F, which: NDArray[np.int64]) -> F:
     segments = fit.segment_theta
     if fit.by is not None:
         segments = segments.reshape(len(fit.segments), -1, segments.shape[-1])[:, which][:, None]
-    return replace(fit, theta=fit.draws[which][None], stats={}, segment_theta=segments)
+    covariates = None if fit.covariates is None else fit.covariates.of_draws(which)
+    return replace(fit, theta=fit.draws[which][None], stats={}, segment_theta=segments, covariates=covariates)
 
 
 def _by_draw(values: xr.DataArray) -> Array:

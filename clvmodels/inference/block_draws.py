@@ -29,6 +29,8 @@ NUMBERS_PER_BLOCK: Final = 1 << 16
 """Rows times draws evaluated at a time by each thread."""
 SIMULATED_FUTURES: Final = 1_000
 """Futures simulated of each customer where the fit is a point estimate."""
+COPIES: Final = 4.0
+"""Of the draws of groups, while they are made and used."""
 BYTES_PER_POINT: Final = 64
 """Of an interpolant, a draw: two outputs, and copies of them while it is made."""
 
@@ -136,6 +138,8 @@ def over_blocks[R](
     width
         How many numbers `use` makes of a row; None: as many as there are draws.
     """
+    if parameters.shifts is not None:
+        return _by_parts(model, parameters, distinct, given, use, memory=memory, width=width)
     x, t_x, T = distinct.rows[:, :3].T
     size = max(NUMBERS_PER_BLOCK // (width or parameters.number), 1)
     if given is None:
@@ -166,6 +170,28 @@ def over_blocks[R](
             ends[span.start : span.stop + 1],
         )
         results += map_blocks(lambda rows, part=part: part.tell(use, rows), part.rows, size)  # type: ignore[misc]
+    return results
+
+
+def _by_parts[R](
+    model: TransactionModel,
+    parameters: Parameters,
+    distinct: DistinctRows,
+    given: ConditionalOnAlive | None,
+    use: Callable[[Rows, Array, Array], R],
+    *,
+    memory: float,
+    width: int | None,
+) -> list[R]:
+    """Do what `over_blocks` does for some groups after others, with the draws of these at hand."""
+    results: list[R] = []
+    for rows, part in parameters.parts(memory / COPIES):
+        own = DistinctRows(distinct.rows[rows], distinct.weight[rows])
+
+        def use_part(some: Rows, alive: Array, future: Array, rows: Rows = rows) -> R:
+            return use(rows[some] if isinstance(rows, np.ndarray) else some, alive, future)
+
+        results += over_blocks(model, part, own, given, use_part, memory=memory, width=width)
     return results
 
 

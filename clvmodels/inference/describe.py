@@ -23,7 +23,10 @@ LONGEST_YEARS = 1_000.0
 
 
 def summary(fit: Fitted[Model]) -> pd.DataFrame:
-    """Return estimate, standard error and 95 % interval by parameter, from the covariance or from the draws."""
+    """Return estimate, standard error and 95 % interval by parameter, from the covariance or from the draws.
+
+    Coefficients of covariates follow, on their own scale.
+    """
     import pandas as pd
 
     lower = fit.model.lower
@@ -36,8 +39,13 @@ def summary(fit: Fitted[Model]) -> pd.DataFrame:
         with np.errstate(over="ignore"):  # at a boundary the interval has no end
             sd, spread = grown * log_sd, np.exp(NORMAL_975 * log_sd)
         low, high = lower + grown / spread, lower + grown * spread
-    table = {"estimate": fit.estimate, "sd": sd, "low": low, "high": high}
-    return pd.DataFrame(table, index=pd.Index(fit.model.names, name="parameter"))
+    values = {"estimate": fit.estimate, "sd": sd, "low": low, "high": high}
+    table = pd.DataFrame(values, index=pd.Index(fit.model.names, name="parameter"))
+    if fit.covariates is None:
+        return table
+    coefficients = fit.covariates.table()[[*values]]
+    coefficients.index = pd.Index(fit.covariates.design.names, name="parameter")
+    return pd.concat([table, coefficients])
 
 
 def median_lifetime(model: TransactionModel, theta: np.ndarray, unit: Unit) -> float:
@@ -66,6 +74,8 @@ def in_words(fit: Fitted[Model]) -> str:
     else:
         assert isinstance(fit.model, SpendModel)
         words = _spend(fit, fit.model)
+    if fit.covariates is not None:
+        return "\n".join([words, *fit.covariates.sentences()])
     if fit.segment_test is None or fit.by is None:
         return words
     return f"{words}\n{fit.segment_test.describe(fit.by)}"

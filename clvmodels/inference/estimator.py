@@ -18,6 +18,8 @@ from clvmodels.errors import FitError, FitWarning, ParameterError
 from clvmodels.inference.bayes import BayesMethod, draw, pymc_model_of, split
 from clvmodels.inference.binning import binning_error, refine
 from clvmodels.inference.by_segment import fit_by_segment
+from clvmodels.inference.covariate_fit import ALL, coefficient_priors, require_no_segments, with_covariates
+from clvmodels.inference.design import Covariates, check_covariates
 from clvmodels.inference.diagnostics import Diagnostics, diagnose, diagnose_weights
 from clvmodels.inference.kinds import build
 from clvmodels.inference.maximum_likelihood import maximise
@@ -50,13 +52,34 @@ class Estimator[M: Model, F: TransactionFit | SpendFit]:
         parameters, in the unit of the histories: ``pymc_extras.prior.Prior`` objects or plain data such as
         ``{"dist": "LogNormal", "mu": 1.4, "sigma": 0.5}``; what is not given has a weakly informative default. None:
         maximum likelihood and Laplace's approximation to it do without, the other methods take the defaults.
+    covariates
+        What is known of the customers beyond their histories and acts on a process: a formula, or a list of attributes
+        of the histories, by process, such as ``{"purchase": "channel + log(age)", "dropout": ["channel"]}``. None:
+        all customers come from one population. The prior of a coefficient is ``Normal(0, 1)`` per unit of a column of
+        zeros and ones, else per standard deviation; `priors` states others by ``"purchase: channel[T.web]"``, for all
+        of a process by ``"purchase"``, and for all by ``"coefficients"``.
     """
 
     model: M
     priors: Priors | None = None
+    covariates: Covariates | None = None
 
     def __post_init__(self) -> None:
-        check_priors(self.model, self.priors)
+        check_covariates(self.model, self.covariates)
+        check_priors(self.model, self.own_priors)
+
+    @property
+    def own_priors(self) -> Priors | None:
+        """The priors without those of coefficients, which are known once there are customers."""
+        if self.covariates is None or not isinstance(self.priors, Mapping):
+            return self.priors
+        processes = tuple(self.covariates)
+        of_coefficients = (ALL, *processes)
+        return {
+            name: prior
+            for name, prior in self.priors.items()
+            if name not in of_coefficients and not str(name).startswith(tuple(f"{process}: " for process in processes))
+        }
 
     @property
     def default_priors(self) -> dict[str, dict[str, object]]:
@@ -138,7 +161,7 @@ class Estimator[M: Model, F: TransactionFit | SpendFit]:
         (1, 500, 4)
         """
         effort = SamplerSettings(draws, tune, chains, seed, sampler, progress)
-        return cast("F", _fit(self.model, self.priors, histories, method, by, effort))
+        return cast("F", _fit(self.model, self.priors, self.covariates, histories, method, by, effort))
 
     def to_pymc(self, histories: Histories, *, by: str | None = None) -> pm.Model:
         """Return the PyMC model of the histories: to look at, extend, and sample in your own way.
@@ -154,7 +177,8 @@ class Estimator[M: Model, F: TransactionFit | SpendFit]:
         >>> [variable.name for variable in clv.BGNBD().to_pymc(rfm).free_RVs]
         ['purchase_rate', 'purchase_rate_cv', 'dropout', 'dropout_concentration']
         """
-        return _to_pymc(self.model, self.priors, histories, by)
+        require_no_segments(by, self.covariates)
+        return _to_pymc(self.model, self.priors, self.covariates, histories, by)
 
 
 @dataclass(frozen=True)
@@ -232,6 +256,7 @@ class SpendEstimator(Estimator[SpendModel, SpendFit]):
 def _fit(
     model: Model,
     priors: Priors | None,
+    covariates: Covariates | None,
     histories: Histories,
     method: FitMethod,
     by: str | None,
@@ -241,6 +266,7 @@ def _fit(
     require_choice("method", method, get_args(FitMethod), FitError)
     require_choice("sampler", effort.sampler, get_args(Sampler), FitError)
     require_seed(effort.seed, FitError)
+    require_no_segments(by, covariates)
     if method not in ("mle", "map"):
         _require_effort(effort)
     by_likelihood = method == "mle" or (method == "laplace" and priors is None)
@@ -251,13 +277,37 @@ def _fit(
             f"segments differ in quantities, so that by={by!r} needs priors of {', '.join(default_priors(model))}, "
             f"not of {', '.join(model.names)}"
         )
-    priors = None if by_likelihood else required_priors(model, priors)
-    fit, effect = _on_grid(model, priors, histories, method, by, effort)
+    if covariates is None:
+        priors = None if by_likelihood else required_priors(model, priors)
+        fit, effect = _on_grid(model, priors, histories, method, by, effort)
+    else:
+        fit, effect = (
+            _by_covariates(model, priors, covariates, histories, method, effort, by_likelihood=by_likelihood),
+            0.0,
+        )
     if effect:
         fit = replace(fit, diagnostics=fit.diagnostics.on_grid(effect))
     if fit.diagnostics.status != "converged":
         warnings.warn(f"{model.name}: {fit.diagnostics.message}", FitWarning, stacklevel=3)
     return fit
+
+
+def _by_covariates(
+    model: Model,
+    priors: Priors | None,
+    covariates: Covariates,
+    histories: Histories,
+    method: FitMethod,
+    effort: SamplerSettings,
+    *,
+    by_likelihood: bool,
+) -> TransactionFit | SpendFit:
+    assert isinstance(model, TransactionModel | SpendModel)
+    task = with_covariates(model, covariates, histories)
+    if by_likelihood:
+        return task.fit(_pooled(task.model, task.histories, cast("Method", method), effort))
+    priors = required_priors(task.model, coefficient_priors(model, priors, task.design))
+    return task.fit(_by_posterior(task.model, priors, task.histories, cast("BayesMethod", method), None, effort))
 
 
 def _require_effort(effort: SamplerSettings) -> None:
@@ -294,7 +344,14 @@ def _unit(model: Model, histories: Histories) -> Unit | None:
     return histories.unit if isinstance(model, TransactionModel) else None
 
 
-def _to_pymc(model: Model, priors: Priors | None, histories: Histories, by: str | None) -> pm.Model:
+def _to_pymc(
+    model: Model, priors: Priors | None, covariates: Covariates | None, histories: Histories, by: str | None
+) -> pm.Model:
+    if covariates is not None:
+        assert isinstance(model, TransactionModel | SpendModel)
+        task = with_covariates(model, covariates, histories)
+        priors = coefficient_priors(model, priors, task.design)
+        model, histories = task.model, task.histories
     segments = None if by is None else split(histories, by)
     return pymc_model_of(model, required_priors(model, priors), histories, _unit(model, histories), segments)
 

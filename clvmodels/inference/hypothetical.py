@@ -46,6 +46,11 @@ def customers_with(
 
 def require_one_population(fit: TransactionFit | SpendFit, *, what: str) -> None:
     """Raise FitError if the customers of a fit differ by segment, and `what` is asked of none in particular."""
+    if fit.covariates is not None:
+        names = ", ".join(f'"{name}": ...' for name in fit.columns_of_parameters)
+        raise FitError(
+            f"{what} of a fit with covariates differ by them; ask one kind of customers: fit.at({{{names}}})"
+        )
     if fit.by is not None:
         raise FitError(
             f"{what} of a fit by {fit.by!r} differ by segment; ask one of them: fit.segment({fit.segments[0]!r})"

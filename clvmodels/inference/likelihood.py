@@ -8,6 +8,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -113,6 +114,7 @@ class LogLikelihood(Op):
         return [[True, False], *([False, False] for _ in node.inputs[1:])]
 
 
+@cache
 def summed(model: Model) -> Callable[..., tuple[Array, Array]]:
     """Return a compiled function that sums a model's log-likelihood over the groups.
 

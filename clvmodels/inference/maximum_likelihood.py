@@ -23,13 +23,13 @@ from clvmodels.numerics.maximisation import (
     simplex,
 )
 
-__all__ = ["maximise"]
+__all__ = ["maximise", "objective"]
 
 VAGUE = 0.587
 """A log parameter with a larger standard error has a 95 % interval that spans more than a factor of ten."""
 
 
-def _objective(model: Model, observations: Observations) -> Objective:
+def objective(model: Model, observations: Observations) -> Objective:
     """Return the log-likelihood as a function of psi = log((theta - lower) / units)."""
     units = model.units(time=observations.time, money=observations.money)
 
@@ -55,9 +55,9 @@ def _objective(model: Model, observations: Observations) -> Objective:
 
 def maximise(model: Model, observations: Observations) -> Optimum:
     """Return the maximum of the likelihood of `model` given `observations`."""
-    everything = _objective(model, observations)
+    everything = objective(model, observations)
     few = observations.sample()
-    sample = None if few is observations else _objective(model, few)
+    sample = None if few is observations else objective(model, few)
     ranked = everything if sample is None else sample
     starts = np.log(np.asarray(model.starts) - model.lower)
     starts = starts[np.argsort([finite(ranked(start)[0]) for start in starts])]

@@ -24,6 +24,8 @@ from clvmodels.units import Unit
 if TYPE_CHECKING:
     import pandas as pd
 
+    from clvmodels.inference.coefficients import Coefficients
+
 __all__ = ["ModelAverage", "Transactions", "average"]
 
 Basis = Literal["leave-one-out", "stacking", "AIC"]
@@ -77,6 +79,16 @@ class ModelAverage:
         return self.best.by
 
     @property
+    def covariates(self) -> Coefficients | None:
+        """The coefficients of the fit with the largest weight; all have the same covariates."""
+        return self.best.covariates
+
+    @property
+    def columns_of_parameters(self) -> tuple[str, ...]:
+        """The attributes of customers that their parameters depend on."""
+        return self.best.columns_of_parameters
+
+    @property
     def fingerprint(self) -> str:
         """Of the histories they were fitted to."""
         return self.best.fingerprint
@@ -89,6 +101,10 @@ class ModelAverage:
     def segment(self, name: str) -> ModelAverage:
         """Return the average for one segment, of fits by segment: its parameters for everybody."""
         return replace(self, fits=tuple(fit.segment(name) for fit in self.fits))
+
+    def at(self, attributes: Mapping[str, object]) -> ModelAverage:
+        """Return the average for customers with these attributes, of fits with covariates."""
+        return replace(self, fits=tuple(fit.at(attributes) for fit in self.fits))
 
     def require_unit(self, histories: Histories) -> None:
         """Raise UnitError unless the histories are in the unit of the fits."""
@@ -174,6 +190,7 @@ def _require_comparable(fits: Sequence[TransactionFit]) -> None:
         "units of time": {fit.unit for fit in fits},
         "histories": {fit.fingerprint for fit in fits},
         "segments": {(fit.by, fit.segments) for fit in fits},
+        "covariates": {None if fit.formulas is None else tuple(fit.formulas.items()) for fit in fits},
         "columns of a history": {(fit.model.statistics, fit.model.time) for fit in fits},
         "methods, with draws and without": {fit.number_of_draws > 1 for fit in fits},
     }

@@ -10,6 +10,7 @@ from functools import cache
 from types import EllipsisType
 from typing import TYPE_CHECKING, Any, Final, Self, cast
 
+from clvmodels.inference.design import Covariates
 from clvmodels.inference.estimator import SpendEstimator, TransactionEstimator
 from clvmodels.inference.priors import Priors
 from clvmodels.models.registry import MODELS
@@ -27,6 +28,8 @@ priors
     parameters: ``pymc_extras.prior.Prior`` objects, or plain data such as
     ``{{"dist": "LogNormal", "mu": 1.4, "sigma": 0.5}}``. None: maximum likelihood and Laplace's approximation do
     without.
+covariates
+    Formulas, or lists of attributes of the histories, by process{processes}; None: there are none.
 
 Notes
 -----
@@ -53,6 +56,7 @@ class _Parametrised:
     if TYPE_CHECKING:
         model: Any  # of the kind that the estimator says
         priors: Priors | None
+        covariates: Covariates | None
 
     def get_params(self, deep: bool = True) -> dict[str, object]:  # noqa: ARG002 - of scikit-learn
         """Return the arguments of the class, by name, as ``sklearn.base.clone`` asks for them.
@@ -66,22 +70,28 @@ class _Parametrised:
         --------
         >>> import clvmodels as clv
         >>> clv.BGNBD().get_params()
-        {'priors': None}
+        {'priors': None, 'covariates': None}
         """
-        return {"priors": self.priors}
+        return {"priors": self.priors, "covariates": self.covariates}
 
-    def set_params(self, *, priors: Priors | EllipsisType | None = ...) -> Self:
+    def set_params(
+        self, *, priors: Priors | EllipsisType | None = ..., covariates: Covariates | EllipsisType | None = ...
+    ) -> Self:
         """Return the same model with other arguments; this one stays as it is.
 
         Parameters
         ----------
         priors
             Other priors, or None for none; without this argument they stay.
+        covariates
+            Other covariates, or None for none; without this argument they stay.
 
         Raises
         ------
         ParameterError
             If the model has no such quantity, or PyMC does not take a prior.
+        FitError
+            If covariates are no formulas by processes of the model.
 
         Examples
         --------
@@ -90,11 +100,14 @@ class _Parametrised:
         BGNBD(priors for dropout)
         """
         made: Callable[..., Self] = type(self)
-        return self if priors is ... else made(priors=priors)
+        given = {"priors": priors, "covariates": covariates}
+        changed = {name: value for name, value in given.items() if value is not ...}
+        return made(**{**self.get_params(), **changed}) if changed else self
 
     def __repr__(self) -> str:
-        priors = "" if self.priors is None else f"priors for {', '.join(self.priors) or 'none'}"
-        return f"{type(self).__name__}({priors})"
+        parts = [] if self.priors is None else [f"priors for {', '.join(self.priors) or 'none'}"]
+        parts += [] if self.covariates is None else [f"covariates for {', '.join(self.covariates)}"]
+        return f"{type(self).__name__}({', '.join(parts)})"
 
     def __reduce__(self) -> tuple[object, ...]:
         if type(self) is model_class(self.model):  # else a class of the user's own, which pickles as classes do
@@ -108,6 +121,7 @@ class RegisteredTransactions(_Parametrised, TransactionEstimator):
 
     model: TransactionModel = field(init=False)
     priors: Priors | None = field(default=None, kw_only=True)
+    covariates: Covariates | None = field(default=None, kw_only=True)
 
 
 @dataclass(frozen=True, repr=False)
@@ -116,6 +130,7 @@ class RegisteredSpend(_Parametrised, SpendEstimator):
 
     model: SpendModel = field(init=False)
     priors: Priors | None = field(default=None, kw_only=True)
+    covariates: Covariates | None = field(default=None, kw_only=True)
 
 
 type ModelClass = type[RegisteredTransactions | RegisteredSpend]
@@ -147,7 +162,7 @@ def model_classes() -> dict[str, ModelClass]:
     return {model.public_name: model_class(model) for model in MODELS.values()}
 
 
-def _of_model(model: Model, params: dict[str, Priors | None]) -> RegisteredTransactions | RegisteredSpend:
+def _of_model(model: Model, params: dict[str, Any]) -> RegisteredTransactions | RegisteredSpend:
     """Return what was pickled: the estimator of a model with its arguments."""
     made: Callable[..., RegisteredTransactions | RegisteredSpend] = model_class(model)
     return made(**params)
@@ -162,6 +177,7 @@ def _docstring(model: Model) -> str:
             _item(f"``{parameter.name}``{kinds[parameter.dimension]}") for parameter in model.parameters
         ),
         quantities="\n".join(_item(f"``{quantity.name}``: {quantity.meaning}") for quantity in model.quantities),
+        processes=f" ({', '.join(model.effects)})" if model.effects else "",
         public_name=model.public_name,
         name=model.name,
         params=json.dumps({name: float(value) for name, value in model.example.items()}),

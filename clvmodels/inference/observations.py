@@ -32,7 +32,7 @@ class Observations:
     Attributes
     ----------
     columns
-        (x, t_x, T) for transactions, (x, mean spend) for spend; shape (n,) each.
+        (x, t_x, T) for transactions, (x, mean spend) for spend, and after them covariates; shape (n,) each.
     weight
         Customers with this history, shape (n,).
     fingerprint
@@ -143,20 +143,21 @@ def observe(model: Model, histories: Histories) -> Observations:
 
 def _transactions(model: TransactionModel, histories: Histories) -> Observations:
     distinct = histories.distinct(model.statistics)
-    x, t_x, T = distinct.rows.T
+    x, _, T = distinct.rows.T[:3]
     if not np.any(x > 0):
         raise FitError(
             f"{model.name} needs repeat purchases, and none of the {histories.customers:,} customers has one"
         )
+    columns = tuple(distinct.rows.T)
     if model.time == "periods":
-        return Observations((x, t_x, T), distinct.weight, distinct.fingerprint)
+        return Observations(columns, distinct.weight, distinct.fingerprint)
     time = dot(distinct.weight, T) / float(distinct.weight.sum())
     if not 1.0 / OLDEST <= time <= OLDEST:
         raise FitError(
             f"{model.name}: the mean age of the {len(histories):,} customers must lie between {1.0 / OLDEST:g} and "
             f"{OLDEST:g} {histories.unit}s, got {time:.6g}; look at the times and the unit of the histories"
         )
-    return Observations((x, t_x, T), distinct.weight, distinct.fingerprint, time=time)
+    return Observations(columns, distinct.weight, distinct.fingerprint, time=time)
 
 
 def _spend(model: SpendModel, histories: Histories) -> Observations:
@@ -168,7 +169,7 @@ def _spend(model: SpendModel, histories: Histories) -> Observations:
             f"got {customers:.0f}"
             + ("" if histories.has_spend else '; name the column of values: rfm_summary(..., value="amount")')
         )
-    x, spend = distinct.rows.T
+    spend = distinct.rows[:, 1]
     for amount in (spend.min(), spend.max()):
         if not 1.0 / DEAREST <= amount <= DEAREST:
             raise FitError(
@@ -176,4 +177,4 @@ def _spend(model: SpendModel, histories: Histories) -> Observations:
                 "look at the amounts, and write them in a unit of money that suits them"
             )
     money = dot(distinct.weight, spend) / customers
-    return Observations((x, spend), distinct.weight, distinct.fingerprint, money=money)
+    return Observations(tuple(distinct.rows.T), distinct.weight, distinct.fingerprint, money=money)

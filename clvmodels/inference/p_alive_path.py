@@ -34,8 +34,8 @@ def p_alive_path(fit: TransactionFit, occasions: pd.DataFrame, ahead: float) -> 
     fit
         The fit.
     occasions
-        The customer's occasions as `purchase_occasions` returns them, in the unit of the fit; with the attribute that
-        the fit is by, if it is one by segment.
+        The customer's occasions as `purchase_occasions` returns them, in the unit of the fit; with the attributes
+        that the parameters of the fit depend on.
     ahead
         Time after the end of observation, in the unit of the fit.
 
@@ -49,20 +49,21 @@ def p_alive_path(fit: TransactionFit, occasions: pd.DataFrame, ahead: float) -> 
 
     ages, T = occasions["age"].to_numpy(), float(occasions["T"].iloc[0])
     x, t_x, u = _as_it_stood(ages, T)
-    segment = None if fit.by is None else occasions[[fit.by]].iloc[np.zeros(len(u), np.int64)]
+    columns = list(fit.columns_of_parameters)
+    segment = occasions[columns].iloc[np.zeros(len(u), np.int64)] if columns else None
     observed = fit.probability_alive(customers_with(x, t_x, u, fit.unit, segment))
     last = customers_with(x[-1:], t_x[-1:], [T], fit.unit, None if segment is None else segment.iloc[:1])
     times = np.linspace(0.0, ahead, STEPS_AHEAD + 1) if ahead > 0.0 else np.empty(0)
     table = pd.concat([observed, *(fit.probability_alive(last, after=float(t)) for t in times)], ignore_index=True)
     age = np.concatenate([u, T + times])
-    columns = {
+    table_of_path = {
         "part": ["observed"] * len(u) + ["ahead"] * len(times),
         "age": age,
         "date": occasions["date"].iloc[0] + pd.to_timedelta(age * DAYS[fit.unit], unit="D"),
         "frequency": np.concatenate([x, np.repeat(x[-1:], len(times))]),
         "recency": np.concatenate([t_x, np.repeat(t_x[-1:], len(times))]),
     }
-    return pd.concat([pd.DataFrame(columns), table], axis=1)
+    return pd.concat([pd.DataFrame(table_of_path), table], axis=1)
 
 
 def _as_it_stood(ages: Array, T: float) -> tuple[Array, Array, Array]:

@@ -238,7 +238,13 @@ def _posterior(fit: Fitted[Model]) -> dict[str, Array]:
         for k, name in enumerate(fit.model.names)
         if fit.segments
     }
-    return params | fit.model.to_quantities(params, _year(fit)) | segments
+    covariates = fit.covariates
+    coefficients = (
+        {}
+        if covariates is None
+        else dict(zip(covariates.design.names, np.moveaxis(covariates.draws, -1, 0), strict=True))
+    )
+    return params | fit.model.to_quantities(params, _year(fit)) | segments | coefficients
 
 
 def _year(fit: Fitted[Model]) -> float:

@@ -136,7 +136,8 @@ class Prediction:
         if self.expected is not None or self.parameters.group is not None:
             raise FitError(
                 "as_table=True joins what is known of distinct histories: it goes neither with process=True nor with a "
-                "fit by segment; ask one segment, fit.segment(...)"
+                "fit by segment or with covariates; ask one segment, fit.segment(...), or one kind of customers, "
+                "fit.at(...)"
             )
         table = _summarised_rows(self.answers)
         columns = {name: np.ascontiguousarray(table[:, k]) for k, name in enumerate(COLUMNS[: table.shape[1]])}
@@ -217,8 +218,11 @@ def require_no_draws(*, return_draws: bool) -> None:
 
 def spend_table(fit: Fitted[SpendModel], histories: Histories) -> EngineTable:
     """Return the expected value of an order by customer, averaged over the draws, as a table of the engine."""
-    if fit.by is not None:
-        raise FitError("as_table=True does not go with a fit by segment; ask one segment, fit.segment(...)")
+    if fit.by is not None or fit.covariates is not None:
+        raise FitError(
+            "as_table=True does not go with a fit by segment or with covariates; ask one segment, fit.segment(...), or "
+            "one kind of customers, fit.at(...)"
+        )
     unknown, line = linear_spend(fit.model, fit.draws, histories.distinct(TRANSACTIONS).rows[:, 0])
     return histories.backend.joined_spend(line[0], line[1], unknown)
 

@@ -10,6 +10,7 @@ from clvmodels.units import Unit
 
 if TYPE_CHECKING:
     from clvmodels.data.histories import Histories
+    from clvmodels.inference.coefficients import Coefficients
     from clvmodels.inference.diagnostics import Diagnostics
     from clvmodels.inference.parameters import Parameters
     from clvmodels.inference.segment_test import SegmentTest
@@ -95,6 +96,14 @@ class Fitted[M: Model](Protocol):
     @property
     def segment_test(self) -> SegmentTest | None:
         """Whether segments differ."""
+
+    @property
+    def covariates(self) -> Coefficients | None:
+        """The coefficients of covariates."""
+
+    @property
+    def columns_of_parameters(self) -> tuple[str, ...]:
+        """The attributes of customers that their parameters depend on."""
 
     def parameters(self, histories: Histories) -> Parameters:
         """Return the parameters of customers."""

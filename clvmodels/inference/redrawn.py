@@ -28,7 +28,9 @@ def transactions_with_draws(transactions: Transactions, histories: Histories) ->
     Default priors are taken. Of models averaged, each is drawn, and they are weighed anew.
     """
     fits = tuple(
-        fit if _stays(fit, histories) else _drawn(TransactionEstimator(fit.model), fit, histories)
+        fit
+        if _stays(fit, histories)
+        else _drawn(TransactionEstimator(fit.model, covariates=fit.formulas), fit, histories)
         for fit in transactions.fits
     )
     if fits == transactions.fits:
@@ -38,7 +40,11 @@ def transactions_with_draws(transactions: Transactions, histories: Histories) ->
 
 def spend_with_draws(spend: SpendFit, histories: Histories) -> SpendFit:
     """Return the same of a fit of spend."""
-    return spend if _stays(spend, histories) else _drawn(SpendEstimator(spend.model), spend, histories)
+    return (
+        spend
+        if _stays(spend, histories)
+        else _drawn(SpendEstimator(spend.model, covariates=spend.formulas), spend, histories)
+    )
 
 
 def _drawn[M: Model, F: TransactionFit | SpendFit](estimator: Estimator[M, F], fit: F, histories: Histories) -> F:

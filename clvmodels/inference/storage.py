@@ -14,7 +14,10 @@ import numpy as np
 from clvmodels.arguments import require_path
 from clvmodels.errors import FitError, one_of
 from clvmodels.files import whole_file
+from clvmodels.inference.coefficients import Coefficients
+from clvmodels.inference.design import Design, ProcessDesign
 from clvmodels.inference.diagnostics import Diagnostics, Status
+from clvmodels.inference.formulas import Columns, variables_of
 from clvmodels.inference.protocols import Fitted, Method
 from clvmodels.inference.segment_test import SegmentTest
 from clvmodels.models.registry import MODELS
@@ -24,7 +27,10 @@ from clvmodels.units import Unit, parse_unit
 __all__ = ["Content", "load", "save"]
 
 FORMAT: Final = "clvmodels fit"
-VERSION: Final = 2
+VERSION, VERSION_OF_COVARIATES = 2, 3
+"""Of files; earlier versions of the package read fits without covariates, and refuse others."""
+_ARRAYS: Final = ("draws", "estimate", "covariance", "likelihood_ratio")
+"""Of coefficients."""
 INFINITE: Final = {"Infinity": math.inf, "-Infinity": -math.inf}
 """JSON has no number for these; NaN, a number that is not known, is null."""
 
@@ -48,11 +54,12 @@ class Content(TypedDict):
     segments: tuple[str, ...]
     segment_theta: Array
     segment_test: SegmentTest | None
+    covariates: Coefficients | None
 
 
 def save(fit: Fitted[Model], path: str | PathLike[str]) -> None:
     """Write a fit; the file appears whole or not at all."""
-    content = {
+    content: dict[str, Any] = {
         "format": FORMAT,
         "version": VERSION,
         "model": fit.model.key,
@@ -73,6 +80,8 @@ def save(fit: Fitted[Model], path: str | PathLike[str]) -> None:
         "segment_theta": fit.segment_theta.tolist(),
         "segment_test": None if fit.segment_test is None else asdict(fit.segment_test),
     }
+    if fit.covariates is not None:
+        content |= {"version": VERSION_OF_COVARIATES, "covariates": _of_covariates(fit.covariates)}
     with whole_file(require_path(path, "a fit", FitError)) as part:
         part.write_text(json.dumps(_in_json(content), indent=1, allow_nan=False) + "\n", encoding="utf-8")
 
@@ -109,8 +118,10 @@ def load(path: str | PathLike[str]) -> Content:
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise FitError(f'{path} is not a fit saved by this package; write one with fit.save("transactions.json")')
     version = content.get("version")
-    if _is_whole(version) and version > VERSION:
-        raise FitError(f"{path} was written by a later version (format {version}, known {VERSION}); update clvmodels")
+    if _is_whole(version) and version > VERSION_OF_COVARIATES:
+        raise FitError(
+            f"{path} was written by a later version (format {version}, known {VERSION_OF_COVARIATES}); update clvmodels"
+        )
     key = content.get("model")
     if not isinstance(key, str) or key not in MODELS:
         hint = "clv.models.register(MY_MODEL) makes a model of your own known before its fits are loaded"
@@ -145,6 +156,7 @@ def _checked(content: dict[str, Any]) -> Content:
         segments=tuple(content["segments"]),
         segment_theta=_segment_theta(model, content, theta),
         segment_test=_segment_test(content.get("segment_test")),  # files of before have none
+        covariates=_covariates(model, content.get("covariates"), theta.shape[:2]),
     )
 
 
@@ -207,6 +219,46 @@ def _segment_test(content: dict[str, Any] | None) -> SegmentTest | None:
         return None
     evidence, pooled = (float(_numbers(content[name], name, ())) for name in ("evidence", "pooled"))
     return SegmentTest(evidence, pooled, {name: float(sd) for name, sd in content["spread"].items()})
+
+
+def _of_covariates(covariates: Coefficients) -> dict[str, Any]:
+    arrays = {name: getattr(covariates, name).tolist() for name in _ARRAYS}
+    return asdict(covariates.design) | arrays | {
+        "unbounded": list(covariates.unbounded), "priors": covariates.priors
+    }  # fmt: skip
+
+
+def _covariates(model: Model, content: dict[str, Any] | None, chains: tuple[int, ...]) -> Coefficients | None:
+    """Return the coefficients; raise ValueError unless they are numbers, as many as there are terms."""
+    if content is None:
+        return None
+    design = Design(tuple(_process(model, part) for part in content["processes"]))
+    number = len(design.terms)
+    joint = number + len(model.parameters)
+    shapes = {
+        "draws": (*chains, number),
+        "estimate": (number,),
+        "covariance": (joint, joint),
+        "likelihood_ratio": (number,),
+    }
+    arrays = {name: _numbers(content[name], name, shape) for name, shape in shapes.items()}
+    if not (np.isfinite(arrays["draws"]).all() and np.isfinite(arrays["estimate"]).all()):
+        raise ValueError("coefficients are finite numbers")
+    unbounded = tuple(bool(value) for value in content["unbounded"])
+    if len(unbounded) != number:
+        raise ValueError(f"unbounded has {number} values, got {len(unbounded)}")
+    priors = {name: dict(prior) for name, prior in _from_json(content["priors"]).items()}
+    return Coefficients(design=design, unbounded=unbounded, priors=priors, **arrays)
+
+
+def _process(model: Model, content: dict[str, Any]) -> ProcessDesign:
+    columns = content["columns"]
+    if content["process"] not in model.effects or variables_of(columns["formula"]) != tuple(columns["variables"]):
+        raise ValueError(f"covariates of {content['process']!r} by {columns['formula']!r} are none of {model.name}")
+    terms = tuple(map(str, columns["terms"]))
+    centre, scale = (tuple(_numbers(content[name], name, (len(terms),)).tolist()) for name in ("centre", "scale"))
+    made = Columns(columns["formula"], tuple(columns["variables"]), terms, columns["state"])
+    return ProcessDesign(content["process"], made, centre, scale)
 
 
 def _stat(values: object, name: str, shape: tuple[int, ...]) -> Array:

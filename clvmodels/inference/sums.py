@@ -22,7 +22,7 @@ def history_sums(model: Model, *, many: bool) -> Sums:
     >>> round(history_sums(BG_NBD, many=False)(BG_NBD.theta(BG_NBD.example), weight, x, t_x, T)[0], 1)
     -55.5
     """
-    if many and model.kernel is not None:
+    if many and model.kernel is not None and not model.kernel.for_samplers:
         sums = model.kernel.sums_of(model.history_terms)
         if sums is not None:
             return sums

@@ -51,8 +51,9 @@ def compiled_future(theta: Array, x: Array, T: Array, t: Array) -> tuple[Array, 
 def compiled_sums() -> CompiledSums:
     """Return the functions of the kernel."""
     from clvmodels.models.kernels import beta_geometric as kernel
+    from clvmodels.models.kernels import beta_geometric_rows as by_row
 
-    return CompiledSums(kernel.bg_count_sums, kernel.bg_history_sums, kernel.bg_history_expansion)
+    return CompiledSums(kernel.bg_count_sums, kernel.bg_history_sums, kernel.bg_history_expansion, by_row.bg_row_sums)
 
 
 BG_NBD = TransactionModel(
@@ -84,6 +85,7 @@ BG_NBD = TransactionModel(
     limits=shared.LIMITS,
     in_words=lambda _: (IN_WORDS,),
     story=__doc__ or "",
+    effects={"purchase": (("alpha", -1),), "dropout": (("a", 1),)},
     history_sums=lambda theta, weight, x, t_x, T: shared.history_sums(theta, weight, x, x, t_x, T),
     count_curvature=lambda theta, weight, x: shared.count_curvature(theta, weight, x, x),
     history_expansion=history_expansion,

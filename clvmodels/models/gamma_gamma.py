@@ -164,7 +164,7 @@ def compiled_sums() -> CompiledSums:
     """Return the functions of the kernel."""
     from clvmodels.models.kernels import gamma_gamma as kernel
 
-    return CompiledSums(kernel.count_sums, kernel.history_sums)
+    return CompiledSums(kernel.count_sums, kernel.history_sums, row_sums=kernel.row_sums)
 
 
 GAMMA_GAMMA = SpendModel(
@@ -186,4 +186,5 @@ GAMMA_GAMMA = SpendModel(
     in_words=in_words,
     kernel=Kernel(count_terms, history_terms, compiled_sums),
     story=__doc__ or "",
+    effects={"spend": (("v", 1),)},
 )

@@ -33,6 +33,10 @@ class CompiledSums(NamedTuple):
     history_expansion
         ``(theta, weight, *columns) -> (value, gradient, matrix)``: the same as `Model.history_expansion`; None if the
         model has none.
+    row_sums
+        ``(theta, weight, *columns) -> (value, gradient)``, theta of shape (n, parameters): weighted sum of the
+        log-likelihoods of rows that have parameters of their own, and the weighted gradient of each, shape
+        (n, parameters); None: the terms are summed.
 
     Examples
     --------
@@ -44,6 +48,7 @@ class CompiledSums(NamedTuple):
     count_sums: Sums
     history_sums: Sums
     history_expansion: Expansion | None = None
+    row_sums: Sums | None = None
 
 
 @dataclass(frozen=True)
@@ -64,6 +69,8 @@ class Kernel:
     future, compiled_future
         The function of the model that gives the future, and the one that takes its place where many customers each
         have parameters of their own; what this imports, it imports when it is called.
+    for_samplers
+        Whether samplers alone take its sums: they are compiled anew in each process.
 
     Examples
     --------
@@ -80,6 +87,7 @@ class Kernel:
     history_expansion: Expansion | None = None
     future: Future | None = None
     compiled_future: Future | None = None
+    for_samplers: bool = False
 
     @cached_property
     def compiled(self) -> CompiledSums:
@@ -100,6 +108,18 @@ class Kernel:
         if terms == self.history_terms:
             return self.compiled.history_sums
         return None
+
+    def row_sums_of(self, count_terms: object, history_terms: object) -> Sums | None:
+        """Return the function that sums a model's terms by row; None if the kernel has none for these.
+
+        Examples
+        --------
+        >>> from clvmodels.models import MODELS
+        >>> MODELS["bg_nbd"].kernel.row_sums_of(MODELS["mbg_nbd"].count_terms, MODELS["mbg_nbd"].history_terms) is None
+        True
+        """
+        known = count_terms == self.count_terms and history_terms == self.history_terms
+        return self.compiled.row_sums if known else None
 
     def expansion_of(self, expansion: object) -> Expansion | None:
         """Return the function that takes the place of a model's expansion; None if the kernel has none for this.

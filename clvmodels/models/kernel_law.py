@@ -50,6 +50,13 @@ def _error_at(model: Model, kernel: Kernel, theta: Array, histories: Sequence[Ar
         if sums is not None:
             exact = [weight @ part for part in terms(theta, *columns)]
             errors.append(_largest_error(sums(theta, weight, *columns), exact))
+    by_row = kernel.row_sums_of(model.count_terms, model.history_terms)
+    if by_row is not None:
+        apart = np.exp(np.linspace(-1.0, 1.0, len(weight)))[:, None] ** np.where(np.arange(len(theta)) % 2, 1.0, -1.0)
+        rows = model.lower + (theta - model.lower) * apart
+        counts, rest = model.count_terms(rows, histories[0]), model.history_terms(rows, *histories)
+        exact_rows = (weight @ (counts[0] + rest[0]), weight[:, None] * (counts[1] + rest[1]))
+        errors.append(_largest_error(by_row(rows, weight, *histories), exact_rows))
     expansion = kernel.expansion_of(model.history_expansion)
     if expansion is not None and model.history_expansion is not None:
         parts = expansion(theta, weight, *histories), model.history_expansion(theta, weight, *histories)

@@ -44,8 +44,11 @@ def compiled_future(theta: Array, x: Array, T: Array, t: Array) -> tuple[Array, 
 def compiled_sums() -> CompiledSums:
     """Return the functions of the kernel."""
     from clvmodels.models.kernels import beta_geometric as kernel
+    from clvmodels.models.kernels import beta_geometric_rows as by_row
 
-    return CompiledSums(kernel.mbg_count_sums, kernel.mbg_history_sums, kernel.mbg_history_expansion)
+    return CompiledSums(
+        kernel.mbg_count_sums, kernel.mbg_history_sums, kernel.mbg_history_expansion, by_row.mbg_row_sums
+    )
 
 
 MBG_NBD = TransactionModel(
@@ -76,6 +79,7 @@ MBG_NBD = TransactionModel(
     to_quantities=shared.to_quantities,
     limits=shared.LIMITS,
     story=__doc__ or "",
+    effects={"purchase": (("alpha", -1),), "dropout": (("a", 1),)},
     history_sums=lambda theta, weight, x, t_x, T: shared.history_sums(theta, weight, x, x + 1.0, t_x, T),
     count_curvature=lambda theta, weight, x: shared.count_curvature(theta, weight, x, x + 1.0),
     history_expansion=history_expansion,

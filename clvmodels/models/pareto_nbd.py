@@ -173,8 +173,9 @@ def draw_traits(theta: Array, x: Array, T: Array, generator: np.random.Generator
 def compiled_sums() -> CompiledSums:
     """Return the functions of the kernel."""
     from clvmodels.models.kernels import pareto_nbd as kernel
+    from clvmodels.models.kernels import pareto_nbd_rows as by_row
 
-    return CompiledSums(kernel.count_sums, kernel.history_sums)
+    return CompiledSums(kernel.count_sums, kernel.history_sums, row_sums=by_row.row_sums)
 
 
 PARETO_NBD = TransactionModel(
@@ -206,4 +207,5 @@ PARETO_NBD = TransactionModel(
     limits=LIMITS,
     kernel=Kernel(count_terms, history_terms, compiled_sums),
     story=__doc__ or "",
+    effects={"purchase": (("alpha", -1),), "dropout": (("beta", -1),)},
 )

@@ -219,6 +219,9 @@ class Model:
         Compiled sums of the terms, for samplers and for fits to many distinct histories; None: the functions above do.
     story
         What the model takes customers to do, in words: a sentence, then paragraphs. It is what ``help`` shows.
+    effects
+        What covariates can act on, by name, such as ``{"purchase": (("alpha", -1),)}``: the parameters that a
+        coefficient multiplies by exp(sign * coefficient * covariate); a positive one means more of what the name says.
     """
 
     key: str
@@ -241,6 +244,7 @@ class Model:
     history_expansion: Expansion | None = field(default=None, kw_only=True)
     kernel: Kernel | None = field(default=None, kw_only=True)
     story: str = field(default="", kw_only=True)
+    effects: Mapping[str, Sequence[tuple[str, int]]] = field(default_factory=dict, kw_only=True)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name}: {', '.join(self.names)}>"

@@ -414,8 +414,8 @@ def valued(
     span = observed_years(transactions, histories, assumptions)
     horizons = (*HORIZONS, *(times * span for times in SPANS), None)
     weightings = [kind(assumptions, transactions.unit, years) for kind in kinds for years in horizons]
-    if transactions.by is not None or spend.by is not None:
-        histories = histories.collect()  # parameters are those of each customer's segment
+    if transactions.columns_of_parameters or spend.columns_of_parameters:
+        histories = histories.collect()  # parameters are those of each customer's segment or covariates
     expectations = ahead(transactions, histories, weightings, assumptions.year_in(transactions.unit), known)
     require_finite_drivers(transactions.best, expectations)
     book = Book(transactions, spend, assumptions, histories, expectations)

@@ -331,10 +331,12 @@ def columns_of_rates(assumptions: Iterable[Assumptions]) -> set[str]:
 def _as_before(closing: Book, base: Book, rows: Index, columns: set[str]) -> Histories:
     """Return the histories of the closing, with some columns of the existing customers as the opening has them.
 
-    Columns that name the segments of a fit are not among them: a customer who moves to another segment behaves so.
+    Columns that the parameters of a fit depend on are not among them: a customer who moves to another segment behaves
+    so.
     """
     now, before = closing.histories, base.histories
-    by = {fit.by for fit in (base.transactions, base.spend, closing.transactions, closing.spend)}
+    fits = (base.transactions, base.spend, closing.transactions, closing.spend)
+    by = {column for fit in fits for column in fit.columns_of_parameters}
     restored = {}
     for column in (columns - by) & set(before.attributes.columns) & set(now.attributes.columns):
         values = now.attributes[column].to_numpy(dtype=object).copy()

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from clvmodels.models.derived import residuals
 from clvmodels.models.new_customers import p_alive_new
@@ -14,11 +15,19 @@ from clvmodels.valuation.discounting import discounted_years, discounting, growi
 from clvmodels.valuation.lines import DiscountedDrivers, at_mean_rates, total
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from clvmodels.data.histories import Histories
+    from clvmodels.inference.model_average import Transactions
+    from clvmodels.inference.spend_fit import SpendFit
     from clvmodels.inference.transaction_fit import TransactionFit
     from clvmodels.models.specification import Array
     from clvmodels.numerics.quadrature import Weighting
     from clvmodels.valuation.valued_rows import ValuedRows
+
+Index = NDArray[np.int64]
+
+MOST_KINDS: Final = 64
 
 __all__ = ["FirstOrders", "NewCustomer", "brought_by_new", "first_orders", "new_customer"]
 
@@ -84,8 +93,8 @@ class NewCustomer:
 def new_customer(rows: ValuedRows, first: FirstOrders) -> NewCustomer:
     """Return the value of a customer just acquired, at the mean rates of the rows of a valuation.
 
-    `first` says what the first orders of the customers were worth. Where fits are by segment, it is the mean over the
-    customers' segments, each with its own parameters, rates and first orders.
+    `first` says what the first orders of the customers were worth. Where fits are by segment or with covariates, it is
+    the mean over the customers' segments or covariates, each with its own parameters, rates and first orders.
     """
     parts = by_parameters(rows)
     if len(parts) == 1:
@@ -128,23 +137,62 @@ class Part(NamedTuple):
 
 
 def by_parameters(rows: ValuedRows) -> list[Part]:
-    """Return the rows of each segment that a fit knows, with its fits; all rows where none is by segment."""
+    """Return the rows of each segment that a fit knows, or of each kind of covariates, with its fits.
+
+    Where there are many kinds of covariates, customers are put in the order of their expected sales and divided into
+    `MOST_KINDS` equal parts, each with the covariates of the one in its middle. All rows, where no fit knows either.
+    """
+    import pandas as pd
+
     transactions, spend = rows.transactions, rows.spend
-    names = [by for by in dict.fromkeys((transactions.by, spend.by)) if by is not None]
-    if not names or not len(rows.histories):
+    fits = [fit for fit in (transactions, spend) if fit.columns_of_parameters]
+    if not fits or not len(rows.histories):
         return [Part(1.0, rows)]
-    segments = rows.histories.attributes[names].astype(str).reset_index(drop=True)
-    weight = np.ones(len(segments)) if rows.weight is None else np.asarray(rows.weight)
+    names = list(dict.fromkeys(fit.by if fit.by is not None else f"kind {k}" for k, fit in enumerate(fits)))
+    attributes = rows.histories.attributes.reset_index(drop=True)
+    kinds = pd.DataFrame(
+        {
+            name: attributes[name].astype(str) if fit.by is not None else _kinds(rows, fit)
+            for name, fit in zip(names, fits, strict=False)
+        }
+    )
+    weight = np.ones(len(kinds)) if rows.weight is None else np.asarray(rows.weight)
     parts = []
-    for _, members in segments.groupby(names, sort=True):
-        which, own = members.index.to_numpy(), members.iloc[0]
-        part = replace(
-            rows.taken(which),
-            transactions=transactions if transactions.by is None else transactions.segment(own[transactions.by]),
-            spend=spend if spend.by is None else spend.segment(own[spend.by]),
-        )
-        parts.append(Part(float(weight[which].sum() / weight.sum()), part))
+    for members in _members(rows, kinds, weight):
+        own = attributes.iloc[members[len(members) // 2]]
+        part = replace(rows.taken(members), transactions=_of_kind(transactions, own), spend=_of_kind(spend, own))
+        parts.append(Part(float(weight[members].sum() / weight.sum()), part))
     return parts
+
+
+def _kinds(rows: ValuedRows, fit: Transactions | SpendFit) -> Index:
+    """Return the number of each row's kind of covariates."""
+    group = fit.best.parameters(rows.histories).group
+    assert group is not None
+    return group
+
+
+def _members(rows: ValuedRows, kinds: pd.DataFrame, weight: Array) -> list[Index]:
+    """Return the rows of each kind; of many, those of equal parts in the order of expected sales."""
+    by_kind = [members.index.to_numpy() for _, members in kinds.groupby(list(kinds.columns), sort=True)]
+    if len(by_kind) <= MOST_KINDS or all(rows_of.covariates is None for rows_of in (rows.transactions, rows.spend)):
+        return by_kind
+    zero, best = np.zeros(1), rows.transactions.best
+    rate = best.model.mean_purchase_rate(best.parameters(rows.histories).point(slice(None)))
+    worth = rows.spend.model.expected_spend(rows.spend.parameters(rows.histories).point(slice(None)), zero, zero)
+    order = np.argsort(np.broadcast_to(rate * worth, len(kinds)), kind="stable")
+    share = (np.cumsum(weight[order]) - 0.5 * weight[order]) / weight.sum()
+    part = np.minimum((share * MOST_KINDS).astype(np.int64), MOST_KINDS - 1)
+    return [order[part == number] for number in np.unique(part)]
+
+
+def _of_kind[F: Transactions | SpendFit](fit: F, own: pd.Series[Any]) -> F:
+    """Return the fit of customers like one, given by their attributes."""
+    if fit.by is not None:
+        return cast("F", fit.segment(str(own[fit.by])))
+    if fit.covariates is not None:
+        return cast("F", fit.at({name: own[name] for name in fit.columns_of_parameters}))
+    return fit
 
 
 def _known(own: FirstOrders, every: FirstOrders) -> FirstOrders:

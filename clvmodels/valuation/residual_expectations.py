@@ -173,14 +173,14 @@ def _parts(parameters: Parameters, distinct: DistinctRows) -> Iterator[_Part]:
     every, group = slice(None), parameters.group
     if group is None:
         yield _Part(every, parameters, distinct, every)
-    elif len(parameters.draws) > MOST_GROUPS:
+    elif parameters.groups > MOST_GROUPS:
         number = min(parameters.number, DRAWS_OF_GROUPS)
         which = np.linspace(0, parameters.number - 1, number).round().astype(np.int64)
         yield _Part(every, parameters.of_draws(which), distinct, every)
     else:
         for which_group in np.unique(group).tolist():
             rows = np.flatnonzero(group == which_group)
-            own = Parameters(parameters.draws[which_group], parameters.estimate[which_group])
+            own = parameters.of_one(which_group)
             of_group = distinct_rows(*distinct.rows[rows, :3].T, with_order=True)
             yield _Part(rows, own, of_group, of_group.index)
 

@@ -53,9 +53,10 @@ def test_the_example_of_its_docstring_runs(kind):
     assert doctest.DocTestRunner(optionflags=doctest.ELLIPSIS).run(test).failed == 0
 
 
-def test_its_signature_takes_priors_by_keyword(kind):
-    (priors,) = inspect.signature(kind).parameters.values()
-    assert (priors.name, priors.kind, priors.default) == ("priors", inspect.Parameter.KEYWORD_ONLY, None)
+def test_its_signature_takes_priors_and_covariates_by_keyword(kind):
+    parameters = inspect.signature(kind).parameters
+    assert list(parameters) == ["priors", "covariates"]
+    assert {(each.kind, each.default) for each in parameters.values()} == {(inspect.Parameter.KEYWORD_ONLY, None)}
     with pytest.raises(TypeError):
         kind({})
 
@@ -74,7 +75,8 @@ def test_params_are_taken_and_given_back(kind):
     priors = {name: kind().default_priors[name]}
     estimator = kind()
     other = estimator.set_params(priors=priors)
-    assert (estimator.get_params(), other.get_params()) == ({"priors": None}, {"priors": priors})
+    assert estimator.get_params() == {"priors": None, "covariates": None}
+    assert other.get_params() == {"priors": priors, "covariates": None}
     assert other.set_params() == other
     assert other.set_params(priors=None) == estimator
     assert replace(estimator, priors=priors) == other

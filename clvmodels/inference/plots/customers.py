@@ -110,7 +110,8 @@ def customer_history(
     units = {fit.unit for fit in by_name.values()}
     if len(units) > 1:
         raise UnitError(f"the fits count time in {' and '.join(f'{unit}s' for unit in sorted(units))}; draw them apart")
-    unit, segments = units.pop(), tuple({fit.by: None for fit in by_name.values() if fit.by is not None})
+    unit = units.pop()
+    segments = tuple({name: None for fit in by_name.values() for name in fit.columns_of_parameters})
     reading = LogFormat(
         customer_id, time, value, unit, resolution, returns, time_zone, time_format,
         segments, order_id, quantity, exclude_ids, clean_ids,

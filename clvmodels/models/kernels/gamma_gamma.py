@@ -17,7 +17,7 @@ from clvmodels.numerics.compiled_special import (
 from clvmodels.numerics.elementary import compiled, log, log_of_sum
 from clvmodels.numerics.special import CONCENTRATED_FROM
 
-__all__ = ["count_sums", "history_sums"]
+__all__ = ["count_sums", "history_sums", "row_sums"]
 
 Array = NDArray[np.float64]
 
@@ -82,7 +82,7 @@ def _side_by_side(theta: Array, weight: Array, x: Array, mean_spend: Array) -> t
         w, n, spent = weight[i], p * x[i], x[i] * mean_spend[i]
         log_share, log_rest = -math.log1p(v / spent), -math.log1p(spent / v)
         excess = q * (spent / (v + spent)) - n * (v / (v + spent))
-        if n < CONCENTRATED_FROM:
+        if min(n, q) < CONCENTRATED_FROM:
             powers = n * log_share + q * log_rest
         else:
             of_n, of_q = excess / n, -excess / q
@@ -94,3 +94,25 @@ def _side_by_side(theta: Array, weight: Array, x: Array, mean_spend: Array) -> t
         by_q += w * log_rest
         by_v += w * excess / v
     return value, by_p, by_q, by_v
+
+
+@compiled()
+def row_sums(theta: Array, weight: Array, x: Array, mean_spend: Array) -> tuple[float, Array]:
+    """Return the weighted sum of log-likelihoods, and the weighted gradient of each row, shape (n, 3).
+
+    The rows have parameters of their own; what they have in common is computed once.
+    """
+    gradient, value, last_x, last_p, last_q = np.empty((len(weight), 3)), 0.0, np.nan, np.nan, np.nan
+    count_value, count_slope = 0.0, np.zeros(3)
+    one = np.ones(1)
+    for i in range(len(weight)):
+        own, rows = theta[i], slice(i, i + 1)
+        if x[i] != last_x or own[0] != last_p or own[1] != last_q:
+            last_x, last_p, last_q = x[i], own[0], own[1]
+            count_value, count_slope = count_sums(own, one, x[rows])
+        of_history, by_p, by_q, by_v = _side_by_side(own, weight[rows], x[rows], mean_spend[rows])
+        value += of_history + weight[i] * count_value
+        gradient[i, 0] = by_p + weight[i] * count_slope[0]
+        gradient[i, 1] = by_q + weight[i] * count_slope[1]
+        gradient[i, 2] = by_v
+    return value, gradient
