@@ -20,7 +20,6 @@ from clvmodels.inference.bayes import segments_of
 from clvmodels.models.specification import Array, Model, TransactionModel
 from clvmodels.numerics.distinct import distinct_rows, run_starts, weighted_rows
 from clvmodels.numerics.maximisation import MAX_LOG_PARAMETER
-from clvmodels.numerics.spend import positive_spend
 from clvmodels.numerics.threads import map_blocks
 from clvmodels.units import DAYS
 
@@ -205,8 +204,8 @@ def segment_likelihood(model: Model, histories: Histories, by: str) -> tuple[Seg
     """
     code, names = segments_of(histories, by)
     columns, weight = [histories.statistic(name) for name in model.statistics], histories.weight
-    if "mean" in model.statistics:
-        usable = positive_spend(histories.statistic("x"), histories.statistic("mean"))
+    usable = histories.usable(model.statistics)
+    if usable is not None:
         code, columns = code[usable], [column[usable] for column in columns]
         weight = None if weight is None else weight[usable]
     keys = (code.astype(float), *columns)
