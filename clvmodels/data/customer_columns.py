@@ -103,7 +103,7 @@ class CustomerColumns:
         Examples
         --------
         >>> rfm.usable(["x", "mean"])
-        array([ True,  True, False])
+        array([ True, False,  True])
         """
         return self.backend.fetched.usable(statistics)
 

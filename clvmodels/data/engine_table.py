@@ -19,8 +19,8 @@ from clvmodels.data.columns import count, examples, require
 from clvmodels.data.grid import EXACT_HISTORIES, STEPS, Grid, require_bound, spend_cells, time_cells
 from clvmodels.data.memory_limit import MEMORY_GB, require_room
 from clvmodels.data.memory_table import MemoryTable, WeightedTable
-from clvmodels.data.parquet import write_parquet
 from clvmodels.data.order_values import OrderValues
+from clvmodels.data.parquet import write_parquet
 from clvmodels.data.statistics import SPEND, TRANSACTIONS, FloatArray
 from clvmodels.data.summary import HistoriesSummary
 from clvmodels.errors import DataError, one_of
@@ -232,6 +232,11 @@ class EngineTable(BoundToProcess):
     def has_room(self) -> bool:
         """Whether the customers fit into `MEMORY_GB`."""
         return len(self) * self._bytes_per_customer <= 1e9 * MEMORY_GB
+
+    @property
+    def has_order_values(self) -> bool:
+        """Whether the values of single orders are known: if the log has values."""
+        return self.order_values is not None
 
     def collect(self, memory_gb: float) -> MemoryTable:
         """Return the customers in memory, in the order of their ids; refuse if they take more than they may."""

@@ -114,6 +114,11 @@ class MemoryTable:
         """Whether the customers are in memory: yes."""
         return True
 
+    @property
+    def has_order_values(self) -> bool:
+        """Whether the values of single orders are known, not their means alone."""
+        return self.order_values is not None or "log_mean" in self.statistics
+
     def collect(self, memory_gb: float) -> MemoryTable:  # noqa: ARG002 - they are there
         """Return the customers in memory: these."""
         return self

@@ -1,7 +1,7 @@
 """The values of a customer's single orders, as far as models of spend see them: their number, mean, and logs.
 
-Only positive values have a logarithm: an occasion whose value is unknown, or that was free, is no order here, and counts
-as a purchase alone. Logs are computed when a model first asks for them, by a second scan of the log: most models never
+Only positive values have a logarithm: an occasion whose value is unknown, or that was free, is no order here, and
+counts as a purchase alone. Logs are computed when a model first asks for them, by a second scan of the log: most models never
 do, and the scan that finds the histories would take a third longer.
 """
 

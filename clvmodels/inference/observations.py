@@ -8,6 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from clvmodels.data.histories import Histories
+from clvmodels.data.statistics import LOGS, SPEND
 from clvmodels.errors import FitError
 from clvmodels.inference.sums import history_expansion, history_sums, weighted_sum
 from clvmodels.models.specification import Array, Model, SpendModel, TransactionModel
@@ -15,7 +16,7 @@ from clvmodels.numerics.distinct import run_starts
 from clvmodels.numerics.kernels import MANY
 from clvmodels.numerics.threads import dot, map_blocks
 
-__all__ = ["Observations", "observe"]
+__all__ = ["Observations", "observe", "require_order_values"]
 
 ROWS_PER_BLOCK = 5 << 14
 """Fewer make threads wait for each other, more leave the processor's cache."""
@@ -32,7 +33,7 @@ class Observations:
     Attributes
     ----------
     columns
-        (x, t_x, T) for transactions, (x, mean spend) for spend; shape (n,) each.
+        Those of the model's statistics: (x, t_x, T) for transactions, (x, mean spend) for spend; shape (n,) each.
     weight
         Customers with this history, shape (n,).
     fingerprint
@@ -160,6 +161,7 @@ def _transactions(model: TransactionModel, histories: Histories) -> Observations
 
 
 def _spend(model: SpendModel, histories: Histories) -> Observations:
+    require_order_values(model, histories)
     distinct = histories.distinct(model.statistics)
     customers = float(distinct.weight.sum())
     if customers < 2:
@@ -168,12 +170,32 @@ def _spend(model: SpendModel, histories: Histories) -> Observations:
             f"got {customers:.0f}"
             + ("" if histories.has_spend else '; name the column of values: rfm_summary(..., value="amount")')
         )
-    x, spend = distinct.rows.T
-    for amount in (spend.min(), spend.max()):
+    columns = tuple(distinct.rows.T)
+    level, in_logs = columns[1], model.statistics[1] in LOGS
+    for amount in (np.exp([level.min(), level.max()]) if in_logs else (level.min(), level.max())):
         if not 1.0 / DEAREST <= amount <= DEAREST:
             raise FitError(
                 f"{model.name}: mean spend must lie between {1.0 / DEAREST:g} and {DEAREST:g}, got {amount:.6g}; "
                 "look at the amounts, and write them in a unit of money that suits them"
             )
-    money = dot(distinct.weight, spend) / customers
-    return Observations((x, spend), distinct.weight, distinct.fingerprint, money=money)
+    money = dot(distinct.weight, level) / customers
+    of_repeats = model.statistics[0] == "valued"  # of the same customers as their means: fits to both can be compared
+    fingerprint = (histories.distinct(SPEND) if of_repeats else distinct).fingerprint
+    return Observations(columns, distinct.weight, fingerprint, money=float(np.exp(money)) if in_logs else money)
+
+
+def require_order_values(model: SpendModel, histories: Histories) -> None:
+    """Refuse histories that do not know the values of single orders, for a model that needs them.
+
+    Raises
+    ------
+    FitError
+        With what to write.
+    """
+    if set(model.statistics) & {*LOGS, *LOGS.values()} and not histories.has_order_values:
+        raise FitError(
+            f"{model.name} needs the values of single orders, and these histories have at most their means: make them "
+            'of the log, rfm_summary(log, value="amount"), or give a column with the mean of the logs of a customer\'s '
+            'repeat orders, and one with the sum of squares around it, Histories.from_frame(..., '
+            'statistics={"mean_of_logs": "log_mean", "squares_of_logs": "log_ss"}); or fit clv.GammaGamma() to the means'
+        )

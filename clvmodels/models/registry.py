@@ -9,16 +9,34 @@ from typing import Final
 from clvmodels.errors import ModelError
 from clvmodels.models.bg_nbd import BG_NBD
 from clvmodels.models.gamma_gamma import GAMMA_GAMMA
+from clvmodels.models.gamma_gamma_orders import GAMMA_GAMMA_FIRST, GAMMA_GAMMA_ORDERS
+from clvmodels.models.log_normal import LOG_NORMAL, LOG_NORMAL_FIRST
 from clvmodels.models.mbg_nbd import MBG_NBD
 from clvmodels.models.pareto_nbd import PARETO_NBD
+from clvmodels.models.spend_family import SpendFamily
 from clvmodels.models.specification import Model, SpendModel, TransactionModel
 
-__all__ = ["MODELS", "SPEND_MODELS", "TRANSACTION_MODELS", "model_named", "register"]
+__all__ = ["MODELS", "SPEND_FAMILIES", "SPEND_MODELS", "TRANSACTION_MODELS", "family_of", "model_named", "register"]
 
 TRANSACTION_MODELS: Final[dict[str, TransactionModel]] = {m.key: m for m in (BG_NBD, MBG_NBD, PARETO_NBD)}
-SPEND_MODELS: Final[dict[str, SpendModel]] = {m.key: m for m in (GAMMA_GAMMA,)}
+SPEND_FAMILIES: Final = (
+    SpendFamily(GAMMA_GAMMA_ORDERS, GAMMA_GAMMA_FIRST, means=GAMMA_GAMMA),
+    SpendFamily(LOG_NORMAL, LOG_NORMAL_FIRST),
+)
+SPEND_MODELS: Final[dict[str, SpendModel]] = {m.key: m for family in SPEND_FAMILIES for m in family.members}
 MODELS: Final[dict[str, Model]] = {**TRANSACTION_MODELS, **SPEND_MODELS}
 _BUILT_IN: Final = frozenset(MODELS)
+
+
+def family_of(model: SpendModel) -> SpendFamily | None:
+    """Return the family that a model of spend of the package belongs to; None if it is a user's own.
+
+    Examples
+    --------
+    >>> family_of(SPEND_MODELS["gamma_gamma"]).orders.name
+    'Gamma-Gamma on orders'
+    """
+    return next((family for family in SPEND_FAMILIES if model in family.members), None)
 
 
 def register(model: TransactionModel | SpendModel, *, replace: bool = False) -> None:

@@ -85,7 +85,7 @@ def test_tables_do_not_show_them_and_selections_have_them() -> None:
         np.testing.assert_array_equal(chosen.statistic(name), histories.statistic(name)[[7, 3]])
         np.testing.assert_array_equal(
             pickle.loads(pickle.dumps(chosen)).statistic(name),
-            chosen.statistic(name),  # noqa: S301 - our own
+            chosen.statistic(name),
         )
         np.testing.assert_array_equal(
             chosen.taken(np.array([1, 1, 0])).statistic(name), chosen.statistic(name)[[1, 1, 0]]
