@@ -19,6 +19,7 @@ from clvmodels.evaluation.last_third_check import fit_to_the_last_third
 from clvmodels.evaluation.segment_checks import segment_findings
 from clvmodels.inference.estimator import SpendEstimator
 from clvmodels.inference.spend_fit import SpendFit
+from clvmodels.inference.spend_state import spend_state
 from clvmodels.inference.transaction_fit import TransactionFit
 from clvmodels.models.new_customers import pmf_new
 from clvmodels.numerics.distinct import distinct_rows
@@ -401,6 +402,6 @@ def _without_largest(spend: SpendFit, histories: Histories, worth: _Worth) -> fl
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FitWarning)  # at a boundary too, the fits tell what one customer moves
         with_him, without = estimator.fit(histories), estimator.fit(histories.select(others))
-    x, value = histories.frequency[others], histories.monetary_value[others]
-    new, old = (spend.model.expected_spend(fit.estimate, x, value) for fit in (without, with_him))
+    state = [column[others] for column in spend_state(spend.model, histories)]
+    new, old = (spend.model.expected_spend(fit.estimate, *state) for fit in (without, with_him))
     return float((worth.sales[others] * (new / old - 1.0)).sum() - worth.of[~others].sum())

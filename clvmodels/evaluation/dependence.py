@@ -18,9 +18,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clvmodels.data.histories import Histories
+from clvmodels.data.statistics import LOGS, MEAN_OF
 from clvmodels.errors import FitWarning
 from clvmodels.inference.estimator import SpendEstimator
 from clvmodels.inference.spend_fit import SpendFit
+from clvmodels.inference.spend_state import require_order_values, spend_state
 from clvmodels.models.specification import SpendModel
 from clvmodels.numerics.spend import positive_spend
 
@@ -126,16 +128,16 @@ def dependence(spend: SpendFit, histories: Histories) -> Dependence | None:
     """
     from scipy import stats
 
-    known = with_positive_spend(histories)
+    known, model = _usable(spend.model, histories), spend.model
     x, value = histories.frequency, histories.monetary_value
+    seen, state = _columns(model, histories, known), spend_state(model, histories)
     starts = _starts(x[known])
     if len(starts) < 2:
         return None
     number = _class_of(x, starts)
-    model = spend.model
     pooled, classes = (_populations(spend, histories, of) for of in (np.zeros_like(number), number))
-    likelihoods = [_log_likelihood(model, theta[known], x[known], value[known]) for theta in (pooled, classes)]
-    new = model.expected_spend(classes, np.zeros_like(x), value)
+    likelihoods = [float(model.log_likelihood(theta[known], *seen).sum()) for theta in (pooled, classes)]
+    new = model.expected_spend(classes, np.zeros_like(x), state[1])
     return Dependence(
         pearson=_correlation(x[known], value[known]),
         spearman=_correlation(stats.rankdata(x[known]), stats.rankdata(value[known])),
@@ -143,7 +145,7 @@ def dependence(spend: SpendFit, histories: Histories) -> Dependence | None:
         classes=tuple(_names(starts)),
         means=np.array([new[known & (number == k)].mean() for k in range(len(starts))]),
         p_value=float(stats.chi2.sf(2.0 * (likelihoods[1] - likelihoods[0]), len(starts) - 1)),
-        ratio=model.expected_spend(classes, x, value) / model.expected_spend(pooled, x, value),
+        ratio=model.expected_spend(classes, *state) / model.expected_spend(pooled, *state),
     )
 
 
@@ -153,14 +155,17 @@ def _populations(spend: SpendFit, histories: Histories, number: NDArray[np.int64
     Shape and scales are found by maximum likelihood in turn: given the scales, values divided by them have one
     population; given that, the score of each log scale falls, so that it has one maximum.
     """
-    known, model = with_positive_spend(histories), spend.model
-    x, value = histories.frequency, histories.monetary_value
+    known, model = _usable(spend.model, histories), spend.model
+    seen, number_known = _columns(model, histories, known), number[known]
     log_scale = np.zeros(number.max() + 1)
     for _ in range(MOST_ROUNDS):
         theta = _shape(spend, histories, np.exp(log_scale)[number])
         before = log_scale
         log_scale = np.array(
-            [_log_scale(model, *(of[known & (number == k)] for of in (theta, x, value))) for k in range(len(before))]
+            [
+                _log_scale(model, *(of[number_known == k] for of in (theta[known], *seen)))
+                for k in range(len(before))
+            ]
         )
         if np.abs(log_scale - before).max() < PRECISION:
             break
@@ -176,8 +181,27 @@ def _shape(spend: SpendFit, histories: Histories, scale: Array) -> Array:
         return _theta(spend, histories)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FitWarning)  # a boundary may be where the likelihood is highest
-        fit = SpendEstimator(spend.model).fit(histories.with_statistics({"mean": histories.monetary_value / scale}))
+        fit = SpendEstimator(spend.model).fit(_divided(spend.model, histories, scale))
     return np.broadcast_to(fit.estimate, (len(histories), len(fit.estimate)))
+
+
+def _usable(model: SpendModel, histories: Histories) -> NDArray[np.bool_]:
+    """Return which customers have repeat purchases, and orders that the likelihood is about."""
+    require_order_values(model, model.statistics, histories)
+    usable = histories.usable(model.statistics)
+    return np.asarray((histories.frequency > 0.0) & (usable if usable is not None else True))
+
+
+def _columns(model: SpendModel, histories: Histories, known: NDArray[np.bool_]) -> list[Array]:
+    """Return the columns of the likelihood of some customers."""
+    return [histories.statistic(name)[known] for name in model.statistics]
+
+
+def _divided(model: SpendModel, histories: Histories, scale: Array) -> Histories:
+    """Return histories whose values of orders are divided by a number of each customer."""
+    values = {name: histories.statistic(name) for name in model.statistics}
+    means = {name: values[name] / scale for name in MEAN_OF.values() if name in values}
+    return histories.with_statistics(means | {name: values[name] - np.log(scale) for name in LOGS if name in values})
 
 
 def _starts(x: Array) -> list[float]:
@@ -218,7 +242,7 @@ def _scaled(model: SpendModel, theta: Array, scale: float | Array) -> Array:
     return np.where(money, theta * np.asarray(scale)[..., None], theta)
 
 
-def _log_scale(model: SpendModel, theta: Array, x: Array, value: Array) -> float:
+def _log_scale(model: SpendModel, theta: Array, *columns: Array) -> float:
     """Return the log of the scale of some customers by maximum likelihood."""
     from scipy.optimize import brentq
 
@@ -226,14 +250,10 @@ def _log_scale(model: SpendModel, theta: Array, x: Array, value: Array) -> float
 
     def score(log_scale: float) -> float:
         scaled = _scaled(model, theta, np.exp(log_scale))
-        gradient = model.count_terms(scaled, x)[1] + model.history_terms(scaled, x, value)[1]
+        gradient = model.count_terms(scaled, columns[0])[1] + model.history_terms(scaled, *columns)[1]
         return float((gradient * scaled)[:, money].sum())
 
     return float(brentq(score, -LARGEST_LOG_SCALE, LARGEST_LOG_SCALE, xtol=1e-3 * PRECISION))
-
-
-def _log_likelihood(model: SpendModel, theta: Array, x: Array, value: Array) -> float:
-    return float(model.log_likelihood(theta, x, value).sum())
 
 
 def _correlation(x: Array, value: Array) -> float:

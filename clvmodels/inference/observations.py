@@ -10,13 +10,14 @@ import numpy as np
 from clvmodels.data.histories import Histories
 from clvmodels.data.statistics import LOGS, SPEND
 from clvmodels.errors import FitError
+from clvmodels.inference.spend_state import require_order_values
 from clvmodels.inference.sums import history_expansion, history_sums, weighted_sum
 from clvmodels.models.specification import Array, Model, SpendModel, TransactionModel
 from clvmodels.numerics.distinct import run_starts
 from clvmodels.numerics.kernels import MANY
 from clvmodels.numerics.threads import dot, map_blocks
 
-__all__ = ["Observations", "observe", "require_order_values"]
+__all__ = ["Observations", "observe"]
 
 ROWS_PER_BLOCK = 5 << 14
 """Fewer make threads wait for each other, more leave the processor's cache."""
@@ -161,7 +162,7 @@ def _transactions(model: TransactionModel, histories: Histories) -> Observations
 
 
 def _spend(model: SpendModel, histories: Histories) -> Observations:
-    require_order_values(model, histories)
+    require_order_values(model, model.statistics, histories)
     distinct = histories.distinct(model.statistics)
     customers = float(distinct.weight.sum())
     if customers < 2:
@@ -182,20 +183,3 @@ def _spend(model: SpendModel, histories: Histories) -> Observations:
     of_repeats = model.statistics[0] == "valued"  # of the same customers as their means: fits to both can be compared
     fingerprint = (histories.distinct(SPEND) if of_repeats else distinct).fingerprint
     return Observations(columns, distinct.weight, fingerprint, money=float(np.exp(money)) if in_logs else money)
-
-
-def require_order_values(model: SpendModel, histories: Histories) -> None:
-    """Refuse histories that do not know the values of single orders, for a model that needs them.
-
-    Raises
-    ------
-    FitError
-        With what to write.
-    """
-    if set(model.statistics) & {*LOGS, *LOGS.values()} and not histories.has_order_values:
-        raise FitError(
-            f"{model.name} needs the values of single orders, and these histories have at most their means: make them "
-            'of the log, rfm_summary(log, value="amount"), or give a column with the mean of the logs of a customer\'s '
-            'repeat orders, and one with the sum of squares around it, Histories.from_frame(..., '
-            'statistics={"mean_of_logs": "log_mean", "squares_of_logs": "log_ss"}); or fit clv.GammaGamma() to the means'
-        )

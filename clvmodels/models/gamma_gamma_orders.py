@@ -20,6 +20,7 @@ from scipy import special
 
 from clvmodels.models import gamma_gamma
 from clvmodels.models.gamma_gamma import GAMMA_GAMMA
+from clvmodels.models.kernel import CompiledSums, Kernel
 from clvmodels.models.specification import Array
 from clvmodels.numerics.special import STIRLING_FROM, digamma_remainder, stirling_remainder
 
@@ -69,6 +70,13 @@ def history_terms(theta: Array, x: Array, mean_spend: Array, log_mean: Array) ->
     return value + (theta[..., 0] - 1.0) * below - (x - 1.0) * log_spend, gradient
 
 
+def compiled_sums() -> CompiledSums:
+    """Return the functions of the kernel."""
+    from clvmodels.models.kernels import gamma_gamma_orders as kernel
+
+    return CompiledSums(kernel.count_sums, kernel.history_sums)
+
+
 GAMMA_GAMMA_ORDERS = replace(
     GAMMA_GAMMA,
     key="gamma_gamma_orders",
@@ -78,7 +86,7 @@ GAMMA_GAMMA_ORDERS = replace(
     count_terms=count_terms,
     history_terms=history_terms,
     statistics=("valued", "valued_mean", "log_mean"),
-    kernel=None,
+    kernel=Kernel(count_terms, history_terms, compiled_sums),
     story=__doc__ or "",
 )
 GAMMA_GAMMA_FIRST = replace(

@@ -21,6 +21,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from clvmodels.models.kernel import CompiledSums, Kernel
 from clvmodels.models.specification import Array, Limit, Parameter, Quantity, SpendModel
 from clvmodels.numerics.special import bounded_odds
 
@@ -133,6 +134,13 @@ def in_words(params: Mapping[str, float]) -> tuple[str, ...]:
     return (words,)
 
 
+def compiled_sums() -> CompiledSums:
+    """Return the functions of the kernel."""
+    from clvmodels.models.kernels import log_normal as kernel
+
+    return CompiledSums(kernel.count_sums, kernel.history_sums)
+
+
 LOG_NORMAL = SpendModel(
     key="log_normal",
     name="Log-normal spend",
@@ -152,6 +160,7 @@ LOG_NORMAL = SpendModel(
     in_words=in_words,
     statistics=("valued", "log_mean", "log_ss"),
     state=("valued", "log_mean"),
+    kernel=Kernel(count_terms, history_terms, compiled_sums),
     story=__doc__ or "",
 )
 LOG_NORMAL_FIRST = replace(
