@@ -138,7 +138,18 @@ class Estimator[M: Model, F: TransactionFit | SpendFit]:
         (1, 500, 4)
         """
         effort = SamplerSettings(draws, tune, chains, seed, sampler, progress)
-        return cast("F", _fit(self.model, self.priors, histories, method, by, effort))
+        return cast("F", _fit(self.model_for(histories), self.priors, histories, method, by, effort))
+
+    def model_for(self, histories: Histories) -> M:  # noqa: ARG002 - where a model depends on the data, they are asked
+        """Return the model that is fitted to these histories.
+
+        Examples
+        --------
+        >>> import clvmodels as clv
+        >>> clv.GammaGamma().model_for(rfm).key
+        'gamma_gamma'
+        """
+        return self.model
 
     def to_pymc(self, histories: Histories, *, by: str | None = None) -> pm.Model:
         """Return the PyMC model of the histories: to look at, extend, and sample in your own way.
@@ -154,7 +165,7 @@ class Estimator[M: Model, F: TransactionFit | SpendFit]:
         >>> [variable.name for variable in clv.BGNBD().to_pymc(rfm).free_RVs]
         ['purchase_rate', 'purchase_rate_cv', 'dropout', 'dropout_concentration']
         """
-        return _to_pymc(self.model, self.priors, histories, by)
+        return _to_pymc(self.model_for(histories), self.priors, histories, by)
 
 
 @dataclass(frozen=True)
