@@ -16,6 +16,7 @@ from clvmodels.errors import AssumptionError, DataError, FitWarning
 from clvmodels.evaluation.dependence import dependence, with_positive_spend
 from clvmodels.evaluation.findings import Checks, Finding, Verdict, not_checked, verdict_of, worst
 from clvmodels.evaluation.last_third_check import fit_to_the_last_third
+from clvmodels.evaluation.rate_dependence import RateDependence, rate_dependence
 from clvmodels.evaluation.segment_checks import segment_findings
 from clvmodels.inference.estimator import SpendEstimator
 from clvmodels.inference.spend_fit import SpendFit
@@ -174,7 +175,7 @@ def checks(
     worth = _worth(transactions, spend, histories, rlv, sales)
     return Checks(
         (
-            _independence(spend, histories, worth),
+            _independence(transactions, spend, histories, worth),
             _influence(worth),
             _one_time_buyers(transactions, histories, worth),
             _merged_orders(histories),
@@ -215,10 +216,11 @@ def _by_id(name: str, values: pd.Series[Any], histories: Histories) -> Array:
     return array
 
 
-def _independence(spend: SpendFit, histories: Histories, worth: _Worth) -> Finding:
+def _independence(transactions: TransactionFit, spend: SpendFit, histories: Histories, worth: _Worth) -> Finding:
     relation = dependence(spend, histories)
     if relation is None:
         return not_checked("independence", "too few customers with a known mean spend to compare classes of frequency")
+    rates = rate_dependence(spend, transactions, histories) if spend.by is None else None
     change = worth.sales * (relation.ratio - 1.0)
     effect, moved = float(change.sum()), 0.5 * float(np.abs(change).sum())
     by_class = ", ".join(f"{mean:,.2f} ({name})" for name, mean in zip(relation.classes, relation.means, strict=True))
@@ -230,7 +232,7 @@ def _independence(spend: SpendFit, histories: Histories, worth: _Worth) -> Findi
         f"mean spend and frequency correlate with {relation.pearson:.3f} ({relation.without_one:.3f} without one "
         f"customer, {relation.spearman:.3f} by ranks). A population for each class of frequency spends {by_class} an "
         f"order, {chance}; together they change the {worth.name} by {effect:+,.2f} ({worth.share(effect):+.1%}) and "
-        f"move {moved:,.2f} ({worth.share(moved):.1%}) between customers",
+        f"move {moved:,.2f} ({worth.share(moved):.1%}) between customers{_of_rates(rates, worth)}",
         effect,
         "fit spend by what tells frequent buyers apart, a segment of yours or the class itself: rfm = "
         "rfm.with_attributes(clv.frequency_classes(rfm).to_frame()); "
@@ -244,7 +246,19 @@ def _independence(spend: SpendFit, histories: Histories, worth: _Worth) -> Findi
             "moved": moved,
             "moved_share": worth.share(moved),
         }
+        | ({} if rates is None else {"rate_coefficient": rates.coefficient, "rate_se": rates.se, "rate_gain": rates.gain})
         | {f"mean_{name}": float(mean) for name, mean in zip(relation.classes, relation.means, strict=True)},
+    )
+
+
+def _of_rates(rates: RateDependence | None, worth: _Worth) -> str:
+    """Return what the dependence on the expected rate of purchases amounts to, as the end of a sentence."""
+    if rates is None:
+        return ""
+    effect = worth.share(float((worth.sales * (rates.ratio - 1.0)).sum()))
+    return (
+        f". The value of an order goes with the expected purchase rate to the power of {rates.coefficient:.3f} (standard "
+        f"error {rates.se:.3f}, {rates.gain:+,.2f} log-likelihood), which changes the {worth.name} by {effect:+.1%}"
     )
 
 

@@ -18,11 +18,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clvmodels.data.histories import Histories
-from clvmodels.data.statistics import LOGS, MEAN_OF
 from clvmodels.errors import FitWarning
+from clvmodels.evaluation.populations import columns_of_spend, divided, scaled, usable_spend
 from clvmodels.inference.estimator import SpendEstimator
 from clvmodels.inference.spend_fit import SpendFit
-from clvmodels.inference.spend_state import require_order_values, spend_state
+from clvmodels.inference.spend_state import spend_state
 from clvmodels.models.specification import SpendModel
 from clvmodels.numerics.spend import positive_spend
 
@@ -128,9 +128,9 @@ def dependence(spend: SpendFit, histories: Histories) -> Dependence | None:
     """
     from scipy import stats
 
-    known, model = _usable(spend.model, histories), spend.model
+    known, model = usable_spend(spend.model, histories), spend.model
     x, value = histories.frequency, histories.monetary_value
-    seen, state = _columns(model, histories, known), spend_state(model, histories)
+    seen, state = columns_of_spend(model, histories, known), spend_state(model, histories)
     starts = _starts(x[known])
     if len(starts) < 2:
         return None
@@ -155,8 +155,8 @@ def _populations(spend: SpendFit, histories: Histories, number: NDArray[np.int64
     Shape and scales are found by maximum likelihood in turn: given the scales, values divided by them have one
     population; given that, the score of each log scale falls, so that it has one maximum.
     """
-    known, model = _usable(spend.model, histories), spend.model
-    seen, number_known = _columns(model, histories, known), number[known]
+    known, model = usable_spend(spend.model, histories), spend.model
+    seen, number_known = columns_of_spend(model, histories, known), number[known]
     log_scale = np.zeros(number.max() + 1)
     for _ in range(MOST_ROUNDS):
         theta = _shape(spend, histories, np.exp(log_scale)[number])
@@ -169,7 +169,7 @@ def _populations(spend: SpendFit, histories: Histories, number: NDArray[np.int64
         )
         if np.abs(log_scale - before).max() < PRECISION:
             break
-    return _scaled(model, theta, np.exp(log_scale)[number])
+    return scaled(model, theta, np.exp(log_scale)[number])
 
 
 def _shape(spend: SpendFit, histories: Histories, scale: Array) -> Array:
@@ -181,27 +181,8 @@ def _shape(spend: SpendFit, histories: Histories, scale: Array) -> Array:
         return _theta(spend, histories)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FitWarning)  # a boundary may be where the likelihood is highest
-        fit = SpendEstimator(spend.model).fit(_divided(spend.model, histories, scale))
+        fit = SpendEstimator(spend.model).fit(divided(spend.model, histories, scale))
     return np.broadcast_to(fit.estimate, (len(histories), len(fit.estimate)))
-
-
-def _usable(model: SpendModel, histories: Histories) -> NDArray[np.bool_]:
-    """Return which customers have repeat purchases, and orders that the likelihood is about."""
-    require_order_values(model, model.statistics, histories)
-    usable = histories.usable(model.statistics)
-    return np.asarray((histories.frequency > 0.0) & (usable if usable is not None else True))
-
-
-def _columns(model: SpendModel, histories: Histories, known: NDArray[np.bool_]) -> list[Array]:
-    """Return the columns of the likelihood of some customers."""
-    return [histories.statistic(name)[known] for name in model.statistics]
-
-
-def _divided(model: SpendModel, histories: Histories, scale: Array) -> Histories:
-    """Return histories whose values of orders are divided by a number of each customer."""
-    values = {name: histories.statistic(name) for name in model.statistics}
-    means = {name: values[name] / scale for name in MEAN_OF.values() if name in values}
-    return histories.with_statistics(means | {name: values[name] - np.log(scale) for name in LOGS if name in values})
 
 
 def _starts(x: Array) -> list[float]:
@@ -236,12 +217,6 @@ def _theta(spend: SpendFit, histories: Histories) -> Array:
     return np.broadcast_to(spend.parameters(histories).point(slice(None)), shape)
 
 
-def _scaled(model: SpendModel, theta: Array, scale: float | Array) -> Array:
-    """Return the parameters of populations whose values are `scale` times as large."""
-    money = model.units(money=np.e) != 1.0  # a money-like parameter times c is the population of values times c
-    return np.where(money, theta * np.asarray(scale)[..., None], theta)
-
-
 def _log_scale(model: SpendModel, theta: Array, *columns: Array) -> float:
     """Return the log of the scale of some customers by maximum likelihood."""
     from scipy.optimize import brentq
@@ -249,9 +224,9 @@ def _log_scale(model: SpendModel, theta: Array, *columns: Array) -> float:
     money = model.units(money=np.e) != 1.0
 
     def score(log_scale: float) -> float:
-        scaled = _scaled(model, theta, np.exp(log_scale))
-        gradient = model.count_terms(scaled, columns[0])[1] + model.history_terms(scaled, *columns)[1]
-        return float((gradient * scaled)[:, money].sum())
+        there = scaled(model, theta, np.exp(log_scale))
+        gradient = model.count_terms(there, columns[0])[1] + model.history_terms(there, *columns)[1]
+        return float((gradient * there)[:, money].sum())
 
     return float(brentq(score, -LARGEST_LOG_SCALE, LARGEST_LOG_SCALE, xtol=1e-3 * PRECISION))
 
