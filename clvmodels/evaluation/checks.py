@@ -23,6 +23,7 @@ from clvmodels.inference.spend_fit import SpendFit
 from clvmodels.inference.spend_state import spend_state
 from clvmodels.inference.transaction_fit import TransactionFit
 from clvmodels.models.new_customers import pmf_new
+from clvmodels.models.registry import call_of
 from clvmodels.numerics.distinct import distinct_rows
 from clvmodels.style import require
 
@@ -236,7 +237,7 @@ def _independence(transactions: TransactionFit, spend: SpendFit, histories: Hist
         effect,
         "fit spend by what tells frequent buyers apart, a segment of yours or the class itself: rfm = "
         "rfm.with_attributes(clv.frequency_classes(rfm).to_frame()); "
-        f'clv.{spend.model.public_name}().fit(rfm, method="nuts", by="frequency_class")',
+        f'{call_of(spend.model)}.fit(rfm, method="nuts", by="frequency_class")',
         {
             "pearson": relation.pearson,
             "without_one": relation.without_one,
@@ -246,7 +247,11 @@ def _independence(transactions: TransactionFit, spend: SpendFit, histories: Hist
             "moved": moved,
             "moved_share": worth.share(moved),
         }
-        | ({} if rates is None else {"rate_coefficient": rates.coefficient, "rate_se": rates.se, "rate_gain": rates.gain})
+        | (
+            {}
+            if rates is None
+            else {"rate_coefficient": rates.coefficient, "rate_se": rates.se, "rate_gain": rates.gain}
+        )
         | {f"mean_{name}": float(mean) for name, mean in zip(relation.classes, relation.means, strict=True)},
     )
 

@@ -162,10 +162,7 @@ def _populations(spend: SpendFit, histories: Histories, number: NDArray[np.int64
         theta = _shape(spend, histories, np.exp(log_scale)[number])
         before = log_scale
         log_scale = np.array(
-            [
-                _log_scale(model, *(of[number_known == k] for of in (theta[known], *seen)))
-                for k in range(len(before))
-            ]
+            [_log_scale(model, *(of[number_known == k] for of in (theta[known], *seen))) for k in range(len(before))]
         )
         if np.abs(log_scale - before).max() < PRECISION:
             break

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from clvmodels.data.histories import Histories
 from clvmodels.inference.estimands import Estimand
-from clvmodels.inference.spend_state import spend_state
 from clvmodels.inference.parameters import Parameters, columns_of, distinct_histories
+from clvmodels.inference.spend_state import spend_state
 from clvmodels.models.derived import ConditionalOnAlive, interpolate_over_age
 from clvmodels.models.simulation import future_counts
 from clvmodels.models.specification import Array, SpendModel, TransactionModel

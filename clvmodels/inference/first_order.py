@@ -17,8 +17,8 @@ from clvmodels.data.histories import Histories
 from clvmodels.data.order_values import with_first_order
 from clvmodels.inference.maximum_likelihood import maximise
 from clvmodels.inference.observations import observe
-from clvmodels.models.spend_family import SpendFamily
 from clvmodels.models.specification import Array, SpendModel
+from clvmodels.models.spend_family import SpendFamily
 
 __all__ = ["FirstOrders", "first_orders"]
 

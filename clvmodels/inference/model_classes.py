@@ -17,8 +17,8 @@ from clvmodels.inference.estimator import SpendEstimator, TransactionEstimator
 from clvmodels.inference.first_order import first_orders
 from clvmodels.inference.priors import Priors
 from clvmodels.models.registry import MODELS, family_of
-from clvmodels.models.spend_family import SpendFamily
 from clvmodels.models.specification import Model, SpendModel, TransactionModel
+from clvmodels.models.spend_family import SpendFamily
 
 FirstOrder = Literal["auto", "use", "ignore"]
 Orders = Literal["means", "all"]
@@ -206,7 +206,9 @@ class RegisteredOrders(RegisteredSpend):
 
     def _with(self, given: Mapping[str, object]) -> Self:
         made: Callable[..., Self] = type(self)
-        return made(**{name: old if given.get(name, ...) is ... else given[name] for name, old in self.get_params().items()})
+        return made(
+            **{name: old if given.get(name, ...) is ... else given[name] for name, old in self.get_params().items()}
+        )
 
     def __repr__(self) -> str:
         words = [] if self.priors is None else [f"priors for {', '.join(self.priors) or 'none'}"]
@@ -236,7 +238,7 @@ class RegisteredMeansOrOrders(RegisteredOrders):
         require_choice("orders", self.orders, get_args(Orders), FitError)
         if self.orders == "means" and self.first_order != "ignore":
             raise FitError(
-                f'first_order={self.first_order!r} needs the values of single orders: write {type(self).__name__}'
+                f"first_order={self.first_order!r} needs the values of single orders: write {type(self).__name__}"
                 f'(orders="all", first_order={self.first_order!r})'
             )
         super().__post_init__()

@@ -10,7 +10,7 @@ import numpy as np
 from clvmodels.data.histories import Histories
 from clvmodels.data.statistics import LOGS, SPEND
 from clvmodels.errors import FitError
-from clvmodels.inference.spend_state import require_order_values
+from clvmodels.inference.spend_state import require_order_values, usual_order
 from clvmodels.inference.sums import history_expansion, history_sums, weighted_sum
 from clvmodels.models.specification import Array, Model, SpendModel, TransactionModel
 from clvmodels.numerics.distinct import run_starts
@@ -173,13 +173,12 @@ def _spend(model: SpendModel, histories: Histories) -> Observations:
         )
     columns = tuple(distinct.rows.T)
     level, in_logs = columns[1], model.statistics[1] in LOGS
-    for amount in (np.exp([level.min(), level.max()]) if in_logs else (level.min(), level.max())):
+    for amount in np.exp([level.min(), level.max()]) if in_logs else (level.min(), level.max()):
         if not 1.0 / DEAREST <= amount <= DEAREST:
             raise FitError(
                 f"{model.name}: mean spend must lie between {1.0 / DEAREST:g} and {DEAREST:g}, got {amount:.6g}; "
                 "look at the amounts, and write them in a unit of money that suits them"
             )
-    money = dot(distinct.weight, level) / customers
     of_repeats = model.statistics[0] == "valued"  # of the same customers as their means: fits to both can be compared
     fingerprint = (histories.distinct(SPEND) if of_repeats else distinct).fingerprint
-    return Observations(columns, distinct.weight, fingerprint, money=float(np.exp(money)) if in_logs else money)
+    return Observations(columns, distinct.weight, fingerprint, money=usual_order(model, columns, distinct.weight))

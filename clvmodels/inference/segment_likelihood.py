@@ -17,7 +17,8 @@ from scipy import special
 
 from clvmodels.data.histories import Histories
 from clvmodels.inference.bayes import segments_of
-from clvmodels.models.specification import Array, Model, TransactionModel
+from clvmodels.inference.spend_state import require_order_values, usual_order
+from clvmodels.models.specification import Array, Model, SpendModel, TransactionModel
 from clvmodels.numerics.distinct import distinct_rows, run_starts, weighted_rows
 from clvmodels.numerics.maximisation import MAX_LOG_PARAMETER
 from clvmodels.numerics.threads import map_blocks
@@ -203,6 +204,8 @@ def segment_likelihood(model: Model, histories: Histories, by: str) -> tuple[Seg
         If there is no such attribute, or it is missing for some customers.
     """
     code, names = segments_of(histories, by)
+    if isinstance(model, SpendModel):
+        require_order_values(model, model.statistics, histories)
     columns, weight = [histories.statistic(name) for name in model.statistics], histories.weight
     usable = histories.usable(model.statistics)
     if usable is not None:
@@ -216,7 +219,8 @@ def segment_likelihood(model: Model, histories: Histories, by: str) -> tuple[Seg
         time = 1.0 if model.time == "periods" else float(np.average(rows[2], weights=distinct.weight))
         units, year = model.units(time=time), DAYS["year"] / DAYS[histories.unit] / time
     else:
-        units = model.units(money=float(np.average(rows[1], weights=distinct.weight)))
+        assert isinstance(model, SpendModel)
+        units = model.units(money=usual_order(model, rows, distinct.weight))
     return SegmentLikelihood(
         model, tuple(rows), distinct.weight, segment.astype(np.int64), len(names), units, year
     ), names

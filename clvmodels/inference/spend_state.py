@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+
+import numpy as np
 
 from clvmodels.data.histories import Histories
 from clvmodels.data.statistics import LOGS
 from clvmodels.errors import FitError
 from clvmodels.models.specification import Array, SpendModel
+from clvmodels.numerics.threads import dot
 
-__all__ = ["require_order_values", "spend_state"]
+__all__ = ["require_order_values", "spend_state", "usual_order"]
 
 
 def spend_state(model: SpendModel, histories: Histories) -> tuple[Array, Array]:
@@ -29,6 +32,31 @@ def spend_state(model: SpendModel, histories: Histories) -> tuple[Array, Array]:
     require_order_values(model, model.state, histories)
     orders, level = (histories.statistic(name) for name in model.state)
     return orders, level
+
+
+def usual_order(model: SpendModel, columns: Sequence[Array], weight: Array) -> float:
+    """Return the mean of customers' mean orders, of logs their geometric mean: the unit of money a fit is sought in.
+
+    Parameters
+    ----------
+    model
+        The model.
+    columns
+        Those of its statistics, shape (n,) each.
+    weight
+        Customers with each history, shape (n,).
+
+    Examples
+    --------
+    >>> from clvmodels.models import MODELS
+    >>> one = np.ones(1)
+    >>> usual_order(MODELS["gamma_gamma"], (one, 20.0 * one), one)
+    20.0
+    >>> round(usual_order(MODELS["log_normal"], (one, np.log(20.0 * one), 0.0 * one), one), 9)
+    20.0
+    """
+    level = dot(weight, columns[1]) / float(weight.sum())
+    return float(np.exp(level)) if model.statistics[1] in LOGS else level
 
 
 def require_order_values(model: SpendModel, statistics: Collection[str], histories: Histories) -> None:

@@ -13,10 +13,21 @@ from clvmodels.models.gamma_gamma_orders import GAMMA_GAMMA_FIRST, GAMMA_GAMMA_O
 from clvmodels.models.log_normal import LOG_NORMAL, LOG_NORMAL_FIRST
 from clvmodels.models.mbg_nbd import MBG_NBD
 from clvmodels.models.pareto_nbd import PARETO_NBD
-from clvmodels.models.spend_family import SpendFamily
 from clvmodels.models.specification import Model, SpendModel, TransactionModel
+from clvmodels.models.spend_family import SpendFamily
 
-__all__ = ["MODELS", "SPEND_FAMILIES", "SPEND_MODELS", "SPEND_VARIANTS", "TRANSACTION_MODELS", "family_of", "known_model", "model_named", "register"]
+__all__ = [
+    "MODELS",
+    "SPEND_FAMILIES",
+    "SPEND_MODELS",
+    "SPEND_VARIANTS",
+    "TRANSACTION_MODELS",
+    "call_of",
+    "family_of",
+    "known_model",
+    "model_named",
+    "register",
+]
 
 TRANSACTION_MODELS: Final[dict[str, TransactionModel]] = {m.key: m for m in (BG_NBD, MBG_NBD, PARETO_NBD)}
 SPEND_FAMILIES: Final = (
@@ -41,6 +52,23 @@ def family_of(model: SpendModel) -> SpendFamily | None:
     'Gamma-Gamma on orders'
     """
     return next((family for family in SPEND_FAMILIES if model in family.members), None)
+
+
+def call_of(model: Model) -> str:
+    """Return what makes the estimator of a model, in words for messages.
+
+    Examples
+    --------
+    >>> call_of(SPEND_VARIANTS["gamma_gamma_first"])
+    'clv.GammaGamma(orders="all", first_order="use")'
+    """
+    family = family_of(model) if isinstance(model, SpendModel) else None
+    options = []
+    if family is not None and family.means is not None and model is not family.means:
+        options.append('orders="all"')
+    if family is not None and model is family.first:
+        options.append('first_order="use"')
+    return f"clv.{model.public_name}({', '.join(options)})"
 
 
 def register(model: TransactionModel | SpendModel, *, replace: bool = False) -> None:

@@ -18,8 +18,8 @@ from clvmodels.data.histories import Histories
 from clvmodels.errors import AssumptionError, FitError
 from clvmodels.inference.model_average import Transactions
 from clvmodels.inference.predictions import spend_line
-from clvmodels.inference.spend_state import spend_state
 from clvmodels.inference.spend_fit import SpendFit
+from clvmodels.inference.spend_state import spend_state
 from clvmodels.numerics.spend import known_spend
 from clvmodels.numerics.threads import dot, map_blocks
 from clvmodels.valuation.assumptions import Assumptions

@@ -149,9 +149,7 @@ def simulated(generator: np.random.Generator, *, scale: float, alike: bool = Tru
         amount = np.exp(centre[chosen] + noise) * (scale if week == 0 else 1.0)
         day = pd.Timestamp("2024-01-01") + pd.Timedelta(weeks=week)
         rows.append(pd.DataFrame({"customer_id": chosen, "date": day, "amount": amount}))
-    return clv.rfm_summary(
-        pd.concat(rows), value="amount", unit="week", resolution="day", observation_end="2024-02-05"
-    )
+    return clv.rfm_summary(pd.concat(rows), value="amount", unit="week", resolution="day", observation_end="2024-02-05")
 
 
 @pytest.mark.parametrize(

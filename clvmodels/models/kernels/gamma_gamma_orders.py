@@ -48,9 +48,7 @@ def _shares(p: float, x: float) -> tuple[float, float]:
 
 
 @compiled()
-def history_sums(
-    theta: Array, weight: Array, x: Array, mean_spend: Array, log_mean: Array
-) -> tuple[float, Array]:
+def history_sums(theta: Array, weight: Array, x: Array, mean_spend: Array, log_mean: Array) -> tuple[float, Array]:
     """Return the weighted sums of the history terms and of their gradient, shape (3,)."""
     value, gradient = of_histories(theta, weight, x, mean_spend)
     p = theta[0]
