@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from clvmodels.inference.kinds import Fit as Fit
     from clvmodels.inference.migration.lifetimes import from_lifetimes as from_lifetimes
     from clvmodels.inference.migration.pymc_marketing import from_pymc_marketing as from_pymc_marketing
-    from clvmodels.inference.model_classes import RegisteredSpend, RegisteredTransactions
+    from clvmodels.inference.model_classes import RegisteredMeansOrOrders, RegisteredOrders, RegisteredTransactions
     from clvmodels.models.consistency import check_model as check_model
     from clvmodels.reporting.report import report as report
     from clvmodels.valuation.assumptions import Assumptions as Assumptions
@@ -53,8 +53,11 @@ if TYPE_CHECKING:
     class ParetoNBD(RegisteredTransactions):
         """Pareto/NBD: a customer may leave at any time."""
 
-    class GammaGamma(RegisteredSpend):
+    class GammaGamma(RegisteredMeansOrOrders):
         """Gamma-Gamma: the value of an order varies around each customer's own mean."""
+
+    class LogNormalSpend(RegisteredOrders):
+        """Log-normal spend: the logs of a customer's orders are normal around their own mean."""
 
 
 _EXPORTS: Final = {

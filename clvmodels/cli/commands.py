@@ -231,13 +231,15 @@ def backtest(
     from clvmodels.evaluation.backtest import backtest_of
     from clvmodels.evaluation.candidates import Candidates
     from clvmodels.inference.estimator import SpendEstimator, TransactionEstimator
+    from clvmodels.inference.spend_choice import BestSpend
     from clvmodels.reporting import files, terminal
     from clvmodels.reporting.fitting import spend_model, transaction_models
     from clvmodels.reporting.notes import captured_warnings
     from clvmodels.reporting.progress import steps
 
     models = {each.name: TransactionEstimator(each) for each in transaction_models(model)}
-    of_spend = None if options.value is None else SpendEstimator(spend_model(spend))
+    spend_ = spend_model(spend)
+    of_spend = None if options.value is None else BestSpend() if spend_ is None else SpendEstimator(spend_)
     if out is not None:
         files.require_table(out, log)
     window = cutoffs or None, horizon, options.observation_end

@@ -45,6 +45,10 @@ class HistoriesBackend(Protocol):
     def has_room(self) -> bool:
         """Whether the customers are in memory, or fit into `MEMORY_GB`."""
 
+    @property
+    def has_order_values(self) -> bool:
+        """Whether the values of single orders are known, not their means alone."""
+
     def collect(self, memory_gb: float) -> MemoryTable:
         """Return the customers in memory; refuse if they take more."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -15,6 +16,7 @@ from clvmodels.data.columns import count
 from clvmodels.data.engine_table import EngineTable
 from clvmodels.data.histories import FloatArray, Histories
 from clvmodels.data.occasions import REFUND_OUTCOMES, by_customer, netted_occasions, plain_occasions
+from clvmodels.data.order_values import logged_orders
 from clvmodels.data.profile import Facts, profile_log, refuse_refunds
 from clvmodels.data.report import DataReport, Refunds, RowsAndMoney
 from clvmodels.data.suspect_customers import cut_on_the_left, screened, suspect_customers
@@ -123,9 +125,10 @@ def summarise(plan: Plan) -> tuple[Histories, Facts, list[str]]:
         If there is no purchase in the window, or a refund although the policy is to have none.
     """
     facts, rows, refunds = profiled(plan)
+    all_kept = not (refunds and plan.returns == "net")
     customers = by_customer(
         plan.occasions(rows, refunds=refunds),
-        all_kept=not (refunds and plan.returns == "net"),
+        all_kept=all_kept,
         has_value=plan.log.has_value,
         all_known=facts.unvalued == 0,
     )
@@ -145,7 +148,12 @@ def summarise(plan: Plan) -> tuple[Histories, Facts, list[str]]:
         described, changing = first_values(plan.log, rows)
         joined = table.left_join(described, table.id == described.customer).drop("customer")
         table, notes = plan.log.engine.keep(joined), notes + changing
-    backend = EngineTable(plan.log.engine, table, tuple(plan.log.columns.attributes), zone=plan.window.zone_of_dates)
+    values = None
+    if plan.log.has_value:
+        occasions = partial(plan.occasions, rows, refunds=refunds)
+        values = logged_orders(plan.log.engine, occasions, all_kept=all_kept, totals=tally)
+    names, zone = tuple(plan.log.columns.attributes), plan.window.zone_of_dates
+    backend = EngineTable(plan.log.engine, table, names, zone=zone, order_values=values)
     return Histories(backend, plan.unit, plan.window.label(plan.window.end), report), facts, notes
 
 

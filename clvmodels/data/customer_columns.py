@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Self
 
@@ -77,6 +78,11 @@ class CustomerColumns:
     def statistic(self, name: str) -> FloatArray:
         """Return a sufficient statistic by the name that models give it, shape (n,).
 
+        Those of the values of single orders, which histories made from a log with values have, are found when they are
+        first asked for. Of repeat orders of known, positive value: ``valued``, their number; ``valued_mean``, the mean
+        value; ``log_mean``, the mean of the logs; ``log_ss``, the sum of squares of these around it. With ``_all`` at
+        their ends (``valued_all``, ``mean_all``, ...) they are those of all orders, the first one too.
+
         Raises
         ------
         DataError
@@ -88,6 +94,18 @@ class CustomerColumns:
         array([6., 6.])
         """
         return self.backend.fetched.statistic(name)
+
+    def usable(self, statistics: Sequence[str]) -> npt.NDArray[np.bool_] | None:
+        """Return whom a likelihood in these statistics is about, shape (n,); None: everybody.
+
+        One in values of orders is about customers who have orders of known, positive value.
+
+        Examples
+        --------
+        >>> rfm.usable(["x", "mean"])
+        array([ True, False,  True])
+        """
+        return self.backend.fetched.usable(statistics)
 
     def to_frame(self) -> pd.DataFrame:
         """Return the histories as a table indexed by ``customer_id``; attributes are further columns.

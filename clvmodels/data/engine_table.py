@@ -19,6 +19,7 @@ from clvmodels.data.columns import count, examples, require
 from clvmodels.data.grid import EXACT_HISTORIES, STEPS, Grid, require_bound, spend_cells, time_cells
 from clvmodels.data.memory_limit import MEMORY_GB, require_room
 from clvmodels.data.memory_table import MemoryTable, WeightedTable
+from clvmodels.data.order_values import OrderValues
 from clvmodels.data.parquet import write_parquet
 from clvmodels.data.statistics import SPEND, TRANSACTIONS, FloatArray
 from clvmodels.data.summary import HistoriesSummary
@@ -71,6 +72,8 @@ class EngineTable(BoundToProcess):
         The zone of the first purchases, which are instants in UTC here; None if they are local times.
     grid
         The grid that recency and T are put on for fits and predictions; None: no grid.
+    order_values
+        The values of single orders of the customers in the order of their ids; None: there are no values.
     """
 
     engine: Engine
@@ -78,6 +81,7 @@ class EngineTable(BoundToProcess):
     names: tuple[str, ...]
     zone: tzinfo | None = None
     grid: Grid | None = None
+    order_values: OrderValues | None = None
     _weighted: dict[tuple[str, ...], WeightedTable] = field(default_factory=dict, init=False)
 
     @property
@@ -229,6 +233,11 @@ class EngineTable(BoundToProcess):
         """Whether the customers fit into `MEMORY_GB`."""
         return len(self) * self._bytes_per_customer <= 1e9 * MEMORY_GB
 
+    @property
+    def has_order_values(self) -> bool:
+        """Whether the values of single orders are known: if the log has values."""
+        return self.order_values is not None
+
     def collect(self, memory_gb: float) -> MemoryTable:
         """Return the customers in memory, in the order of their ids; refuse if they take more than they may."""
         import pandas as pd
@@ -245,7 +254,8 @@ class EngineTable(BoundToProcess):
         for k, name in enumerate(self.names):
             attributes[name] = columns[f"a{k}"].to_pandas().set_axis(ids)
         own = {"x": "frequency", "t_x": "recency", "T": "age", "mean": "spend"}
-        return MemoryTable(ids, {name: _numbers(columns, column) for name, column in own.items()}, attributes)
+        statistics = {name: _numbers(columns, column) for name, column in own.items()}
+        return MemoryTable(ids, statistics, attributes, order_values=self.order_values)
 
     @property
     def _bytes_per_customer(self) -> float:

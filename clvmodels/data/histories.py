@@ -271,6 +271,11 @@ class Histories(CustomerColumns):
         return self.summary.known > 0
 
     @property
+    def has_order_values(self) -> bool:
+        """Whether the values of single orders are known, not their means alone: if they came from a log with values."""
+        return self.backend.has_order_values
+
+    @property
     def grid(self) -> Grid | None:
         """The grid that recency and T are put on for fits and predictions; None: no grid."""
         return self.backend.grid

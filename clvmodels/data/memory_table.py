@@ -15,7 +15,8 @@ from clvmodels.arguments import abridged
 from clvmodels.data.columns import count, examples
 from clvmodels.data.frames import described, ibis_table, write_frame
 from clvmodels.data.memory_limit import MEMORY_GB, require_room
-from clvmodels.data.statistics import TIMES, TRANSACTIONS, FloatArray, column_of
+from clvmodels.data.order_values import OrderValues, with_first_order
+from clvmodels.data.statistics import MEAN_OF, SPEND, TIMES, TRANSACTIONS, FloatArray, column_of
 from clvmodels.data.summary import HistoriesSummary
 from clvmodels.errors import DataError
 from clvmodels.numerics.spend import known_spend, positive_spend
@@ -47,12 +48,15 @@ class MemoryTable:
         Other columns by customer, indexed by `customer_id` (may have no column).
     weight
         How many customers each row stands for, shape (n,); None: one.
+    order_values
+        Statistics of the values of single orders, which tables do not show; None: those of `statistics` are all.
     """
 
     customer_id: pd.Index[Any]
     statistics: Mapping[str, FloatArray]
     attributes: pd.DataFrame
     weight: FloatArray | None = None
+    order_values: OrderValues | None = None
     _distinct: dict[tuple[str, ...], DistinctRows] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
@@ -110,6 +114,11 @@ class MemoryTable:
         """Whether the customers are in memory: yes."""
         return True
 
+    @property
+    def has_order_values(self) -> bool:
+        """Whether the values of single orders are known, not their means alone."""
+        return self.order_values is not None or "log_mean" in self.statistics
+
     def collect(self, memory_gb: float) -> MemoryTable:  # noqa: ARG002 - they are there
         """Return the customers in memory: these."""
         return self
@@ -122,10 +131,33 @@ class MemoryTable:
         DataError
             If the histories do not have it.
         """
-        if name not in self.statistics:
-            known = ", ".join(map(column_of, self.statistics))
-            raise DataError(f"these histories have no {column_of(name)}; they have {known}")
-        return self.statistics[name]
+        known = self.statistics if name in self.statistics else self._of_orders
+        if name not in known:
+            columns = ", ".join(map(column_of, self.statistics))
+            raise DataError(f"these histories have no {column_of(name)}; they have {columns}")
+        return known[name]
+
+    @cached_property
+    def _of_orders(self) -> Mapping[str, FloatArray]:
+        """What is known of the values of single orders, by statistic: of repeat orders, and of all of a customer."""
+        known = {**({} if self.order_values is None else self.order_values.by_name), **self.statistics}
+        if not {"x", "mean", "log_mean"} <= known.keys():
+            return {}
+        known = {"valued": known["x"], "valued_mean": known["mean"]} | known
+        if "log_ss" in known and "first_value" in self.attributes:
+            known |= with_first_order(known, self.attributes["first_value"].to_numpy(dtype=np.float64))
+        return known
+
+    def usable(self, statistics: Sequence[str]) -> npt.NDArray[np.bool_] | None:
+        """Return whom a likelihood in these statistics is about, shape (n,); None: everybody.
+
+        One in values of orders is about customers who have orders of known, positive value.
+        """
+        number = next((name for name in MEAN_OF if name != "x" and name in statistics), "x")
+        if number == "x":
+            return positive_spend(*map(self.statistic, SPEND)) if "mean" in statistics else None
+        usable = positive_spend(self.statistic(number), self.statistic(MEAN_OF[number]))
+        return np.logical_and.reduce([usable, *(np.isfinite(self.statistic(name)) for name in statistics)])
 
     # -------------------------------------------------------------------------------------------- what models see
 
@@ -135,8 +167,8 @@ class MemoryTable:
 
         if statistics not in self._distinct:
             columns, weight = [self.statistic(name) for name in statistics], self.weight
-            if "mean" in statistics:
-                usable = positive_spend(self.statistic("x"), self.statistic("mean"))
+            usable = self.usable(statistics)
+            if usable is not None:
                 columns = [column[usable] for column in columns]
                 weight = None if weight is None else weight[usable]
             rows = distinct_rows(*columns) if weight is None else weighted_rows(weight, *columns)
@@ -228,6 +260,7 @@ class MemoryTable:
             statistics={name: values[rows] for name, values in self.statistics.items()},
             attributes=self.attributes.iloc[rows],
             weight=None,
+            order_values=None if self.order_values is None else self.order_values.taken(rows),
         )
 
     def select(self, customers: Selection) -> Self:
@@ -239,6 +272,7 @@ class MemoryTable:
             statistics={name: values[rows] for name, values in self.statistics.items()},
             attributes=self.attributes.iloc[rows],
             weight=None if self.weight is None else self.weight[rows],
+            order_values=None if self.order_values is None else self.order_values.taken(rows),
         )
 
     def in_unit(self, factor: float) -> Self:

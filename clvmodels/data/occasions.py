@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     import pyarrow as pa
 
-    from clvmodels.data.histories import FloatArray
+    from clvmodels.data.statistics import FloatArray
     from clvmodels.data.windows import Window
 
 __all__ = ["REFUND_OUTCOMES", "by_customer", "column", "dates", "netted_occasions", "plain_occasions", "refund_tallies"]
@@ -84,7 +84,9 @@ def netted_occasions(rows: ir.Table, window: Window) -> ir.Table:
     return occasions.mutate(v=net, kept=occasions.w.notnull() & left)
 
 
-def by_customer(occasions: ir.Table, *, all_kept: bool, has_value: bool, all_known: bool) -> ir.Table:
+def by_customer(
+    occasions: ir.Table, *, all_kept: bool, has_value: bool, all_known: bool, logs: bool = False
+) -> ir.Table:
     """Return one row a customer.
 
     Parameters
@@ -95,11 +97,14 @@ def by_customer(occasions: ir.Table, *, all_kept: bool, has_value: bool, all_kno
         Whether every occasion is kept, and every value known: the answer is then cheaper.
     has_value
         Whether occasions have values.
+    logs
+        Whether to return, in place of the tallies of refunds, ``logged`` (occasions of positive value), mean and
+        variance of the logs of these, and ``at_first`` (1 if the value of the first occasion is known).
 
     Returns
     -------
     Table
-        ``id``, ``transactions`` (occasions kept), ``first`` and ``last`` (their dates); with values
+        ``id``, ``orders`` (occasions kept), ``first`` and ``last`` (their dates); with values
         ``total``, ``first_value`` and, unless all are known, ``known`` (occasions with a value) and ``first_known``
         (date); unless all are kept the tallies of refunds.
     """
@@ -116,9 +121,27 @@ def by_customer(occasions: ir.Table, *, all_kept: bool, has_value: bool, all_kno
         if not all_known:
             wanted["known"] = occasions.count(where=known)
             wanted["first_known"] = occasions.w.min(where=known)
-    if not all_kept:
+    if logs:
+        wanted |= _logs(occasions, kept)
+    elif not all_kept:
         wanted |= refund_tallies(occasions)
-    return occasions.group_by("id").aggregate(**wanted)
+    customers = occasions.group_by("id").aggregate(**wanted)
+    if logs:
+        starts = (customers.first_known == customers["first"]).fill_null(False)
+        customers = customers.mutate(at_first=starts.ifelse(1, 0))
+    return customers
+
+
+def _logs(occasions: ir.Table, kept: ir.BooleanColumn | None) -> dict[str, ir.Scalar]:
+    """Return number, mean and variance of the logs of positive values."""
+    import ibis
+
+    logs = ibis.ifelse(occasions.v > 0.0, occasions.v, None).ln()
+    return {
+        "logged": logs.count(where=kept),
+        "logged_mean": logs.mean(where=kept),
+        "logged_variance": logs.var(where=kept, how="pop"),
+    }
 
 
 def refund_tallies(occasions: ir.Table) -> dict[str, ir.Scalar]:

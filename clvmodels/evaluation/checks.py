@@ -16,11 +16,14 @@ from clvmodels.errors import AssumptionError, DataError, FitWarning
 from clvmodels.evaluation.dependence import dependence, with_positive_spend
 from clvmodels.evaluation.findings import Checks, Finding, Verdict, not_checked, verdict_of, worst
 from clvmodels.evaluation.last_third_check import fit_to_the_last_third
+from clvmodels.evaluation.rate_dependence import RateDependence, rate_dependence
 from clvmodels.evaluation.segment_checks import segment_findings
 from clvmodels.inference.estimator import SpendEstimator
 from clvmodels.inference.spend_fit import SpendFit
+from clvmodels.inference.spend_state import spend_state
 from clvmodels.inference.transaction_fit import TransactionFit
 from clvmodels.models.new_customers import pmf_new
+from clvmodels.models.registry import call_of
 from clvmodels.numerics.distinct import distinct_rows
 from clvmodels.style import require
 
@@ -173,7 +176,7 @@ def checks(
     worth = _worth(transactions, spend, histories, rlv, sales)
     return Checks(
         (
-            _independence(spend, histories, worth),
+            _independence(transactions, spend, histories, worth),
             _influence(worth),
             _one_time_buyers(transactions, histories, worth),
             _merged_orders(histories),
@@ -214,10 +217,11 @@ def _by_id(name: str, values: pd.Series[Any], histories: Histories) -> Array:
     return array
 
 
-def _independence(spend: SpendFit, histories: Histories, worth: _Worth) -> Finding:
+def _independence(transactions: TransactionFit, spend: SpendFit, histories: Histories, worth: _Worth) -> Finding:
     relation = dependence(spend, histories)
     if relation is None:
         return not_checked("independence", "too few customers with a known mean spend to compare classes of frequency")
+    rates = rate_dependence(spend, transactions, histories) if spend.by is None else None
     change = worth.sales * (relation.ratio - 1.0)
     effect, moved = float(change.sum()), 0.5 * float(np.abs(change).sum())
     by_class = ", ".join(f"{mean:,.2f} ({name})" for name, mean in zip(relation.classes, relation.means, strict=True))
@@ -229,11 +233,11 @@ def _independence(spend: SpendFit, histories: Histories, worth: _Worth) -> Findi
         f"mean spend and frequency correlate with {relation.pearson:.3f} ({relation.without_one:.3f} without one "
         f"customer, {relation.spearman:.3f} by ranks). A population for each class of frequency spends {by_class} an "
         f"order, {chance}; together they change the {worth.name} by {effect:+,.2f} ({worth.share(effect):+.1%}) and "
-        f"move {moved:,.2f} ({worth.share(moved):.1%}) between customers",
+        f"move {moved:,.2f} ({worth.share(moved):.1%}) between customers{_of_rates(rates, worth)}",
         effect,
         "fit spend by what tells frequent buyers apart, a segment of yours or the class itself: rfm = "
         "rfm.with_attributes(clv.frequency_classes(rfm).to_frame()); "
-        f'clv.{spend.model.public_name}().fit(rfm, method="nuts", by="frequency_class")',
+        f'{call_of(spend.model)}.fit(rfm, method="nuts", by="frequency_class")',
         {
             "pearson": relation.pearson,
             "without_one": relation.without_one,
@@ -243,7 +247,23 @@ def _independence(spend: SpendFit, histories: Histories, worth: _Worth) -> Findi
             "moved": moved,
             "moved_share": worth.share(moved),
         }
+        | (
+            {}
+            if rates is None
+            else {"rate_coefficient": rates.coefficient, "rate_se": rates.se, "rate_gain": rates.gain}
+        )
         | {f"mean_{name}": float(mean) for name, mean in zip(relation.classes, relation.means, strict=True)},
+    )
+
+
+def _of_rates(rates: RateDependence | None, worth: _Worth) -> str:
+    """Return what the dependence on the expected rate of purchases amounts to, as the end of a sentence."""
+    if rates is None:
+        return ""
+    effect = worth.share(float((worth.sales * (rates.ratio - 1.0)).sum()))
+    return (
+        f". The value of an order goes with the expected purchase rate to the power of {rates.coefficient:.3f} (standard "
+        f"error {rates.se:.3f}, {rates.gain:+,.2f} log-likelihood), which changes the {worth.name} by {effect:+.1%}"
     )
 
 
@@ -402,8 +422,8 @@ def _without_largest(spend: SpendFit, histories: Histories, worth: _Worth) -> fl
         warnings.simplefilter("ignore", FitWarning)  # at a boundary too, the fits tell what one customer moves
         with_him, without = estimator.fit(histories), estimator.fit(histories.select(others))
     rest = histories.select(others)
-    x, value = histories.frequency[others], histories.monetary_value[others]
+    state = spend_state(spend.model, rest)
     new, old = (
-        spend.model.expected_spend(fit.parameters(rest).point(slice(None)), x, value) for fit in (without, with_him)
+        spend.model.expected_spend(fit.parameters(rest).point(slice(None)), *state) for fit in (without, with_him)
     )
     return float((worth.sales[others] * (new / old - 1.0)).sum() - worth.of[~others].sum())

@@ -10,12 +10,14 @@ import numpy as np
 from clvmodels.arguments import abridged
 from clvmodels.data.histories import Histories
 from clvmodels.data.holdout import Holdout
+from clvmodels.data.statistics import SPEND
 from clvmodels.errors import FitError
 from clvmodels.evaluation.forecasts import of_fit
 from clvmodels.evaluation.scores import scores
 from clvmodels.inference.fit import Fit
 from clvmodels.inference.observations import observe
 from clvmodels.inference.one_or_many import named_fits
+from clvmodels.inference.spend_choice import on_orders
 from clvmodels.inference.spend_fit import SpendFit
 from clvmodels.inference.transaction_fit import TransactionFit
 
@@ -45,7 +47,8 @@ def compare(
     -------
     DataFrame
         By model: ``method``; ``parameters``, their number; ``log_likelihood``, ``aic`` and ``bic`` (smaller is better)
-        at the point estimate; with `data`, of fits with draws, ``elpd_loo`` (greater is better) with its standard
+        at the point estimate, of fits of spend to single orders and to means together all of single orders, Jacobian
+        included, which takes `data`; with `data`, of fits with draws, ``elpd_loo`` (greater is better) with its standard
         error, how far it lies ``behind`` the best, with the standard error of that difference over the same
         customers, and the largest ``pareto_k``, above 0.7 of which it is not to be relied upon; with a holdout, the
         scores that `backtest` explains.
@@ -76,6 +79,7 @@ def compare(
     if spend is not None and not isinstance(spend, SpendFit):
         raise FitError(f"spend is a fit of spend, such as clv.GammaGamma().fit(rfm), got {abridged(spend)}")
     histories = data.histories if isinstance(data, Holdout) else data
+    by_name = _on_one_footing(by_name, histories)
     _require_same_data(by_name, histories, holdout=isinstance(data, Holdout))
     rows: dict[str, dict[str, object]] = {
         name: {
@@ -94,6 +98,28 @@ def compare(
         for name, fit in by_name.items():
             rows[name] |= scores(of_fit(fit, spend, data), data) if isinstance(fit, TransactionFit) else {}
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("model")
+
+
+def _on_one_footing(fits: dict[str, Fit], histories: Histories | None) -> dict[str, Fit]:
+    """Return fits of spend with likelihoods of single orders, if some of them are to these and others to means.
+
+    Raises
+    ------
+    FitError
+        If histories are needed and there are none.
+    """
+    of_means = [name for name, fit in fits.items() if isinstance(fit, SpendFit) and fit.model.statistics == SPEND]
+    if not of_means or len(of_means) == sum(isinstance(fit, SpendFit) for fit in fits.values()):
+        return fits
+    if histories is None:
+        raise FitError(
+            f"{', '.join(map(repr, of_means))} {'is' if len(of_means) == 1 else 'are'} fitted to means and others to "
+            "single orders: their likelihoods are compared on orders, which takes the histories: compare(fits, rfm)"
+        )
+    return {
+        name: on_orders(fit, histories) if name in of_means and isinstance(fit, SpendFit) else fit
+        for name, fit in fits.items()
+    }
 
 
 def _require_same_data(fits: Mapping[str, Fit], histories: Histories | None, *, holdout: bool) -> None:

@@ -19,8 +19,10 @@ from numpy.typing import NDArray
 
 from clvmodels.data.histories import Histories
 from clvmodels.errors import FitWarning
+from clvmodels.evaluation.populations import columns_of_spend, divided, scaled, usable_spend
 from clvmodels.inference.estimator import SpendEstimator
 from clvmodels.inference.spend_fit import SpendFit
+from clvmodels.inference.spend_state import spend_state
 from clvmodels.models.specification import SpendModel
 from clvmodels.numerics.spend import positive_spend
 
@@ -126,16 +128,16 @@ def dependence(spend: SpendFit, histories: Histories) -> Dependence | None:
     """
     from scipy import stats
 
-    known = with_positive_spend(histories)
+    known, model = usable_spend(spend.model, histories), spend.model
     x, value = histories.frequency, histories.monetary_value
+    seen, state = columns_of_spend(model, histories, known), spend_state(model, histories)
     starts = _starts(x[known])
     if len(starts) < 2:
         return None
     number = _class_of(x, starts)
-    model = spend.model
     pooled, classes = (_populations(spend, histories, of) for of in (np.zeros_like(number), number))
-    likelihoods = [_log_likelihood(model, theta[known], x[known], value[known]) for theta in (pooled, classes)]
-    new = model.expected_spend(classes, np.zeros_like(x), value)
+    likelihoods = [float(model.log_likelihood(theta[known], *seen).sum()) for theta in (pooled, classes)]
+    new = model.expected_spend(classes, np.zeros_like(x), state[1])
     return Dependence(
         pearson=_correlation(x[known], value[known]),
         spearman=_correlation(stats.rankdata(x[known]), stats.rankdata(value[known])),
@@ -143,7 +145,7 @@ def dependence(spend: SpendFit, histories: Histories) -> Dependence | None:
         classes=tuple(_names(starts)),
         means=np.array([new[known & (number == k)].mean() for k in range(len(starts))]),
         p_value=float(stats.chi2.sf(2.0 * (likelihoods[1] - likelihoods[0]), len(starts) - 1)),
-        ratio=model.expected_spend(classes, x, value) / model.expected_spend(pooled, x, value),
+        ratio=model.expected_spend(classes, *state) / model.expected_spend(pooled, *state),
     )
 
 
@@ -153,18 +155,18 @@ def _populations(spend: SpendFit, histories: Histories, number: NDArray[np.int64
     Shape and scales are found by maximum likelihood in turn: given the scales, values divided by them have one
     population; given that, the score of each log scale falls, so that it has one maximum.
     """
-    known, model = with_positive_spend(histories), spend.model
-    x, value = histories.frequency, histories.monetary_value
+    known, model = usable_spend(spend.model, histories), spend.model
+    seen, number_known = columns_of_spend(model, histories, known), number[known]
     log_scale = np.zeros(number.max() + 1)
     for _ in range(MOST_ROUNDS):
         theta = _shape(spend, histories, np.exp(log_scale)[number])
         before = log_scale
         log_scale = np.array(
-            [_log_scale(model, *(of[known & (number == k)] for of in (theta, x, value))) for k in range(len(before))]
+            [_log_scale(model, *(of[number_known == k] for of in (theta[known], *seen))) for k in range(len(before))]
         )
         if np.abs(log_scale - before).max() < PRECISION:
             break
-    return _scaled(model, theta, np.exp(log_scale)[number])
+    return scaled(model, theta, np.exp(log_scale)[number])
 
 
 def _shape(spend: SpendFit, histories: Histories, scale: Array) -> Array:
@@ -177,7 +179,7 @@ def _shape(spend: SpendFit, histories: Histories, scale: Array) -> Array:
         return _theta(spend, histories)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FitWarning)  # a boundary may be where the likelihood is highest
-        fit = SpendEstimator(spend.model).fit(histories.with_statistics({"mean": histories.monetary_value / scale}))
+        fit = SpendEstimator(spend.model).fit(divided(spend.model, histories, scale))
     return np.broadcast_to(fit.estimate, (len(histories), len(fit.estimate)))
 
 
@@ -213,28 +215,18 @@ def _theta(spend: SpendFit, histories: Histories) -> Array:
     return np.broadcast_to(spend.parameters(histories).point(slice(None)), shape)
 
 
-def _scaled(model: SpendModel, theta: Array, scale: float | Array) -> Array:
-    """Return the parameters of populations whose values are `scale` times as large."""
-    money = model.units(money=np.e) != 1.0  # a money-like parameter times c is the population of values times c
-    return np.where(money, theta * np.asarray(scale)[..., None], theta)
-
-
-def _log_scale(model: SpendModel, theta: Array, x: Array, value: Array) -> float:
+def _log_scale(model: SpendModel, theta: Array, *columns: Array) -> float:
     """Return the log of the scale of some customers by maximum likelihood."""
     from scipy.optimize import brentq
 
     money = model.units(money=np.e) != 1.0
 
     def score(log_scale: float) -> float:
-        scaled = _scaled(model, theta, np.exp(log_scale))
-        gradient = model.count_terms(scaled, x)[1] + model.history_terms(scaled, x, value)[1]
-        return float((gradient * scaled)[:, money].sum())
+        there = scaled(model, theta, np.exp(log_scale))
+        gradient = model.count_terms(there, columns[0])[1] + model.history_terms(there, *columns)[1]
+        return float((gradient * there)[:, money].sum())
 
     return float(brentq(score, -LARGEST_LOG_SCALE, LARGEST_LOG_SCALE, xtol=1e-3 * PRECISION))
-
-
-def _log_likelihood(model: SpendModel, theta: Array, x: Array, value: Array) -> float:
-    return float(model.log_likelihood(theta, x, value).sum())
 
 
 def _correlation(x: Array, value: Array) -> float:

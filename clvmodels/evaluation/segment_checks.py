@@ -10,6 +10,7 @@ import numpy as np
 from clvmodels.errors import FitWarning
 from clvmodels.evaluation.findings import Finding, verdict_of, worst
 from clvmodels.inference.estimator import SpendEstimator, TransactionEstimator
+from clvmodels.models.registry import call_of
 
 if TYPE_CHECKING:
     from clvmodels.data.histories import Histories
@@ -80,7 +81,7 @@ def _finding(
         f"and move {moved:,.2f} ({moved / total:.1%}) between segments",
         effect,
         f"value the customers with fits by segment: clv.{orders.model.public_name}().fit(rfm, by={by!r}) and "
-        f"clv.{value.model.public_name}().fit(rfm, by={by!r})",
+        f"{call_of(value.model)}.fit(rfm, by={by!r})",
         {
             "evidence_orders": _ahead(apart[0]),
             "evidence_spend": _ahead(apart[1]),

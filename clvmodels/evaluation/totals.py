@@ -16,6 +16,7 @@ from clvmodels.arguments import abridged, as_number
 from clvmodels.errors import FitError
 from clvmodels.inference.fit import Fit
 from clvmodels.inference.parameters import columns_of
+from clvmodels.inference.spend_state import spend_state
 from clvmodels.models.simulation import simulated
 from clvmodels.numerics.threads import map_blocks
 
@@ -258,9 +259,10 @@ class _Story:
     def simulated(self, histories: Histories, ends: Array, draws: int, seed: np.random.SeedSequence) -> Array:
         """Return simulated orders and revenue, shape (2, draws, periods)."""
         x, t_x, T = columns_of(self.fit.model, histories)
-        buyers = _Buyers(x, t_x, T, histories.monetary_value, ends)
+        buyers = _Buyers(x, t_x, T, ends)
         transactions = self.fit.parameters(histories)
         spend = None if self.spend is None else self.spend.parameters(histories)
+        state = () if self.spend is None else spend_state(self.spend.model, histories)
         result = np.full((2, draws, len(ends)), np.nan)
 
         def simulate(rows: slice) -> None:
@@ -270,7 +272,7 @@ class _Story:
                 result[0, d] = buyers.counted(events)
                 if self.spend is not None and spend is not None:
                     theta = spend.draw(d, slice(None))
-                    values = self.spend.model.draw_orders(theta, x, buyers.value, events.customer, generator)
+                    values = self.spend.model.draw_orders(theta, *state, events.customer, generator)
                     result[1, d] = buyers.counted(events, values)
 
         map_blocks(simulate, draws, DRAWS_AT_A_TIME)
@@ -300,7 +302,7 @@ class _Buyers:
 
     Attributes
     ----------
-    x, t_x, T, value
+    x, t_x, T
         Their histories, shape (n,) each.
     ends
         When periods end, shape (periods,).
@@ -309,7 +311,6 @@ class _Buyers:
     x: Array
     t_x: Array
     T: Array
-    value: Array
     ends: Array
 
     def events(self, model: TransactionModel, theta: Array, generator: np.random.Generator) -> Events:

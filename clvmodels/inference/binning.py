@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 
 from clvmodels.data.histories import Histories
-from clvmodels.data.statistics import SPEND, TRANSACTIONS
+from clvmodels.data.statistics import TRANSACTIONS
 from clvmodels.errors import FitError
 from clvmodels.inference.observations import Observations, observe
 from clvmodels.models.specification import Array, Model, TransactionModel
@@ -34,7 +34,7 @@ def binning_error(model: Model, histories: Histories, theta: Array) -> float:
     histories
         The histories.
     """
-    spread = histories.spread(TRANSACTIONS if isinstance(model, TransactionModel) else SPEND)
+    spread = histories.spread(TRANSACTIONS if isinstance(model, TransactionModel) else model.statistics)
     if spread is None:
         return 0.0
     observed = observe(model, histories)

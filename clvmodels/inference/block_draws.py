@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from clvmodels.data.histories import Histories
 from clvmodels.inference.estimands import Estimand
 from clvmodels.inference.parameters import Parameters, columns_of, distinct_histories
+from clvmodels.inference.spend_state import spend_state
 from clvmodels.models.derived import ConditionalOnAlive, interpolate_over_age
 from clvmodels.models.simulation import future_counts
 from clvmodels.models.specification import Array, SpendModel, TransactionModel
@@ -98,7 +99,7 @@ def simulated_counts(
 
 def spend_answers(model: SpendModel, parameters: Parameters, histories: Histories) -> BlockDraws:
     """Return expected values of an order, by customer."""
-    x, spend = histories.frequency[:, None], histories.monetary_value[:, None]
+    x, spend = (column[:, None] for column in spend_state(model, histories))
     size = max(NUMBERS_PER_BLOCK // parameters.number, 1)
 
     def blocks(use: Reducer) -> list[Array | None]:

@@ -161,7 +161,18 @@ class Estimator[M: Model, F: TransactionFit | SpendFit]:
         (1, 500, 4)
         """
         effort = SamplerSettings(draws, tune, chains, seed, sampler, progress)
-        return cast("F", _fit(self.model, self.priors, self.covariates, histories, method, by, effort))
+        return cast("F", _fit(self.model_for(histories), self.priors, self.covariates, histories, method, by, effort))
+
+    def model_for(self, histories: Histories) -> M:  # noqa: ARG002 - where a model depends on the data, they are asked
+        """Return the model that is fitted to these histories.
+
+        Examples
+        --------
+        >>> import clvmodels as clv
+        >>> clv.GammaGamma().model_for(rfm).key
+        'gamma_gamma'
+        """
+        return self.model
 
     def to_pymc(self, histories: Histories, *, by: str | None = None) -> pm.Model:
         """Return the PyMC model of the histories: to look at, extend, and sample in your own way.
@@ -178,7 +189,7 @@ class Estimator[M: Model, F: TransactionFit | SpendFit]:
         ['purchase_rate', 'purchase_rate_cv', 'dropout', 'dropout_concentration']
         """
         require_no_segments(by, self.covariates)
-        return _to_pymc(self.model, self.priors, self.covariates, histories, by)
+        return _to_pymc(self.model_for(histories), self.priors, self.covariates, histories, by)
 
 
 @dataclass(frozen=True)

@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import json
 import textwrap
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
 from functools import cache
 from types import EllipsisType
-from typing import TYPE_CHECKING, Any, Final, Self, cast
+from typing import TYPE_CHECKING, Any, Final, Literal, Self, cast, get_args
 
+from clvmodels.arguments import require_choice
+from clvmodels.data.histories import Histories
+from clvmodels.errors import FitError
 from clvmodels.inference.design import Covariates
 from clvmodels.inference.estimator import SpendEstimator, TransactionEstimator
+from clvmodels.inference.first_order import first_orders
 from clvmodels.inference.priors import Priors
-from clvmodels.models.registry import MODELS
+from clvmodels.models.registry import MODELS, family_of
 from clvmodels.models.specification import Model, SpendModel, TransactionModel
+from clvmodels.models.spend_family import SpendFamily
+
+FirstOrder = Literal["auto", "use", "ignore"]
+Orders = Literal["means", "all"]
 
 __all__ = ["RegisteredSpend", "RegisteredTransactions", "model_class", "model_classes"]
 
@@ -29,7 +37,7 @@ priors
     ``{{"dist": "LogNormal", "mu": 1.4, "sigma": 0.5}}``. None: maximum likelihood and Laplace's approximation do
     without.
 covariates
-    Formulas, or lists of attributes of the histories, by process{processes}; None: there are none.
+    Formulas, or lists of attributes of the histories, by process{processes}; None: there are none.{options}
 
 Notes
 -----
@@ -48,6 +56,16 @@ Examples
 >>> clv.{public_name}().from_params(params{unit})
 <{name} (given): ...>
 """
+
+_ORDERS: Final = """
+orders
+    What is fitted to: ``"means"``, the mean value of each customer's repeat orders; ``"all"``, the values of all repeat
+    orders, which histories made from a log know. These tell how much a customer's orders vary, which means hardly do."""
+_FIRST_ORDER: Final = """
+first_order
+    Whether first orders count too, of histories made from a log: ``"ignore"``; ``"use"``; ``"auto"``: if their scale is
+    that of repeat orders (likelihood ratio, against a difference of more than 10 %) and these tell of them. For
+    customers who bought once, the first order is all that is known of their spend."""
 
 
 class _Parametrised:
@@ -71,42 +89,26 @@ class _Parametrised:
         >>> import clvmodels as clv
         >>> clv.BGNBD().get_params()
         {'priors': None, 'covariates': None}
+        >>> clv.GammaGamma(orders="all").get_params()
+        {'priors': None, 'covariates': None, 'first_order': 'ignore', 'orders': 'all'}
         """
-        return {"priors": self.priors, "covariates": self.covariates}
+        return {each.name: getattr(self, each.name) for each in fields(cast("Any", self)) if each.init}
 
-    def set_params(
-        self, *, priors: Priors | EllipsisType | None = ..., covariates: Covariates | EllipsisType | None = ...
-    ) -> Self:
-        """Return the same model with other arguments; this one stays as it is.
-
-        Parameters
-        ----------
-        priors
-            Other priors, or None for none; without this argument they stay.
-        covariates
-            Other covariates, or None for none; without this argument they stay.
-
-        Raises
-        ------
-        ParameterError
-            If the model has no such quantity, or PyMC does not take a prior.
-        FitError
-            If covariates are no formulas by processes of the model.
-
-        Examples
-        --------
-        >>> import clvmodels as clv
-        >>> clv.BGNBD().set_params(priors={"dropout": {"dist": "Beta", "alpha": 1.0, "beta": 3.0}})
-        BGNBD(priors for dropout)
-        """
+    def _with(self, given: Mapping[str, object]) -> Self:
+        """Return the same model with arguments that are given in place of its own; an ellipsis leaves them."""
         made: Callable[..., Self] = type(self)
-        given = {"priors": priors, "covariates": covariates}
         changed = {name: value for name, value in given.items() if value is not ...}
         return made(**{**self.get_params(), **changed}) if changed else self
 
     def __repr__(self) -> str:
         parts = [] if self.priors is None else [f"priors for {', '.join(self.priors) or 'none'}"]
         parts += [] if self.covariates is None else [f"covariates for {', '.join(self.covariates)}"]
+        usual = {each.name: each.default for each in fields(cast("Any", self))}
+        parts += [
+            f"{name}={value!r}"
+            for name, value in self.get_params().items()
+            if name not in ("priors", "covariates") and value != usual[name]
+        ]
         return f"{type(self).__name__}({', '.join(parts)})"
 
     def __reduce__(self) -> tuple[object, ...]:
@@ -123,6 +125,31 @@ class RegisteredTransactions(_Parametrised, TransactionEstimator):
     priors: Priors | None = field(default=None, kw_only=True)
     covariates: Covariates | None = field(default=None, kw_only=True)
 
+    def set_params(
+        self, *, priors: Priors | EllipsisType | None = ..., covariates: Covariates | EllipsisType | None = ...
+    ) -> Self:
+        """Return the same model with other arguments; this one stays as it is.
+
+        Parameters
+        ----------
+        priors, covariates
+            Others, or None for none; without an argument they stay.
+
+        Raises
+        ------
+        ParameterError
+            If the model has no such quantity, or PyMC does not take a prior.
+        FitError
+            If covariates are no formulas by processes of the model.
+
+        Examples
+        --------
+        >>> import clvmodels as clv
+        >>> clv.BGNBD().set_params(priors={"dropout": {"dist": "Beta", "alpha": 1.0, "beta": 3.0}})
+        BGNBD(priors for dropout)
+        """
+        return self._with({"priors": priors, "covariates": covariates})
+
 
 @dataclass(frozen=True, repr=False)
 class RegisteredSpend(_Parametrised, SpendEstimator):
@@ -131,6 +158,140 @@ class RegisteredSpend(_Parametrised, SpendEstimator):
     model: SpendModel = field(init=False)
     priors: Priors | None = field(default=None, kw_only=True)
     covariates: Covariates | None = field(default=None, kw_only=True)
+
+    def set_params(
+        self, *, priors: Priors | EllipsisType | None = ..., covariates: Covariates | EllipsisType | None = ...
+    ) -> Self:
+        """Return the same model with other arguments; this one stays as it is.
+
+        Parameters
+        ----------
+        priors, covariates
+            Others, or None for none; without an argument they stay.
+
+        Raises
+        ------
+        ParameterError
+            If the model has no such quantity, or PyMC does not take a prior.
+        FitError
+            If covariates are no formulas by processes of the model.
+
+        Examples
+        --------
+        >>> import clvmodels as clv
+        >>> clv.GammaGamma().set_params(covariates={"spend": "channel"})
+        GammaGamma(covariates for spend)
+        """
+        return self._with({"priors": priors, "covariates": covariates})
+
+
+@dataclass(frozen=True, repr=False)
+class RegisteredOrders(RegisteredSpend):
+    """A registered model of spend that is fitted to the values of single orders; the class knows its family.
+
+    Attributes
+    ----------
+    first_order
+        Whether first orders belong to the same distribution: ``"ignore"``: the model is one of repeat orders.
+        ``"use"``: of all orders. ``"auto"``: of all, if the data do not speak against it (`first_orders`).
+    """
+
+    first_order: FirstOrder = field(default="ignore", kw_only=True)
+
+    def __post_init__(self) -> None:
+        require_choice("first_order", self.first_order, get_args(FirstOrder), FitError)
+        object.__setattr__(self, "model", self._family.first if self.first_order == "use" else self._own)
+        super().__post_init__()
+
+    @property
+    def _family(self) -> SpendFamily:
+        family = family_of(self.model)
+        assert family is not None
+        return family
+
+    @property
+    def _own(self) -> SpendModel:
+        """The model of repeat orders."""
+        return self._family.orders
+
+    def model_for(self, histories: Histories) -> SpendModel:
+        """Return the model that is fitted to these histories: with ``first_order="auto"``, they decide.
+
+        Examples
+        --------
+        >>> import clvmodels as clv
+        >>> log = clv.datasets.load_cdnow(sample=True)
+        >>> rfm = clv.rfm_summary(log, value="amount", unit="week", resolution="day", observation_end="1997-09-30")
+        >>> clv.LogNormalSpend(first_order="auto").model_for(rfm).key
+        'log_normal_first'
+        """
+        if self.first_order == "auto" and first_orders(self._family, histories).belong:
+            return self._family.first
+        return self.model
+
+    def set_params(
+        self,
+        *,
+        priors: Priors | EllipsisType | None = ...,
+        covariates: Covariates | EllipsisType | None = ...,
+        first_order: FirstOrder | EllipsisType = ...,
+    ) -> Self:
+        """Return the same model with other arguments; this one stays as it is.
+
+        Examples
+        --------
+        >>> import clvmodels as clv
+        >>> clv.LogNormalSpend().set_params(first_order="use")
+        LogNormalSpend(first_order='use')
+        """
+        return self._with({"priors": priors, "covariates": covariates, "first_order": first_order})
+
+
+@dataclass(frozen=True, repr=False)
+class RegisteredMeansOrOrders(RegisteredOrders):
+    """A registered model of spend that is fitted to means or to the values of single orders.
+
+    Attributes
+    ----------
+    orders
+        ``"means"``: the likelihood is that of the mean values of customers. ``"all"``: of the values of all repeat
+        orders, which only histories made from a log know.
+    """
+
+    orders: Orders = field(default="means", kw_only=True)
+
+    def __post_init__(self) -> None:
+        require_choice("orders", self.orders, get_args(Orders), FitError)
+        if self.orders == "means" and self.first_order != "ignore":
+            raise FitError(
+                f"first_order={self.first_order!r} needs the values of single orders: write {type(self).__name__}"
+                f'(orders="all", first_order={self.first_order!r})'
+            )
+        super().__post_init__()
+
+    @property
+    def _own(self) -> SpendModel:
+        family = self._family
+        return family.orders if self.orders == "all" or family.means is None else family.means
+
+    def set_params(
+        self,
+        *,
+        priors: Priors | EllipsisType | None = ...,
+        covariates: Covariates | EllipsisType | None = ...,
+        orders: Orders | EllipsisType = ...,
+        first_order: FirstOrder | EllipsisType = ...,
+    ) -> Self:
+        """Return the same model with other arguments; this one stays as it is.
+
+        Examples
+        --------
+        >>> import clvmodels as clv
+        >>> clv.GammaGamma().set_params(orders="all")
+        GammaGamma(orders='all')
+        """
+        given = {"priors": priors, "covariates": covariates, "orders": orders, "first_order": first_order}
+        return self._with(given)
 
 
 type ModelClass = type[RegisteredTransactions | RegisteredSpend]
@@ -146,9 +307,20 @@ def model_class(model: Model) -> ModelClass:
     >>> model_class(MODELS["bg_nbd"])
     <class 'clvmodels.BGNBD'>
     """
-    base: ModelClass = RegisteredTransactions if isinstance(model, TransactionModel) else RegisteredSpend
+    family = None if isinstance(model, TransactionModel) else family_of(cast("SpendModel", model))
+    if family is not None and model is not family.members[0]:
+        return model_class(family.members[0])
+    base = _base(model, family)
     words = {"__module__": _PACKAGE, "__qualname__": model.public_name, "__doc__": _docstring(model), "model": model}
     return cast("ModelClass", type(model.public_name, (base,), words))
+
+
+def _base(model: Model, family: SpendFamily | None) -> ModelClass:
+    if isinstance(model, TransactionModel):
+        return RegisteredTransactions
+    if family is None:
+        return RegisteredSpend
+    return RegisteredOrders if family.means is None else RegisteredMeansOrOrders
 
 
 def model_classes() -> dict[str, ModelClass]:
@@ -157,7 +329,7 @@ def model_classes() -> dict[str, ModelClass]:
     Examples
     --------
     >>> list(model_classes())
-    ['BGNBD', 'MBGNBD', 'ParetoNBD', 'GammaGamma']
+    ['BGNBD', 'MBGNBD', 'ParetoNBD', 'GammaGamma', 'LogNormalSpend']
     """
     return {model.public_name: model_class(model) for model in MODELS.values()}
 
@@ -178,11 +350,20 @@ def _docstring(model: Model) -> str:
         ),
         quantities="\n".join(_item(f"``{quantity.name}``: {quantity.meaning}") for quantity in model.quantities),
         processes=f" ({', '.join(model.effects)})" if model.effects else "",
+        options=_options(model),
         public_name=model.public_name,
         name=model.name,
         params=json.dumps({name: float(value) for name, value in model.example.items()}),
         unit=', unit="week"' if isinstance(model, TransactionModel) else "",
     )
+
+
+def _options(model: Model) -> str:
+    """Return what a docstring says of the further arguments of a class."""
+    family = family_of(model) if isinstance(model, SpendModel) else None
+    if family is None:
+        return ""
+    return _FIRST_ORDER if family.means is None else _ORDERS + _FIRST_ORDER
 
 
 def _item(text: str) -> str:

@@ -8,7 +8,9 @@ from functools import cached_property
 import numpy as np
 
 from clvmodels.data.histories import Histories
+from clvmodels.data.statistics import LOGS, SPEND
 from clvmodels.errors import FitError
+from clvmodels.inference.spend_state import require_order_values, usual_order
 from clvmodels.inference.sums import history_expansion, history_sums, weighted_sum
 from clvmodels.models.specification import Array, Model, SpendModel, TransactionModel
 from clvmodels.numerics.distinct import run_starts
@@ -32,7 +34,8 @@ class Observations:
     Attributes
     ----------
     columns
-        (x, t_x, T) for transactions, (x, mean spend) for spend, and after them covariates; shape (n,) each.
+        Those of the model's statistics: (x, t_x, T) for transactions, (x, mean spend) for spend; then covariates; shape
+        (n,) each.
     weight
         Customers with this history, shape (n,).
     fingerprint
@@ -161,6 +164,7 @@ def _transactions(model: TransactionModel, histories: Histories) -> Observations
 
 
 def _spend(model: SpendModel, histories: Histories) -> Observations:
+    require_order_values(model, model.statistics, histories)
     distinct = histories.distinct(model.statistics)
     customers = float(distinct.weight.sum())
     if customers < 2:
@@ -169,12 +173,14 @@ def _spend(model: SpendModel, histories: Histories) -> Observations:
             f"got {customers:.0f}"
             + ("" if histories.has_spend else '; name the column of values: rfm_summary(..., value="amount")')
         )
-    spend = distinct.rows[:, 1]
-    for amount in (spend.min(), spend.max()):
+    columns = tuple(distinct.rows.T)
+    level, in_logs = columns[1], model.statistics[1] in LOGS
+    for amount in np.exp([level.min(), level.max()]) if in_logs else (level.min(), level.max()):
         if not 1.0 / DEAREST <= amount <= DEAREST:
             raise FitError(
                 f"{model.name}: mean spend must lie between {1.0 / DEAREST:g} and {DEAREST:g}, got {amount:.6g}; "
                 "look at the amounts, and write them in a unit of money that suits them"
             )
-    money = dot(distinct.weight, spend) / customers
-    return Observations(tuple(distinct.rows.T), distinct.weight, distinct.fingerprint, money=money)
+    of_repeats = model.statistics[0] == "valued"  # of the same customers as their means: fits to both can be compared
+    fingerprint = (histories.distinct(SPEND) if of_repeats else distinct).fingerprint
+    return Observations(columns, distinct.weight, fingerprint, money=usual_order(model, columns, distinct.weight))

@@ -17,6 +17,7 @@ from scipy import special
 from clvmodels.arguments import require_memory
 from clvmodels.data.histories import Histories
 from clvmodels.data.required import require_customers, require_histories
+from clvmodels.data.statistics import column_of
 from clvmodels.errors import FitError
 from clvmodels.inference.parameters import Parameters, distinct_histories
 from clvmodels.inference.priors import draw_priors
@@ -25,7 +26,6 @@ from clvmodels.inference.surrogate import MANY_HISTORIES
 from clvmodels.models.specification import Array, Model, TransactionModel
 from clvmodels.numerics.distinct import DistinctRows, distinct_rows
 from clvmodels.numerics.skeleton import Skeleton, skeleton
-from clvmodels.numerics.spend import positive_spend
 from clvmodels.numerics.threads import map_blocks
 from clvmodels.units import DAYS
 
@@ -52,9 +52,8 @@ def _usable(fit: Fitted[Model], histories: Histories) -> tuple[Histories, tuple[
     """Return the customers whom the likelihood is about, and its columns."""
     require_histories(histories)
     require_customers(histories, "leave-one-out")
-    usable = histories
-    if fit.unit is None:
-        usable = histories.select(positive_spend(histories.frequency, histories.monetary_value))
+    chosen = histories.usable(fit.model.statistics)
+    usable = histories if chosen is None else histories.select(chosen)
     return usable, tuple(usable.statistic(name) for name in fit.model.statistics)
 
 
@@ -216,7 +215,7 @@ def to_datatree(fit: Fitted[Model], histories: Histories, memory_gb: float) -> x
         )
     _, distinct, values = _distinct(fit, histories)
     pointwise = values[distinct.index].T.reshape(chains, draws, -1)
-    names = ("frequency", "recency", "T") if fit.unit is not None else ("frequency", "monetary_value")
+    names = tuple(map(column_of, fit.model.statistics))
     groups: dict[str, dict[str, Any]] = {
         "posterior": _posterior(fit),
         "sample_stats": dict(fit.stats),

@@ -16,7 +16,7 @@ from clvmodels.arguments import require_flag, require_memory, require_seed
 from clvmodels.data.engine import EngineTable
 from clvmodels.data.histories import Histories
 from clvmodels.data.required import require_customers, require_histories
-from clvmodels.data.statistics import TRANSACTIONS
+from clvmodels.data.statistics import SPEND, TRANSACTIONS
 from clvmodels.errors import FitError
 from clvmodels.inference.block_draws import BlockDraws, Rows, order_answers, simulated_counts, spend_answers
 from clvmodels.inference.estimands import Estimand
@@ -259,7 +259,9 @@ def linear_spend(model: SpendModel, theta: Array, x: Array) -> tuple[float, Arra
 
 
 def spend_line(model: SpendModel, theta: Array, x: Array) -> tuple[float, Array] | None:
-    """Return what `linear_spend` does; None if the model is not linear in the mean value."""
+    """Return what `linear_spend` does; None if the model is not linear in the mean value of repeat purchases."""
+    if model.state != SPEND:
+        return None
     counts, index = np.unique(x, return_inverse=True)
     nobody = np.zeros(1)
     unknown = float(model.expected_spend(theta, nobody, nobody).mean())

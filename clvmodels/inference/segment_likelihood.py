@@ -17,10 +17,10 @@ from scipy import special
 
 from clvmodels.data.histories import Histories
 from clvmodels.inference.bayes import segments_of
-from clvmodels.models.specification import Array, Model, TransactionModel
+from clvmodels.inference.spend_state import require_order_values, usual_order
+from clvmodels.models.specification import Array, Model, SpendModel, TransactionModel
 from clvmodels.numerics.distinct import distinct_rows, run_starts, weighted_rows
 from clvmodels.numerics.maximisation import MAX_LOG_PARAMETER
-from clvmodels.numerics.spend import positive_spend
 from clvmodels.numerics.threads import map_blocks
 from clvmodels.units import DAYS
 
@@ -204,9 +204,11 @@ def segment_likelihood(model: Model, histories: Histories, by: str) -> tuple[Seg
         If there is no such attribute, or it is missing for some customers.
     """
     code, names = segments_of(histories, by)
+    if isinstance(model, SpendModel):
+        require_order_values(model, model.statistics, histories)
     columns, weight = [histories.statistic(name) for name in model.statistics], histories.weight
-    if "mean" in model.statistics:
-        usable = positive_spend(histories.statistic("x"), histories.statistic("mean"))
+    usable = histories.usable(model.statistics)
+    if usable is not None:
         code, columns = code[usable], [column[usable] for column in columns]
         weight = None if weight is None else weight[usable]
     keys = (code.astype(float), *columns)
@@ -217,7 +219,8 @@ def segment_likelihood(model: Model, histories: Histories, by: str) -> tuple[Seg
         time = 1.0 if model.time == "periods" else float(np.average(rows[2], weights=distinct.weight))
         units, year = model.units(time=time), DAYS["year"] / DAYS[histories.unit] / time
     else:
-        units = model.units(money=float(np.average(rows[1], weights=distinct.weight)))
+        assert isinstance(model, SpendModel)
+        units = model.units(money=usual_order(model, rows, distinct.weight))
     return SegmentLikelihood(
         model, tuple(rows), distinct.weight, segment.astype(np.int64), len(names), units, year
     ), names

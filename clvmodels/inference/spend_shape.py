@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from clvmodels.data.histories import Histories
+from clvmodels.data.statistics import LOGS, SPEND
 from clvmodels.errors import DataError
 from clvmodels.inference.hypothetical import require_one_population
+from clvmodels.models.registry import family_of
 from clvmodels.models.specification import Array, SpendModel
 from clvmodels.numerics.distinct import distinct_rows
 from clvmodels.numerics.spend import positive_spend
@@ -23,6 +25,8 @@ __all__ = ["density_of_mean_spend", "expected_by_observed", "observed_density", 
 
 NODES: Final = 16
 """Gauss-Legendre nodes in each bin of a histogram."""
+SIMULATED, SEED = 100_000, 1
+"""Customers whose orders are simulated where the mean of orders has no density in closed form."""
 QUANTILES: Final = (0.05, 0.95)
 USUAL: Final = (1, 2, 5, 10, 20, 50, 100)
 
@@ -53,8 +57,9 @@ def observed_density(spend: Array, edges: Array) -> Array:
 def density_of_mean_spend(model: SpendModel, draws: Array, x: Array, edges: Array) -> Array:
     """Return the density of mean spend zbar over customers with x repeat purchases, its mean in each bin.
 
-    The likelihood of a model of spend is the density of zbar given x (Fader & Hardie, note 025, equation 1a, for
-    Gamma-Gamma); it is averaged over the customers' x, and over each bin by Gauss-Legendre quadrature.
+    Where the likelihood of means has a closed form, it is the density of zbar given x (Fader & Hardie, note 025,
+    equation 1a, for Gamma-Gamma); it is averaged over the customers' x, and over each bin by Gauss-Legendre quadrature.
+    Of other models, customers with these x are simulated.
 
     Parameters
     ----------
@@ -78,6 +83,10 @@ def density_of_mean_spend(model: SpendModel, draws: Array, x: Array, edges: Arra
     >>> shares.round(3)
     array([[0.561, 0.317]])
     """
+    family = family_of(model)
+    of_means = model if family is None or model.statistics == SPEND else family.means
+    if of_means is None:
+        return np.array([_simulated_density(model, theta, x, edges) for theta in draws])
     distinct = distinct_rows(x)
     counts, share = distinct.rows[:, 0], distinct.weight / distinct.weight.sum()
     nodes, weights = np.polynomial.legendre.leggauss(NODES)
@@ -85,13 +94,24 @@ def density_of_mean_spend(model: SpendModel, draws: Array, x: Array, edges: Arra
     spend = middle[:, None] + half[:, None] * nodes
     result = np.empty((len(draws), len(middle)))
     for k, theta in enumerate(draws):
-        density = np.exp(model.log_likelihood(theta, counts[:, None, None], spend))
+        density = np.exp(of_means.log_likelihood(theta, counts[:, None, None], spend))
         result[k] = np.einsum("i,ijk,k->j", share, density, weights) / 2.0
     return result
 
 
+def _simulated_density(model: SpendModel, theta: Array, x: Array, edges: Array) -> Array:
+    """Return the density of mean spend by bin of new customers who then buy as often as those observed."""
+    generator = np.random.default_rng(SEED)
+    orders = np.resize(x, max(SIMULATED, len(x))).astype(np.int64)
+    owner, nothing = np.repeat(np.arange(len(orders)), orders), np.zeros(len(orders))
+    values = model.draw_orders(theta, nothing, nothing, owner, generator)
+    return observed_density(np.bincount(owner, values, len(orders)) / orders, edges)
+
+
 def expected_by_observed(fit: SpendFit, x: Sequence[int], spend: Array) -> pd.DataFrame:
     """Return the expected value of an order by number of repeat purchases and observed mean spend.
+
+    Where a model looks at the logs of orders, they are those of customers whose orders were all of this value.
 
     Returns
     -------
@@ -103,7 +123,8 @@ def expected_by_observed(fit: SpendFit, x: Sequence[int], spend: Array) -> pd.Da
 
     require_one_population(fit, what="expectations of spend")
     counts, means = np.repeat([0, *x], len(spend)).astype(float), np.tile(spend, len(x) + 1)
-    values = fit.model.expected_spend(fit.draws[:, None, :], counts, means)
+    level = np.log(np.where(means > 0.0, means, np.nan)) if fit.model.state[1] in LOGS else means
+    values = fit.model.expected_spend(fit.draws[:, None, :], counts, level)
     low, high = np.quantile(values, QUANTILES, axis=0)
     table = {"frequency": counts, "monetary_value": means, "mean": values.mean(axis=0), "q05": low, "q95": high}
     return pd.DataFrame(table)

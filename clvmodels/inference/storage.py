@@ -20,7 +20,7 @@ from clvmodels.inference.diagnostics import Diagnostics, Status
 from clvmodels.inference.formulas import Columns, variables_of
 from clvmodels.inference.protocols import Fitted, Method
 from clvmodels.inference.segment_test import SegmentTest
-from clvmodels.models.registry import MODELS
+from clvmodels.models.registry import MODELS, known_model
 from clvmodels.models.specification import LARGEST, Array, Model, TransactionModel
 from clvmodels.units import Unit, parse_unit
 
@@ -123,7 +123,7 @@ def load(path: str | PathLike[str]) -> Content:
             f"{path} was written by a later version (format {version}, known {VERSION_OF_COVARIATES}); update clvmodels"
         )
     key = content.get("model")
-    if not isinstance(key, str) or key not in MODELS:
+    if not isinstance(key, str) or known_model(key) is None:
         hint = "clv.models.register(MY_MODEL) makes a model of your own known before its fits are loaded"
         raise FitError(f"{path}: {one_of('model', key, MODELS)}; {hint}")
     try:
@@ -135,7 +135,8 @@ def load(path: str | PathLike[str]) -> Content:
 def _checked(content: dict[str, Any]) -> Content:
     """Return the fields of a fit; raise ValueError, or whatever a damaged file leads to, unless they are in order."""
     _require_words(content)
-    model = MODELS[content["model"]]
+    model = known_model(content["model"])
+    assert model is not None
     if content["parameters"] != list(model.names):
         raise ValueError(f"parameters {content['parameters']}, but {model.name} has {list(model.names)}")
     theta = _parameters(model, content, "theta", axes=3)

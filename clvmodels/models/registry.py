@@ -9,16 +9,66 @@ from typing import Final
 from clvmodels.errors import ModelError
 from clvmodels.models.bg_nbd import BG_NBD
 from clvmodels.models.gamma_gamma import GAMMA_GAMMA
+from clvmodels.models.gamma_gamma_orders import GAMMA_GAMMA_FIRST, GAMMA_GAMMA_ORDERS
+from clvmodels.models.log_normal import LOG_NORMAL, LOG_NORMAL_FIRST
 from clvmodels.models.mbg_nbd import MBG_NBD
 from clvmodels.models.pareto_nbd import PARETO_NBD
 from clvmodels.models.specification import Model, SpendModel, TransactionModel
+from clvmodels.models.spend_family import SpendFamily
 
-__all__ = ["MODELS", "SPEND_MODELS", "TRANSACTION_MODELS", "model_named", "register"]
+__all__ = [
+    "MODELS",
+    "SPEND_FAMILIES",
+    "SPEND_MODELS",
+    "SPEND_VARIANTS",
+    "TRANSACTION_MODELS",
+    "call_of",
+    "family_of",
+    "known_model",
+    "model_named",
+    "register",
+]
 
 TRANSACTION_MODELS: Final[dict[str, TransactionModel]] = {m.key: m for m in (BG_NBD, MBG_NBD, PARETO_NBD)}
-SPEND_MODELS: Final[dict[str, SpendModel]] = {m.key: m for m in (GAMMA_GAMMA,)}
+SPEND_FAMILIES: Final = (
+    SpendFamily(GAMMA_GAMMA_ORDERS, GAMMA_GAMMA_FIRST, means=GAMMA_GAMMA),
+    SpendFamily(LOG_NORMAL, LOG_NORMAL_FIRST),
+)
+SPEND_MODELS: Final[dict[str, SpendModel]] = {m.key: m for m in (GAMMA_GAMMA, LOG_NORMAL)}
+SPEND_VARIANTS: Final[dict[str, SpendModel]] = {
+    m.key: m for family in SPEND_FAMILIES for m in family.members if m.key not in SPEND_MODELS
+}
+"""The same models fitted to other statistics; their classes offer them as arguments, and fits are stored by their keys."""
 MODELS: Final[dict[str, Model]] = {**TRANSACTION_MODELS, **SPEND_MODELS}
-_BUILT_IN: Final = frozenset(MODELS)
+_BUILT_IN: Final = frozenset((*MODELS, *SPEND_VARIANTS))
+
+
+def family_of(model: SpendModel) -> SpendFamily | None:
+    """Return the family that a model of spend of the package belongs to; None if it is a user's own.
+
+    Examples
+    --------
+    >>> family_of(SPEND_MODELS["gamma_gamma"]).orders.name
+    'Gamma-Gamma on orders'
+    """
+    return next((family for family in SPEND_FAMILIES if model in family.members), None)
+
+
+def call_of(model: Model) -> str:
+    """Return what makes the estimator of a model, in words for messages.
+
+    Examples
+    --------
+    >>> call_of(SPEND_VARIANTS["gamma_gamma_first"])
+    'clv.GammaGamma(orders="all", first_order="use")'
+    """
+    family = family_of(model) if isinstance(model, SpendModel) else None
+    options = []
+    if family is not None and family.means is not None and model is not family.means:
+        options.append('orders="all"')
+    if family is not None and model is family.first:
+        options.append('first_order="use"')
+    return f"clv.{model.public_name}({', '.join(options)})"
 
 
 def register(model: TransactionModel | SpendModel, *, replace: bool = False) -> None:
@@ -47,7 +97,7 @@ def register(model: TransactionModel | SpendModel, *, replace: bool = False) -> 
     if not model.public_name.isidentifier() or model.public_name.startswith("_"):
         raise ModelError(f"a public name is like 'MyModel', so that clv.MyModel() works, got {model.public_name!r}")
     for what, name in (("key", model.key), ("public_name", model.public_name)):
-        for other in [known for known in MODELS.values() if getattr(known, what) == name]:
+        for other in [known for known in (*MODELS.values(), *SPEND_VARIANTS.values()) if getattr(known, what) == name]:
             message = f"the {what.replace('_', ' ')} {name!r} is that of {other.name}"
             if other.key in _BUILT_IN:
                 raise ModelError(f"{message} of the package; give your model another one")
@@ -66,6 +116,17 @@ def register(model: TransactionModel | SpendModel, *, replace: bool = False) -> 
 def _remove(model: Model) -> None:
     for models in (MODELS, TRANSACTION_MODELS, SPEND_MODELS):
         models.pop(model.key, None)
+
+
+def known_model(key: str) -> Model | None:
+    """Return the model of a key, or the variant of one; None if there is none.
+
+    Examples
+    --------
+    >>> known_model("gamma_gamma_orders").name
+    'Gamma-Gamma on orders'
+    """
+    return MODELS.get(key) or SPEND_VARIANTS.get(key)
 
 
 def model_named(key: str, parameters: tuple[str, ...]) -> Model:
@@ -88,7 +149,7 @@ def model_named(key: str, parameters: tuple[str, ...]) -> Model:
     >>> model_named("gamma_gamma", ("p", "q", "v")).name
     'Gamma-Gamma'
     """
-    model = MODELS.get(key)
+    model = known_model(key)
     if model is None:
         raise ModelError(
             f"the model {key!r} is not registered in this process; models pickle by their key: import the file that"
@@ -104,7 +165,7 @@ def model_named(key: str, parameters: tuple[str, ...]) -> Model:
 
 def _by_key(model: Model) -> tuple[Callable[..., Model], tuple[str, tuple[str, ...]]]:
     """Return how a model is pickled: by its key, since its functions need not be importable."""
-    if MODELS.get(model.key) is not model:
+    if known_model(model.key) is not model:
         raise ModelError(
             f"{model.name} cannot be pickled: models pickle by their key, and it is not the one registered as"
             f" {model.key!r}; write clv.models.register(model) first"

@@ -424,10 +424,13 @@ class SpendModel(Model):
     Attributes
     ----------
     expected_spend
-        ``(theta, x, mean_spend)``: expected value of a future order; the population mean where x = 0.
+        ``(theta, *state)``: expected value of a future order; the population mean where x = 0.
     draw_orders
-        ``(theta, x, mean_spend, owner, generator)``: draws order values, `owner` the customer of each, given the
+        ``(theta, *state, owner, generator)``: draws order values, `owner` the customer of each, given the
         customers' histories; theta is one point of the parameters, or one of each customer.
+    state
+        The two statistics that future orders depend on: a number of orders, and the level of their values, such as
+        their mean, or the mean of their logs; a level that is NaN is not known.
 
     Examples
     --------
@@ -444,3 +447,4 @@ class SpendModel(Model):
     expected_spend: Callable[[Array, Array, Array], Array]
     draw_orders: Callable[[Array, Array, Array, NDArray[np.int64], np.random.Generator], Array]
     statistics: tuple[str, ...] = field(default=("x", "mean"), kw_only=True)
+    state: tuple[str, str] = field(default=("x", "mean"), kw_only=True)

@@ -17,9 +17,10 @@ from clvmodels.inference.bayes import LEAST_DRAWS_OF_NUTS
 from clvmodels.inference.estimator import Estimator, SpendEstimator, TransactionEstimator
 from clvmodels.inference.fit import Fit
 from clvmodels.inference.protocols import FitMethod
+from clvmodels.inference.spend_choice import best_spend_model
 from clvmodels.inference.spend_fit import SpendFit
 from clvmodels.inference.transaction_fit import TransactionFit
-from clvmodels.models.registry import SPEND_MODELS, TRANSACTION_MODELS
+from clvmodels.models.registry import SPEND_MODELS, SPEND_VARIANTS, TRANSACTION_MODELS
 from clvmodels.models.specification import Model, SpendModel, TransactionModel
 from clvmodels.numerics.spend import positive_spend
 from clvmodels.reporting.progress import Step
@@ -125,17 +126,18 @@ def transaction_models(key: str) -> tuple[TransactionModel, ...]:
     return (TRANSACTION_MODELS[key],)
 
 
-def spend_model(key: str) -> SpendModel:
-    """Return the model of spend named `key`.
+def spend_model(key: str) -> SpendModel | None:
+    """Return the model of spend named `key`; None for ``"auto"``, the one that orders make most likely.
 
     Raises
     ------
     FitError
         If there is no such model.
     """
-    if key not in SPEND_MODELS:
-        raise FitError(one_of("model of spend", key, SPEND_MODELS))
-    return SPEND_MODELS[key]
+    known = SPEND_MODELS | SPEND_VARIANTS
+    if key != AUTO and key not in known:
+        raise FitError(one_of("model of spend", key, (*known, AUTO)))
+    return known.get(key)
 
 
 def fit_all(
@@ -182,8 +184,14 @@ def _with_priors(models: Sequence[TransactionModel]) -> Sequence[TransactionMode
     return usable
 
 
-def fit_spend(histories: Histories, model: SpendModel, step: Step, how: Estimation = MAXIMUM_LIKELIHOOD) -> SpendFit:
-    """Return a fit of a model of spend as `spend_of_few` does, and call `step` as it begins."""
+def fit_spend(
+    histories: Histories, model: SpendModel | None, step: Step, how: Estimation = MAXIMUM_LIKELIHOOD
+) -> SpendFit:
+    """Return a fit of a model of spend as `spend_of_few` does, and call `step` as it begins.
+
+    The model may be None: it is then the one that the orders make most likely.
+    """
+    model = best_spend_model(histories) if model is None else model
     step(f"fitting {model.name}")
     return spend_of_few(histories, model, how)
 

@@ -69,7 +69,8 @@ def report(
         ``"auto"``: all registered models of transactions; or one of them or several, by key or as ``clv.BGNBD()``.
         Several are averaged, as by `value`.
     spend
-        The model of spend, by key or as ``clv.GammaGamma()``.
+        The model of spend, by key or as ``clv.GammaGamma()``; ``"auto"``: the one that the orders up to the last closing
+        make most likely, with first orders where the data do not speak against it.
     observation_start
         The first day observed; by default that of the first transaction.
     method
@@ -205,9 +206,11 @@ def _transaction_model(given: object) -> tuple[TransactionModel, ...]:
     return transaction_models(given)
 
 
-def _spend_model(given: object) -> SpendModel:
+def _spend_model(given: object) -> SpendModel | None:
     if isinstance(given, SpendEstimator):
         _require_no_priors(given)
+        if getattr(given, "first_order", None) == "auto":
+            raise FitError('a report fits one model at all closings: write spend="auto", or first_order="use"')
         return given.model
     if not isinstance(given, str):
         raise FitError(f"a model of spend is named by its key or given as clv.GammaGamma(), got {abridged(given)}")

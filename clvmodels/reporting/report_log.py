@@ -18,6 +18,7 @@ from clvmodels.evaluation.holdout_total import HoldoutTotal
 from clvmodels.evaluation.last_third import last_third_of
 from clvmodels.inference.estimator import SpendEstimator, TransactionEstimator
 from clvmodels.inference.model_average import ModelAverage
+from clvmodels.inference.spend_choice import BestSpend
 from clvmodels.reporting.fitting import SEED, Estimation
 from clvmodels.units import Unit, parse_unit
 
@@ -77,7 +78,7 @@ class ReportLog:
         return histories.collect(memory_gb=math.inf)
 
     def last_third(
-        self, day: str, models: Sequence[TransactionModel], spend: SpendModel, how: Estimation
+        self, day: str, models: Sequence[TransactionModel], spend: SpendModel | None, how: Estimation
     ) -> HoldoutTotal:
         """Return what models of the first two thirds of the log until a day predict of the last, and what came.
 
@@ -100,7 +101,8 @@ class ReportLog:
         priors: Priors | None = {} if how.draws else None
         transactions = {model.name: TransactionEstimator(model, priors) for model in models}
         method: FitMethod = "laplace" if how.draws else "mle"
-        candidates = Candidates(transactions, {}, SpendEstimator(spend, priors), method, SEED)
+        of_spend = BestSpend(priors=priors) if spend is None else SpendEstimator(spend, priors)
+        candidates = Candidates(transactions, {}, of_spend, method, SEED)
         total, _ = last_third_of(candidates, self.reading, self.observed, day)
         return total
 

@@ -6,7 +6,7 @@ import datetime as dt
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
@@ -62,7 +62,8 @@ class ReportRequest:
     assumptions
         The assumptions.
     models, spend
-        The models of transactions, averaged if there are several; the model of spend.
+        The models of transactions, averaged if there are several; the model of spend, None: the one that the orders up
+        to the last closing make most likely.
     ledgers
         The relationship ledgers, or None.
     by
@@ -78,7 +79,7 @@ class ReportRequest:
     days: tuple[str, ...]
     assumptions: Assumptions
     models: Sequence[TransactionModel]
-    spend: SpendModel
+    spend: SpendModel | None
     ledgers: Ledgers | None
     by: str | None
     estimation: Estimation
@@ -136,6 +137,7 @@ def equity_report(asked: ReportRequest, step: Step) -> Report:
     if asked.by is not None:  # what cannot be reported is refused before anything is fitted
         segments_of(last, asked.by)
     reported, choice, notes = _last(asked, last, step)
+    asked = replace(asked, spend=reported.spend.model)  # one model at all closings, so that none moves the equity
     books = {}
     for day, histories in zip(asked.days[:-1], everything[:-1], strict=True):
         book, remarks = _earlier(asked, day, histories, _tests_at(choice, histories, last), step)

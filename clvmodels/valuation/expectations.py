@@ -132,7 +132,7 @@ def _add(
     def use(which: Index | slice, alive: Array, ahead: Array) -> tuple[Array, Array]:
         D, G = (few.all_of(alive * ahead[..., kind]) for kind in (0, len(kinds) - 1))
         L = few.all_of(alive * ahead[..., len(kinds)]) / basis.assumptions.year_in(unit)
-        Z = basis.spend.model.expected_spend(spend.theta(which), x[which, None], mean_spend[which, None])
+        Z = basis.spend.model.expected_spend(spend.theta(which), customers.orders[which, None], mean_spend[which, None])
         shape = (len(D), len(spend_draws))
         first = which.start if isinstance(which, slice) else int(which[0])
         generator = np.random.default_rng([SEED_OF_RATES, own.start, first])

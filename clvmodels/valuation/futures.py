@@ -126,9 +126,7 @@ def _one_future(
     spend, member = basis.spend, customers.member_of(draw)
     model, theta = member.model, member.parameters.draw(draw - member.draws.start, chunk)
     other = customers.spend.draw(draw, chunk)
-    x, t_x, T, mean_spend = (
-        column[chunk] for column in (customers.x, customers.t_x, customers.T, customers.mean_spend)
-    )
+    x, t_x, T = (column[chunk] for column in (customers.x, customers.t_x, customers.T))
     alive = generator.random(len(x)) < model.p_alive(theta, x, t_x, T)
     assumptions, unit = basis.assumptions, basis.transactions.unit
     duration = np.where(alive, _end(assumptions, unit), 0.0)
@@ -137,7 +135,8 @@ def _one_future(
     else:
         traits = model.draw_traits(theta, x, T, generator)
         left, bought = _purchases(traits, duration, _Thinning.of(assumptions, unit), generator)
-    worth = spend.model.draw_orders(other, x, mean_spend, bought.customer, generator)
+    state = customers.orders[chunk], customers.mean_spend[chunk]
+    worth = spend.model.draw_orders(other, *state, bought.customer, generator)
     discounted = discount_factor(assumptions, unit, bought.time) * bought.weight
     grown = discounted
     if assumptions.growth:

@@ -15,10 +15,12 @@ from numpy.typing import NDArray
 from scipy import special
 
 from clvmodels.data.histories import Histories
+from clvmodels.data.statistics import SPEND
 from clvmodels.inference.model_average import Transactions
 from clvmodels.inference.parameters import Parameters, columns_of
 from clvmodels.inference.predictions import summarise
 from clvmodels.inference.spend_fit import SpendFit
+from clvmodels.inference.spend_state import spend_state
 from clvmodels.models.specification import TransactionModel
 from clvmodels.valuation.assumptions import Assumptions
 from clvmodels.valuation.line_table import Bounds
@@ -165,8 +167,11 @@ class Customers:
         Number of draws in all: draw i of transactions is paired with draw i of spend.
     spend
         The parameters of spend; one draw is paired with all.
-    x, t_x, T, mean_spend
-        Their histories; mean spend is -1 where it is not known.
+    x, t_x, T
+        Their histories.
+    orders, mean_spend
+        What the values of their orders depend on, `SpendModel.state`: the number of orders, which is x itself where it
+        is the same, and their level, -1 where it is not known.
     rates, own, common
         The rates by name, one number or shape (customers,), and the standard deviations of some: of each customer's
         own, and common to all.
@@ -184,6 +189,7 @@ class Customers:
     x: Array
     t_x: Array
     T: Array
+    orders: Array
     mean_spend: Array
     rates: Mapping[str, float | Array]
     own: Mapping[str, Array]
@@ -237,7 +243,8 @@ def customers_of(basis: Basis, histories: Histories, group: Index, *, least: int
     There are as many draws as the fit with most of them has, but not more than `LARGEST_NUMBER_OF_DRAWS`; where both
     are point estimates, `least`.
     """
-    mean_spend = histories.monetary_value
+    orders, mean_spend = spend_state(basis.spend.model, histories)
+    unknown, (x, t_x, T) = np.isnan(mean_spend), columns_of(basis.transactions.best.model, histories)
     fitted = [fit.parameters(histories) for fit in basis.transactions.fits]
     spend = basis.spend.parameters(histories)
     most = max(spend.number, *(parameters.number for parameters in fitted))
@@ -246,8 +253,11 @@ def customers_of(basis: Basis, histories: Histories, group: Index, *, least: int
         _members(basis.transactions, fitted, draws, most),
         draws,
         _spread(spend, draws, most),
-        *columns_of(basis.transactions.best.model, histories),
-        np.where(np.isnan(mean_spend), -1.0, mean_spend),
+        x,
+        t_x,
+        T,
+        x if basis.spend.model.state == SPEND else np.where(unknown, 0.0, orders),
+        np.where(unknown, -1.0, mean_spend),
         basis.rates,
         basis.own,
         basis.common,

@@ -19,6 +19,7 @@ from clvmodels.errors import AssumptionError, FitError
 from clvmodels.inference.model_average import Transactions
 from clvmodels.inference.predictions import spend_line
 from clvmodels.inference.spend_fit import SpendFit
+from clvmodels.inference.spend_state import spend_state
 from clvmodels.numerics.spend import known_spend
 from clvmodels.numerics.threads import dot, map_blocks
 from clvmodels.valuation.assumptions import Assumptions
@@ -315,7 +316,7 @@ def order_values(spend: SpendFit, histories: Histories) -> Array:
         If a customer's mean order value is too large.
     """
     require_amounts(histories)
-    parameters, x, mean = spend.parameters(histories), histories.frequency, histories.monetary_value
+    parameters, (x, mean) = spend.parameters(histories), spend_state(spend.model, histories)
     if parameters.number == 1:
         return np.asarray(spend.model.expected_spend(parameters.point(slice(None)), x, mean))
     line = None if parameters.group is not None else spend_line(spend.model, parameters.draws, x)

@@ -10,7 +10,7 @@ from scipy.optimize import approx_fprime
 import clvmodels as clv
 from clvmodels.inference.estimator import SpendEstimator, TransactionEstimator
 from clvmodels.inference.observations import observe
-from clvmodels.models.registry import SPEND_MODELS
+from clvmodels.models.registry import SPEND_MODELS, SPEND_VARIANTS
 from clvmodels.numerics.threads import blocks
 from tests.contract.conftest import as_histories
 
@@ -190,9 +190,18 @@ def test_the_result_does_not_depend_on_the_number_of_threads(model, rfm, fitted,
 # ---------------------------------------------------------------------------------------------- models of spend
 
 
-@pytest.fixture(params=SPEND_MODELS.values(), ids=list(SPEND_MODELS))
+MODELS_OF_SPEND = {**SPEND_MODELS, "gamma_gamma_orders": SPEND_VARIANTS["gamma_gamma_orders"]}
+LOGS = {"log_mean": "log_mean", "log_ss": "log_ss"}
+
+
+@pytest.fixture(params=MODELS_OF_SPEND.values(), ids=list(MODELS_OF_SPEND))
 def spend_model(request):
     return request.param
+
+
+def number_of_values(model, histories):
+    """How many values the likelihood is a density of: means, or single orders."""
+    return len(histories) if model.statistics == ("x", "mean") else histories.frequency.sum()
 
 
 @pytest.fixture
@@ -204,9 +213,12 @@ def spenders(spend_model):
     owner = np.repeat(np.arange(10_000), x)
     nothing = np.zeros(10_000)
     values = spend_model.draw_orders(theta, nothing, nothing, owner, generator)
+    logs = np.log(values)
+    log_mean = np.bincount(owner, logs) / x
     table = {"frequency": x, "recency": 2.0, "T": 2.0, "monetary_value": np.bincount(owner, values) / x}
+    table |= {"log_mean": log_mean, "log_ss": np.bincount(owner, (logs - log_mean[owner]) ** 2)}
     with pytest.warns(clv.errors.DataWarning, match="every customer has a repeat"):
-        return clv.Histories.from_frame(pd.DataFrame(table).rename_axis("customer_id"), unit="week")
+        return clv.Histories.from_frame(pd.DataFrame(table).rename_axis("customer_id"), unit="week", statistics=LOGS)
 
 
 def test_spend_parameters_are_recovered(spend_model, spenders):
@@ -221,16 +233,21 @@ def test_a_change_of_currency_changes_money_like_parameters_only(spend_model, sp
     fit = SpendEstimator(spend_model).fit(spenders)
     table = spenders.to_frame()
     table["monetary_value"] *= 100.0
+    table["log_mean"] += np.log(100.0)
     with pytest.warns(clv.errors.DataWarning, match="every customer has a repeat"):
-        cents = SpendEstimator(spend_model).fit(clv.Histories.from_frame(table, unit="week"))
+        cents = SpendEstimator(spend_model).fit(clv.Histories.from_frame(table, unit="week", statistics=LOGS))
     np.testing.assert_allclose(cents.estimate, fit.estimate * spend_model.units(money=100.0), rtol=1e-5)
-    assert cents.log_likelihood - fit.log_likelihood == pytest.approx(-len(table) * np.log(100.0), rel=1e-9)
+    assert cents.log_likelihood - fit.log_likelihood == pytest.approx(
+        -number_of_values(spend_model, spenders) * np.log(100.0), rel=1e-9
+    )
 
 
 def test_the_gradient_of_spend_is_that_of_the_log_likelihood(spend_model):
     theta = spend_model.theta(spend_model.example)
-    x, spend = np.array([1.0, 2.0, 30.0]), np.array([5.0, 40.0, 300.0])
-    for terms, columns in ((spend_model.count_terms, (x,)), (spend_model.history_terms, (x, spend))):
+    x, spend, squares = np.array([1.0, 2.0, 30.0]), np.array([5.0, 40.0, 300.0]), np.array([0.0, 0.1, 4.0])
+    known = {"x": x, "valued": x, "mean": spend, "valued_mean": spend, "log_mean": np.log(spend) - squares / (2.0 * x)}
+    history = [(known | {"log_ss": squares})[name] for name in spend_model.statistics]
+    for terms, columns in ((spend_model.count_terms, (x,)), (spend_model.history_terms, history)):
         _, gradient = terms(theta, *columns)
         for k, shift in enumerate(1e-6 * np.diag(theta)):
             difference = (terms(theta + shift, *columns)[0] - terms(theta - shift, *columns)[0]) / (2 * shift[k])
@@ -241,21 +258,24 @@ def test_the_likelihood_of_spend_is_a_density(spend_model):
     from scipy.integrate import quad
 
     theta = spend_model.theta(spend_model.example)
-    for x in (1.0, 4.0):
+    for x in (1.0, 4.0) if spend_model.statistics == ("x", "mean") else (1.0,):
 
         def density(spend, x=x):
-            return float(np.exp(spend_model.log_likelihood(theta, np.asarray(x), np.asarray(spend))))
+            known = {"x": x, "valued": x, "mean": spend, "valued_mean": spend}
+            known |= {"log_mean": np.log(spend), "log_ss": 0.0}
+            columns = [np.asarray(known[name]) for name in spend_model.statistics]
+            return float(np.exp(spend_model.log_likelihood(theta, *columns)))
 
-        assert quad(density, 0, np.inf, limit=200)[0] == pytest.approx(1.0, abs=1e-6)
-        mean = quad(lambda spend: spend * density(spend), 0, np.inf, limit=200)[0]
+        assert quad(density, 1e-30, np.inf, limit=200)[0] == pytest.approx(1.0, abs=1e-6)
+        mean = quad(lambda spend: spend * density(spend), 1e-30, np.inf, limit=200)[0]
         population = float(spend_model.expected_spend(theta, np.zeros(1), np.zeros(1))[0])
         assert mean == pytest.approx(population, rel=1e-4)
 
 
 def test_customers_without_usable_spend_are_left_out_of_the_fit_and_get_the_population_mean(spend_model, spenders):
     table = pd.concat([spenders.to_frame(), spenders.to_frame().tail(50).set_index(pd.RangeIndex(20_000, 20_050))])
-    table.loc[20_000:, ["frequency", "recency", "monetary_value"]] = [0.0, 0.0, np.nan]
-    rfm = clv.Histories.from_frame(table.rename_axis("customer_id"), unit="week")
+    table.loc[20_000:, ["frequency", "recency", "monetary_value", "log_mean"]] = [0.0, 0.0, np.nan, np.nan]
+    rfm = clv.Histories.from_frame(table.rename_axis("customer_id"), unit="week", statistics=LOGS)
     fit = SpendEstimator(spend_model).fit(rfm)
     assert fit.customers == 10_000
     z = fit.expected_spend(rfm)["mean"]

@@ -20,6 +20,8 @@ from clvmodels.models.registry import MODELS, SPEND_MODELS, _remove, register
 
 NAMES = [model.public_name for model in MODELS.values()]
 PRIORS = {"BGNBD": "dropout", "MBGNBD": "dropout", "ParetoNBD": "first_year_loss", "GammaGamma": "order_cv"}
+PRIORS |= {"LogNormalSpend": "between_share"}
+OPTIONS = {"GammaGamma": {"orders": "means", "first_order": "ignore"}, "LogNormalSpend": {"first_order": "ignore"}}
 
 
 @pytest.fixture(params=NAMES)
@@ -53,10 +55,11 @@ def test_the_example_of_its_docstring_runs(kind):
     assert doctest.DocTestRunner(optionflags=doctest.ELLIPSIS).run(test).failed == 0
 
 
-def test_its_signature_takes_priors_and_covariates_by_keyword(kind):
-    parameters = inspect.signature(kind).parameters
-    assert list(parameters) == ["priors", "covariates"]
-    assert {(each.kind, each.default) for each in parameters.values()} == {(inspect.Parameter.KEYWORD_ONLY, None)}
+def test_its_signature_takes_priors_by_keyword(kind):
+    priors, *others = inspect.signature(kind).parameters.values()
+    assert {each.name: each.default for each in others} == {"covariates": None} | OPTIONS.get(kind.__name__, {})
+    assert {each.kind for each in others} <= {inspect.Parameter.KEYWORD_ONLY}
+    assert (priors.name, priors.kind, priors.default) == ("priors", inspect.Parameter.KEYWORD_ONLY, None)
     with pytest.raises(TypeError):
         kind({})
 
@@ -75,8 +78,8 @@ def test_params_are_taken_and_given_back(kind):
     priors = {name: kind().default_priors[name]}
     estimator = kind()
     other = estimator.set_params(priors=priors)
-    assert estimator.get_params() == {"priors": None, "covariates": None}
-    assert other.get_params() == {"priors": priors, "covariates": None}
+    options = {"covariates": None} | OPTIONS.get(kind.__name__, {})
+    assert (estimator.get_params(), other.get_params()) == ({"priors": None} | options, {"priors": priors} | options)
     assert other.set_params() == other
     assert other.set_params(priors=None) == estimator
     assert replace(estimator, priors=priors) == other

@@ -1,0 +1,170 @@
+"""The values of a customer's single orders, as far as models of spend see them: their number, mean, and logs.
+
+Only positive values have a logarithm: an occasion whose value is unknown, or that was free, is no order here, and
+counts as a purchase alone. Logs are computed when a model first asks for them, by a second scan of the log: most models never
+do, and the scan that finds the histories would take a third longer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from clvmodels.data.occasions import by_customer, column
+from clvmodels.errors import DataError
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+    import numpy.typing as npt
+
+    from clvmodels.data.engine import Engine
+    from clvmodels.data.statistics import FloatArray
+
+__all__ = ["OrderValues", "logged_orders", "with_first_order"]
+
+SAME: Final = 1e-9
+"""Relative difference of two sums of one log in another order of addition."""
+
+
+@dataclass(frozen=True, eq=False)
+class OrderValues:
+    """The statistics of the values of single orders, found when they are first asked for.
+
+    Attributes
+    ----------
+    load
+        Returns them by name, for all customers of a log in the order of their ids.
+    rows
+        Which of these customers there are, and in which order; None: all.
+    """
+
+    load: Callable[[], Mapping[str, FloatArray]]
+    rows: npt.NDArray[np.intp] | None = None
+
+    @cached_property
+    def by_name(self) -> Mapping[str, FloatArray]:
+        """The statistics, shape (n,) each, closed to writing."""
+        arrays = {name: values if self.rows is None else values[self.rows] for name, values in self.load().items()}
+        for values in arrays.values():
+            values.flags.writeable = False
+        return arrays
+
+    def taken(self, rows: npt.NDArray[np.intp]) -> OrderValues:
+        """Return those of customers by position; nothing is computed yet."""
+        return replace(self, rows=np.asarray(rows if self.rows is None else self.rows[rows]))
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _known, (dict(self.by_name),)
+
+
+def _known(by_name: Mapping[str, FloatArray]) -> OrderValues:
+    """Return what was pickled: the statistics, without the log they came from."""
+    return OrderValues(lambda: by_name)
+
+
+def logged_orders(
+    engine: Engine, occasions: Callable[[], ir.Table], *, all_kept: bool, totals: Mapping[str, float]
+) -> OrderValues:
+    """Return the statistics of the orders of a log, which is scanned when they are asked for.
+
+    Parameters
+    ----------
+    engine
+        Where the log lies.
+    occasions
+        Returns the purchase occasions of `plain_occasions` or `netted_occasions`, with values.
+    all_kept
+        Whether every occasion is kept.
+    totals
+        ``customers``, ``orders`` and ``total`` of the histories that were made of the log.
+    """
+    scanned: list[Mapping[str, FloatArray]] = []
+
+    def load() -> Mapping[str, FloatArray]:
+        if not scanned:
+            scanned.append(_scan(engine, occasions(), all_kept=all_kept, totals=totals))
+        return scanned[0]
+
+    return OrderValues(load)
+
+
+def _scan(engine: Engine, occasions: ir.Table, *, all_kept: bool, totals: Mapping[str, float]) -> dict[str, FloatArray]:
+    """Return the statistics by customer in the order of their ids.
+
+    Raises
+    ------
+    DataError
+        If the log is not the one that the histories were made of.
+    """
+    customers = by_customer(occasions, all_kept=all_kept, has_value=True, all_known=False, logs=True)
+    table = engine.run(customers.filter(customers.orders > 0).order_by("id").drop("id", "first", "last"))
+    got = {name: float(np.nansum(column(table, name))) for name in ("orders", "total")} | {"customers": len(table)}
+    if any(abs(got[name] - totals[name]) > SAME * abs(totals[name]) for name in got):
+        raise DataError(
+            f"the log has changed since its histories were made: then {totals['orders']:,.0f} purchase occasions of"
+            f" {totals['customers']:,.0f} customers, now {got['orders']:,.0f} of {got['customers']:,.0f}; make the"
+            " histories anew with rfm_summary(...)"
+        )
+    first = np.where(table["at_first"].to_numpy(zero_copy_only=False) == 1, column(table, "first_value"), np.nan)
+    return _of_repeats(*(column(table, name) for name in ("logged", "logged_mean", "logged_variance", "total")), first)
+
+
+def _of_repeats(
+    count: FloatArray, log_mean: FloatArray, variance: FloatArray, total: FloatArray, first: FloatArray
+) -> dict[str, FloatArray]:
+    """Return the statistics of repeat orders, given those of all orders of positive value.
+
+    The first is taken out of the moments of all (Chan, Golub & LeVeque 1983, "Algorithms for computing the sample
+    variance", The American Statistician 37(3), equation 1.5, solved for one of the parts).
+    """
+    has_first = first > 0.0
+    value = np.where(has_first, first, 0.0)
+    repeats = count - has_first
+    some = np.where(repeats > 0.0, repeats, np.nan)
+    above = np.where(has_first, np.log(np.where(has_first, first, 1.0)) - log_mean, 0.0)
+    squares = np.maximum(count * variance - above**2 * count / some, 0.0)
+    return {
+        "valued": repeats,
+        "valued_mean": (total - value) / some,
+        "log_mean": log_mean - above / some,
+        "log_ss": np.where(repeats > 1.0, squares, 0.0 * some),
+    }
+
+
+def with_first_order(statistics: Mapping[str, FloatArray], first_value: FloatArray) -> dict[str, FloatArray]:
+    """Return the same statistics of all of a customer's orders, the first one too; its value counts if positive.
+
+    Parameters
+    ----------
+    statistics
+        ``valued``, ``valued_mean``, ``log_mean``, ``log_ss`` of repeat orders, shape (n,).
+    first_value
+        The value of the first order, shape (n,).
+
+    Examples
+    --------
+    >>> repeats = {"valued": 1.0, "valued_mean": 2.0, "log_mean": 0.0, "log_ss": 0.0}
+    >>> both = with_first_order({name: np.array([value]) for name, value in repeats.items()}, np.array([1.0]))
+    >>> both["valued_all"], both["mean_all"]
+    (array([2.]), array([1.5]))
+    """
+    first = first_value > 0.0
+    repeats = np.nan_to_num(statistics["valued"])
+    orders = repeats + first
+    value = np.where(first, first_value, 1.0)
+    mean, log_mean, squares = (
+        np.where(repeats > 0.0, statistics[name], 0.0) for name in ("valued_mean", "log_mean", "log_ss")
+    )
+    share = np.where(first, 1.0 / np.maximum(orders, 1.0), 0.0)
+    above = np.log(value) - log_mean
+    known = np.where(orders > 0.0, 1.0, np.nan)
+    return {
+        "valued_all": orders,
+        "mean_all": known * (mean + share * (value - mean)),
+        "log_mean_all": known * (log_mean + share * above),
+        "log_ss_all": known * (squares + share * repeats * above**2),
+    }
