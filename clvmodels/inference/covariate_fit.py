@@ -16,7 +16,6 @@ from clvmodels.inference.covariate_test import likelihood_ratios
 from clvmodels.inference.design import Covariates, Design, design_of
 from clvmodels.inference.observations import observe
 from clvmodels.models.specification import Array, Model, SpendModel, TransactionModel
-from clvmodels.numerics.spend import positive_spend
 
 if TYPE_CHECKING:
     from clvmodels.data.histories import Histories
@@ -169,7 +168,8 @@ def _rows_and_design(
 ) -> tuple[Histories, Design]:
     if isinstance(base, SpendModel):
         rows = histories.collect()
-        rows = rows.select(positive_spend(rows.frequency, rows.monetary_value))
+        usable = rows.usable(base.statistics)
+        rows = rows if usable is None else rows.select(usable)
         return rows, _design(covariates, rows)
     if histories.in_memory:
         return histories, _design(covariates, histories)
