@@ -164,7 +164,7 @@ def _blocks(
             name: rate[which, None] if isinstance(rate, np.ndarray) else rate for name, rate in customers.rates.items()
         }
         drivers = DiscountedDrivers(D / weight, L / (weight * year), Z, G / weight, K)
-        values = basis.values(rates, drivers, D.shape) * weight
+        values = basis.values(rates, drivers, (len(D), len(own))) * weight
         equity = values.sum(axis=0)
         by_group = np.zeros((groups, len(own)))
         np.add.at(by_group, customers.group[which], equity)
