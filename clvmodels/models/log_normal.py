@@ -161,6 +161,7 @@ LOG_NORMAL = SpendModel(
     statistics=("valued", "log_mean", "log_ss"),
     state=("valued", "log_mean"),
     kernel=Kernel(count_terms, history_terms, compiled_sums),
+    effects={"spend": (("median", 1),)},
     story=__doc__ or "",
 )
 LOG_NORMAL_FIRST = replace(

@@ -247,3 +247,32 @@ def test_functions_of_the_fit_take_covariates():
         assert fit.at({"channel": "web"}).covariates is None
     with pytest.raises(FitError, match="has no covariates"):
         fit.at({"channel": "web"}).at({"channel": "web"})
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        clv.GammaGamma(covariates={"spend": "level"}),
+        clv.GammaGamma(orders="all", covariates={"spend": "level"}),
+        clv.GammaGamma(orders="all", first_order="use", covariates={"spend": "level"}),
+        clv.LogNormalSpend(covariates={"spend": "level"}),
+        clv.LogNormalSpend(first_order="use", covariates={"spend": "level"}),
+    ],
+    ids=repr,
+)
+def test_prices_that_are_raised_for_a_level_raise_its_coefficient_alone(estimator):
+    """All orders of a level times e^.5: the coefficient moves by .5, the other parameters stay (spend is a scale)."""
+    log = clv.datasets.load_cdnow(sample=True)
+    level = pd.Series(np.where(log["customer_id"].astype(int) % 3 == 0, "b", "a"), log.index)
+    options = {"value": "amount", "resolution": "day", "observation_end": "1997-09-30", "attributes": ["level"]}
+    fits = [
+        estimator.fit(
+            clv.rfm_summary(log.assign(level=level, amount=log["amount"] * np.where(level == "b", by, 1.0)), **options)
+        )
+        for by in (1.0, np.exp(0.5))
+    ]
+    before, after = (fit.coefficients.loc[("spend", "level[T.b]")] for fit in fits)
+    assert after["estimate"] - before["estimate"] == pytest.approx(0.5, abs=2e-4)
+    assert after["sd"] == pytest.approx(before["sd"], rel=1e-3)
+    shape = [name for name in fits[0].params if name not in ("v", "median")]
+    assert [fits[1].params[name] for name in shape] == pytest.approx([fits[0].params[name] for name in shape], rel=1e-3)
