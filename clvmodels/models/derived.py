@@ -126,6 +126,8 @@ def residuals(
     if model.time == "periods":
         nodes, weights = _periods(model, weightings)
         return _few_draws_at_a_time(lambda theta, x, T: _on_grid(model, theta, x, T, nodes, weights), len(nodes))
+    if model.residuals is not None:
+        return model.residuals(draws, x, T, weightings)
     model = _for_many_laws(model, draws, x, group)
     if group is None:
         end = max(weighting.end for weighting in weightings)
@@ -234,7 +236,7 @@ def interpolate_over_age(
     group
         The group of each pair, by which they are sorted first; None: all have the same parameters.
     """
-    if model.time == "periods":  # ages are few, and models need not take others than whole numbers
+    if model.time == "periods" or model.residuals is not None:  # only certain ages, or no smooth function of age
 
         def exactly(which: Index, row: Index, _: Array) -> Array:
             theta = draws[which] if group is None else draws[group[row][:, None], which]

@@ -1,0 +1,134 @@
+"""Models whose customers leave at purchases, on a clock of purchases: today's formulas at the clock's readings.
+
+A Poisson process on a clock is one in time as the clock shows it, and leaving at a purchase knows no time: a history
+(x, t_x, T) is (x, A(t_x), A(T)), a time t ahead is A(T + t) - A(T). Slopes by the coefficients of the clock come by
+those by A(t_x) and A(T). As nothing but a purchase can happen next, the slope by A(T) is minus P(alive) times the
+purchase rate given alive; as the terms depend on A(t_x)/alpha and A(T)/alpha only, that by A(t_x) follows from Euler's
+theorem.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from clvmodels.models.derived import residual
+from clvmodels.models.specification import Array, TransactionModel
+from clvmodels.numerics.clocks import Clock, Steps
+from clvmodels.numerics.quadrature import Weighting
+
+__all__ = ["PurchaseClock"]
+
+
+@dataclass(frozen=True, eq=False)
+class PurchaseClock:
+    """A model whose customers leave at purchases, on a clock.
+
+    Attributes
+    ----------
+    base
+        The model in its own time.
+    steps
+        The calendar, its columns in the order of the coefficients, which follow the model's parameters in theta as
+        multipliers, exp(gamma).
+    """
+
+    base: TransactionModel
+    steps: Steps
+
+    def split(self, theta: Array) -> tuple[Array, Clock]:
+        """Return the parameters of the model, and the clock."""
+        size = len(self.base.parameters)
+        return theta[..., :size], self.steps.clock(np.log(theta[..., size:]))
+
+    def readings(self, clock: Clock, t_x: Array, T: Array) -> tuple[Array, Array]:
+        """Return A(t_x) and A(T)."""
+        now = -clock.at(-T)
+        return np.minimum(now + clock.at(t_x - T), now), now
+
+    def history_terms(self, theta: Array, x: Array, t_x: Array, T: Array) -> tuple[Array, Array]:
+        """Return `Model.history_terms`."""
+        params, clock = self.split(theta)
+        last, now = self.readings(clock, t_x, T)
+        value, gradient = self.base.history_terms(params, x, last, now)
+        rate = self.base.future(params, x, now, np.zeros(()))[1]
+        by_now = -self.base.p_alive(params, x, last, now) * rate
+        alpha = self.base.names.index(self.base.clocks["purchase"])
+        by_log_last = -(params[..., alpha] * gradient[..., alpha] + now * by_now)
+        slope_now = -clock.slopes(-T)
+        slope_last = clock.slopes(t_x - T) + slope_now
+        per_last = np.divide(by_log_last, last, where=last > 0.0, out=np.zeros_like(by_log_last))
+        by_gamma = by_now[..., None] * slope_now + per_last[..., None] * slope_last
+        multipliers = theta[..., len(self.base.parameters) :]
+        return value, np.concatenate([gradient, by_gamma / multipliers], axis=-1)
+
+    def p_alive(self, theta: Array, x: Array, t_x: Array, T: Array) -> Array:
+        """Return P(alive at T)."""
+        params, clock = self.split(theta)
+        return self.base.p_alive(params, x, *self.readings(clock, t_x, T))
+
+    def future(self, theta: Array, x: Array, T: Array, t: Array) -> tuple[Array, Array]:
+        """Return survival and intensity at T + t: the intensity of the clock times its speed."""
+        params, clock = self.split(theta)
+        place = self.steps.place(t)
+        survival, intensity = self.base.future(params, x, -clock.at(-T), clock.at(place))
+        return survival, intensity * clock.speed_at(place)
+
+    def expected_purchases(self, theta: Array, x: Array, T: Array, t: Array) -> Array:
+        """Return E[purchases in (T, T+t]] given alive at T."""
+        params, clock = self.split(theta)
+        return self.base.expected_purchases(params, x, -clock.at(-T), clock.at(t))
+
+    def pmf(self, theta: Array, x: Array, T: Array, t: Array, n: Array) -> Array:
+        """Return P(n purchases in (T, T+t]) given alive at T."""
+        params, clock = self.split(theta)
+        return self.base.pmf(params, x, -clock.at(-T), clock.at(t), n)
+
+    def residuals(
+        self,
+        draws: Array,  # noqa: ARG002 - as those of other models
+        x: Array,  # noqa: ARG002
+        T: Array,  # noqa: ARG002
+        weightings: Sequence[Weighting],
+    ) -> Callable[[Array, Array, Array], Array]:
+        """Return the function that gives weighted integrals of intensity and survival: those in clock time.
+
+        int v(t) m(A(t)) speed dt = int v(t(A)) m(A) dA, and int v(t) s(A(t)) dt = int v(t(A)) / speed s(A) dA.
+        """
+        count = len(weightings)
+
+        def given(theta: Array, x: Array, T: Array) -> Array:
+            result = np.empty((len(x), theta.shape[-2], 2 * count))
+            for draw in range(theta.shape[-2]):
+                params, clock = self.split(theta[draw])
+                on_clock = [_on_clock(clock, each, slow=slow) for slow in (False, True) for each in weightings]
+                buys, lives = residual(self.base, params, x, -clock.at(-T), on_clock)
+                result[:, draw, :count], result[:, draw, count:] = buys[:, :count], lives[:, count:]
+            return result
+
+        return given
+
+
+def _on_clock(clock: Clock, weighting: Weighting, *, slow: bool) -> Weighting:
+    """Return a factor of time as one of what the clock shows; `slow`: over the clock's speed."""
+
+    def factor(readings: Array) -> Array:
+        times = clock.inverse(readings)
+        values = weighting.factor(times)
+        return values / clock.speed_at(times) if slow else values
+
+    ends = np.concatenate([np.asarray(weighting.jumps, float), clock.steps.changes(weighting.end)])
+    points = tuple(
+        (float(clock.at(np.asarray(time))), mass * (1.0 if slow else float(clock.speed_at(np.asarray(time)))))
+        for time, mass in weighting.points
+    )
+    return replace(
+        weighting,
+        factor=factor,
+        end=float(clock.at(np.asarray(weighting.end))),
+        jumps=clock.at(np.unique(ends)),
+        smooth_over=weighting.smooth_over * float(clock.speed.min()),
+        points=points,
+    )
