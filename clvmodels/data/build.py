@@ -16,6 +16,7 @@ from clvmodels.data.engine_table import EngineTable
 from clvmodels.data.histories import FloatArray, Histories
 from clvmodels.data.occasions import REFUND_OUTCOMES, by_customer, netted_occasions, plain_occasions
 from clvmodels.data.profile import Facts, profile_log, refuse_refunds
+from clvmodels.data.purchase_days import repeat_purchases_by_day
 from clvmodels.data.report import DataReport, Refunds, RowsAndMoney
 from clvmodels.data.suspect_customers import cut_on_the_left, screened, suspect_customers
 from clvmodels.data.suspect_dates import Bounds, suspect_dates
@@ -123,8 +124,9 @@ def summarise(plan: Plan) -> tuple[Histories, Facts, list[str]]:
         If there is no purchase in the window, or a refund although the policy is to have none.
     """
     facts, rows, refunds = profiled(plan)
+    occasions = plan.occasions(rows, refunds=refunds)
     customers = by_customer(
-        plan.occasions(rows, refunds=refunds),
+        occasions,
         all_kept=not (refunds and plan.returns == "net"),
         has_value=plan.log.has_value,
         all_known=facts.unvalued == 0,
@@ -146,7 +148,8 @@ def summarise(plan: Plan) -> tuple[Histories, Facts, list[str]]:
         joined = table.left_join(described, table.id == described.customer).drop("customer")
         table, notes = plan.log.engine.keep(joined), notes + changing
     backend = EngineTable(plan.log.engine, table, tuple(plan.log.columns.attributes), zone=plan.window.zone_of_dates)
-    return Histories(backend, plan.unit, plan.window.label(plan.window.end), report), facts, notes
+    days = repeat_purchases_by_day(plan.log.engine, plan.window, occasions, buyers)
+    return Histories(backend, plan.unit, plan.window.label(plan.window.end), report, days), facts, notes
 
 
 def _orders(plan: Plan, facts: Facts, rows: ir.Table, tally: dict[str, float]) -> int:

@@ -18,6 +18,7 @@ from clvmodels.errors import FitError, FitWarning, ParameterError
 from clvmodels.inference.bayes import BayesMethod, draw, pymc_model_of, split
 from clvmodels.inference.binning import binning_error, refine
 from clvmodels.inference.by_segment import fit_by_segment
+from clvmodels.inference.calendars import FittedCalendar
 from clvmodels.inference.diagnostics import Diagnostics, diagnose, diagnose_weights
 from clvmodels.inference.kinds import build
 from clvmodels.inference.maximum_likelihood import maximise
@@ -56,12 +57,21 @@ class Estimator[M: Model, F: TransactionFit | SpendFit]:
     priors: Priors | None = None
 
     def __post_init__(self) -> None:
-        check_priors(self.model, self.priors)
+        check_priors(self._described_model, self.priors)
 
     @property
     def default_priors(self) -> dict[str, dict[str, object]]:
         """The default priors, as plain data, by the quantities they are about."""
-        return default_priors(self.model)
+        return default_priors(self._described_model)
+
+    @property
+    def _described_model(self) -> Model:
+        """The model with all parameters that it will have."""
+        return self.model
+
+    def _model_of(self, histories: Histories, method: FitMethod, by: str | None) -> tuple[Model, FittedCalendar | None]:  # noqa: ARG002
+        """Return the model of these histories, and what of a calendar the fit keeps."""
+        return self.model, None
 
     def fit(
         self,
@@ -138,7 +148,9 @@ class Estimator[M: Model, F: TransactionFit | SpendFit]:
         (1, 500, 4)
         """
         effort = SamplerSettings(draws, tune, chains, seed, sampler, progress)
-        return cast("F", _fit(self.model, self.priors, histories, method, by, effort))
+        model, calendar = self._model_of(histories, method, by)
+        fit = _fit(model, self.priors, histories, method, by, effort)
+        return cast("F", fit if calendar is None else replace(fit, calendar=calendar))
 
     def to_pymc(self, histories: Histories, *, by: str | None = None) -> pm.Model:
         """Return the PyMC model of the histories: to look at, extend, and sample in your own way.
@@ -154,7 +166,7 @@ class Estimator[M: Model, F: TransactionFit | SpendFit]:
         >>> [variable.name for variable in clv.BGNBD().to_pymc(rfm).free_RVs]
         ['purchase_rate', 'purchase_rate_cv', 'dropout', 'dropout_concentration']
         """
-        return _to_pymc(self.model, self.priors, histories, by)
+        return _to_pymc(self._model_of(histories, "posterior", by)[0], self.priors, histories, by)
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from clvmodels.data.histories import Histories
 from clvmodels.errors import DataError, FitError, one_of
 from clvmodels.inference import describe, pointwise, storage
 from clvmodels.inference.bayes import segments_of
+from clvmodels.inference.calendars import FittedCalendar
 from clvmodels.inference.diagnostics import Diagnostics
 from clvmodels.inference.parameters import Parameters
 from clvmodels.inference.protocols import Method
@@ -74,6 +75,8 @@ class Fit:
         Their parameters, shape (segment, chain, draw, parameters).
     segment_test
         Whether segments differ, of a fit by segment by likelihood; None of others.
+    calendar
+        What multiplies the rate of purchases from day to day, of a fit with a calendar; None of others.
     """
 
     model: Model
@@ -92,6 +95,7 @@ class Fit:
     segments: tuple[str, ...] = ()
     segment_theta: Array = field(default_factory=lambda: np.empty((0, 0, 0, 0)))
     segment_test: SegmentTest | None = None
+    calendar: FittedCalendar | None = None
 
     def __init_subclass__(cls, *, of: type[Model] | None = None) -> None:
         """Make a kind of fit known as that of a kind of model."""

@@ -10,8 +10,14 @@ from functools import cache
 from types import EllipsisType
 from typing import TYPE_CHECKING, Any, Final, Self, cast
 
+from clvmodels.data.calendar import Calendar
+from clvmodels.data.histories import Histories
+from clvmodels.data.required import require_histories
+from clvmodels.errors import FitError
+from clvmodels.inference.calendars import FittedCalendar, calendar_model, named_columns
 from clvmodels.inference.estimator import SpendEstimator, TransactionEstimator
 from clvmodels.inference.priors import Priors
+from clvmodels.inference.protocols import FitMethod
 from clvmodels.models.registry import MODELS
 from clvmodels.models.specification import Model, SpendModel, TransactionModel
 
@@ -26,7 +32,7 @@ priors
     Beliefs about the quantities below, those left out with weakly informative defaults, or about all of the
     parameters: ``pymc_extras.prior.Prior`` objects, or plain data such as
     ``{{"dist": "LogNormal", "mu": 1.4, "sigma": 0.5}}``. None: maximum likelihood and Laplace's approximation do
-    without.
+    without.{calendar}
 
 Notes
 -----
@@ -45,6 +51,13 @@ Examples
 >>> clv.{public_name}().from_params(params{unit})
 <{name} (given): ...>
 """
+
+
+_CALENDAR: Final = """
+calendar
+    What differs from day to day for all customers alike, such as seasons: a ``clv.Calendar``. Its columns multiply the
+    rate of purchases; ``fit.coefficients`` are the logs of the multipliers. The rate without it is that of the mean
+    over the year before the end of observation."""
 
 
 class _Parametrised:
@@ -108,6 +121,72 @@ class RegisteredTransactions(_Parametrised, TransactionEstimator):
 
     model: TransactionModel = field(init=False)
     priors: Priors | None = field(default=None, kw_only=True)
+    calendar: Calendar | None = field(default=None, kw_only=True)
+
+    @property
+    def _described_model(self) -> TransactionModel:
+        return self.model if self.calendar is None else named_columns(self.model, self.calendar)
+
+    def _model_of(
+        self, histories: Histories, method: FitMethod, by: str | None
+    ) -> tuple[TransactionModel, FittedCalendar | None]:
+        if self.calendar is None:
+            return self.model, None
+        require_histories(histories)
+        if by is not None:
+            raise FitError(f"a calendar does not go with by={by!r}; fit the segments one after the other")
+        return calendar_model(self.model, self.calendar, histories, priors=method not in ("mle", "laplace"))
+
+    def get_params(self, deep: bool = True) -> dict[str, object]:
+        """Return the arguments of the class, by name; a calendar if there is one.
+
+        Parameters
+        ----------
+        deep
+            Makes no difference: no argument has arguments of its own.
+
+        Examples
+        --------
+        >>> import clvmodels as clv
+        >>> clv.BGNBD(calendar=clv.Calendar.trend("year")).get_params()
+        {'priors': None, 'calendar': Calendar(trend)}
+        """
+        return super().get_params(deep) | ({} if self.calendar is None else {"calendar": self.calendar})
+
+    def set_params(
+        self, *, priors: Priors | EllipsisType | None = ..., calendar: Calendar | EllipsisType | None = ...
+    ) -> Self:
+        """Return the same model with other arguments; this one stays as it is.
+
+        Parameters
+        ----------
+        priors, calendar
+            Others, or None for none; without these arguments they stay.
+
+        Raises
+        ------
+        ParameterError
+            If the model has no such quantity, or PyMC does not take a prior.
+
+        Examples
+        --------
+        >>> import clvmodels as clv
+        >>> clv.BGNBD().set_params(calendar=clv.Calendar.trend("year"))
+        BGNBD(calendar of trend)
+        """
+        made: Callable[..., Self] = type(self)
+        if priors is ... and calendar is ...:
+            return self
+        return made(
+            priors=self.priors if priors is ... else priors,
+            calendar=self.calendar if calendar is ... else calendar,
+        )
+
+    def __repr__(self) -> str:
+        parts = [] if self.priors is None else [f"priors for {', '.join(self.priors) or 'none'}"]
+        if self.calendar is not None:
+            parts.append(f"calendar of {', '.join(self.calendar.columns)}")
+        return f"{type(self).__name__}({'; '.join(parts)})"
 
 
 @dataclass(frozen=True, repr=False)
@@ -147,7 +226,7 @@ def model_classes() -> dict[str, ModelClass]:
     return {model.public_name: model_class(model) for model in MODELS.values()}
 
 
-def _of_model(model: Model, params: dict[str, Priors | None]) -> RegisteredTransactions | RegisteredSpend:
+def _of_model(model: Model, params: dict[str, Any]) -> RegisteredTransactions | RegisteredSpend:
     """Return what was pickled: the estimator of a model with its arguments."""
     made: Callable[..., RegisteredTransactions | RegisteredSpend] = model_class(model)
     return made(**params)
@@ -162,6 +241,7 @@ def _docstring(model: Model) -> str:
             _item(f"``{parameter.name}``{kinds[parameter.dimension]}") for parameter in model.parameters
         ),
         quantities="\n".join(_item(f"``{quantity.name}``: {quantity.meaning}") for quantity in model.quantities),
+        calendar=_CALENDAR if isinstance(model, TransactionModel) and model.clocks else "",
         public_name=model.public_name,
         name=model.name,
         params=json.dumps({name: float(value) for name, value in model.example.items()}),

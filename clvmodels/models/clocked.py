@@ -22,7 +22,7 @@ from clvmodels.errors import DataError, ModelError
 from clvmodels.models.leaving_clock import LeavingClock
 from clvmodels.models.purchase_clock import PurchaseClock
 from clvmodels.models.simulation import events
-from clvmodels.models.specification import Array, Events, Parameter, Quantity, Traits, TransactionModel
+from clvmodels.models.specification import Array, Events, Limit, Parameter, Quantity, Traits, TransactionModel
 from clvmodels.numerics.clocks import Steps
 
 __all__ = ["ClockedModel", "on_clock"]
@@ -127,7 +127,7 @@ def on_clock(
         to_quantities=lambda params, year: {**base.to_quantities(params, year), **_only(params, columns)},
         in_words=base.in_words,
         statistics=base.statistics,
-        limits=base.limits,
+        limits=(*base.limits, *(limit for name in columns for limit in _limits(name))),
         story=base.story,
         p_alive=clocked.p_alive,
         future=clocked.future,
@@ -146,6 +146,14 @@ def on_clock(
 
 def _quantity(name: str) -> Quantity:
     return Quantity(name, f"how many times the purchase rate is multiplied by one unit of {name}", PRIOR)
+
+
+def _limits(name: str) -> tuple[Limit, Limit]:
+    """Return where fits end to data without purchases while a column is high, or while it is low."""
+    return (
+        Limit(f"no purchase is made where {name} is high", ({name: -1.0},)),
+        Limit(f"purchases are made only where {name} is high", ({name: 1.0},)),
+    )
 
 
 def _only(values: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, Any]:

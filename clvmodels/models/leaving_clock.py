@@ -112,7 +112,7 @@ class LeavingClock(PurchaseClock):
 
     def _rate_ratio(self, params: Array, clock: Clock, T: Array) -> Array:
         """Return (alpha + T) / (alpha + A(T)): what the clock makes of the mean purchase rate now."""
-        alpha = params[..., self.base.names.index(self.base.clocks["purchase"])]
+        _, alpha = self.gamma(params)
         return np.asarray((alpha + T) / (alpha - clock.at(-T)))
 
     def future(self, theta: Array, x: Array, T: Array, t: Array) -> tuple[Array, Array]:
@@ -143,15 +143,14 @@ class LeavingClock(PurchaseClock):
         x, T, t, n = (np.asarray(column, float) for column in (x, T, t, n))
         nodes, mass = self._nodes(t)
         wide, of_x, of_T = params[..., None, :], x[..., None], T[..., None]
-        rate = clock_rate = np.asarray(wide[..., self.base.names.index(self.base.clocks["purchase"])])
-        rate, clock_rate = rate + of_T, clock_rate - clock.at(-T)[..., None]
-        shape = self.base.future(wide, of_x, of_T, np.zeros(()))[1] * rate
+        shape, rate = self.gamma(wide)
+        shape, rate = shape + of_x, rate - clock.at(-T)[..., None]
         place = self.steps.place(nodes)
         shown, speed = clock.wide.at(place), clock.wide.speed_at(place)
         survival = self.base.future(wide, of_x, of_T, nodes)[0]
         counts = n[..., None]
-        enters = np.where(counts > 0.0, _rate_among(np.maximum(counts - 1.0, 0.0), shape, clock_rate, shown), 0.0)
-        change = enters - _rate_among(counts, shape, clock_rate, shown)
+        enters = np.where(counts > 0.0, _rate_among(np.maximum(counts - 1.0, 0.0), shape, rate, shown), 0.0)
+        change = enters - _rate_among(counts, shape, rate, shown)
         total = np.sum(mass * survival * speed * change, axis=-1) + (n == 0.0)
         return np.maximum(total, 0.0)
 

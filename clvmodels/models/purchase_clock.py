@@ -2,9 +2,9 @@
 
 A Poisson process on a clock is one in time as the clock shows it, and leaving at a purchase knows no time: a history
 (x, t_x, T) is (x, A(t_x), A(T)), a time t ahead is A(T + t) - A(T). Slopes by the coefficients of the clock come by
-those by A(t_x) and A(T). As nothing but a purchase can happen next, the slope by A(T) is minus P(alive) times the
-purchase rate given alive; as the terms depend on A(t_x)/alpha and A(T)/alpha only, that by A(t_x) follows from Euler's
-theorem.
+those by A(t_x) and A(T). As nothing but a purchase can happen next, the slope by A(T) is minus P(alive) times the mean
+purchase rate of who is alive, which for a gamma distribution is (r+x) / (alpha+A(T)); as the terms depend on
+A(t_x)/alpha and A(T)/alpha only, that by A(t_x) follows from Euler's theorem.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 
 from clvmodels.models.derived import residual
 from clvmodels.models.specification import Array, TransactionModel
-from clvmodels.numerics.clocks import Clock, Steps
+from clvmodels.numerics.clocks import Clock, Place, Steps
 from clvmodels.numerics.quadrature import Weighting
 
 __all__ = ["PurchaseClock"]
@@ -43,22 +43,28 @@ class PurchaseClock:
         size = len(self.base.parameters)
         return theta[..., :size], self.steps.clock(np.log(theta[..., size:]))
 
-    def readings(self, clock: Clock, t_x: Array, T: Array) -> tuple[Array, Array]:
-        """Return A(t_x) and A(T)."""
-        now = -clock.at(-T)
-        return np.minimum(now + clock.at(t_x - T), now), now
+    def gamma(self, params: Array) -> tuple[Array, Array]:
+        """Return the shape and the rate of the gamma distribution of customers' purchase rates."""
+        alpha = params[..., self.base.names.index(self.base.clocks["purchase"])]
+        return np.asarray(self.base.mean_purchase_rate(params) * alpha), np.asarray(alpha)
+
+    def readings(self, clock: Clock, last: Place, first: Place) -> tuple[Array, Array]:
+        """Return A(t_x) and A(T), from the places of t_x - T and of -T."""
+        now = -clock.at(first)
+        return np.minimum(now + clock.at(last), now), now
 
     def history_terms(self, theta: Array, x: Array, t_x: Array, T: Array) -> tuple[Array, Array]:
         """Return `Model.history_terms`."""
         params, clock = self.split(theta)
-        last, now = self.readings(clock, t_x, T)
+        place, begin = self.steps.place(t_x - T), self.steps.place(-T)
+        last, now = self.readings(clock, place, begin)
         value, gradient = self.base.history_terms(params, x, last, now)
-        rate = self.base.future(params, x, now, np.zeros(()))[1]
-        by_now = -self.base.p_alive(params, x, last, now) * rate
+        shape, rate = self.gamma(params)
+        by_now = -self.base.p_alive(params, x, last, now) * (shape + x) / (rate + now)
         alpha = self.base.names.index(self.base.clocks["purchase"])
-        by_log_last = -(params[..., alpha] * gradient[..., alpha] + now * by_now)
-        slope_now = -clock.slopes(-T)
-        slope_last = clock.slopes(t_x - T) + slope_now
+        by_log_last = -(rate * gradient[..., alpha] + now * by_now)
+        slope_now = -clock.slopes(begin)
+        slope_last = clock.slopes(place) + slope_now
         per_last = np.divide(by_log_last, last, where=last > 0.0, out=np.zeros_like(by_log_last))
         by_gamma = by_now[..., None] * slope_now + per_last[..., None] * slope_last
         multipliers = theta[..., len(self.base.parameters) :]
@@ -67,7 +73,7 @@ class PurchaseClock:
     def p_alive(self, theta: Array, x: Array, t_x: Array, T: Array) -> Array:
         """Return P(alive at T)."""
         params, clock = self.split(theta)
-        return self.base.p_alive(params, x, *self.readings(clock, t_x, T))
+        return self.base.p_alive(params, x, *self.readings(clock, self.steps.place(t_x - T), self.steps.place(-T)))
 
     def future(self, theta: Array, x: Array, T: Array, t: Array) -> tuple[Array, Array]:
         """Return survival and intensity at T + t: the intensity of the clock times its speed."""
