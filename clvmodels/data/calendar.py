@@ -159,7 +159,8 @@ class Calendar:
         if isinstance(by, str):
             require_choice("by", by, ("month", "quarter"), DataError)
             return cls((SeasonPart(by),))
-        if not isinstance(by, Mapping) or not by:
+        named: object = by
+        if not isinstance(named, Mapping) or not named:
             raise DataError(f'seasons are "month", "quarter", or days by name: {_EXAMPLE}, got {by!r}')
         return cls((SeasonPart({str(name): _season(str(name), days) for name, days in by.items()}),))
 
@@ -365,7 +366,8 @@ def _end(days: Days, last: np.datetime64 | None) -> np.datetime64:
     if last is None:
         if len(days) == 1:
             raise DataError("a calendar of one row needs to know how long it holds; write until=..., its last day")
-        return days[-1] + (days[-1] - days[-2])
+        after: np.datetime64 = days[-1] + (days[-1] - days[-2])
+        return after
     if last < days[-1]:
         raise DataError(f"the last row of the calendar is of {days[-1]}, after until={last}; write a later day")
     return last + ONE
@@ -379,9 +381,10 @@ def _season(name: str, days: object) -> tuple[str, str]:
     DataError
         If these are no days of a year.
     """
-    good = isinstance(days, Sequence) and not isinstance(days, str) and len(days) == DATES_OF_SEASON
-    if good and all(_is_day_of_year(day) for day in days):
-        return str(days[0]), str(days[1])  # type: ignore[index]
+    if isinstance(days, Sequence) and not isinstance(days, str) and len(days) == DATES_OF_SEASON:
+        first, last = days
+        if _is_day_of_year(first) and _is_day_of_year(last):
+            return str(first), str(last)
     raise DataError(f"a season has a first and a last day: {_EXAMPLE}, got {days!r} for {name!r}")
 
 

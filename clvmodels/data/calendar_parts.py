@@ -71,7 +71,7 @@ def day_of(value: object, what: str) -> np.datetime64:
         time = pd.Timestamp(value)  # type: ignore[arg-type]
     except (TypeError, ValueError, OverflowError) as error:
         raise DataError(f'{what} is a day such as "2024-03-01", got {value!r}') from error
-    if pd.isna(time) or time != time.normalize():
+    if not time == time.normalize():  # NaT equals nothing
         raise DataError(f'{what} is a day such as "2024-03-01", without a time of day, got {value!r}')
     return np.datetime64(time.date(), "D")
 
@@ -214,7 +214,7 @@ def _in_years(years: Days, month_and_day: str) -> Days:
     month, day = map(int, month_and_day.split("-"))
     first = years.astype("datetime64[M]") + (month - 1)
     last = (first + 1).astype("datetime64[D]") - ONE
-    return np.minimum(first.astype("datetime64[D]") + (day - 1), last)
+    return np.asarray(np.minimum(first.astype("datetime64[D]") + (day - 1), last))
 
 
 def _inside(days: Days, begin: Days, stop: Days) -> FloatArray:

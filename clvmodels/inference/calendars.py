@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from clvmodels.data.calendar import Calendar
 from clvmodels.errors import DataError, FitError, FitWarning
 from clvmodels.models.clocked import ClockedModel, on_clock
-from clvmodels.models.specification import Array, TransactionModel
+from clvmodels.models.specification import Array, Model, TransactionModel
 from clvmodels.numerics.clocks import Steps
 from clvmodels.units import DAYS, Unit
 
@@ -20,7 +21,19 @@ if TYPE_CHECKING:
 
     from clvmodels.data.histories import Histories
 
-__all__ = ["FittedCalendar", "calendar_model", "end_of_observation", "named_columns"]
+__all__ = [
+    "TICKS",
+    "FittedCalendar",
+    "Moment",
+    "calendar_model",
+    "end_of_observation",
+    "label_of_end",
+    "named_columns",
+    "now_of",
+    "plain_calendar",
+    "read_calendar",
+    "read_moment",
+]
 
 type Moment = np.datetime64
 
@@ -91,7 +104,8 @@ def _span(days: float) -> np.timedelta64:
 
 
 def _day(moment: Moment) -> np.datetime64:
-    return moment.astype("datetime64[D]")
+    day: Moment = moment.astype("datetime64[D]")
+    return day
 
 
 def _between(now: Moment, moments: np.ndarray[tuple[int], np.dtype[np.datetime64]]) -> Array:
@@ -119,14 +133,78 @@ def end_of_observation(histories: Histories) -> Moment:
             "a calendar needs to know when observation ended: make the histories with rfm_summary, or write"
             ' Histories.from_frame(..., observation_end="2024-12-31")'
         )
-    return moment_after(histories.observation_end)
+    moment = _local(histories.observation_end)
+    return moment + DAY if moment == _day(moment) else moment
 
 
-def moment_after(time: pd.Timestamp) -> Moment:
-    """Return the end of a day, which stands as its midnight, or another instant as it is; on the local clock."""
-    local = time.tz_localize(None)
-    moment = np.datetime64(local.to_datetime64(), "us")
-    return moment + DAY if local == local.normalize() else moment
+def _local(time: pd.Timestamp) -> Moment:
+    moment: Moment = time.tz_localize(None).to_datetime64().astype("datetime64[us]")
+    return moment
+
+
+def label_of_end(end: Moment) -> pd.Timestamp:
+    """Return the end of observation as histories state it: the end of a day as the midnight that begins it.
+
+    Examples
+    --------
+    >>> label_of_end(np.datetime64("1997-10-01", "us"))
+    Timestamp('1997-09-30 00:00:00')
+    """
+    import pandas as pd
+
+    return pd.Timestamp(end - DAY if end == _day(end) else end)
+
+
+def read_moment(given: object) -> Moment:
+    """Return the instant that a date or a time names: of a day, its beginning; on the local clock.
+
+    Raises
+    ------
+    DataError
+        If it names none.
+
+    Examples
+    --------
+    >>> read_moment("2024-03-01")
+    np.datetime64('2024-03-01T00:00:00.000000')
+    """
+    import pandas as pd
+
+    try:
+        time = pd.Timestamp(given)  # type: ignore[arg-type]
+    except (TypeError, ValueError, OverflowError) as error:
+        raise DataError(f'start is a day such as "2024-03-01", got {given!r}') from error
+    if pd.isna(time):
+        raise DataError(f'start is a day such as "2024-03-01", got {given!r}')
+    return _local(time)
+
+
+def now_of(model: ClockedModel, fitted: FittedCalendar, unit: Unit) -> Moment:
+    """Return the instant from which a model counts time."""
+    now: Moment = fitted.end - _span(model.steps.reference[1] * DAYS[unit])
+    return now
+
+
+def plain_calendar(model: Model, fitted: FittedCalendar) -> dict[str, Any]:
+    """Return as plain data what `read_calendar` needs."""
+    assert isinstance(model, ClockedModel)
+    steps = model.steps
+    return {
+        "parts": fitted.calendar.plain(),
+        "end": str(fitted.end),
+        "since_end": -steps.reference[1],
+        "oldest": -float(steps.edges[0]),
+        "at_purchases": model.at_purchases.tolist(),
+    }
+
+
+def read_calendar(base: TransactionModel, plain: Mapping[str, Any], unit: Unit) -> tuple[ClockedModel, FittedCalendar]:
+    """Return a model on the clock of a calendar, and the calendar, of plain data."""
+    calendar = Calendar.from_plain(plain["parts"])
+    fitted = FittedCalendar(calendar, np.datetime64(plain["end"], "us"))
+    now = fitted.end + _span(float(plain["since_end"]) * DAYS[unit])
+    steps = fitted.steps(now, float(plain["oldest"]), unit)
+    return on_clock(base, steps, calendar.columns, np.array(plain["at_purchases"], float)), fitted
 
 
 def named_columns(model: TransactionModel, calendar: Calendar) -> ClockedModel:

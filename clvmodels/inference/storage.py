@@ -14,6 +14,7 @@ import numpy as np
 from clvmodels.arguments import require_path
 from clvmodels.errors import FitError, one_of
 from clvmodels.files import whole_file
+from clvmodels.inference.calendars import FittedCalendar, plain_calendar, read_calendar
 from clvmodels.inference.diagnostics import Diagnostics, Status
 from clvmodels.inference.protocols import Fitted, Method
 from clvmodels.inference.segment_test import SegmentTest
@@ -24,7 +25,9 @@ from clvmodels.units import Unit, parse_unit
 __all__ = ["Content", "load", "save"]
 
 FORMAT: Final = "clvmodels fit"
-VERSION: Final = 2
+VERSION: Final = 3
+VERSION_WITHOUT_CALENDAR: Final = 2
+"""Of a fit without a calendar, which earlier versions read."""
 INFINITE: Final = {"Infinity": math.inf, "-Infinity": -math.inf}
 """JSON has no number for these; NaN, a number that is not known, is null."""
 
@@ -48,13 +51,14 @@ class Content(TypedDict):
     segments: tuple[str, ...]
     segment_theta: Array
     segment_test: SegmentTest | None
+    calendar: FittedCalendar | None
 
 
 def save(fit: Fitted[Model], path: str | PathLike[str]) -> None:
     """Write a fit; the file appears whole or not at all."""
     content = {
         "format": FORMAT,
-        "version": VERSION,
+        "version": VERSION_WITHOUT_CALENDAR if fit.calendar is None else VERSION,
         "model": fit.model.key,
         "parameters": list(fit.model.names),
         "unit": fit.unit,
@@ -73,6 +77,8 @@ def save(fit: Fitted[Model], path: str | PathLike[str]) -> None:
         "segment_theta": fit.segment_theta.tolist(),
         "segment_test": None if fit.segment_test is None else asdict(fit.segment_test),
     }
+    if fit.calendar is not None:
+        content["calendar"] = plain_calendar(fit.model, fit.calendar)
     with whole_file(require_path(path, "a fit", FitError)) as part:
         part.write_text(json.dumps(_in_json(content), indent=1, allow_nan=False) + "\n", encoding="utf-8")
 
@@ -124,7 +130,7 @@ def load(path: str | PathLike[str]) -> Content:
 def _checked(content: dict[str, Any]) -> Content:
     """Return the fields of a fit; raise ValueError, or whatever a damaged file leads to, unless they are in order."""
     _require_words(content)
-    model = MODELS[content["model"]]
+    model, calendar = _model(content)
     if content["parameters"] != list(model.names):
         raise ValueError(f"parameters {content['parameters']}, but {model.name} has {list(model.names)}")
     theta = _parameters(model, content, "theta", axes=3)
@@ -145,7 +151,18 @@ def _checked(content: dict[str, Any]) -> Content:
         segments=tuple(content["segments"]),
         segment_theta=_segment_theta(model, content, theta),
         segment_test=_segment_test(content.get("segment_test")),  # files of before have none
+        calendar=calendar,
     )
+
+
+def _model(content: dict[str, Any]) -> tuple[Model, FittedCalendar | None]:
+    """Return the model, and the calendar on whose clock it runs, if there is one."""
+    model, calendar = MODELS[content["model"]], content.get("calendar")
+    if calendar is None:
+        return model, None
+    if not isinstance(model, TransactionModel):
+        raise ValueError(f"calendar goes with a model of transactions, not with {model.name}")  # noqa: TRY004
+    return read_calendar(model, calendar, parse_unit(content["unit"]))
 
 
 def _is_whole(value: object) -> TypeGuard[int]:

@@ -12,7 +12,6 @@ vary in time, Bachmann, Meierer & Naef (2021), Marketing Science 40(4).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -122,9 +121,12 @@ def on_clock(
         quantities=(*base.quantities, *(_quantity(name) for name in columns)) if base.quantities else (),
         from_quantities=lambda quantities, year: {
             **base.from_quantities(quantities, year),
-            **_only(quantities, columns),
+            **{name: quantities[_multiplier(name)] for name in columns},
         },
-        to_quantities=lambda params, year: {**base.to_quantities(params, year), **_only(params, columns)},
+        to_quantities=lambda params, year: {
+            **base.to_quantities(params, year),
+            **{_multiplier(name): params[name] for name in columns},
+        },
         in_words=base.in_words,
         statistics=base.statistics,
         limits=(*base.limits, *(limit for name in columns for limit in _limits(name))),
@@ -137,6 +139,7 @@ def on_clock(
         simulate=lambda theta, x, T, duration, generator: _simulated(clocked, theta, x, T, duration, generator),
         tail=base.tail,
         residuals=clocked.residuals,
+        ago=lambda age: on_clock(base, steps.since(-age), columns, means),
         base=base,
         steps=steps,
         columns=columns,
@@ -144,8 +147,13 @@ def on_clock(
     )
 
 
+def _multiplier(name: str) -> str:
+    """Return the name of the quantity that a prior is about; that of the parameter is the column's."""
+    return f"multiplier_of_{name}"
+
+
 def _quantity(name: str) -> Quantity:
-    return Quantity(name, f"how many times the purchase rate is multiplied by one unit of {name}", PRIOR)
+    return Quantity(_multiplier(name), f"how many times the purchase rate is multiplied by one unit of {name}", PRIOR)
 
 
 def _limits(name: str) -> tuple[Limit, Limit]:
@@ -154,10 +162,6 @@ def _limits(name: str) -> tuple[Limit, Limit]:
         Limit(f"no purchase is made where {name} is high", ({name: -1.0},)),
         Limit(f"purchases are made only where {name} is high", ({name: 1.0},)),
     )
-
-
-def _only(values: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
-    return {name: values[name] for name in names}
 
 
 def _simulated(

@@ -131,7 +131,8 @@ class LeavingClock(PurchaseClock):
         until = self.base.expected_purchases(
             params[..., None, :], x[..., None], T[..., None], np.minimum(cuts, t[..., None])
         )
-        return np.einsum("...j,...j->...", speed, np.diff(until, axis=-1)) * self._rate_ratio(params, clock, T)
+        own_time = np.einsum("...j,...j->...", speed, np.diff(until, axis=-1))
+        return np.asarray(own_time * self._rate_ratio(params, clock, T))
 
     def pmf(self, theta: Array, x: Array, T: Array, t: Array, n: Array) -> Array:
         """Return P(n purchases in (T, T+t]) given alive at T.
@@ -152,7 +153,7 @@ class LeavingClock(PurchaseClock):
         enters = np.where(counts > 0.0, _rate_among(np.maximum(counts - 1.0, 0.0), shape, rate, shown), 0.0)
         change = enters - _rate_among(counts, shape, rate, shown)
         total = np.sum(mass * survival * speed * change, axis=-1) + (n == 0.0)
-        return np.maximum(total, 0.0)
+        return np.asarray(np.maximum(total, 0.0))
 
     def _nodes(self, t: Array) -> tuple[Array, Array]:
         """Return nodes in time ahead and their weights, in a last axis: panels grow, and end where periods do."""

@@ -404,6 +404,8 @@ class TransactionModel(Model):
     residuals
         ``(draws, x, T, weightings)``: the function that gives weighted integrals of the purchase intensity and of
         survival, as `derived.residuals` does; None: it integrates `future`, which is smooth.
+    ago
+        ``(age)``: the model of customers who started so long ago, when they did; None: the same at all times.
 
     Examples
     --------
@@ -431,6 +433,7 @@ class TransactionModel(Model):
     clocks: Mapping[Literal["purchase", "dropout"], str] = field(default_factory=dict, kw_only=True)
     spells: Spells | None = field(default=None, kw_only=True)
     residuals: Callable[..., Callable[[Array, Array, Array], Array]] | None = field(default=None, kw_only=True)
+    ago: Callable[[float], TransactionModel] | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         """Require that customers can be simulated.
