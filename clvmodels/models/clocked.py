@@ -12,7 +12,7 @@ vary in time, Bachmann, Meierer & Naef (2021), Marketing Science 40(4).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import numpy as np
@@ -108,7 +108,7 @@ def on_clock(
         slopes = np.broadcast_to(slopes, (*gradient.shape[:-1], len(columns)))
         return value + x * per_purchase, np.concatenate([gradient, slopes], axis=-1)
 
-    return ClockedModel(
+    model = ClockedModel(
         key=base.key,
         name=base.name,
         public_name=base.public_name,
@@ -145,6 +145,7 @@ def on_clock(
         columns=columns,
         at_purchases=means,
     )
+    return replace(model, reading=clocked.by_reading(model))
 
 
 def _multiplier(name: str) -> str:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from clvmodels.models.counts import log_negative_binomial
 from clvmodels.models.derived import residual
 from clvmodels.models.purchase_clock import PurchaseClock
-from clvmodels.models.specification import Array
+from clvmodels.models.specification import Array, Reading, TransactionModel
 from clvmodels.numerics.clocks import Clock, Place
 from clvmodels.numerics.quadrature import Weighting
 
@@ -110,29 +110,48 @@ class LeavingClock(PurchaseClock):
         parts, shape = self._flat_parts(theta, x, t_x, T)
         return np.exp(parts.staying - parts.value).reshape(shape)
 
-    def _rate_ratio(self, params: Array, clock: Clock, T: Array) -> Array:
+    def factor(self, theta: Array, T: Array) -> Array:
         """Return (alpha + T) / (alpha + A(T)): what the clock makes of the mean purchase rate now."""
+        params, clock = self.split(theta)
         _, alpha = self.gamma(params)
         return np.asarray((alpha + T) / (alpha - clock.at(-T)))
 
     def future(self, theta: Array, x: Array, T: Array, t: Array) -> tuple[Array, Array]:
         """Return survival and intensity at T + t."""
+        survival, intensity = self.future_of(theta, x, T, t)
+        return survival, intensity * self.factor(theta, T)
+
+    def future_of(self, theta: Array, x: Array, now: Array, t: Array) -> tuple[Array, Array]:
+        """Return the same without the ratio of rates."""
         params, clock = self.split(theta)
-        survival, intensity = self.base.future(params, x, T, t)
-        return survival, intensity * clock.speed_at(t) * self._rate_ratio(params, clock, T)
+        survival, intensity = self.base.future(params, x, now, t)
+        return survival, intensity * clock.speed_at(t)
 
     def expected_purchases(self, theta: Array, x: Array, T: Array, t: Array) -> Array:
-        """Return E[purchases in (T, T+t]] given alive at T: period by period, the speed times those in own time."""
+        """Return E[purchases in (T, T+t]] given alive at T."""
+        return np.asarray(self.expected_purchases_of(theta, x, T, t) * self.factor(theta, T))
+
+    def expected_purchases_of(self, theta: Array, x: Array, now: Array, t: Array) -> Array:
+        """Return the same without the ratio of rates: period by period, the speed times those in own time."""
         params, clock = self.split(theta)
         end = float(np.max(t, initial=0.0))
         cuts = np.concatenate([[0.0], self.steps.changes(end), [end]])
         speed = clock.speed[..., self.steps.place(0.5 * (cuts[1:] + cuts[:-1])).piece]
-        x, T, t = (np.asarray(column, float) for column in (x, T, t))
+        x, T, t = (np.asarray(column, float) for column in (x, now, t))
         until = self.base.expected_purchases(
             params[..., None, :], x[..., None], T[..., None], np.minimum(cuts, t[..., None])
         )
-        own_time = np.einsum("...j,...j->...", speed, np.diff(until, axis=-1))
-        return np.asarray(own_time * self._rate_ratio(params, clock, T))
+        return np.asarray(np.einsum("...j,...j->...", speed, np.diff(until, axis=-1)))
+
+    def by_reading(self, model: TransactionModel) -> Reading:
+        """Return how the future is smooth in age but for the ratio of rates; probabilities of counts are not."""
+        smooth = replace(
+            model,
+            future=self.future_of,
+            expected_purchases=self.expected_purchases_of,
+            residuals=self.residuals_of,
+        )
+        return Reading(smooth, lambda _, T: T, self.factor, counts=False)
 
     def pmf(self, theta: Array, x: Array, T: Array, t: Array, n: Array) -> Array:
         """Return P(n purchases in (T, T+t]) given alive at T.
@@ -167,13 +186,26 @@ class LeavingClock(PurchaseClock):
         return nodes, (half[..., None] * WEIGHTS).reshape(shape)
 
     def residuals(
+        self, draws: Array, x: Array, T: Array, weightings: Sequence[Weighting]
+    ) -> Callable[[Array, Array, Array], Array]:
+        """Return the function that gives weighted integrals of intensity and survival."""
+        smooth, count = self.residuals_of(draws, x, T, weightings), len(weightings)
+
+        def given(theta: Array, x: Array, T: Array) -> Array:
+            result = smooth(theta, x, T)
+            result[..., :count] *= self.factor(theta, T[:, None])[..., None]
+            return result
+
+        return given
+
+    def residuals_of(
         self,
         draws: Array,  # noqa: ARG002 - as those of other models
         x: Array,  # noqa: ARG002
         T: Array,  # noqa: ARG002
         weightings: Sequence[Weighting],
     ) -> Callable[[Array, Array, Array], Array]:
-        """Return the function that gives weighted integrals of intensity, factors times the speed, and of survival."""
+        """Return the function that does so without the ratio of rates, by factors of time times the speed."""
         count = len(weightings)
 
         def given(theta: Array, x: Array, T: Array) -> Array:
@@ -182,8 +214,7 @@ class LeavingClock(PurchaseClock):
                 params, clock = self.split(theta[draw])
                 both = [*(_at_speed(clock, each) for each in weightings), *weightings]
                 buys, lives = residual(self.base, params, x, T, both)
-                result[:, draw, :count] = buys[:, :count] * self._rate_ratio(params, clock, T)[:, None]
-                result[:, draw, count:] = lives[:, count:]
+                result[:, draw, :count], result[:, draw, count:] = buys[:, :count], lives[:, count:]
             return result
 
         return given

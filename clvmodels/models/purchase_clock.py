@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from clvmodels.models.derived import residual
-from clvmodels.models.specification import Array, TransactionModel
+from clvmodels.models.specification import Array, Reading, TransactionModel
 from clvmodels.numerics.clocks import Clock, Place, Steps
 from clvmodels.numerics.quadrature import Weighting
 
@@ -75,42 +75,82 @@ class PurchaseClock:
         params, clock = self.split(theta)
         return self.base.p_alive(params, x, *self.readings(clock, self.steps.place(t_x - T), self.steps.place(-T)))
 
+    def reading(self, theta: Array, T: Array) -> Array:
+        """Return A(T)."""
+        return -self.split(theta)[1].at(-T)
+
     def future(self, theta: Array, x: Array, T: Array, t: Array) -> tuple[Array, Array]:
         """Return survival and intensity at T + t: the intensity of the clock times its speed."""
+        return self.future_of(theta, x, self.reading(theta, T), t)
+
+    def future_of(self, theta: Array, x: Array, now: Array, t: Array) -> tuple[Array, Array]:
+        """Return the same from A(T)."""
         params, clock = self.split(theta)
         place = self.steps.place(t)
-        survival, intensity = self.base.future(params, x, -clock.at(-T), clock.at(place))
+        survival, intensity = self.base.future(params, x, now, clock.at(place))
         return survival, intensity * clock.speed_at(place)
 
     def expected_purchases(self, theta: Array, x: Array, T: Array, t: Array) -> Array:
         """Return E[purchases in (T, T+t]] given alive at T."""
+        return self.expected_purchases_of(theta, x, self.reading(theta, T), t)
+
+    def expected_purchases_of(self, theta: Array, x: Array, now: Array, t: Array) -> Array:
+        """Return the same from A(T)."""
         params, clock = self.split(theta)
-        return self.base.expected_purchases(params, x, -clock.at(-T), clock.at(t))
+        return self.base.expected_purchases(params, x, now, clock.at(t))
 
     def pmf(self, theta: Array, x: Array, T: Array, t: Array, n: Array) -> Array:
         """Return P(n purchases in (T, T+t]) given alive at T."""
+        return self.pmf_of(theta, x, self.reading(theta, T), t, n)
+
+    def pmf_of(self, theta: Array, x: Array, now: Array, t: Array, n: Array) -> Array:
+        """Return the same from A(T)."""
         params, clock = self.split(theta)
-        return self.base.pmf(params, x, -clock.at(-T), clock.at(t), n)
+        return self.base.pmf(params, x, now, clock.at(t), n)
+
+    def by_reading(self, model: TransactionModel) -> Reading:
+        """Return how the future is smooth in A(T)."""
+        of_reading = replace(
+            model,
+            future=self.future_of,
+            expected_purchases=self.expected_purchases_of,
+            pmf=self.pmf_of,
+            residuals=self.residuals_of,
+        )
+        return Reading(of_reading, self.reading)
 
     def residuals(
+        self, draws: Array, x: Array, T: Array, weightings: Sequence[Weighting]
+    ) -> Callable[[Array, Array, Array], Array]:
+        """Return the function that gives weighted integrals of intensity and survival."""
+        of_reading = self.residuals_of(draws, x, T, weightings)
+
+        def given(theta: Array, x: Array, T: Array) -> Array:
+            every = range(theta.shape[-2])
+            each = [of_reading(theta[[draw]], x, self.reading(theta[draw], T)) for draw in every]
+            return np.concatenate(each, axis=1)
+
+        return given
+
+    def residuals_of(
         self,
         draws: Array,  # noqa: ARG002 - as those of other models
         x: Array,  # noqa: ARG002
         T: Array,  # noqa: ARG002
         weightings: Sequence[Weighting],
     ) -> Callable[[Array, Array, Array], Array]:
-        """Return the function that gives weighted integrals of intensity and survival: those in clock time.
+        """Return the function that does so from A(T), by integrals in clock time.
 
         int v(t) m(A(t)) speed dt = int v(t(A)) m(A) dA, and int v(t) s(A(t)) dt = int v(t(A)) / speed s(A) dA.
         """
         count = len(weightings)
 
-        def given(theta: Array, x: Array, T: Array) -> Array:
+        def given(theta: Array, x: Array, now: Array) -> Array:
             result = np.empty((len(x), theta.shape[-2], 2 * count))
             for draw in range(theta.shape[-2]):
                 params, clock = self.split(theta[draw])
                 on_clock = [_on_clock(clock, each, slow=slow) for slow in (False, True) for each in weightings]
-                buys, lives = residual(self.base, params, x, -clock.at(-T), on_clock)
+                buys, lives = residual(self.base, params, x, now, on_clock)
                 result[:, draw, :count], result[:, draw, count:] = buys[:, :count], lives[:, count:]
             return result
 

@@ -26,6 +26,7 @@ __all__ = [
     "Model",
     "Parameter",
     "Quantity",
+    "Reading",
     "Spells",
     "SpendModel",
     "Traits",
@@ -342,6 +343,28 @@ class Model:
         return value
 
 
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """The future of a model on a clock as a smooth function of what the clock shows, which stands in place of T.
+
+    Attributes
+    ----------
+    model
+        The model whose functions take the reading for T.
+    of_age
+        ``(theta, T)``: the reading at age T; broadcasts.
+    factor
+        ``(theta, T)``: what the model's intensity is to be multiplied by; None: nothing.
+    counts
+        Whether the probabilities of counts are smooth in it, too.
+    """
+
+    model: TransactionModel
+    of_age: Callable[[Array, Array], Array]
+    factor: Callable[[Array, Array], Array] | None = None
+    counts: bool = True
+
+
 @dataclass(frozen=True)
 class Spells:
     """The likelihood of a customer who leaves in time, from spells in which clocks run at constant speeds.
@@ -404,6 +427,8 @@ class TransactionModel(Model):
     residuals
         ``(draws, x, T, weightings)``: the function that gives weighted integrals of the purchase intensity and of
         survival, as `derived.residuals` does; None: it integrates `future`, which is smooth.
+    reading
+        How the future is smooth in what a clock shows; None: it is so in age.
     ago
         ``(age)``: the model of customers who started so long ago, when they did; None: the same at all times.
 
@@ -433,6 +458,7 @@ class TransactionModel(Model):
     clocks: Mapping[Literal["purchase", "dropout"], str] = field(default_factory=dict, kw_only=True)
     spells: Spells | None = field(default=None, kw_only=True)
     residuals: Callable[..., Callable[[Array, Array, Array], Array]] | None = field(default=None, kw_only=True)
+    reading: Reading | None = field(default=None, kw_only=True)
     ago: Callable[[float], TransactionModel] | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
