@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from clvmodels import datasets as datasets
     from clvmodels import models as models
     from clvmodels import plots as plots
+    from clvmodels.data.calendar import Calendar as Calendar
     from clvmodels.data.events import purchase_occasions as purchase_occasions
     from clvmodels.data.histories import Histories as Histories
     from clvmodels.data.holdout import Holdout as Holdout
@@ -63,6 +64,7 @@ if TYPE_CHECKING:
 _EXPORTS: Final = {
     "Assumptions": "clvmodels.valuation.assumptions",
     "Book": "clvmodels.valuation.book",
+    "Calendar": "clvmodels.data.calendar",
     "Fit": "clvmodels.inference.kinds",
     "Histories": "clvmodels.data.histories",
     "Holdout": "clvmodels.data.holdout",

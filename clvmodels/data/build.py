@@ -18,6 +18,7 @@ from clvmodels.data.histories import FloatArray, Histories
 from clvmodels.data.occasions import REFUND_OUTCOMES, by_customer, netted_occasions, plain_occasions
 from clvmodels.data.order_values import logged_orders
 from clvmodels.data.profile import Facts, profile_log, refuse_refunds
+from clvmodels.data.purchase_days import repeat_purchases_by_day
 from clvmodels.data.report import DataReport, Refunds, RowsAndMoney
 from clvmodels.data.suspect_customers import cut_on_the_left, screened, suspect_customers
 from clvmodels.data.suspect_dates import Bounds, suspect_dates
@@ -126,8 +127,9 @@ def summarise(plan: Plan) -> tuple[Histories, Facts, list[str]]:
     """
     facts, rows, refunds = profiled(plan)
     all_kept = not (refunds and plan.returns == "net")
+    occasions = plan.occasions(rows, refunds=refunds)
     customers = by_customer(
-        plan.occasions(rows, refunds=refunds),
+        occasions,
         all_kept=all_kept,
         has_value=plan.log.has_value,
         all_known=facts.unvalued == 0,
@@ -150,11 +152,12 @@ def summarise(plan: Plan) -> tuple[Histories, Facts, list[str]]:
         table, notes = plan.log.engine.keep(joined), notes + changing
     values = None
     if plan.log.has_value:
-        occasions = partial(plan.occasions, rows, refunds=refunds)
-        values = logged_orders(plan.log.engine, occasions, all_kept=all_kept, totals=tally)
+        again = partial(plan.occasions, rows, refunds=refunds)
+        values = logged_orders(plan.log.engine, again, all_kept=all_kept, totals=tally)
     names, zone = tuple(plan.log.columns.attributes), plan.window.zone_of_dates
     backend = EngineTable(plan.log.engine, table, names, zone=zone, order_values=values)
-    return Histories(backend, plan.unit, plan.window.label(plan.window.end), report), facts, notes
+    days = repeat_purchases_by_day(plan.log.engine, plan.window, occasions, buyers)
+    return Histories(backend, plan.unit, plan.window.label(plan.window.end), report, days), facts, notes
 
 
 def _orders(plan: Plan, facts: Facts, rows: ir.Table, tally: dict[str, float]) -> int:

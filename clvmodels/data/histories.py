@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from clvmodels.data.grid import Grid
+    from clvmodels.data.purchase_days import PurchaseDays, PurchaseDaysInEngine
     from clvmodels.data.report import DataReport
     from clvmodels.data.summary import HistoriesSummary
     from clvmodels.numerics.distinct import DistinctRows
@@ -62,6 +63,8 @@ class Histories(CustomerColumns):
         The last instant observed; a midnight stands for the whole of that day. None if unknown.
     report
         What became of the rows of the log; None if the histories came from a table.
+    repeat_purchases
+        The repeat purchases of all customers by day, which a calendar needs; None if the histories came from a table.
 
     Examples
     --------
@@ -75,6 +78,7 @@ class Histories(CustomerColumns):
     unit: Unit
     observation_end: pd.Timestamp | None = None
     report: DataReport | None = None
+    repeat_purchases: PurchaseDays | PurchaseDaysInEngine | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "unit", parse_unit(self.unit))
@@ -215,7 +219,10 @@ class Histories(CustomerColumns):
         >>> rfm.in_memory, rfm.collect().in_memory
         (False, True)
         """
-        return self if self.in_memory else replace(self, backend=self.backend.collect(memory_gb))
+        if self.in_memory:
+            return self
+        days = None if self.repeat_purchases is None else self.repeat_purchases.fetched()
+        return replace(self, backend=self.backend.collect(memory_gb), repeat_purchases=days)
 
     def select(self, customers: Selection) -> Histories:
         """Return the histories of some customers, in memory.

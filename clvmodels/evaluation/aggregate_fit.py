@@ -11,7 +11,7 @@ from clvmodels.errors import DataError, one_of
 from clvmodels.evaluation.ages import weighted_ages
 from clvmodels.evaluation.bands import count_band
 from clvmodels.inference.one_or_many import OneOrMany, named_fits, thinned
-from clvmodels.models.new_customers import pmf_new
+from clvmodels.models.new_customers import pmf_until_now
 from clvmodels.numerics.threads import map_blocks
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ def _shares(model: TransactionModel, theta: Array, ages: Array, most: int) -> Ar
     """Return P(X(t) = n) of customers just acquired for n < most, and P(X(t) >= most); shape (most+1, ages, draws)."""
     shares = np.empty((most + 1, len(ages), theta.shape[-2]))
     for n in range(most):
-        shares[n] = pmf_new(model, theta, ages[:, None], np.asarray(float(n)))
+        shares[n] = pmf_until_now(model, theta, ages[:, None], float(n))
     shares[most] = 1.0 - shares[:most].sum(axis=0)
     return shares
 

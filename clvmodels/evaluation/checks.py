@@ -22,7 +22,7 @@ from clvmodels.inference.estimator import SpendEstimator
 from clvmodels.inference.spend_fit import SpendFit
 from clvmodels.inference.spend_state import spend_state
 from clvmodels.inference.transaction_fit import TransactionFit
-from clvmodels.models.new_customers import pmf_new
+from clvmodels.models.new_customers import pmf_until_now
 from clvmodels.models.registry import call_of
 from clvmodels.numerics.distinct import distinct_rows
 from clvmodels.style import require
@@ -393,7 +393,7 @@ def _expected_once(transactions: TransactionFit, histories: Histories) -> float:
         middles = (np.arange(AGES) + 0.5) / AGES * weight.sum()
         rows, weight = rows[np.searchsorted(np.cumsum(weight), middles)], np.full(AGES, weight.sum() / AGES)
     theta = parameters.of_groups(rows[:, :-1].T).point(slice(None))
-    return float(weight @ pmf_new(model, theta, rows[:, -1], np.zeros(1)))
+    return float(weight @ pmf_until_now(model, theta, rows[:, -1], 0.0))
 
 
 def _hill(values: Array) -> tuple[float, float]:

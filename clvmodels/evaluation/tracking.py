@@ -260,6 +260,7 @@ def expected_by_period(fit: TransactionFit, series: Series) -> Expected:
     Variances are those of the sum of independent customers, E[X] + E[X(X-1)] - E[X]^2 each, and of the sum's
     expectation under the draws of the parameters. E[X(X-1)] is estimated from simulated customers.
     """
+    fit.require_no_calendar("tracking")
     moments = _moments(fit.model, fit.parameters(series.histories).by_group(), series)
     increments = np.diff(moments.cumulative, axis=0, prepend=0.0)
     cumulative = moments.cumulative

@@ -18,6 +18,7 @@ from clvmodels.models.simulation import future_counts
 from clvmodels.models.specification import Array, SpendModel, TransactionModel
 from clvmodels.numerics.distinct import DistinctRows, distinct_rows
 from clvmodels.numerics.interpolate import AgeInterpolant, spans
+from clvmodels.numerics.interpolate_readings import ReadingInterpolant
 from clvmodels.numerics.threads import map_blocks
 
 __all__ = ["BlockDraws", "Reducer", "Rows", "order_answers", "over_blocks", "simulated_counts", "spend_answers"]
@@ -218,7 +219,7 @@ class _Span:
 
     model: TransactionModel
     parameters: Parameters
-    prepared: AgeInterpolant
+    prepared: AgeInterpolant | ReadingInterpolant
     x: Array
     t_x: Array
     order: NDArray[np.int64]

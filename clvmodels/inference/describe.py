@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from clvmodels.inference.protocols import Fitted
+from clvmodels.models.clocked import ClockedModel
 from clvmodels.models.derived import survival
 from clvmodels.models.specification import Model, SpendModel, TransactionModel
 from clvmodels.units import DAYS, Unit
@@ -15,7 +16,7 @@ from clvmodels.units import DAYS, Unit
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["in_words", "median_lifetime", "summary"]
+__all__ = ["in_words", "interval", "median_lifetime", "summary"]
 
 NORMAL_975 = 1.959963984540054
 LONGEST_YEARS = 1_000.0
@@ -48,6 +49,17 @@ def summary(fit: Fitted[Model]) -> pd.DataFrame:
     return pd.concat([table, coefficients])
 
 
+def interval(estimate: np.ndarray, sd: np.ndarray, draws: np.ndarray, index: pd.Index) -> pd.DataFrame:
+    """Return estimate, standard error and 95 % interval of numbers, from their draws if there are several."""
+    import pandas as pd
+
+    low, high = estimate - NORMAL_975 * sd, estimate + NORMAL_975 * sd
+    if len(draws) > 1:
+        sd = draws.std(axis=0, ddof=1)
+        low, high = np.quantile(draws, [0.025, 0.975], axis=0)
+    return pd.DataFrame({"estimate": estimate, "sd": sd, "low": low, "high": high}, index=index)
+
+
 def median_lifetime(model: TransactionModel, theta: np.ndarray, unit: Unit) -> float:
     """Return the time, in `unit`, by which half of those just acquired have left; infinite beyond 1,000 years."""
     zero = np.zeros(1)
@@ -70,7 +82,7 @@ def median_lifetime(model: TransactionModel, theta: np.ndarray, unit: Unit) -> f
 def in_words(fit: Fitted[Model]) -> str:
     """Return what the parameters say about the customers."""
     if isinstance(fit.model, TransactionModel):
-        words = _orders(fit, fit.model)
+        words = _orders(fit, fit.model.base if isinstance(fit.model, ClockedModel) else fit.model)
     else:
         assert isinstance(fit.model, SpendModel)
         words = _spend(fit, fit.model)
@@ -83,7 +95,7 @@ def in_words(fit: Fitted[Model]) -> str:
 
 def _orders(fit: Fitted[Model], model: TransactionModel) -> str:
     assert fit.unit is not None
-    theta, unit = fit.estimate, fit.unit
+    theta, unit = fit.estimate[: len(model.parameters)], fit.unit
     zero = np.zeros(1)
     year = DAYS["year"] / DAYS[unit]
     p_alive_new = model.p_alive(theta, zero, zero, zero)
@@ -104,7 +116,13 @@ def _orders(fit: Fitted[Model], model: TransactionModel) -> str:
         leaving,
         f"A new customer is expected to buy {first_year:.3g} times more in the first year.",
     ]
-    return "\n".join([*lines, *_own_words(fit)])
+    return "\n".join([*lines, *_effects(fit), *_own_words(fit)])
+
+
+def _effects(fit: Fitted[Model]) -> Sequence[str]:
+    """Return what the columns of a calendar do to purchases."""
+    names = fit.model.columns if isinstance(fit.model, ClockedModel) else ()
+    return [f"One unit of {name} multiplies purchases by {fit.params[name]:.3g}." for name in names]
 
 
 def _own_words(fit: Fitted[Model]) -> Sequence[str]:

@@ -18,6 +18,7 @@ from clvmodels.errors import FitError, FitWarning, ParameterError
 from clvmodels.inference.bayes import BayesMethod, draw, pymc_model_of, split
 from clvmodels.inference.binning import binning_error, refine
 from clvmodels.inference.by_segment import fit_by_segment
+from clvmodels.inference.calendars import FittedCalendar
 from clvmodels.inference.covariate_fit import ALL, coefficient_priors, require_no_segments, with_covariates
 from clvmodels.inference.design import Covariates, check_covariates
 from clvmodels.inference.diagnostics import Diagnostics, diagnose, diagnose_weights
@@ -66,7 +67,7 @@ class Estimator[M: Model, F: TransactionFit | SpendFit]:
 
     def __post_init__(self) -> None:
         check_covariates(self.model, self.covariates)
-        check_priors(self.model, self.own_priors)
+        check_priors(self._described_model, self.own_priors)
 
     @property
     def own_priors(self) -> Priors | None:
@@ -84,7 +85,16 @@ class Estimator[M: Model, F: TransactionFit | SpendFit]:
     @property
     def default_priors(self) -> dict[str, dict[str, object]]:
         """The default priors, as plain data, by the quantities they are about."""
-        return default_priors(self.model)
+        return default_priors(self._described_model)
+
+    @property
+    def _described_model(self) -> Model:
+        """The model with all parameters that it will have."""
+        return self.model
+
+    def _model_of(self, histories: Histories, method: FitMethod, by: str | None) -> tuple[Model, FittedCalendar | None]:  # noqa: ARG002
+        """Return the model of these histories, and what of a calendar the fit keeps."""
+        return self.model_for(histories), None
 
     def fit(
         self,
@@ -161,7 +171,9 @@ class Estimator[M: Model, F: TransactionFit | SpendFit]:
         (1, 500, 4)
         """
         effort = SamplerSettings(draws, tune, chains, seed, sampler, progress)
-        return cast("F", _fit(self.model_for(histories), self.priors, self.covariates, histories, method, by, effort))
+        model, calendar = self._model_of(histories, method, by)
+        fit = _fit(model, self.priors, self.covariates, histories, method, by, effort)
+        return cast("F", fit if calendar is None else replace(fit, calendar=calendar))
 
     def model_for(self, histories: Histories) -> M:  # noqa: ARG002 - where a model depends on the data, they are asked
         """Return the model that is fitted to these histories.
@@ -189,7 +201,8 @@ class Estimator[M: Model, F: TransactionFit | SpendFit]:
         ['purchase_rate', 'purchase_rate_cv', 'dropout', 'dropout_concentration']
         """
         require_no_segments(by, self.covariates)
-        return _to_pymc(self.model_for(histories), self.priors, self.covariates, histories, by)
+        model, _ = self._model_of(histories, "posterior", by)
+        return _to_pymc(model, self.priors, self.covariates, histories, by)
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from clvmodels.data.histories import Histories
 from clvmodels.errors import DataError, FitError, one_of
 from clvmodels.inference import describe, pointwise, storage
 from clvmodels.inference.bayes import segments_of
+from clvmodels.inference.calendars import FittedCalendar
 from clvmodels.inference.coefficients import Coefficients
 from clvmodels.inference.diagnostics import Diagnostics
 from clvmodels.inference.parameters import Parameters, Shifts
@@ -78,6 +79,8 @@ class Fit:
     covariates
         The coefficients of a fit with covariates; None of others. `theta` and `estimate` are then those of a customer
         whose columns are at their means.
+    calendar
+        What multiplies the rate of purchases from day to day, of a fit with a calendar; None of others.
     """
 
     model: Model
@@ -97,6 +100,7 @@ class Fit:
     segment_theta: Array = field(default_factory=lambda: np.empty((0, 0, 0, 0)))
     segment_test: SegmentTest | None = None
     covariates: Coefficients | None = None
+    calendar: FittedCalendar | None = None
 
     def __init_subclass__(cls, *, of: type[Model] | None = None) -> None:
         """Make a kind of fit known as that of a kind of model."""

@@ -57,6 +57,10 @@ class ModelAverage:
     weights: tuple[float, ...]
     basis: Basis
 
+    def at_end_of(self, histories: Histories) -> ModelAverage:
+        """Return the same of the fits at the end of observation of these histories; see `TransactionFit.at_end_of`."""
+        return replace(self, fits=tuple(fit.at_end_of(histories) for fit in self.fits))
+
     @property
     def best(self) -> TransactionFit:
         """The fit with the largest weight."""

@@ -11,12 +11,16 @@ from types import EllipsisType
 from typing import TYPE_CHECKING, Any, Final, Literal, Self, cast, get_args
 
 from clvmodels.arguments import require_choice
+from clvmodels.data.calendar import Calendar
 from clvmodels.data.histories import Histories
+from clvmodels.data.required import require_histories
 from clvmodels.errors import FitError
+from clvmodels.inference.calendars import FittedCalendar, calendar_model, named_columns
 from clvmodels.inference.design import Covariates
 from clvmodels.inference.estimator import SpendEstimator, TransactionEstimator
 from clvmodels.inference.first_order import first_orders
 from clvmodels.inference.priors import Priors
+from clvmodels.inference.protocols import FitMethod
 from clvmodels.models.registry import MODELS, family_of
 from clvmodels.models.specification import Model, SpendModel, TransactionModel
 from clvmodels.models.spend_family import SpendFamily
@@ -68,6 +72,13 @@ first_order
     customers who bought once, the first order is all that is known of their spend."""
 
 
+_CALENDAR: Final = """
+calendar
+    What differs from day to day for all customers alike, such as seasons: a ``clv.Calendar``. Its columns multiply the
+    rate of purchases; ``fit.coefficients`` are the logs of the multipliers. The rate without it is that of the mean
+    over the year before the end of observation."""
+
+
 class _Parametrised:
     """What ``sklearn.base.clone`` and pickle ask of the estimator of one model."""
 
@@ -88,7 +99,7 @@ class _Parametrised:
         --------
         >>> import clvmodels as clv
         >>> clv.BGNBD().get_params()
-        {'priors': None, 'covariates': None}
+        {'priors': None, 'covariates': None, 'calendar': None}
         >>> clv.GammaGamma(orders="all").get_params()
         {'priors': None, 'covariates': None, 'first_order': 'ignore', 'orders': 'all'}
         """
@@ -103,11 +114,13 @@ class _Parametrised:
     def __repr__(self) -> str:
         parts = [] if self.priors is None else [f"priors for {', '.join(self.priors) or 'none'}"]
         parts += [] if self.covariates is None else [f"covariates for {', '.join(self.covariates)}"]
+        calendar: Calendar | None = getattr(self, "calendar", None)
+        parts += [] if calendar is None else [f"calendar of {', '.join(calendar.columns)}"]
         usual = {each.name: each.default for each in fields(cast("Any", self))}
         parts += [
             f"{name}={value!r}"
             for name, value in self.get_params().items()
-            if name not in ("priors", "covariates") and value != usual[name]
+            if name not in ("priors", "covariates", "calendar") and value != usual[name]
         ]
         return f"{type(self).__name__}({', '.join(parts)})"
 
@@ -124,15 +137,34 @@ class RegisteredTransactions(_Parametrised, TransactionEstimator):
     model: TransactionModel = field(init=False)
     priors: Priors | None = field(default=None, kw_only=True)
     covariates: Covariates | None = field(default=None, kw_only=True)
+    calendar: Calendar | None = field(default=None, kw_only=True)
+
+    @property
+    def _described_model(self) -> TransactionModel:
+        return self.model if self.calendar is None else named_columns(self.model, self.calendar)
+
+    def _model_of(
+        self, histories: Histories, method: FitMethod, by: str | None
+    ) -> tuple[TransactionModel, FittedCalendar | None]:
+        if self.calendar is None:
+            return self.model, None
+        require_histories(histories)
+        if by is not None:
+            raise FitError(f"a calendar does not go with by={by!r}; fit the segments one after the other")
+        return calendar_model(self.model, self.calendar, histories, priors=method not in ("mle", "laplace"))
 
     def set_params(
-        self, *, priors: Priors | EllipsisType | None = ..., covariates: Covariates | EllipsisType | None = ...
+        self,
+        *,
+        priors: Priors | EllipsisType | None = ...,
+        covariates: Covariates | EllipsisType | None = ...,
+        calendar: Calendar | EllipsisType | None = ...,
     ) -> Self:
         """Return the same model with other arguments; this one stays as it is.
 
         Parameters
         ----------
-        priors, covariates
+        priors, covariates, calendar
             Others, or None for none; without an argument they stay.
 
         Raises
@@ -148,7 +180,7 @@ class RegisteredTransactions(_Parametrised, TransactionEstimator):
         >>> clv.BGNBD().set_params(priors={"dropout": {"dist": "Beta", "alpha": 1.0, "beta": 3.0}})
         BGNBD(priors for dropout)
         """
-        return self._with({"priors": priors, "covariates": covariates})
+        return self._with({"priors": priors, "covariates": covariates, "calendar": calendar})
 
 
 @dataclass(frozen=True, repr=False)
@@ -360,6 +392,8 @@ def _docstring(model: Model) -> str:
 
 def _options(model: Model) -> str:
     """Return what a docstring says of the further arguments of a class."""
+    if isinstance(model, TransactionModel):
+        return _CALENDAR if model.clocks else ""
     family = family_of(model) if isinstance(model, SpendModel) else None
     if family is None:
         return ""

@@ -109,6 +109,7 @@ def replicated_by_fit(fit: TransactionFit, histories: Histories, *, most: int, d
 
     A point estimate is one draw, taken again and again: its replications differ by chance alone.
     """
+    fit.require_no_calendar("a posterior predictive check")
     parameters = fit.parameters(histories)
     chosen = (np.arange(draws) * parameters.number // draws).astype(np.int64)
     return _replicated(fit.model, parameters.of_draws(chosen), histories, most, seed)

@@ -10,6 +10,7 @@ from clvmodels.units import Unit
 
 if TYPE_CHECKING:
     from clvmodels.data.histories import Histories
+    from clvmodels.inference.calendars import FittedCalendar
     from clvmodels.inference.coefficients import Coefficients
     from clvmodels.inference.diagnostics import Diagnostics
     from clvmodels.inference.parameters import Parameters
@@ -92,6 +93,10 @@ class Fitted[M: Model](Protocol):
     @property
     def segment_theta(self) -> Array:
         """Their parameters, shape (segment, chain, draw, parameters)."""
+
+    @property
+    def calendar(self) -> FittedCalendar | None:
+        """What multiplies the rate of purchases from day to day."""
 
     @property
     def segment_test(self) -> SegmentTest | None:

@@ -2,21 +2,35 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
+from clvmodels.data.calendar_parts import Days
 from clvmodels.data.histories import Histories
+from clvmodels.data.purchase_days import PurchaseDays
 from clvmodels.data.statistics import column_of
+from clvmodels.inference.calendars import TICKS, Moment, label_of_end
 from clvmodels.models.simulation import new_customers
 from clvmodels.models.specification import Array, TransactionModel
-from clvmodels.units import Unit
+from clvmodels.units import DAYS, Unit
 
 __all__ = ["simulated_histories"]
 
 
 def simulated_histories(
-    model: TransactionModel, theta: Array, customers: int, duration: float, unit: Unit, seed: int
+    model: TransactionModel,
+    theta: Array,
+    customers: int,
+    duration: float,
+    unit: Unit,
+    seed: int,
+    start: Moment | None = None,
 ) -> Histories:
-    """Return histories of new customers observed for `duration`, with the truth as attributes."""
+    """Return histories of new customers observed for `duration`, with the truth as attributes.
+
+    With a start, they say when observation ended and on which days purchases were made.
+    """
     import pandas as pd
 
     bought, rates = new_customers(model, theta, np.full(customers, duration), np.random.default_rng(seed))
@@ -34,4 +48,13 @@ def simulated_histories(
             "alive": bought.alive,
         }
     )
-    return Histories.from_frame(table, unit=unit)
+    if start is None:
+        return Histories.from_frame(table, unit=unit)
+    days, counts = np.unique(_later(start, bought.time, unit).astype("datetime64[D]"), return_counts=True)
+    end = label_of_end(_later(start, np.array([duration]), unit)[0])
+    histories = Histories.from_frame(table, unit=unit, observation_end=end)
+    return replace(histories, repeat_purchases=PurchaseDays(days, counts.astype(float)))
+
+
+def _later(start: Moment, times: Array, unit: Unit) -> Days:
+    return np.asarray(start + np.round(times * DAYS[unit] * TICKS).astype("timedelta64[us]"))

@@ -14,6 +14,7 @@ import numpy as np
 from clvmodels.arguments import require_path
 from clvmodels.errors import FitError, one_of
 from clvmodels.files import whole_file
+from clvmodels.inference.calendars import FittedCalendar, plain_calendar, read_calendar
 from clvmodels.inference.coefficients import Coefficients
 from clvmodels.inference.design import Design, ProcessDesign
 from clvmodels.inference.diagnostics import Diagnostics, Status
@@ -27,8 +28,8 @@ from clvmodels.units import Unit, parse_unit
 __all__ = ["Content", "load", "save"]
 
 FORMAT: Final = "clvmodels fit"
-VERSION, VERSION_OF_COVARIATES = 2, 3
-"""Of files; earlier versions of the package read fits without covariates, and refuse others."""
+VERSION_OF_PLAIN, VERSION = 2, 3
+"""Of files; earlier versions of the package read fits without covariates and calendar, and refuse others."""
 _ARRAYS: Final = ("draws", "estimate", "covariance", "likelihood_ratio")
 """Of coefficients."""
 INFINITE: Final = {"Infinity": math.inf, "-Infinity": -math.inf}
@@ -55,13 +56,14 @@ class Content(TypedDict):
     segment_theta: Array
     segment_test: SegmentTest | None
     covariates: Coefficients | None
+    calendar: FittedCalendar | None
 
 
 def save(fit: Fitted[Model], path: str | PathLike[str]) -> None:
     """Write a fit; the file appears whole or not at all."""
     content: dict[str, Any] = {
         "format": FORMAT,
-        "version": VERSION,
+        "version": VERSION_OF_PLAIN if fit.calendar is None and fit.covariates is None else VERSION,
         "model": fit.model.key,
         "parameters": list(fit.model.names),
         "unit": fit.unit,
@@ -81,7 +83,9 @@ def save(fit: Fitted[Model], path: str | PathLike[str]) -> None:
         "segment_test": None if fit.segment_test is None else asdict(fit.segment_test),
     }
     if fit.covariates is not None:
-        content |= {"version": VERSION_OF_COVARIATES, "covariates": _of_covariates(fit.covariates)}
+        content["covariates"] = _of_covariates(fit.covariates)
+    if fit.calendar is not None:
+        content["calendar"] = plain_calendar(fit.model, fit.calendar)
     with whole_file(require_path(path, "a fit", FitError)) as part:
         part.write_text(json.dumps(_in_json(content), indent=1, allow_nan=False) + "\n", encoding="utf-8")
 
@@ -118,9 +122,9 @@ def load(path: str | PathLike[str]) -> Content:
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise FitError(f'{path} is not a fit saved by this package; write one with fit.save("transactions.json")')
     version = content.get("version")
-    if _is_whole(version) and version > VERSION_OF_COVARIATES:
+    if _is_whole(version) and version > VERSION:
         raise FitError(
-            f"{path} was written by a later version (format {version}, known {VERSION_OF_COVARIATES}); update clvmodels"
+            f"{path} was written by a later version (format {version}, known {VERSION}); update clvmodels"
         )
     key = content.get("model")
     if not isinstance(key, str) or known_model(key) is None:
@@ -135,8 +139,7 @@ def load(path: str | PathLike[str]) -> Content:
 def _checked(content: dict[str, Any]) -> Content:
     """Return the fields of a fit; raise ValueError, or whatever a damaged file leads to, unless they are in order."""
     _require_words(content)
-    model = known_model(content["model"])
-    assert model is not None
+    model, calendar = _model(content)
     if content["parameters"] != list(model.names):
         raise ValueError(f"parameters {content['parameters']}, but {model.name} has {list(model.names)}")
     theta = _parameters(model, content, "theta", axes=3)
@@ -158,7 +161,19 @@ def _checked(content: dict[str, Any]) -> Content:
         segment_theta=_segment_theta(model, content, theta),
         segment_test=_segment_test(content.get("segment_test")),  # files of before have none
         covariates=_covariates(model, content.get("covariates"), theta.shape[:2]),
+        calendar=calendar,
     )
+
+
+def _model(content: dict[str, Any]) -> tuple[Model, FittedCalendar | None]:
+    """Return the model, and the calendar on whose clock it runs, if there is one."""
+    model, calendar = known_model(content["model"]), content.get("calendar")
+    assert model is not None
+    if calendar is None:
+        return model, None
+    if not isinstance(model, TransactionModel):
+        raise ValueError(f"calendar goes with a model of transactions, not with {model.name}")  # noqa: TRY004
+    return read_calendar(model, calendar, parse_unit(content["unit"]))
 
 
 def _is_whole(value: object) -> TypeGuard[int]:

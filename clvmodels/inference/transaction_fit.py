@@ -10,16 +10,14 @@ import numpy as np
 from clvmodels.arguments import require_flag, require_seed, require_whole
 from clvmodels.data.engine import EngineTable
 from clvmodels.data.histories import Histories
-from clvmodels.data.required import require_histories
-from clvmodels.errors import FitError, UnitError
+from clvmodels.errors import FitError
 from clvmodels.inference import estimands, predictions
-from clvmodels.inference.fit import Fit
-from clvmodels.inference.parameters import Parameters
+from clvmodels.inference.calendar_fit import TimedFit
 from clvmodels.inference.simulated_histories import simulated_histories
 from clvmodels.models.new_customers import p_alive_new, purchases_new
 from clvmodels.models.specification import TransactionModel
 from clvmodels.pictures import picture
-from clvmodels.units import Duration, Unit, duration
+from clvmodels.units import Duration
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,61 +31,8 @@ _MOST_CUSTOMERS = 10**9
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class TransactionFit(Fit, of=TransactionModel):
+class TransactionFit(TimedFit, of=TransactionModel):
     """A fitted model of transactions: when customers buy, and when they leave."""
-
-    model: TransactionModel
-    unit: Unit
-
-    def time(self, value: Duration) -> float:
-        """Return a duration as a number in the unit of this fit; a bare number is in that unit already.
-
-        Raises
-        ------
-        UnitError
-            If the duration is none, or has a unit that is not known.
-
-        Examples
-        --------
-        >>> transactions.time("364 days"), transactions.time(52)
-        (52.0, 52.0)
-        """
-        return duration(value, self.unit)
-
-    def require_unit(self, histories: Histories) -> None:
-        """Raise UnitError unless the histories count time in the unit of this fit.
-
-        Examples
-        --------
-        >>> transactions.require_unit(rfm.in_unit("day"))
-        Traceback (most recent call last):
-            ...
-        clvmodels.errors.UnitError: this fit counts time in weeks and the histories in days; write rfm.in_unit("week")
-        """
-        require_histories(histories)
-        if histories.unit != self.unit:
-            raise UnitError(
-                f"this fit counts time in {self.unit}s and the histories in {histories.unit}s; "
-                f'write rfm.in_unit("{self.unit}")'
-            )
-
-    def parameters(self, histories: Histories) -> Parameters:
-        """Return the parameters of customers: the same for all, or those of each customer's segment.
-
-        Raises
-        ------
-        UnitError
-            If the histories are not in the unit of this fit.
-        DataError
-            If this is a fit by segment and the histories do not name segments, or name one it does not know.
-
-        Examples
-        --------
-        >>> transactions.parameters(rfm).estimate.tolist()
-        [0.243, 4.414, 0.793, 2.426]
-        """
-        self.require_unit(histories)
-        return super().parameters(histories)
 
     @overload
     def expected_purchases(
@@ -183,8 +128,8 @@ class TransactionFit(Fit, of=TransactionModel):
         customer_id
         A            1.211  0.0  4.05
         """
-        time = self.time(t)
-        prediction = predictions.predict(self, histories, estimands.expected_purchases(self.model, time), memory_gb)
+        time, fit = self.time(t), self.at_end_of(histories)
+        prediction = predictions.predict(fit, histories, estimands.expected_purchases(fit.model, time), memory_gb)
         if require_flag("process", process, FitError):
             return prediction.simulated(time, seed).to_frame("purchases", return_draws=return_draws, as_table=as_table)
         return prediction.to_frame("expected_purchases", return_draws=return_draws, as_table=as_table)
@@ -217,8 +162,8 @@ class TransactionFit(Fit, of=TransactionModel):
         >>> transactions.total_purchases(rfm, "52 weeks", process=True, seed=1).index.to_list()
         ['mean', 'sd', 'q05', 'q50', 'q95']
         """
-        time = self.time(t)
-        prediction = predictions.predict(self, histories, estimands.expected_purchases(self.model, time))
+        time, fit = self.time(t), self.at_end_of(histories)
+        prediction = predictions.predict(fit, histories, estimands.expected_purchases(fit.model, time))
         return (prediction.simulated(time, seed) if require_flag("process", process, FitError) else prediction).total()
 
     @overload
@@ -280,8 +225,9 @@ class TransactionFit(Fit, of=TransactionModel):
         >>> transactions.probability_alive(rfm, "26 weeks").shape
         (3, 1)
         """
-        question = estimands.probability_alive(self.model, self.time(after))
-        return predictions.predict(self, histories, question, memory_gb).to_frame(
+        fit = self.at_end_of(histories)
+        question = estimands.probability_alive(fit.model, self.time(after))
+        return predictions.predict(fit, histories, question, memory_gb).to_frame(
             "probability_alive", return_draws=return_draws, as_table=as_table
         )
 
@@ -349,18 +295,21 @@ class TransactionFit(Fit, of=TransactionModel):
         >>> transactions.probability_of_purchases(rfm, "52 weeks", 0, return_draws=True).sizes["customer_id"]
         3
         """
-        question = estimands.probability_of_purchases(self.model, self.time(t), n)
-        return predictions.predict(self, histories, question, memory_gb).to_frame(
+        fit = self.at_end_of(histories)
+        question = estimands.probability_of_purchases(fit.model, self.time(t), n)
+        return predictions.predict(fit, histories, question, memory_gb).to_frame(
             "probability_of_purchases", return_draws=return_draws, as_table=as_table
         )
 
-    def expected_purchases_new(self, t: Duration) -> pd.Series:
+    def expected_purchases_new(self, t: Duration, *, start: str | pd.Timestamp | None = None) -> pd.Series:
         """Return the expected number of repeat purchases of a customer just acquired, within `t`.
 
         Parameters
         ----------
         t
             Such as ``"52 weeks"``; a bare number is in the unit of this fit.
+        start
+            Of a fit with a calendar: the day on which they start; the end of observation if left out.
 
         Returns
         -------
@@ -372,9 +321,11 @@ class TransactionFit(Fit, of=TransactionModel):
         >>> transactions.expected_purchases_new("52 weeks").round(3).to_dict()
         {'mean': 1.446}
         """
-        return predictions.summary(purchases_new(self.model, self.draws, np.asarray(self.time(t))))
+        return predictions.summary(purchases_new(self.starting(start).model, self.draws, np.asarray(self.time(t))))
 
-    def probability_of_purchases_new(self, t: Duration, n: int = 0) -> float:
+    def probability_of_purchases_new(
+        self, t: Duration, n: int = 0, *, start: str | pd.Timestamp | None = None
+    ) -> float:
         """Return the probability that a customer just acquired buys `n` times more within `t` (mean over draws).
 
         Parameters
@@ -383,6 +334,8 @@ class TransactionFit(Fit, of=TransactionModel):
             Such as ``"52 weeks"``; a bare number is in the unit of this fit.
         n
             Number of repeat purchases.
+        start
+            Of a fit with a calendar: the day on which they start; the end of observation if left out.
 
         Raises
         ------
@@ -396,12 +349,13 @@ class TransactionFit(Fit, of=TransactionModel):
         >>> [round(transactions.probability_of_purchases_new("52 weeks", n), 3) for n in (0, 1, 2)]
         [0.538, 0.205, 0.091]
         """
-        question, zero = estimands.probability_of_purchases(self.model, self.time(t), n), np.zeros(1)
-        alive = p_alive_new(self.model, self.draws)
+        model, zero = self.starting(start).model, np.zeros(1)
+        question = estimands.probability_of_purchases(model, self.time(t), n)
+        alive = p_alive_new(model, self.draws)
         future = alive if question.given is None else question.given(self.draws, zero, zero)
         return float(question.answer(alive, future).mean())
 
-    def simulate(self, customers: int, t: Duration, *, seed: int) -> Histories:
+    def simulate(self, customers: int, t: Duration, *, seed: int, start: str | pd.Timestamp | None = None) -> Histories:
         """Return purchase histories of new customers, observed for `t`, drawn from the model at the point estimate.
 
         Parameters
@@ -412,12 +366,14 @@ class TransactionFit(Fit, of=TransactionModel):
             Such as ``"39 weeks"``; a bare number is in the unit of this fit.
         seed
             Of the random numbers.
+        start
+            Of a fit with a calendar: the day on which they start; the end of observation if left out.
 
         Returns
         -------
         Histories
-            The truth stands in ``attributes``: purchase_rate (in the unit of this fit), and whether the customer is
-            alive at the end.
+            The truth stands in ``attributes``: purchase_rate (in the unit of this fit; none with a calendar), and
+            whether the customer is alive at the end.
 
         Examples
         --------
@@ -430,7 +386,8 @@ class TransactionFit(Fit, of=TransactionModel):
         """
         number, span = require_whole("customers", customers, high=_MOST_CUSTOMERS, error=FitError), self.time(t)
         require_seed(seed, FitError)
-        return simulated_histories(self.model, self.estimate, number, span, self.unit, seed)
+        fit = self.starting(start)
+        return simulated_histories(fit.model, self.estimate, number, span, self.unit, seed, fit.now)
 
     def plot(self, histories: Histories | None = None, *, ax: Axes | None = None, return_data: bool = False) -> Drawn:
         """Draw how customers differ in how often they buy; beside histories, how often they would have bought.

@@ -79,6 +79,7 @@ BG_NBD = TransactionModel(
     draw_traits=lambda theta, x, T, generator: shared.draw_traits(theta, x, x, T, generator),
     mean_purchase_rate=shared.mean_purchase_rate,
     tail="a",
+    clocks={"purchase": "alpha"},
     quantities=shared.QUANTITIES,
     from_quantities=shared.from_quantities,
     to_quantities=shared.to_quantities,

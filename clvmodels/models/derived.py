@@ -11,22 +11,24 @@ with s and m given alive at T and v any discount factor. Source: Fader & Hardie,
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from clvmodels.errors import ModelError
-from clvmodels.models.specification import Array, TransactionModel
+from clvmodels.models.specification import Array, Reading, TransactionModel
 from clvmodels.numerics.distinct import distinct_rows
 from clvmodels.numerics.interpolate import AgeInterpolant, by_age
+from clvmodels.numerics.interpolate_readings import ReadingInterpolant, by_reading
 from clvmodels.numerics.kernels import MANY_LAWS
 from clvmodels.numerics.quadrature import NestedGrids, TimeGrid, Weighting
 from clvmodels.numerics.threads import map_blocks, take
 
 __all__ = [
     "ConditionalOnAlive",
+    "OnReading",
     "alive",
     "expected_purchases",
     "interpolate_over_age",
@@ -67,26 +69,86 @@ LEAST: Final = 1e-300
 def purchases(model: TransactionModel, t: float) -> ConditionalOnAlive:
     """Return the function that gives E[purchases in (T, T + t]]."""
     time = _time(model, t)
-    return lambda theta, x, T: model.expected_purchases(theta, x[:, None], T[:, None], time)[..., None]
+
+    def of(model: TransactionModel) -> ConditionalOnAlive:
+        return lambda theta, x, T: model.expected_purchases(theta, x[:, None], T[:, None], time)[..., None]
+
+    return of(model) if model.reading is None else OnReading(of(model), of(model.reading.model), model.reading, 1)
 
 
 def survive(model: TransactionModel, t: float) -> ConditionalOnAlive:
     """Return the function that gives P(alive at T + t)."""
     time = _time(model, t)
-    return lambda theta, x, T: model.future(theta, x[:, None], T[:, None], time)[0][..., None]
+
+    def of(model: TransactionModel) -> ConditionalOnAlive:
+        return lambda theta, x, T: model.future(theta, x[:, None], T[:, None], time)[0][..., None]
+
+    return of(model) if model.reading is None else OnReading(of(model), of(model.reading.model), model.reading, 0)
 
 
 def pmf(model: TransactionModel, t: float, n: float) -> ConditionalOnAlive:
     """Return the function that gives P(n purchases in (T, T + t])."""
     time, number = _time(model, t), np.asarray(n)
-    return _few_draws_at_a_time(
-        lambda theta, x, T: model.pmf(theta, x[:, None], T[:, None], time, number)[..., None], NUMBERS_OF_PMF
-    )
+
+    def of(model: TransactionModel) -> ConditionalOnAlive:
+        return _few_draws_at_a_time(
+            lambda theta, x, T: model.pmf(theta, x[:, None], T[:, None], time, number)[..., None], NUMBERS_OF_PMF
+        )
+
+    if model.reading is None or not model.reading.counts:
+        return of(model)
+    return OnReading(of(model), of(model.reading.model), model.reading, 0)
 
 
 def _time(model: TransactionModel, t: float) -> Array:
     """Return a time ahead; in periods, the number of those that are over by then."""
     return np.asarray(np.floor(t * (1.0 + ROUNDING)) if model.time == "periods" else t)
+
+
+@dataclass(frozen=True, eq=False)
+class OnReading:
+    """Something about customers alive at T that is smooth in what a clock shows; a `ConditionalOnAlive`.
+
+    Attributes
+    ----------
+    exact
+        The function of (theta, x, T).
+    smooth
+        The function of (theta, x, reading).
+    reading
+        How readings come of ages.
+    intensities
+        How many of the outputs, the first ones, are to be multiplied by the factor of the reading.
+    """
+
+    exact: ConditionalOnAlive
+    smooth: ConditionalOnAlive
+    reading: Reading
+    intensities: int
+
+    def __call__(self, theta: Array, x: Array, T: Array) -> Array:
+        """Return the values, shape (points, draws, outputs)."""
+        return self.exact(theta, x, T)
+
+    def prepared(self, draws: Array, x: Array, T: Array, scale: float) -> ReadingInterpolant:
+        """Return an interpolant for distinct pairs (x, T), which are sorted; draws of shape (draws, parameters)."""
+        readings = np.broadcast_to(self.reading.of_age(draws, T[:, None]), (len(T), len(draws)))
+        factor = None if self.reading.factor is None else self.reading.factor(draws, T[:, None])
+
+        def exact(which: Index, rows: NDArray[np.intp]) -> Array:
+            values = self.exact(draws[which], x[rows], T[rows])
+            if factor is not None:  # what is interpolated goes without, and is multiplied in `finish`
+                values[..., : self.intensities] /= factor[np.ix_(rows, which)][..., None]
+            return values
+
+        def finish(pairs: slice, values: Array) -> Array:
+            if factor is not None:
+                values[..., : self.intensities] *= factor[pairs][..., None]
+            return values
+
+        return by_reading(
+            lambda which, x, shown: self.smooth(draws[which], x, shown), exact, x, T, readings, scale, finish
+        )
 
 
 def _few_draws_at_a_time(given: ConditionalOnAlive, numbers: int) -> ConditionalOnAlive:
@@ -126,6 +188,12 @@ def residuals(
     if model.time == "periods":
         nodes, weights = _periods(model, weightings)
         return _few_draws_at_a_time(lambda theta, x, T: _on_grid(model, theta, x, T, nodes, weights), len(nodes))
+    if model.residuals is not None:
+        given = model.residuals(draws, x, T, weightings)
+        inner = None if model.reading is None else model.reading.model.residuals
+        if model.reading is None or inner is None:
+            return given
+        return OnReading(given, inner(draws, x, T, weightings), model.reading, len(weightings))
     model = _for_many_laws(model, draws, x, group)
     if group is None:
         end = max(weighting.end for weighting in weightings)
@@ -220,7 +288,7 @@ def interpolate_over_age(
     x: Array,
     T: Array,
     group: Index | None = None,
-) -> AgeInterpolant:
+) -> AgeInterpolant | ReadingInterpolant:
     """Return an interpolant of `given` for distinct pairs (x, T), which are sorted.
 
     Parameters
@@ -234,7 +302,9 @@ def interpolate_over_age(
     group
         The group of each pair, by which they are sorted first; None: all have the same parameters.
     """
-    if model.time == "periods":  # ages are few, and models need not take others than whole numbers
+    if isinstance(given, OnReading) and group is None:
+        return given.prepared(draws, x, T, float(time_scale(model, draws)))
+    if model.time == "periods" or model.residuals is not None:  # only certain ages, or no smooth function of age
 
         def exactly(which: Index, row: Index, _: Array) -> Array:
             theta = draws[which] if group is None else draws[group[row][:, None], which]

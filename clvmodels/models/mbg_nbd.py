@@ -74,6 +74,7 @@ MBG_NBD = TransactionModel(
     draw_traits=lambda theta, x, T, generator: shared.draw_traits(theta, x, x + 1.0, T, generator),
     mean_purchase_rate=shared.mean_purchase_rate,
     tail="a",
+    clocks={"purchase": "alpha"},
     quantities=shared.QUANTITIES,
     from_quantities=shared.from_quantities,
     to_quantities=shared.to_quantities,

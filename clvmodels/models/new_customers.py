@@ -6,7 +6,7 @@ import numpy as np
 
 from clvmodels.models.specification import Array, TransactionModel
 
-__all__ = ["p_alive_new", "pmf_new", "purchases_new"]
+__all__ = ["p_alive_new", "pmf_new", "pmf_until_now", "purchases_new"]
 
 _NONE = np.zeros(1)
 
@@ -61,3 +61,20 @@ def pmf_new(model: TransactionModel, theta: Array, t: Array, n: Array) -> Array:
     """
     alive = p_alive_new(model, theta)
     return np.asarray(alive * model.pmf(theta, _NONE, _NONE, t, n) + (1.0 - alive) * (n == 0.0))
+
+
+def pmf_until_now(model: TransactionModel, theta: Array, ages: Array, n: float) -> Array:
+    """Return P(n purchases until now) of customers acquired `ages` ago; theta's other axes broadcast against the ages.
+
+    Examples
+    --------
+    >>> from clvmodels.models import MODELS
+    >>> model = MODELS["bg_nbd"]
+    >>> pmf_until_now(model, model.theta(model.example), np.array([26.0, 52.0]), 0.0).round(3)
+    array([0.62 , 0.538])
+    """
+    number = np.asarray(n)
+    if model.ago is None:
+        return pmf_new(model, theta, ages, number)
+    values = np.stack([pmf_new(model.ago(float(age)), theta, age, number) for age in np.ravel(ages)])
+    return np.asarray(values.reshape(np.broadcast_shapes(theta.shape[:-1], np.shape(ages))))

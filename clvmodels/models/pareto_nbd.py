@@ -17,7 +17,7 @@ from scipy import special
 
 from clvmodels.models.counts import PURCHASE_LIMITS, PURCHASE_RATE, PURCHASE_RATE_CV, log_negative_binomial
 from clvmodels.models.kernel import CompiledSums, Kernel
-from clvmodels.models.specification import Array, Limit, Parameter, Quantity, Traits, TransactionModel
+from clvmodels.models.specification import Array, Limit, Parameter, Quantity, Spells, Traits, TransactionModel
 from clvmodels.numerics.power_integral import log_power_integral, power_integral
 from clvmodels.numerics.quadrature import log_integral_of_peak
 from clvmodels.numerics.special import bounded_odds, digamma_difference, log_gamma_ratio, shares
@@ -114,6 +114,38 @@ def _log_odds(log_integral: Array, purchases: Array, leaving: Array, rate: Array
     return np.asarray(log_integral + np.log(rate) + purchases + leaving)
 
 
+def staying_terms(theta: Array, x: Array, A: Array, D: Array) -> tuple[Array, Array, Array]:
+    """Return log of (1+A/alpha)^-(r+x) (1+D/beta)^-s, its gradient, and its slope by A."""
+    r, alpha, s, beta = np.moveaxis(theta, -1, 0)
+    n, growth, beta_growth = r + x, np.log1p(A / alpha), np.log1p(D / beta)
+    value = -n * growth - s * beta_growth
+    gradient = np.empty((4, *value.shape))
+    gradient[0], gradient[2] = -growth, -beta_growth
+    gradient[1] = n / alpha * A / (alpha + A)
+    gradient[3] = s / beta * D / (beta + D)
+    return value, np.moveaxis(gradient, 0, -1), -n / (alpha + A)
+
+
+def leaving_terms(
+    theta: Array, x: Array, A: Array, D: Array, speed: Array, length: Array
+) -> tuple[Array, Array, Array, Array]:
+    """Return log of s int_0^length (1+(A+speed u)/alpha)^-(r+x) (1+(D+u)/beta)^-s / (beta+D+u) du, and its slopes.
+
+    The first factor over its value at u = 0 falls as (1 + u/base)^-(r+x), with base = (alpha+A) / speed.
+    """
+    r, alpha, s, beta = np.moveaxis(theta, -1, 0)
+    n, growth, beta_growth, base = r + x, np.log1p(A / alpha), np.log1p(D / beta), (alpha + A) / speed
+    left = power_integral(n, s + 1.0, base, beta + D, np.zeros(()), length)
+    value = left.log + np.log(s / beta) - n * growth - (s + 1.0) * beta_growth
+    gradient = np.empty((4, *value.shape))
+    by_A = left.by_alpha / speed
+    gradient[0] = left.by_n - growth
+    gradient[1] = by_A + n / alpha * A / (alpha + A)
+    gradient[2] = left.by_k - beta_growth + 1.0 / s
+    gradient[3] = left.by_beta + ((s + 1.0) * D / (beta + D) - 1.0) / beta
+    return value, np.moveaxis(gradient, 0, -1), by_A - n / (alpha + A), -left.by_alpha * base / speed
+
+
 def p_alive(theta: Array, x: Array, t_x: Array, T: Array) -> Array:
     """Return P(alive at T | x, t_x, T): one minus the share of those who have left."""
     r, alpha, s, beta = np.moveaxis(theta, -1, 0)
@@ -201,6 +233,8 @@ PARETO_NBD = TransactionModel(
     draw_traits=draw_traits,
     mean_purchase_rate=lambda theta: np.asarray(theta[..., 0] / theta[..., 1]),
     tail="s",
+    clocks={"purchase": "alpha", "dropout": "beta"},
+    spells=Spells(staying_terms, leaving_terms),
     quantities=QUANTITIES,
     from_quantities=from_quantities,
     to_quantities=to_quantities,

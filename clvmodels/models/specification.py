@@ -26,6 +26,8 @@ __all__ = [
     "Model",
     "Parameter",
     "Quantity",
+    "Reading",
+    "Spells",
     "SpendModel",
     "Traits",
     "TransactionModel",
@@ -345,6 +347,49 @@ class Model:
         return value
 
 
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """The future of a model on a clock as a smooth function of what the clock shows, which stands in place of T.
+
+    Attributes
+    ----------
+    model
+        The model whose functions take the reading for T.
+    of_age
+        ``(theta, T)``: the reading at age T; broadcasts.
+    factor
+        ``(theta, T)``: what the model's intensity is to be multiplied by; None: nothing.
+    counts
+        Whether the probabilities of counts are smooth in it, too.
+    """
+
+    model: TransactionModel
+    of_age: Callable[[Array, Array], Array]
+    factor: Callable[[Array, Array], Array] | None = None
+    counts: bool = True
+
+
+@dataclass(frozen=True)
+class Spells:
+    """The likelihood of a customer who leaves in time, from spells in which clocks run at constant speeds.
+
+    A(t) is the clock of purchases since the first one, D(t) that of dropout.
+
+    Attributes
+    ----------
+    staying
+        ``(theta, x, A, D) -> (value, gradient, by_A)``: log of the part of `Model.history_terms` that is due to those
+        who are still alive when the clocks show A and D.
+    leaving
+        ``(theta, x, A, D, speed, length) -> (value, gradient, by_A, by_speed)``: log of the part due to those who leave
+        within a spell that begins when the clocks show A and D; the clock of purchases then runs at `speed`, that of
+        dropout as time does, for `length`.
+    """
+
+    staying: Callable[[Array, Array, Array, Array], tuple[Array, Array, Array]]
+    leaving: Callable[[Array, Array, Array, Array, Array, Array], tuple[Array, Array, Array, Array]]
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class TransactionModel(Model):
     """A model of when customers buy and when they leave.
@@ -378,6 +423,18 @@ class TransactionModel(Model):
         integrals.
     tail
         Name of the parameter that must exceed one for undiscounted residual value to be finite; None: it always is.
+    clocks
+        Which time parameter runs on which clock: ``{"purchase": "alpha"}`` if customers leave at purchases,
+        ``{"purchase": "alpha", "dropout": "beta"}`` if they leave in time. Empty: the model runs on no clock.
+    spells
+        The likelihood of customers who leave in time, spell by spell; None if they leave at purchases.
+    residuals
+        ``(draws, x, T, weightings)``: the function that gives weighted integrals of the purchase intensity and of
+        survival, as `derived.residuals` does; None: it integrates `future`, which is smooth.
+    reading
+        How the future is smooth in what a clock shows; None: it is so in age.
+    ago
+        ``(age)``: the model of customers who started so long ago, when they did; None: the same at all times.
 
     Examples
     --------
@@ -402,6 +459,11 @@ class TransactionModel(Model):
     statistics: tuple[str, ...] = field(default=("x", "t_x", "T"), kw_only=True)
     time: Literal["continuous", "periods"] = "continuous"
     tail: str | None = None
+    clocks: Mapping[Literal["purchase", "dropout"], str] = field(default_factory=dict, kw_only=True)
+    spells: Spells | None = field(default=None, kw_only=True)
+    residuals: Callable[..., Callable[[Array, Array, Array], Array]] | None = field(default=None, kw_only=True)
+    reading: Reading | None = field(default=None, kw_only=True)
+    ago: Callable[[float], TransactionModel] | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         """Require that customers can be simulated.

@@ -21,7 +21,17 @@ from numpy.typing import NDArray
 
 from clvmodels.numerics.threads import map_blocks
 
-__all__ = ["AgeInterpolant", "Function", "angles", "by_age", "spans", "to_coefficients"]
+__all__ = [
+    "POINTS",
+    "AgeInterpolant",
+    "Function",
+    "angles",
+    "by_age",
+    "polynomials",
+    "position",
+    "spans",
+    "to_coefficients",
+]
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
@@ -93,9 +103,9 @@ class AgeInterpolant:
 
     def _interpolated(self, group: int, coefficients: Array, start: int, stop: int) -> Array:
         low, high = self.T[self.starts[group]], self.T[self.starts[group + 1] - 1]
-        polynomials = _polynomials(_position(self.T[start:stop], low, high, self.scale[group]), len(coefficients))
+        basis = polynomials(position(self.T[start:stop], low, high, self.scale[group]), len(coefficients))
         # Not by BLAS, whose own threads and those of the blocks would get into each other's way.
-        values: Array = np.einsum("ji,jk->ik", polynomials, coefficients.reshape(len(coefficients), -1))
+        values: Array = np.einsum("ji,jk->ik", basis, coefficients.reshape(len(coefficients), -1))
         values = values.reshape(stop - start, *coefficients.shape[1:])
         bad = np.flatnonzero(np.isnan(coefficients[0]).any(axis=-1))
         if len(bad):
@@ -228,13 +238,26 @@ def _nodes(low: Array, high: Array, scale: Array, points: int) -> Array:
     return np.asarray(scale[:, None] * np.expm1(middle))
 
 
-def _position(T: Array, low: float, high: float, scale: float) -> Array:
+def position(T: Array, low: float, high: float, scale: float) -> Array:
+    """Return where ages lie in [-1, 1] between the lowest and the highest.
+
+    Examples
+    --------
+    >>> position(np.array([1.0, 3.0, 7.0]), 1.0, 7.0, 1.0)
+    array([-1.,  0.,  1.])
+    """
     start, end = np.log1p(low / scale), np.log1p(high / scale)
     return np.asarray((2.0 * np.log1p(T / scale) - start - end) / (end - start))
 
 
-def _polynomials(position: Array, points: int) -> Array:
-    """Return the Chebyshev polynomials at positions in [-1, 1], shape (points, positions)."""
+def polynomials(position: Array, points: int) -> Array:
+    """Return the Chebyshev polynomials at positions in [-1, 1], shape (points, positions).
+
+    Examples
+    --------
+    >>> polynomials(np.array([0.5]), 3).ravel()
+    array([ 1. ,  0.5, -0.5])
+    """
     values = np.ones((points, len(position)))
     values[1] = position
     twice = 2.0 * position

@@ -392,6 +392,7 @@ def value(
     assert isinstance(transactions, TransactionFit | ModelAverage)
     _require_assumptions(assumptions)
     transactions.require_unit(histories)
+    transactions = transactions.at_end_of(histories)
     book = valued(transactions, spend, histories, assumptions)
     warn_of_unknown_spend(spend, histories)
     return book

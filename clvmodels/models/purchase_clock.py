@@ -1,0 +1,180 @@
+"""Models whose customers leave at purchases, on a clock of purchases: today's formulas at the clock's readings.
+
+A Poisson process on a clock is one in time as the clock shows it, and leaving at a purchase knows no time: a history
+(x, t_x, T) is (x, A(t_x), A(T)), a time t ahead is A(T + t) - A(T). Slopes by the coefficients of the clock come by
+those by A(t_x) and A(T). As nothing but a purchase can happen next, the slope by A(T) is minus P(alive) times the mean
+purchase rate of who is alive, which for a gamma distribution is (r+x) / (alpha+A(T)); as the terms depend on
+A(t_x)/alpha and A(T)/alpha only, that by A(t_x) follows from Euler's theorem.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from clvmodels.models.derived import residual
+from clvmodels.models.specification import Array, Reading, TransactionModel
+from clvmodels.numerics.clocks import Clock, Place, Steps
+from clvmodels.numerics.quadrature import Weighting
+
+__all__ = ["PurchaseClock"]
+
+
+@dataclass(frozen=True, eq=False)
+class PurchaseClock:
+    """A model whose customers leave at purchases, on a clock.
+
+    Attributes
+    ----------
+    base
+        The model in its own time.
+    steps
+        The calendar, its columns in the order of the coefficients, which follow the model's parameters in theta as
+        multipliers, exp(gamma).
+    """
+
+    base: TransactionModel
+    steps: Steps
+
+    def split(self, theta: Array) -> tuple[Array, Clock]:
+        """Return the parameters of the model, and the clock."""
+        size = len(self.base.parameters)
+        return theta[..., :size], self.steps.clock(np.log(theta[..., size:]))
+
+    def gamma(self, params: Array) -> tuple[Array, Array]:
+        """Return the shape and the rate of the gamma distribution of customers' purchase rates."""
+        alpha = params[..., self.base.names.index(self.base.clocks["purchase"])]
+        return np.asarray(self.base.mean_purchase_rate(params) * alpha), np.asarray(alpha)
+
+    def readings(self, clock: Clock, last: Place, first: Place) -> tuple[Array, Array]:
+        """Return A(t_x) and A(T), from the places of t_x - T and of -T."""
+        now = -clock.at(first)
+        return np.minimum(now + clock.at(last), now), now
+
+    def history_terms(self, theta: Array, x: Array, t_x: Array, T: Array) -> tuple[Array, Array]:
+        """Return `Model.history_terms`."""
+        params, clock = self.split(theta)
+        place, begin = self.steps.place(t_x - T), self.steps.place(-T)
+        last, now = self.readings(clock, place, begin)
+        value, gradient = self.base.history_terms(params, x, last, now)
+        shape, rate = self.gamma(params)
+        by_now = -self.base.p_alive(params, x, last, now) * (shape + x) / (rate + now)
+        alpha = self.base.names.index(self.base.clocks["purchase"])
+        by_log_last = -(rate * gradient[..., alpha] + now * by_now)
+        slope_now = -clock.slopes(begin)
+        slope_last = clock.slopes(place) + slope_now
+        per_last = np.divide(by_log_last, last, where=last > 0.0, out=np.zeros_like(by_log_last))
+        by_gamma = by_now[..., None] * slope_now + per_last[..., None] * slope_last
+        multipliers = theta[..., len(self.base.parameters) :]
+        return value, np.concatenate([gradient, by_gamma / multipliers], axis=-1)
+
+    def p_alive(self, theta: Array, x: Array, t_x: Array, T: Array) -> Array:
+        """Return P(alive at T)."""
+        params, clock = self.split(theta)
+        return self.base.p_alive(params, x, *self.readings(clock, self.steps.place(t_x - T), self.steps.place(-T)))
+
+    def reading(self, theta: Array, T: Array) -> Array:
+        """Return A(T)."""
+        return -self.split(theta)[1].at(-T)
+
+    def future(self, theta: Array, x: Array, T: Array, t: Array) -> tuple[Array, Array]:
+        """Return survival and intensity at T + t: the intensity of the clock times its speed."""
+        return self.future_of(theta, x, self.reading(theta, T), t)
+
+    def future_of(self, theta: Array, x: Array, now: Array, t: Array) -> tuple[Array, Array]:
+        """Return the same from A(T)."""
+        params, clock = self.split(theta)
+        place = self.steps.place(t)
+        survival, intensity = self.base.future(params, x, now, clock.at(place))
+        return survival, intensity * clock.speed_at(place)
+
+    def expected_purchases(self, theta: Array, x: Array, T: Array, t: Array) -> Array:
+        """Return E[purchases in (T, T+t]] given alive at T."""
+        return self.expected_purchases_of(theta, x, self.reading(theta, T), t)
+
+    def expected_purchases_of(self, theta: Array, x: Array, now: Array, t: Array) -> Array:
+        """Return the same from A(T)."""
+        params, clock = self.split(theta)
+        return self.base.expected_purchases(params, x, now, clock.at(t))
+
+    def pmf(self, theta: Array, x: Array, T: Array, t: Array, n: Array) -> Array:
+        """Return P(n purchases in (T, T+t]) given alive at T."""
+        return self.pmf_of(theta, x, self.reading(theta, T), t, n)
+
+    def pmf_of(self, theta: Array, x: Array, now: Array, t: Array, n: Array) -> Array:
+        """Return the same from A(T)."""
+        params, clock = self.split(theta)
+        return self.base.pmf(params, x, now, clock.at(t), n)
+
+    def by_reading(self, model: TransactionModel) -> Reading:
+        """Return how the future is smooth in A(T)."""
+        of_reading = replace(
+            model,
+            future=self.future_of,
+            expected_purchases=self.expected_purchases_of,
+            pmf=self.pmf_of,
+            residuals=self.residuals_of,
+        )
+        return Reading(of_reading, self.reading)
+
+    def residuals(
+        self, draws: Array, x: Array, T: Array, weightings: Sequence[Weighting]
+    ) -> Callable[[Array, Array, Array], Array]:
+        """Return the function that gives weighted integrals of intensity and survival."""
+        of_reading = self.residuals_of(draws, x, T, weightings)
+
+        def given(theta: Array, x: Array, T: Array) -> Array:
+            every = range(theta.shape[-2])
+            each = [of_reading(theta[[draw]], x, self.reading(theta[draw], T)) for draw in every]
+            return np.concatenate(each, axis=1)
+
+        return given
+
+    def residuals_of(
+        self,
+        draws: Array,  # noqa: ARG002 - as those of other models
+        x: Array,  # noqa: ARG002
+        T: Array,  # noqa: ARG002
+        weightings: Sequence[Weighting],
+    ) -> Callable[[Array, Array, Array], Array]:
+        """Return the function that does so from A(T), by integrals in clock time.
+
+        int v(t) m(A(t)) speed dt = int v(t(A)) m(A) dA, and int v(t) s(A(t)) dt = int v(t(A)) / speed s(A) dA.
+        """
+        count = len(weightings)
+
+        def given(theta: Array, x: Array, now: Array) -> Array:
+            result = np.empty((len(x), theta.shape[-2], 2 * count))
+            for draw in range(theta.shape[-2]):
+                params, clock = self.split(theta[draw])
+                on_clock = [_on_clock(clock, each, slow=slow) for slow in (False, True) for each in weightings]
+                buys, lives = residual(self.base, params, x, now, on_clock)
+                result[:, draw, :count], result[:, draw, count:] = buys[:, :count], lives[:, count:]
+            return result
+
+        return given
+
+
+def _on_clock(clock: Clock, weighting: Weighting, *, slow: bool) -> Weighting:
+    """Return a factor of time as one of what the clock shows; `slow`: over the clock's speed."""
+
+    def factor(readings: Array) -> Array:
+        times = clock.inverse(readings)
+        values = weighting.factor(times)
+        return values / clock.speed_at(times) if slow else values
+
+    ends = np.concatenate([np.asarray(weighting.jumps, float), clock.steps.changes(weighting.end)])
+    points = tuple(
+        (float(clock.at(np.asarray(time))), mass * (1.0 if slow else float(clock.speed_at(np.asarray(time)))))
+        for time, mass in weighting.points
+    )
+    return replace(
+        weighting,
+        factor=factor,
+        end=float(clock.at(np.asarray(weighting.end))),
+        jumps=clock.at(np.unique(ends)),
+        smooth_over=weighting.smooth_over * float(clock.speed.min()),
+        points=points,
+    )
