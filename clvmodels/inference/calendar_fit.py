@@ -180,7 +180,7 @@ class TimedFit(Fit):
         Examples
         --------
         >>> import clvmodels as clv
-        >>> clv.BGNBD(calendar=clv.Calendar.seasons({"winter": "12-01"})).fit(rfm).coefficients.index.to_list()
+        >>> clv.BGNBD(calendar=clv.Calendar.seasons({"winter": ("11-15", "12-31")})).fit(rfm).coefficients.index.to_list()
         [('purchase', 'winter')]
         """
         if not isinstance(self.model, ClockedModel):
