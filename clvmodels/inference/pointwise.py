@@ -128,7 +128,7 @@ def mean_density_by_history(fit: Fitted[TransactionModel], histories: Histories)
 
     def densities(rows: NDArray[np.int64]) -> Array:
         pointwise = _of_rows(fit.model, distinct, of_rows, rows)
-        return np.exp(pointwise - pointwise.max(axis=1, keepdims=True))[..., None]
+        return np.asarray(np.exp(pointwise - pointwise.max(axis=1, keepdims=True)))[..., None]
 
     few = Skeleton.whole(len(which))
     if of_rows.group is None and len(distinct.rows) >= MANY_HISTORIES:
@@ -136,7 +136,8 @@ def mean_density_by_history(fit: Fitted[TransactionModel], histories: Histories)
     pointwise = _of_all(fit.model, distinct, of_rows.of_draws(few.chosen))
     highest = pointwise.max(axis=1)
     np.exp(np.subtract(pointwise, highest[:, None], out=pointwise), out=pointwise)
-    return np.log(np.einsum("ij,j->i", pointwise, few.mean)) + highest, distinct.weight
+    mean: Array = np.log(np.einsum("ij,j->i", pointwise, few.mean)) + highest
+    return mean, distinct.weight
 
 
 def _by_history(fit: Fitted[TransactionModel], histories: Histories) -> tuple[Array, Array]:

@@ -99,7 +99,7 @@ def _top(slope: Array, curvature: Array, weights: Array, least: float) -> Array:
             solved = np.linalg.lstsq(matrix, np.append(right, 1.0 - there.sum()), rcond=None)[0]
             there[inside] = solved[:-1]
             step = there - weights
-            value = slope @ step - 0.5 * step @ curvature @ step
+            value = float(slope @ step - 0.5 * step @ curvature @ step)
             if there.min() >= least - LEAST_STEP and value > highest:
                 best, highest = there, value
     return best

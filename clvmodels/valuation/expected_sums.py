@@ -77,7 +77,7 @@ class _Cells:
         known = known_spend(customers.x, customers.mean_spend)
         weight = np.ones(len(known)) if customers.weight is None else customers.weight
         histories, alike = distinct_customers(replace(customers, mean_spend=np.where(known, 0.0, -1.0)))
-        total = np.bincount(histories.index, weight)
+        total = np.bincount(histories.index, weight).astype(float)
         spend = np.bincount(histories.index, weight * customers.mean_spend) / total
         mean_spend = np.where(histories.rows[:, 3] < 0.0, -1.0, spend)
         apart = [column for column in range(histories.rows.shape[1]) if column not in (1, 2)]  # all but t_x and T
