@@ -1,8 +1,8 @@
 """The values of a customer's single orders, as far as models of spend see them: their number, mean, and logs.
 
 Only positive values have a logarithm: an occasion whose value is unknown, or that was free, is no order here, and
-counts as a purchase alone. Logs are computed when a model first asks for them, by a second scan of the log: most models never
-do, and the scan that finds the histories would take a third longer.
+counts as a purchase alone. Logs are computed when a model first asks for them, by a second scan of the log: most models
+never do, and the scan that finds the histories would take a third longer.
 """
 
 from __future__ import annotations
@@ -110,7 +110,10 @@ def _scan(engine: Engine, occasions: ir.Table, *, all_kept: bool, totals: Mappin
             " histories anew with rfm_summary(...)"
         )
     first = np.where(table["at_first"].to_numpy(zero_copy_only=False) == 1, column(table, "first_value"), np.nan)
-    return _of_repeats(*(column(table, name) for name in ("logged", "logged_mean", "logged_variance", "total")), first)
+    count, log_mean, variance, total = (
+        column(table, name) for name in ("logged", "logged_mean", "logged_variance", "total")
+    )
+    return _of_repeats(count, log_mean, variance, total, first)
 
 
 def _of_repeats(

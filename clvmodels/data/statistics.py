@@ -28,7 +28,7 @@ TRANSACTIONS: Final = ("x", "t_x", "T")
 SPEND: Final = ("x", "mean")
 """What the models of spend see of a customer with repeat purchases of a positive mean value."""
 MEAN_OF: Final = {"x": "mean", "valued": "valued_mean", "valued_all": "mean_all"}
-"""Numbers of orders, and the mean value of each: of repeat purchases, of those of positive value, with the first too."""
+"""Numbers of orders, and the mean value of each: of repeat purchases, those of positive value, with the first too."""
 LOGS: Final = {"log_mean": "log_ss", "log_mean_all": "log_ss_all"}
 """Means of the logs of orders, and the sums of squares around them."""
 

@@ -247,13 +247,15 @@ def _independence(transactions: TransactionFit, spend: SpendFit, histories: Hist
             "moved": moved,
             "moved_share": worth.share(moved),
         }
-        | (
-            {}
-            if rates is None
-            else {"rate_coefficient": rates.coefficient, "rate_se": rates.se, "rate_gain": rates.gain}
-        )
+        | _figures_of_rates(rates)
         | {f"mean_{name}": float(mean) for name, mean in zip(relation.classes, relation.means, strict=True)},
     )
+
+
+def _figures_of_rates(rates: RateDependence | None) -> dict[str, float]:
+    if rates is None:
+        return {}
+    return {"rate_coefficient": rates.coefficient, "rate_se": rates.se, "rate_gain": rates.gain}
 
 
 def _of_rates(rates: RateDependence | None, worth: _Worth) -> str:
@@ -262,8 +264,8 @@ def _of_rates(rates: RateDependence | None, worth: _Worth) -> str:
         return ""
     effect = worth.share(float((worth.sales * (rates.ratio - 1.0)).sum()))
     return (
-        f". The value of an order goes with the expected purchase rate to the power of {rates.coefficient:.3f} (standard "
-        f"error {rates.se:.3f}, {rates.gain:+,.2f} log-likelihood), which changes the {worth.name} by {effect:+.1%}"
+        f". The value of an order goes with the expected purchase rate to the power of {rates.coefficient:.3f} "
+        f"(standard error {rates.se:.3f}, {rates.gain:+,.2f} log-likelihood), which changes the {worth.name} by {effect:+.1%}"
     )
 
 

@@ -48,8 +48,8 @@ def compare(
     DataFrame
         By model: ``method``; ``parameters``, their number; ``log_likelihood``, ``aic`` and ``bic`` (smaller is better)
         at the point estimate, of fits of spend to single orders and to means together all of single orders, Jacobian
-        included, which takes `data`; with `data`, of fits with draws, ``elpd_loo`` (greater is better) with its standard
-        error, how far it lies ``behind`` the best, with the standard error of that difference over the same
+        included, which takes `data`; with `data`, of fits with draws, ``elpd_loo`` (greater is better) with its
+        standard error, how far it lies ``behind`` the best, with the standard error of that difference over the same
         customers, and the largest ``pareto_k``, above 0.7 of which it is not to be relied upon; with a holdout, the
         scores that `backtest` explains.
 

@@ -262,7 +262,7 @@ class _Story:
         buyers = _Buyers(x, t_x, T, ends)
         transactions = self.fit.parameters(histories)
         spend = None if self.spend is None else self.spend.parameters(histories)
-        state = () if self.spend is None else spend_state(self.spend.model, histories)
+        state = None if self.spend is None else spend_state(self.spend.model, histories)
         result = np.full((2, draws, len(ends)), np.nan)
 
         def simulate(rows: slice) -> None:
@@ -270,9 +270,9 @@ class _Story:
                 generator = np.random.default_rng(np.random.SeedSequence(seed.entropy, spawn_key=(*seed.spawn_key, d)))
                 events = buyers.events(self.fit.model, transactions.draw(d, slice(None)), generator)
                 result[0, d] = buyers.counted(events)
-                if self.spend is not None and spend is not None:
+                if self.spend is not None and spend is not None and state is not None:
                     theta = spend.draw(d, slice(None))
-                    values = self.spend.model.draw_orders(theta, *state, events.customer, generator)
+                    values = self.spend.model.draw_orders(theta, state[0], state[1], events.customer, generator)
                     result[1, d] = buyers.counted(events, values)
 
         map_blocks(simulate, draws, DRAWS_AT_A_TIME)

@@ -1,8 +1,8 @@
 """Whether the first orders of customers belong to the same distribution as their repeat orders.
 
-A question to the data: a first order may be a trial, or come with a voucher; or be as any other, and then it is the only
-thing known about the spend of those who bought once. It is asked of the customers who came back, since those who did not
-may spend less an order altogether, first or not.
+A question to the data: a first order may be a trial, or come with a voucher; or be as any other, and then it is the
+only thing known about the spend of those who bought once. It is asked of the customers who came back, since those who
+did not may spend less an order altogether, first or not.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from clvmodels.models.spend_family import SpendFamily
 __all__ = ["FirstOrders", "first_orders"]
 
 MATERIAL: Final = 0.1
-"""First orders whose scale differs by less, as a log, mislead less than they tell; with many customers, any difference is
-significant."""
+"""First orders whose scale differs by less, as a log, mislead less than they tell; with many customers, any difference
+is significant."""
 LEVEL: Final = 0.05
 FAR: Final = 5.0
 """Logs of scales that are looked at."""

@@ -63,8 +63,8 @@ Examples
 
 _ORDERS: Final = """
 orders
-    What is fitted to: ``"means"``, the mean value of each customer's repeat orders; ``"all"``, the values of all repeat
-    orders, which histories made from a log know. These tell how much a customer's orders vary, which means hardly do."""
+    What is fitted to: ``"means"``, the mean value of each customer's repeat orders; ``"all"``, the values of all of
+    them, which histories made from a log know. These tell how much a customer's orders vary, which means hardly do."""
 _FIRST_ORDER: Final = """
 first_order
     Whether first orders count too, of histories made from a log: ``"ignore"``; ``"use"``; ``"auto"``: if their scale is

@@ -47,9 +47,10 @@ class BestSpend(SpendEstimator):
 def best_spend_model(histories: Histories) -> SpendModel:
     """Return the model of spend with the highest likelihood of the repeat orders, all with their Jacobian.
 
-    All have as many parameters. First orders are used if the data do not speak against it (`first_orders`). Of histories
-    that know no single orders, it is Gamma-Gamma on means. Where an engine sums over customers, which takes expectations
-    that are linear in means, and where orders were free, which count in means alone, it is Gamma-Gamma on repeat orders.
+    All have as many parameters. First orders are used if the data do not speak against it (`first_orders`). Of
+    histories that know no single orders, it is Gamma-Gamma on means. Where an engine sums over customers, which takes
+    expectations that are linear in means, and where orders were free, which count in means alone, it is Gamma-Gamma on
+    repeat orders.
 
     Examples
     --------

@@ -70,8 +70,8 @@ def require_order_values(model: SpendModel, statistics: Collection[str], histori
     if {*statistics} & {*LOGS, *LOGS.values(), "valued_all"} and not histories.has_order_values:
         raise FitError(
             f"{model.name} needs the values of single orders, and these histories have at most their means: make them"
-            ' of the log, rfm_summary(log, value="amount"), and in memory, rfm.collect(); or give a column with the mean'
-            " of the logs of a customer's repeat orders, and one with the sum of squares around it,"
+            ' of the log, rfm_summary(log, value="amount"), and in memory, rfm.collect(); or give a column with the'
+            " mean of the logs of a customer's repeat orders, and one with the sum of squares around it,"
             ' Histories.from_frame(..., statistics={"mean_of_logs": "log_mean", "squares_of_logs": "log_ss"}); or fit'
             " clv.GammaGamma() to the means"
         )

@@ -1,8 +1,8 @@
 """Gamma-Gamma, fitted to the values of all orders: the mean alone leaves open how much a customer's orders vary.
 
-Story: as of Gamma-Gamma. A customer's orders are Gamma(p, nu) with their own nu ~ Gamma(q, v). The likelihood is that of
-every order of positive value, of which their number, their mean and the mean of their logs are sufficient. It tells p,
-how much the orders of one customer vary, from q, how much customers do: means alone hardly do.
+Story: as of Gamma-Gamma. A customer's orders are Gamma(p, nu) with their own nu ~ Gamma(q, v). The likelihood is that
+of every order of positive value, of which their number, their mean and the mean of their logs are sufficient. It tells
+p, how much the orders of one customer vary, from q, how much customers do: means alone hardly do.
 
 The expectation of an order given a customer's history is the published one.
 

@@ -1,15 +1,15 @@
 """Log-normal spend: the logs of a customer's orders are normal around their own mean, and the means are normal too.
 
-Story: a customer's orders are log-normal, of logs with mean mu and standard deviation s; mu varies across customers with
-mean m and standard deviation t. Spend is independent of how often they buy. The median order of the median customer,
+Story: a customer's orders are log-normal, of logs with mean mu and standard deviation s; mu varies across customers
+with mean m and standard deviation t. Spend is independent of how often they buy. The median order of the median customer,
 exp(m), is the parameter that counts in money. The tails are lighter than those of Gamma-Gamma, whose means across
 customers fall off by a power, so that one very large order moves an expectation less.
 
 The likelihood is that of every order of positive value, of which their number, the mean of their logs and the sum of
 squares around it are sufficient.
 
-Source: the normal model with random means of Searle, Casella & McCulloch (1992), Variance Components, chapter 3, on logs;
-for order values Abe (2009), Marketing Science 28(3), section 3.
+Source: the normal model with random means of Searle, Casella & McCulloch (1992), Variance Components, chapter 3, on
+logs; for order values Abe (2009), Marketing Science 28(3), section 3.
 """
 
 from __future__ import annotations
@@ -96,8 +96,8 @@ def history_terms(theta: Array, x: Array, log_mean: Array, log_ss: Array) -> tup
 def expected_spend(theta: Array, x: Array, log_mean: Array) -> Array:
     """Return E[Z | x, ybar] = exp(m_i + t_i^2/2 + s^2/2); the population mean exp(m + t^2/2 + s^2/2) where x = 0.
 
-    m_i and t_i are mean and standard deviation of the customer's own mu given their orders: with w = x t^2/(s^2 + x t^2),
-    m_i = m + w (ybar - m) and t_i^2 = t^2 (1 - w).
+    m_i and t_i are mean and standard deviation of the customer's own mu given their orders: with
+    w = x t^2/(s^2 + x t^2), m_i = m + w (ybar - m) and t_i^2 = t^2 (1 - w).
     """
     centre, variance = _own_mean(theta, x, log_mean)
     return bounded_odds(centre + 0.5 * (variance + theta[..., 1] ** 2))
@@ -128,8 +128,8 @@ def in_words(params: Mapping[str, float]) -> tuple[str, ...]:
     within, across = (np.sqrt(np.expm1(np.minimum(variance, 700.0))) for variance in (s2, t2))
     words = (
         f"A customer's orders vary around their own mean with a coefficient of variation of {within:.2g}, and the means"
-        f" vary across customers with one of {across:.2g}. The logs of orders have the mean m = {np.log(median):.4g}, the"
-        f" variance s2 = {s2:.4g} around a customer's own mean, and the variance t2 = {t2:.4g} across customers."
+        f" vary across customers with one of {across:.2g}. The logs of orders have the mean m = {np.log(median):.4g},"
+        f" the variance s2 = {s2:.4g} around a customer's own mean, and the variance t2 = {t2:.4g} across customers."
     )
     return (words,)
 

@@ -38,7 +38,7 @@ SPEND_MODELS: Final[dict[str, SpendModel]] = {m.key: m for m in (GAMMA_GAMMA, LO
 SPEND_VARIANTS: Final[dict[str, SpendModel]] = {
     m.key: m for family in SPEND_FAMILIES for m in family.members if m.key not in SPEND_MODELS
 }
-"""The same models fitted to other statistics; their classes offer them as arguments, and fits are stored by their keys."""
+"""The same models fitted to other statistics; their classes take arguments for them, and fits are stored by key."""
 MODELS: Final[dict[str, Model]] = {**TRANSACTION_MODELS, **SPEND_MODELS}
 _BUILT_IN: Final = frozenset((*MODELS, *SPEND_VARIANTS))
 

@@ -69,8 +69,8 @@ def report(
         ``"auto"``: all registered models of transactions; or one of them or several, by key or as ``clv.BGNBD()``.
         Several are averaged, as by `value`.
     spend
-        The model of spend, by key or as ``clv.GammaGamma()``; ``"auto"``: the one that the orders up to the last closing
-        make most likely, with first orders where the data do not speak against it.
+        The model of spend, by key or as ``clv.GammaGamma()``; ``"auto"``: the one that the orders up to the last
+        closing make most likely, with first orders where the data do not speak against it.
     observation_start
         The first day observed; by default that of the first transaction.
     method

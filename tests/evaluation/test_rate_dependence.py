@@ -25,7 +25,7 @@ def rfm() -> Histories:
     ids=repr,
 )
 def test_the_sample(estimator, coefficient, se, gain, rfm) -> None:  # type: ignore[no-untyped-def]
-    """Reference figures of a joint maximum over the exponent and p, q, v, computed apart with scipy on 946 customers."""
+    """Reference figures of a joint maximum over the exponent and p, q, v, computed apart with scipy."""
     relation = rate_dependence(estimator.fit(rfm), clv.ParetoNBD().from_params(PARAMS, unit="week"), rfm)
     assert relation is not None
     assert relation.coefficient == pytest.approx(coefficient, abs=1e-4)

@@ -128,7 +128,7 @@ def test_models_of_spend_are_compared_on_orders(rfm: Histories) -> None:
 def test_histories_without_single_orders_say_what_to_write(rfm: Histories) -> None:
     plain = Histories.from_frame(rfm.to_frame(), unit="week")
     for estimator in (clv.GammaGamma(orders="all"), clv.LogNormalSpend(), clv.LogNormalSpend(first_order="use")):
-        with pytest.raises(FitError, match="needs the values of single orders, .* rfm_summary"):
+        with pytest.raises(FitError, match=r"needs the values of single orders, .* rfm_summary"):
             estimator.fit(plain)
     with pytest.raises(FitError, match="needs the values of single orders"):
         clv.LogNormalSpend().fit(rfm).expected_spend(plain)
@@ -138,7 +138,7 @@ def test_histories_without_single_orders_say_what_to_write(rfm: Histories) -> No
 
 
 def simulated(generator: np.random.Generator, *, scale: float, alike: bool = True, gamma: bool = False) -> Histories:
-    """3,000 customers; first orders `scale` times as large as later ones, and like these of the same customer or not."""
+    """3,000 customers; first orders `scale` times as large as later ones, like these of the customer or not."""
     mu = generator.normal(3.0, 0.5, 3_000)
     others = mu if alike else generator.permutation(mu)
     rows = []
