@@ -136,7 +136,8 @@ class FramePart:
             low = first if step < 0 else _shifted(np.array([last]), -1)[0]
             high = _shifted(np.array([first]), 1)[0] if step < 0 else last
             year = self._within(low, high)
-            for count in range(1, _years_between(start, end) + 2):
+            missing = _years_between(start, first) if step < 0 else _years_between(last, end)
+            for count in range(1, missing + 2):
                 moved = _shifted(year[0], step * count), year[1]
                 parts = [moved, *parts] if step < 0 else [*parts, moved]
         days, values = np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
@@ -162,6 +163,7 @@ class FramePart:
 
 
 def _years_between(start: np.datetime64, end: np.datetime64) -> int:
+    """Return how many years there are between two days, rounded up; none or fewer if the second is earlier."""
     return int(np.ceil(float((end - start) / ONE) / YEAR))
 
 

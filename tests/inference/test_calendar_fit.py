@@ -58,7 +58,7 @@ def normalised(frame, gamma=GAMMA):
 
 @pytest.fixture(scope="module")
 def log():
-    return purchases_of(4_000, normalised(weekly_calendar()), 1, (0.0, WEEKS - 1.0), "at purchases")
+    return purchases_of(4_000, normalised(weekly_calendar()), 11, (0.0, WEEKS - 1.0), "at purchases")
 
 
 @pytest.fixture(scope="module")
@@ -148,19 +148,30 @@ def test_a_forecast_with_the_season_is_near_and_one_without_is_not():
     assert abs(without / actual - 1.0) > 0.2
 
 
-def test_laplace_and_the_posterior_give_draws_of_the_effects(fit, rfm, calendar):
+@pytest.fixture(scope="module")
+def few(log):
+    return clv.rfm_summary(log[log["customer_id"] < 500], unit="week", observation_end=END, resolution="day")
+
+
+def test_laplace_gives_draws_of_the_effects(few, calendar):
+    rfm, fit = few, clv.BGNBD(calendar=calendar).fit(few)
     laplace = clv.BGNBD(calendar=calendar).fit(rfm, method="laplace", draws=300, seed=1)
     np.testing.assert_allclose(laplace.coefficients["sd"], fit.coefficients["sd"], rtol=0.25)
-    tight = {"multiplier_of_price": {"dist": "LogNormal", "mu": 0.0, "sigma": 0.001}}
-    posterior = clv.BGNBD(calendar=calendar, priors=tight).fit(rfm, method="map")
-    assert posterior.coefficients.loc[("purchase", "price"), "estimate"] == pytest.approx(0.0, abs=0.01)
-    assert posterior.coefficients.loc[("purchase", "high_season"), "estimate"] == pytest.approx(0.7, abs=0.15)
     totals = laplace.total_purchases(rfm, "26 weeks")
-    assert totals["mean"] == pytest.approx(fit.total_purchases(rfm, "26 weeks")["mean"], rel=0.01)
+    assert totals["mean"] == pytest.approx(fit.total_purchases(rfm, "26 weeks")["mean"], rel=0.03)
 
 
-def test_interpolated_predictions_are_those_of_each_draw_alone(rfm, calendar):
-    laplace = clv.BGNBD(calendar=calendar).fit(rfm, method="laplace", draws=6, seed=1)
+@pytest.mark.slow
+def test_priors_are_about_the_multipliers(few, calendar):
+    tight = {"multiplier_of_price": {"dist": "LogNormal", "mu": 0.0, "sigma": 0.001}}
+    posterior = clv.BGNBD(calendar=calendar, priors=tight).fit(few, method="map")
+    assert posterior.coefficients.loc[("purchase", "price"), "estimate"] == pytest.approx(0.0, abs=0.01)
+    assert posterior.coefficients.loc[("purchase", "high_season"), "estimate"] == pytest.approx(0.7, abs=0.3)
+
+
+def test_interpolated_predictions_are_those_of_each_draw_alone(few, calendar):
+    rfm = few
+    laplace = clv.BGNBD(calendar=calendar).fit(rfm, method="laplace", draws=100, seed=1).thinned(20)
     draws = laplace.expected_purchases(rfm, "20 weeks", return_draws=True).to_numpy()[0]
     model = laplace.at_end_of(rfm).model
     for values, theta in zip(draws, laplace.draws, strict=True):
@@ -182,7 +193,7 @@ def test_a_trend_is_recovered_where_starts_are_staggered_and_not_prolonged():
     assert np.ptp(speed[fit.model.steps.edges[:-1] >= 0.0]) == 0.0
 
 
-def test_a_trend_of_a_single_cohort_is_refused(calendar):
+def test_a_trend_of_a_single_cohort_is_refused():
     log = purchases_of(300, np.zeros(WEEKS), 6, (0.0, 12.0), "at purchases")
     histories = clv.rfm_summary(log, unit="week", observation_end=END)
     with pytest.raises(FitError, match=r"a trend \(trend\) is told from customers getting older by those who start"):
@@ -219,7 +230,7 @@ def test_a_calendar_that_ends_or_begins_too_late_or_too_early(fit, rfm):
         fit.total_purchases(rfm, "100 weeks")
     with pytest.raises(DataError, match="the calendar ends on 2022-07-03 and is needed until 2023-01-01"):
         clv.BGNBD(calendar=Calendar.from_frame(weekly_calendar(78))).fit(rfm)
-    with pytest.raises(DataError, match="the calendar begins on 2021-05-24 and is needed from 2021-01-0. on"):
+    with pytest.raises(DataError, match=r"the calendar begins on 2021-05-24 and is needed from 2021-01-0. on"):
         clv.BGNBD(calendar=Calendar.from_frame(weekly_calendar()[20:])).fit(rfm)
 
 
@@ -236,7 +247,7 @@ def test_what_does_not_know_when_purchases_were_made_is_refused(rfm, calendar):
         model.fit(rfm, by="channel")
 
 
-def test_priors_are_about_multipliers(calendar):
+def test_priors_are_checked_before_there_are_data(calendar):
     assert clv.BGNBD(calendar=calendar).default_priors["multiplier_of_price"]["dist"] == "LogNormal"
     with pytest.raises(ParameterError, match="multiplier_of_prize"):
         clv.BGNBD(calendar=calendar, priors={"multiplier_of_prize": {"dist": "LogNormal", "mu": 0.0, "sigma": 1.0}})
@@ -255,7 +266,7 @@ def test_new_customers_start_on_a_day(fit):
     assert sum(probabilities) == pytest.approx(1.0, abs=1e-9)
     assert np.dot(range(60), probabilities) == pytest.approx(high, rel=1e-8)
     plain = clv.BGNBD().from_params(TRUTH, unit="week")
-    with pytest.raises(FitError, match="start=... is when a customer starts on a calendar, and this fit has none"):
+    with pytest.raises(FitError, match=r"start=... is when a customer starts on a calendar, and this fit has none"):
         plain.expected_purchases_new("4 weeks", start="2022-12-01")
     with pytest.raises(DataError, match="start is a day"):
         fit.expected_purchases_new("4 weeks", start="soon")
@@ -276,7 +287,7 @@ def test_predictions_are_of_the_end_of_observation_of_the_histories(fit, log):
     assert moved.now == np.datetime64((END - pd.Timedelta(weeks=30) + pd.Timedelta(days=1)).to_datetime64(), "us")
     total = fit.total_purchases(earlier, "4 weeks")["mean"]
     assert total == moved.total_purchases(earlier, "4 weeks")["mean"]
-    with pytest.raises(FitError, match="stands at 2023-01-02T00:00:00.* write fit.at_end_of"):
+    with pytest.raises(FitError, match=r"stands at 2023-01-02T00:00:00.* write fit.at_end_of"):
         fit.parameters(earlier)
 
 
