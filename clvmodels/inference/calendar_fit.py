@@ -165,7 +165,7 @@ class TimedFit(Fit):
 
     @property
     def coefficients(self) -> pd.DataFrame:
-        """The coefficients of a calendar's columns, by how much they raise the log of the purchase rate, and covariates.
+        """The coefficients of a calendar's columns, by how much they raise the log of the purchase rate.
 
         Returns
         -------
@@ -180,7 +180,10 @@ class TimedFit(Fit):
         Examples
         --------
         >>> import clvmodels as clv
-        >>> clv.BGNBD(calendar=clv.Calendar.seasons({"winter": ("11-15", "12-31")})).fit(rfm).coefficients.index.to_list()
+        >>> log = clv.datasets.load_cdnow(sample=True)
+        >>> rfm = clv.rfm_summary(log, resolution="day", observation_end="1998-06-30")
+        >>> calendar = clv.Calendar.seasons({"winter": ("11-15", "12-31")})
+        >>> clv.BGNBD(calendar=calendar).fit(rfm).coefficients.index.to_list()
         [('purchase', 'winter')]
         """
         if not isinstance(self.model, ClockedModel):

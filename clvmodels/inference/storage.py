@@ -123,9 +123,7 @@ def load(path: str | PathLike[str]) -> Content:
         raise FitError(f'{path} is not a fit saved by this package; write one with fit.save("transactions.json")')
     version = content.get("version")
     if _is_whole(version) and version > VERSION:
-        raise FitError(
-            f"{path} was written by a later version (format {version}, known {VERSION}); update clvmodels"
-        )
+        raise FitError(f"{path} was written by a later version (format {version}, known {VERSION}); update clvmodels")
     key = content.get("model")
     if not isinstance(key, str) or known_model(key) is None:
         hint = "clv.models.register(MY_MODEL) makes a model of your own known before its fits are loaded"
