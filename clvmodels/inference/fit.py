@@ -7,9 +7,8 @@ model was fitted.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from os import PathLike
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, Self
 
 import numpy as np
@@ -19,14 +18,10 @@ from clvmodels.data.histories import Histories
 from clvmodels.errors import DataError, FitError, one_of
 from clvmodels.inference import describe, pointwise, storage
 from clvmodels.inference.bayes import segments_of
-from clvmodels.inference.calendars import FittedCalendar
 from clvmodels.inference.coefficients import Coefficients
-from clvmodels.inference.diagnostics import Diagnostics
+from clvmodels.inference.fit_data import FitData
 from clvmodels.inference.parameters import Parameters, Shifts
-from clvmodels.inference.protocols import Method
-from clvmodels.inference.segment_test import SegmentTest
 from clvmodels.models.specification import Array, Model
-from clvmodels.units import Unit
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,151 +32,14 @@ __all__ = ["Fit", "kind_of"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Fit:
-    """A fitted model.
-
-    Attributes
-    ----------
-    model
-        The model's specification.
-    theta
-        The parameters, shape (chain, draw, parameters), in the order of ``model.names``.
-    method
-        How they were found.
-    unit
-        The unit of time; None for a model of spend.
-    log_likelihood
-        Of the data the model was fitted to, at the point estimate; NaN for given parameters. Of a fit by segment by
-        likelihood, the evidence of `segment_test`; by the other methods, NaN.
-    estimate
-        The point estimate, shape (parameters,).
-    covariance
-        Of log(parameter - lower bound), shape (parameters, parameters); NaN where it is not known.
-    customers
-        Number of customers it was fitted to.
-    fingerprint
-        Of the histories it was fitted to; equal for equal data in any order.
-    diagnostics
-        How the fit ended.
-    priors
-        What was believed before, as plain data; empty for maximum likelihood.
-    stats
-        The sampler's statistics of each draw, arrays of shape (chain, draw) by name.
-    by
-        Name of the attribute whose values are segments with parameters of their own; None if all customers have the
-        same, and then the next two are empty. `theta` and `estimate` are then those of the population of segments.
-    segments
-        The segments.
-    segment_theta
-        Their parameters, shape (segment, chain, draw, parameters).
-    segment_test
-        Whether segments differ, of a fit by segment by likelihood; None of others.
-    covariates
-        The coefficients of a fit with covariates; None of others. `theta` and `estimate` are then those of a customer
-        whose columns are at their means.
-    calendar
-        What multiplies the rate of purchases from day to day, of a fit with a calendar; None of others.
-    """
-
-    model: Model
-    theta: Array
-    method: Method
-    unit: Unit | None
-    log_likelihood: float
-    estimate: Array
-    covariance: Array
-    customers: int
-    fingerprint: str
-    diagnostics: Diagnostics
-    priors: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
-    stats: Mapping[str, Array] = field(default_factory=dict)
-    by: str | None = None
-    segments: tuple[str, ...] = ()
-    segment_theta: Array = field(default_factory=lambda: np.empty((0, 0, 0, 0)))
-    segment_test: SegmentTest | None = None
-    covariates: Coefficients | None = None
-    calendar: FittedCalendar | None = None
+class Fit(FitData):
+    """A fitted model, asked for predictions; its data are those of `FitData`."""
 
     def __init_subclass__(cls, *, of: type[Model] | None = None) -> None:
         """Make a kind of fit known as that of a kind of model."""
         super().__init_subclass__()
         if of is not None:
             _KINDS[of] = cls
-
-    def __post_init__(self) -> None:
-        for array in (self.theta, self.estimate, self.covariance, self.segment_theta, *self.stats.values()):
-            array.setflags(write=False)
-
-    def __setstate__(self, state: Mapping[str, object]) -> None:
-        """Take what was pickled or copied, whose arrays come open to writing."""
-        vars(self).update(state)
-        self.__post_init__()
-
-    @property
-    def params(self) -> Mapping[str, float]:
-        """The point estimate by name."""
-        return MappingProxyType(
-            {name: float(value) for name, value in zip(self.model.names, self.estimate, strict=True)}
-        )
-
-    @property
-    def draws(self) -> Array:
-        """The parameters without distinction of chains, shape (chain * draw, parameters)."""
-        return self.theta.reshape(-1, len(self.model.parameters))
-
-    @property
-    def name(self) -> str:
-        """Name of the model."""
-        return self.model.name
-
-    @property
-    def number_of_draws(self) -> int:
-        """Number of draws, of all chains together; a point estimate has one."""
-        return int(self.theta.shape[0] * self.theta.shape[1])
-
-    @property
-    def fits(self) -> tuple[Self, ...]:
-        """The fit itself, as an average of models has several."""
-        return (self,)
-
-    @property
-    def weights(self) -> tuple[float, ...]:
-        """How much each of `fits` counts."""
-        return (1.0,)
-
-    @property
-    def best(self) -> Self:
-        """The fit itself."""
-        return self
-
-    def shares_of(self, number: int) -> tuple[int, ...]:
-        """Return how many of so many draws belong to each of `fits`: all.
-
-        Examples
-        --------
-        >>> transactions.shares_of(400)
-        (400,)
-        """
-        return (number,)
-
-    @property
-    def aic(self) -> float:
-        """Akaike's information criterion; smaller is better. NaN by segment: an evidence has integrated them out."""
-        if self.by is not None:
-            return float("nan")
-        return 2.0 * self.number_of_parameters - 2.0 * self.log_likelihood
-
-    @property
-    def bic(self) -> float:
-        """Schwarz's information criterion; smaller is better. NaN by segment, as `aic`."""
-        if self.by is not None:
-            return float("nan")
-        return float(np.log(max(self.customers, 1)) * self.number_of_parameters - 2.0 * self.log_likelihood)
-
-    @property
-    def number_of_parameters(self) -> int:
-        """Number of parameters and coefficients of covariates."""
-        return len(self.model.parameters) + (0 if self.covariates is None else len(self.covariates.estimate))
 
     @property
     def coefficients(self) -> pd.DataFrame:
@@ -291,18 +149,6 @@ class Fit:
         estimate = self.estimate * Shifts(rows, covariates.estimate[None], shifts.effects).factors(slice(None))[:, 0]
         return Parameters(self.draws, estimate, group.astype(np.int64).ravel(), shifts)
 
-    @property
-    def formulas(self) -> dict[str, str] | None:
-        """The formula of each process that covariates act on; None without covariates."""
-        return None if self.covariates is None else self.covariates.design.formulas
-
-    @property
-    def columns_of_parameters(self) -> tuple[str, ...]:
-        """The attributes of customers that their parameters depend on."""
-        if self.covariates is not None:
-            return self.covariates.design.variables
-        return () if self.by is None else (self.by,)
-
     def at(self, attributes: Mapping[str, object]) -> Self:
         """Return the fit of customers with these attributes, of a fit with covariates: one without covariates.
 
@@ -326,9 +172,9 @@ class Fit:
 
         if self.covariates is None:
             raise FitError("this fit has no covariates: its parameters are those of every customer")
-        return self._at(self.covariates, self.covariates.design.rows(pd.DataFrame({**attributes}, index=[0])))
+        return self._of_row(self.covariates, self.covariates.design.rows(pd.DataFrame({**attributes}, index=[0])))
 
-    def _at(self, covariates: Coefficients, row: Array) -> Self:
+    def _of_row(self, covariates: Coefficients, row: Array) -> Self:
         """Return the fit of customers with a row of the design, shape (1, coefficients)."""
         effects, size = covariates.design.effects(self.model), len(self.model.parameters)
         logs = np.concatenate([np.eye(size), row[0][:, None] * effects]).T

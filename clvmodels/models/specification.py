@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from clvmodels.arguments import abridged, as_number, require_mapping
 from clvmodels.errors import ModelError, ParameterError, one_of
 from clvmodels.models.kernel import Array, Expansion, Kernel, Sums
+from clvmodels.models.parts import LARGEST, Dimension, Events, Limit, Parameter, Quantity, Traits
 
 __all__ = [
     "LARGEST",
@@ -32,142 +33,6 @@ __all__ = [
     "Traits",
     "TransactionModel",
 ]
-
-Dimension = Literal["none", "time", "money"]
-LARGEST: Final[Mapping[Dimension, float]] = {"none": 1e25, "time": 1e25, "money": 1e120}
-"""Parameters above these, and below their reciprocals, are mistaken: figures would leave the range of doubles. Fits end
-at 1e13 times the mean age (mean spend) of the customers."""
-
-
-@dataclass(frozen=True)
-class Parameter:
-    """A model parameter.
-
-    Attributes
-    ----------
-    name
-        Its name in the literature.
-    dimension
-        How it scales when the unit of time or money changes: ``"time"`` parameters (inverse rates) by the unit.
-    lower
-        It is greater than this.
-
-    Examples
-    --------
-    >>> Parameter("alpha", "time")
-    Parameter(name='alpha', dimension='time', lower=0.0)
-    """
-
-    name: str
-    dimension: Dimension = "none"
-    lower: float = 0.0
-
-
-@dataclass(frozen=True)
-class Limit:
-    """Where a fit ends if customers do not differ in some respect: parameters run to zero or infinity.
-
-    Attributes
-    ----------
-    meaning
-        What is then true of the data, in words.
-    beyond
-        Sums of log parameters, given by their coefficients, that are all large there; the logs of what is above the
-        lower bound, in units where the mean age (mean spend) is one.
-    start
-        Parameters near it, in these units, from where it is sought too; those left out are taken from the best fit.
-    endless
-        Whether customers who are alive there never leave: what comes after the time observed then rests on none of it.
-
-    Examples
-    --------
-    >>> Limit("purchase rates do not differ", ({"r": 1.0}, {"alpha": 1.0})).holds({"r": 12.0, "alpha": 11.0}, far=9.0)
-    True
-    """
-
-    meaning: str
-    beyond: tuple[Mapping[str, float], ...]
-    start: Mapping[str, float] = field(default_factory=dict)
-    endless: bool = False
-
-    def holds(self, psi: Mapping[str, float], *, far: float) -> bool:
-        """Return whether log parameters are so far on the way to it that their sums are above `far`."""
-        return all(sum(factor * psi[name] for name, factor in sums.items()) > far for sums in self.beyond)
-
-
-@dataclass(frozen=True)
-class Quantity:
-    """Something about the customers that a person can judge, in which priors are stated.
-
-    Attributes
-    ----------
-    name, meaning
-        Its name, and what it is, in words.
-    prior
-        The default, weakly informative prior: the name of a PyMC distribution and its arguments.
-    share
-        Whether it lies between zero and one; it is positive otherwise.
-    leaving
-        Whether it is about how customers leave, which value far ahead rests on.
-
-    Examples
-    --------
-    >>> Quantity("dropout", "chance to leave after a purchase", ("Beta", {"alpha": 1.0, "beta": 2.0}), share=True).prior
-    ('Beta', {'alpha': 1.0, 'beta': 2.0})
-    """
-
-    name: str
-    meaning: str
-    prior: tuple[str, Mapping[str, float]]
-    share: bool = False
-    leaving: bool = False
-
-
-@dataclass(frozen=True)
-class Traits:
-    """What a simulated customer is like, given that they are alive: shape (customers,) each.
-
-    Attributes
-    ----------
-    purchase_rate
-        Purchases per unit of time.
-    lifetime
-        Time at which they leave, counted from now; infinite if they do not leave by the clock.
-    last_purchase
-        Number of purchases after which they leave, counted from now; infinite if purchases do not make them leave.
-
-    Examples
-    --------
-    One who leaves after 20 units of time, and one whom their third purchase makes leave:
-
-    >>> import numpy as np
-    >>> Traits(np.array([0.1, 0.2]), lifetime=np.array([20.0, np.inf]), last_purchase=np.array([np.inf, 3.0])).lifetime
-    array([20., inf])
-    """
-
-    purchase_rate: Array
-    lifetime: Array
-    last_purchase: Array
-
-
-@dataclass(frozen=True)
-class Events:
-    """Simulated repeat purchases.
-
-    Attributes
-    ----------
-    customer, time
-        Who bought and when, counted from the start of each customer's simulation; sorted by customer and time.
-    left
-        When each customer left, or the end of their duration; shape (customers,).
-    alive
-        Whether each customer is alive at the end; shape (customers,).
-    """
-
-    customer: NDArray[np.int64]
-    time: Array
-    left: Array
-    alive: NDArray[np.bool_]
 
 
 def _no_quantities(_: Mapping[str, Any], year: float) -> dict[str, Any]:  # noqa: ARG001 - as those of other models
