@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from numbers import Integral
 from typing import TYPE_CHECKING, cast, get_args
 
 import numpy as np
@@ -18,7 +17,7 @@ from clvmodels.errors import FitError, FitWarning, ParameterError
 from clvmodels.inference.bayes import BayesMethod, draw, pymc_model_of, split
 from clvmodels.inference.binning import binning_error, refine
 from clvmodels.inference.by_segment import fit_by_segment
-from clvmodels.inference.covariate_fit import ALL, coefficient_priors, require_no_segments, with_covariates
+from clvmodels.inference.covariate_fit import coefficient_priors, priors_of_model, require_no_segments, with_covariates
 from clvmodels.inference.design import Covariates, check_covariates
 from clvmodels.inference.diagnostics import Diagnostics, diagnose, diagnose_weights
 from clvmodels.inference.kinds import build
@@ -53,11 +52,10 @@ class Estimator[M: Model, F: TransactionFit | SpendFit]:
         ``{"dist": "LogNormal", "mu": 1.4, "sigma": 0.5}``; what is not given has a weakly informative default. None:
         maximum likelihood and Laplace's approximation to it do without, the other methods take the defaults.
     covariates
-        What is known of the customers beyond their histories and acts on a process: a formula, or a list of attributes
-        of the histories, by process, such as ``{"purchase": "channel + log(age)", "dropout": ["channel"]}``. None:
-        all customers come from one population. The prior of a coefficient is ``Normal(0, 1)`` per unit of a column of
-        zeros and ones, else per standard deviation; `priors` states others by ``"purchase: channel[T.web]"``, for all
-        of a process by ``"purchase"``, and for all by ``"coefficients"``.
+        Formulas or lists of attributes of the histories that act on a process, such as
+        ``{"purchase": "channel + log(age)", "dropout": ["channel"]}``. The prior of a coefficient is ``Normal(0, 1)``
+        per unit of a column of zeros and ones, else per standard deviation; `priors` states others by
+        ``"purchase: channel[T.web]"``, for all of a process by ``"purchase"``, for all by ``"coefficients"``.
     """
 
     model: M
@@ -70,16 +68,8 @@ class Estimator[M: Model, F: TransactionFit | SpendFit]:
 
     @property
     def own_priors(self) -> Priors | None:
-        """The priors without those of coefficients, which are known once there are customers."""
-        if self.covariates is None or not isinstance(self.priors, Mapping):
-            return self.priors
-        processes = tuple(self.covariates)
-        of_coefficients = (ALL, *processes)
-        return {
-            name: prior
-            for name, prior in self.priors.items()
-            if name not in of_coefficients and not str(name).startswith(tuple(f"{process}: " for process in processes))
-        }
+        """The priors without those of coefficients."""
+        return priors_of_model(self.priors, self.covariates)
 
     @property
     def default_priors(self) -> dict[str, dict[str, object]]:
@@ -268,7 +258,7 @@ def _fit(
     require_seed(effort.seed, FitError)
     require_no_segments(by, covariates)
     if method not in ("mle", "map"):
-        _require_effort(effort)
+        effort.require_draws()
     by_likelihood = method == "mle" or (method == "laplace" and priors is None)
     if method == "mle" and priors is not None:
         raise FitError('method="mle" takes no priors; use method="map", "laplace" or "nuts"')
@@ -308,14 +298,6 @@ def _by_covariates(
         return task.fit(_pooled(task.model, task.histories, cast("Method", method), effort))
     priors = required_priors(task.model, coefficient_priors(model, priors, task.design))
     return task.fit(_by_posterior(task.model, priors, task.histories, cast("BayesMethod", method), None, effort))
-
-
-def _require_effort(effort: SamplerSettings) -> None:
-    """Raise FitError unless there is something to draw: two draws, since one has no spread, of a tuned chain."""
-    for name, least in (("draws", 2), ("tune", 1), ("chains", 1)):
-        got = getattr(effort, name)
-        if isinstance(got, bool) or not isinstance(got, Integral) or got < least:
-            raise FitError(f"{name} is a whole number from {least} up, got {got!r}; leave it out for the default")
 
 
 def _on_grid(
@@ -371,7 +353,7 @@ def _pooled(model: Model, histories: Histories, method: Method, effort: SamplerS
     optimum = maximise(model, observations)
     diagnostics = diagnose(model, observations, optimum)
     units = model.units(time=observations.time, money=observations.money)
-    covariance = _covariance(optimum)
+    covariance = optimum.covariance
     psi = optimum.psi[None, None, :]
     if method == "laplace" and diagnostics.status == "converged":
         psi, diagnostics = _reweighted(model, observations, optimum, covariance, units, effort)
@@ -433,7 +415,9 @@ def _by_posterior(
         unit=_unit(model, histories),
         log_likelihood=log_likelihood if segments is None else np.nan,
         estimate=estimate,
-        covariance=np.cov(np.log(flat - model.lower), rowvar=False) if len(flat) > 1 else _unknown(model),
+        covariance=np.cov(np.log(flat - model.lower), rowvar=False)
+        if len(flat) > 1
+        else np.full((theta.shape[-1],) * 2, np.nan),
         customers=int(observations.customers),
         fingerprint=observations.fingerprint,
         diagnostics=diagnostics,
@@ -443,10 +427,6 @@ def _by_posterior(
         segments=() if segments is None else segments.names,
         segment_theta=drawn.segment_theta,
     )
-
-
-def _unknown(model: Model) -> Array:
-    return np.full((len(model.parameters), len(model.parameters)), np.nan)
 
 
 def _given(model: Model, params: Mapping[str, float], unit: Unit | None) -> TransactionFit | SpendFit:
@@ -465,16 +445,8 @@ def _given(model: Model, params: Mapping[str, float], unit: Unit | None) -> Tran
         unit=unit,
         log_likelihood=np.nan,
         estimate=theta.reshape(-1, theta.shape[-1]).mean(axis=0),
-        covariance=_unknown(model),
+        covariance=np.full((theta.shape[-1],) * 2, np.nan),
         customers=0,
         fingerprint="",
         diagnostics=Diagnostics("given", "parameters given, not fitted."),
     )
-
-
-def _covariance(optimum: Optimum) -> Array:
-    """Return the inverse of the Hessian; NaN where the likelihood is flat and says nothing."""
-    values, vectors = np.linalg.eigh(optimum.hessian)
-    if values[0] <= 0.0:
-        return np.full_like(optimum.hessian, np.nan)
-    return np.asarray((vectors / values) @ vectors.T)

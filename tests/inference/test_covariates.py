@@ -11,7 +11,6 @@ from clvmodels.inference.covariate_model import covaried
 from clvmodels.inference.observations import observe
 from clvmodels.inference.parameters import Parameters, Shifts
 from clvmodels.models import MODELS
-
 from tests.inference.covariate_worlds import COEFFICIENTS, MOVES, PROCESSES, TRUTH, parameters_of_rows, world
 
 BUILT_IN = ("bg_nbd", "mbg_nbd", "pareto_nbd", "gamma_gamma")

@@ -5,7 +5,6 @@ import pytest
 
 import clvmodels as clv
 from clvmodels.valuation.new_customer import MOST_KINDS, by_parameters
-
 from tests.inference.covariate_worlds import world
 
 ASSUMPTIONS = clv.Assumptions(discount_rate=0.15, margin=0.3)
