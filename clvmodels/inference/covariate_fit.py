@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from clvmodels.inference.spend_fit import SpendFit
     from clvmodels.inference.transaction_fit import TransactionFit
 
-__all__ = ["ALL", "WithCovariates", "coefficient_priors", "require_no_segments", "with_covariates"]
+__all__ = ["WithCovariates", "coefficient_priors", "priors_of_model", "require_no_segments", "with_covariates"]
 
 ALL: Final = "coefficients"
 """The name of a prior that is that of each coefficient."""
@@ -217,6 +217,19 @@ def coefficient_priors(model: Model, priors: Priors | None, design: Design) -> P
         if name not in known:
             raise ParameterError(f"{model.name}: {one_of('quantity for a prior', name, known)}")
     return given
+
+
+def priors_of_model(priors: Priors | None, covariates: Covariates | None) -> Priors | None:
+    """Return the priors without those of coefficients, whose names are known once there are customers."""
+    given: object = priors
+    if covariates is None or not isinstance(given, Mapping):
+        return priors
+    starts = tuple(f"{process}: " for process in covariates)
+    return {
+        name: prior
+        for name, prior in given.items()
+        if name not in (ALL, *covariates) and not str(name).startswith(starts)
+    }
 
 
 def require_no_segments(by: str | None, covariates: Covariates | None) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping
 from dataclasses import replace
-from numbers import Integral
 from typing import TYPE_CHECKING, cast, get_args
 
 import numpy as np
@@ -55,7 +54,7 @@ def fit_model(
     require_seed(effort.seed, FitError)
     require_no_segments(by, covariates)
     if method not in ("mle", "map"):
-        _require_effort(effort)
+        effort.require_draws()
     by_likelihood = method == "mle" or (method == "laplace" and priors is None)
     if method == "mle" and priors is not None:
         raise FitError('method="mle" takes no priors; use method="map", "laplace" or "nuts"')
@@ -95,14 +94,6 @@ def _by_covariates(
         return task.fit(_pooled(task.model, task.histories, cast("Method", method), effort))
     priors = required_priors(task.model, coefficient_priors(model, priors, task.design))
     return task.fit(_by_posterior(task.model, priors, task.histories, cast("BayesMethod", method), None, effort))
-
-
-def _require_effort(effort: SamplerSettings) -> None:
-    """Raise FitError unless there is something to draw: two draws, since one has no spread, of a tuned chain."""
-    for name, least in (("draws", 2), ("tune", 1), ("chains", 1)):
-        got = getattr(effort, name)
-        if isinstance(got, bool) or not isinstance(got, Integral) or got < least:
-            raise FitError(f"{name} is a whole number from {least} up, got {got!r}; leave it out for the default")
 
 
 def _on_grid(
@@ -159,7 +150,7 @@ def _pooled(model: Model, histories: Histories, method: Method, effort: SamplerS
     optimum = maximise(model, observations)
     diagnostics = diagnose(model, observations, optimum)
     units = model.units(time=observations.time, money=observations.money)
-    covariance = _covariance(optimum)
+    covariance = optimum.covariance
     psi = optimum.psi[None, None, :]
     if method == "laplace" and diagnostics.status == "converged":
         psi, diagnostics = _reweighted(model, observations, optimum, covariance, units, effort)
@@ -263,11 +254,3 @@ def given(model: Model, params: Mapping[str, float], unit: Unit | None) -> Trans
         fingerprint="",
         diagnostics=Diagnostics("given", "parameters given, not fitted."),
     )
-
-
-def _covariance(optimum: Optimum) -> Array:
-    """Return the inverse of the Hessian; NaN where the likelihood is flat and says nothing."""
-    values, vectors = np.linalg.eigh(optimum.hessian)
-    if values[0] <= 0.0:
-        return np.full_like(optimum.hessian, np.nan)
-    return np.asarray((vectors / values) @ vectors.T)

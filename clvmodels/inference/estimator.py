@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 import clvmodels.models.registry  # noqa: F401 - fits pickle, and models do so by their key there
 from clvmodels.data.histories import Histories
 from clvmodels.inference.calendars import FittedCalendar
-from clvmodels.inference.covariate_fit import ALL, require_no_segments
+from clvmodels.inference.covariate_fit import priors_of_model, require_no_segments
 from clvmodels.inference.design import Covariates, check_covariates
 from clvmodels.inference.estimation import fit_model, given, pymc_of
 from clvmodels.inference.priors import Priors, check_priors, default_priors
@@ -40,11 +40,10 @@ class Estimator[M: Model, F: TransactionFit | SpendFit]:
         ``{"dist": "LogNormal", "mu": 1.4, "sigma": 0.5}``; what is not given has a weakly informative default. None:
         maximum likelihood and Laplace's approximation to it do without, the other methods take the defaults.
     covariates
-        What is known of the customers beyond their histories and acts on a process: a formula, or a list of attributes
-        of the histories, by process, such as ``{"purchase": "channel + log(age)", "dropout": ["channel"]}``. None:
-        all customers come from one population. The prior of a coefficient is ``Normal(0, 1)`` per unit of a column of
-        zeros and ones, else per standard deviation; `priors` states others by ``"purchase: channel[T.web]"``, for all
-        of a process by ``"purchase"``, and for all by ``"coefficients"``.
+        Formulas or lists of attributes of the histories that act on a process, such as
+        ``{"purchase": "channel + log(age)", "dropout": ["channel"]}``. The prior of a coefficient is ``Normal(0, 1)``
+        per unit of a column of zeros and ones, else per standard deviation; `priors` states others by
+        ``"purchase: channel[T.web]"``, for all of a process by ``"purchase"``, for all by ``"coefficients"``.
     """
 
     model: M
@@ -57,16 +56,8 @@ class Estimator[M: Model, F: TransactionFit | SpendFit]:
 
     @property
     def own_priors(self) -> Priors | None:
-        """The priors without those of coefficients, which are known once there are customers."""
-        if self.covariates is None or not isinstance(self.priors, Mapping):
-            return self.priors
-        processes = tuple(self.covariates)
-        of_coefficients = (ALL, *processes)
-        return {
-            name: prior
-            for name, prior in self.priors.items()
-            if name not in of_coefficients and not str(name).startswith(tuple(f"{process}: " for process in processes))
-        }
+        """The priors without those of coefficients."""
+        return priors_of_model(self.priors, self.covariates)
 
     @property
     def default_priors(self) -> dict[str, dict[str, object]]:

@@ -6,7 +6,6 @@ model was fitted.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from os import PathLike
 from typing import TYPE_CHECKING, Final, Self
@@ -18,9 +17,8 @@ from clvmodels.data.histories import Histories
 from clvmodels.errors import DataError, FitError, one_of
 from clvmodels.inference import describe, pointwise, storage
 from clvmodels.inference.bayes import segments_of
-from clvmodels.inference.coefficients import Coefficients
 from clvmodels.inference.fit_data import FitData
-from clvmodels.inference.parameters import Parameters, Shifts
+from clvmodels.inference.parameters import Parameters
 from clvmodels.models.specification import Array, Model
 
 if TYPE_CHECKING:
@@ -40,39 +38,6 @@ class Fit(FitData):
         super().__init_subclass__()
         if of is not None:
             _KINDS[of] = cls
-
-    @property
-    def coefficients(self) -> pd.DataFrame:
-        """The coefficients of covariates, in the units of their columns.
-
-        By process and term: estimate, sd, low, high (95 %), and the p-value of a likelihood-ratio test where the fit is
-        by likelihood. A positive coefficient means more of what the process says; exp(coefficient) is the factor of
-        the purchase rate, of the rate (BG/NBD, MBG/NBD: the odds) of leaving, or of the mean order.
-
-        Raises
-        ------
-        FitError
-            If the fit has no covariates.
-
-        Examples
-        --------
-        >>> import clvmodels as clv
-        >>> truth = clv.BGNBD().from_params({"r": .6, "alpha": 8, "a": .8, "b": 3}, unit="week")
-        >>> shop, web = (truth.simulate(2_000, t, seed=1).to_frame() for t in ("39 weeks", "78 weeks"))
-        >>> web[["recency", "T"]] /= 2.0  # who buys twice as fast
-        >>> import pandas as pd
-        >>> both = pd.concat({"shop": shop, "web": web}, names=["channel"]).reset_index()
-        >>> rfm = clv.Histories.from_frame(both.assign(customer_id=range(4_000)), unit="week")
-        >>> clv.BGNBD(covariates={"purchase": "channel"}).fit(rfm).coefficients.round(2)
-                                 estimate    sd   low  high  p_value
-        process  term
-        purchase channel[T.web]      0.64  0.04  0.55  0.72      0.0
-        """
-        if self.covariates is None:
-            raise FitError(
-                f"this fit has no covariates; write clv.{self.model.public_name}(covariates={{...}}).fit(rfm)"
-            )
-        return self.covariates.table()
 
     def summary(self) -> pd.DataFrame:
         """Return a table by parameter: estimate, standard error, and a 95 % interval (on the log scale).
@@ -113,7 +78,7 @@ class Fit(FitData):
         """Return the parameters of customers: the same for all, or those of their segments or covariates.
 
         By row of the histories: draws of shape (draws, parameters) that all share, or (segments, draws, parameters)
-        and the segment of each; with covariates, what they do to the draws, and the distinct covariates of each.
+        and the segment of each; or what the covariates of each do to the draws.
 
         Raises
         ------
@@ -131,7 +96,7 @@ class Fit(FitData):
         array([[ 6.25,  3.74, 15.44]])
         """
         if self.covariates is not None:
-            return self._by_covariates(self.covariates, histories)
+            return self._by_covariates(histories)
         if self.by is None:
             return Parameters(self.draws, self.estimate)
         code, names = segments_of(histories, self.by)
@@ -141,55 +106,6 @@ class Fit(FitData):
             raise DataError(one_of(f"value of {self.by}", unknown[0], self.segments))
         draws = self.segment_theta.reshape(len(self.segments), -1, len(self.model.parameters))
         return Parameters(draws, draws.mean(axis=1), np.array([number[name] for name in names], np.int64)[code])
-
-    def _by_covariates(self, covariates: Coefficients, histories: Histories) -> Parameters:
-        design = covariates.design
-        rows, group = np.unique(design.rows(histories.attributes), axis=0, return_inverse=True)
-        shifts = Shifts(rows, covariates.flat, design.effects(self.model))
-        estimate = self.estimate * Shifts(rows, covariates.estimate[None], shifts.effects).factors(slice(None))[:, 0]
-        return Parameters(self.draws, estimate, group.astype(np.int64).ravel(), shifts)
-
-    def at(self, attributes: Mapping[str, object]) -> Self:
-        """Return the fit of customers with these attributes, of a fit with covariates: one without covariates.
-
-        Raises
-        ------
-        FitError
-            If the fit has no covariates.
-        DataError
-            If an attribute is missing, or its value is a level that the fit does not know.
-
-        Examples
-        --------
-        >>> import clvmodels as clv
-        >>> rfm = transactions.simulate(2_000, "52 weeks", seed=1)
-        >>> table = rfm.to_frame().drop(columns=["purchase_rate", "alive"]).assign(channel=["shop", "web"] * 1_000)
-        >>> fit = clv.BGNBD(covariates={"purchase": "channel"}).fit(clv.Histories.from_frame(table, unit="week"))
-        >>> fit.at({"channel": "web"}).covariates is None
-        True
-        """
-        import pandas as pd
-
-        if self.covariates is None:
-            raise FitError("this fit has no covariates: its parameters are those of every customer")
-        return self._of_row(self.covariates, self.covariates.design.rows(pd.DataFrame({**attributes}, index=[0])))
-
-    def _of_row(self, covariates: Coefficients, row: Array) -> Self:
-        """Return the fit of customers with a row of the design, shape (1, coefficients)."""
-        effects, size = covariates.design.effects(self.model), len(self.model.parameters)
-        logs = np.concatenate([np.eye(size), row[0][:, None] * effects]).T
-        factors, at_estimate = (
-            Shifts(row, coefficients, effects).factors(slice(None))[0]
-            for coefficients in (covariates.flat, covariates.estimate[None])
-        )
-        return replace(
-            self,
-            theta=self.theta * factors.reshape(self.theta.shape),
-            estimate=self.estimate * at_estimate[0],
-            covariance=logs @ covariates.covariance @ logs.T,
-            log_likelihood=np.nan,
-            covariates=None,
-        )
 
     def _draws_of(self, segment: str) -> Array:
         theta: Array = self.segment_theta[self.segments.index(segment)]

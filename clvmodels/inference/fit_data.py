@@ -15,6 +15,7 @@ import numpy as np
 
 from clvmodels.inference.calendars import FittedCalendar
 from clvmodels.inference.coefficients import Coefficients
+from clvmodels.inference.covaried import Covaried
 from clvmodels.inference.diagnostics import Diagnostics
 from clvmodels.inference.protocols import Method
 from clvmodels.inference.segment_test import SegmentTest
@@ -28,7 +29,7 @@ __all__ = ["FitData"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class FitData:
+class FitData(Covaried):
     """The data of a fitted model.
 
     Attributes
@@ -68,8 +69,7 @@ class FitData:
     segment_test
         Whether segments differ, of a fit by segment by likelihood; None of others.
     covariates
-        The coefficients of a fit with covariates; None of others. `theta` and `estimate` are then those of a customer
-        whose columns are at their means.
+        The coefficients of covariates, if there are some: `theta` is then that of a customer with their means.
     calendar
         What multiplies the rate of purchases from day to day, of a fit with a calendar; None of others.
     """
@@ -167,15 +167,3 @@ class FitData:
     def number_of_parameters(self) -> int:
         """Number of parameters and coefficients of covariates."""
         return len(self.model.parameters) + (0 if self.covariates is None else len(self.covariates.estimate))
-
-    @property
-    def formulas(self) -> dict[str, str] | None:
-        """The formula of each process that covariates act on; None without covariates."""
-        return None if self.covariates is None else self.covariates.design.formulas
-
-    @property
-    def columns_of_parameters(self) -> tuple[str, ...]:
-        """The attributes of customers that their parameters depend on."""
-        if self.covariates is not None:
-            return self.covariates.design.variables
-        return () if self.by is None else (self.by,)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Literal
+
+from clvmodels.errors import FitError
 
 __all__ = ["Sampler", "SamplerSettings"]
 
@@ -20,3 +23,10 @@ class SamplerSettings:
     seed: int | None
     sampler: Sampler
     progress: bool
+
+    def require_draws(self) -> None:
+        """Raise FitError unless there is something to draw: two draws, as one has no spread, of a tuned chain."""
+        for name, least in (("draws", 2), ("tune", 1), ("chains", 1)):
+            got = getattr(self, name)
+            if isinstance(got, bool) or not isinstance(got, Integral) or got < least:
+                raise FitError(f"{name} is a whole number from {least} up, got {got!r}; leave it out for the default")

@@ -99,6 +99,14 @@ class Optimum:
         return np.inf if inverse is None else float(np.sqrt(np.diag(inverse).max()))
 
     @property
+    def covariance(self) -> Array:
+        """The inverse of the Hessian; NaN where the function is flat and says nothing."""
+        values, vectors = np.linalg.eigh(self.hessian)
+        if values[0] <= 0.0:
+            return np.full_like(self.hessian, np.nan)
+        return np.asarray((vectors / values) @ vectors.T)
+
+    @property
     def far(self) -> bool:
         """Whether the maximum is on its way to zero or infinity."""
         return bool(np.abs(self.psi).max() > BOUNDARY_LOG_PARAMETER)

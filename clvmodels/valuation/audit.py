@@ -91,13 +91,17 @@ def _transactions(fitted: Transactions) -> dict[str, Any]:
 
 def _fit(fit: TransactionFit | SpendFit) -> dict[str, Any]:
     params = {name: float(value) for name, value in fit.params.items()}
+    content, covariates = [fit.model.key, params, fit.theta.tolist()], fit.covariates
+    if covariates is not None:
+        params |= dict(zip(covariates.design.names, covariates.estimate.tolist(), strict=True))
+        content.append(covariates.draws.tolist())
     return {
         "model": fit.model.key,
         "method": fit.method,
         "params": params,
         "priors": fit.priors,
         "data": fit.fingerprint,
-        "sha256": _hash_of([fit.model.key, params, fit.theta.tolist()]),
+        "sha256": _hash_of(content),
     }
 
 

@@ -197,8 +197,8 @@ def _log(folder):
         channel, first = ("web", "shop")[number % 2], rng.integers(0, 100)
         rate, life = rng.gamma(0.8) / (60.0 if channel == "shop" else 30.0), 150.0 * rng.exponential() / rng.gamma(1.0)
         later = np.cumsum(1.0 + rng.exponential(1.0 / rate, 60))
-        days = {first, *(first + later[later < min(life, 300.0 - first)]).astype(int).tolist()}
-        rows += [(f"c{number:03d}", int(day), channel, 10.0 + rng.gamma(4.0, 5.0)) for day in days]
+        days = {int(first), *(first + later[later < min(life, 300.0 - first)]).astype(int).tolist()}
+        rows += [(f"c{number:03d}", day, channel, 10.0 + rng.gamma(4.0, 5.0)) for day in sorted(days)]
     frame = pd.DataFrame(rows, columns=["customer_id", "day", "channel", "amount"])
     frame["date"] = pd.Timestamp("2024-01-01") + pd.to_timedelta(frame.pop("day"), unit="D")
     frame.to_parquet(folder / "log.parquet")
