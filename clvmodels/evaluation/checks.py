@@ -264,8 +264,9 @@ def _of_rates(rates: RateDependence | None, worth: _Worth) -> str:
         return ""
     effect = worth.share(float((worth.sales * (rates.ratio - 1.0)).sum()))
     return (
-        f". The value of an order goes with the expected purchase rate to the power of {rates.coefficient:.3f} "
-        f"(standard error {rates.se:.3f}, {rates.gain:+,.2f} log-likelihood), which changes the {worth.name} by {effect:+.1%}"
+        f". The value of an order goes with the expected purchase rate to the power of {rates.coefficient:.3f}"
+        f" (standard error {rates.se:.3f}, {rates.gain:+,.2f} log-likelihood), which changes the {worth.name} by"
+        f" {effect:+.1%}"
     )
 
 

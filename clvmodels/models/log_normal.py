@@ -1,9 +1,9 @@
 """Log-normal spend: the logs of a customer's orders are normal around their own mean, and the means are normal too.
 
 Story: a customer's orders are log-normal, of logs with mean mu and standard deviation s; mu varies across customers
-with mean m and standard deviation t. Spend is independent of how often they buy. The median order of the median customer,
-exp(m), is the parameter that counts in money. The tails are lighter than those of Gamma-Gamma, whose means across
-customers fall off by a power, so that one very large order moves an expectation less.
+with mean m and standard deviation t. Spend is independent of how often they buy. The median order of the median
+customer, exp(m), is the parameter that counts in money. The tails are lighter than those of Gamma-Gamma, whose means
+across customers fall off by a power, so that one very large order moves an expectation less.
 
 The likelihood is that of every order of positive value, of which their number, the mean of their logs and the sum of
 squares around it are sufficient.
