@@ -17,7 +17,7 @@ from joblib import Parallel, delayed
 
 import clvmodels as clv
 from clvmodels.errors import ClvError, DataError, ModelError
-from clvmodels.models.registry import MODELS, _remove, register
+from clvmodels.models.registry import MODELS, SPEND_MODELS, _remove, register
 
 NAMES = [model.public_name for model in MODELS.values()]
 ASSUMPTIONS = {
@@ -79,7 +79,7 @@ def test_models_estimators_and_given_fits(name, again):
     estimator = kind(priors=kind().default_priors)
     assert again(estimator) == estimator
     assert type(again(estimator)) is kind
-    unit = {} if name == "GammaGamma" else {"unit": "week"}
+    unit = {} if kind.model in SPEND_MODELS.values() else {"unit": "week"}
     fit = kind().from_params(kind.model.example, **unit)
     same(fit, again(fit))
 
