@@ -30,6 +30,7 @@ __all__ = [
     "ConditionalOnAlive",
     "OnReading",
     "alive",
+    "everywhere",
     "expected_purchases",
     "interpolate_over_age",
     "pmf",
@@ -338,12 +339,12 @@ def expected_purchases(
     model: TransactionModel, theta: Array, x: Array, T: Array, t: float, group: Index | None = None
 ) -> Array:
     """Return E[purchases in (T, T + t] | alive at T], shape of x; theta and group as of `residual`."""
-    return _everywhere(purchases(model, t), model, theta, x, T, group)[:, 0]
+    return everywhere(purchases(model, t), model, theta, x, T, group)[:, 0]
 
 
 def survival(model: TransactionModel, theta: Array, x: Array, T: Array, t: float, group: Index | None = None) -> Array:
     """Return P(alive at T + t | alive at T), shape of x; theta and group as of `residual`."""
-    return _everywhere(survive(model, t), model, theta, x, T, group)[:, 0]
+    return everywhere(survive(model, t), model, theta, x, T, group)[:, 0]
 
 
 def residual(
@@ -375,11 +376,11 @@ def residual(
     if len(x) == 0 or max(weighting.end for weighting in weightings) == 0.0:
         return np.zeros((len(x), len(weightings))), np.zeros((len(x), len(weightings)))
     given = residuals(model, theta[..., None, :], x, T, weightings, group)
-    both = _everywhere(given, model, theta, x, T, group)
+    both = everywhere(given, model, theta, x, T, group)
     return both[:, : len(weightings)], both[:, len(weightings) :]
 
 
-def _everywhere(
+def everywhere(
     given: ConditionalOnAlive, model: TransactionModel, theta: Array, x: Array, T: Array, group: Index | None
 ) -> Array:
     """Return `given` for every customer under one theta, shape (n, outputs)."""

@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clvmodels.models.counts import log_negative_binomial
-from clvmodels.models.derived import residual
 from clvmodels.models.purchase_clock import PurchaseClock
 from clvmodels.models.specification import Array, Reading, TransactionModel
 from clvmodels.numerics.clocks import Clock, Place
@@ -206,18 +205,11 @@ class LeavingClock(PurchaseClock):
         weightings: Sequence[Weighting],
     ) -> Callable[[Array, Array, Array], Array]:
         """Return the function that does so without the ratio of rates, by factors of time times the speed."""
-        count = len(weightings)
 
-        def given(theta: Array, x: Array, T: Array) -> Array:
-            result = np.empty((len(x), theta.shape[-2], 2 * count))
-            for draw in range(theta.shape[-2]):
-                params, clock = self.split(theta[draw])
-                both = [*(_at_speed(clock, each) for each in weightings), *weightings]
-                buys, lives = residual(self.base, params, x, T, both)
-                result[:, draw, :count], result[:, draw, count:] = buys[:, :count], lives[:, count:]
-            return result
+        def factors(clock: Clock) -> list[Weighting]:
+            return [*(_at_speed(clock, each) for each in weightings), *weightings]
 
-        return given
+        return self.draw_by_draw(factors, len(weightings))
 
 
 def _log_sums(number: int, row: Index, value: Array, slopes: Array) -> tuple[Array, Array]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from clvmodels.models.derived import residual
+from clvmodels.models.derived import ConditionalOnAlive, everywhere, residuals
 from clvmodels.models.specification import Array, Reading, TransactionModel
 from clvmodels.numerics.clocks import Clock, Place, Steps
 from clvmodels.numerics.quadrature import Weighting
@@ -143,15 +143,35 @@ class PurchaseClock:
 
         int v(t) m(A(t)) speed dt = int v(t(A)) m(A) dA, and int v(t) s(A(t)) dt = int v(t(A)) / speed s(A) dA.
         """
-        count = len(weightings)
 
-        def given(theta: Array, x: Array, now: Array) -> Array:
-            result = np.empty((len(x), theta.shape[-2], 2 * count))
-            for draw in range(theta.shape[-2]):
-                params, clock = self.split(theta[draw])
-                on_clock = [_on_clock(clock, each, slow=slow) for slow in (False, True) for each in weightings]
-                buys, lives = residual(self.base, params, x, now, on_clock)
-                result[:, draw, :count], result[:, draw, count:] = buys[:, :count], lives[:, count:]
+        def factors(clock: Clock) -> list[Weighting]:
+            return [_on_clock(clock, each, slow=slow) for slow in (False, True) for each in weightings]
+
+        return self.draw_by_draw(factors, len(weightings))
+
+    def draw_by_draw(self, factors: Callable[[Clock], list[Weighting]], count: int) -> ConditionalOnAlive:
+        """Return integrals of the base model, one draw after the other, each with factors of its own.
+
+        Parameters
+        ----------
+        factors
+            Those of purchases, and then those of survival.
+        count
+            How many there are of each.
+        """
+        known: dict[bytes, ConditionalOnAlive] = {}  # nodes and weights, which take longer to find than to use
+
+        def given(theta: Array, x: Array, T: Array) -> Array:
+            if not len(x):
+                return np.empty((0, theta.shape[-2], 2 * count))
+            result, group = np.empty((len(x), theta.shape[-2], 2 * count)), np.zeros(len(x), np.int64)
+            for draw, point in enumerate(theta):
+                params, clock = self.split(point)
+                key = point.tobytes()
+                if key not in known:
+                    known[key] = residuals(self.base, params[None, None], x, T, factors(clock), group)
+                both = everywhere(known[key], self.base, params[None], x, T, group)
+                result[:, draw, :count], result[:, draw, count:] = both[:, :count], both[:, 3 * count :]
             return result
 
         return given

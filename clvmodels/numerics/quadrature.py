@@ -28,6 +28,9 @@ GROWTH = 3.0
 integral of a smooth factor to rounding."""
 
 LEGENDRE_NODES, LEGENDRE_WEIGHTS = np.polynomial.legendre.leggauss(PER_PANEL)
+FEW_NODES, FEW_WEIGHTS = np.polynomial.legendre.leggauss(6)
+SHORT = 1 / 40
+"""Pieces of a panel that are all shorter than this share of it need few nodes: the polynomial hardly bends in them."""
 
 
 def _barycentric_weights(nodes: Array) -> Array:
@@ -169,11 +172,14 @@ def _panel_weights(weighting: Weighting, end: float, left: float, right: float) 
         return total
     pieces = min(1 + int((right - left) / weighting.smooth_over), 64)
     cuts = np.unique(np.concatenate([np.linspace(left, right, pieces + 1), inner]))
+    nodes, shares = LEGENDRE_NODES, LEGENDRE_WEIGHTS
+    if np.diff(cuts).max() < SHORT * (right - left):
+        nodes, shares = FEW_NODES, FEW_WEIGHTS
     for start in range(0, len(cuts) - 1, PIECES_AT_A_TIME):
         edges = cuts[start : start + PIECES_AT_A_TIME + 1]
         half, middle = 0.5 * np.diff(edges)[:, None], 0.5 * (edges[1:] + edges[:-1])[:, None]
-        times = np.ravel(middle + half * LEGENDRE_NODES)
-        mass = np.ravel(half * LEGENDRE_WEIGHTS) * np.where(times < end, weighting.factor(times), 0.0)
+        times = np.ravel(middle + half * nodes)
+        mass = np.ravel(half * shares) * np.where(times < end, weighting.factor(times), 0.0)
         total += mass @ _lagrange((2.0 * times - left - right) / (right - left))
     for time, mass_at in weighting.points:
         if left < time <= right:

@@ -171,7 +171,7 @@ def test_priors_are_about_the_multipliers(few, calendar):
 
 def test_interpolated_predictions_are_those_of_each_draw_alone(few, calendar):
     rfm = few
-    laplace = clv.BGNBD(calendar=calendar).fit(rfm, method="laplace", draws=100, seed=1).thinned(20)
+    laplace = clv.BGNBD(calendar=calendar).fit(rfm, method="laplace", draws=300, seed=1).thinned(60)
     draws = laplace.expected_purchases(rfm, "20 weeks", return_draws=True).to_numpy()[0]
     model = laplace.at_end_of(rfm).model
     for values, theta in zip(draws, laplace.draws, strict=True):
