@@ -157,7 +157,9 @@ class MemoryTable:
         if number == "x":
             return positive_spend(*map(self.statistic, SPEND)) if "mean" in statistics else None
         usable = positive_spend(self.statistic(number), self.statistic(MEAN_OF[number]))
-        return np.all([usable, *(np.isfinite(self.statistic(name)) for name in statistics)], axis=0)
+        for name in statistics:
+            usable = usable & np.isfinite(self.statistic(name))
+        return usable
 
     # -------------------------------------------------------------------------------------------- what models see
 

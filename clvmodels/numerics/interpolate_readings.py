@@ -75,7 +75,7 @@ class ReadingInterpolant:
         readings = self.readings[rows]
         places = position(readings.ravel(), low, high, self.over_range.scale[group])
         basis = polynomials(places, len(coefficients)).reshape(len(coefficients), *readings.shape)
-        values = np.einsum("jpd,jdo->pdo", basis, coefficients)
+        values: Array = np.einsum("jpd,jdo->pdo", basis, coefficients)
         bad = np.flatnonzero(np.isnan(coefficients[0]).any(axis=-1))
         if len(bad):
             values[:, bad] = self.exact(bad, rows)
@@ -123,7 +123,8 @@ def by_reading(
     low = np.minimum.reduceat(readings.min(axis=1), first) if len(x) else np.empty(0)
     high = np.maximum.reduceat(readings.max(axis=1), first) if len(x) else np.empty(0)
     number = np.where((sizes > FEW) & (high > low), POINTS[-1] + 1, 1)
-    ranges = [np.linspace(*ends, count) for *ends, count in zip(low, high, number.tolist(), strict=True)]
+    ends = zip(low.tolist(), high.tolist(), number.tolist(), strict=True)
+    ranges = [np.linspace(least, largest, count) for least, largest, count in ends]
     shown = np.concatenate(ranges) if ranges else np.empty(0)
     over_range = by_age(function, np.repeat(x[first], number), shown, scale, readings.shape[1])
     return ReadingInterpolant(exact, T, readings, starts, over_range, finish)
