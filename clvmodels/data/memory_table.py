@@ -156,7 +156,7 @@ class MemoryTable:
         number = next((name for name in MEAN_OF if name != "x" and name in statistics), "x")
         if number == "x":
             return positive_spend(*map(self.statistic, SPEND)) if "mean" in statistics else None
-        usable = positive_spend(self.statistic(number), self.statistic(MEAN_OF[number]))
+        usable: npt.NDArray[np.bool_] = positive_spend(self.statistic(number), self.statistic(MEAN_OF[number]))
         for name in statistics:
             usable = usable & np.isfinite(self.statistic(name))
         return usable
