@@ -6,6 +6,8 @@ implementation of its own, with scipy on the single orders; they are printed to 
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import mpmath
 import numpy as np
 import pandas as pd
@@ -188,3 +190,49 @@ def test_first_orders_tell_of_customers_who_bought_once(rfm: Histories) -> None:
     p, q, v = fit.estimate
     expected = np.where(first > 0.0, p * (v + first) / (p + q - 1.0), p * v / (q - 1.0))  # a free one tells nothing
     np.testing.assert_allclose(fit.expected_spend(rfm)["mean"].to_numpy()[once], expected, rtol=1e-12)
+
+
+def test_free_orders_count_in_expectations_of_the_model_chosen(log: pd.DataFrame) -> None:
+    free = log.assign(amount=np.where(np.arange(len(log)) % 10 == 0, 0.0, log["amount"]))
+    histories = clv.rfm_summary(free, value="amount", unit="week", resolution="day", observation_end=TRAIN_END)
+    assert best_spend_model(histories) is GAMMA_GAMMA_ORDERS
+    fit = clv.GammaGamma(orders="all").fit(histories)
+    p, q, v = fit.estimate
+    known = (histories.frequency > 0.0) & (histories.monetary_value >= 0.0)
+    x, mean = histories.frequency[known], histories.monetary_value[known]
+    expected = p * (v + x * mean) / (p * x + q - 1.0)
+    np.testing.assert_allclose(fit.expected_spend(histories)["mean"].to_numpy()[known], expected, rtol=1e-12)
+
+
+def test_an_engine_sums_what_is_linear_in_means(log: pd.DataFrame, rfm: Histories, tmp_path: Path) -> None:
+    log.to_parquet(tmp_path / "log.parquet", index=False)
+    there = clv.rfm_summary(
+        tmp_path / "log.parquet", value="amount", unit="week", resolution="day", observation_end=TRAIN_END
+    )
+    assert not there.in_memory
+    assert best_spend_model(there) is GAMMA_GAMMA_ORDERS
+    transactions, assumptions = clv.BGNBD().fit(rfm), clv.Assumptions(discount_rate=0.1, margin=0.3)
+    here = clv.value(transactions, clv.GammaGamma(orders="all").fit(rfm), rfm, assumptions)
+    in_engine = clv.value(transactions, clv.GammaGamma(orders="all").fit(there), there, assumptions)
+    assert in_engine.equity == pytest.approx(here.equity, rel=1e-9)
+    with pytest.raises(FitError, match=r"not linear in the mean value .* write rfm.collect\(\)"):
+        _ = clv.value(transactions, clv.LogNormalSpend().fit(there), there, assumptions).equity
+    collected = clv.value(transactions, clv.LogNormalSpend().fit(there), there.collect(), assumptions)
+    worth = clv.value(transactions, clv.LogNormalSpend().fit(rfm), rfm, assumptions)
+    assert collected.equity == pytest.approx(worth.equity, rel=1e-9)
+
+
+def test_segments_have_log_normal_spend_of_their_own(rfm: Histories) -> None:
+    group = pd.DataFrame({"region": np.where(np.arange(len(rfm)) % 2, "north", "south")}, index=rfm.customer_id)
+    fit = clv.LogNormalSpend().fit(rfm.with_attributes(group), by="region")
+    pooled = clv.LogNormalSpend().fit(rfm)
+    for name in ("north", "south"):  # drawn at random: next to the whole
+        np.testing.assert_allclose(fit.segment(name).estimate, pooled.estimate, rtol=0.1)
+
+
+def test_draws_are_worth_what_is_expected_with_the_spread_of_single_orders(rfm: Histories) -> None:
+    transactions, assumptions = clv.BGNBD().fit(rfm), clv.Assumptions(discount_rate=0.1, margin=0.3)
+    for estimator in (clv.GammaGamma(orders="all", first_order="use"), clv.LogNormalSpend(first_order="use")):
+        book = clv.value(transactions, estimator.fit(rfm), rfm, assumptions)
+        interval = book.interval(0.9)
+        assert interval.low < book.equity < interval.high

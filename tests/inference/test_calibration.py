@@ -28,6 +28,9 @@ PRIORS = {
     "dropout_rate_cv": ("LogNormal", {"mu": 0.1, "sigma": 0.2}, lambda g: g.lognormal(0.1, 0.2)),
     "mean_spend": ("LogNormal", {"mu": 3.5, "sigma": 0.3}, lambda g: g.lognormal(3.5, 0.3)),
     "order_cv": ("LogNormal", {"mu": -0.7, "sigma": 0.2}, lambda g: g.lognormal(-0.7, 0.2)),
+    "median_spend": ("LogNormal", {"mu": 3.5, "sigma": 0.3}, lambda g: g.lognormal(3.5, 0.3)),
+    "order_log_sd": ("LogNormal", {"mu": -0.7, "sigma": 0.2}, lambda g: g.lognormal(-0.7, 0.2)),
+    "between_share": ("Beta", {"alpha": 6.0, "beta": 8.0}, lambda g: g.beta(6.0, 8.0)),
     "spend_spread": ("Beta", {"alpha": 6.0, "beta": 12.0}, lambda g: g.beta(6.0, 12.0)),
 }
 YEAR = 365.25 / 7
@@ -48,7 +51,11 @@ def simulated(model, params, customers, seed):
     nothing = np.zeros(customers)
     values = model.draw_orders(np.array(list(params.values())), nothing, nothing, owner, generator)
     table = pd.DataFrame({"customer_id": np.arange(customers), "frequency": x, "recency": 20.0, "T": 30.0})
-    return clv.Histories.from_frame(table.assign(monetary_value=np.bincount(owner, values) / x), unit="week")
+    table["log_mean"] = np.bincount(owner, np.log(values)) / x
+    table["log_ss"] = np.bincount(owner, (np.log(values) - table["log_mean"].to_numpy()[owner]) ** 2)
+    names = {"log_mean": "log_mean", "log_ss": "log_ss"}
+    table = table.assign(monetary_value=np.bincount(owner, values) / x)
+    return clv.Histories.from_frame(table, unit="week", statistics=names)
 
 
 def ranks(model, repetitions):
