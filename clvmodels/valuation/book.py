@@ -15,6 +15,7 @@ from clvmodels.arguments import abridged, require_flag
 from clvmodels.data.engine_table import EngineTable
 from clvmodels.data.frames import write_frame
 from clvmodels.data.histories import Histories
+from clvmodels.data.statistics import SPEND
 from clvmodels.data.required import require_histories
 from clvmodels.errors import AssumptionError, FitError
 from clvmodels.inference.model_average import ModelAverage, Transactions, average
@@ -414,8 +415,9 @@ def valued(
     span = observed_years(transactions, histories, assumptions)
     horizons = (*HORIZONS, *(times * span for times in SPANS), None)
     weightings = [kind(assumptions, transactions.unit, years) for kind in kinds for years in horizons]
-    if transactions.by is not None or spend.by is not None:
-        histories = histories.collect()  # parameters are those of each customer's segment
+    by_segment = transactions.by is not None or spend.by is not None  # parameters are those of each customer's segment
+    if by_segment or spend.model.state != SPEND:  # an engine sums what is linear in the mean value
+        histories = histories.collect()
     expectations = ahead(transactions, histories, weightings, assumptions.year_in(transactions.unit), known)
     require_finite_drivers(transactions.best, expectations)
     book = Book(transactions, spend, assumptions, histories, expectations)
