@@ -15,8 +15,8 @@ from clvmodels.arguments import abridged, require_flag
 from clvmodels.data.engine_table import EngineTable
 from clvmodels.data.frames import write_frame
 from clvmodels.data.histories import Histories
-from clvmodels.data.statistics import SPEND
 from clvmodels.data.required import require_histories
+from clvmodels.data.statistics import SPEND
 from clvmodels.errors import AssumptionError, FitError
 from clvmodels.inference.model_average import ModelAverage, Transactions, average
 from clvmodels.inference.redrawn import spend_with_draws, transactions_with_draws

@@ -18,7 +18,7 @@ import clvmodels as clv
 from clvmodels.data import Histories
 from clvmodels.errors import FitError
 from clvmodels.inference.first_order import first_orders
-from clvmodels.inference.spend_choice import best_spend_model
+from clvmodels.inference.spend_choice import BestSpend, best_spend_model
 from clvmodels.models.log_normal import LOG_NORMAL
 from clvmodels.models.registry import SPEND_FAMILIES, SPEND_MODELS, SPEND_VARIANTS
 
@@ -236,3 +236,29 @@ def test_draws_are_worth_what_is_expected_with_the_spread_of_single_orders(rfm: 
         book = clv.value(transactions, estimator.fit(rfm), rfm, assumptions)
         interval = book.interval(0.9)
         assert interval.low < book.equity < interval.high
+
+
+def gini(predicted: np.ndarray, actual: np.ndarray) -> float:
+    """Area between the curve of actual revenue, by falling prediction, and the diagonal, over that of the best order."""
+
+    def area(by: np.ndarray) -> float:
+        cumulated = np.cumsum(actual[np.argsort(-by, kind="stable")]) / actual.sum()
+        return float(cumulated.mean() - (len(actual) + 1) / (2 * len(actual)))
+
+    return area(predicted) / area(actual)
+
+
+def test_first_orders_rank_the_holdout_revenue_of_the_whole_cohort() -> None:
+    """23,570 customers, 39 weeks each way: .685 by means of repeat orders, which know nothing of who bought once."""
+    whole = clv.datasets.load_cdnow()
+    rfm, holdout = clv.rfm_train_test_split(whole, value="amount", resolution="day", train_end=TRAIN_END)
+    purchases = clv.ParetoNBD().fit(rfm).expected_purchases(rfm, "39 weeks")["mean"].to_numpy()
+    ranked = {
+        name: gini(purchases * estimator.fit(rfm).expected_spend(rfm)["mean"].to_numpy(), holdout.revenue)
+        for name, estimator in {
+            "means": clv.GammaGamma(),
+            "orders": clv.GammaGamma(orders="all", first_order="auto"),
+            "auto": BestSpend(),
+        }.items()
+    }
+    assert ranked == pytest.approx({"means": 0.6845, "orders": 0.7172, "auto": 0.7145}, abs=5e-4)
