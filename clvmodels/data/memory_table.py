@@ -156,7 +156,9 @@ class MemoryTable:
         number = next((name for name in MEAN_OF if name != "x" and name in statistics), "x")
         if number == "x" and "mean" not in statistics:
             return None
-        usable = np.asarray(positive_spend(self.statistic(number), self.statistic(MEAN_OF[number])))
+        usable: npt.NDArray[np.bool_] = np.asarray(
+            positive_spend(self.statistic(number), self.statistic(MEAN_OF[number]))
+        )
         if number == "x":
             return usable
         return np.all([usable, *(np.isfinite(self.statistic(name)) for name in statistics)], axis=0)

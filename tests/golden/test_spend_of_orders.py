@@ -239,7 +239,7 @@ def test_draws_are_worth_what_is_expected_with_the_spread_of_single_orders(rfm: 
 
 
 def gini(predicted: np.ndarray, actual: np.ndarray) -> float:
-    """Area between the curve of actual revenue, by falling prediction, and the diagonal, over that of the best order."""
+    """Area between the curve of actual revenue, by falling prediction, and the diagonal, over that of the best."""
 
     def area(by: np.ndarray) -> float:
         cumulated = np.cumsum(actual[np.argsort(-by, kind="stable")]) / actual.sum()
