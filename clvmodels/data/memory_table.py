@@ -16,7 +16,7 @@ from clvmodels.data.columns import count, examples
 from clvmodels.data.frames import described, ibis_table, write_frame
 from clvmodels.data.memory_limit import MEMORY_GB, require_room
 from clvmodels.data.order_values import OrderValues, with_first_order
-from clvmodels.data.statistics import MEAN_OF, SPEND, TIMES, TRANSACTIONS, FloatArray, column_of
+from clvmodels.data.statistics import MEAN_OF, TIMES, TRANSACTIONS, FloatArray, column_of
 from clvmodels.data.summary import HistoriesSummary
 from clvmodels.errors import DataError
 from clvmodels.numerics.spend import known_spend, positive_spend
@@ -154,9 +154,13 @@ class MemoryTable:
         One in values of orders is about customers who have orders of known, positive value.
         """
         number = next((name for name in MEAN_OF if name != "x" and name in statistics), "x")
+        if number == "x" and "mean" not in statistics:
+            return None
+        usable: npt.NDArray[np.bool_] = np.asarray(
+            positive_spend(self.statistic(number), self.statistic(MEAN_OF[number]))
+        )
         if number == "x":
-            return positive_spend(*map(self.statistic, SPEND)) if "mean" in statistics else None
-        usable: npt.NDArray[np.bool_] = positive_spend(self.statistic(number), self.statistic(MEAN_OF[number]))
+            return usable
         for name in statistics:
             usable = usable & np.isfinite(self.statistic(name))
         return usable

@@ -48,9 +48,8 @@ def best_spend_model(histories: Histories) -> SpendModel:
     """Return the model of spend with the highest likelihood of the repeat orders, all with their Jacobian.
 
     All have as many parameters. First orders are used if the data do not speak against it (`first_orders`). Of
-    histories that know no single orders, it is Gamma-Gamma on means. Where an engine sums over customers, which takes
-    expectations that are linear in means, and where orders were free, which count in means alone, it is Gamma-Gamma on
-    repeat orders.
+    histories that know no single orders, or lie in an engine and do not fit into memory, it is Gamma-Gamma on means.
+    Where orders were free, which count in means alone, it is Gamma-Gamma on repeat orders.
 
     Examples
     --------
@@ -67,7 +66,7 @@ def best_spend_model(histories: Histories) -> SpendModel:
     usable = histories.usable(of_gamma_gamma.orders.statistics)
     if usable is None or np.count_nonzero(usable) < FEW:
         return GAMMA_GAMMA
-    if not histories.in_memory or _share_free(histories) > FREE:
+    if _share_free(histories) > FREE:
         return of_gamma_gamma.orders
     best = max(SPEND_FAMILIES, key=lambda family: maximise(family.orders, observe(family.orders, histories)).value)
     knows_first = "first_value" in histories.attribute_names

@@ -16,6 +16,7 @@ from clvmodels.data.engine_table import EngineTable
 from clvmodels.data.frames import write_frame
 from clvmodels.data.histories import Histories
 from clvmodels.data.required import require_histories
+from clvmodels.data.statistics import SPEND
 from clvmodels.errors import AssumptionError, FitError
 from clvmodels.inference.model_average import ModelAverage, Transactions, average
 from clvmodels.inference.redrawn import spend_with_draws, transactions_with_draws
@@ -415,8 +416,9 @@ def valued(
     span = observed_years(transactions, histories, assumptions)
     horizons = (*HORIZONS, *(times * span for times in SPANS), None)
     weightings = [kind(assumptions, transactions.unit, years) for kind in kinds for years in horizons]
-    if transactions.columns_of_parameters or spend.columns_of_parameters:
-        histories = histories.collect()  # parameters are those of each customer's segment or covariates
+    by_row = transactions.columns_of_parameters or spend.columns_of_parameters  # of each customer's segment, covariates
+    if by_row or spend.model.state != SPEND:  # an engine sums what is linear in the mean value
+        histories = histories.collect()
     expectations = ahead(transactions, histories, weightings, assumptions.year_in(transactions.unit), known)
     require_finite_drivers(transactions.best, expectations)
     book = Book(transactions, spend, assumptions, histories, expectations)

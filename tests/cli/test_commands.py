@@ -17,6 +17,7 @@ import pytest
 
 import clvmodels as clv
 from clvmodels.errors import FitWarning
+from clvmodels.inference.spend_choice import BestSpend, best_spend_model
 from clvmodels.models import MODELS
 from clvmodels.models.bg_nbd import BG_NBD
 from clvmodels.models.registry import TRANSACTION_MODELS
@@ -119,6 +120,23 @@ def test_value_writes_what_it_shows(run: Run, log: Path, terms: Path, tmp_path: 
     assert dict(clv.Fit.load(out / "transactions.json").params) == pytest.approx(
         dict(book.transactions.params), rel=1e-6
     )
+
+
+def test_spend_by_likelihood_is_the_one_of_the_orders(
+    run: Run, log: Path, terms: Path, tmp_path: Path, purchases: pd.DataFrame
+) -> None:
+    given = ("--value", "amount", "--resolution", "day", "--model", "pareto_nbd", "--method", "mle", "--spend", "auto")
+    result = run("value", log, *given, "--assumptions", terms, "--out", tmp_path / "out")
+    assert result.code == 0, result.err
+    rfm = clv.rfm_summary(purchases, value="amount", resolution="day")
+    spend = clv.Fit.load(tmp_path / "out" / "spend.json")
+    assert spend.model is best_spend_model(rfm)
+    assert spend.model is not MODELS["gamma_gamma"]
+    assumptions = clv.Assumptions(discount_rate=0.15, margin=0.30, year="52 weeks")
+    record = json.loads((tmp_path / "out" / "equity.json").read_text(encoding="utf-8"))
+    book = clv.value(clv.ParetoNBD().fit(rfm), BestSpend().fit(rfm), rfm, assumptions)
+    assert record["equity"] == pytest.approx(book.equity, rel=1e-9)
+    assert run("value", log, *given[:-1], "gamma_gamma_orders", "--assumptions", terms).code == 0
 
 
 def test_auto_averages_all_models(run: Run, log: Path, terms: Path, tmp_path: Path, purchases: pd.DataFrame) -> None:

@@ -18,7 +18,7 @@ import clvmodels as clv
 from clvmodels.data import Histories
 from clvmodels.errors import FitError
 from clvmodels.inference.first_order import first_orders
-from clvmodels.inference.spend_choice import best_spend_model
+from clvmodels.inference.spend_choice import BestSpend, best_spend_model
 from clvmodels.models.log_normal import LOG_NORMAL
 from clvmodels.models.registry import SPEND_FAMILIES, SPEND_MODELS, SPEND_VARIANTS
 
@@ -204,22 +204,22 @@ def test_free_orders_count_in_expectations_of_the_model_chosen(log: pd.DataFrame
     np.testing.assert_allclose(fit.expected_spend(histories)["mean"].to_numpy()[known], expected, rtol=1e-12)
 
 
-def test_an_engine_sums_what_is_linear_in_means(log: pd.DataFrame, rfm: Histories, tmp_path: Path) -> None:
+def test_in_an_engine_the_same_model_is_chosen_and_gives_the_same_value(
+    log: pd.DataFrame, rfm: Histories, tmp_path: Path
+) -> None:
     log.to_parquet(tmp_path / "log.parquet", index=False)
     there = clv.rfm_summary(
         tmp_path / "log.parquet", value="amount", unit="week", resolution="day", observation_end=TRAIN_END
     )
     assert not there.in_memory
-    assert best_spend_model(there) is GAMMA_GAMMA_ORDERS
+    assert best_spend_model(there) is best_spend_model(rfm)
     transactions, assumptions = clv.BGNBD().fit(rfm), clv.Assumptions(discount_rate=0.1, margin=0.3)
-    here = clv.value(transactions, clv.GammaGamma(orders="all").fit(rfm), rfm, assumptions)
-    in_engine = clv.value(transactions, clv.GammaGamma(orders="all").fit(there), there, assumptions)
-    assert in_engine.equity == pytest.approx(here.equity, rel=1e-9)
+    for estimator in (clv.GammaGamma(orders="all"), clv.LogNormalSpend(first_order="use")):
+        here = clv.value(transactions, estimator.fit(rfm), rfm, assumptions)
+        in_engine = clv.value(transactions, estimator.fit(there), there, assumptions)
+        assert in_engine.equity == pytest.approx(here.equity, rel=1e-9)
     with pytest.raises(FitError, match=r"not linear in the mean value .* write rfm.collect\(\)"):
-        _ = clv.value(transactions, clv.LogNormalSpend().fit(there), there, assumptions).equity
-    collected = clv.value(transactions, clv.LogNormalSpend().fit(there), there.collect(), assumptions)
-    worth = clv.value(transactions, clv.LogNormalSpend().fit(rfm), rfm, assumptions)
-    assert collected.equity == pytest.approx(worth.equity, rel=1e-9)
+        clv.LogNormalSpend().fit(there).expected_spend(there, as_table=True)
 
 
 def test_segments_have_log_normal_spend_of_their_own(rfm: Histories) -> None:
@@ -236,3 +236,29 @@ def test_draws_are_worth_what_is_expected_with_the_spread_of_single_orders(rfm: 
         book = clv.value(transactions, estimator.fit(rfm), rfm, assumptions)
         interval = book.interval(0.9)
         assert interval.low < book.equity < interval.high
+
+
+def gini(predicted: np.ndarray, actual: np.ndarray) -> float:
+    """Area between the curve of actual revenue, by falling prediction, and the diagonal, over that of the best."""
+
+    def area(by: np.ndarray) -> float:
+        cumulated = np.cumsum(actual[np.argsort(-by, kind="stable")]) / actual.sum()
+        return float(cumulated.mean() - (len(actual) + 1) / (2 * len(actual)))
+
+    return area(predicted) / area(actual)
+
+
+def test_first_orders_rank_the_holdout_revenue_of_the_whole_cohort() -> None:
+    """23,570 customers, 39 weeks each way: .685 by means of repeat orders, which know nothing of who bought once."""
+    whole = clv.datasets.load_cdnow()
+    rfm, holdout = clv.rfm_train_test_split(whole, value="amount", resolution="day", train_end=TRAIN_END)
+    purchases = clv.ParetoNBD().fit(rfm).expected_purchases(rfm, "39 weeks")["mean"].to_numpy()
+    ranked = {
+        name: gini(purchases * estimator.fit(rfm).expected_spend(rfm)["mean"].to_numpy(), holdout.revenue)
+        for name, estimator in {
+            "means": clv.GammaGamma(),
+            "orders": clv.GammaGamma(orders="all", first_order="auto"),
+            "auto": BestSpend(),
+        }.items()
+    }
+    assert ranked == pytest.approx({"means": 0.6845, "orders": 0.7172, "auto": 0.7145}, abs=5e-4)

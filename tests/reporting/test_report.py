@@ -120,3 +120,15 @@ def test_a_folder_with_other_files_is_not_replaced(log: pd.DataFrame, tmp_path: 
 def test_what_cannot_be_is_refused(options: dict[str, Any], message: str, log: pd.DataFrame) -> None:
     with pytest.raises(ClvError, match=message):
         reported(log, **options)
+
+
+def test_spend_by_likelihood_is_one_model_at_all_closings(log: pd.DataFrame) -> None:
+    report = reported(log, spend="auto", closings=["1997-09-30", "1998-06-30"])
+    assert {book.spend.model.key for book in report.books} == {"log_normal_first"}
+    rfm = clv.rfm_summary(log, value="amount", resolution="day", observation_end="1998-06-30")
+    book = clv.value(clv.BGNBD().fit(rfm), clv.LogNormalSpend(first_order="use").fit(rfm), rfm, ASSUMPTIONS)
+    assert report.book.equity == pytest.approx(book.equity, rel=1e-12)
+    lines = report.movements[0].table
+    assert lines.loc[lines["kind"] != "subtotal", "value"][:-1].sum() == pytest.approx(lines.loc["closing", "value"])
+    with pytest.raises(ClvError, match='a report fits one model at all closings: write spend="auto"'):
+        reported(log, spend=clv.LogNormalSpend(first_order="auto"))
