@@ -190,8 +190,8 @@ def _by_parts[R](
     for rows, part in parameters.parts(memory / COPIES):
         own = DistinctRows(distinct.rows[rows], distinct.weight[rows])
 
-        def use_part(some: Rows, alive: Array, future: Array, rows: Rows = rows) -> R:
-            return use(rows[some] if isinstance(rows, np.ndarray) else some, alive, future)
+        def use_part(chosen: Rows, alive: Array, future: Array, rows: Rows = rows) -> R:
+            return use(rows[chosen] if isinstance(rows, np.ndarray) else chosen, alive, future)
 
         results += over_blocks(model, part, own, given, use_part, memory=memory, width=width)
     return results

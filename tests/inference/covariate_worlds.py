@@ -43,8 +43,8 @@ def simulated(key, z, seed, low=20.0, high=80.0):
     T = rng.uniform(low, high, size)
     if key == "gamma_gamma":
         x = rng.poisson(1.5, size).astype(float)
-        nu, some = rng.gamma(params["q"]) / params["v"], np.maximum(x, 1.0)
-        mean = rng.gamma(params["p"] * some) / nu / some
+        nu, orders = rng.gamma(params["q"]) / params["v"], np.maximum(x, 1.0)
+        mean = rng.gamma(params["p"] * orders) / nu / orders
         return x, np.where(x > 0, T * rng.random(size), 0.0), T, np.where(x > 0, mean, np.nan)
     rate = rng.gamma(params["r"]) / params["alpha"]
     if key == "pareto_nbd":
