@@ -123,7 +123,8 @@ def by_reading(
     low = np.minimum.reduceat(readings.min(axis=1), first) if len(x) else np.empty(0)
     high = np.maximum.reduceat(readings.max(axis=1), first) if len(x) else np.empty(0)
     number = np.where((sizes > FEW) & (high > low), POINTS[-1] + 1, 1)
-    ranges = [np.linspace(*ends, count) for *ends, count in zip(low, high, number.tolist(), strict=True)]
+    ends = zip(low.tolist(), high.tolist(), number.tolist(), strict=True)
+    ranges = [np.linspace(start, stop, count) for start, stop, count in ends]
     shown = np.concatenate(ranges) if ranges else np.empty(0)
     over_range = by_age(function, np.repeat(x[first], number), shown, scale, readings.shape[1])
     return ReadingInterpolant(exact, T, readings, starts, over_range, finish)
