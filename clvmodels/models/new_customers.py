@@ -71,7 +71,7 @@ def pmf_until_now(model: TransactionModel, theta: Array, ages: Array, n: float) 
     >>> from clvmodels.models import MODELS
     >>> model = MODELS["bg_nbd"]
     >>> pmf_until_now(model, model.theta(model.example), np.array([26.0, 52.0]), 0.0).round(3)
-    array([0.62 , 0.538])
+    array([0.626, 0.538])
     """
     number = np.asarray(n)
     if model.ago is None:
