@@ -56,7 +56,7 @@ class Calendar:
     date
     2024-10-01        0.0  24.88
     2024-11-20        1.0  24.88
-    2025-01-01        0.0  25.12
+    2025-01-01        0.0  25.13
     """
 
     parts: tuple[Part, ...]
@@ -279,6 +279,11 @@ class Calendar:
         ------
         DataError
             If the calendar does not know all of these days.
+
+        Examples
+        --------
+        >>> Calendar.seasons({"sale": ("07-01", "07-31")}).to_frame("2024-06-15", "2024-07-10")["sale"].to_list()
+        [0.0, 1.0]
         """
         import pandas as pd
 

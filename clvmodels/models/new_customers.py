@@ -71,10 +71,15 @@ def pmf_until_now(model: TransactionModel, theta: Array, ages: Array, n: float) 
     >>> from clvmodels.models import MODELS
     >>> model = MODELS["bg_nbd"]
     >>> pmf_until_now(model, model.theta(model.example), np.array([26.0, 52.0]), 0.0).round(3)
-    array([0.62 , 0.538])
+    array([0.626, 0.538])
     """
     number = np.asarray(n)
     if model.ago is None:
         return pmf_new(model, theta, ages, number)
+<<<<<<< HEAD
     values = np.stack([pmf_new(model.ago(float(age)), theta, np.asarray(age), number) for age in np.ravel(ages)])
+=======
+    each = np.ravel(ages).tolist()
+    values = np.stack([pmf_new(model.ago(age), theta, np.asarray(age), number) for age in each])
+>>>>>>> s-calendar
     return np.asarray(values.reshape(np.broadcast_shapes(theta.shape[:-1], np.shape(ages))))

@@ -57,8 +57,13 @@ def test_the_example_of_its_docstring_runs(kind):
 
 def test_its_signature_takes_priors_by_keyword(kind):
     priors, *others = inspect.signature(kind).parameters.values()
+<<<<<<< HEAD
     assert {each.name: each.default for each in others} == {"covariates": None} | OPTIONS.get(kind.__name__, {})
     assert {each.kind for each in others} <= {inspect.Parameter.KEYWORD_ONLY}
+=======
+    assert [other.name for other in others] == (["calendar"] if issubclass(kind, TransactionEstimator) else [])
+    assert all(other.kind is inspect.Parameter.KEYWORD_ONLY and other.default is None for other in others)
+>>>>>>> s-calendar
     assert (priors.name, priors.kind, priors.default) == ("priors", inspect.Parameter.KEYWORD_ONLY, None)
     with pytest.raises(TypeError):
         kind({})
