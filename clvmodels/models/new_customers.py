@@ -76,10 +76,6 @@ def pmf_until_now(model: TransactionModel, theta: Array, ages: Array, n: float) 
     number = np.asarray(n)
     if model.ago is None:
         return pmf_new(model, theta, ages, number)
-<<<<<<< HEAD
-    values = np.stack([pmf_new(model.ago(float(age)), theta, np.asarray(age), number) for age in np.ravel(ages)])
-=======
     each = np.ravel(ages).tolist()
     values = np.stack([pmf_new(model.ago(age), theta, np.asarray(age), number) for age in each])
->>>>>>> s-calendar
     return np.asarray(values.reshape(np.broadcast_shapes(theta.shape[:-1], np.shape(ages))))

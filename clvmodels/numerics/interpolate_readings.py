@@ -124,11 +124,7 @@ def by_reading(
     high = np.maximum.reduceat(readings.max(axis=1), first) if len(x) else np.empty(0)
     number = np.where((sizes > FEW) & (high > low), POINTS[-1] + 1, 1)
     ends = zip(low.tolist(), high.tolist(), number.tolist(), strict=True)
-<<<<<<< HEAD
-    ranges = [np.linspace(least, largest, count) for least, largest, count in ends]
-=======
     ranges = [np.linspace(start, stop, count) for start, stop, count in ends]
->>>>>>> s-calendar
     shown = np.concatenate(ranges) if ranges else np.empty(0)
     over_range = by_age(function, np.repeat(x[first], number), shown, scale, readings.shape[1])
     return ReadingInterpolant(exact, T, readings, starts, over_range, finish)
