@@ -13,15 +13,18 @@ from clvmodels.evaluation.candidates import Candidates, spend_candidate
 from clvmodels.evaluation.holdout_total import HoldoutTotal, holdout_total
 from clvmodels.evaluation.windows import last_third_window
 from clvmodels.inference.estimator import SpendEstimator, TransactionEstimator
+from clvmodels.inference.model_average import STACKED_FROM, average
 from clvmodels.inference.one_or_many import OneOrMany, named
 from clvmodels.models.registry import TRANSACTION_MODELS
 
 if TYPE_CHECKING:
     from clvmodels.data.build import Returns
+    from clvmodels.data.histories import Histories
     from clvmodels.data.log import Log
     from clvmodels.data.reading import Day
     from clvmodels.inference.priors import Priors
     from clvmodels.inference.protocols import FitMethod
+    from clvmodels.inference.transaction_fit import TransactionFit
 
 __all__ = ["last_third", "last_third_of"]
 
@@ -66,7 +69,8 @@ def last_third(
     method, seed
         How to fit, as in ``fit``; the seed is that of the simulation, too.
     weights
-        Of the models by name; None: proportional to exp(-AIC / 2).
+        Of the models by name; None: proportional to exp(-AIC / 2), and of 5,000 customers or more those of `value`,
+        since AIC then gives all weight to one model.
     customer_id, time, value, unit, resolution, returns, time_zone, time_format, attributes, order_id, quantity,
     exclude_ids, clean_ids
         The format of the log, as in `LogFormat`.
@@ -126,7 +130,17 @@ def last_third_of(
     cutoff, end = last_third_window(reading, log, observation_end)
     histories, holdout, notes = split(reading, log, cutoff, end, "observation_end")
     fits, spend = candidates.fits(histories), candidates.spend_fit(histories)
+    weights = _stacked(fits, histories) if weights is None else weights
     return holdout_total(fits, spend, holdout, weights=weights, seed=candidates.seed), notes
+
+
+def _stacked(fits: Mapping[str, TransactionFit], histories: Histories) -> Mapping[str, float] | None:
+    """Return the weights of many customers, as a valuation of them takes; None of few, whose AIC costs less."""
+    if histories.customers < STACKED_FROM or len({fit.model.key for fit in fits.values()}) < len(fits):
+        return None
+    averaged = average(tuple(fits.values()), histories)
+    weight = {fit.model.key: share for fit, share in zip(averaged.fits, averaged.weights, strict=True)}
+    return {name: weight[fit.model.key] for name, fit in fits.items()}
 
 
 def _models(given: OneOrMany[TransactionEstimator] | None, priors: Priors | None) -> dict[str, TransactionEstimator]:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from clvmodels.inference.coefficients import Coefficients
 
-__all__ = ["ModelAverage", "Transactions", "average"]
+__all__ = ["STACKED_FROM", "ModelAverage", "Transactions", "average"]
 
 Basis = Literal["leave-one-out", "stacking", "AIC"]
 

@@ -83,8 +83,8 @@ class ReportLog:
         """Return what models of the first two thirds of the log until a day predict of the last, and what came.
 
         Where the report has draws, the fits are Laplace's approximation to the posterior under the default priors: a
-        total needs no better. The weights are those of AIC: weights of the whole log would know what came. What the log
-        itself warns of stands at its closing already.
+        total needs no better. The weights are those of the first two thirds: weights of the whole log would know what
+        came. What the log itself warns of stands at its closing already.
 
         Raises
         ------

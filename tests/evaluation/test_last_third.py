@@ -10,6 +10,7 @@ import clvmodels as clv
 from clvmodels.errors import DataError
 from clvmodels.evaluation.last_third import last_third
 from clvmodels.evaluation.totals import MOST_CUSTOMERS, drawn_totals
+from clvmodels.inference.model_average import average
 from tests.evaluation.stories import purchases
 
 PARETO = {"r": 1.0, "alpha": 8.0, "s": 0.8, "beta": 30.0}
@@ -89,6 +90,19 @@ def test_models_are_averaged():
     assert both.includes == "process, parameters and models"
     half = last_third(log, models, weights={"Pareto/NBD": 2.0, "MBG/NBD": 2.0}, **options)
     assert dict(half.models) == {"Pareto/NBD": 0.5, "MBG/NBD": 0.5}
+
+
+def test_many_customers_are_predicted_by_the_models_as_a_valuation_weighs_them():
+    """Of 5,000 customers or more, AIC gives all weight to one model."""
+    log = clv.datasets.load_cdnow()
+    options = {"resolution": "day", "unit": "week"}
+    third = last_third(log, method="mle", seed=1, **options)
+    train, _ = clv.rfm_train_test_split(log, train_end=third.cutoff, **options)
+    averaged = average([each().fit(train) for each in (clv.BGNBD, clv.MBGNBD, clv.ParetoNBD)], train)
+    assert averaged.basis == "stacking"
+    weights = dict(zip((fit.model.name for fit in averaged.fits), averaged.weights, strict=True))
+    assert dict(third.models) == pytest.approx(weights, rel=1e-9)
+    assert min(weights.values()) >= 0.049
 
 
 def test_all_models_are_tried_by_default(cdnow_sample):
