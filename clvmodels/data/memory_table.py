@@ -161,7 +161,7 @@ class MemoryTable:
         )
         if number == "x":
             return usable
-        return np.all([usable, *(np.isfinite(self.statistic(name)) for name in statistics)], axis=0)
+        return np.asarray(np.all([usable, *(np.isfinite(self.statistic(name)) for name in statistics)], axis=0))
 
     # -------------------------------------------------------------------------------------------- what models see
 
