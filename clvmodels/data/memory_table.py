@@ -161,9 +161,7 @@ class MemoryTable:
         )
         if number == "x":
             return usable
-        for name in statistics:
-            usable = usable & np.isfinite(self.statistic(name))
-        return usable
+        return np.asarray(np.all([usable, *(np.isfinite(self.statistic(name)) for name in statistics)], axis=0))
 
     # -------------------------------------------------------------------------------------------- what models see
 

@@ -102,11 +102,11 @@ def _scan(engine: Engine, occasions: ir.Table, *, all_kept: bool, totals: Mappin
     """
     customers = by_customer(occasions, all_kept=all_kept, has_value=True, all_known=False, logs=True)
     table = engine.run(customers.filter(customers.orders > 0).order_by("id").drop("id", "first", "last"))
-    got = {name: float(np.nansum(column(table, name))) for name in ("orders", "total")} | {"customers": len(table)}
-    if any(abs(got[name] - totals[name]) > SAME * abs(totals[name]) for name in got):
+    now = {name: float(np.nansum(column(table, name))) for name in ("orders", "total")} | {"customers": len(table)}
+    if any(abs(now[name] - totals[name]) > SAME * abs(totals[name]) for name in now):
         raise DataError(
             f"the log has changed since its histories were made: then {totals['orders']:,.0f} purchase occasions of"
-            f" {totals['customers']:,.0f} customers, now {got['orders']:,.0f} of {got['customers']:,.0f}; make the"
+            f" {totals['customers']:,.0f} customers, now {now['orders']:,.0f} of {now['customers']:,.0f}; make the"
             " histories anew with rfm_summary(...)"
         )
     first = np.where(table["at_first"].to_numpy(zero_copy_only=False) == 1, column(table, "first_value"), np.nan)
@@ -127,14 +127,14 @@ def _of_repeats(
     has_first = first > 0.0
     value = np.where(has_first, first, 0.0)
     repeats = count - has_first
-    some = np.where(repeats > 0.0, repeats, np.nan)
+    divisor = np.where(repeats > 0.0, repeats, np.nan)
     above = np.where(has_first, np.log(np.where(has_first, first, 1.0)) - log_mean, 0.0)
-    squares = np.maximum(count * variance - above**2 * count / some, 0.0)
+    squares = np.maximum(count * variance - above**2 * count / divisor, 0.0)
     return {
         "valued": repeats,
-        "valued_mean": (total - value) / some,
-        "log_mean": log_mean - above / some,
-        "log_ss": np.where(repeats > 1.0, squares, 0.0 * some),
+        "valued_mean": (total - value) / divisor,
+        "log_mean": log_mean - above / divisor,
+        "log_ss": np.where(repeats > 1.0, squares, 0.0 * divisor),
     }
 
 

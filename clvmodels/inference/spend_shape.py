@@ -103,8 +103,8 @@ def _simulated_density(model: SpendModel, theta: Array, x: Array, edges: Array) 
     """Return the density of mean spend by bin of new customers who then buy as often as those observed."""
     generator = np.random.default_rng(SEED)
     orders = np.resize(x, max(SIMULATED, len(x))).astype(np.int64)
-    owner, nothing = np.repeat(np.arange(len(orders)), orders), np.zeros(len(orders))
-    values = model.draw_orders(theta, nothing, nothing, owner, generator)
+    owner, unknown = np.repeat(np.arange(len(orders)), orders), np.zeros(len(orders))
+    values = model.draw_orders(theta, unknown, unknown, owner, generator)
     return observed_density(np.bincount(owner, values, len(orders)) / orders, edges)
 
 

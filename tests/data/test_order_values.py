@@ -61,11 +61,11 @@ def test_moments_are_those_of_single_orders(*, free: bool, missing: bool, refund
         expected = moments(log, repeats=repeats).loc[histories.customer_id]
         number = expected["number"].fillna(0.0).to_numpy()
         np.testing.assert_array_equal(histories.statistic(names[0]), number)
-        some = number > 0.0
+        buyers = number > 0.0
         for name, column in zip(names[1:], ("mean", "log_mean", "log_ss"), strict=True):
             values = histories.statistic(name)
-            np.testing.assert_allclose(values[some], expected[column].to_numpy()[some], rtol=1e-9, atol=1e-9)
-            assert np.isnan(values[~some]).all()
+            np.testing.assert_allclose(values[buyers], expected[column].to_numpy()[buyers], rtol=1e-9, atol=1e-9)
+            assert np.isnan(values[~buyers]).all()
     plain = not (free or missing)
     assert np.array_equal(histories.statistic("valued"), histories.frequency) == plain
 

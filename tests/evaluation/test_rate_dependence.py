@@ -42,10 +42,10 @@ def test_a_known_exponent_is_recovered(estimator) -> None:  # type: ignore[no-un
     owner = np.repeat(np.arange(4_000), x.astype(int))
     centre = 4.0 + 0.3 * np.log(rate) + generator.normal(0.0, 0.4, 4_000)
     logs = centre[owner] + generator.normal(0.0, 0.5, len(owner))
-    some = np.maximum(x, 1.0)
-    log_mean = np.bincount(owner, logs, 4_000) / some
+    divisor = np.maximum(x, 1.0)
+    log_mean = np.bincount(owner, logs, 4_000) / divisor
     table = {"frequency": x, "recency": np.where(x > 0, 39.0, 0.0), "T": T}
-    table |= {"monetary_value": np.bincount(owner, np.exp(logs), 4_000) / some, "log_mean": log_mean}
+    table |= {"monetary_value": np.bincount(owner, np.exp(logs), 4_000) / divisor, "log_mean": log_mean}
     table |= {"log_ss": np.bincount(owner, (logs - log_mean[owner]) ** 2, 4_000), "customer_id": np.arange(4_000)}
     names = {"log_mean": "log_mean", "log_ss": "log_ss"}
     histories = Histories.from_frame(pd.DataFrame(table), unit="week", statistics=names)
