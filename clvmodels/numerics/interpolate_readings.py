@@ -67,7 +67,8 @@ class ReadingInterpolant:
             coefficients = self.over_range.coefficients[group]
             every = np.arange(self.readings.shape[1])
             parts.append(self.exact(every, rows) if coefficients is None else self._read(group, coefficients, rows))
-        return np.asarray(self.finish(pairs, np.concatenate(parts)))
+        values: Array = np.concatenate(parts)
+        return self.finish(pairs, values)
 
     def _read(self, group: int, coefficients: Array, rows: NDArray[np.intp]) -> Array:
         start, stop = self.over_range.starts[group : group + 2]
@@ -75,7 +76,7 @@ class ReadingInterpolant:
         readings = self.readings[rows]
         places = position(readings.ravel(), low, high, self.over_range.scale[group])
         basis = polynomials(places, len(coefficients)).reshape(len(coefficients), *readings.shape)
-        values = np.einsum("jpd,jdo->pdo", basis, coefficients)
+        values: Array = np.einsum("jpd,jdo->pdo", basis, coefficients)
         bad = np.flatnonzero(np.isnan(coefficients[0]).any(axis=-1))
         if len(bad):
             values[:, bad] = self.exact(bad, rows)

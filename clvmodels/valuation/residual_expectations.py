@@ -177,10 +177,9 @@ def _parts(parameters: Parameters, distinct: DistinctRows, *, clocked: bool) -> 
     So do customers on a calendar's clock, which is another one under each draw: each needs weights of its own.
     """
     every, group = slice(None), parameters.group
-    many = parameters.draws.ndim > 2 and len(parameters.draws) > MOST_GROUPS
     if group is None and not clocked:
         yield _Part(every, parameters, distinct, every)
-    elif clocked or many:
+    elif group is None or len(parameters.draws) > MOST_GROUPS:
         number = min(parameters.number, DRAWS_OF_CLOCKS if clocked else DRAWS_OF_GROUPS)
         which = np.linspace(0, parameters.number - 1, number).round().astype(np.int64)
         yield _Part(every, parameters.of_draws(which), distinct, every)
