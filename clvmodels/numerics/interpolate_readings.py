@@ -67,7 +67,8 @@ class ReadingInterpolant:
             coefficients = self.over_range.coefficients[group]
             every = np.arange(self.readings.shape[1])
             parts.append(self.exact(every, rows) if coefficients is None else self._read(group, coefficients, rows))
-        return np.asarray(self.finish(pairs, np.concatenate(parts)))
+        values: Array = np.concatenate(parts)
+        return self.finish(pairs, values)
 
     def _read(self, group: int, coefficients: Array, rows: NDArray[np.intp]) -> Array:
         start, stop = self.over_range.starts[group : group + 2]

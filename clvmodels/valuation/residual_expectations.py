@@ -29,6 +29,8 @@ Index = NDArray[np.int64]
 MEMORY: Final = 5e8
 """Bytes that interpolants may take."""
 MOST_GROUPS: Final = 8
+DRAWS_OF_CLOCKS: Final = 50
+"""Of customers on a calendar's clock: nodes and weights of each draw take half a second."""
 DRAWS_OF_GROUPS: Final = 200
 """Where more groups have draws of their own: the means of so many differ from those of all by a fraction of their
 spread."""
@@ -141,7 +143,7 @@ def _of_fit(
         return ResidualExpectations(distinct, _alive_alone(model, parameters, distinct), zeros, zeros.copy(), few=known)
     now, both = np.empty(len(distinct.rows)), np.empty((2, len(distinct.rows), len(weightings)))
     few = []
-    for number, part in enumerate(_parts(parameters, distinct)):
+    for number, part in enumerate(_parts(parameters, distinct, clocked=model.reading is not None)):
         draws = few_draws(model, part.parameters, part.distinct, weightings, known[number] if known else None)
         means = _means_over_draws(model, part.parameters, part.distinct, weightings, draws)
         now[part.rows], both[0][part.rows], both[1][part.rows] = (mean[part.place] for mean in means)
@@ -169,13 +171,16 @@ class _Part:
     place: Index | slice
 
 
-def _parts(parameters: Parameters, distinct: DistinctRows) -> Iterator[_Part]:
-    """Yield the rows of each of a few groups; many groups stay together, with some of the draws."""
+def _parts(parameters: Parameters, distinct: DistinctRows, *, clocked: bool) -> Iterator[_Part]:
+    """Yield the rows of each of a few groups; many groups stay together, with some of the draws.
+
+    So do customers on a calendar's clock, which is another one under each draw: each needs weights of its own.
+    """
     every, group = slice(None), parameters.group
-    if group is None:
+    if group is None and not clocked:
         yield _Part(every, parameters, distinct, every)
-    elif parameters.groups > MOST_GROUPS:
-        number = min(parameters.number, DRAWS_OF_GROUPS)
+    elif group is None or parameters.groups > MOST_GROUPS:
+        number = min(parameters.number, DRAWS_OF_CLOCKS if clocked else DRAWS_OF_GROUPS)
         which = np.linspace(0, parameters.number - 1, number).round().astype(np.int64)
         yield _Part(every, parameters.of_draws(which), distinct, every)
     else:
@@ -220,7 +225,7 @@ def few_draws(
     Where groups have draws of their own, these have no skeleton in common: it is all draws.
     """
     x, t_x, T = np.ascontiguousarray(distinct.rows[:, :3].T)
-    if parameters.group is not None:
+    if parameters.group is not None or model.reading is not None:
         return Skeleton.whole(parameters.number)
     given = residuals(model, parameters.draws, x, T, weightings)
 
