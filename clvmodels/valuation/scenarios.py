@@ -202,7 +202,7 @@ def equities(book: Book, others: Sequence[Assumptions]) -> list[float]:
     --------
     >>> others = [book.assumptions.replace({"discount_rate": rate}) for rate in (0.10, 0.15)]
     >>> [round(equity, 2) for equity in equities(book, others)]
-    [253.65, 206.74]
+    [252.71, 206.74]
     """
     result = np.full(len(others), np.nan)
     remaining = []

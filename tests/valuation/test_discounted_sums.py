@@ -124,5 +124,5 @@ def test_a_sum_that_is_no_number_is_left_to_the_valuation(rfm, fits, monkeypatch
     stated = clv.Assumptions(discount_rate=0.15, margin=0.3)
     book = clv.value(fits["BGNBD"], clv.GammaGamma().from_params(GAMMA_GAMMA), rfm, stated)
     other = stated.replace({"discount_rate": 0.1})
-    monkeypatch.setattr(scenarios, "sums_under", lambda rows, parts, others: np.full((len(parts), len(others)), np.inf))
+    monkeypatch.setattr(scenarios, "sums_under", lambda _, parts, others: np.full((len(parts), len(others)), np.inf))
     assert equities(book, [other]) == [book.with_assumptions(other).equity]
