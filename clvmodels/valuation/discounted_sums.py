@@ -33,6 +33,7 @@ from clvmodels.valuation.valued_rows import ValuedRows
 __all__ = ["Part", "parts_of", "sums_under"]
 
 Array = NDArray[np.float64]
+Index = NDArray[np.int64]
 
 Part = tuple[Driver, float | Array]
 """What a line is made of: a driver and its rate, one number or shape (rows,)."""
@@ -89,7 +90,7 @@ def _weight(rows: ValuedRows, driver: Driver, rate: float | Array) -> Array:
     factor = rate * rows.order_value if driver == "sales" else rate
     index, weight = rows.expectations.index, 1.0 if rows.weight is None else rows.weight
     each = np.broadcast_to(factor * weight, len(index))
-    return np.bincount(index, each, minlength=len(rows.expectations.alive))
+    return np.bincount(index, each, minlength=len(rows.expectations.alive)).astype(np.float64)
 
 
 def _weighted(
@@ -137,9 +138,9 @@ class _Together:
         by_pair = DistinctRows(distinct.rows[pairs.order, :3], np.ones(len(pair)))
         weight = np.ascontiguousarray(weights[:, pairs.order].T)
 
-        def add(which: Rows, alive: Array, _: Array) -> tuple[Array, Array]:
+        def add(which: Rows, alive: Array, _: Array) -> tuple[Index, Array]:
             here, start = np.unique(pair[which], return_index=True)
-            return here, np.add.reduceat(alive[:, :, None] * weight[which, None], start, axis=0)
+            return here.astype(np.int64), np.add.reduceat(alive[:, :, None] * weight[which, None], start, axis=0)
 
         together = np.zeros((len(counts), parameters.number, len(weights)))
         width = parameters.number * len(weights)
