@@ -2,8 +2,8 @@
 
 In coordinates in which the curvature at the mode is one, the log density of a few parameters that many customers tell
 much about is nearly a parabola, and a polynomial of degree 4 takes up most of what is left. It is fitted to the density
-and its gradient at some of the points, and compared with the density at others. Where it misses these, a polynomial of
-degree 5 is fitted to more points; where it misses again, the density of all points is computed.
+and its gradient at some of the points, and compared with the density at others. Where it misses these, polynomials of
+degrees 5 and 6 are fitted to more points; where these miss, too, the density of all points is computed.
 
 The points are draws from a distribution with heavier tails, and their weights say how much higher the density is. What
 the polynomial misses counts in logs of these weights, none of them taken as less than a small one: where the density is
@@ -35,9 +35,12 @@ MANY_HISTORIES: Final = 1 << 15
 MOST_VARIABLES: Final = 8
 LARGEST_ERROR: Final = 0.01
 """Root mean square of what the polynomial misses: importance weights are then right to one per cent."""
-ATTEMPTS: Final = ((64, 4), (127, 5))
+ATTEMPTS: Final = ((64, 4), (127, 5), (253, 6))
 """Points, and the highest degree of a polynomial: it is fitted to every second one, and compared at the others. The
-points of the first attempt are those of the second that it is fitted to."""
+points of an attempt are those that the next one is fitted to."""
+FARTHEST: Final = 16
+"""Points whose density is always computed: few lie near them, and a polynomial may rise there where the density
+falls."""
 LEAST_LOG_WEIGHT: Final = -10.0
 """Below the largest: thousands of points with less would weigh as much as one of those that matter."""
 LEAST_EQUATIONS: Final = 2
@@ -103,6 +106,7 @@ def log_densities(density: Density, u: Array, z: Array, factor: Array, log_propo
         )
         error = float(np.sqrt(np.mean((other - true) ** 2)))
         if error <= LARGEST_ERROR:
+            computed.require(by_distance[-FARTHEST:])
             return np.where(computed.known, computed.values, polynomial(z)), error
     computed.require(by_distance)
     return computed.values, error

@@ -102,7 +102,7 @@ def test_a_quartic_is_found(size):
     u, counted = z @ factor.T, Counted(density)
     values, error = log_densities(counted, u, z, factor, log_proposal(z))
     exact = np.array([density(point)[0] for point in u])
-    assert counted.calls == surrogate.ATTEMPTS[0][0]
+    assert surrogate.ATTEMPTS[0][0] < counted.calls < surrogate.ATTEMPTS[0][0] + surrogate.FARTHEST
     assert error < 1e-9 * np.abs(exact).max()
     np.testing.assert_allclose(values, exact, rtol=1e-9, atol=1e-9 * np.abs(exact).max())
 
@@ -112,7 +112,7 @@ def test_a_smooth_density_is_computed_of_few_points(points):
     u = points @ factor.T
     values, error = log_densities(counted, u, points, factor, log_proposal(points))
     exact = np.array([skew(point)[0] for point in u])
-    assert counted.calls == surrogate.ATTEMPTS[0][0]
+    assert surrogate.ATTEMPTS[0][0] < counted.calls < surrogate.ATTEMPTS[0][0] + surrogate.FARTHEST
     assert 0.0 < error <= LARGEST_ERROR
     assert np.sqrt(np.mean((values - exact) ** 2)) < 2.0 * LARGEST_ERROR
     assert np.abs(special.softmax(values - exact + np.zeros(DRAWS)) * DRAWS - 1.0).max() < 0.2
@@ -123,10 +123,19 @@ def test_a_polynomial_of_degree_five_is_tried_before_it_is_given_up(points):
     u = points @ factor.T
     values, error = log_densities(counted, u, points, factor, log_proposal(points))
     exact = np.array([skewer(point)[0] for point in u])
-    assert counted.calls == surrogate.ATTEMPTS[1][0]
+    assert surrogate.ATTEMPTS[1][0] < counted.calls < surrogate.ATTEMPTS[1][0] + surrogate.FARTHEST
     assert 0.0 < error <= LARGEST_ERROR
     weights, true = (special.softmax(each - log_proposal(points)) * DRAWS for each in (values, exact))
     np.testing.assert_allclose(weights, true, atol=0.03)
+
+
+def test_far_out_the_density_itself_is_computed(points):
+    """Where a polynomial of odd degree may rise without end."""
+    factor = np.eye(SIZE) / np.sqrt(16.0)
+    values, _ = log_densities(skewer, points @ factor.T, points, factor, log_proposal(points))
+    farthest = np.argsort((points**2).sum(axis=1))[-surrogate.FARTHEST :]
+    np.testing.assert_array_equal(values[farthest], [skewer(point)[0] for point in points[farthest] @ factor.T])
+    assert any(values[k] != skewer(points[k] @ factor.T)[0] for k in range(DRAWS))
 
 
 @pytest.mark.parametrize("least", [surrogate.LEAST_LOG_WEIGHT, -np.inf])
