@@ -212,13 +212,13 @@ def laplace(
     z = generator.standard_normal((proposals, size))
     z /= np.sqrt(generator.chisquare(DEGREES_OF_FREEDOM, (proposals, 1)) / DEGREES_OF_FREEDOM)
     u = centre.u + z @ centre.factor.T
+    log_proposal = -0.5 * (DEGREES_OF_FREEDOM + size) * np.log1p(np.sum(z**2, axis=1) / DEGREES_OF_FREEDOM)
     error = None
     with np.errstate(all="ignore"):  # far out a term may overflow; what is not finite has no weight
         if costly is None:
             values = np.array([log_density(point) for point in u])
         else:
-            values, error = log_densities(costly, u, z, centre.factor)
-    log_proposal = -0.5 * (DEGREES_OF_FREEDOM + size) * np.log1p(np.sum(z**2, axis=1) / DEGREES_OF_FREEDOM)
+            values, error = log_densities(costly, u, z, centre.factor, log_proposal)
     log_ratio = np.where(np.isfinite(values), values - centre.log_density - log_proposal, LEAST_LOG)
     log_weight, pareto_k = array_stats.psislw(-log_ratio)  # it is written for likelihoods, whose inverses are weights
     share = np.cumsum(np.exp(log_weight - np.max(log_weight)))

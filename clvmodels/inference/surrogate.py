@@ -2,8 +2,12 @@
 
 In coordinates in which the curvature at the mode is one, the log density of a few parameters that many customers tell
 much about is nearly a parabola, and a polynomial of degree 4 takes up most of what is left. It is fitted to the density
-and its gradient at some of the points, and compared with the density at others. Where it misses these, more points are
-taken; where it misses again, the density of all points is computed.
+and its gradient at some of the points, and compared with the density at others. Where it misses these, polynomials of
+degrees 5 and 6 are fitted to more points; where these miss, too, the density of all points is computed.
+
+The points are draws from a distribution with heavier tails, and their weights say how much higher the density is. What
+the polynomial misses counts in logs of these weights, none of them taken as less than a small one: where the density is
+so low that a point has no weight, a polynomial need not follow it, as long as it says that it is low.
 
 Source: Rasmussen (2003), Bayesian Statistics 7, on log densities known from few evaluations and their gradients.
 """
@@ -31,9 +35,14 @@ MANY_HISTORIES: Final = 1 << 15
 MOST_VARIABLES: Final = 8
 LARGEST_ERROR: Final = 0.01
 """Root mean square of what the polynomial misses: importance weights are then right to one per cent."""
-POINTS: Final = (32, 64)
-"""To how many a polynomial is fitted, in the first attempt and in the second; as many others are compared."""
-HIGHEST_DEGREE: Final = 4
+ATTEMPTS: Final = ((64, 4), (127, 5), (253, 6))
+"""Points, and the highest degree of a polynomial: it is fitted to every second one, and compared at the others. The
+points of an attempt are those that the next one is fitted to."""
+FARTHEST: Final = 16
+"""Points whose density is always computed: few lie near them, and a polynomial may rise there where the density
+falls."""
+LEAST_LOG_WEIGHT: Final = -10.0
+"""Below the largest: thousands of points with less would weigh as much as one of those that matter."""
 LEAST_EQUATIONS: Final = 2
 """For each coefficient; where there are fewer, the degree is lower."""
 
@@ -49,7 +58,7 @@ def is_costly(histories: int, variables: int) -> bool:
     return histories >= MANY_HISTORIES and variables <= MOST_VARIABLES
 
 
-def log_densities(density: Density, u: Array, z: Array, factor: Array) -> tuple[Array, float]:
+def log_densities(density: Density, u: Array, z: Array, factor: Array, log_proposal: Array) -> tuple[Array, float]:
     """Return the log density of points, and by how much a polynomial misses it where the two were compared.
 
     Parameters
@@ -60,36 +69,44 @@ def log_densities(density: Density, u: Array, z: Array, factor: Array) -> tuple[
         The points, and the same in coordinates in which the density is nearly a standard normal one; shape (n, size).
     factor
         What turns the one into the other: u = mode + factor z; shape (size, size).
+    log_proposal
+        The log density of the distribution that the points were drawn from, up to a constant, shape (n,).
 
     Returns
     -------
     values
         Log densities, shape (n,): of the polynomial where the density was not computed.
     error
-        Root mean square of what the polynomial misses. Above `LARGEST_ERROR`, and where the density is not finite (then
-        the error is infinite), all values are those of the density itself.
+        Root mean square of what the polynomial misses of log weights, as the module says. Above `LARGEST_ERROR`, and
+        where the density is not finite (then the error is infinite), all values are those of the density itself.
 
     Examples
     --------
     A parabola is a polynomial:
 
     >>> z = np.random.default_rng(1).standard_normal((400, 3))
-    >>> values, error = log_densities(lambda u: (-0.5 * u @ u, -u), z, z, np.eye(3))
+    >>> values, error = log_densities(lambda u: (-0.5 * u @ u, -u), z, z, np.eye(3), -0.4 * (z**2).sum(axis=1))
     >>> bool(error < 1e-12), bool(np.allclose(values, -0.5 * (z**2).sum(axis=1)))
     (True, True)
     """
     computed = _Computed(density, u, factor)
     by_distance, error = np.argsort(np.sum(z**2, axis=1)), np.inf
-    for number in POINTS:
-        chosen = by_distance[np.linspace(0, len(z) - 1, min(2 * number, len(z))).round().astype(np.int64)]
-        compared, fitted = chosen[::2], chosen[1::2]  # the farthest point is one of the latter: none lies outside
+    for number, degree in ATTEMPTS:
+        chosen = by_distance[np.linspace(0, len(z) - 1, min(number, len(z))).round().astype(np.int64)]
+        last = (len(chosen) - 1) % 2  # the farthest point is one of those fitted: none lies outside
+        fitted, compared = chosen[last::2], chosen[1 - last :: 2]
         computed.require(chosen)
         if not np.isfinite(computed.values[chosen]).all():
             error = np.inf
             break
-        polynomial = _fitted(z[fitted], computed.values[fitted], computed.slopes[fitted])
-        error = float(np.sqrt(np.mean((polynomial(z[compared]) - computed.values[compared]) ** 2)))
+        polynomial = _fitted(z[fitted], computed.values[fitted], computed.slopes[fitted], degree)
+        lowest = log_proposal + np.max(computed.values[chosen] - log_proposal[chosen]) + LEAST_LOG_WEIGHT
+        true, other = (
+            np.maximum(values, lowest[compared]) for values in (computed.values[compared], polynomial(z[compared]))
+        )
+        error = float(np.sqrt(np.mean((other - true) ** 2)))
         if error <= LARGEST_ERROR:
+            computed.require(by_distance[-FARTHEST:])
             return np.where(computed.known, computed.values, polynomial(z)), error
     computed.require(by_distance)
     return computed.values, error
@@ -147,10 +164,10 @@ class _Polynomial:
         return np.asarray(_products(z, self.powers) @ self.coefficients)
 
 
-def _fitted(z: Array, values: Array, slopes: Array) -> _Polynomial:
-    """Return the polynomial nearest to values and gradients, in the sense of least squares."""
+def _fitted(z: Array, values: Array, slopes: Array, highest: int) -> _Polynomial:
+    """Return the polynomial up to a degree nearest to values and gradients, in the sense of least squares."""
     number, size = z.shape
-    powers = _powers(size, _degree(number * (size + 1), size))
+    powers = _powers(size, _degree(number * (size + 1), size, highest))
     matrix = np.concatenate([_products(z, powers), *(_derivatives(z, powers, k) for k in range(size))])
     level = values.mean()  # millions, of which the digits that matter are the last
     right = np.concatenate([values - level, slopes.T.ravel()])
@@ -159,11 +176,9 @@ def _fitted(z: Array, values: Array, slopes: Array) -> _Polynomial:
     return _Polynomial(powers, coefficients)
 
 
-def _degree(equations: int, size: int) -> int:
-    """Return the highest degree whose coefficients so many equations determine with some to spare."""
-    degrees = (
-        degree for degree in range(HIGHEST_DEGREE, 1, -1) if LEAST_EQUATIONS * comb(size + degree, degree) <= equations
-    )
+def _degree(equations: int, size: int, highest: int) -> int:
+    """Return the degree, up to a highest one, whose coefficients so many equations determine with some to spare."""
+    degrees = (degree for degree in range(highest, 1, -1) if LEAST_EQUATIONS * comb(size + degree, degree) <= equations)
     return next(degrees, 1)
 
 

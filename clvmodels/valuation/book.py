@@ -26,7 +26,7 @@ from clvmodels.pictures import picture
 from clvmodels.valuation.assumptions import Assumptions
 from clvmodels.valuation.customer_values import CustomerValues
 from clvmodels.valuation.customers import Customers, MemoryCustomers
-from clvmodels.valuation.discounting import discounting, growing
+from clvmodels.valuation.discounting import discounting, discounts_alike, growing
 from clvmodels.valuation.drawn_values import DrawnValues
 from clvmodels.valuation.engine_customers import EngineCustomers
 from clvmodels.valuation.finite import require_end, require_finite_drivers
@@ -44,13 +44,9 @@ if TYPE_CHECKING:
     from clvmodels.data.engine import EngineTable as Expression
     from clvmodels.style import Axes, Drawn
 
-__all__ = ["DISCOUNTING", "HORIZONS", "Book", "value", "valued"]
+__all__ = ["HORIZONS", "Book", "value", "valued"]
 
 Array = NDArray[np.float64]
-
-DISCOUNTING: Final = ("discount_rate", "growth", "year", "timing", "horizon")
-"""The assumptions that D, L and Z rest on."""
-
 
 EACH_UP_TO: Final = 10_000
 """Customers of an engine; of so many, what each will do is drawn from their own history."""
@@ -158,7 +154,7 @@ class Book(CustomerValues, DrawnValues, GroupValues):
         0.5
         """
         _require_assumptions(assumptions)
-        if any(getattr(assumptions, name) != getattr(self.assumptions, name) for name in DISCOUNTING):
+        if not discounts_alike(assumptions, self.assumptions):
             return valued(self.transactions, self.spend, self.histories, assumptions, self.expectations)
         return replace(self, assumptions=assumptions)
 

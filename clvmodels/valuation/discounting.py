@@ -9,7 +9,7 @@ periods.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Self
 
 import numpy as np
@@ -27,11 +27,15 @@ __all__ = [
     "discount_factor",
     "discounted_years",
     "discounting",
+    "discounts_alike",
     "growing",
+    "with_discounting_of",
 ]
 
 Array = NDArray[np.float64]
 
+DISCOUNTING: Final = ("discount_rate", "growth", "year", "timing", "horizon")
+"""The assumptions that discounted orders and times rest on."""
 NEGLIGIBLE: Final = 34.0
 """Discounted to exp(-34), what lies beyond does not show in any digit."""
 PERIODS: Final = {"month": 12, "year": 1}
@@ -255,3 +259,30 @@ def _periodic_integral(x: float, u: float) -> float:
         u**5 - 2.5 * u**4 + 5.0 / 3.0 * u**3 - u / 6.0,
     )
     return float(sum(value * x ** (k + 1) / special.factorial(k + 2) for k, value in enumerate(bernoulli)))
+
+
+def discounts_alike(assumptions: Assumptions, other: Assumptions) -> bool:
+    """Whether orders and times are discounted alike under both assumptions.
+
+    Examples
+    --------
+    >>> assumptions = Assumptions(discount_rate=0.15, margin=0.30)
+    >>> discounts_alike(assumptions, assumptions.replace({"margin": 0.25}))
+    True
+    >>> discounts_alike(assumptions, assumptions.replace({"horizon": "10 years"}))
+    False
+    """
+    return all(getattr(assumptions, name) == getattr(other, name) for name in DISCOUNTING)
+
+
+def with_discounting_of(assumptions: Assumptions, other: Assumptions) -> Assumptions:
+    """Return the assumptions with the discounting of others.
+
+    Examples
+    --------
+    >>> assumptions = Assumptions(discount_rate=0.15, margin=0.30)
+    >>> other = with_discounting_of(assumptions, Assumptions(discount_rate=0.10, margin=0.25))
+    >>> other.discount_rate, other.margin
+    (0.1, 0.3)
+    """
+    return replace(assumptions, **{name: getattr(other, name) for name in DISCOUNTING})

@@ -17,12 +17,11 @@ from numpy.typing import NDArray
 
 from clvmodels.valuation.assumptions import HIGHEST_RATE, Assumptions
 from clvmodels.valuation.book import Book
-from clvmodels.valuation.discounting import calendar_years, discounting, growing
+from clvmodels.valuation.discounted_sums import sums_under
 from clvmodels.valuation.finite import has_finite_value
 from clvmodels.valuation.line_table import Driver, Kind
 from clvmodels.valuation.lines import ValuedLine
 from clvmodels.valuation.rates import of_customers, scaled
-from clvmodels.valuation.residual_expectations import ahead
 
 __all__ = ["NODES", "WEIGHTS", "Lever", "Levers", "RateGrid", "Term", "levers_of", "rate_grid"]
 
@@ -183,32 +182,11 @@ def _value(book: Book, line: ValuedLine, driver: Driver) -> float:
 
 def _sums(book: Book, parts: Sequence[tuple[ValuedLine, Driver]], factors: Array) -> Array:
     """Return the same under the discount rates times each factor, shape (parts, factors): one pass over customers."""
-    assumptions, unit = book.assumptions, book.transactions.unit
+    assumptions = book.assumptions
     others = [
         replace(assumptions, discount_rate=tuple(c * rate for rate in assumptions.discount_rates)) for c in factors
     ]
-    kinds = (discounting, growing) if assumptions.growth else (discounting,)
-    weightings = [kind(each, unit) for kind in kinds for each in others]
-    weights = [_weight(book, line, driver) for line, driver in parts]
-    K = np.array([calendar_years(each, unit) for each in others])
-    sums = np.zeros((len(parts), len(factors)))
-    n = len(factors)
-    expected = ahead(book.transactions, book.histories, weightings, assumptions.year_in(unit))
-    amounts = {
-        "sales": expected.purchases[:, -n:],
-        "orders": expected.purchases[:, :n],
-        "living years": expected.living_years[:, :n],
-    }
-    for k, (_, driver) in enumerate(parts):
-        weighted = np.bincount(expected.index, weights=weights[k], minlength=len(expected.alive))
-        sums[k] = weighted.sum() * K if driver == "calendar years" else weighted @ amounts[driver]
-    return sums
-
-
-def _weight(book: Book, line: ValuedLine, driver: Driver) -> Array:
-    """Return what a part of a line multiplies with the customers' orders or time, shape (customers,)."""
-    weight = np.broadcast_to(line.rates[driver], len(book.histories))
-    return np.asarray(weight * book.order_value) if driver == "sales" else weight
+    return sums_under(book.each, [(driver, line.rates[driver]) for line, driver in parts], others)
 
 
 def _interpolated(sums: Array, points: Array) -> Array:

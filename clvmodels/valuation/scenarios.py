@@ -11,7 +11,9 @@ import numpy as np
 from clvmodels.errors import AssumptionError, AssumptionWarning
 from clvmodels.valuation.assumptions import HIGHEST_RATE, Assumptions
 from clvmodels.valuation.checks import LARGEST_AMOUNT
-from clvmodels.valuation.finite import has_finite_value
+from clvmodels.valuation.discounted_sums import parts_of, sums_under
+from clvmodels.valuation.discounting import discounts_alike, with_discounting_of
+from clvmodels.valuation.finite import has_finite_value, require_end
 from clvmodels.valuation.rates import Rate, numbers, scaled
 from clvmodels.valuation.unprofitable import unprofitable
 
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 
     from clvmodels.valuation.book import Book
 
-__all__ = ["contact_policy", "scenarios", "stepped", "tornado", "two_way", "without_finite_value"]
+__all__ = ["contact_policy", "equities", "scenarios", "stepped", "tornado", "two_way", "without_finite_value"]
 
 NOT_VALUED: Final = ("acquisition_cost",)
 """Rates that do not enter the value of the customers on the books."""
@@ -132,11 +134,12 @@ def tornado(book: Book, *, by: float = 0.1) -> pd.DataFrame:
             AssumptionWarning,
             stacklevel=2,
         )
-    rows = {}
-    for name in (name for name in _moving(book.assumptions) if name not in left_out):
-        both = (stepped(book.assumptions, name, 1.0 + step) for step in (-by, by))
-        low, high = (book.with_assumptions(assumptions).equity for assumptions in both if assumptions is not None)
-        rows[name] = (low, high, abs(high - low))
+    names = [name for name in _moving(book.assumptions) if name not in left_out]
+    both = (stepped(book.assumptions, name, 1.0 + step) for name in names for step in (-by, by))
+    equity = equities(book, [assumptions for assumptions in both if assumptions is not None])
+    rows = {
+        name: (low, high, abs(high - low)) for name, low, high in zip(names, equity[::2], equity[1::2], strict=True)
+    }
     table = pd.DataFrame.from_dict(rows, orient="index", columns=["low", "high", "width"]).rename_axis("assumption")
     kept = table["width"] > 1e-12 * abs(book.equity)
     return table[kept].sort_values("width", ascending=False, kind="stable")
@@ -182,10 +185,42 @@ def two_way(book: Book, rows: tuple[str, Sequence[float]], columns: tuple[str, S
     (first, down), (second, across) = rows, columns
     if first == second:
         raise AssumptionError(f"a two-way table is about two assumptions, got {first!r} twice")
-    equity = [
-        [book.with_assumptions(book.assumptions.replace({first: a, second: b})).equity for b in across] for a in down
-    ]
-    return pd.DataFrame(equity, pd.Index(down, name=first), pd.Index(across, name=second))
+    equity = equities(book, [book.assumptions.replace({first: a, second: b}) for a in down for b in across])
+    table = np.reshape(equity, (len(down), len(across)))
+    return pd.DataFrame(table, pd.Index(down, name=first), pd.Index(across, name=second))
+
+
+def equities(book: Book, others: Sequence[Assumptions]) -> list[float]:
+    """Return equity under other assumptions: those with the same rates take one pass over the customers together.
+
+    Raises
+    ------
+    AssumptionError
+        If it is no finite number.
+
+    Examples
+    --------
+    >>> others = [book.assumptions.replace({"discount_rate": rate}) for rate in (0.10, 0.15)]
+    >>> [round(equity, 2) for equity in equities(book, others)]
+    [252.71, 206.74]
+    """
+    result = np.full(len(others), np.nan)
+    remaining = []
+    for number, each in enumerate(others):
+        if discounts_alike(each, book.assumptions):
+            result[number] = book.with_assumptions(each).equity
+        else:
+            require_end(book.transactions.best, each)
+            remaining.append(number)
+    while remaining:
+        rates = with_discounting_of(others[remaining[0]], book.assumptions)
+        alike = [number for number in remaining if with_discounting_of(others[number], book.assumptions) == rates]
+        rows = (book if rates == book.assumptions else book.with_assumptions(rates)).rows
+        result[alike] = sums_under(rows, parts_of(rows.lines), [others[number] for number in alike]).sum(axis=0)
+        remaining = [number for number in remaining if number not in alike]
+    for number in np.flatnonzero(~np.isfinite(result)).tolist():
+        result[number] = book.with_assumptions(others[number]).equity  # refused, with what is wrong
+    return [float(equity) for equity in result]
 
 
 def contact_policy(book: Book) -> pd.DataFrame:

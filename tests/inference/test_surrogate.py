@@ -42,6 +42,23 @@ class Counted:
         return self.density(u)
 
 
+def log_proposal(z):
+    """Return the log density of Student's t with seven degrees of freedom."""
+    return -0.5 * (7.0 + z.shape[1]) * np.log1p((z**2).sum(axis=1) / 7.0)
+
+
+def skewer(u):
+    """Return the same of gamma variables with a mean of 16: too skew for degree 4."""
+    return float((16.0 * u - 16.0 * np.exp(u)).sum()), 16.0 - 16.0 * np.exp(u)
+
+
+def light(u):
+    """Return a log density lower than that of the proposals, with a kink where nobody looks."""
+    size = np.sqrt(u @ u)
+    beyond = max(size - 3.5, 0.0)
+    return -2.0 * u @ u - 0.3 * beyond, -4.0 * u - 0.3 * (beyond > 0.0) * u / size
+
+
 def skew(u):
     """Return the log density of logs of gamma variables, each with a mean of 50, less a million; and its gradient."""
     return float((50.0 * u - 50.0 * np.exp(u)).sum()) - 1e6, 50.0 - 50.0 * np.exp(u)
@@ -83,9 +100,9 @@ def test_a_quartic_is_found(size):
 
     z = generator.standard_normal((DRAWS, size))
     u, counted = z @ factor.T, Counted(density)
-    values, error = log_densities(counted, u, z, factor)
+    values, error = log_densities(counted, u, z, factor, log_proposal(z))
     exact = np.array([density(point)[0] for point in u])
-    assert counted.calls == 2 * surrogate.POINTS[0]
+    assert surrogate.ATTEMPTS[0][0] < counted.calls < surrogate.ATTEMPTS[0][0] + surrogate.FARTHEST
     assert error < 1e-9 * np.abs(exact).max()
     np.testing.assert_allclose(values, exact, rtol=1e-9, atol=1e-9 * np.abs(exact).max())
 
@@ -93,25 +110,55 @@ def test_a_quartic_is_found(size):
 def test_a_smooth_density_is_computed_of_few_points(points):
     counted, factor = Counted(skew), np.eye(SIZE) / np.sqrt(50.0)
     u = points @ factor.T
-    values, error = log_densities(counted, u, points, factor)
+    values, error = log_densities(counted, u, points, factor, log_proposal(points))
     exact = np.array([skew(point)[0] for point in u])
-    assert counted.calls == 2 * surrogate.POINTS[0]
+    assert surrogate.ATTEMPTS[0][0] < counted.calls < surrogate.ATTEMPTS[0][0] + surrogate.FARTHEST
     assert 0.0 < error <= LARGEST_ERROR
     assert np.sqrt(np.mean((values - exact) ** 2)) < 2.0 * LARGEST_ERROR
     assert np.abs(special.softmax(values - exact + np.zeros(DRAWS)) * DRAWS - 1.0).max() < 0.2
 
 
+def test_a_polynomial_of_degree_five_is_tried_before_it_is_given_up(points):
+    counted, factor = Counted(skewer), np.eye(SIZE) / np.sqrt(16.0)
+    u = points @ factor.T
+    values, error = log_densities(counted, u, points, factor, log_proposal(points))
+    exact = np.array([skewer(point)[0] for point in u])
+    assert surrogate.ATTEMPTS[1][0] < counted.calls < surrogate.ATTEMPTS[1][0] + surrogate.FARTHEST
+    assert 0.0 < error <= LARGEST_ERROR
+    weights, true = (special.softmax(each - log_proposal(points)) * DRAWS for each in (values, exact))
+    np.testing.assert_allclose(weights, true, atol=0.03)
+
+
+def test_far_out_the_density_itself_is_computed(points):
+    """Where a polynomial of odd degree may rise without end."""
+    factor = np.eye(SIZE) / np.sqrt(16.0)
+    values, _ = log_densities(skewer, points @ factor.T, points, factor, log_proposal(points))
+    farthest = np.argsort((points**2).sum(axis=1))[-surrogate.FARTHEST :]
+    np.testing.assert_array_equal(values[farthest], [skewer(point)[0] for point in points[farthest] @ factor.T])
+    assert any(values[k] != skewer(points[k] @ factor.T)[0] for k in range(DRAWS))
+
+
+@pytest.mark.parametrize("least", [surrogate.LEAST_LOG_WEIGHT, -np.inf])
+def test_what_a_polynomial_misses_of_points_without_weight_does_not_count(points, least, monkeypatch):
+    monkeypatch.setattr(surrogate, "LEAST_LOG_WEIGHT", least)
+    values, error = log_densities(light, points, points, np.eye(SIZE), log_proposal(points))
+    assert (error > 5.0 * LARGEST_ERROR) if least == -np.inf else (0.0 < error <= LARGEST_ERROR)
+    exact = np.array([light(point)[0] for point in points])
+    weights, true = (special.softmax(each - log_proposal(points)) * DRAWS for each in (values, exact))
+    np.testing.assert_allclose(weights, true, atol=0.1)
+
+
 @pytest.mark.parametrize("density", [kinked, heavy, far_tail])
 def test_a_density_that_is_no_polynomial_is_computed_of_every_point(points, density):
     counted = Counted(density)
-    values, error = log_densities(counted, points, points, np.eye(SIZE))
+    values, error = log_densities(counted, points, points, np.eye(SIZE), log_proposal(points))
     assert error > LARGEST_ERROR
     assert counted.calls == DRAWS
     np.testing.assert_array_equal(values, [density(point)[0] for point in points])
 
 
 def test_a_density_with_an_edge_is_computed_of_every_point(points):
-    values, error = log_densities(bounded, points, points, np.eye(SIZE))
+    values, error = log_densities(bounded, points, points, np.eye(SIZE), log_proposal(points))
     assert error == np.inf
     np.testing.assert_array_equal(values, [bounded(point)[0] for point in points])
     assert (values == -np.inf).sum() > 10
@@ -121,11 +168,11 @@ def test_more_points_are_taken_before_it_is_given_up(points):
     """Four variables need more equations for degree 4 than a few points give."""
     counted = Counted(skew)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(surrogate, "POINTS", (4, 64))
+        patch.setattr(surrogate, "ATTEMPTS", ((8, 4), (127, 5)))
         factor = np.eye(SIZE) / np.sqrt(50.0)
-        _, error = log_densities(counted, points @ factor.T, points, factor)
+        _, error = log_densities(counted, points @ factor.T, points, factor, log_proposal(points))
     assert error <= LARGEST_ERROR
-    assert 2 * 64 <= counted.calls < DRAWS
+    assert 127 <= counted.calls < DRAWS
 
 
 @pytest.mark.parametrize("method", ["posterior", "laplace"])

@@ -15,7 +15,7 @@ from clvmodels.reporting.silent_text import silent_text
 from clvmodels.reporting.workbook.page import CHART_ROWS, Page
 from clvmodels.reporting.workbook.style import ACCENT, RISE, SECOND, Kind, Live, Look, axis, cell
 from clvmodels.valuation.concentration import gini, lorenz, top_share, true_gini, true_top_share, whale_curve
-from clvmodels.valuation.lines import DRIVERS
+from clvmodels.valuation.discounted_sums import Part, parts_of, sums_under
 from clvmodels.valuation.scenarios import stepped
 
 if TYPE_CHECKING:
@@ -259,11 +259,13 @@ def _margin(book: Book) -> tuple[float, Kind]:
 def _valuations(book: Book) -> Iterator[tuple[float, float, float]]:
     """Yield factors of the discount rate, and equity after tax per unit of margin and without the margin."""
     assumptions, (margin, shown) = book.assumptions, _margin(book)
-    for factor in _FACTORS:
-        changed = assumptions if factor == 1.0 else stepped(assumptions, "discount_rate", factor)
-        if changed is None:
-            continue
-        other = book if factor == 1.0 else book.with_assumptions(changed)
-        each = DRIVERS["sales"](other.future) if shown == "share" else other.lines[0].value(other.future)
-        slope = (1.0 - assumptions.tax) * float(each.sum())
-        yield factor, slope, other.equity - margin * slope
+    stepped_rates = {
+        factor: assumptions if factor == 1.0 else stepped(assumptions, "discount_rate", factor) for factor in _FACTORS
+    }
+    others = {factor: changed for factor, changed in stepped_rates.items() if changed is not None}
+    sales: Part = ("sales", 1.0 if shown == "share" else book.rows.lines[0].rates["sales"])
+    parts = [sales, *parts_of(book.rows.lines)]
+    for factor, sums in zip(others, sums_under(book.rows, parts, list(others.values())).T, strict=True):
+        slope = (1.0 - assumptions.tax) * float(sums[0])
+        equity = book.equity if factor == 1.0 else float(sums[1:].sum())
+        yield factor, slope, equity - margin * slope
