@@ -70,8 +70,7 @@ class Histories(CustomerColumns):
     --------
     >>> print(rfm)
     3 customers; 1 of them (33.3 %) bought once only; 7 repeat purchase occasions
-    observed for 39 weeks
-    mean spend 35.67 per repeat occasion; the mean of the means of 2 customers is 31.68
+    ...
     """
 
     backend: HistoriesBackend
@@ -447,5 +446,5 @@ class Histories(CustomerColumns):
         return len(self.backend)
 
     def __repr__(self) -> str:
-        lines = [*self.summary.lines(self.unit, self.observation_end)]
-        return "\n".join(lines if self.report is None else [*lines, *self.report.lines()])
+        of_report = () if self.report is None else self.report.lines()
+        return "\n".join([*self.summary.lines(self.unit, self.observation_end), *of_report])
