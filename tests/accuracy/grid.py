@@ -224,8 +224,33 @@ SPEND = (
     ),
 )
 
+_LOGS: dict[str, Sequence[Any]] = {"s": (0.02, 0.5, 1.0, 5.0), "t": (1e-3, 0.5, 3.0), "log_mean": (-4.6, 0.0, 3.5, 9.2)}
+
+LOG_NORMAL = (
+    Quantity(
+        "log-likelihood",
+        {**_LOGS, "x": COUNTS[1:], "log_ss": (1e-6, 0.5, 1e3)},
+        lambda m, p: SPEND_MODELS[m].log_likelihood(
+            _theta(m, p), *(_column(p, name) for name in ("x", "log_mean", "log_ss"))
+        ),
+        lambda _, p: truth.log_normal_log_likelihood(p, p["x"], p["log_mean"], p["log_ss"]),
+        300,
+        2000,
+        "of log",
+    ),
+    Quantity(
+        "expected spend",
+        {**_LOGS, "x": COUNTS},
+        lambda m, p: SPEND_MODELS[m].expected_spend(_theta(m, p), _column(p, "x"), _column(p, "log_mean")),
+        lambda _, p: truth.log_normal_expected_spend(p, p["x"], p["log_mean"]),
+        300,
+        2400,
+    ),
+)
+
+OF_SPEND = {"gamma_gamma": SPEND, "log_normal": LOG_NORMAL}
 CASES = [(model, quantity) for model in TRANSACTION_MODELS for quantity in TRANSACTIONS]
-CASES += [(model, quantity) for model in SPEND_MODELS for quantity in SPEND]
+CASES += [(model, quantity) for model in SPEND_MODELS for quantity in OF_SPEND[model]]
 
 
 def errors(model: str, quantity: Quantity, points: list[Point]) -> Array:

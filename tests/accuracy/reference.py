@@ -318,3 +318,24 @@ def expected_spend(theta: Theta, x: float, mean_spend: float) -> Number:
     p, q, v, x, m = mps(theta["p"], theta["q"], theta["v"], x, mean_spend)
     weight = (q - 1) / (p * x + q - 1)
     return weight * p * v / (q - 1) + (1 - weight) * m
+
+
+def log_normal_log_likelihood(theta: Theta, x: float, log_mean: float, log_ss: float) -> Number:
+    """The density of x amounts whose logs are normal, with variance s^2 + t^2 each and covariance t^2.
+
+    Their covariance matrix has the eigenvalue s^2 + x t^2 along the mean, and s^2 across it, x - 1 times.
+    """
+    median, s, t, x, mean, squares = mps(theta["median"], theta["s"], theta["t"], x, log_mean, log_ss)
+    along, across = s**2 + x * t**2, s**2
+    log_det = mp.log(along) + (x - 1) * mp.log(across)
+    distance = x * (mean - mp.log(median)) ** 2 / along + squares / across
+    return -(x * mp.log(2 * mp.pi) + log_det + distance) / 2 - x * mean
+
+
+def log_normal_expected_spend(theta: Theta, x: float, log_mean: float) -> Number:
+    """The mean of another amount: its log is normal given the x logs, as one more of the same covariance."""
+    median, s, t, x, mean = mps(theta["median"], theta["s"], theta["t"], x, log_mean)
+    pull = x * t**2 / (s**2 + x * t**2)
+    centre = mp.log(median) + pull * (mean - mp.log(median))
+    variance = s**2 + t**2 - pull * t**2
+    return mp.exp(centre + variance / 2)
