@@ -336,3 +336,38 @@ def test_value_has_the_season_in_it(log):
 def test_only_models_that_run_on_a_clock_take_a_calendar(calendar):
     with pytest.raises((ModelError, TypeError)):
         clv.GammaGamma(calendar=calendar)
+
+
+def shop(seed, speed, days):
+    """A log over four years whose purchases are Poisson on a clock of this speed; customers join all the time."""
+    first, generator = pd.Timestamp("2021-01-01"), np.random.default_rng(seed)
+    clock, day, rows = np.append(0.0, np.cumsum(speed)), np.arange(days + 1.0), []
+    for customer in range(3_000):
+        rate, leaves = generator.gamma(0.6, 1.0 / 56.0), generator.beta(0.8, 3.0)
+        joined = generator.uniform(0.0, days - 400.0)
+        shown = np.interp(joined, day, clock) + np.cumsum(generator.exponential(1.0 / rate, 400))
+        bought = np.interp(shown[shown < clock[-1]], clock, day)
+        stays = np.cumprod(generator.random(len(bought)) > leaves)
+        rows += [(customer, joined), *((customer, when) for when in bought[: int(stays.sum()) + 1])]
+    log = pd.DataFrame(rows, columns=["customer_id", "day"])
+    return log.assign(date=first + pd.to_timedelta(log["day"], unit="D")).drop(columns="day")
+
+
+@pytest.mark.slow  # 60 s
+def test_the_second_half_of_a_seasonal_year_is_foreseen():
+    """Summer is low, the weeks before Christmas are high: totals within 5 %, without a calendar a tenth too low."""
+    seasons = Calendar.seasons({"high_season": ("11-15", "12-31"), "summer": ("07-01", "08-31")})
+    first, days = pd.Timestamp("2021-01-01"), 4 * 365
+    table = seasons.to_frame(first, first + pd.Timedelta(days=days))
+    by_day = table.reindex(pd.date_range(first, periods=days), method="ffill").to_numpy()
+    bias = []
+    for seed in range(8):
+        log = shop(seed, np.exp(by_day @ [0.9, -0.4]), days)
+        train, holdout = clv.rfm_train_test_split(log, train_end="2024-06-30", test_end="2024-12-30")
+        fits = [clv.BGNBD().fit(train), clv.BGNBD(calendar=seasons).fit(train)]
+        totals = [fit.expected_purchases(train, holdout.duration)["mean"].sum() for fit in fits]
+        bias.append([total / holdout.frequency.sum() - 1.0 for total in totals])
+    without, with_seasons = np.mean(bias, axis=0)
+    error = np.std(bias, axis=0)[1] / np.sqrt(8.0)
+    assert abs(with_seasons) < min(0.05, 3.0 * error)
+    assert without < -0.08

@@ -114,14 +114,17 @@ def test_intervals_hold_what_came_and_verdicts_do_not_mislead():
 
 @pytest.mark.slow  # some 1,800 s
 def test_two_hundred_bases():
-    reports = [reported(base, years, model) for years, model, base in right_stories(200, (300, 700))]
+    reports = [
+        reported(base, years, model if k % 4 == k // 4 % 4 else None)
+        for k, (years, model, base) in enumerate(right_stories(200, (300, 700)))
+    ]
     within, whole, wrong, refused = judged(reports)
     figures = f"within {within:.3f}, whole {whole:.3f}, far off yet supported {wrong}, refused {refused:.3f}"
     assert 0.85 <= within <= 0.95, figures
     assert whole >= 0.85, figures
     assert wrong <= 1, figures
     assert refused <= 0.25, figures
-    assert np.mean([each.widened for each in reports]) <= 0.1
+    assert np.mean([each.widened for each in reports if each.true_model is not None]) <= 0.1
 
 
 def gone_after(years: float) -> Leaves:
