@@ -71,6 +71,8 @@ def sums_under(rows: ValuedRows, parts: Sequence[Part], others: Sequence[Assumpt
         Shape (parts, others); in money.
     """
     unit, n = rows.transactions.unit, len(others)
+    if not parts:
+        return np.zeros((0, n))
     weights = np.array([_weight(rows, driver, rate) for driver, rate in parts])
     weightings = [discounting(each, unit) for each in others]
     grown = list(range(n))

@@ -11,7 +11,7 @@ from scipy.optimize import minimize
 
 import clvmodels as clv
 from clvmodels.errors import DataError, FitError, FitWarning, ParameterError
-from clvmodels.inference.maximum_likelihood import _objective, maximise
+from clvmodels.inference.maximum_likelihood import maximise, objective
 from clvmodels.inference.observations import observe
 from clvmodels.models import MODELS
 from tests.accuracy import reference as truth
@@ -95,10 +95,10 @@ def buyers(generator, *, rate, shape, leave, n=80, T=52.0):
 def best_of_many_climbs(model, histories, climbs=20):
     """Quasi-Newton steps from random starts, within the bounds of the fit."""
     observations = observe(model, histories)
-    objective, generator = _objective(model, observations), np.random.default_rng(1)
+    height, generator = objective(model, observations), np.random.default_rng(1)
 
     def function(psi):
-        value, gradient = objective(psi)
+        value, gradient = height(psi)
         return (value, gradient) if np.isfinite(value) and np.isfinite(gradient).all() else (1e10, np.zeros(len(psi)))
 
     starts = [np.append(generator.uniform(-2.0, 3.0, 2), generator.uniform(-16.0, 6.0, 2)) for _ in range(climbs)]
