@@ -114,7 +114,7 @@ def dependence(spend: SpendFit, histories: Histories) -> Dependence | None:
     ----------
     spend
         A fit of spend. Its model is fitted anew to these histories, with and without classes; of a fit by segment the
-        populations are kept, and what is left to the classes is seen.
+        populations are kept, and what is left to the classes shows.
     histories
         The customers.
 
@@ -130,13 +130,13 @@ def dependence(spend: SpendFit, histories: Histories) -> Dependence | None:
 
     known, model = usable_spend(spend.model, histories), spend.model
     x, value = histories.frequency, histories.monetary_value
-    seen, state = columns_of_spend(model, histories, known), spend_state(model, histories)
+    columns, state = columns_of_spend(model, histories, known), spend_state(model, histories)
     starts = _starts(x[known])
     if len(starts) < 2:
         return None
     number = _class_of(x, starts)
     pooled, classes = (_populations(spend, histories, of) for of in (np.zeros_like(number), number))
-    likelihoods = [float(model.log_likelihood(theta[known], *seen).sum()) for theta in (pooled, classes)]
+    likelihoods = [float(model.log_likelihood(theta[known], *columns).sum()) for theta in (pooled, classes)]
     new = model.expected_spend(classes, np.zeros_like(x), state[1])
     return Dependence(
         pearson=_correlation(x[known], value[known]),
@@ -156,13 +156,13 @@ def _populations(spend: SpendFit, histories: Histories, number: NDArray[np.int64
     population; given that, the score of each log scale falls, so that it has one maximum.
     """
     known, model = usable_spend(spend.model, histories), spend.model
-    seen, number_known = columns_of_spend(model, histories, known), number[known]
+    columns, number_known = columns_of_spend(model, histories, known), number[known]
     log_scale = np.zeros(number.max() + 1)
     for _ in range(MOST_ROUNDS):
         theta = _shape(spend, histories, np.exp(log_scale)[number])
         before = log_scale
         log_scale = np.array(
-            [_log_scale(model, *(of[number_known == k] for of in (theta[known], *seen))) for k in range(len(before))]
+            [_log_scale(model, *(of[number_known == k] for of in (theta[known], *columns))) for k in range(len(before))]
         )
         if np.abs(log_scale - before).max() < PRECISION:
             break

@@ -84,8 +84,8 @@ def rate_dependence(spend: SpendFit, transactions: TransactionFit, histories: Hi
     log_rate = log_rate - log_rate[known].mean()
     if np.ptp(log_rate[known]) == 0.0:
         return None
-    seen, money = columns_of_spend(model, histories, known), model.units(money=np.e) != 1.0
-    weight = np.ones(len(seen[0])) if histories.weight is None else histories.weight[known]
+    columns, money = columns_of_spend(model, histories, known), model.units(money=np.e) != 1.0
+    weight = np.ones(len(columns[0])) if histories.weight is None else histories.weight[known]
 
     @cache
     def population(exponent: float) -> Array:
@@ -99,11 +99,11 @@ def rate_dependence(spend: SpendFit, transactions: TransactionFit, histories: Hi
     def score(exponent: float) -> float:
         """Return the slope of the likelihood by the exponent, where it is highest in the other parameters."""
         theta = population(exponent)[known]
-        gradient = model.count_terms(theta, seen[0])[1] + model.history_terms(theta, *seen)[1]
+        gradient = model.count_terms(theta, columns[0])[1] + model.history_terms(theta, *columns)[1]
         return float((weight * log_rate[known]) @ (gradient * theta)[:, money].sum(axis=1))
 
     def log_likelihood(exponent: float) -> float:
-        return float(weight @ model.log_likelihood(population(exponent)[known], *seen))
+        return float(weight @ model.log_likelihood(population(exponent)[known], *columns))
 
     if not score(-STEEPEST) > 0.0 > score(STEEPEST):
         return None

@@ -209,8 +209,8 @@ def read_calendar(base: TransactionModel, plain: Mapping[str, Any], unit: Unit) 
 
 def named_columns(model: TransactionModel, calendar: Calendar) -> ClockedModel:
     """Return a model with the columns of a calendar among its parameters, for what does not depend on their values."""
-    nothing = Steps(np.array([-1.0, 1.0]), np.zeros((1, len(calendar.columns))), 0.0, (-1.0, 0.0))
-    return on_clock(model, nothing, calendar.columns)
+    level = Steps(np.array([-1.0, 1.0]), np.zeros((1, len(calendar.columns))), 0.0, (-1.0, 0.0))
+    return on_clock(model, level, calendar.columns)
 
 
 def calendar_model(

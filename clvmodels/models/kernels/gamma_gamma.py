@@ -104,12 +104,12 @@ def row_sums(theta: Array, weight: Array, x: Array, mean_spend: Array) -> tuple[
     """
     gradient, value, last_x, last_p, last_q = np.empty((len(weight), 3)), 0.0, np.nan, np.nan, np.nan
     count_value, count_slope = 0.0, np.zeros(3)
-    one = np.ones(1)
+    unit_weight = np.ones(1)
     for i in range(len(weight)):
         own, rows = theta[i], slice(i, i + 1)
         if x[i] != last_x or own[0] != last_p or own[1] != last_q:
             last_x, last_p, last_q = x[i], own[0], own[1]
-            count_value, count_slope = count_sums(own, one, x[rows])
+            count_value, count_slope = count_sums(own, unit_weight, x[rows])
         of_history, by_p, by_q, by_v = _side_by_side(own, weight[rows], x[rows], mean_spend[rows])
         value += of_history + weight[i] * count_value
         gradient[i, 0] = by_p + weight[i] * count_slope[0]
