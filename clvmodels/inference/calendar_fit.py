@@ -123,6 +123,20 @@ class TimedFit(Fit):
         self.require_unit(histories)
         return self._at(end_of_observation(histories), histories.summary.oldest)
 
+    def at_mean_season(self) -> Self:
+        """Return the fit whose customers buy at the mean speed of the year from now on; without a calendar, the same.
+
+        Examples
+        --------
+        >>> transactions.at_mean_season() is transactions
+        True
+        """
+        if self.calendar is None:
+            return self
+        assert isinstance(self.model, ClockedModel)
+        model = on_clock(self.model.base, self.model.steps.level_ahead(), self.model.columns, self.model.at_purchases)
+        return replace(self, model=model, calendar=replace(self.calendar, level=True))
+
     def starting(self, start: str | pd.Timestamp | None) -> Self:
         """Return the fit for customers who start on a day, or at the end of observation; without a calendar, the same.
 

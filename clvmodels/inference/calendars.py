@@ -61,10 +61,13 @@ class FittedCalendar:
     end
         The end of observation: trends stay as they are from then on, and the speed of time is one on average over
         the year before.
+    level
+        Whether purchases are made at the mean speed from now on, as if there were no season.
     """
 
     calendar: Calendar
     end: Moment
+    level: bool = False
 
     def steps(self, now: Moment, oldest: float, unit: Unit) -> Steps:
         """Return the calendar from the first purchase of the oldest customer on, counted from `now`.
@@ -96,7 +99,8 @@ class FittedCalendar:
         edges = _between(now, np.append(days, last)) / DAYS[unit]
         year = YEAR / DAYS[unit] if until is None else 0.0
         bounds = _between(now, np.array([reference, self.end], "datetime64[us]")) / DAYS[unit]
-        return Steps(edges, values, year, (float(bounds[0]), float(min(bounds[1], edges[-1])))).merged()
+        steps = Steps(edges, values, year, (float(bounds[0]), float(min(bounds[1], edges[-1])))).merged()
+        return steps.level_ahead() if self.level else steps
 
 
 def _span(days: float) -> np.timedelta64:
