@@ -228,8 +228,8 @@ def movement(opening: Book, closing: Book, *, restated: Histories | None = None)
     season
         With a calendar, release and horizon are those of customers who buy at the mean speed of the year. The season
         adds S to the value of the opening and S' to that expected at the closing, and this line is S' - S (1 + i)^h:
-        what a closing before the high season has beyond one after it. Near zero over whole years; zero without a
-        calendar.
+        what a closing before the high season has beyond one after it. Small over whole years, in which only customers
+        leave; zero without a calendar.
     expected closing
         The sum so far: the value that the opening expected these customers to have at the closing. What follows up to
         the new customers has mean zero if the opening's fits are right (and order values do not grow).
