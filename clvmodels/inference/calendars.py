@@ -26,6 +26,7 @@ __all__ = [
     "FittedCalendar",
     "Moment",
     "calendar_model",
+    "end_of",
     "end_of_observation",
     "label_of_end",
     "named_columns",
@@ -137,7 +138,19 @@ def end_of_observation(histories: Histories) -> Moment:
             "a calendar needs to know when observation ended: make the histories with rfm_summary, or write"
             ' Histories.from_frame(..., observation_end="2024-12-31")'
         )
-    moment = _local(histories.observation_end)
+    return end_of(histories.observation_end)
+
+
+def end_of(label: pd.Timestamp) -> Moment:
+    """Return the instant at which observation ended, of how histories state it: of a day, its end.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> end_of(pd.Timestamp("1997-09-30"))
+    np.datetime64('1997-10-01T00:00:00.000000')
+    """
+    moment = _local(label)
     return moment + DAY if moment == _day(moment) else moment
 
 

@@ -151,10 +151,6 @@ class RegisteredTransactions(_Parametrised, TransactionEstimator):
         require_histories(histories)
         if by is not None:
             raise FitError(f"a calendar does not go with by={by!r}; fit the segments one after the other")
-        if self.covariates is not None:
-            raise FitError(
-                "a calendar does not go with covariates yet; fit the levels of a covariate one after the other"
-            )
         return calendar_model(self.model, self.calendar, histories, priors=method not in ("mle", "laplace"))
 
     def set_params(

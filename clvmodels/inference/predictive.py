@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from clvmodels.data.histories import Histories
 from clvmodels.inference.parameters import Parameters
 from clvmodels.inference.priors import Priors, check_priors, draw_priors
+from clvmodels.models.clocked import ClockedModel, counts_until_now
 from clvmodels.models.simulation import future_counts
 from clvmodels.models.specification import Array, Model, TransactionModel
 from clvmodels.units import DAYS, Unit
@@ -109,7 +110,7 @@ def replicated_by_fit(fit: TransactionFit, histories: Histories, *, most: int, d
 
     A point estimate is one draw, taken again and again: its replications differ by chance alone.
     """
-    fit.require_no_calendar("a posterior predictive check")
+    fit = fit.at_end_of(histories)
     parameters = fit.parameters(histories)
     chosen = (np.arange(draws) * parameters.number // draws).astype(np.int64)
     return _replicated(fit.model, parameters.of_draws(chosen), histories, most, seed)
@@ -125,7 +126,11 @@ def _replicated(
     shares = np.empty((parameters.number, most + 1))
     for k in range(parameters.number):
         with np.errstate(over="ignore"):  # under a wide prior somebody leaves after more purchases than a double holds
-            counts = future_counts(model, parameters.draw(k, rows), zeros, zeros, zeros, ages, generator)
+            theta = parameters.draw(k, rows)
+            if isinstance(model, ClockedModel):
+                counts = counts_until_now(model, theta, ages, generator)
+            else:
+                counts = future_counts(model, theta, zeros, zeros, zeros, ages, generator)
         shares[k] = _shares(counts, most)
     return Replicated(shares)
 

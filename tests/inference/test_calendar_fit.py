@@ -308,7 +308,7 @@ def test_words_say_what_a_unit_does(fit):
 def test_the_estimator_knows_its_calendar(calendar):
     estimator = clv.BGNBD(calendar=calendar)
     assert repr(estimator) == "BGNBD(calendar of high_season, price)"
-    assert estimator.get_params() == {"priors": None, "calendar": calendar}
+    assert estimator.get_params() == {"priors": None, "covariates": None, "calendar": calendar}
     assert estimator.set_params(calendar=None) == clv.BGNBD()
     assert pickle.loads(pickle.dumps(estimator)).calendar.columns == calendar.columns
 

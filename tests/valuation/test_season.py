@@ -58,7 +58,7 @@ def shop(key, customers, seed, *ends):
     """Return the histories at some dates of customers who start at all times, each process drawn by hand."""
     generator = np.random.default_rng(seed)
     params, last = BASES[key], ends[-1]
-    days, speed = speeds(ends[0])
+    _, speed = speeds(ends[0])
     clock = np.concatenate([[0.0], np.cumsum(speed)]) / 7.0
     weeks = np.arange(len(clock)) / 7.0
     until = ((last - FIRST) / DAY + 1.0) / 7.0
