@@ -252,7 +252,8 @@ def calendar_model(
     Warns
     -----
     FitWarning
-        If there are columns for all parts of the year, and less than two years were observed.
+        If there are columns for all parts of the year, and less than two years were observed; or a season still to
+        come was observed in part only.
     """
     end = end_of_observation(histories)
     fitted = FittedCalendar(calendar, end)
@@ -271,7 +272,29 @@ def calendar_model(
             FitWarning,
             stacklevel=4,
         )
+    in_part = [] if priors else _observed_in_part(calendar, steps, summary.oldest)
+    if in_part:
+        warnings.warn(
+            f"{in_part[0]} was observed in part only, and will come in full: what is predicted of it is the effect of"
+            ' that part; observe it from beginning to end, or state priors with method="posterior"',
+            FitWarning,
+            stacklevel=4,
+        )
     return on_clock(model, steps, calendar.columns, means), fitted
+
+
+def _observed_in_part(calendar: Calendar, steps: Steps, oldest: float) -> list[str]:
+    """Return the columns of zeros and ones that still come, and were never observed from beginning to end."""
+    names = []
+    for name, column in zip(calendar.columns, np.transpose(steps.values), strict=True):
+        if not np.isin(column, (0.0, 1.0)).all():
+            continue
+        change = np.diff(np.concatenate([[0.0], column, [0.0]]))
+        begin, end = steps.edges[change > 0.0], steps.edges[change < 0.0]
+        whole = (begin >= -oldest) & (end <= 0.0)
+        if (begin > 0.0).any() and not whole.any():
+            names.append(name)
+    return names
 
 
 def _means_at_purchases(calendar: Calendar, histories: Histories, end: Moment) -> Array:

@@ -29,8 +29,8 @@ def p_alive_path(fit: TransactionFit, occasions: pd.DataFrame, ahead: float) -> 
     """Return P(alive) of one customer over time.
 
     At age u the history is that of the purchases until then: their number less one, the age at the last of them,
-    and u; of a fit with a calendar, on the day of then. At a purchase there are two rows, just before and just after it. After the end of observation T nothing more
-    is known: P(alive at T + t | history at T).
+    and u; of a fit with a calendar, on the day of then. At a purchase there are two rows, just before and just after
+    it. After the end of observation T nothing more is known: P(alive at T + t | history at T).
 
     Parameters
     ----------

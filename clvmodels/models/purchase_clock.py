@@ -47,7 +47,7 @@ class PurchaseClock:
         size = len(self.base.parameters)
         multipliers = theta[..., size:]
         if theta.ndim > 1 and len(theta) > 1 and (multipliers[1:] == multipliers[0]).all():
-            multipliers = multipliers[0] if theta.ndim == 2 else multipliers[:1]  # noqa: PLR2004 - without draws
+            multipliers = multipliers[0] if theta.ndim == 2 else multipliers[:1]
         return theta[..., :size], self.steps.clock(np.log(multipliers))
 
     def gamma(self, params: Array) -> tuple[Array, Array]:
@@ -191,7 +191,7 @@ class PurchaseClock:
 
 def _groups(theta: Array, points: int) -> tuple[Array, Index]:
     """Return the different theta of points, shape (groups, draws, parameters), and the group of each point."""
-    if theta.ndim == 2:  # noqa: PLR2004 - shared by all points
+    if theta.ndim == 2:
         return theta[None], np.zeros(points, np.int64)
     new = np.concatenate([[True], (theta[1:] != theta[:-1]).any(axis=(1, 2))])
     return theta[new], np.cumsum(new) - 1

@@ -243,7 +243,7 @@ def test_closings_in_an_engine_give_the_same_lines(tmp_path):
     how = {"value": "amount", "unit": "week", "resolution": "day"}
 
     def books(source):
-        rfms = [clv.rfm_summary(source, **how, observation_end=end) for end in ("1997-11-10", "1998-01-15")]
+        rfms = [clv.rfm_summary(source, **how, observation_end=end) for end in ("1998-01-31", "1998-05-31")]
         fit = clv.BGNBD(calendar=CALENDAR).fit(rfms[0])
         return [clv.value(fit, SPEND, rfm, TERMS) for rfm in rfms]
 
