@@ -322,7 +322,13 @@ def _steps(on_old_basis: Book, opening: Book, closing: Book) -> Iterator[_Step]:
 
 
 def _of_fit(line: str, before: Transactions | SpendFit, after: Transactions | SpendFit) -> str:
-    return line if before.name == after.name else "model"
+    same = before.name == after.name and _calendar_columns(before) == _calendar_columns(after)
+    return line if same else "model"
+
+
+def _calendar_columns(fit: Transactions | SpendFit) -> tuple[str, ...]:
+    calendar = fit.best.calendar
+    return () if calendar is None else calendar.calendar.columns
 
 
 def columns_of_rates(assumptions: Iterable[Assumptions]) -> set[str]:

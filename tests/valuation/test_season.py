@@ -252,3 +252,12 @@ def test_closings_in_an_engine_give_the_same_lines(tmp_path):
     np.testing.assert_allclose(lazy.table["value"], memory.table["value"], rtol=1e-6, atol=1e-3)
     assert lazy.table.loc["season", "line"] == LINES["season"] == "Season"
     assert lazy.table.loc["season", "value"] != 0.0
+
+
+def test_a_calendar_that_only_the_closing_has_is_another_model():
+    before, after = shop("bg_nbd", 200, 3, pd.Timestamp("2022-06-30"), pd.Timestamp("2022-10-10"))
+    plain = clv.BGNBD().from_params(BASES["bg_nbd"], unit="week")
+    opening = clv.value(plain, SPEND, before, TERMS)
+    values = clv.movement(opening, clv.value(fitted("bg_nbd", after), SPEND, after, TERMS)).table["value"]
+    assert values["model"] > 0.0  # the high season lies ahead
+    assert values["parameters_transactions"] == values["season"] == 0.0
