@@ -101,8 +101,9 @@ def replicated_by_priors(
     estimator: TransactionEstimator, histories: Histories, *, most: int, draws: int, seed: int
 ) -> Replicated:
     """Return what customers of these ages would have done, if the priors were all that is known."""
-    theta = prior_draws(estimator.model, estimator.own_priors, histories.unit, draws=draws, seed=seed)
-    return _replicated(estimator.model, Parameters(theta, theta.mean(axis=0)), histories, most, seed)
+    model = estimator.model_for(histories)
+    theta = prior_draws(model, estimator.own_priors, histories.unit, draws=draws, seed=seed)
+    return _replicated(model, Parameters(theta, theta.mean(axis=0)), histories, most, seed)
 
 
 def replicated_by_fit(fit: TransactionFit, histories: Histories, *, most: int, draws: int, seed: int) -> Replicated:

@@ -7,9 +7,11 @@ import pytest
 import clvmodels as clv
 from clvmodels.data.calendar import Calendar
 from clvmodels.data.events import purchase_occasions
+from clvmodels.errors import FitError
+from clvmodels.evaluation.aggregate_fit import frequency_fit
 from clvmodels.inference.hypothetical import alive_by_history, purchases_by_history
 from clvmodels.inference.p_alive_path import p_alive_path
-from clvmodels.inference.predictive import replicated_by_fit
+from clvmodels.inference.predictive import replicated_by_fit, replicated_by_priors
 from clvmodels.models.clocked import counts_until_now
 from tests.inference.test_calendar_fit import END, WEEKS, normalised, purchases_of, weekly_calendar
 
@@ -71,3 +73,23 @@ def test_maps_of_histories_are_of_now(fit, log):
     table = pd.DataFrame({"customer_id": range(len(grid)), **grid[["frequency", "recency", "T"]]})
     same = clv.Histories.from_frame(table, unit="week", observation_end=rfm.observation_end)
     np.testing.assert_allclose(grid["probability_alive"], fit.probability_alive(same, "4 weeks")["mean"], rtol=1e-9)
+
+
+def test_a_prior_predictive_check_has_the_multipliers(log):
+    """Large multipliers move purchases into the season, which not all customers were there for."""
+    rfm = clv.rfm_summary(log, unit="week", **OPTIONS)
+    calendar = Calendar.from_frame(weekly_calendar(), columns=["high_season"], periodic=True)
+
+    def bought(multiplier):
+        prior = {"multiplier_of_high_season": {"dist": "LogNormal", "mu": np.log(multiplier), "sigma": 0.01}}
+        replicated = replicated_by_priors(clv.BGNBD(calendar=calendar, priors=prior), rfm, most=1, draws=200, seed=1)
+        return replicated.shares[:, 1].mean()
+
+    plain = replicated_by_priors(clv.BGNBD(), rfm, most=1, draws=200, seed=1).shares[:, 1].mean()
+    assert bought(1.0) == pytest.approx(plain, abs=0.05)
+    assert abs(bought(20.0) - bought(1.0)) > 0.01
+
+
+def test_the_fit_of_frequencies_refuses_a_calendar(fit, log):
+    with pytest.raises(FitError, match="the fit of frequencies follows customers from their own start"):
+        frequency_fit(fit, clv.rfm_summary(log, unit="week", **OPTIONS))
