@@ -94,6 +94,7 @@ def frequency_fit(fits: OneOrMany[TransactionFit], histories: Histories, *, most
 
 def _class_sizes(fit: TransactionFit, histories: Histories, most: int) -> tuple[Array, Array]:
     """Return mean and variance of the number of customers in each class, shape (most + 1,)."""
+    fit.require_no_calendar("the fit of frequencies")
     fit = thinned(fit, DRAWS)
     parameters, ages, weights = weighted_ages(fit.model, fit.parameters(histories), histories.T)
     theta = parameters.theta(slice(None))

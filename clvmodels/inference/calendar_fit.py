@@ -96,12 +96,14 @@ class TimedFit(Fit):
         assert isinstance(self.model, ClockedModel)
         return now_of(self.model, self.calendar, self.unit)
 
+    def _is_now(self, moment: Moment) -> bool:
+        assert self.now is not None
+        return bool(abs((moment - self.now) / np.timedelta64(1, "D")) <= SAME)
+
     def _require_end(self, end: Moment) -> None:
-        now = self.now
-        assert now is not None
-        if abs((end - now) / np.timedelta64(1, "D")) > SAME:
+        if not self._is_now(end):
             raise FitError(
-                f"this fit with a calendar stands at {now}, and observation of the histories ended {end}; write"
+                f"this fit with a calendar stands at {self.now}, and observation of the histories ended {end}; write"
                 " fit.at_end_of(rfm)"
             )
 
@@ -121,7 +123,47 @@ class TimedFit(Fit):
         if self.calendar is None:
             return self
         self.require_unit(histories)
-        return self._at(end_of_observation(histories), histories.summary.oldest)
+        return self.standing_at(end_of_observation(histories), histories.summary.oldest)
+
+    def standing_at(self, now: Moment, oldest: float) -> Self:
+        """Return the fit of another time, for customers up to an age then; without a calendar it is the same.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> transactions.standing_at(np.datetime64("2024-01-01", "us"), 52.0) is transactions
+        True
+        """
+        if self.calendar is None:
+            return self
+        assert isinstance(self.model, ClockedModel)
+        if self._is_now(now) and self.model.steps.covers(-oldest, 0.0):
+            return self
+        return self._at(now, oldest)
+
+    def earlier(self, time: float) -> Self:
+        """Return the fit of the time so long before, in its unit; without a calendar it is the same.
+
+        Examples
+        --------
+        >>> transactions.earlier(4.0) is transactions
+        True
+        """
+        return self if self.model.ago is None else replace(self, model=self.model.ago(time))
+
+    def at_mean_season(self) -> Self:
+        """Return the fit whose customers buy at the mean speed of the year from now on; without a calendar, the same.
+
+        Examples
+        --------
+        >>> transactions.at_mean_season() is transactions
+        True
+        """
+        if self.calendar is None:
+            return self
+        assert isinstance(self.model, ClockedModel)
+        model = on_clock(self.model.base, self.model.steps.level_ahead(), self.model.columns, self.model.at_purchases)
+        return replace(self, model=model, calendar=replace(self.calendar, level=True))
 
     def starting(self, start: str | pd.Timestamp | None) -> Self:
         """Return the fit for customers who start on a day, or at the end of observation; without a calendar, the same.

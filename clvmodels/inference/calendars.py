@@ -26,6 +26,7 @@ __all__ = [
     "FittedCalendar",
     "Moment",
     "calendar_model",
+    "end_of",
     "end_of_observation",
     "label_of_end",
     "named_columns",
@@ -61,10 +62,13 @@ class FittedCalendar:
     end
         The end of observation: trends stay as they are from then on, and the speed of time is one on average over
         the year before.
+    level
+        Whether purchases are made at the mean speed from now on, as if there were no season.
     """
 
     calendar: Calendar
     end: Moment
+    level: bool = False
 
     def steps(self, now: Moment, oldest: float, unit: Unit) -> Steps:
         """Return the calendar from the first purchase of the oldest customer on, counted from `now`.
@@ -96,7 +100,8 @@ class FittedCalendar:
         edges = _between(now, np.append(days, last)) / DAYS[unit]
         year = YEAR / DAYS[unit] if until is None else 0.0
         bounds = _between(now, np.array([reference, self.end], "datetime64[us]")) / DAYS[unit]
-        return Steps(edges, values, year, (float(bounds[0]), float(min(bounds[1], edges[-1])))).merged()
+        steps = Steps(edges, values, year, (float(bounds[0]), float(min(bounds[1], edges[-1])))).merged()
+        return steps.level_ahead() if self.level else steps
 
 
 def _span(days: float) -> np.timedelta64:
@@ -133,7 +138,19 @@ def end_of_observation(histories: Histories) -> Moment:
             "a calendar needs to know when observation ended: make the histories with rfm_summary, or write"
             ' Histories.from_frame(..., observation_end="2024-12-31")'
         )
-    moment = _local(histories.observation_end)
+    return end_of(histories.observation_end)
+
+
+def end_of(label: pd.Timestamp) -> Moment:
+    """Return the instant at which observation ended, of how histories state it: of a day, its end.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> end_of(pd.Timestamp("1997-09-30"))
+    np.datetime64('1997-10-01T00:00:00.000000')
+    """
+    moment = _local(label)
     return moment + DAY if moment == _day(moment) else moment
 
 
@@ -235,7 +252,8 @@ def calendar_model(
     Warns
     -----
     FitWarning
-        If there are columns for all parts of the year, and less than two years were observed.
+        If there are columns for all parts of the year, and less than two years were observed; or a season still to
+        come was observed in part only.
     """
     end = end_of_observation(histories)
     fitted = FittedCalendar(calendar, end)
@@ -254,7 +272,29 @@ def calendar_model(
             FitWarning,
             stacklevel=4,
         )
+    in_part = [] if priors else _observed_in_part(calendar, steps, summary.oldest)
+    if in_part:
+        warnings.warn(
+            f"{in_part[0]} was observed in part only, and will come in full: what is predicted of it is the effect of"
+            ' that part; observe it from beginning to end, or state priors with method="posterior"',
+            FitWarning,
+            stacklevel=4,
+        )
     return on_clock(model, steps, calendar.columns, means), fitted
+
+
+def _observed_in_part(calendar: Calendar, steps: Steps, oldest: float) -> list[str]:
+    """Return the columns of zeros and ones that still come, and were never observed from beginning to end."""
+    names = []
+    for name, column in zip(calendar.columns, np.transpose(steps.values), strict=True):
+        if not np.isin(column, (0.0, 1.0)).all():
+            continue
+        change = np.diff(np.concatenate([[0.0], column, [0.0]]))
+        begin, end = steps.edges[change > 0.0], steps.edges[change < 0.0]
+        whole = (begin >= -oldest) & (end <= 0.0)
+        if (begin > 0.0).any() and not whole.any():
+            names.append(name)
+    return names
 
 
 def _means_at_purchases(calendar: Calendar, histories: Histories, end: Moment) -> Array:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,10 +10,12 @@ import numpy.typing as npt
 
 from clvmodels.data.histories import Histories
 from clvmodels.errors import FitError
+from clvmodels.inference.calendars import label_of_end
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from clvmodels.inference.calendars import Moment
     from clvmodels.inference.spend_fit import SpendFit
     from clvmodels.inference.transaction_fit import TransactionFit
     from clvmodels.models.specification import Array
@@ -27,8 +30,11 @@ def customers_with(
     T: npt.ArrayLike,
     unit: Unit,
     attributes: pd.DataFrame | None = None,
+    now: Moment | None = None,
 ) -> Histories:
     """Return customers who have these histories, numbered from 0; the columns broadcast.
+
+    A fit with a calendar asks when observation ended: `now`.
 
     Examples
     --------
@@ -41,7 +47,8 @@ def customers_with(
     ids = pd.RangeIndex(len(x))
     described = pd.DataFrame(index=ids) if attributes is None else attributes.set_axis(ids)
     statistics = {"x": x, "t_x": t_x, "T": ages, "mean": np.full(len(x), np.nan)}
-    return Histories.of_arrays(ids, statistics, unit=unit, attributes=described)
+    histories = Histories.of_arrays(ids, statistics, unit=unit, attributes=described)
+    return histories if now is None else replace(histories, observation_end=label_of_end(now))
 
 
 def require_one_population(fit: TransactionFit | SpendFit, *, what: str) -> None:
@@ -108,7 +115,7 @@ def purchases_by_history(fit: TransactionFit, t: Duration, *, T: float, most: in
 
 def _customers(fit: TransactionFit, grid: pd.DataFrame) -> Histories:
     require_one_population(fit, what="histories")
-    return customers_with(grid["frequency"], grid["recency"], grid["T"], fit.unit)
+    return customers_with(grid["frequency"], grid["recency"], grid["T"], fit.unit, now=fit.now)
 
 
 def _means(answers: pd.DataFrame) -> Array:

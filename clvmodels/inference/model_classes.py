@@ -151,11 +151,18 @@ class RegisteredTransactions(_Parametrised, TransactionEstimator):
         require_histories(histories)
         if by is not None:
             raise FitError(f"a calendar does not go with by={by!r}; fit the segments one after the other")
-        if self.covariates is not None:
-            raise FitError(
-                "a calendar does not go with covariates yet; fit the levels of a covariate one after the other"
-            )
         return calendar_model(self.model, self.calendar, histories, priors=method not in ("mle", "laplace"))
+
+    def model_for(self, histories: Histories) -> TransactionModel:
+        """Return the model that is fitted to these histories: with a calendar, on its clock.
+
+        Examples
+        --------
+        >>> import clvmodels as clv
+        >>> clv.BGNBD().model_for(rfm).key
+        'bg_nbd'
+        """
+        return self._model_of(histories, "posterior", None)[0]
 
     def set_params(
         self,

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from clvmodels.inference.calendars import end_of, label_of_end
 from clvmodels.inference.hypothetical import customers_with
 from clvmodels.units import DAYS
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from clvmodels.data.histories import Histories
     from clvmodels.inference.transaction_fit import TransactionFit
     from clvmodels.models.specification import Array
 
@@ -26,8 +29,8 @@ def p_alive_path(fit: TransactionFit, occasions: pd.DataFrame, ahead: float) -> 
     """Return P(alive) of one customer over time.
 
     At age u the history is that of the purchases until then: their number less one, the age at the last of them,
-    and u. At a purchase there are two rows, just before and just after it. After the end of observation T nothing more
-    is known: P(alive at T + t | history at T).
+    and u; of a fit with a calendar, on the day of then. At a purchase there are two rows, just before and just after
+    it. After the end of observation T nothing more is known: P(alive at T + t | history at T).
 
     Parameters
     ----------
@@ -51,8 +54,11 @@ def p_alive_path(fit: TransactionFit, occasions: pd.DataFrame, ahead: float) -> 
     x, t_x, u = _as_it_stood(ages, T)
     columns = list(fit.columns_of_parameters)
     segment = occasions[columns].iloc[np.zeros(len(u), np.int64)] if columns else None
-    observed = fit.probability_alive(customers_with(x, t_x, u, fit.unit, segment))
-    last = customers_with(x[-1:], t_x[-1:], [T], fit.unit, None if segment is None else segment.iloc[:1])
+    now = None if fit.calendar is None else end_of(occasions["date"].iloc[0] + pd.to_timedelta(T * DAYS[fit.unit], "D"))
+    customers = customers_with(x, t_x, u, fit.unit, segment, now)
+    last = customers.taken(np.array([len(u) - 1]))
+    fit = fit.at_end_of(last)
+    observed = _observed(fit, customers, T - u)
     times = np.linspace(0.0, ahead, STEPS_AHEAD + 1) if ahead > 0.0 else np.empty(0)
     table = pd.concat([observed, *(fit.probability_alive(last, after=float(t)) for t in times)], ignore_index=True)
     age = np.concatenate([u, T + times])
@@ -64,6 +70,21 @@ def p_alive_path(fit: TransactionFit, occasions: pd.DataFrame, ahead: float) -> 
         "recency": np.concatenate([t_x, np.repeat(t_x[-1:], len(times))]),
     }
     return pd.concat([pd.DataFrame(table_of_path), table], axis=1)
+
+
+def _observed(fit: TransactionFit, customers: Histories, ago: Array) -> pd.DataFrame:
+    """Return P(alive) of each customer so long ago, when they had these histories."""
+    import pandas as pd
+
+    if fit.calendar is None:
+        return fit.probability_alive(customers)
+    answers = []
+    for row, time in enumerate(ago.tolist()):
+        then = fit.earlier(time)
+        customer = customers.taken(np.array([row]))
+        assert then.now is not None
+        answers.append(then.probability_alive(replace(customer, observation_end=label_of_end(then.now))))
+    return pd.concat(answers)
 
 
 def _as_it_stood(ages: Array, T: float) -> tuple[Array, Array, Array]:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from clvmodels.data.histories import Histories
 from clvmodels.inference.parameters import Parameters
 from clvmodels.inference.priors import Priors, check_priors, draw_priors
+from clvmodels.models.clocked import ClockedModel, counts_until_now
 from clvmodels.models.simulation import future_counts
 from clvmodels.models.specification import Array, Model, TransactionModel
 from clvmodels.units import DAYS, Unit
@@ -100,8 +101,9 @@ def replicated_by_priors(
     estimator: TransactionEstimator, histories: Histories, *, most: int, draws: int, seed: int
 ) -> Replicated:
     """Return what customers of these ages would have done, if the priors were all that is known."""
-    theta = prior_draws(estimator.model, estimator.own_priors, histories.unit, draws=draws, seed=seed)
-    return _replicated(estimator.model, Parameters(theta, theta.mean(axis=0)), histories, most, seed)
+    model = estimator.model_for(histories)
+    theta = prior_draws(model, estimator.own_priors, histories.unit, draws=draws, seed=seed)
+    return _replicated(model, Parameters(theta, theta.mean(axis=0)), histories, most, seed)
 
 
 def replicated_by_fit(fit: TransactionFit, histories: Histories, *, most: int, draws: int, seed: int) -> Replicated:
@@ -109,7 +111,7 @@ def replicated_by_fit(fit: TransactionFit, histories: Histories, *, most: int, d
 
     A point estimate is one draw, taken again and again: its replications differ by chance alone.
     """
-    fit.require_no_calendar("a posterior predictive check")
+    fit = fit.at_end_of(histories)
     parameters = fit.parameters(histories)
     chosen = (np.arange(draws) * parameters.number // draws).astype(np.int64)
     return _replicated(fit.model, parameters.of_draws(chosen), histories, most, seed)
@@ -125,7 +127,11 @@ def _replicated(
     shares = np.empty((parameters.number, most + 1))
     for k in range(parameters.number):
         with np.errstate(over="ignore"):  # under a wide prior somebody leaves after more purchases than a double holds
-            counts = future_counts(model, parameters.draw(k, rows), zeros, zeros, zeros, ages, generator)
+            theta = parameters.draw(k, rows)
+            if isinstance(model, ClockedModel):
+                counts = counts_until_now(model, theta, ages, generator)
+            else:
+                counts = future_counts(model, theta, zeros, zeros, zeros, ages, generator)
         shares[k] = _shares(counts, most)
     return Replicated(shares)
 

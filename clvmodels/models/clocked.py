@@ -24,7 +24,7 @@ from clvmodels.models.simulation import events
 from clvmodels.models.specification import Array, Events, Limit, Parameter, Quantity, Traits, TransactionModel
 from clvmodels.numerics.clocks import Steps
 
-__all__ = ["ClockedModel", "on_clock"]
+__all__ = ["ClockedModel", "counts_until_now", "on_clock"]
 
 PRIOR: Final = ("LogNormal", {"mu": 0.0, "sigma": 1.0})
 """Of a multiplier: its log, the coefficient, is standard normal."""
@@ -129,6 +129,7 @@ def on_clock(
         },
         in_words=base.in_words,
         statistics=base.statistics,
+        effects=base.effects,
         limits=(*base.limits, *(limit for name in columns for limit in _limits(name))),
         story=base.story,
         p_alive=clocked.p_alive,
@@ -146,6 +147,42 @@ def on_clock(
         at_purchases=means,
     )
     return replace(model, reading=clocked.by_reading(model))
+
+
+def counts_until_now(model: ClockedModel, theta: Array, T: Array, generator: np.random.Generator) -> Array:
+    """Simulate how often customers who started so long ago have bought again until now, on the calendar of then.
+
+    Parameters
+    ----------
+    model, theta
+        The model and its parameters, the last axis over the parameters.
+    T
+        Ages; they and the other axes of theta broadcast.
+    generator
+        The source of randomness.
+
+    Returns
+    -------
+    Array
+        Whole numbers as floats.
+
+    Examples
+    --------
+    >>> from clvmodels.models import MODELS
+    >>> year = Steps(np.array([-52.0, -26.0, 0.0]), np.array([[0.0], [1.0]]), year=52.0, reference=(-52.0, 0.0))
+    >>> model = on_clock(MODELS["bg_nbd"], year, ("high_season",))
+    >>> counts_until_now(model, model.theta(model.example), np.full(4, 39.0), np.random.default_rng(1)).shape
+    (4,)
+    """
+    base, clocked = model.base, (LeavingClock if "dropout" in model.base.clocks else PurchaseClock)
+    assert base.draw_traits is not None
+    params, clock = clocked(base, model.steps).split(theta)
+    zero = np.zeros_like(T)
+    traits = base.draw_traits(params, zero, zero, generator)
+    stays = generator.random(len(T)) < base.p_alive(params, zero, zero, zero)
+    shown = clock.at(np.minimum(traits.lifetime, T) - T) - clock.at(-T)
+    count = generator.poisson(traits.purchase_rate * shown)
+    return np.where(stays, np.minimum(count, traits.last_purchase), 0.0)
 
 
 def _multiplier(name: str) -> str:

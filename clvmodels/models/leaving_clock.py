@@ -66,7 +66,7 @@ class LeavingClock(PurchaseClock):
         by_staying = np.concatenate([by_params, by_now[..., None] * slope_now / multipliers], axis=-1)
         row, place, start, length = self._spells(t_x - T)
         by_row = ... if theta.ndim == 1 else row
-        own = None if theta.ndim == 1 else row
+        own = row if clock.log_mean.ndim else None
         shown, speed = np.maximum(clock.at(place, own) + now[row], 0.0), clock.speed_at(place, own)
         value, by_params, by_start, by_speed = self.base.spells.leaving(
             params[by_row], x[row], shown, start + T[row], speed, length

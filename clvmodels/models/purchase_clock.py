@@ -16,7 +16,7 @@ import numpy as np
 
 from clvmodels.models.derived import ConditionalOnAlive, everywhere, residuals
 from clvmodels.models.specification import Array, Reading, TransactionModel
-from clvmodels.numerics.clocks import Clock, Place, Steps
+from clvmodels.numerics.clocks import Clock, Index, Place, Steps
 from clvmodels.numerics.quadrature import Weighting
 
 __all__ = ["PurchaseClock"]
@@ -39,9 +39,16 @@ class PurchaseClock:
     steps: Steps
 
     def split(self, theta: Array) -> tuple[Array, Clock]:
-        """Return the parameters of the model, and the clock."""
+        """Return the parameters of the model, and the clock: one for all rows that have the same, as with covariates.
+
+        The clock of rows of theta, shape (rows, parameters) or (rows, draws, parameters), then has no axis of rows, or
+        one of length one.
+        """
         size = len(self.base.parameters)
-        return theta[..., :size], self.steps.clock(np.log(theta[..., size:]))
+        multipliers = theta[..., size:]
+        if theta.ndim > 1 and len(theta) > 1 and (multipliers[1:] == multipliers[0]).all():
+            multipliers = multipliers[0] if theta.ndim == 2 else multipliers[:1]
+        return theta[..., :size], self.steps.clock(np.log(multipliers))
 
     def gamma(self, params: Array) -> tuple[Array, Array]:
         """Return the shape and the rate of the gamma distribution of customers' purchase rates."""
@@ -126,9 +133,9 @@ class PurchaseClock:
         of_reading = self.residuals_of(draws, x, T, weightings)
 
         def given(theta: Array, x: Array, T: Array) -> Array:
-            every = range(theta.shape[-2])
-            each = [of_reading(theta[[draw]], x, self.reading(theta[draw], T)) for draw in every]
-            return np.concatenate(each, axis=1)
+            every, points = range(theta.shape[-2]), theta.reshape(-1, *theta.shape[-2:])[:1]
+            each = [of_reading(theta[..., [draw], :], x, self.reading(points[0, draw], T)) for draw in every if len(x)]
+            return np.concatenate([np.empty((len(x), 0, 2 * len(weightings))), *each], axis=1)
 
         return given
 
@@ -152,6 +159,8 @@ class PurchaseClock:
     def draw_by_draw(self, factors: Callable[[Clock], list[Weighting]], count: int) -> ConditionalOnAlive:
         """Return integrals of the base model, one draw after the other, each with factors of its own.
 
+        Customers may have parameters of their own, but share the clock.
+
         Parameters
         ----------
         factors
@@ -160,21 +169,32 @@ class PurchaseClock:
             How many there are of each.
         """
         known: dict[bytes, ConditionalOnAlive] = {}  # nodes and weights, which take longer to find than to use
+        size = len(self.base.parameters)
 
         def given(theta: Array, x: Array, T: Array) -> Array:
+            result = np.empty((len(x), theta.shape[-2], 2 * count))
             if not len(x):
-                return np.empty((0, theta.shape[-2], 2 * count))
-            result, group = np.empty((len(x), theta.shape[-2], 2 * count)), np.zeros(len(x), np.int64)
-            for draw, point in enumerate(theta):
-                params, clock = self.split(point)
-                key = point.tobytes()
+                return result
+            of_groups, group = _groups(theta, len(x))
+            for draw in range(theta.shape[-2]):
+                params, multipliers = of_groups[:, draw, :size], of_groups[0, draw, size:]
+                key = multipliers.tobytes()
                 if key not in known:
-                    known[key] = residuals(self.base, params[None, None], x, T, factors(clock), group)
-                both = everywhere(known[key], self.base, params[None], x, T, group)
+                    clock = self.steps.clock(np.log(multipliers))
+                    known[key] = residuals(self.base, params[:, None], x, T, factors(clock), group)
+                both = everywhere(known[key], self.base, params, x, T, group)
                 result[:, draw, :count], result[:, draw, count:] = both[:, :count], both[:, 3 * count :]
             return result
 
         return given
+
+
+def _groups(theta: Array, points: int) -> tuple[Array, Index]:
+    """Return the different theta of points, shape (groups, draws, parameters), and the group of each point."""
+    if theta.ndim == 2:
+        return theta[None], np.zeros(points, np.int64)
+    new = np.concatenate([[True], (theta[1:] != theta[:-1]).any(axis=(1, 2))])
+    return theta[new], np.cumsum(new) - 1
 
 
 def _on_clock(clock: Clock, weighting: Weighting, *, slow: bool) -> Weighting:

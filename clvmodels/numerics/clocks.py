@@ -10,7 +10,7 @@ Source: a Poisson process whose rate is known up to a factor is a homogeneous on
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Final
 
@@ -62,6 +62,8 @@ class Steps:
         known after the last edge.
     reference
         The beginning and the end of the time over which the mean speed of a clock is one.
+    level_from
+        From when on a clock runs at its mean speed, whatever the columns; an edge, or infinity: never.
 
     Examples
     --------
@@ -77,6 +79,7 @@ class Steps:
     values: Array
     year: float
     reference: tuple[float, float]
+    level_from: float = np.inf
 
     def __post_init__(self) -> None:
         """Cut the steps now, where a clock then reads exactly zero, and at the beginning of the year to be repeated."""
@@ -101,6 +104,11 @@ class Steps:
         return np.asarray(lengths / lengths.sum())
 
     @cached_property
+    def level(self) -> NDArray[np.bool_]:
+        """In which periods a clock runs at its mean speed, shape (periods,)."""
+        return np.greater_equal(self.edges[:-1], self.level_from)
+
+    @cached_property
     def first_of_year(self) -> int:
         """The period that begins the year that is repeated."""
         return int(np.abs(self.edges - (self.edges[-1] - self.year)).argmin())
@@ -115,7 +123,23 @@ class Steps:
         array([1., 3., 4.])
         """
         new = np.concatenate([[True], (self.values[1:] != self.values[:-1]).any(axis=1)])
-        return Steps(np.append(self.edges[:-1][new], self.edges[-1]), self.values[new], self.year, self.reference)
+        return replace(self, edges=np.append(self.edges[:-1][new], self.edges[-1]), values=self.values[new])
+
+    def level_ahead(self) -> Steps:
+        """Return the steps of clocks that run at their mean speed from now on, and as these do before.
+
+        They must reach a year ahead, if one is repeated.
+
+        Examples
+        --------
+        >>> halves = Steps(np.array([-1.0, -0.5, 0.0, 0.5, 1.0]), np.array([[0.0], [1.0]] * 2), 1.0, (-1.0, 0.0))
+        >>> halves.level_ahead().clock(np.log([3.0])).at(np.array([-0.5, 0.5, 10.75]))
+        array([-0.75,  0.5 , 10.75])
+        """
+        steps = replace(self, level_from=0.0)
+        if self.reference[1] > 0.0:  # the mean speed is that of columns still to come
+            return steps
+        return replace(steps, values=np.where(steps.level[:, None], 0.0, self.values)).merged()
 
     def since(self, time: float) -> Steps:
         """Return the same steps counted from another time: what was `time` is zero.
@@ -126,7 +150,7 @@ class Steps:
         array([-1.5, -0.5,  0. ,  0.5])
         """
         low, high = self.reference
-        return Steps(self.edges - time, self.values, self.year, (low - time, high - time))
+        return Steps(self.edges - time, self.values, self.year, (low - time, high - time), self.level_from - time)
 
     def covers(self, low: float, high: float) -> bool:
         """Return whether the steps are known from one time to another.
@@ -199,20 +223,25 @@ class Clock:
     ----------
     steps
         The periods.
-    speed
-        In each of them, shape (..., periods).
+    of_columns
+        The speed that the columns give each of them, shape (..., periods).
     log_mean
         Log of the mean of exp(gamma'z) over the reference time, by which speeds are divided; shape (...).
     """
 
     steps: Steps
-    speed: Array
+    of_columns: Array
     log_mean: Array
+
+    @cached_property
+    def speed(self) -> Array:
+        """The speed in each of them, shape (..., periods): the mean speed, one, where the clock is level."""
+        return np.where(self.steps.level, 1.0, self.of_columns)
 
     @cached_property
     def mean_columns(self) -> Array:
         """The means of the columns in clock time over the reference, shape (..., columns): slopes of `log_mean`."""
-        return np.asarray((self.speed * self.steps.shares) @ self.steps.values)
+        return np.asarray((self.of_columns * self.steps.shares) @ self.steps.values)
 
     @cached_property
     def _reading(self) -> _Integral:
@@ -222,12 +251,15 @@ class Clock:
     @cached_property
     def _slopes(self) -> _Integral:
         """The slopes of what it shows."""
-        return _Integral(self.steps, self.speed[..., None] * (self.steps.values - self.mean_columns[..., None, :]))
+        moved = np.where(self.steps.level, 0.0, self.of_columns)
+        return _Integral(self.steps, moved[..., None] * (self.steps.values - self.mean_columns[..., None, :]))
 
     @property
     def wide(self) -> Clock:
         """The same clock, whose coefficients broadcast against all axes of times but the last."""
-        return self if self.speed.ndim == 1 else Clock(self.steps, self.speed[..., None, :], self.log_mean[..., None])
+        if self.log_mean.ndim == 0:
+            return self
+        return Clock(self.steps, self.of_columns[..., None, :], self.log_mean[..., None])
 
     def at(self, times: Array | Place, row: Index | None = None) -> Array:
         """Return what the clock shows at times, or at their places.

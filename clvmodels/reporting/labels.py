@@ -85,6 +85,7 @@ LABELS: Final[Mapping[str, Labels]] = {
     "movement_unwind": ("Unwind of the discount", "Aufzinsung"),
     "movement_release": ("Expected release", "Erwartete Auflösung"),
     "movement_horizon": ("Horizon moves on", "Fortschreiten des Planungshorizonts"),
+    "movement_season": ("Season", "Saison"),
     "movement_orders": ("Behaviour: orders", "Verhalten: Bestellungen"),
     "movement_silence": ("Behaviour: silence", "Verhalten: ausgebliebene Käufe"),
     "movement_order_value": ("Behaviour: order value", "Verhalten: Bestellwert"),

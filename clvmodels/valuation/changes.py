@@ -52,6 +52,7 @@ LINES: Final[Mapping[str, str]] = {
     "unwind": "Unwind of the discount",
     "release": "Expected release",
     "horizon": "Horizon",
+    "season": "Season",
     "expected_closing": "Expected closing",
     "orders": "Behaviour: orders",
     "silence": "Behaviour: silence",
@@ -237,7 +238,8 @@ def until_closing(rlv: Array, ahead: Expectation, bought: Flags) -> dict[str, Ar
         "data_corrections": rlv,
         "unwind": accumulated - rlv,
         "release": release,
-        "horizon": ahead.later - (accumulated + release),
+        "horizon": ahead.horizon,
+        "season": ahead.season,
         "expected_closing": ahead.later,
         "orders": np.where(bought, -ahead.later, 0.0),
         "silence": np.where(bought, 0.0, -ahead.later),
@@ -320,7 +322,13 @@ def _steps(on_old_basis: Book, opening: Book, closing: Book) -> Iterator[_Step]:
 
 
 def _of_fit(line: str, before: Transactions | SpendFit, after: Transactions | SpendFit) -> str:
-    return line if before.name == after.name else "model"
+    same = before.name == after.name and _calendar_columns(before) == _calendar_columns(after)
+    return line if same else "model"
+
+
+def _calendar_columns(fit: Transactions | SpendFit) -> tuple[str, ...]:
+    calendar = fit.best.calendar
+    return () if calendar is None else calendar.calendar.columns
 
 
 def columns_of_rates(assumptions: Iterable[Assumptions]) -> set[str]:

@@ -225,6 +225,11 @@ def movement(opening: Book, closing: Book, *, restated: Histories | None = None)
     horizon
         A valuation looks ahead from its own date: a finite horizon then ends h later, the periods of its timing and
         the rates of its coming years begin anew. Zero for a constant rate, discounted continuously indefinitely.
+    season
+        With a calendar, release and horizon are those of customers who buy at the mean speed of the year. The season
+        adds S to the value of the opening and S' to that expected at the closing, and this line is S' - S (1 + i)^h:
+        what a closing before the high season has beyond one after it. Small over whole years, in which only customers
+        leave; zero without a calendar.
     expected closing
         The sum so far: the value that the opening expected these customers to have at the closing. What follows up to
         the new customers has mean zero if the opening's fits are right (and order values do not grow).
@@ -240,7 +245,7 @@ def movement(opening: Book, closing: Book, *, restated: Histories | None = None)
         here on every line is about all customers of the closing.
     parameters: transactions, spend
         What the fits of the closing change, first that of transactions, then that of spend. If a fit is one of another
-        model, this is the line "model" instead.
+        model, or has a calendar of other columns, this is the line "model" instead.
     assumptions: margin, costs
         What the assumptions of the closing change: first the margin; then all other rates of benefits and costs.
     parameters: rates of customers
@@ -255,7 +260,8 @@ def movement(opening: Book, closing: Book, *, restated: Histories | None = None)
 
     Beside the two books, it takes three valuations: of the time between, and of the histories of the closing under the
     fits of the opening, and under that of transactions of the closing. It takes one more if the line "rate" is not zero
-    for another reason than tax; one if `restated` is given or customers are gone; and one if rates by customer changed.
+    for another reason than tax; one if `restated` is given or customers are gone; one if rates by customer changed; and
+    one at the mean season if the fits have a calendar.
 
     Examples
     --------

@@ -174,12 +174,13 @@ class _Part:
 def _parts(parameters: Parameters, distinct: DistinctRows, *, clocked: bool) -> Iterator[_Part]:
     """Yield the rows of each of a few groups; many groups stay together, with some of the draws.
 
-    So do customers on a calendar's clock, which is another one under each draw: each needs weights of its own.
+    So do customers on a calendar's clock, which is another one under each draw: each needs weights of its own, which
+    groups share.
     """
     every, group = slice(None), parameters.group
     if group is None and not clocked:
         yield _Part(every, parameters, distinct, every)
-    elif group is None or parameters.groups > MOST_GROUPS:
+    elif group is None or clocked or parameters.groups > MOST_GROUPS:
         number = min(parameters.number, DRAWS_OF_CLOCKS if clocked else DRAWS_OF_GROUPS)
         which = np.linspace(0, parameters.number - 1, number).round().astype(np.int64)
         yield _Part(every, parameters.of_draws(which), distinct, every)

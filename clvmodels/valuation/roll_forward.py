@@ -12,7 +12,7 @@ from clvmodels.units import Unit
 from clvmodels.valuation.assumptions import Assumptions
 from clvmodels.valuation.discounting import discount_factor, discounted_years, discounting, growing
 from clvmodels.valuation.lines import DiscountedDrivers, total
-from clvmodels.valuation.residual_expectations import ahead
+from clvmodels.valuation.residual_expectations import ResidualExpectations, ahead
 from clvmodels.valuation.valued_rows import ValuedRows
 
 __all__ = ["Expectation", "expectation", "margin_of", "value_growth"]
@@ -29,7 +29,12 @@ class Expectation:
     accumulation
         What one grows to until then at the discount rate: (1 + i)^h.
     within
-        Present value of what comes in until then.
+        Present value of what comes in until then, at the mean season of the year.
+    horizon
+        What the residual lifetime value then has beyond that of now with interest, less what came in; at the mean
+        season: as horizon, timing and the rates of coming years begin anew.
+    season
+        The rest of `later`: what the season adds to the value then, less what it adds to that of now, with interest.
     later
         The residual lifetime value then, under the same fits and assumptions.
     order_value
@@ -40,6 +45,8 @@ class Expectation:
 
     accumulation: float
     within: Array
+    horizon: Array
+    season: Array
     later: Array
     order_value: Array
     margin: Array
@@ -65,18 +72,35 @@ def expectation(book: ValuedRows, time: float) -> Expectation:
     assumptions, unit = book.assumptions, book.transactions.unit
     weightings = _weightings(assumptions, unit, time)
     coming = ahead(book.transactions, book.histories, weightings, assumptions.year_in(unit))
-    before = np.array([min(time, assumptions.horizon_in(unit))])
-    still = float(discounted_years(assumptions, unit, before)[0])
-    Z = book.future.Z
-    order_value = Z * value_growth(assumptions, unit, time)
-    within = total(book.lines, coming.drivers(0, 1, Z, still))
-    later = total(book.lines, coming.drivers(2, 3, order_value, book.future.K))
     at_once = replace(assumptions, timing="continuous")
     accumulation = 1.0 / float(discount_factor(at_once, unit, np.array([time]))[0])
+    within, later, horizon = _rolled(book, coming, book.rlv, accumulation, time)
+    season = np.zeros(len(later))
+    if any(fit.calendar is not None for fit in book.transactions.fits):
+        level, whole = book.transactions.at_mean_season(), [discounting(assumptions, unit), growing(assumptions, unit)]
+        steady = ahead(level, book.histories, [*weightings, *whole], assumptions.year_in(unit))
+        rlv = total(book.lines, steady.drivers(5, 6, book.future.Z, book.future.K))
+        within, _, horizon = _rolled(book, steady, rlv, accumulation, time)
+        season = later - (accumulation * book.rlv - accumulation * within) - horizon
+    order_value = book.future.Z * value_growth(assumptions, unit, time)
+    sales = coming.purchases[:, 4][coming.index] * book.future.Z
+    return Expectation(accumulation, within, horizon, season, later, order_value, margin_of(book, sales))
+
+
+def _rolled(
+    book: ValuedRows, coming: ResidualExpectations, rlv: Array, accumulation: float, time: float
+) -> tuple[Array, Array, Array]:
+    """Return what comes in until a later date, the value then, and what that has beyond compounding; by customer."""
+    assumptions, unit, Z = book.assumptions, book.transactions.unit, book.future.Z
+    before = np.array([min(time, assumptions.horizon_in(unit))])
+    still = float(discounted_years(assumptions, unit, before)[0])
+    within = total(book.lines, coming.drivers(0, 1, Z, still))
+    compounded = accumulation * rlv - accumulation * within
     if not _rolls(assumptions):
-        later = accumulation * book.rlv - accumulation * within
-    sales = coming.purchases[:, 4][coming.index] * Z
-    return Expectation(accumulation, within, later, order_value, margin_of(book, sales))
+        return within, compounded, np.zeros(len(within))
+    order_value = Z * value_growth(assumptions, unit, time)
+    later = total(book.lines, coming.drivers(2, 3, order_value, book.future.K))
+    return within, later, later - compounded
 
 
 def value_growth(assumptions: Assumptions, unit: Unit, time: float) -> float:

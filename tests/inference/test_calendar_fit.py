@@ -225,6 +225,15 @@ def test_months_need_two_years_or_a_prior():
         clv.BGNBD(calendar=Calendar.seasons("quarter")).fit(histories)
 
 
+def test_a_season_observed_in_part_is_warned_of(log):
+    seasons = Calendar.seasons({"christmas": ("11-15", "01-10")})
+    model = clv.BGNBD(calendar=seasons)
+    first = log[log["date"] < "2021-12-20"]
+    with pytest.warns(FitWarning, match="christmas was observed in part only, and will come in full"):
+        model.fit(clv.rfm_summary(first, unit="week", observation_end="2021-12-19"))
+    model.fit(clv.rfm_summary(log[log["date"] < "2022-02-01"], unit="week", observation_end="2022-01-31"))
+
+
 def test_a_calendar_that_ends_or_begins_too_late_or_too_early(fit, rfm):
     with pytest.raises(DataError, match="and is needed at 100; give it more rows, or declare it periodic"):
         fit.total_purchases(rfm, "100 weeks")

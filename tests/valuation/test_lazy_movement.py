@@ -96,7 +96,7 @@ def test_every_line_of_the_whole_cohort():
     found = clv.movement(*valued((rfm(path, OPENING), rfm(path, CLOSING)), after=ALL_NEW))
     require_same(found, in_memory(found))
     lines = found.table["value"]
-    assert (lines.drop(["data_corrections", "horizon", "model", "customer_rates"]) != 0.0).all()
+    assert (lines.drop(["data_corrections", "horizon", "season", "model", "customer_rates"]) != 0.0).all()
     assert lines["silence"] < 0.0 < lines["new_customers"]
 
 

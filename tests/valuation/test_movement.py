@@ -90,7 +90,7 @@ def changes(found):
 def test_the_lines_are_in_their_order():
     found = movement(*books())
     assert list(found.table.index) == list(LINES) == list(found.customers.columns)
-    assert found.table["kind"].value_counts().to_dict() == {"change": 15, "balance": 2, "subtotal": 1}
+    assert found.table["kind"].value_counts().to_dict() == {"change": 16, "balance": 2, "subtotal": 1}
 
 
 @pytest.mark.parametrize("name", CHANGED)
