@@ -21,12 +21,13 @@ from clvmodels.inference.estimator import SpendEstimator, TransactionEstimator
 from clvmodels.inference.first_order import first_orders
 from clvmodels.inference.priors import Priors
 from clvmodels.inference.protocols import FitMethod
-from clvmodels.models.registry import MODELS, family_of
+from clvmodels.models.registry import AGEING_MODELS, MODELS, ageing_of, family_of
 from clvmodels.models.specification import Model, SpendModel, TransactionModel
 from clvmodels.models.spend_family import SpendFamily
 
 FirstOrder = Literal["auto", "use", "ignore"]
 Orders = Literal["means", "all"]
+Ageing = Literal["gompertz", "weibull"]
 
 __all__ = ["RegisteredSpend", "RegisteredTransactions", "model_class", "model_classes"]
 
@@ -77,6 +78,11 @@ calendar
     What differs from day to day for all customers alike, such as seasons: a ``clv.Calendar``. Its columns multiply the
     rate of purchases; ``fit.coefficients`` are the logs of the multipliers. The rate without it is that of the mean
     over the year before the end of observation."""
+_AGEING: Final = """
+ageing
+    Whether a customer's risk of leaving changes with their own age: ``"gompertz"``, it grows by the same factor in each
+    unit of time; ``"weibull"``, as a power of age; None, it stays the same. One more parameter, c. Model risk, never a
+    default: few data tell it from risks that differ among customers, and value far ahead depends on it."""
 
 
 class _Parametrised:
@@ -185,6 +191,60 @@ class RegisteredTransactions(_Parametrised, TransactionEstimator):
         BGNBD(priors for dropout)
         """
         return self._with({"priors": priors, "covariates": covariates, "calendar": calendar})
+
+
+@dataclass(frozen=True, repr=False)
+class RegisteredAgeing(RegisteredTransactions):
+    """A registered model of transactions whose customers leave in time, which may run on a clock of their age.
+
+    Attributes
+    ----------
+    ageing
+        The clock, one of `AGEING_MODELS`; None: the model itself.
+    """
+
+    ageing: Ageing | None = field(default=None, kw_only=True)
+
+    def __post_init__(self) -> None:
+        """Set the model.
+
+        Raises
+        ------
+        FitError
+            If the clock is unknown, or there is a calendar too.
+        """
+        of_age = ageing_of(self.model)
+        base = self.model if of_age is None else of_age[0]
+        if self.ageing is not None:
+            clocks = AGEING_MODELS[base.key]
+            require_choice("ageing", self.ageing, tuple(clocks), FitError)
+            if self.calendar is not None:
+                raise FitError(
+                    f"ageing={self.ageing!r} does not go with a calendar: leave one of the two out of"
+                    f" {type(self).__name__}(...)"
+                )
+            base = clocks[self.ageing]
+        object.__setattr__(self, "model", base)
+        super().__post_init__()
+
+    def set_params(
+        self,
+        *,
+        priors: Priors | EllipsisType | None = ...,
+        covariates: Covariates | EllipsisType | None = ...,
+        calendar: Calendar | EllipsisType | None = ...,
+        ageing: Ageing | EllipsisType | None = ...,
+    ) -> Self:
+        """Return the same model with other arguments; this one stays as it is.
+
+        Examples
+        --------
+        >>> import clvmodels as clv
+        >>> clv.ParetoNBD().set_params(ageing="gompertz")
+        ParetoNBD(ageing='gompertz')
+        """
+        given = {"priors": priors, "covariates": covariates, "calendar": calendar, "ageing": ageing}
+        return self._with(given)
 
 
 @dataclass(frozen=True, repr=False)
@@ -343,6 +403,9 @@ def model_class(model: Model) -> ModelClass:
     >>> model_class(MODELS["bg_nbd"])
     <class 'clvmodels.BGNBD'>
     """
+    of_age = ageing_of(model)
+    if of_age is not None:
+        return model_class(of_age[0])
     family = None if isinstance(model, TransactionModel) else family_of(cast("SpendModel", model))
     if family is not None and model is not family.members[0]:
         return model_class(family.members[0])
@@ -353,7 +416,7 @@ def model_class(model: Model) -> ModelClass:
 
 def _base(model: Model, family: SpendFamily | None) -> ModelClass:
     if isinstance(model, TransactionModel):
-        return RegisteredTransactions
+        return RegisteredAgeing if model.key in AGEING_MODELS else RegisteredTransactions
     if family is None:
         return RegisteredSpend
     return RegisteredOrders if family.means is None else RegisteredMeansOrOrders
@@ -378,7 +441,7 @@ def _of_model(model: Model, params: dict[str, Any]) -> RegisteredTransactions | 
 
 def _docstring(model: Model) -> str:
     """Return the docstring of a model's class."""
-    kinds = {"none": "", "time": ", in the unit of time", "money": ", in the unit of money"}
+    kinds = {"none": "", "time": ", in the unit of time", "rate": ", per unit of time", "money": ", in the unit of money"}
     return _DOCSTRING.format(
         story=model.story.strip() or f"{model.name}.\n\nSource: {model.source}",
         parameters="\n".join(
@@ -397,7 +460,7 @@ def _docstring(model: Model) -> str:
 def _options(model: Model) -> str:
     """Return what a docstring says of the further arguments of a class."""
     if isinstance(model, TransactionModel):
-        return _CALENDAR if model.clocks else ""
+        return (_CALENDAR if model.clocks else "") + (_AGEING if model.key in AGEING_MODELS else "")
     family = family_of(model) if isinstance(model, SpendModel) else None
     if family is None:
         return ""
