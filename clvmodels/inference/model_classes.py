@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import textwrap
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from functools import cache
@@ -19,6 +17,7 @@ from clvmodels.inference.calendars import FittedCalendar, calendar_model, named_
 from clvmodels.inference.design import Covariates
 from clvmodels.inference.estimator import SpendEstimator, TransactionEstimator
 from clvmodels.inference.first_order import first_orders
+from clvmodels.inference.model_docstrings import docstring_of
 from clvmodels.inference.priors import Priors
 from clvmodels.inference.protocols import FitMethod
 from clvmodels.models.registry import AGEING_MODELS, MODELS, ageing_of, family_of
@@ -32,57 +31,6 @@ Ageing = Literal["gompertz", "weibull"]
 __all__ = ["RegisteredSpend", "RegisteredTransactions", "model_class", "model_classes"]
 
 _PACKAGE: Final = "clvmodels"
-_DOCSTRING: Final = """{story}
-
-Parameters
-----------
-priors
-    Beliefs about the quantities below, those left out with weakly informative defaults, or about all of the
-    parameters: ``pymc_extras.prior.Prior`` objects, or plain data such as
-    ``{{"dist": "LogNormal", "mu": 1.4, "sigma": 0.5}}``. None: maximum likelihood and Laplace's approximation do
-    without.
-covariates
-    Formulas, or lists of attributes of the histories, by process{processes}; None: there are none.{options}
-
-Notes
------
-`fit` estimates the parameters, and `from_params` takes known ones:
-
-{parameters}
-
-The quantities that priors are about:
-
-{quantities}
-
-Examples
---------
->>> import clvmodels as clv
->>> params = {params}
->>> clv.{public_name}().from_params(params{unit})
-<{name} (given): ...>
-"""
-
-_ORDERS: Final = """
-orders
-    What is fitted to: ``"means"``, the mean value of each customer's repeat orders; ``"all"``, the values of all of
-    them, which histories made from a log know. These tell how much a customer's orders vary, which means hardly do."""
-_FIRST_ORDER: Final = """
-first_order
-    Whether first orders count too, of histories made from a log: ``"ignore"``; ``"use"``; ``"auto"``: if their scale is
-    that of repeat orders (likelihood ratio, against a difference of more than 10 %) and these tell of them. For
-    customers who bought once, the first order is all that is known of their spend."""
-
-
-_CALENDAR: Final = """
-calendar
-    What differs from day to day for all customers alike, such as seasons: a ``clv.Calendar``. Its columns multiply the
-    rate of purchases; ``fit.coefficients`` are the logs of the multipliers. The rate without it is that of the mean
-    over the year before the end of observation."""
-_AGEING: Final = """
-ageing
-    Whether a customer's risk of leaving changes with their own age: ``"gompertz"``, it grows by the same factor in each
-    unit of time; ``"weibull"``, as a power of age; None, it stays the same. One more parameter, c. Model risk, never a
-    default: few data tell it from risks that differ among customers, and value far ahead depends on it."""
 
 
 class _Parametrised:
@@ -410,7 +358,7 @@ def model_class(model: Model) -> ModelClass:
     if family is not None and model is not family.members[0]:
         return model_class(family.members[0])
     base = _base(model, family)
-    words = {"__module__": _PACKAGE, "__qualname__": model.public_name, "__doc__": _docstring(model), "model": model}
+    words = {"__module__": _PACKAGE, "__qualname__": model.public_name, "__doc__": docstring_of(model), "model": model}
     return cast("ModelClass", type(model.public_name, (base,), words))
 
 
@@ -437,35 +385,3 @@ def _of_model(model: Model, params: dict[str, Any]) -> RegisteredTransactions | 
     """Return what was pickled: the estimator of a model with its arguments."""
     made: Callable[..., RegisteredTransactions | RegisteredSpend] = model_class(model)
     return made(**params)
-
-
-def _docstring(model: Model) -> str:
-    """Return the docstring of a model's class."""
-    kinds = {"none": "", "time": ", in the unit of time", "rate": ", per unit of time", "money": ", in the unit of money"}
-    return _DOCSTRING.format(
-        story=model.story.strip() or f"{model.name}.\n\nSource: {model.source}",
-        parameters="\n".join(
-            _item(f"``{parameter.name}``{kinds[parameter.dimension]}") for parameter in model.parameters
-        ),
-        quantities="\n".join(_item(f"``{quantity.name}``: {quantity.meaning}") for quantity in model.quantities),
-        processes=f" ({', '.join(model.effects)})" if model.effects else "",
-        options=_options(model),
-        public_name=model.public_name,
-        name=model.name,
-        params=json.dumps({name: float(value) for name, value in model.example.items()}),
-        unit=', unit="week"' if isinstance(model, TransactionModel) else "",
-    )
-
-
-def _options(model: Model) -> str:
-    """Return what a docstring says of the further arguments of a class."""
-    if isinstance(model, TransactionModel):
-        return (_CALENDAR if model.clocks else "") + (_AGEING if model.key in AGEING_MODELS else "")
-    family = family_of(model) if isinstance(model, SpendModel) else None
-    if family is None:
-        return ""
-    return _FIRST_ORDER if family.means is None else _ORDERS + _FIRST_ORDER
-
-
-def _item(text: str) -> str:
-    return textwrap.fill(text, 100, initial_indent="- ", subsequent_indent="  ", break_on_hyphens=False)

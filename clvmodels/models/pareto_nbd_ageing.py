@@ -1,9 +1,9 @@
 """Pareto/NBD on a clock of age: the risk of leaving changes as a customer ages.
 
 Story: while alive, customers buy at random at their own rate lambda ~ Gamma(r, alpha), as in Pareto/NBD. They leave,
-whether or not they buy, at their own rate mu ~ Gamma(s, 1) on a clock G(t) of their own age: a share (1 + G(t))^-s stays
-for t. G(t) = expm1(c t) / (c beta) is Gompertz's, on which a customer's risk grows by the factor exp(c) in each unit of
-time; G(t) = (t / beta)^c is Weibull's. Without ageing (c -> 0, c = 1) both are Pareto/NBD.
+whether or not they buy, at their own rate mu ~ Gamma(s, 1) on a clock G(t) of their own age: a share (1 + G(t))^-s
+stays for t. G(t) = expm1(c t) / (c beta) is Gompertz's, on which a customer's risk grows by the factor exp(c) in each
+unit of time; G(t) = (t / beta)^c is Weibull's. Without ageing (c -> 0, c = 1) both are Pareto/NBD.
 
 Source: Bemmaor & Glady (2012), Modeling purchasing behavior with sudden "death": a flexible customer lifetime model,
 Management Science 58(5), with c = their b and beta = their beta / b; the likelihood is that of Pareto/NBD (Fader &
@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
+from scipy import special
 
 from clvmodels.models import pareto_nbd
 from clvmodels.models.counts import log_negative_binomial
@@ -28,6 +29,8 @@ __all__ = ["PARETO_NBD_GOMPERTZ", "PARETO_NBD_WEIBULL"]
 
 ROWS_AT_A_TIME: Final = 2048
 """Histories whose nodes are held at a time: some ten megabytes."""
+AGES: Final = 12
+"""At so many ages the risk ahead is looked at."""
 LOST: Final = 38.0
 """exp(-38) is below the rounding of a sum."""
 LOST_TIME: Final = 60.0
@@ -95,7 +98,7 @@ class _AgeingParetoNBD:
         x, t_x, T = points.columns
         value = np.full(len(x), -np.inf)
         gradient = np.zeros((len(x), len(points.params) if slopes else 0))
-        silent = np.flatnonzero(T > t_x)
+        silent = np.flatnonzero(t_x < T)
         for start in range(0, len(silent), ROWS_AT_A_TIME):
             rows = silent[start : start + ROWS_AT_A_TIME]
             params = points.params[:, rows]
@@ -174,15 +177,19 @@ class _AgeingParetoNBD:
         return ((r + x) / (alpha + T) * living).reshape(points.shape)
 
     def _living(self, params: Array, T: Array, t: Array) -> Array:
-        """Return the expected time alive in (T, T+t]."""
+        """Return the expected time alive in (T, T+t]; from where survival falls exponentially, in closed form."""
         _, _, s, beta, c = params
         stay = self.clock.log_stay(T, beta, c)
         span = np.minimum(t, self._all_left(params, T, stay, LOST_TIME))
+        span = np.minimum(span, np.maximum(self.clock.exponential_from(beta, c) - T, 1.0 / c))
+        fall = s * c * (t - span)
+        later = np.exp(-s * (self.clock.log_stay(T + span, beta, c) - stay)) * (t - span) * special.exprel(-fall)
+        later = np.where(T + span >= self.clock.exponential_from(beta, c), later, 0.0)
         at = panels(self.clock, T, span, self.clock.near(T, self._width(params, T, span)), c)
         _, _, s, beta, c = params[:, at.row, None]
         gone = self.clock.log_stay(T[at.row, None] + at.time, beta, c) - stay[at.row, None]
         survival = np.exp(at.log_weight - s * np.maximum(gone, 0.0)).sum(axis=1)
-        return np.bincount(at.row, survival, minlength=len(T))
+        return later + np.bincount(at.row, survival, minlength=len(T))
 
     def pmf(self, theta: Array, x: Array, T: Array, t: Array, n: Array) -> Array:
         """Return P(n purchases in (T, T+t]): they stay through and buy n times, or have done so when they leave."""
@@ -223,13 +230,12 @@ class _AgeingParetoNBD:
         return Traits(rate, np.maximum(left - T, 0.0), np.full(size, np.inf))
 
     def breaks(self, draws: Array, T: Array, end: float) -> Array:
-        """Return ends of panels of time ahead, the same for all draws."""
+        """Return ends of panels of time ahead, the same for all draws and ages."""
         _, _, s, beta, c = draws.reshape(-1, draws.shape[-1]).T
-        youngest = float(T.min())
-        first = min(float(beta.min()) + youngest, end) * np.ones(len(s))
-        for _ in range(2):  # the risk may have grown within the first guess
-            risk = np.maximum(*((s + 1.0) * self.clock.risk(youngest + part, beta, c) for part in (first, 0.1 * first)))
-            first = np.minimum(first, 1.0 / risk)
+        youngest, ages = float(T.min()), np.linspace(T.min(), T.max(), AGES)[:, None]
+        first = np.full((AGES, len(s)), min(float(beta.min()) + youngest, end))
+        for part in (1.0, 0.1, 1.0):  # the risk may have grown within the first guess
+            first = np.minimum(first, 1.0 / ((s + 1.0) * self.clock.risk(ages + part * first, beta, c)))
         return self.clock.breaks(float(first.min()), youngest, end, beta, c)
 
 
@@ -275,21 +281,23 @@ _OF_C: Final = {
 }
 
 
+_MODEL_RISK: Final = (
+    "Few data can tell this from risks that differ among customers: what it does to value is model risk."
+)
+NO_AGEING: Final = 1e-3
+"""Growth of the log of the risk within `beta` below which there is none to speak of."""
+
+
 def _gompertz_words(params: Mapping[str, float]) -> list[str]:
+    if params["c"] * params["beta"] < NO_AGEING:
+        return ["A customer's risk of leaving hardly changes with age, as in Pareto/NBD."]
     doubles = np.log(2.0) / params["c"]
-    return [
-        f"The risk that a given customer leaves doubles with every {doubles:,.3g} units of time (Gompertz's clock of"
-        " age). Few data can tell this from risks that differ among customers: what it does to value is model risk."
-    ]
+    return [f"A customer's risk of leaving doubles with every {doubles:,.3g} units of time. {_MODEL_RISK}"]
 
 
 def _weibull_words(params: Mapping[str, float]) -> list[str]:
-    c = params["c"]
-    tells = "grows" if c > 1.0 else "falls"
-    return [
-        f"The risk that a given customer leaves {tells} with age as its power {c - 1.0:.3g} (Weibull's clock of age)."
-        " Few data can tell this from risks that differ among customers: what it does to value is model risk."
-    ]
+    power = params["c"] - 1.0
+    return [f"A customer's risk of leaving {'grows' if power > 0.0 else 'falls'} as age^{power:.3g}. {_MODEL_RISK}"]
 
 
 def _model(

@@ -287,8 +287,8 @@ class TransactionModel(Model):
         ``"periods"``: there is one opportunity to buy in each unit of time; sums over periods take the place of
         integrals.
     tail
-        Name of the parameter that must exceed one for undiscounted residual value to be finite, or several whose product
-        must, such as ``"s c"``; None: it always is.
+        Name of the parameter that must exceed one for undiscounted residual value to be finite, or names of those whose
+        product must, such as ``"s c"``; None: it always is.
     clocks
         Which time parameter runs on which clock: ``{"purchase": "alpha"}`` if customers leave at purchases,
         ``{"purchase": "alpha", "dropout": "beta"}`` if they leave in time. Empty: the model runs on no clock.

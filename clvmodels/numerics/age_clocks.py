@@ -6,10 +6,11 @@ rates of leaving are Gamma(s, 1) on the clock:
     Gompertz  G(t) = expm1(c t) / (c beta)    the risk grows by the factor exp(c) in each unit of time
     Weibull   G(t) = (t / beta)^c             the risk grows with age (c > 1) or falls (c < 1)
 
-Gompertz with c -> 0, and Weibull with c = 1, are time itself. Everything is computed from log G, which does not overflow.
+Gompertz with c -> 0, and Weibull with c = 1, are time itself. All is computed from log G, which does not overflow.
 
-Nodes stand in panels of equal length on a ruler that resolves times near zero by their logs, and later ones as the clock
-needs it. Source: Bemmaor & Glady (2012), Management Science 58(5), for Gompertz; Burr (1942) for Weibull's lifetimes.
+Nodes stand in panels of equal length on a ruler that resolves times near zero by their logs, and later ones as the
+clock needs it. Source: Bemmaor & Glady (2012), Management Science 58(5), for Gompertz; Burr (1942), Annals of
+Mathematical Statistics 13(2), for the lifetimes on Weibull's clock.
 """
 
 from __future__ import annotations
@@ -32,11 +33,14 @@ PANEL: Final = 1.5
 """Length of panels on the ruler: a factor that falls as exp(-e^y) is then integrated to 1e-12."""
 MOST_PANELS: Final = 96
 """Of an integral; more are needed only where the risk grows by more than exp(100) within the time observed."""
+LARGE: Final = 40.0
+"""1 + exp(40) is exp(40)."""
 LARGEST_LOG: Final = 700.0
 """Ages beyond exp(700) are taken to be that."""
 MOST_BREAKS: Final = 200
 GROWTH: Final = 3.0
 """Each panel of a grid ahead is at most this much longer than the one before."""
+LEAST_GROWTH: Final = 1.02
 STEP: Final = 2.0
 """Longest panel of such a grid, in times in which the risk grows e-fold, as long as the risk makes customers leave."""
 SERIES: Final = 0.02
@@ -66,7 +70,7 @@ class AgeClock(ABC):
 
     @abstractmethod
     def near(self, start: Array, width: Array) -> Array:
-        """Return the time after `start` from which on the ruler is one of logs; others than the clock need `width`."""
+        """Return the time after `start` from which on the ruler is one of logs, if `width` suits all but the clock."""
 
     @abstractmethod
     def ruler(self, start: Array, span: Array, near: Array, c: Array) -> Array:
@@ -79,6 +83,10 @@ class AgeClock(ABC):
     @abstractmethod
     def breaks(self, first: float, start: float, end: float, beta: Array, c: Array) -> Array:
         """Return ends of panels of times after `start`, between which survival is nearly a polynomial."""
+
+    @abstractmethod
+    def exponential_from(self, beta: Array, c: Array) -> Array:
+        """Return the age from which on log G grows by c in each unit of time, to rounding; infinity if it never does."""
 
     def log_stay(self, t: Array, beta: Array, c: Array) -> Array:
         """Return log(1 + G(t))."""
@@ -110,6 +118,9 @@ class _Gompertz(AgeClock):
         small = np.exp(np.clip(y, -700.0, 0.0))
         near = np.exp(np.minimum(y, 0.0) - np.log(c)) * np.log1p(small) / small
         return np.asarray(np.where(y < 0.0, near, np.logaddexp(0.0, y) / c))
+
+    def exponential_from(self, beta: Array, c: Array) -> Array:
+        return np.asarray(np.maximum(self.age(np.array(LARGE), beta, c), LARGE / c))
 
     def near(self, start: Array, width: Array) -> Array:  # noqa: ARG002 - of clocks
         return width
@@ -153,6 +164,9 @@ class _Weibull(AgeClock):
     def age(self, log_growth: Array, beta: Array, c: Array) -> Array:
         return np.asarray(np.exp(np.minimum(np.log(beta) + log_growth / c, LARGEST_LOG)))
 
+    def exponential_from(self, beta: Array, c: Array) -> Array:
+        return np.full(np.broadcast(beta, c).shape, np.inf)
+
     def near(self, start: Array, width: Array) -> Array:
         return np.where(start > 0.0, np.minimum(start, width), BRANCH * width)
 
@@ -170,7 +184,7 @@ class _Weibull(AgeClock):
         return np.where(born, at_birth, later), np.where(born, log_slope, np.log((near + later) / steep))
 
     def breaks(self, first: float, start: float, end: float, beta: Array, c: Array) -> Array:  # noqa: ARG002
-        growth = GROWTH ** (1.0 / max(1.0, float(c.max())))
+        growth = max(GROWTH ** (1.0 / max(1.0, float(c.max()))), LEAST_GROWTH)
         if start == 0.0:
             first *= 1e-12 ** (1.0 / min(max(float(c.min()), 0.2), 1.0))
         elif first > start:
