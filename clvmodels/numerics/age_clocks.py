@@ -40,6 +40,8 @@ LARGEST_LOG: Final = 700.0
 MOST_BREAKS: Final = 200
 GROWTH: Final = 3.0
 """Each panel of a grid ahead is at most this much longer than the one before."""
+SMOOTHING: Final = 3.0
+"""Nodes at birth are even in the cube root of that power: slopes by c contain its log, which is singular there."""
 LEAST_GROWTH: Final = 1.02
 STEP: Final = 2.0
 """Longest panel of such a grid, in times in which the risk grows e-fold, as long as the risk makes customers leave."""
@@ -86,7 +88,7 @@ class AgeClock(ABC):
 
     @abstractmethod
     def exponential_from(self, beta: Array, c: Array) -> Array:
-        """Return the age from which on log G grows by c in each unit of time, to rounding; infinity if it never does."""
+        """Return the age from which on log G grows by c in each unit of time; infinity if it never does."""
 
     def log_stay(self, t: Array, beta: Array, c: Array) -> Array:
         """Return log(1 + G(t))."""
@@ -171,11 +173,13 @@ class _Weibull(AgeClock):
         return np.where(start > 0.0, np.minimum(start, width), BRANCH * width)
 
     def ruler(self, start: Array, span: Array, near: Array, c: Array) -> Array:
-        of_power = np.maximum(c, 1.0 / c) * np.logaddexp(0.0, np.minimum(c, 1.0) * np.log(span / near))
+        power = np.minimum(c, 1.0) / SMOOTHING
+        of_power = np.maximum(c, 1.0) / power * np.logaddexp(0.0, power * np.log(span / near))
         return np.where(start > 0.0, np.maximum(1.0, c) * np.log1p(span / near), of_power)
 
     def on_ruler(self, start: Array, y: Array, near: Array, c: Array) -> tuple[Array, Array]:
-        steep, slow, power = np.maximum(1.0, c), np.maximum(c, 1.0 / c), np.minimum(c, 1.0)
+        steep, power = np.maximum(1.0, c), np.minimum(c, 1.0) / SMOOTHING
+        slow = steep / power
         later = near * np.expm1(y / steep)
         log_power = y / slow + np.log(-np.expm1(-y / slow))
         at_birth = near * np.exp(log_power / power)

@@ -220,7 +220,7 @@ def test_the_class_knows_its_clock(ageing):
     assert pickle.loads(pickle.dumps(estimator)) == estimator
     assert type(estimator)(**estimator.get_params()) == estimator
     assert call_of(estimator.model) == f'clv.ParetoNBD(ageing="{ageing}")'
-    assert estimator.default_priors()["ageing"]["dist"] == "LogNormal"
+    assert estimator.default_priors["ageing"]["dist"] == "LogNormal"
 
 
 def test_what_does_not_go_with_ageing_is_refused():
