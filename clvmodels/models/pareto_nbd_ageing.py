@@ -155,7 +155,7 @@ class _AgeingParetoNBD:
         _, _, s, beta, c = params
         reached = np.maximum(stay + wanted / s, np.finfo(float).tiny)
         log_growth = reached + np.log(-np.expm1(-reached))
-        return np.maximum(self.clock.age(log_growth, beta, c) - start, np.finfo(float).tiny)
+        return np.asarray(np.maximum(self.clock.age(log_growth, beta, c) - start, np.finfo(float).tiny))
 
     def future(self, theta: Array, x: Array, T: Array, t: Array) -> tuple[Array, Array]:
         """Return ((1+G(T)) / (1+G(T+t)))^s and, as purchases and leaving are independent, (r+x)/(alpha+T) times it."""
@@ -174,7 +174,7 @@ class _AgeingParetoNBD:
         for start in range(0, len(ahead), ROWS_AT_A_TIME):
             rows = ahead[start : start + ROWS_AT_A_TIME]
             living[rows] = self._living(points.params[:, rows], T[rows], t[rows])
-        return ((r + x) / (alpha + T) * living).reshape(points.shape)
+        return np.asarray((r + x) / (alpha + T) * living).reshape(points.shape)
 
     def _living(self, params: Array, T: Array, t: Array) -> Array:
         """Return the expected time alive in (T, T+t]; from where survival falls exponentially, in closed form."""
@@ -189,7 +189,7 @@ class _AgeingParetoNBD:
         _, _, s, beta, c = params[:, at.row, None]
         gone = self.clock.log_stay(T[at.row, None] + at.time, beta, c) - stay[at.row, None]
         survival = np.exp(at.log_weight - s * np.maximum(gone, 0.0)).sum(axis=1)
-        return later + np.bincount(at.row, survival, minlength=len(T))
+        return np.asarray(later + np.bincount(at.row, survival, minlength=len(T)))
 
     def pmf(self, theta: Array, x: Array, T: Array, t: Array, n: Array) -> Array:
         """Return P(n purchases in (T, T+t]): they stay through and buy n times, or have done so when they leave."""
@@ -203,7 +203,7 @@ class _AgeingParetoNBD:
         for start in range(0, len(ahead), ROWS_AT_A_TIME // 8):
             rows = ahead[start : start + ROWS_AT_A_TIME // 8]
             total[rows] += self._leave_after(points.params[:, rows], x[rows], T[rows], t[rows], n[rows])
-        return total.reshape(points.shape)
+        return np.asarray(total).reshape(points.shape)
 
     def _leave_after(self, params: Array, x: Array, T: Array, t: Array, n: Array) -> Array:
         """Return P(leaving in (T, T+t] after n purchases), given alive at T; the more purchases, the steeper it is."""
@@ -216,7 +216,8 @@ class _AgeingParetoNBD:
         count = log_negative_binomial(n[at.row, None], r + of_row, alpha + age, at.time)
         then = self.clock.log_stay(age + at.time, beta, c)
         leaves = np.log(s) + self.clock.log_speed(age + at.time, beta, c) - then - s * (then - stay[at.row, None])
-        return np.bincount(at.row, np.exp(count + leaves + at.log_weight).sum(axis=1), minlength=len(T))
+        mass = np.exp(count + leaves + at.log_weight).sum(axis=1)
+        return np.asarray(np.bincount(at.row, mass, minlength=len(T)), float)
 
     def draw_traits(self, theta: Array, x: Array, T: Array, generator: np.random.Generator) -> Traits:
         """Draw customers alive at T: lambda ~ Gamma(r+x, alpha+T), and 1 + G at leaving (1+G(T)) (1 + E / Gamma(s))."""

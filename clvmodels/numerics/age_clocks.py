@@ -29,8 +29,8 @@ Array = NDArray[np.float64]
 Index = NDArray[np.int64]
 
 NODES, WEIGHTS = np.polynomial.legendre.leggauss(16)
-PANEL: Final = 1.5
-"""Length of panels on the ruler: a factor that falls as exp(-e^y) is then integrated to 1e-12."""
+PANEL: Final = 2.0
+"""Length of panels on the ruler: a factor that falls as exp(-e^y) is then integrated to 1e-11."""
 MOST_PANELS: Final = 96
 """Of an integral; more are needed only where the risk grows by more than exp(100) within the time observed."""
 LARGE: Final = 40.0
