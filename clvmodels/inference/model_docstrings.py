@@ -71,7 +71,7 @@ def docstring_of(model: Model) -> str:
     --------
     >>> from clvmodels.models import MODELS
     >>> docstring_of(MODELS["bg_nbd"]).splitlines()[0]
-    'BG/NBD: a customer may leave after a repeat purchase.'
+    'BG/NBD: a customer may leave after each repeat purchase.'
     """
     kinds = {
         "none": "",

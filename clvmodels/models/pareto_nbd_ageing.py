@@ -68,7 +68,7 @@ class _AgeingParetoNBD:
         """Return log of who stays through T, and who left between t_x and T, together; and its gradient."""
         points = _Points.of(theta, x, t_x, T)
         x, _, T = points.columns
-        staying, by_staying = self._staying(points.params, x, T)
+        staying, by_staying = self._staying(points.params, x, T), self._staying_slopes(points.params, x, T)
         leaving, by_leaving = self._leaving(points, slopes=True)
         value = np.logaddexp(staying, leaving)
         left = np.exp(leaving - value)[:, None]
@@ -79,19 +79,24 @@ class _AgeingParetoNBD:
         """Return P(alive at T): the share of those who stay."""
         points = _Points.of(theta, x, t_x, T)
         x, _, T = points.columns
-        staying = self._staying(points.params, x, T)[0]
+        staying = self._staying(points.params, x, T)
         leaving = self._leaving(points, slopes=False)[0]
         return np.exp(staying - np.logaddexp(staying, leaving)).reshape(points.shape)
 
-    def _staying(self, params: Array, x: Array, t: Array) -> tuple[Array, Array]:
-        """Return log of (1+t/alpha)^-(r+x) (1+G(t))^-s, and its gradient, shape (5, ...)."""
+    def _staying(self, params: Array, x: Array, t: Array) -> Array:
+        """Return log of (1+t/alpha)^-(r+x) (1+G(t))^-s."""
         r, alpha, s, beta, c = params
-        growth, log_growth = np.log1p(t / alpha), self.clock.log_growth(t, beta, c)
+        return np.asarray(-(r + x) * np.log1p(t / alpha) - s * self.clock.log_stay(t, beta, c))
+
+    def _staying_slopes(self, params: Array, x: Array, t: Array) -> Array:
+        """Return its gradient, shape (5, n)."""
+        r, alpha, s, beta, c = params
+        log_growth = self.clock.log_growth(t, beta, c)
         stay = np.logaddexp(0.0, log_growth)
         by_beta, by_c, _, _ = self.clock.slopes(t, beta, c)
-        share = s * np.exp(log_growth - stay)
-        gradient = -growth, (r + x) / alpha * t / (alpha + t), -stay, -share * by_beta, -share * by_c
-        return -(r + x) * growth - s * stay, np.stack(np.broadcast_arrays(*gradient))
+        gone = s * np.exp(log_growth - stay)
+        by_purchases = (r + x) / alpha * t / (alpha + t)
+        return np.stack([-np.log1p(t / alpha), by_purchases, -stay, -gone * by_beta, -gone * by_c])
 
     def _leaving(self, points: _Points, *, slopes: bool) -> tuple[Array, Array]:
         """Return log of s int_{t_x}^T (1+t/alpha)^-(r+x) (1+G(t))^-(s+1) G'(t) dt, and its slopes, if wanted."""
@@ -110,23 +115,26 @@ class _AgeingParetoNBD:
         width = np.minimum((alpha + t_x) / (r + x), self._width(params, t_x, silent))
         span = np.minimum(silent, self._lost(params, x, t_x, width))
         at = panels(self.clock, t_x, span, self.clock.near(t_x, width), c)
-        _, _, s, beta, c = own = params[:, at.row, None]
-        t = t_x[at.row, None] + at.time
-        staying, by_params = self._staying(own, x[at.row, None], t)
-        log_growth = self.clock.log_growth(t, beta, c)
-        log_risk = np.log(s) + self.clock.log_speed(t, beta, c) - np.logaddexp(0.0, log_growth)
-        terms = staying + log_risk + at.log_weight
+        r, alpha, s, beta, c = params[:, at.row, None]
+        n, t = r + x[at.row, None], t_x[at.row, None] + at.time
+        growth, log_growth = np.log1p(t / alpha), self.clock.log_growth(t, beta, c)
+        stay = np.logaddexp(0.0, log_growth)
+        terms = at.log_weight - n * growth - (s + 1.0) * stay + self.clock.log_speed(t, beta, c) + np.log(s)
         top = terms.max(axis=1)
         share = np.exp(terms - top[:, None])
         total = share.sum(axis=1)
         by_panel = np.zeros((len(at.row), 0))
         if slopes:
             by_beta, by_c, speed_by_beta, speed_by_c = self.clock.slopes(t, beta, c)
-            left = np.exp(log_growth - np.logaddexp(0.0, log_growth))
-            by_params[2] += 1.0 / s
-            by_params[3] += speed_by_beta - left * by_beta
-            by_params[4] += speed_by_c - left * by_c
-            by_panel = np.einsum("pij,ij->ip", by_params, share / total[:, None])
+            gone = (s + 1.0) * np.exp(log_growth - stay)
+            by_params = (
+                -growth,
+                n / alpha * t / (alpha + t),
+                1.0 / s - stay,
+                speed_by_beta - gone * by_beta,
+                speed_by_c - gone * by_c,
+            )
+            by_panel = np.column_stack([np.einsum("ij,ij->i", slope, share) for slope in by_params]) / total[:, None]
         return log_sums(len(x), at.row, top + np.log(total), by_panel)
 
     def _width(self, params: Array, start: Array, span: Array) -> Array:

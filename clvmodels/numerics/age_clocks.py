@@ -102,7 +102,7 @@ class AgeClock(ABC):
 class _Gompertz(AgeClock):
     def log_growth(self, t: Array, beta: Array, c: Array) -> Array:
         z = c * t
-        return np.asarray(_log(t) - np.log(beta) + z + np.log(special.exprel(-z)))
+        return np.asarray(_log(t * special.exprel(-z) / beta) + z)
 
     def log_speed(self, t: Array, beta: Array, c: Array) -> Array:
         return np.asarray(c * t - np.log(beta))
