@@ -122,6 +122,19 @@ def test_expected_purchases_and_living_time_agree_with_adaptive_quadrature(agein
             assert ours == pytest.approx(truth, rel=1e-8)
 
 
+@both
+def test_groups_with_parameters_of_their_own_are_integrated_like_each_alone(ageing):
+    model = MODELS[ageing]
+    theta = np.array([model.theta(model.example) * factor for factor in (1.0, [1.0, 0.3, 2.0, 30.0, 0.7])])
+    group = np.repeat([0, 1], 200)
+    x, T = np.tile([0.0, 2.0], 200), np.random.default_rng(4).uniform(1.0, 150.0, 400)
+    weighting = Weighting(lambda u: np.exp(-0.0027 * u), 12_000.0, smooth_over=700.0)
+    together = np.column_stack(residual(model, theta, x, T, [weighting], group))
+    for k in (0, 1, 77, 201, 399):
+        alone = np.column_stack(residual(model, theta[group[k]], x[[k]], T[[k]], [weighting]))
+        np.testing.assert_allclose(together[k], alone[0], rtol=1e-9)
+
+
 @pytest.mark.parametrize(("ageing", "c"), [("gompertz", 1e-12), ("weibull", 1.0)])
 def test_without_ageing_it_is_pareto_nbd(ageing, c):
     model = MODELS[ageing]
@@ -189,7 +202,7 @@ def test_the_truth_of_simulated_customers_is_within_what_they_tell(rfm, fit):
     """Twice the log-likelihood ratio is chi-squared of five degrees: above 20.5 in one of a thousand."""
     model = fit.model
     theta = model.theta(TRUTH)
-    true = model.log_likelihood(theta, rfm.frequency, rfm.recency, rfm.T) @ rfm.weight
+    true = model.log_likelihood(theta, rfm.frequency, rfm.recency, rfm.T).sum()
     assert 0.0 < 2.0 * (fit.log_likelihood - true) < 20.5
 
 
