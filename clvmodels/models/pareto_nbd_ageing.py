@@ -156,7 +156,7 @@ class _AgeingParetoNBD:
             gone = np.maximum(self.clock.log_stay(t_x + width, beta, c) - stay, 0.0)
             wanted = LOST - np.log(-np.expm1(-s * gone))
             by_purchases = (alpha + t_x) * np.expm1(np.minimum(wanted / (r + x), 700.0))
-        return np.minimum(by_purchases, self._all_left(params, t_x, stay, wanted))
+        return np.asarray(np.minimum(by_purchases, self._all_left(params, t_x, stay, wanted)))
 
     def _all_left(self, params: Array, start: Array, stay: Array, wanted: Array | float) -> Array:
         """Return the time from `start` on at which the log of the share who stay has fallen by `wanted`."""
