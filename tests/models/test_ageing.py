@@ -12,7 +12,7 @@ import pytest
 from scipy.integrate import quad
 
 import clvmodels as clv
-from clvmodels.errors import FitError, ModelError
+from clvmodels.errors import AssumptionError, FitError, ModelError
 from clvmodels.models.consistency import LAWS
 from clvmodels.models.derived import residual
 from clvmodels.models.law import gradient_error
@@ -253,3 +253,11 @@ def test_what_does_not_go_with_ageing_is_refused():
         clv.ParetoNBD(ageing="weibull", calendar=calendar)
     with pytest.raises(ModelError, match="of the package"):
         register(VARIANTS["pareto_nbd_weibull"])
+
+
+def test_weibull_needs_both_parameters_for_a_finite_undiscounted_future(rfm):
+    params = {"r": 0.5, "alpha": 10.0, "s": 0.5, "beta": 10.0, "c": 1.2}
+    spend = clv.GammaGamma().from_params({"p": 6.25, "q": 3.74, "v": 15.44})
+    undiscounted = clv.Assumptions(discount_rate=0.0, margin=0.3, currency="USD")
+    with pytest.raises(AssumptionError, match=r"s c = 0\.6, and from 1 down the undiscounted future is infinite"):
+        clv.value(clv.ParetoNBD(ageing="weibull").from_params(params, unit="week"), spend, rfm, undiscounted)
