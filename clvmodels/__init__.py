@@ -32,7 +32,12 @@ if TYPE_CHECKING:
     from clvmodels.inference.kinds import Fit as Fit
     from clvmodels.inference.migration.lifetimes import from_lifetimes as from_lifetimes
     from clvmodels.inference.migration.pymc_marketing import from_pymc_marketing as from_pymc_marketing
-    from clvmodels.inference.model_classes import RegisteredMeansOrOrders, RegisteredOrders, RegisteredTransactions
+    from clvmodels.inference.model_classes import (
+        RegisteredAgeing,
+        RegisteredMeansOrOrders,
+        RegisteredOrders,
+        RegisteredTransactions,
+    )
     from clvmodels.models.consistency import check_model as check_model
     from clvmodels.reporting.report import report as report
     from clvmodels.valuation.assumptions import Assumptions as Assumptions
@@ -51,7 +56,7 @@ if TYPE_CHECKING:
     class MBGNBD(RegisteredTransactions):
         """MBG/NBD: a customer may leave after each purchase, the first one included."""
 
-    class ParetoNBD(RegisteredTransactions):
+    class ParetoNBD(RegisteredAgeing):
         """Pareto/NBD: a customer may leave at any time."""
 
     class GammaGamma(RegisteredMeansOrOrders):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import textwrap
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from functools import cache
@@ -19,64 +17,20 @@ from clvmodels.inference.calendars import FittedCalendar, calendar_model, named_
 from clvmodels.inference.design import Covariates
 from clvmodels.inference.estimator import SpendEstimator, TransactionEstimator
 from clvmodels.inference.first_order import first_orders
+from clvmodels.inference.model_docstrings import docstring_of
 from clvmodels.inference.priors import Priors
 from clvmodels.inference.protocols import FitMethod
-from clvmodels.models.registry import MODELS, family_of
+from clvmodels.models.registry import AGEING_MODELS, MODELS, ageing_of, family_of
 from clvmodels.models.specification import Model, SpendModel, TransactionModel
 from clvmodels.models.spend_family import SpendFamily
 
 FirstOrder = Literal["auto", "use", "ignore"]
 Orders = Literal["means", "all"]
+Ageing = Literal["gompertz", "weibull"]
 
 __all__ = ["RegisteredSpend", "RegisteredTransactions", "model_class", "model_classes"]
 
 _PACKAGE: Final = "clvmodels"
-_DOCSTRING: Final = """{story}
-
-Parameters
-----------
-priors
-    Beliefs about the quantities below, those left out with weakly informative defaults, or about all of the
-    parameters: ``pymc_extras.prior.Prior`` objects, or plain data such as
-    ``{{"dist": "LogNormal", "mu": 1.4, "sigma": 0.5}}``. None: maximum likelihood and Laplace's approximation do
-    without.
-covariates
-    Formulas, or lists of attributes of the histories, by process{processes}; None: there are none.{options}
-
-Notes
------
-`fit` estimates the parameters, and `from_params` takes known ones:
-
-{parameters}
-
-The quantities that priors are about:
-
-{quantities}
-
-Examples
---------
->>> import clvmodels as clv
->>> params = {params}
->>> clv.{public_name}().from_params(params{unit})
-<{name} (given): ...>
-"""
-
-_ORDERS: Final = """
-orders
-    What is fitted to: ``"means"``, the mean value of each customer's repeat orders; ``"all"``, the values of all of
-    them, which histories made from a log know. These tell how much a customer's orders vary, which means hardly do."""
-_FIRST_ORDER: Final = """
-first_order
-    Whether first orders count too, of histories made from a log: ``"ignore"``; ``"use"``; ``"auto"``: if their scale is
-    that of repeat orders (likelihood ratio, against a difference of more than 10 %) and these tell of them. For
-    customers who bought once, the first order is all that is known of their spend."""
-
-
-_CALENDAR: Final = """
-calendar
-    What differs from day to day for all customers alike, such as seasons: a ``clv.Calendar``. Its columns multiply the
-    rate of purchases; ``fit.coefficients`` are the logs of the multipliers. The rate without it is that of the mean
-    over the year before the end of observation."""
 
 
 class _Parametrised:
@@ -192,6 +146,60 @@ class RegisteredTransactions(_Parametrised, TransactionEstimator):
         BGNBD(priors for dropout)
         """
         return self._with({"priors": priors, "covariates": covariates, "calendar": calendar})
+
+
+@dataclass(frozen=True, repr=False)
+class RegisteredAgeing(RegisteredTransactions):
+    """A registered model of transactions whose customers leave in time, which may run on a clock of their age.
+
+    Attributes
+    ----------
+    ageing
+        The clock, one of `AGEING_MODELS`; None: the model itself.
+    """
+
+    ageing: Ageing | None = field(default=None, kw_only=True)
+
+    def __post_init__(self) -> None:
+        """Set the model.
+
+        Raises
+        ------
+        FitError
+            If the clock is unknown, or there is a calendar too.
+        """
+        of_age = ageing_of(self.model)
+        base = self.model if of_age is None else of_age[0]
+        if self.ageing is not None:
+            clocks = AGEING_MODELS[base.key]
+            require_choice("ageing", self.ageing, tuple(clocks), FitError)
+            if self.calendar is not None:
+                raise FitError(
+                    f"ageing={self.ageing!r} does not go with a calendar: leave one of the two out of"
+                    f" {type(self).__name__}(...)"
+                )
+            base = clocks[self.ageing]
+        object.__setattr__(self, "model", base)
+        super().__post_init__()
+
+    def set_params(
+        self,
+        *,
+        priors: Priors | EllipsisType | None = ...,
+        covariates: Covariates | EllipsisType | None = ...,
+        calendar: Calendar | EllipsisType | None = ...,
+        ageing: Ageing | EllipsisType | None = ...,
+    ) -> Self:
+        """Return the same model with other arguments; this one stays as it is.
+
+        Examples
+        --------
+        >>> import clvmodels as clv
+        >>> clv.ParetoNBD().set_params(ageing="gompertz")
+        ParetoNBD(ageing='gompertz')
+        """
+        given = {"priors": priors, "covariates": covariates, "calendar": calendar, "ageing": ageing}
+        return self._with(given)
 
 
 @dataclass(frozen=True, repr=False)
@@ -350,17 +358,20 @@ def model_class(model: Model) -> ModelClass:
     >>> model_class(MODELS["bg_nbd"])
     <class 'clvmodels.BGNBD'>
     """
+    of_age = ageing_of(model)
+    if of_age is not None:
+        return model_class(of_age[0])
     family = None if isinstance(model, TransactionModel) else family_of(cast("SpendModel", model))
     if family is not None and model is not family.members[0]:
         return model_class(family.members[0])
     base = _base(model, family)
-    words = {"__module__": _PACKAGE, "__qualname__": model.public_name, "__doc__": _docstring(model), "model": model}
+    words = {"__module__": _PACKAGE, "__qualname__": model.public_name, "__doc__": docstring_of(model), "model": model}
     return cast("ModelClass", type(model.public_name, (base,), words))
 
 
 def _base(model: Model, family: SpendFamily | None) -> ModelClass:
     if isinstance(model, TransactionModel):
-        return RegisteredTransactions
+        return RegisteredAgeing if model.key in AGEING_MODELS else RegisteredTransactions
     if family is None:
         return RegisteredSpend
     return RegisteredOrders if family.means is None else RegisteredMeansOrOrders
@@ -381,35 +392,3 @@ def _of_model(model: Model, params: dict[str, Any]) -> RegisteredTransactions | 
     """Return what was pickled: the estimator of a model with its arguments."""
     made: Callable[..., RegisteredTransactions | RegisteredSpend] = model_class(model)
     return made(**params)
-
-
-def _docstring(model: Model) -> str:
-    """Return the docstring of a model's class."""
-    kinds = {"none": "", "time": ", in the unit of time", "money": ", in the unit of money"}
-    return _DOCSTRING.format(
-        story=model.story.strip() or f"{model.name}.\n\nSource: {model.source}",
-        parameters="\n".join(
-            _item(f"``{parameter.name}``{kinds[parameter.dimension]}") for parameter in model.parameters
-        ),
-        quantities="\n".join(_item(f"``{quantity.name}``: {quantity.meaning}") for quantity in model.quantities),
-        processes=f" ({', '.join(model.effects)})" if model.effects else "",
-        options=_options(model),
-        public_name=model.public_name,
-        name=model.name,
-        params=json.dumps({name: float(value) for name, value in model.example.items()}),
-        unit=', unit="week"' if isinstance(model, TransactionModel) else "",
-    )
-
-
-def _options(model: Model) -> str:
-    """Return what a docstring says of the further arguments of a class."""
-    if isinstance(model, TransactionModel):
-        return _CALENDAR if model.clocks else ""
-    family = family_of(model) if isinstance(model, SpendModel) else None
-    if family is None:
-        return ""
-    return _FIRST_ORDER if family.means is None else _ORDERS + _FIRST_ORDER
-
-
-def _item(text: str) -> str:
-    return textwrap.fill(text, 100, initial_indent="- ", subsequent_indent="  ", break_on_hyphens=False)

@@ -23,7 +23,7 @@ from clvmodels.numerics.distinct import distinct_rows
 from clvmodels.numerics.interpolate import AgeInterpolant, by_age
 from clvmodels.numerics.interpolate_readings import ReadingInterpolant, by_reading
 from clvmodels.numerics.kernels import MANY_LAWS
-from clvmodels.numerics.quadrature import NestedGrids, TimeGrid, Weighting
+from clvmodels.numerics.quadrature import GivenGrid, NestedGrids, TimeGrid, Weighting
 from clvmodels.numerics.threads import map_blocks, take
 
 __all__ = [
@@ -196,9 +196,13 @@ def residuals(
             return given
         return OnReading(given, inner(draws, x, T, weightings), model.reading, len(weightings))
     model = _for_many_laws(model, draws, x, group)
-    if group is None:
-        end = max(weighting.end for weighting in weightings)
-        grid = TimeGrid(_first_panel(model, draws, x, T), end)
+    end = max(weighting.end for weighting in weightings)
+    if group is None or model.breaks is not None:
+        grid = (
+            TimeGrid(_first_panel(model, draws, x, T), end)
+            if model.breaks is None
+            else GivenGrid.between(model.breaks(draws, T, end))
+        )
         weights = np.column_stack([grid.weights(weighting) for weighting in weightings])
         return _few_draws_at_a_time(
             lambda theta, x, T: _on_grid(model, theta, x, T, grid.nodes, weights), len(grid.nodes)

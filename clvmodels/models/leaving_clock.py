@@ -19,6 +19,7 @@ from clvmodels.models.purchase_clock import PurchaseClock
 from clvmodels.models.specification import Array, Reading, TransactionModel
 from clvmodels.numerics.clocks import Clock, Place
 from clvmodels.numerics.quadrature import Weighting
+from clvmodels.numerics.special import log_sums
 
 __all__ = ["LeavingClock"]
 
@@ -74,7 +75,7 @@ class LeavingClock(PurchaseClock):
         by_gamma = by_start[:, None] * (clock.slopes(place, own) + slope_now[row])
         by_gamma += by_speed[:, None] * clock.slopes_of_speed(place, own)
         slopes = np.concatenate([by_params, by_gamma / multipliers[by_row]], axis=-1)
-        return _Parts(staying, by_staying, *_log_sums(len(x), row, value, slopes))
+        return _Parts(staying, by_staying, *log_sums(len(x), row, value, slopes))
 
     def _spells(self, last: Array) -> tuple[Index, Place, Array, Array]:
         """Return the spells between the last purchase and now: history, place, start and length of each."""
@@ -210,20 +211,6 @@ class LeavingClock(PurchaseClock):
             return [*(_at_speed(clock, each) for each in weightings), *weightings]
 
         return self.draw_by_draw(factors, len(weightings))
-
-
-def _log_sums(number: int, row: Index, value: Array, slopes: Array) -> tuple[Array, Array]:
-    """Return the logs of sums over spells by history, minus infinity without a spell, and their slopes."""
-    total, by_total = np.full(number, -np.inf), np.zeros((number, slopes.shape[-1]))
-    if len(row):
-        first = np.flatnonzero(np.concatenate([[True], row[1:] != row[:-1]]))
-        rows = row[first]
-        top = np.maximum.reduceat(value, first)
-        share = np.exp(value - np.repeat(top, np.diff(np.append(first, len(row)))))
-        sums = np.add.reduceat(share, first)
-        total[rows] = top + np.log(sums)
-        by_total[rows] = np.add.reduceat(share[:, None] * slopes, first, axis=0) / sums[:, None]
-    return total, by_total
 
 
 def _rate_among(n: Array, shape: Array, rate: Array, t: Array) -> Array:

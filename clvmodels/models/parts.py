@@ -13,8 +13,8 @@ from clvmodels.models.kernel import Array
 
 __all__ = ["LARGEST", "Dimension", "Events", "Limit", "Parameter", "Quantity", "Traits"]
 
-Dimension = Literal["none", "time", "money"]
-LARGEST: Final[Mapping[Dimension, float]] = {"none": 1e25, "time": 1e25, "money": 1e120}
+Dimension = Literal["none", "time", "rate", "money"]
+LARGEST: Final[Mapping[Dimension, float]] = {"none": 1e25, "time": 1e25, "rate": 1e25, "money": 1e120}
 """Parameters above these, and below their reciprocals, are mistaken: figures would leave the range of doubles. Fits end
 at 1e13 times the mean age (mean spend) of the customers."""
 
@@ -28,7 +28,8 @@ class Parameter:
     name
         Its name in the literature.
     dimension
-        How it scales when the unit of time or money changes: ``"time"`` parameters (inverse rates) by the unit.
+        How it scales when the unit of time or money changes: ``"time"`` parameters (inverse rates) by the unit,
+        ``"rate"`` parameters by its inverse.
     lower
         It is greater than this.
 

@@ -13,15 +13,19 @@ from clvmodels.models.gamma_gamma_orders import GAMMA_GAMMA_FIRST, GAMMA_GAMMA_O
 from clvmodels.models.log_normal import LOG_NORMAL, LOG_NORMAL_FIRST
 from clvmodels.models.mbg_nbd import MBG_NBD
 from clvmodels.models.pareto_nbd import PARETO_NBD
+from clvmodels.models.pareto_nbd_ageing import PARETO_NBD_GOMPERTZ, PARETO_NBD_WEIBULL
 from clvmodels.models.specification import Model, SpendModel, TransactionModel
 from clvmodels.models.spend_family import SpendFamily
 
 __all__ = [
+    "AGEING_MODELS",
     "MODELS",
     "SPEND_FAMILIES",
     "SPEND_MODELS",
     "SPEND_VARIANTS",
     "TRANSACTION_MODELS",
+    "VARIANTS",
+    "ageing_of",
     "call_of",
     "family_of",
     "known_model",
@@ -30,6 +34,10 @@ __all__ = [
 ]
 
 TRANSACTION_MODELS: Final[dict[str, TransactionModel]] = {m.key: m for m in (BG_NBD, MBG_NBD, PARETO_NBD)}
+AGEING_MODELS: Final[dict[str, dict[str, TransactionModel]]] = {
+    PARETO_NBD.key: {"gompertz": PARETO_NBD_GOMPERTZ, "weibull": PARETO_NBD_WEIBULL}
+}
+"""By the key of a model: the same one on clocks of age, which its class takes an argument for."""
 SPEND_FAMILIES: Final = (
     SpendFamily(GAMMA_GAMMA_ORDERS, GAMMA_GAMMA_FIRST, means=GAMMA_GAMMA),
     SpendFamily(LOG_NORMAL, LOG_NORMAL_FIRST),
@@ -39,8 +47,13 @@ SPEND_VARIANTS: Final[dict[str, SpendModel]] = {
     m.key: m for family in SPEND_FAMILIES for m in family.members if m.key not in SPEND_MODELS
 }
 """The same models fitted to other statistics; their classes take arguments for them, and fits are stored by key."""
+VARIANTS: Final[dict[str, Model]] = {
+    **{m.key: m for clocks in AGEING_MODELS.values() for m in clocks.values()},
+    **SPEND_VARIANTS,
+}
+"""All models that are known by their keys, but have no class of their own."""
 MODELS: Final[dict[str, Model]] = {**TRANSACTION_MODELS, **SPEND_MODELS}
-_BUILT_IN: Final = frozenset((*MODELS, *SPEND_VARIANTS))
+_BUILT_IN: Final = frozenset((*MODELS, *VARIANTS))
 
 
 def family_of(model: SpendModel) -> SpendFamily | None:
@@ -54,6 +67,18 @@ def family_of(model: SpendModel) -> SpendFamily | None:
     return next((family for family in SPEND_FAMILIES if model in family.members), None)
 
 
+def ageing_of(model: Model) -> tuple[TransactionModel, str] | None:
+    """Return the model that another one is on a clock of age, and the name of the clock; None if it is on none.
+
+    Examples
+    --------
+    >>> ageing_of(VARIANTS["pareto_nbd_gompertz"])
+    (<TransactionModel Pareto/NBD: r, alpha, s, beta>, 'gompertz')
+    """
+    clocks = ((TRANSACTION_MODELS[key], name, aged) for key, by in AGEING_MODELS.items() for name, aged in by.items())
+    return next(((base, name) for base, name, aged in clocks if aged is model), None)
+
+
 def call_of(model: Model) -> str:
     """Return what makes the estimator of a model, in words for messages.
 
@@ -63,7 +88,8 @@ def call_of(model: Model) -> str:
     'clv.GammaGamma(orders="all", first_order="use")'
     """
     family = family_of(model) if isinstance(model, SpendModel) else None
-    options = []
+    ageing = ageing_of(model)
+    options = [] if ageing is None else [f'ageing="{ageing[1]}"']
     if family is not None and family.means is not None and model is not family.means:
         options.append('orders="all"')
     if family is not None and model is family.first:
@@ -97,7 +123,7 @@ def register(model: TransactionModel | SpendModel, *, replace: bool = False) -> 
     if not model.public_name.isidentifier() or model.public_name.startswith("_"):
         raise ModelError(f"a public name is like 'MyModel', so that clv.MyModel() works, got {model.public_name!r}")
     for what, name in (("key", model.key), ("public_name", model.public_name)):
-        for other in [known for known in (*MODELS.values(), *SPEND_VARIANTS.values()) if getattr(known, what) == name]:
+        for other in [known for known in (*MODELS.values(), *VARIANTS.values()) if getattr(known, what) == name]:
             message = f"the {what.replace('_', ' ')} {name!r} is that of {other.name}"
             if other.key in _BUILT_IN:
                 raise ModelError(f"{message} of the package; give your model another one")
@@ -126,7 +152,7 @@ def known_model(key: str) -> Model | None:
     >>> known_model("gamma_gamma_orders").name
     'Gamma-Gamma on orders'
     """
-    return MODELS.get(key) or SPEND_VARIANTS.get(key)
+    return MODELS.get(key) or VARIANTS.get(key)
 
 
 def model_named(key: str, parameters: tuple[str, ...]) -> Model:

@@ -144,7 +144,7 @@ class Model:
         >>> BG_NBD.theta(BG_NBD.example) * BG_NBD.units(time=7.0)
         array([ 0.243, 30.898,  0.793,  2.426])
         """
-        factors: dict[Dimension, float] = {"none": 1.0, "time": time, "money": money}
+        factors: dict[Dimension, float] = {"none": 1.0, "time": time, "rate": 1.0 / time, "money": money}
         return np.array([factors[parameter.dimension] for parameter in self.parameters])
 
     def theta(self, params: Mapping[str, Any]) -> Array:
@@ -287,7 +287,8 @@ class TransactionModel(Model):
         ``"periods"``: there is one opportunity to buy in each unit of time; sums over periods take the place of
         integrals.
     tail
-        Name of the parameter that must exceed one for undiscounted residual value to be finite; None: it always is.
+        Name of the parameter that must exceed one for undiscounted residual value to be finite, or names of those whose
+        product must, such as ``"s c"``; None: it always is.
     clocks
         Which time parameter runs on which clock: ``{"purchase": "alpha"}`` if customers leave at purchases,
         ``{"purchase": "alpha", "dropout": "beta"}`` if they leave in time. Empty: the model runs on no clock.
@@ -296,6 +297,9 @@ class TransactionModel(Model):
     residuals
         ``(draws, x, T, weightings)``: the function that gives weighted integrals of the purchase intensity and of
         survival, as `derived.residuals` does; None: it integrates `future`, which is smooth.
+    breaks
+        ``(draws, T, end)``: ends of panels of time ahead, between which the future is nearly a polynomial; None: they
+        may grow geometrically, as it falls ever more slowly.
     reading
         How the future is smooth in what a clock shows; None: it is so in age.
     ago
@@ -327,6 +331,7 @@ class TransactionModel(Model):
     clocks: Mapping[Literal["purchase", "dropout"], str] = field(default_factory=dict, kw_only=True)
     spells: Spells | None = field(default=None, kw_only=True)
     residuals: Callable[..., Callable[[Array, Array, Array], Array]] | None = field(default=None, kw_only=True)
+    breaks: Callable[[Array, Array, float], Array] | None = field(default=None, kw_only=True)
     reading: Reading | None = field(default=None, kw_only=True)
     ago: Callable[[float], TransactionModel] | None = field(default=None, kw_only=True)
 

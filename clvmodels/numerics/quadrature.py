@@ -17,7 +17,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["NestedGrids", "TimeGrid", "Weighting", "log_integral_of_peak"]
+__all__ = ["GivenGrid", "NestedGrids", "TimeGrid", "Weighting", "log_integral_of_peak"]
 
 Array = NDArray[np.float64]
 
@@ -107,6 +107,23 @@ class TimeGrid:
         """Return weights w such that ``f(nodes) @ w`` is the integral of the weighting's factor times f."""
         end = min(weighting.end, self.end)
         return np.concatenate([_panel_weights(weighting, end, *panel) for panel in pairwise(self.breaks.tolist())])
+
+
+@dataclass(frozen=True, eq=False)
+class GivenGrid(TimeGrid):
+    """The same in panels that are given: `ends` in place of those that grow geometrically, shape (panels + 1,)."""
+
+    ends: Array
+
+    @classmethod
+    def between(cls, ends: Array) -> GivenGrid:
+        """Return the grid of panels between consecutive ends, of which the first one is zero."""
+        return cls(float(ends[1]), float(ends[-1]), ends)
+
+    @cached_property
+    def breaks(self) -> Array:
+        """The ends of the panels."""
+        return self.ends
 
 
 @dataclass(frozen=True)

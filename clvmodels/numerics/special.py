@@ -19,6 +19,7 @@ __all__ = [
     "log_beta",
     "log_beta_peak",
     "log_gamma_ratio",
+    "log_sums",
     "shares",
     "stirling_remainder",
     "trigamma_difference",
@@ -170,3 +171,33 @@ def shares(odds: Array) -> tuple[Array, Array]:
     """
     rest = 1.0 / (1.0 + odds)
     return rest, odds * rest
+
+
+def log_sums(number: int, row: NDArray[np.int64], value: Array, slopes: Array) -> tuple[Array, Array]:
+    """Return the logs of sums of exponentials by row, minus infinity without a term, and their slopes.
+
+    Parameters
+    ----------
+    number
+        How many rows there are.
+    row
+        The row of each term, ascending; shape (terms,).
+    value, slopes
+        The terms' logs, shape (terms,), and their derivatives, shape (terms, parameters).
+
+    Examples
+    --------
+    >>> log_sums(2, np.array([0, 0]), np.log([1.0, 3.0]), np.array([[0.0], [4.0]]))[1]
+    array([[3.],
+           [0.]])
+    """
+    total, by_total = np.full(number, -np.inf), np.zeros((number, slopes.shape[-1]))
+    if len(row):
+        first = np.flatnonzero(np.concatenate([[True], row[1:] != row[:-1]]))
+        rows = row[first]
+        top = np.maximum.reduceat(value, first)
+        share = np.exp(value - np.repeat(top, np.diff(np.append(first, len(row)))))
+        sums = np.add.reduceat(share, first)
+        total[rows] = top + np.log(sums)
+        by_total[rows] = np.add.reduceat(share[:, None] * slopes, first, axis=0) / sums[:, None]
+    return total, by_total

@@ -70,9 +70,10 @@ def require_end(orders: TransactionFit, assumptions: Assumptions) -> None:
             'finite value; state one, such as horizon = "10 years", or a lower growth'
         )
     tail = orders.model.tail
+    exponent = math.inf if tail is None else math.prod(orders.params[name] for name in tail.split())
     why = (
-        f"{tail} = {orders.params[tail]:.4g}, and from 1 down the undiscounted future is infinite"
-        if tail is not None and orders.params[tail] <= 1
+        f"{tail} = {exponent:.4g}, and from 1 down the undiscounted future is infinite"
+        if exponent <= 1
         else ("the undiscounted future is finite here, but lies in centuries that no model describes")
     )
     raise AssumptionError(

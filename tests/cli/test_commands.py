@@ -172,7 +172,7 @@ def test_auto_takes_a_registered_model_or_says_why_not(
     run: Run, log: Path, terms: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A model without priors has no posterior: it is left out where posteriors are averaged."""
-    for known in ("mbg_nbd", "pareto_nbd"):
+    for known in ("pareto_nbd", "mbg_nbd"):  # put back last first, so that the registry keeps its order
         monkeypatch.delitem(TRANSACTION_MODELS, known)
     own = replace(BG_NBD, key="own", name="My model", public_name="MyModel", quantities=())
     monkeypatch.setitem(MODELS, "own", own)

@@ -22,6 +22,7 @@ NAMES = [model.public_name for model in MODELS.values()]
 PRIORS = {"BGNBD": "dropout", "MBGNBD": "dropout", "ParetoNBD": "first_year_loss", "GammaGamma": "order_cv"}
 PRIORS |= {"LogNormalSpend": "between_share"}
 OPTIONS = {"GammaGamma": {"orders": "means", "first_order": "ignore"}, "LogNormalSpend": {"first_order": "ignore"}}
+OPTIONS |= {"ParetoNBD": {"ageing": None}}
 
 
 @pytest.fixture(params=NAMES)
