@@ -40,7 +40,7 @@ def report(
     by: str | None = None,
     ledgers: Ledgers | Mapping[str, object] | None = None,
     models: str | TransactionEstimator | Sequence[str | TransactionEstimator] = AUTO,
-    spend: str | SpendEstimator = "gamma_gamma",
+    spend: str | SpendEstimator = AUTO,
     observation_start: Day | None = None,
     method: str = "posterior",
     draws: int = 400,
