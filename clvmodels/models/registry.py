@@ -79,8 +79,8 @@ def ageing_of(model: Model) -> tuple[TransactionModel, str] | None:
     return next(((base, name) for base, name, aged in clocks if aged is model), None)
 
 
-def call_of(model: Model) -> str:
-    """Return what makes the estimator of a model, in words for messages.
+def call_of(model: Model, *arguments: str) -> str:
+    """Return what makes the estimator of a model, in words for messages, with further arguments.
 
     Examples
     --------
@@ -94,7 +94,7 @@ def call_of(model: Model) -> str:
         options.append('orders="all"')
     if family is not None and model is family.first:
         options.append('first_order="use"')
-    return f"clv.{model.public_name}({', '.join(options)})"
+    return f"clv.{model.public_name}({', '.join([*options, *arguments])})"
 
 
 def register(model: TransactionModel | SpendModel, *, replace: bool = False) -> None:
