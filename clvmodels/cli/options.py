@@ -95,7 +95,7 @@ class LogOptions:
     observation_end: Annotated[
         str | None, _log(metavar="DAY", help="Last day observed, itself included; else that of the log.")
     ] = None
-    returns: Annotated[str, _log(metavar="POLICY", help="Rows with a negative value: net, drop, raise.")] = "net"
+    returns: Annotated[str, _log(metavar="POLICY", help="Rows with a negative value: net, drop, raise, keep.")] = "net"
     time_zone: Annotated[str | None, _log(metavar="ZONE", help="Zone whose days are counted, as Europe/Berlin.")] = None
     time_format: Annotated[
         str | None, _log(metavar="FORMAT", help="How times are written, as %d.%m.%Y; ISO needs none.")

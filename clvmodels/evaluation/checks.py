@@ -36,6 +36,7 @@ __all__ = ["checks"]
 
 Array = NDArray[np.float64]
 
+_SIGNED: Final = "orders may be worth less than nothing, and the check is about positive values"
 SIGNIFICANT: Final = 0.01
 """Probability below which classes of frequency do not differ by chance."""
 FEW: Final = 10
@@ -218,6 +219,8 @@ def _by_id(name: str, values: pd.Series[Any], histories: Histories) -> Array:
 
 
 def _independence(transactions: TransactionFit, spend: SpendFit, histories: Histories, worth: _Worth) -> Finding:
+    if spend.model.signed:
+        return not_checked("independence", _SIGNED)
     relation = dependence(spend, histories)
     if relation is None:
         return not_checked("independence", "too few customers with a known mean spend to compare classes of frequency")
@@ -341,6 +344,8 @@ def _merged_orders(histories: Histories) -> Finding:
 
 
 def _heavy_tails(spend: SpendFit, histories: Histories, worth: _Worth) -> Finding:
+    if spend.model.signed:
+        return not_checked("heavy tails", _SIGNED)
     known = with_positive_spend(histories)
     if np.count_nonzero(known) < ENOUGH:
         return not_checked("heavy tails", "too few customers with a known mean spend to tell how heavy the tail is")

@@ -12,6 +12,7 @@ from clvmodels.models.gamma_gamma import GAMMA_GAMMA
 from clvmodels.models.gamma_gamma_orders import GAMMA_GAMMA_FIRST, GAMMA_GAMMA_ORDERS
 from clvmodels.models.log_normal import LOG_NORMAL, LOG_NORMAL_FIRST
 from clvmodels.models.mbg_nbd import MBG_NBD
+from clvmodels.models.normal_contribution import NORMAL_CONTRIBUTION
 from clvmodels.models.pareto_nbd import PARETO_NBD
 from clvmodels.models.pareto_nbd_ageing import PARETO_NBD_GOMPERTZ, PARETO_NBD_WEIBULL
 from clvmodels.models.specification import Model, SpendModel, TransactionModel
@@ -42,7 +43,7 @@ SPEND_FAMILIES: Final = (
     SpendFamily(GAMMA_GAMMA_ORDERS, GAMMA_GAMMA_FIRST, means=GAMMA_GAMMA),
     SpendFamily(LOG_NORMAL, LOG_NORMAL_FIRST),
 )
-SPEND_MODELS: Final[dict[str, SpendModel]] = {m.key: m for m in (GAMMA_GAMMA, LOG_NORMAL)}
+SPEND_MODELS: Final[dict[str, SpendModel]] = {m.key: m for m in (GAMMA_GAMMA, LOG_NORMAL, NORMAL_CONTRIBUTION)}
 SPEND_VARIANTS: Final[dict[str, SpendModel]] = {
     m.key: m for family in SPEND_FAMILIES for m in family.members if m.key not in SPEND_MODELS
 }
