@@ -394,7 +394,7 @@ def model_classes() -> dict[str, ModelClass]:
     Examples
     --------
     >>> list(model_classes())
-    ['BGNBD', 'MBGNBD', 'ParetoNBD', 'GammaGamma', 'LogNormalSpend']
+    ['BGNBD', 'MBGNBD', 'ParetoNBD', 'GammaGamma', 'LogNormalSpend', 'NormalContribution']
     """
     return {model.public_name: model_class(model) for model in MODELS.values()}
 

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
+from clvmodels.models.kernel import CompiledSums, Kernel
 from clvmodels.models.random_means import count_terms, own_mean, spread_terms
 from clvmodels.models.specification import Array, Limit, Parameter, Quantity, SpendModel
 
@@ -96,6 +97,13 @@ def in_words(params: Mapping[str, float]) -> tuple[str, ...]:
     return (words,)
 
 
+def compiled_sums() -> CompiledSums:
+    """Return the functions of the kernel."""
+    from clvmodels.models.kernels import normal_contribution as kernel
+
+    return CompiledSums(kernel.count_sums, kernel.history_sums)
+
+
 NORMAL_CONTRIBUTION = SpendModel(
     key="normal_contribution",
     name="Normal contribution",
@@ -116,5 +124,6 @@ NORMAL_CONTRIBUTION = SpendModel(
     statistics=("known", "known_mean", "known_ss"),
     state=("known", "known_mean"),
     signed=True,
+    kernel=Kernel(count_terms, history_terms, compiled_sums),
     story=__doc__ or "",
 )
