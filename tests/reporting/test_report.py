@@ -133,3 +133,6 @@ def test_spend_is_by_default_one_model_at_all_closings_that_orders_speak_for(log
     assert lines.loc[lines["kind"] != "subtotal", "value"][:-1].sum() == pytest.approx(lines.loc["closing", "value"])
     with pytest.raises(ClvError, match='a report fits one model at all closings: write spend="auto"'):
         reported(log, spend=clv.LogNormalSpend(first_order="auto"))
+    transactions = clv.BGNBD().fit(clv.rfm_summary(log, value="amount", resolution="day"))
+    with pytest.raises(ClvError, match="a report fits anew at each closing, and depends_on is one fit"):
+        reported(log, spend=clv.GammaGamma(depends_on=transactions))
