@@ -270,7 +270,7 @@ ON_ORDERS = (
     ),
 )
 
-_AMOUNTS: dict[str, Sequence[Any]] = {"s": WIDE, "t": WIDE, "known_mean": (-1e4, -37.0, 0.01, 3.7, 1e4)}
+_AMOUNTS: dict[str, Sequence[Any]] = {"s": WIDE, "t": WIDE, "known_mean": (-9173.0, -37.0, 0.01, 3.7, 1e4)}
 
 CONTRIBUTION = (
     Quantity(
