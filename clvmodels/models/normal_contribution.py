@@ -68,13 +68,14 @@ def history_terms(theta: Array, x: Array, mean: Array, squares: Array) -> tuple[
 
     zbar is the mean of x contributions, SS the sum of squares around it, and m the mean over customers.
     """
-    return spread_terms(*np.moveaxis(theta, -1, 0), x, mean, squares)
+    m, s, t = np.moveaxis(theta, -1, 0)
+    return spread_terms(m, s, t, x, mean, squares)
 
 
 def expected_spend(theta: Array, x: Array, mean: Array) -> Array:
     """Return E[Z | x, zbar] = m + w (zbar - m) with w = x t^2/(s^2 + x t^2); m where x = 0."""
-    centre, _ = own_mean(*np.moveaxis(theta, -1, 0), x, mean)
-    return np.asarray(centre)
+    m, s, t = np.moveaxis(theta, -1, 0)
+    return own_mean(m, s, t, x, mean)[0]
 
 
 def draw_orders(theta: Array, x: Array, mean: Array, owner: NDArray[np.int64], generator: np.random.Generator) -> Array:

@@ -57,6 +57,6 @@ def own_mean(m: Array, s: Array, t: Array, x: Array, mean: Array) -> tuple[Array
     With w = x t^2/(s^2 + x t^2) they are m + w (mean - m) and t^2 (1 - w).
     """
     known = (np.asarray(x) > 0.0) & np.isfinite(mean)
-    values = np.where(known, x, 0.0)
-    rest = 1.0 / (1.0 + values * (t / s) ** 2)
-    return m + (1.0 - rest) * (np.where(known, mean, m) - m), t * t * rest
+    ratio = np.where(known, x, 0.0) * (t / s) ** 2
+    rest = 1.0 / (1.0 + ratio)
+    return m + ratio * rest * (np.where(known, mean, m) - m), t * t * rest
