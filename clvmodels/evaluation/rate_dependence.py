@@ -95,10 +95,10 @@ def rate_dependence(spend: SpendFit, transactions: TransactionFit, histories: Hi
     with_rate, without = (
         spend.model.expected_spend(fit.parameters(rated).point(slice(None)), *state) for fit in (both, alone)
     )
-    row = both.coefficients.loc[("spend", BY_RATE)]
+    table = both.coefficients
     return RateDependence(
-        coefficient=float(row["estimate"]),
-        se=float(row["sd"]),
+        coefficient=float(table["estimate"].iloc[term]),
+        se=float(table["sd"].iloc[term]),
         gain=both.log_likelihood - alone.log_likelihood,
         ratio=with_rate / without,
     )

@@ -78,7 +78,7 @@ def purchase_rates(model: TransactionModel, theta: Array, histories: Histories) 
     --------
     >>> theta = transactions.estimate
     >>> purchase_rates(transactions.model, theta, rfm).round(4).tolist()
-    [0.0518, 0.0056, 0.0884]
+    [0.0517, 0.0056, 0.1208]
     """
     x, _, T = columns_of(model, histories)
     return np.asarray(model.future(theta, x, T, np.zeros(1))[1])
