@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         RegisteredAgeing,
         RegisteredMeansOrOrders,
         RegisteredOrders,
+        RegisteredSpend,
         RegisteredTransactions,
     )
     from clvmodels.models.consistency import check_model as check_model
@@ -64,6 +65,9 @@ if TYPE_CHECKING:
 
     class LogNormalSpend(RegisteredOrders):
         """Log-normal spend: the logs of a customer's orders are normal around their own mean."""
+
+    class NormalContribution(RegisteredSpend):
+        """Normal contribution: what orders contribute varies around each customer's own mean, and may be negative."""
 
 
 _EXPORTS: Final = {

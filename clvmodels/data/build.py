@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Plan", "Returns", "build_histories", "profiled", "summarise"]
 
-Returns = Literal["net", "drop", "raise"]
+Returns = Literal["net", "drop", "raise", "keep"]
 
 _TALLIED = ("orders", "total", *REFUND_OUTCOMES)
 _SUMMARISED = (
@@ -170,7 +170,8 @@ def _orders(plan: Plan, facts: Facts, rows: ir.Table, tally: dict[str, float]) -
     apart = resolution is not None and (facts.timed or resolution != "day")  # without a clock, a day is an instant
     if not stated and not apart:
         return occasions
-    purchases = rows.filter((rows.v >= 0) | rows.v.isnull()) if plan.log.has_value else rows
+    refunds = plan.log.has_value and plan.returns != "keep"
+    purchases = rows.filter((rows.v >= 0) | rows.v.isnull()) if refunds else rows
     distinct = purchases.select("id", "t", *(["o"] if stated else [])).distinct()
     number: int = plan.log.run(distinct.aggregate(n=distinct.count()))["n"][0].as_py()
     return max(number, occasions)

@@ -16,7 +16,7 @@ from clvmodels.data.columns import count, examples
 from clvmodels.data.frames import described, ibis_table, write_frame
 from clvmodels.data.memory_limit import MEMORY_GB, require_room
 from clvmodels.data.order_values import OrderValues, with_first_order
-from clvmodels.data.statistics import MEAN_OF, TIMES, TRANSACTIONS, FloatArray, column_of
+from clvmodels.data.statistics import MEAN_OF, SIGNED, TIMES, TRANSACTIONS, FloatArray, column_of
 from clvmodels.data.summary import HistoriesSummary
 from clvmodels.errors import DataError
 from clvmodels.numerics.spend import known_spend, positive_spend
@@ -117,7 +117,7 @@ class MemoryTable:
     @property
     def has_order_values(self) -> bool:
         """Whether the values of single orders are known, not their means alone."""
-        return self.order_values is not None or "log_mean" in self.statistics
+        return self.order_values is not None or not {"log_mean", "known_ss"}.isdisjoint(self.statistics)
 
     def collect(self, memory_gb: float) -> MemoryTable:  # noqa: ARG002 - they are there
         """Return the customers in memory: these."""
@@ -141,8 +141,10 @@ class MemoryTable:
     def _of_orders(self) -> Mapping[str, FloatArray]:
         """What is known of the values of single orders, by statistic: of repeat orders, and of all of a customer."""
         known = {**({} if self.order_values is None else self.order_values.by_name), **self.statistics}
+        if {"x", "mean"} <= known.keys():
+            known = {"known": known["x"], "known_mean": known["mean"]} | known
         if not {"x", "mean", "log_mean"} <= known.keys():
-            return {}
+            return known
         known = {"valued": known["x"], "valued_mean": known["mean"]} | known
         if "log_ss" in known and "first_value" in self.attributes:
             known |= with_first_order(known, self.attributes["first_value"].to_numpy(dtype=np.float64))
@@ -151,8 +153,12 @@ class MemoryTable:
     def usable(self, statistics: Sequence[str]) -> npt.NDArray[np.bool_] | None:
         """Return whom a likelihood in these statistics is about, shape (n,); None: everybody.
 
-        One in values of orders is about customers who have orders of known, positive value.
+        One in values of orders is about customers who have orders of known, positive value; of known value, where it
+        may be negative.
         """
+        if not set(statistics).isdisjoint(SIGNED):
+            columns = [self.statistic(name) for name in statistics]
+            return np.asarray((self.statistic(SIGNED[0]) > 0.0) & np.isfinite(columns).all(axis=0))
         number = next((name for name in MEAN_OF if name != "x" and name in statistics), "x")
         if number == "x" and "mean" not in statistics:
             return None

@@ -99,7 +99,8 @@ def by_customer(
         Whether occasions have values.
     logs
         Whether to return, in place of the tallies of refunds, ``logged`` (occasions of positive value), mean and
-        variance of the logs of these, and ``at_first`` (1 if the value of the first occasion is known).
+        variance of the logs of these and their total, mean and variance of all values, and ``at_first`` (1 if the value
+        of the first occasion is known).
 
     Returns
     -------
@@ -133,7 +134,7 @@ def by_customer(
 
 
 def _logs(occasions: ir.Table, kept: ir.BooleanColumn | None) -> dict[str, ir.Scalar]:
-    """Return number, mean and variance of the logs of positive values."""
+    """Return number, mean and variance of the logs of positive values, their sum, and the moments of all values."""
     import ibis
 
     logs = ibis.ifelse(occasions.v > 0.0, occasions.v, None).ln()
@@ -141,6 +142,9 @@ def _logs(occasions: ir.Table, kept: ir.BooleanColumn | None) -> dict[str, ir.Sc
         "logged": logs.count(where=kept),
         "logged_mean": logs.mean(where=kept),
         "logged_variance": logs.var(where=kept, how="pop"),
+        "logged_total": ibis.ifelse(occasions.v > 0.0, occasions.v, None).sum(where=kept),
+        "amount_mean": occasions.v.mean(where=kept),
+        "amount_variance": occasions.v.var(where=kept, how="pop"),
     }
 
 

@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["COLUMNS", "LOGS", "MEAN_OF", "SPEND", "TIMES", "TRANSACTIONS", "FloatArray", "column_of"]
+__all__ = ["COLUMNS", "LOGS", "MEAN_OF", "SIGNED", "SPEND", "TIMES", "TRANSACTIONS", "FloatArray", "column_of"]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -31,6 +31,8 @@ MEAN_OF: Final = {"x": "mean", "valued": "valued_mean", "valued_all": "mean_all"
 """Numbers of orders, and the mean value of each: of repeat purchases, those of positive value, with the first too."""
 LOGS: Final = {"log_mean": "log_ss", "log_mean_all": "log_ss_all"}
 """Means of the logs of orders, and the sums of squares around them."""
+SIGNED: Final = ("known", "known_mean", "known_ss")
+"""Of repeat orders of known value, be it negative: their number, their mean, and the sum of squares around it."""
 
 
 def column_of(statistic: str) -> str:

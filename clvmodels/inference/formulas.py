@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from clvmodels.models.specification import Array
 
-__all__ = ["FUNCTIONS", "Columns", "Formula", "columns_of_formula", "variables_of"]
+__all__ = ["FUNCTIONS", "Columns", "Formula", "columns_of_formula", "variables_of", "with_term"]
 
 type Formula = str | Sequence[str]
 """A formula, or the columns whose effects are added."""
@@ -150,6 +150,20 @@ def variables_of(formula: Formula) -> tuple[str, ...]:
     if not variables:
         raise FitError(f"the formula {text!r} names no attribute; write it like {EXAMPLE}")
     return tuple(sorted(variables))
+
+
+def with_term(formula: Formula | None, term: str) -> str:
+    """Return a formula with one more term, where it does not name the attributes of this already.
+
+    Examples
+    --------
+    >>> with_term(["channel"], "log(age)"), with_term("log(age)", "log(age)"), with_term(None, "log(age)")
+    ('channel + log(age)', 'log(age)', 'log(age)')
+    """
+    if formula is None:
+        return term
+    known = {*variables_of(term)} <= {*variables_of(formula)}
+    return _text(formula) if known else f"{_text(formula)} + {term}"
 
 
 def _text(formula: Formula) -> str:

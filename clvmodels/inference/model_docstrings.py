@@ -52,6 +52,12 @@ first_order
     customers who bought once, the first order is all that is known of their spend."""
 
 
+_DEPENDS_ON: Final = """
+depends_on
+    A fit of transactions to all customers together: the scale of order values is proportional to a power of the rate
+    at which it expects a customer to buy, and ``fit.coefficients`` has the exponent. Two steps: the rates are those of
+    its point estimate, and standard errors and intervals leave out what is unsure about them. None: order values do
+    not depend on the rate."""
 _CALENDAR: Final = """
 calendar
     What differs from day to day for all customers alike, such as seasons: a ``clv.Calendar``. Its columns multiply the
@@ -99,9 +105,10 @@ def _options(model: Model) -> str:
     if isinstance(model, TransactionModel):
         return (_CALENDAR if model.clocks else "") + (_AGEING if model.key in AGEING_MODELS else "")
     family = family_of(model) if isinstance(model, SpendModel) else None
+    of_rate = _DEPENDS_ON if "spend" in model.effects else ""
     if family is None:
-        return ""
-    return _FIRST_ORDER if family.means is None else _ORDERS + _FIRST_ORDER
+        return of_rate
+    return of_rate + (_FIRST_ORDER if family.means is None else _ORDERS + _FIRST_ORDER)
 
 
 def _item(text: str) -> str:

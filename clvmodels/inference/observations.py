@@ -169,13 +169,15 @@ def _spend(model: SpendModel, histories: Histories) -> Observations:
     customers = float(distinct.weight.sum())
     if customers < 2:
         raise FitError(
-            f"{model.name} needs two customers or more with repeat purchases of positive mean value, "
-            f"got {customers:.0f}"
+            f"{model.name} needs two customers or more with repeat purchases of "
+            f"{'known' if model.signed else 'positive mean'} value, got {customers:.0f}"
             + ("" if histories.has_spend else '; name the column of values: rfm_summary(..., value="amount")')
         )
     columns = tuple(distinct.rows.T)
+    money = usual_order(model, columns, distinct.weight)
     level, in_logs = columns[1], model.statistics[1] in LOGS
-    for amount in np.exp([level.min(), level.max()]) if in_logs else (level.min(), level.max()):
+    ends = (money, np.abs(level).max()) if model.signed else (level.min(), level.max())
+    for amount in np.exp(ends) if in_logs else ends:
         if not 1.0 / DEAREST <= amount <= DEAREST:
             raise FitError(
                 f"{model.name}: mean spend must lie between {1.0 / DEAREST:g} and {DEAREST:g}, got {amount:.6g}; "
@@ -183,4 +185,4 @@ def _spend(model: SpendModel, histories: Histories) -> Observations:
             )
     of_repeats = model.statistics[0] == "valued"  # of the same customers as their means: fits to both can be compared
     fingerprint = (histories.distinct(SPEND) if of_repeats else distinct).fingerprint
-    return Observations(columns, distinct.weight, fingerprint, money=usual_order(model, columns, distinct.weight))
+    return Observations(columns, distinct.weight, fingerprint, money=money)

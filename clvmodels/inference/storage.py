@@ -20,6 +20,7 @@ from clvmodels.inference.design import Design, ProcessDesign
 from clvmodels.inference.diagnostics import Diagnostics, Status
 from clvmodels.inference.formulas import Columns, variables_of
 from clvmodels.inference.protocols import Fitted, Method
+from clvmodels.inference.purchase_rates import PurchaseRates
 from clvmodels.inference.segment_test import SegmentTest
 from clvmodels.models.registry import MODELS, known_model
 from clvmodels.models.specification import LARGEST, Array, Model, TransactionModel
@@ -238,8 +239,25 @@ def _segment_test(content: dict[str, Any] | None) -> SegmentTest | None:
 def _of_covariates(covariates: Coefficients) -> dict[str, Any]:
     arrays = {name: getattr(covariates, name).tolist() for name in _ARRAYS}
     return asdict(covariates.design) | arrays | {
-        "unbounded": list(covariates.unbounded), "priors": covariates.priors
+        "unbounded": list(covariates.unbounded), "priors": covariates.priors, "rates": _of_rates(covariates.rates)
     }  # fmt: skip
+
+
+def _of_rates(rates: PurchaseRates | None) -> dict[str, Any] | None:
+    return None if rates is None else {"model": rates.model.key, "theta": rates.theta.tolist(), "unit": rates.unit}
+
+
+def _rates(content: dict[str, Any] | None) -> PurchaseRates | None:
+    """Return the purchase rates that order values depend on; raise ValueError unless they are those of a model."""
+    if content is None:
+        return None
+    model = known_model(content["model"])
+    if not isinstance(model, TransactionModel):
+        raise ValueError(f"purchase rates are those of a model of transactions, got {content['model']!r}")  # noqa: TRY004
+    theta = _numbers(content["theta"], "theta", (len(model.names),))
+    if not (theta > model.lower).all():
+        raise ValueError(f"purchase rates of {model.name} have parameters out of their range")
+    return PurchaseRates(model, theta, parse_unit(content["unit"]))
 
 
 def _covariates(model: Model, content: dict[str, Any] | None, chains: tuple[int, ...]) -> Coefficients | None:
@@ -262,7 +280,7 @@ def _covariates(model: Model, content: dict[str, Any] | None, chains: tuple[int,
     if len(unbounded) != number:
         raise ValueError(f"unbounded has {number} values, got {len(unbounded)}")
     priors = {name: dict(prior) for name, prior in _from_json(content["priors"]).items()}
-    return Coefficients(design=design, unbounded=unbounded, priors=priors, **arrays)
+    return Coefficients(design=design, unbounded=unbounded, priors=priors, rates=_rates(content.get("rates")), **arrays)
 
 
 def _process(model: Model, content: dict[str, Any]) -> ProcessDesign:

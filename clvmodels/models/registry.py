@@ -12,6 +12,7 @@ from clvmodels.models.gamma_gamma import GAMMA_GAMMA
 from clvmodels.models.gamma_gamma_orders import GAMMA_GAMMA_FIRST, GAMMA_GAMMA_ORDERS
 from clvmodels.models.log_normal import LOG_NORMAL, LOG_NORMAL_FIRST
 from clvmodels.models.mbg_nbd import MBG_NBD
+from clvmodels.models.normal_contribution import NORMAL_CONTRIBUTION
 from clvmodels.models.pareto_nbd import PARETO_NBD
 from clvmodels.models.pareto_nbd_ageing import PARETO_NBD_GOMPERTZ, PARETO_NBD_WEIBULL
 from clvmodels.models.specification import Model, SpendModel, TransactionModel
@@ -42,7 +43,7 @@ SPEND_FAMILIES: Final = (
     SpendFamily(GAMMA_GAMMA_ORDERS, GAMMA_GAMMA_FIRST, means=GAMMA_GAMMA),
     SpendFamily(LOG_NORMAL, LOG_NORMAL_FIRST),
 )
-SPEND_MODELS: Final[dict[str, SpendModel]] = {m.key: m for m in (GAMMA_GAMMA, LOG_NORMAL)}
+SPEND_MODELS: Final[dict[str, SpendModel]] = {m.key: m for m in (GAMMA_GAMMA, LOG_NORMAL, NORMAL_CONTRIBUTION)}
 SPEND_VARIANTS: Final[dict[str, SpendModel]] = {
     m.key: m for family in SPEND_FAMILIES for m in family.members if m.key not in SPEND_MODELS
 }
@@ -79,8 +80,8 @@ def ageing_of(model: Model) -> tuple[TransactionModel, str] | None:
     return next(((base, name) for base, name, aged in clocks if aged is model), None)
 
 
-def call_of(model: Model) -> str:
-    """Return what makes the estimator of a model, in words for messages.
+def call_of(model: Model, *arguments: str) -> str:
+    """Return what makes the estimator of a model, in words for messages, with further arguments.
 
     Examples
     --------
@@ -94,7 +95,7 @@ def call_of(model: Model) -> str:
         options.append('orders="all"')
     if family is not None and model is family.first:
         options.append('first_order="use"')
-    return f"clv.{model.public_name}({', '.join(options)})"
+    return f"clv.{model.public_name}({', '.join([*options, *arguments])})"
 
 
 def register(model: TransactionModel | SpendModel, *, replace: bool = False) -> None:

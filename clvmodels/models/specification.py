@@ -363,6 +363,9 @@ class SpendModel(Model):
     state
         The two statistics that future orders depend on: a number of orders, and the level of their values, such as
         their mean, or the mean of their logs; a level that is NaN is not known.
+    signed
+        Whether what orders are worth may be negative, as contributions are. The statistics are then those of all orders
+        of known value, and starting points are in units of the root mean square of orders.
 
     Examples
     --------
@@ -380,3 +383,4 @@ class SpendModel(Model):
     draw_orders: Callable[[Array, Array, Array, NDArray[np.int64], np.random.Generator], Array]
     statistics: tuple[str, ...] = field(default=("x", "mean"), kw_only=True)
     state: tuple[str, str] = field(default=("x", "mean"), kw_only=True)
+    signed: bool = field(default=False, kw_only=True)
