@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from clvmodels.inference.migration.pymc_marketing import from_pymc_marketing as from_pymc_marketing
     from clvmodels.inference.model_classes import (
         RegisteredAgeing,
+        RegisteredContracts,
         RegisteredMeansOrOrders,
         RegisteredOrders,
         RegisteredTransactions,
@@ -58,6 +59,12 @@ if TYPE_CHECKING:
 
     class ParetoNBD(RegisteredAgeing):
         """Pareto/NBD: a customer may leave at any time."""
+
+    class SBG(RegisteredContracts):
+        """Shifted-beta-geometric: customers under contract leave at each renewal with a probability of their own."""
+
+    class BDW(RegisteredContracts):
+        """Beta-discrete-Weibull: customers under contract whose chance to leave rises or falls with each renewal."""
 
     class GammaGamma(RegisteredMeansOrOrders):
         """Gamma-Gamma: the value of an order varies around each customer's own mean."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["COLUMNS", "LOGS", "MEAN_OF", "SPEND", "TIMES", "TRANSACTIONS", "FloatArray", "column_of"]
+__all__ = ["COLUMNS", "LOGS", "MEAN_OF", "SPEND", "TIMES", "TRANSACTIONS", "FloatArray", "column_of", "of_contracts"]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -19,6 +20,7 @@ COLUMNS: Final = {
     "n": "periods",
     "renewals": "renewals",
     "churned": "churned",
+    "entered": "observed_from",
 }
 """The column of a table of histories in which each statistic stands."""
 TIMES: Final = ("t_x", "T")
@@ -31,6 +33,25 @@ MEAN_OF: Final = {"x": "mean", "valued": "valued_mean", "valued_all": "mean_all"
 """Numbers of orders, and the mean value of each: of repeat purchases, those of positive value, with the first too."""
 LOGS: Final = {"log_mean": "log_ss", "log_mean_all": "log_ss_all"}
 """Means of the logs of orders, and the sums of squares around them."""
+
+
+def of_contracts(known: Mapping[str, FloatArray]) -> dict[str, FloatArray]:
+    """Return what follows from renewals, and from whether a customer has left, of histories of contracts.
+
+    Renewals come in a row: the last of x is the x-th. Unless periods are known, those who left did so at the last
+    renewal that was due. Who has no `entered` was observed from their start.
+
+    Examples
+    --------
+    >>> of_contracts({"renewals": np.array([3.0, 1.0]), "churned": np.array([0.0, 1.0])})["n"]
+    array([3., 2.])
+    """
+    if not {"renewals", "churned"} <= known.keys():
+        return {}
+    x = known["renewals"]
+    n = known["n"] if "n" in known else x + known["churned"]
+    others = {"entered": np.zeros(len(x)), "mean": np.full(len(x), np.nan)}
+    return {"x": x, "t_x": x, "n": n, "T": n, **{name: known.get(name, values) for name, values in others.items()}}
 
 
 def column_of(statistic: str) -> str:
