@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from clvmodels import models as models
     from clvmodels import plots as plots
     from clvmodels.data.calendar import Calendar as Calendar
+    from clvmodels.data.contracts import contract_summary as contract_summary
     from clvmodels.data.events import purchase_occasions as purchase_occasions
     from clvmodels.data.histories import Histories as Histories
     from clvmodels.data.holdout import Holdout as Holdout
@@ -87,6 +88,7 @@ _EXPORTS: Final = {
     "check_model": "clvmodels.models.consistency",
     "checks": "clvmodels.evaluation.checks",
     "compare": "clvmodels.evaluation.compare",
+    "contract_summary": "clvmodels.data.contracts",
     "forecast_against_actual": "clvmodels.evaluation.forecast_check",
     "frequency_classes": "clvmodels.evaluation.dependence",
     "from_lifetimes": "clvmodels.inference.migration.lifetimes",

@@ -16,7 +16,7 @@ from clvmodels.data.columns import count, examples
 from clvmodels.data.frames import described, ibis_table, write_frame
 from clvmodels.data.memory_limit import MEMORY_GB, require_room
 from clvmodels.data.order_values import OrderValues, with_first_order
-from clvmodels.data.statistics import MEAN_OF, TIMES, TRANSACTIONS, FloatArray, column_of, of_contracts
+from clvmodels.data.statistics import MEAN_OF, TIMES, TRANSACTIONS, FloatArray, column_of, derived
 from clvmodels.data.summary import HistoriesSummary
 from clvmodels.errors import DataError
 from clvmodels.numerics.spend import known_spend, positive_spend
@@ -131,7 +131,7 @@ class MemoryTable:
         DataError
             If the histories do not have it.
         """
-        known = next((each for each in (self.statistics, self._of_contracts) if name in each), None)
+        known = next((each for each in (self.statistics, self._derived) if name in each), None)
         known = self._of_orders if known is None else known
         if name not in known:
             columns = ", ".join(map(column_of, self.statistics))
@@ -139,9 +139,9 @@ class MemoryTable:
         return known[name]
 
     @cached_property
-    def _of_contracts(self) -> Mapping[str, FloatArray]:
-        """What follows from the statistics of contracts; empty where there are none."""
-        return of_contracts(self.statistics)
+    def _derived(self) -> Mapping[str, FloatArray]:
+        """What follows from the statistics at hand."""
+        return derived(self.statistics)
 
     @cached_property
     def _of_orders(self) -> Mapping[str, FloatArray]:
@@ -197,7 +197,7 @@ class MemoryTable:
     def summary(self) -> HistoriesSummary:
         """Numbers about all customers."""
         weight = np.ones(len(self)) if self.weight is None else self.weight
-        numbers = {**self._of_contracts, **self.statistics}
+        numbers = {**self._derived, **self.statistics}
         x = numbers.get("x", np.zeros(0))
         age = numbers.get("T", np.zeros(0))
         mean = numbers.get("mean", np.full(len(x), np.nan))

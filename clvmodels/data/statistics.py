@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["COLUMNS", "LOGS", "MEAN_OF", "SPEND", "TIMES", "TRANSACTIONS", "FloatArray", "column_of", "of_contracts"]
+__all__ = ["COLUMNS", "LOGS", "MEAN_OF", "SPEND", "TIMES", "TRANSACTIONS", "FloatArray", "column_of", "derived"]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -35,23 +35,25 @@ LOGS: Final = {"log_mean": "log_ss", "log_mean_all": "log_ss_all"}
 """Means of the logs of orders, and the sums of squares around them."""
 
 
-def of_contracts(known: Mapping[str, FloatArray]) -> dict[str, FloatArray]:
-    """Return what follows from renewals, and from whether a customer has left, of histories of contracts.
+def derived(known: Mapping[str, FloatArray]) -> dict[str, FloatArray]:
+    """Return the statistics that follow from others: ``stated`` (a mean value is known), and those of contracts.
 
-    Renewals come in a row: the last of x is the x-th. Unless periods are known, those who left did so at the last
-    renewal that was due. Who has no `entered` was observed from their start.
+    Renewals come in a row: the last of x is the x-th. ``faced`` counts those and the one at which a customer left.
+    Where periods are not known, nothing came after it. Who has no ``entered`` was observed from their start.
 
     Examples
     --------
-    >>> of_contracts({"renewals": np.array([3.0, 1.0]), "churned": np.array([0.0, 1.0])})["n"]
+    >>> derived({"renewals": np.array([3.0, 1.0]), "churned": np.array([0.0, 1.0])})["faced"]
     array([3., 2.])
     """
     if not {"renewals", "churned"} <= known.keys():
-        return {}
+        return {"stated": (known["mean"] >= 0.0).astype(float)} if "mean" in known else {}
     x = known["renewals"]
-    n = known["n"] if "n" in known else x + known["churned"]
-    others = {"entered": np.zeros(len(x)), "mean": np.full(len(x), np.nan)}
-    return {"x": x, "t_x": x, "n": n, "T": n, **{name: known.get(name, values) for name, values in others.items()}}
+    mean = known.get("mean", np.full(len(x), np.nan))
+    stated = (mean >= 0.0).astype(float)
+    entered, faced = np.zeros(len(x)), x + known["churned"]
+    n = known.get("n", faced)
+    return {"x": x, "t_x": x, "faced": faced, "T": n, "mean": mean, "stated": stated, "entered": entered}
 
 
 def column_of(statistic: str) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from clvmodels.arguments import as_number, require_whole
+from clvmodels.arguments import abridged, as_number, require_whole
 from clvmodels.errors import FitError
 from clvmodels.inference.transaction_fit import TransactionFit
 from clvmodels.models.contract import residual_payments
@@ -102,16 +102,16 @@ class ContractFit(TransactionFit, of=ContractModel):
         >>> fit.residual_payments(0.10, renewals=4).round(3)
                   after_renewal  before_next  elasticity
         renewals
-        0                 2.620        2.882       5.188
-        1                 3.581        3.939       5.807
-        2                 4.251        4.676       6.223
-        3                 4.758        5.233       6.540
-        4                 5.166        5.682       6.795
+        0                 2.620        2.882       6.246
+        1                 3.581        3.939       6.711
+        2                 4.250        4.675       7.055
+        3                 4.759        5.235       7.327
+        4                 5.166        5.682       7.552
         """
         rate = as_number(discount_rate)
         if not LOWEST_RATE <= rate < np.inf:
             raise FitError(
-                f"discount_rate is a share a period from {LOWEST_RATE:g} up; 10 % is 0.10, got {discount_rate}"
+                f"discount_rate is a share a period from {LOWEST_RATE:g} up; 10 % is 0.10, got {abridged(discount_rate)}"
             )
         most = require_whole("renewals", renewals, low=0, high=MOST_RENEWALS, error=FitError)
         payments, elasticity = residual_payments(self.draws, most, rate)

@@ -131,7 +131,7 @@ def _contracts(fit: Fitted[Model], model: ContractModel) -> str:
         leaving = f"Half of new customers have left after {np.ceil(lifetime):,.0f} renewals."
     lines = [
         f"{model.name}, a contract is renewed each {fit.unit}: {fit.diagnostics.message}",
-        f"{first:.1%} of new customers renew for the first time, and {fifth:.1%} of those who reach their fifth renewal.",
+        f"{first:.1%} of new customers renew once or more; of those who reach their fifth renewal, {fifth:.1%} renew.",
         leaving,
     ]
     return "\n".join([*lines, *_own_words(fit)])

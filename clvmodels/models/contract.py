@@ -168,9 +168,9 @@ def residual_payments(theta: Array, renewals: int, discount_rate: float) -> tupl
     """Return discounted expected payments of who has just renewed 0, 1, ... times, and their elasticity to retention.
 
     R(n) = sum over m >= 1 of v^m S(n + m) / S(n), v = 1 / (1 + d), by the recursion R(n) = q (1 + R(n + 1)) from far
-    off, with q = v S(n + 1) / S(n). If retention at every renewal is higher by a small share e, each term is by m e: the
-    elasticity is the mean m, weighted with the terms; their sum M(n) = q (1 + R(n + 1) + M(n + 1)). With a constant
-    retention r it is (1 + d) / (1 + d - r) (Gupta & Lehmann 2003, Journal of Interactive Marketing 17(1)).
+    off, with q = v S(n + 1) / S(n). If retention at every renewal is higher by a small share e, each term is higher by
+    m e: the elasticity is the mean m, weighted with the terms; their sum M(n) = q (1 + R(n + 1) + M(n + 1)). With a
+    constant retention r it is (1 + d) / (1 + d - r).
 
     Parameters
     ----------

@@ -15,6 +15,7 @@ from clvmodels.models.log_normal import LOG_NORMAL, LOG_NORMAL_FIRST
 from clvmodels.models.mbg_nbd import MBG_NBD
 from clvmodels.models.pareto_nbd import PARETO_NBD
 from clvmodels.models.pareto_nbd_ageing import PARETO_NBD_GOMPERTZ, PARETO_NBD_WEIBULL
+from clvmodels.models.payment import PAYMENT
 from clvmodels.models.sbg import SBG
 from clvmodels.models.specification import ContractModel, Model, SpendModel, TransactionModel
 from clvmodels.models.spend_family import SpendFamily
@@ -55,6 +56,7 @@ SPEND_VARIANTS: Final[dict[str, SpendModel]] = {
 VARIANTS: Final[dict[str, Model]] = {
     **{m.key: m for clocks in AGEING_MODELS.values() for m in clocks.values()},
     **SPEND_VARIANTS,
+    PAYMENT.key: PAYMENT,
 }
 """All models that are known by their keys, but have no class of their own."""
 MODELS: Final[dict[str, Model]] = {**TRANSACTION_MODELS, **SPEND_MODELS}

@@ -354,12 +354,12 @@ class TransactionModel(Model):
 class ContractModel(TransactionModel):
     """A model of customers under contract, who pay in each period until they are seen to leave.
 
-    It is a model in periods whose purchases are renewals. A history is x renewals in a row of n that were due, with
-    t_x = x: P(alive) is 1 if x = n and else 0. The likelihood takes one more statistic, the number of renewals before
-    a customer was observed.
+    It is a model in periods whose purchases are renewals. A history is x renewals in a row, with t_x = x, of those that
+    a customer faced: one more if they left. P(alive) is 1 if x is their number, else 0. The likelihood takes one more
+    statistic, the number of renewals before a customer was observed. `future` takes any real time.
     """
 
-    statistics: tuple[str, ...] = field(default=("x", "t_x", "n", "entered"), kw_only=True)
+    statistics: tuple[str, ...] = field(default=("x", "t_x", "faced", "entered"), kw_only=True)
     time: Literal["continuous", "periods"] = "periods"
 
 

@@ -165,11 +165,11 @@ def log_beta_ratio(g: Array, y: Array, s: Array) -> Array:
     array([-6.93147181e-01, -1.00000000e-18])
     """
     g, y, s = np.broadcast_arrays(g, y, s)
-    product, start = g * s, np.zeros(g.shape)
-    for step in range(STEPS_TO_STIRLING):
-        at = y + step
-        start += np.log1p(product / (at * (at + g + s)))
-    y = y + STEPS_TO_STIRLING
+    product, start, low = g * s, np.zeros(g.shape), y < STIRLING_FROM
+    if np.any(low):
+        at, whole, several = y[low], (y + g + s)[low], product[low]
+        start[low] = sum(np.log1p(several / ((at + k) * (whole + k))) for k in range(STEPS_TO_STIRLING))
+        y = np.where(low, y + STEPS_TO_STIRLING, y)
     beyond = y + g + s
     value = (y - 0.5) * np.log1p(product / (y * beyond)) - g * np.log1p(s / (y + g)) - s * np.log1p(g / (y + s))
     value -= product / (y + s) / beyond * ((y + beyond) / y / (y + g) / 12.0)
