@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from clvmodels.arguments import abridged, as_number, require_whole
+from clvmodels.data.histories import Histories
+from clvmodels.data.required import require_contracts
 from clvmodels.errors import FitError
 from clvmodels.inference.transaction_fit import TransactionFit
 from clvmodels.models.contract import residual_payments
@@ -28,6 +30,18 @@ class ContractFit(TransactionFit, of=ContractModel):
     """A fitted model of customers under contract: what it calls purchases are renewals, and times are periods."""
 
     model: ContractModel
+
+    def require_unit(self, histories: Histories) -> None:
+        """Raise UnitError or DataError unless the histories are of contracts with the period of this fit.
+
+        Examples
+        --------
+        >>> import clvmodels as clv
+        >>> fit = clv.SBG().from_params({"gamma": 0.764, "delta": 1.296}, unit="year")
+        >>> fit.require_unit(fit.simulate(10, "3 years", seed=1))
+        """
+        super().require_unit(histories)
+        require_contracts(histories)
 
     def retention_curve(self, renewals: int = 10) -> pd.DataFrame:
         """Return which share of new customers renews, and which share of those left does at each renewal.
@@ -111,7 +125,8 @@ class ContractFit(TransactionFit, of=ContractModel):
         rate = as_number(discount_rate)
         if not LOWEST_RATE <= rate < np.inf:
             raise FitError(
-                f"discount_rate is a share a period from {LOWEST_RATE:g} up; 10 % is 0.10, got {abridged(discount_rate)}"
+                f"discount_rate is a share a period from {LOWEST_RATE:g} up (10 % is 0.10), got"
+                f" {abridged(discount_rate)}"
             )
         most = require_whole("renewals", renewals, low=0, high=MOST_RENEWALS, error=FitError)
         payments, elasticity = residual_payments(self.draws, most, rate)
