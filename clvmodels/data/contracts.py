@@ -161,12 +161,13 @@ def _whole_periods(begins: Days, until: Days | np.datetime64, unit: Unit) -> Cou
 def _dates(frame: pd.DataFrame, column: str, customer_id: str, *, missing: bool = False) -> Days:
     import pandas as pd
 
+    given = frame[column]
+    if pd.api.types.is_numeric_dtype(given.dtype) and given.notna().any():
+        raise DataError(f"{column!r} does not hold dates but {given.dtype}; write them like 2024-12-31")
     try:
-        times = pd.to_datetime(frame[column], format=None if frame[column].dtype.kind == "M" else "ISO8601")
+        times = pd.to_datetime(given.astype(object) if given.isna().all() else given, format=_format_of(given))
     except (TypeError, ValueError, OverflowError) as error:
         raise DataError(f"{column!r} does not hold dates: {error}; write them like 2024-12-31") from error
-    if times.dtype.kind != "M":
-        raise DataError(f"{column!r} does not hold dates but {frame[column].dtype}; write them like 2024-12-31")
     if getattr(times.dtype, "tz", None) is not None:
         times = times.dt.tz_localize(None)
     absent = np.asarray(times.isna())
@@ -175,6 +176,11 @@ def _dates(frame: pd.DataFrame, column: str, customer_id: str, *, missing: bool 
             f"{column!r} is missing for {count(int(absent.sum()), 'customer')}: {examples(frame[customer_id][absent])}"
         )
     return times.to_numpy().astype("datetime64[D]")
+
+
+def _format_of(column: pd.Series[Any]) -> str | None:
+    """Return how dates are written as text; None if they are dates already."""
+    return None if column.dtype.kind == "M" else "ISO8601"
 
 
 def _require_order(ids: pd.Series[Any], begins: Days, ends: Days) -> None:

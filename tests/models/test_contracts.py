@@ -137,7 +137,7 @@ def test_the_elasticity_of_customers_who_do_not_differ() -> None:
 
 @pytest.mark.parametrize("point", [(0.26, 1.7, 1.6), (1e-3, 0.01, 0.2), (5.0, 1e3, 3.0), (2.0, 30.0, 6.0)])
 @pytest.mark.parametrize("stepped", [False, True])
-def test_few_periods_stand_for_all(point: tuple[float, float, float], stepped: bool) -> None:  # noqa: FBT001
+def test_few_periods_stand_for_all(point: tuple[float, float, float], stepped: bool) -> None:
     """With weights that jump once a year and end after 90, too."""
     m, theta = np.arange(1.0, 5_001.0), np.array(point)
     weights = np.where(m <= 1_080.0, 1.01 ** -(12.0 * np.floor(m / 12.0)), 0.0) if stepped else 1.01**-m
