@@ -100,7 +100,7 @@ def test_the_mean_of_simulated_futures_is_the_value() -> None:
 
 
 def test_the_interval_of_a_fitted_book() -> None:
-    table = company(3, 400)
+    table = company(3, 2_000)
     contracts = clv.contract_summary(table.drop(columns="hazard"), observation_end="2023-12-31")
     book = clv.value(clv.BDW().fit(contracts), 100.0, contracts, ASSUMPTIONS)
     interval = book.interval(0.9)
