@@ -61,17 +61,17 @@ if TYPE_CHECKING:
     class ParetoNBD(RegisteredAgeing):
         """Pareto/NBD: a customer may leave at any time."""
 
-    class SBG(RegisteredContracts):
-        """Shifted-beta-geometric: customers under contract leave at each renewal with a probability of their own."""
-
-    class BDW(RegisteredContracts):
-        """Beta-discrete-Weibull: customers under contract whose chance to leave rises or falls with each renewal."""
-
     class GammaGamma(RegisteredMeansOrOrders):
         """Gamma-Gamma: the value of an order varies around each customer's own mean."""
 
     class LogNormalSpend(RegisteredOrders):
         """Log-normal spend: the logs of a customer's orders are normal around their own mean."""
+
+    class SBG(RegisteredContracts):
+        """Shifted-beta-geometric: customers under contract leave at each renewal with a probability of their own."""
+
+    class BDW(RegisteredContracts):
+        """Beta-discrete-Weibull: customers under contract whose chance to leave rises or falls with each renewal."""
 
 
 _EXPORTS: Final = {

@@ -131,7 +131,7 @@ def _renewals(begins: Days, ends: Days, last: np.datetime64, unit: Unit) -> dict
     """Return renewals, churned and periods; `ends` is missing where a contract runs."""
     churned = ~np.isnat(ends)
     due = _whole_periods(begins, last, unit)
-    before_end = np.where(churned, ends, last) - np.timedelta64(1, "D")
+    before_end: Days = np.where(churned, ends, last) - np.timedelta64(1, "D")
     renewals = np.where(churned, np.maximum(_whole_periods(begins, before_end, unit), 0), due)
     early = churned & (renewals >= due)
     if early.any():

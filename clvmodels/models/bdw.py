@@ -68,6 +68,7 @@ BDW = ContractModel(
     to_quantities=to_quantities,
     limits=shared.LIMITS,
     in_words=in_words,
+    kernel=shared.KERNEL,
     story=__doc__ or "",
     effects={"dropout": (("gamma", 1),)},
 )

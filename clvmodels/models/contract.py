@@ -19,10 +19,13 @@ from typing import Any, Final
 
 import numpy as np
 
+from clvmodels.models.differences import no_terms
+from clvmodels.models.kernel import CompiledSums, Kernel
 from clvmodels.models.specification import Array, Events, Limit, Quantity
 from clvmodels.numerics.special import digamma_difference, log_beta_ratio
 
 __all__ = [
+    "KERNEL",
     "LIMITS",
     "QUANTITIES",
     "expected_renewals",
@@ -130,7 +133,7 @@ def expected_renewals(theta: Array, x: Array, n: Array, t: Array) -> Array:
     """Return the expected renewals of the next t: the sum of the probabilities of each."""
     total = np.zeros(np.broadcast_shapes(theta.shape[:-1], np.shape(x), np.shape(n), np.shape(t)))
     for number in np.arange(1.0, float(np.max(t, initial=0.0)) + 1.0):
-        total += np.where(number <= t, future(theta, x, n, number)[0], 0.0)
+        total += np.where(number <= t, future(theta, x, n, np.asarray(number))[0], 0.0)
     return total
 
 
@@ -160,8 +163,8 @@ def simulate(theta: Array, x: Array, n: Array, duration: Array, generator: np.ra
     renewed = np.minimum(last, np.floor(duration))
     count = renewed.astype(np.int64)
     customer = np.repeat(np.arange(len(n)), count)
-    time = np.arange(len(customer)) - np.repeat(np.cumsum(count) - count, count) + 1.0
-    return Events(customer, time, renewed, renewed >= np.floor(duration))
+    time = np.arange(1.0, len(customer) + 1.0) - np.repeat(np.cumsum(count) - count, count)
+    return Events(customer, np.asarray(time, float), renewed, renewed >= np.floor(duration))
 
 
 def residual_payments(theta: Array, renewals: int, discount_rate: float) -> tuple[Array, Array]:
@@ -239,4 +242,16 @@ def _with_gradient(theta: Array, before: Array, after: Array) -> tuple[Array, Ar
 
 def _log_rest(log_share: Array) -> Array:
     """Return log(1 - exp(log_share)) for log_share < 0 without losing digits at either end."""
-    return np.where(log_share > -np.log(2.0), np.log(-np.expm1(log_share)), np.log1p(-np.exp(log_share)))
+    half = -np.log(2.0)
+    near_one, small = np.maximum(log_share, half), np.minimum(log_share, half)
+    return np.where(log_share > half, np.log(-np.expm1(near_one)), np.log1p(-np.exp(small)))
+
+
+def _compiled_sums() -> CompiledSums:
+    """Return the functions of the kernel."""
+    from clvmodels.models.kernels import contract as kernel
+
+    return CompiledSums(kernel.count_sums, kernel.history_sums)
+
+
+KERNEL: Final = Kernel(no_terms, history_terms, _compiled_sums)

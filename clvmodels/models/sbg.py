@@ -37,6 +37,7 @@ SBG = ContractModel(
     from_quantities=shared.from_quantities,
     to_quantities=shared.to_quantities,
     limits=shared.LIMITS,
+    kernel=shared.KERNEL,
     story=__doc__ or "",
     effects={"dropout": (("gamma", 1),)},
 )

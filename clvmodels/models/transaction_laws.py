@@ -122,7 +122,8 @@ def _curvature(model: TransactionModel, theta: Array) -> float:
 def _kernel(model: TransactionModel, theta: Array) -> float:
     x, t_x, T = _grid(model, theta)
     later = T + _gap(model, theta)
-    return kernel_error(model, theta, [np.tile(x, 2), np.tile(t_x, 2), np.append(T, later)])
+    others = [np.zeros(2 * len(x))] * (len(model.statistics) - 3)  # of customers observed from their start
+    return kernel_error(model, theta, [np.tile(x, 2), np.tile(t_x, 2), np.append(T, later), *others])
 
 
 def _probabilities(model: TransactionModel, theta: Array) -> float:

@@ -18,9 +18,9 @@ from clvmodels.errors import ClvError, FitError
 from clvmodels.inference.estimator import SpendEstimator, TransactionEstimator
 from clvmodels.models.registry import MODELS, SPEND_MODELS, _remove, register
 
-NAMES = [model.public_name for model in MODELS.values()]
+NAMES = [model.public_name for model in (*MODELS.values(), *CONTRACT_MODELS.values())]
 PRIORS = {"BGNBD": "dropout", "MBGNBD": "dropout", "ParetoNBD": "first_year_loss", "GammaGamma": "order_cv"}
-PRIORS |= {"LogNormalSpend": "between_share"}
+PRIORS |= {"LogNormalSpend": "between_share", "SBG": "churn", "BDW": "churn_shape"}
 OPTIONS = {"GammaGamma": {"orders": "means", "first_order": "ignore"}, "LogNormalSpend": {"first_order": "ignore"}}
 OPTIONS |= {"ParetoNBD": {"ageing": None}}
 

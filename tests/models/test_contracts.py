@@ -162,3 +162,16 @@ def test_simulated_renewals_are_those_expected(model: ContractModel) -> None:
     assert (np.abs(shares - truth) < 4.0 * np.sqrt(truth / size)).all()
     assert (drawn.time.astype(int) == drawn.time).all()
     assert drawn.time.max() <= t
+
+
+def test_the_kernel_sums_what_the_terms_say_of_customers_observed_late() -> None:
+    x, faced, entered = np.array(HISTORIES, float).T
+    weight = np.arange(1.0, len(x) + 1.0)
+    sums = contract.KERNEL.sums_of(contract.history_terms)
+    assert sums is not None
+    for point in (*GRID[::7], (1e-9, 1e9, 1.0)):
+        theta = np.array(point if point[2] != 1.0 else point[:2])
+        values, slopes = contract.history_terms(theta, x, x, faced, entered)
+        total, gradient = sums(theta, weight, x, x, faced, entered)
+        assert total == pytest.approx(weight @ values, rel=1e-10)
+        np.testing.assert_allclose(gradient * theta, weight @ slopes * theta, rtol=1e-7, atol=1e-9)
