@@ -68,10 +68,10 @@ if TYPE_CHECKING:
         """Log-normal spend: the logs of a customer's orders are normal around their own mean."""
 
     class SBG(RegisteredContracts):
-        """Shifted-beta-geometric: customers under contract leave at each renewal with a probability of their own."""
+        """sBG: customers under contract leave at each renewal with a probability of their own."""
 
     class BDW(RegisteredContracts):
-        """Beta-discrete-Weibull: customers under contract whose chance to leave rises or falls with each renewal."""
+        """BdW: customers under contract whose own chance to leave rises or falls with each renewal."""
 
 
 _EXPORTS: Final = {

@@ -1,8 +1,9 @@
-"""Beta-discrete-Weibull: customers under contract whose own chance to leave rises or falls with each renewal.
+"""BdW: customers under contract whose own chance to leave rises or falls with each renewal.
 
 Story: as sBG, but a customer renews at least n times with probability (1 - theta)^(n^c). With c > 1 they are ever more
 likely to leave, with c < 1 ever less; c = 1 is sBG. A cohort's retention rate rises as those who leave easily have left
-and falls as those who stay tire: few renewals show either alone. Whether a customer has left is observed.
+and falls as those who stay tire: few renewals show either alone. Whether a customer has left is observed. In full:
+beta-discrete-Weibull.
 
 Source: Fader, Hardie, Liu, Davis & Steenburgh (2018), "How to project customer retention" revisited: the role of
 duration dependence, Journal of Interactive Marketing 43.

@@ -1,8 +1,9 @@
-"""Shifted-beta-geometric: customers under contract leave at each renewal with a probability of their own.
+"""sBG: customers under contract leave at each renewal with a probability of their own.
 
 Story: a contract is renewed at the end of each period, or ends. Each customer leaves at a renewal with a probability
 theta of their own, the same at every renewal; theta is beta distributed across customers. Nobody changes, and yet the
-retention rate of a cohort rises: those who leave easily have left. Whether a customer has left is observed.
+retention rate of a cohort rises: those who leave easily have left. Whether a customer has left is observed. In full:
+shifted-beta-geometric.
 
 Source: Fader & Hardie (2007), How to project customer retention, Journal of Interactive Marketing 21(1); (2010),
 Customer-base valuation in a contractual setting: the perils of ignoring heterogeneity, Marketing Science 29(1).
