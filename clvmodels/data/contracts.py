@@ -131,8 +131,8 @@ def _renewals(begins: Days, ends: Days, last: np.datetime64, unit: Unit) -> dict
     """Return renewals, churned and periods; `ends` is missing where a contract runs."""
     churned = ~np.isnat(ends)
     due = _whole_periods(begins, last, unit)
-    before_end: Days = np.where(churned, ends, last) - np.timedelta64(1, "D")
-    renewals = np.where(churned, np.maximum(_whole_periods(begins, before_end, unit), 0), due)
+    end_or_last: Days = np.where(churned, ends, last)
+    renewals = np.where(churned, np.maximum(_whole_periods(begins, end_or_last - np.timedelta64(1, "D"), unit), 0), due)
     early = churned & (renewals >= due)
     if early.any():
         warnings.warn(

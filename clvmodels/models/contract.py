@@ -244,7 +244,7 @@ def _log_rest(log_share: Array) -> Array:
     """Return log(1 - exp(log_share)) for log_share < 0 without losing digits at either end."""
     half = -np.log(2.0)
     near_one, small = np.maximum(log_share, half), np.minimum(log_share, half)
-    return np.where(log_share > half, np.log(-np.expm1(near_one)), np.log1p(-np.exp(small)))
+    return np.asarray(np.where(log_share > half, np.log(-np.expm1(near_one)), np.log1p(-np.exp(small))))
 
 
 def _compiled_sums() -> CompiledSums:

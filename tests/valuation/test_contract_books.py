@@ -139,6 +139,18 @@ def test_the_movement_between_two_closings_adds_up() -> None:
     assert why.by("cohort").loc["2023", "opening"] == 0.0
 
 
+@pytest.mark.parametrize("end", ["2023-06-30", "2022-12-31", "2021-12-31"])
+def test_closings_that_do_not_lie_whole_periods_apart(end: str) -> None:
+    """All were due once more on 1 April: half a year must not count as a whole one."""
+    table = company(4, 20)
+    first, second = (
+        clv.value(fit_of(), 100.0, clv.contract_summary(table, observation_end=each), ASSUMPTIONS)
+        for each in ("2022-12-31", end)
+    )
+    with pytest.raises(DataError, match="closings of contracts lie whole years apart, one or more"):
+        clv.movement(first, second)
+
+
 def truth_of(table: pd.DataFrame, contracts: clv.Histories) -> float:
     """What the customers under contract are worth if everybody's own hazard is known; payments are 1."""
     m, left = np.arange(1.0, 300.0), contracts.to_frame()["churned"].to_numpy() == 1.0
