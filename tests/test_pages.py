@@ -43,6 +43,10 @@ def test_the_examples_of_the_finance_page_run(capsys):
     run("docs/finance.md", capsys)
 
 
+def test_the_examples_of_the_page_of_contracts_run(capsys):
+    run("docs/models/contracts.md", capsys)
+
+
 @pytest.mark.slow  # samples posteriors
 def test_the_examples_of_the_page_of_posteriors_run(capsys):
     run("docs/posteriors.md", capsys)

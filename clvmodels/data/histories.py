@@ -153,8 +153,8 @@ class Histories(CustomerColumns):
         observation_end
             When the observation of these customers ended, if known.
         customer_id, frequency, recency, T, monetary_value
-            Names of the columns. Spend is optional. All other columns become `attributes`. In place of T, a table may
-            have ``periods``, the number of opportunities to buy; in place of all of them ``renewals`` and ``churned``.
+            Names of the columns; spend is optional, others become `attributes`. ``periods`` may stand for T; for all,
+            of contracts, ``renewals`` and ``churned`` (1: left), with ``periods`` (due), ``observed_from`` if known.
         statistics
             Further columns that are sufficient statistics of a model, and the names by which it calls them, such as
             ``{"sum of logs": "sum_log"}``.

@@ -16,7 +16,7 @@ from clvmodels.data.columns import count, examples
 from clvmodels.data.frames import described, ibis_table, write_frame
 from clvmodels.data.memory_limit import MEMORY_GB, require_room
 from clvmodels.data.order_values import OrderValues, with_first_order
-from clvmodels.data.statistics import MEAN_OF, SIGNED, TIMES, TRANSACTIONS, FloatArray, column_of
+from clvmodels.data.statistics import MEAN_OF, SIGNED, TIMES, TRANSACTIONS, FloatArray, column_of, derived
 from clvmodels.data.summary import HistoriesSummary
 from clvmodels.errors import DataError
 from clvmodels.numerics.spend import known_spend, positive_spend
@@ -131,11 +131,17 @@ class MemoryTable:
         DataError
             If the histories do not have it.
         """
-        known = self.statistics if name in self.statistics else self._of_orders
+        known = next((each for each in (self.statistics, self._derived) if name in each), None)
+        known = self._of_orders if known is None else known
         if name not in known:
             columns = ", ".join(map(column_of, self.statistics))
             raise DataError(f"these histories have no {column_of(name)}; they have {columns}")
         return known[name]
+
+    @cached_property
+    def _derived(self) -> Mapping[str, FloatArray]:
+        """What follows from the statistics at hand."""
+        return derived(self.statistics)
 
     @cached_property
     def _of_orders(self) -> Mapping[str, FloatArray]:
@@ -197,9 +203,10 @@ class MemoryTable:
     def summary(self) -> HistoriesSummary:
         """Numbers about all customers."""
         weight = np.ones(len(self)) if self.weight is None else self.weight
-        x = self.statistics.get("x", np.zeros(0))
-        age = self.statistics.get("T", np.zeros(0))
-        mean = self.statistics.get("mean", np.full(len(x), np.nan))
+        numbers = {**self._derived, **self.statistics}
+        x = numbers.get("x", np.zeros(0))
+        age = numbers.get("T", np.zeros(0))
+        mean = numbers.get("mean", np.full(len(x), np.nan))
         known = (x > 0) & np.isfinite(mean)
         spend, heads = mean[known], weight[: len(x)][known]
         return HistoriesSummary(

@@ -12,6 +12,7 @@ from clvmodels.data.histories import Histories
 from clvmodels.data.required import require_histories
 from clvmodels.errors import FitError
 from clvmodels.inference.calendars import FittedCalendar
+from clvmodels.inference.contract_fit import ContractFit
 from clvmodels.inference.covariate_fit import priors_of_model, require_no_segments
 from clvmodels.inference.design import Covariates, check_covariates
 from clvmodels.inference.estimation import fit_model, given, pymc_of
@@ -22,13 +23,13 @@ from clvmodels.inference.purchase_rates import BY_RATE, RATE, PurchaseRates, wit
 from clvmodels.inference.sampler_settings import Sampler, SamplerSettings
 from clvmodels.inference.spend_fit import SpendFit
 from clvmodels.inference.transaction_fit import TransactionFit
-from clvmodels.models.specification import Model, SpendModel, TransactionModel
+from clvmodels.models.specification import ContractModel, Model, SpendModel, TransactionModel
 from clvmodels.units import parse_unit
 
 if TYPE_CHECKING:
     import pymc as pm
 
-__all__ = ["Estimator", "SpendEstimator", "TransactionEstimator"]
+__all__ = ["ContractEstimator", "Estimator", "SpendEstimator", "TransactionEstimator"]
 
 
 @dataclass(frozen=True)
@@ -238,6 +239,43 @@ class TransactionEstimator(Estimator[TransactionModel, TransactionFit]):
         <BG/NBD (given): r 0.243, alpha 4.414, a 0.793, b 2.426, time in weeks>
         """
         return cast("TransactionFit", given(self.model, params, parse_unit(unit)))
+
+
+@dataclass(frozen=True)
+class ContractEstimator(Estimator[ContractModel, ContractFit]):
+    """A model of customers under contract, to be fitted.
+
+    Examples
+    --------
+    >>> import clvmodels as clv
+    >>> clv.BDW().model.names
+    ('gamma', 'delta', 'c')
+    """
+
+    def from_params(self, params: Mapping[str, float], *, unit: str) -> ContractFit:
+        """Return a fit with known parameters, such as published ones.
+
+        Parameters
+        ----------
+        params
+            Every parameter by name; arrays of shape (chain, draw) give a fit with draws.
+        unit
+            The period of the contracts.
+
+        Raises
+        ------
+        ParameterError
+            If a name is unknown or missing, or a value is out of its range.
+        UnitError
+            If there is no such unit.
+
+        Examples
+        --------
+        >>> import clvmodels as clv
+        >>> clv.SBG().from_params({"gamma": 0.764, "delta": 1.296}, unit="year")
+        <sBG (given): gamma 0.764, delta 1.296, time in years>
+        """
+        return cast("ContractFit", given(self.model, params, parse_unit(unit)))
 
 
 @dataclass(frozen=True)

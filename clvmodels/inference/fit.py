@@ -306,5 +306,5 @@ _KINDS: Final[dict[type[Model], type[Fit]]] = {}
 
 
 def kind_of(model: Model) -> type[Fit]:
-    """Return the kind of fit that suits a model."""
-    return next(kind for kind_of_model, kind in _KINDS.items() if isinstance(model, kind_of_model))
+    """Return the kind of fit that suits a model: of several, the last one known, which is the most special."""
+    return next(kind for kind_of_model, kind in reversed(_KINDS.items()) if isinstance(model, kind_of_model))

@@ -15,22 +15,22 @@ from clvmodels.data.required import require_histories
 from clvmodels.errors import FitError
 from clvmodels.inference.calendars import FittedCalendar, calendar_model, named_columns
 from clvmodels.inference.design import Covariates
-from clvmodels.inference.estimator import SpendEstimator, TransactionEstimator
+from clvmodels.inference.estimator import ContractEstimator, SpendEstimator, TransactionEstimator
 from clvmodels.inference.first_order import first_orders
 from clvmodels.inference.model_docstrings import docstring_of
 from clvmodels.inference.priors import Priors
 from clvmodels.inference.protocols import FitMethod
 from clvmodels.inference.purchase_rates import PurchaseRates
 from clvmodels.inference.transaction_fit import TransactionFit
-from clvmodels.models.registry import AGEING_MODELS, MODELS, ageing_of, family_of
-from clvmodels.models.specification import Model, SpendModel, TransactionModel
+from clvmodels.models.registry import AGEING_MODELS, CONTRACT_MODELS, MODELS, ageing_of, family_of
+from clvmodels.models.specification import ContractModel, Model, SpendModel, TransactionModel
 from clvmodels.models.spend_family import SpendFamily
 
 FirstOrder = Literal["auto", "use", "ignore"]
 Orders = Literal["means", "all"]
 Ageing = Literal["gompertz", "weibull"]
 
-__all__ = ["RegisteredSpend", "RegisteredTransactions", "model_class", "model_classes"]
+__all__ = ["RegisteredContracts", "RegisteredSpend", "RegisteredTransactions", "model_class", "model_classes"]
 
 _PACKAGE: Final = "clvmodels"
 
@@ -206,6 +206,28 @@ class RegisteredAgeing(RegisteredTransactions):
 
 
 @dataclass(frozen=True, repr=False)
+class RegisteredContracts(_Parametrised, ContractEstimator):
+    """A registered model of customers under contract, to be fitted; the class knows its model."""
+
+    model: ContractModel = field(init=False)
+    priors: Priors | None = field(default=None, kw_only=True)
+    covariates: Covariates | None = field(default=None, kw_only=True)
+
+    def set_params(
+        self, *, priors: Priors | EllipsisType | None = ..., covariates: Covariates | EllipsisType | None = ...
+    ) -> Self:
+        """Return the same model with other arguments; this one stays as it is.
+
+        Examples
+        --------
+        >>> import clvmodels as clv
+        >>> clv.SBG().set_params(covariates={"dropout": "channel"})
+        SBG(covariates for dropout)
+        """
+        return self._with({"priors": priors, "covariates": covariates})
+
+
+@dataclass(frozen=True, repr=False)
 class RegisteredSpend(_Parametrised, SpendEstimator):
     """A registered model of spend, to be fitted; the class knows its model."""
 
@@ -356,7 +378,7 @@ class RegisteredMeansOrOrders(RegisteredOrders):
         return self._with({**given, "orders": orders, "first_order": first_order})
 
 
-type ModelClass = type[RegisteredTransactions | RegisteredSpend]
+type ModelClass = type[RegisteredTransactions | RegisteredContracts | RegisteredSpend]
 
 
 @cache
@@ -381,6 +403,8 @@ def model_class(model: Model) -> ModelClass:
 
 
 def _base(model: Model, family: SpendFamily | None) -> ModelClass:
+    if isinstance(model, ContractModel):
+        return RegisteredContracts
     if isinstance(model, TransactionModel):
         return RegisteredAgeing if model.key in AGEING_MODELS else RegisteredTransactions
     if family is None:
@@ -394,12 +418,12 @@ def model_classes() -> dict[str, ModelClass]:
     Examples
     --------
     >>> list(model_classes())
-    ['BGNBD', 'MBGNBD', 'ParetoNBD', 'GammaGamma', 'LogNormalSpend', 'NormalContribution']
+    ['BGNBD', 'MBGNBD', 'ParetoNBD', 'GammaGamma', 'LogNormalSpend', 'NormalContribution', 'SBG', 'BDW']
     """
-    return {model.public_name: model_class(model) for model in MODELS.values()}
+    return {model.public_name: model_class(model) for model in (*MODELS.values(), *CONTRACT_MODELS.values())}
 
 
-def _of_model(model: Model, params: dict[str, Any]) -> RegisteredTransactions | RegisteredSpend:
+def _of_model(model: Model, params: dict[str, Any]) -> RegisteredTransactions | RegisteredContracts | RegisteredSpend:
     """Return what was pickled: the estimator of a model with its arguments."""
-    made: Callable[..., RegisteredTransactions | RegisteredSpend] = model_class(model)
+    made: Callable[..., RegisteredTransactions | RegisteredContracts | RegisteredSpend] = model_class(model)
     return made(**params)

@@ -7,7 +7,7 @@ import textwrap
 from typing import Final
 
 from clvmodels.models.registry import AGEING_MODELS, family_of
-from clvmodels.models.specification import Model, SpendModel, TransactionModel
+from clvmodels.models.specification import ContractModel, Model, SpendModel, TransactionModel
 
 __all__ = ["docstring_of"]
 
@@ -96,8 +96,14 @@ def docstring_of(model: Model) -> str:
         public_name=model.public_name,
         name=model.name,
         params=json.dumps({name: float(value) for name, value in model.example.items()}),
-        unit=', unit="week"' if isinstance(model, TransactionModel) else "",
+        unit=_unit(model),
     )
+
+
+def _unit(model: Model) -> str:
+    if not isinstance(model, TransactionModel):
+        return ""
+    return f', unit="{"year" if isinstance(model, ContractModel) else "week"}"'
 
 
 def _options(model: Model) -> str:

@@ -8,11 +8,12 @@ from functools import cached_property
 import numpy as np
 
 from clvmodels.data.histories import Histories
-from clvmodels.data.statistics import LOGS, SPEND
+from clvmodels.data.required import of_contracts, require_contracts
+from clvmodels.data.statistics import LOGS, SPEND, TRANSACTIONS
 from clvmodels.errors import FitError
 from clvmodels.inference.spend_state import require_order_values, usual_order
 from clvmodels.inference.sums import history_expansion, history_sums, weighted_sum
-from clvmodels.models.specification import Array, Model, SpendModel, TransactionModel
+from clvmodels.models.specification import Array, ContractModel, Model, SpendModel, TransactionModel
 from clvmodels.numerics.distinct import run_starts
 from clvmodels.numerics.kernels import MANY
 from clvmodels.numerics.threads import dot, map_blocks
@@ -145,12 +146,15 @@ def observe(model: Model, histories: Histories) -> Observations:
 
 
 def _transactions(model: TransactionModel, histories: Histories) -> Observations:
+    if isinstance(model, ContractModel):
+        require_contracts(histories)
+    elif model.statistics == TRANSACTIONS and of_contracts(histories):
+        raise FitError(f"{model.name} is about purchases, and these are contracts: fit clv.SBG() or clv.BDW()")
     distinct = histories.distinct(model.statistics)
     x, _, T = distinct.rows.T[:3]
     if not np.any(x > 0):
-        raise FitError(
-            f"{model.name} needs repeat purchases, and none of the {histories.customers:,} customers has one"
-        )
+        wanted = "renewals" if isinstance(model, ContractModel) else "repeat purchases"
+        raise FitError(f"{model.name} needs {wanted}, and none of the {histories.customers:,} customers has one")
     columns = tuple(distinct.rows.T)
     if model.time == "periods":
         return Observations(columns, distinct.weight, distinct.fingerprint)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Final
 
 from clvmodels.errors import ModelError
+from clvmodels.models.bdw import BDW
 from clvmodels.models.bg_nbd import BG_NBD
 from clvmodels.models.gamma_gamma import GAMMA_GAMMA
 from clvmodels.models.gamma_gamma_orders import GAMMA_GAMMA_FIRST, GAMMA_GAMMA_ORDERS
@@ -15,11 +16,14 @@ from clvmodels.models.mbg_nbd import MBG_NBD
 from clvmodels.models.normal_contribution import NORMAL_CONTRIBUTION
 from clvmodels.models.pareto_nbd import PARETO_NBD
 from clvmodels.models.pareto_nbd_ageing import PARETO_NBD_GOMPERTZ, PARETO_NBD_WEIBULL
-from clvmodels.models.specification import Model, SpendModel, TransactionModel
+from clvmodels.models.payment import PAYMENT
+from clvmodels.models.sbg import SBG
+from clvmodels.models.specification import ContractModel, Model, SpendModel, TransactionModel
 from clvmodels.models.spend_family import SpendFamily
 
 __all__ = [
     "AGEING_MODELS",
+    "CONTRACT_MODELS",
     "MODELS",
     "SPEND_FAMILIES",
     "SPEND_MODELS",
@@ -39,6 +43,8 @@ AGEING_MODELS: Final[dict[str, dict[str, TransactionModel]]] = {
     PARETO_NBD.key: {"gompertz": PARETO_NBD_GOMPERTZ, "weibull": PARETO_NBD_WEIBULL}
 }
 """By the key of a model: the same one on clocks of age, which its class takes an argument for."""
+CONTRACT_MODELS: Final[dict[str, ContractModel]] = {m.key: m for m in (SBG, BDW)}
+"""Of customers who are seen to leave: their histories are others than those of `MODELS`."""
 SPEND_FAMILIES: Final = (
     SpendFamily(GAMMA_GAMMA_ORDERS, GAMMA_GAMMA_FIRST, means=GAMMA_GAMMA),
     SpendFamily(LOG_NORMAL, LOG_NORMAL_FIRST),
@@ -51,10 +57,11 @@ SPEND_VARIANTS: Final[dict[str, SpendModel]] = {
 VARIANTS: Final[dict[str, Model]] = {
     **{m.key: m for clocks in AGEING_MODELS.values() for m in clocks.values()},
     **SPEND_VARIANTS,
+    PAYMENT.key: PAYMENT,
 }
 """All models that are known by their keys, but have no class of their own."""
 MODELS: Final[dict[str, Model]] = {**TRANSACTION_MODELS, **SPEND_MODELS}
-_BUILT_IN: Final = frozenset((*MODELS, *VARIANTS))
+_BUILT_IN: Final = frozenset((*MODELS, *CONTRACT_MODELS, *VARIANTS))
 
 
 def family_of(model: SpendModel) -> SpendFamily | None:
@@ -124,7 +131,7 @@ def register(model: TransactionModel | SpendModel, *, replace: bool = False) -> 
     if not model.public_name.isidentifier() or model.public_name.startswith("_"):
         raise ModelError(f"a public name is like 'MyModel', so that clv.MyModel() works, got {model.public_name!r}")
     for what, name in (("key", model.key), ("public_name", model.public_name)):
-        for other in [known for known in (*MODELS.values(), *VARIANTS.values()) if getattr(known, what) == name]:
+        for other in [known for known in _known() if getattr(known, what) == name]:
             message = f"the {what.replace('_', ' ')} {name!r} is that of {other.name}"
             if other.key in _BUILT_IN:
                 raise ModelError(f"{message} of the package; give your model another one")
@@ -140,6 +147,10 @@ def register(model: TransactionModel | SpendModel, *, replace: bool = False) -> 
         SPEND_MODELS[model.key] = model
 
 
+def _known() -> list[Model]:
+    return [*MODELS.values(), *CONTRACT_MODELS.values(), *VARIANTS.values()]
+
+
 def _remove(model: Model) -> None:
     for models in (MODELS, TRANSACTION_MODELS, SPEND_MODELS):
         models.pop(model.key, None)
@@ -153,7 +164,7 @@ def known_model(key: str) -> Model | None:
     >>> known_model("gamma_gamma_orders").name
     'Gamma-Gamma on orders'
     """
-    return MODELS.get(key) or VARIANTS.get(key)
+    return MODELS.get(key) or CONTRACT_MODELS.get(key) or VARIANTS.get(key)
 
 
 def model_named(key: str, parameters: tuple[str, ...]) -> Model:
@@ -200,5 +211,5 @@ def _by_key(model: Model) -> tuple[Callable[..., Model], tuple[str, tuple[str, .
     return model_named, (model.key, model.names)
 
 
-for _kind in (TransactionModel, SpendModel):
+for _kind in (TransactionModel, ContractModel, SpendModel):
     copyreg.pickle(_kind, _by_key)

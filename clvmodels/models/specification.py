@@ -22,6 +22,7 @@ from clvmodels.models.parts import LARGEST, Dimension, Events, Limit, Parameter,
 __all__ = [
     "LARGEST",
     "Array",
+    "ContractModel",
     "Events",
     "Limit",
     "Model",
@@ -347,6 +348,19 @@ class TransactionModel(Model):
             raise ModelError(
                 f"{self.name} needs draw_traits (customers buy at random at a constant rate) or simulate (they do not)"
             )
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class ContractModel(TransactionModel):
+    """A model of customers under contract, who pay in each period until they are seen to leave.
+
+    It is a model in periods whose purchases are renewals. A history is x renewals in a row, with t_x = x, of those that
+    a customer faced: one more if they left. P(alive) is 1 if x is their number, else 0. The likelihood takes one more
+    statistic, the number of renewals before a customer was observed. `future` takes any real time.
+    """
+
+    statistics: tuple[str, ...] = field(default=("x", "t_x", "faced", "entered"), kw_only=True)
+    time: Literal["continuous", "periods"] = "periods"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
