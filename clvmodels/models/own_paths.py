@@ -94,11 +94,14 @@ class OwnPaths:
         What each column acts on, one of ``base.effects``.
     pieces
         The paths: row 0 is that of customers who are still to come, whose columns are zero.
+    row_of
+        The row of each path by its number, minus one of those that are not among them; None: they are numbered so.
     """
 
     base: TransactionModel
     processes: tuple[str, ...]
     pieces: Pieces
+    row_of: Index | None = None
 
     @cached_property
     def on_purchases(self) -> NDArray[np.bool_]:
@@ -139,7 +142,7 @@ class OwnPaths:
         flat, shape = self._flat(theta, x, columns[-1])
         value, gradient = self._in_parts(self._terms, *flat)
         _, logs = self.split(theta)
-        at_events = np.where(self.on_purchases, self.pieces.at_events, 0.0)[np.asarray(columns[-1], np.int64)]
+        at_events = np.where(self.on_purchases, self.pieces.at_events, 0.0)[flat[2].reshape(shape)]
         gradient = gradient.reshape(*shape, -1)
         gradient[..., len(self.base.parameters) :] += at_events
         gradient[..., len(self.base.parameters) :] /= np.exp(logs)
@@ -173,13 +176,17 @@ class OwnPaths:
         return self._in_parts(quiet, *flat)[0].reshape(shape)
 
     def _flat(self, theta: Array, x: Array, path: Array) -> tuple[tuple[Array, Array, Index], tuple[int, ...]]:
-        """Return theta, x and path of each row, one axis of rows; theta alone, where all share it; and the shape."""
+        """Return theta, x and pieces' row of each row, in one axis; theta alone, where all share it; and the shape."""
         shape = np.broadcast_shapes(theta.shape[:-1], np.shape(x), np.shape(path))
         rows = (np.broadcast_to(np.asarray(column, float), shape).ravel() for column in (x, path))
         if theta.ndim > 1:
             theta = np.broadcast_to(theta, (*shape, theta.shape[-1])).reshape(-1, theta.shape[-1])
         x, path = rows
-        return (theta, x, path.astype(np.int64)), shape
+        which = path.astype(np.int64)
+        which = which if self.row_of is None else self.row_of[which]
+        if np.any(which < 0):
+            raise ModelError("the paths are those of other customers; ask fit.at_end_of(rfm) for the fit of these")
+        return (theta, x, which), shape
 
     def _in_parts(
         self, function: Callable[[Array, Array, Index], tuple[Array, ...]], theta: Array, x: Array, path: Index

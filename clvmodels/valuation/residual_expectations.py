@@ -129,7 +129,7 @@ def ahead(
 def _of_fit(
     fit: TransactionFit, histories: Histories, weightings: Sequence[Weighting], year: float, known: tuple[Skeleton, ...]
 ) -> ResidualExpectations:
-    fit = fit.at_end_of(histories)
+    fit = fit.of_customers(histories)
     model = fit.model
     distinct, parameters = distinct_histories(model, fit.parameters(histories), histories)
     if parameters.number == 1 or not len(distinct.rows):
