@@ -33,7 +33,6 @@ def on_own_paths[F: Fit](fit: F, histories: Histories) -> F:
     covariates = fit.covariates
     assert covariates is not None
     assert isinstance(fit.model, TransactionModel)
-    require_histories(histories)
     design, units = covariates.design, np.ones(len(fit.model.parameters))
     scale = np.concatenate([units, design.scale])
     return replace(
@@ -135,8 +134,22 @@ class TimedFit(Fit):
         >>> transactions.of_customers(rfm) is transactions
         True
         """
-        fit = self.at_end_of(histories)
-        return on_own_paths(fit, histories) if fit.follows_paths else fit
+        return self.at_end_of(histories).of_paths(histories)
+
+    def of_paths(self, histories: Histories) -> Self:
+        """Return the fit of these customers on their own paths; of a fit that follows none, itself.
+
+        Raises
+        ------
+        DataError
+            If the histories do not have the paths, or a level is one that the fit has not seen.
+
+        Examples
+        --------
+        >>> transactions.of_paths(rfm) is transactions
+        True
+        """
+        return on_own_paths(self, histories) if self.follows_paths else self
 
     @property
     def now(self) -> Moment | None:

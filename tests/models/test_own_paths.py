@@ -151,9 +151,10 @@ def test_slopes_are_differences(key):
     np.testing.assert_allclose(by_row[1], gradient, rtol=1e-10, atol=1e-12)
 
 
-@pytest.mark.parametrize("logs", [LOGS, 4.0 * LOGS, np.zeros(3)])
-def test_the_kernel_is_the_twin_of_the_functions_of_arrays(logs):
-    pieces, x, *_ = rough_pieces(np.random.default_rng(8), 60, cut=2, merged=False)
+@pytest.mark.parametrize(("logs", "cut"), [(LOGS, 0), (LOGS, 2), (LOGS, 5), (4.0 * LOGS, 1), (np.zeros(3), 3)])
+def test_the_kernel_is_the_twin_of_the_functions_of_arrays(logs, cut):
+    """Pieces are long and short, so that few and many nodes of the quadrature are asked for."""
+    pieces, x, *_ = rough_pieces(np.random.default_rng(8), 60, cut=cut, merged=False)
     paths = on("pareto_nbd", pieces)
     path = np.arange(len(x)) + 1
     thetas = theta_of(paths, logs) * np.exp(np.random.default_rng(9).normal(size=(len(x), 7)) * [*[0.5] * 4, 0, 0, 0])
