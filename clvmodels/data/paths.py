@@ -160,7 +160,7 @@ def _moments(column: pd.Series[Any], name: str, zone: str | None) -> Moments:
     import pandas as pd
 
     try:
-        series = pd.to_datetime(column)
+        series = pd.to_datetime(column, format="ISO8601")
     except (TypeError, ValueError, OverflowError) as error:
         raise DataError(f"the column {name!r} of the paths holds no times: {error}") from error
     absent = int(series.isna().sum())

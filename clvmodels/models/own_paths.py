@@ -43,7 +43,7 @@ Index = NDArray[np.int64]
 
 AT_A_TIME: Final = 1 << 18
 """Pieces of rows: the arrays of more would take much memory."""
-MANY_PIECES: Final = 1 << 14
+MANY_PIECES: Final = 1 << 12
 """From so many on, compiled functions take the place of those here; see `numerics.kernels`."""
 
 
