@@ -109,8 +109,7 @@ class MoreColumns(CustomerColumns):
         """
         if not self.backend.in_memory:
             raise DataError(
-                "paths are kept in memory, and these customers lie in an engine; write"
-                " rfm.collect().with_paths(...)"
+                "paths are kept in memory, and these customers lie in an engine; write rfm.collect().with_paths(...)"
             )
         memory = self.backend.fetched
         if self.purchase_dates is None or self.observation_end is None or memory.weight is not None:

@@ -38,7 +38,7 @@ class Paths:
 
     Attributes
     ----------
-    values
+    levels
         The columns, a row for each spell in which none of a customer's changes.
     first
         The first spell of each customer, and the number of all; shape (customers + 1,).
@@ -51,7 +51,7 @@ class Paths:
         The customer's age in days at the last purchase, shape (customers,).
     """
 
-    values: pd.DataFrame
+    levels: pd.DataFrame
     first: Index
     begin: FloatArray
     end: FloatArray
@@ -61,7 +61,7 @@ class Paths:
     @property
     def columns(self) -> tuple[str, ...]:
         """Names of the columns."""
-        return tuple(map(str, self.values.columns))
+        return tuple(map(str, self.levels.columns))
 
     @property
     def customers(self) -> int:
@@ -97,7 +97,7 @@ class CustomerPaths:
     @property
     def statistic(self) -> FloatArray:
         """What stands for a customer's path among their statistics, from 1 up; 0 is that of nobody."""
-        return self.place + 1.0
+        return self.place.astype(np.float64) + 1.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,12 +139,14 @@ def read_paths(
     time, columns
         Names of columns of the ledger.
     """
+    import pandas as pd
+
     frame = described(table)
     names = [columns] if isinstance(columns, str) else list(columns)
     if not names:
         raise DataError('name the columns of the paths: rfm.with_paths(table, time="time", columns=["price"])')
     require([time, *names], [str(name) for name in frame.columns], what="the table of paths")
-    owner = np.asarray(customer_id.get_indexer(frame["customer_id"]), np.int64)
+    owner = np.asarray(customer_id.get_indexer(pd.Index(frame["customer_id"])), np.int64)
     frame, owner = frame[owner >= 0], owner[owner >= 0]
     moments = _moments(frame[time], time, times.zone)
     order = np.lexsort((moments, owner))
@@ -223,7 +225,7 @@ def _purchases(customer_id: pd.Index[Any], dates: CustomerDates) -> _Bought:
 
 
 def _require_begun(customer_id: pd.Index[Any], owner: Index, moments: Moments, bought: _Bought) -> None:
-    """Raise DataError unless each customer has a row that holds at their first purchase; moments are sorted by owner."""
+    """Raise DataError unless a row of each customer, whose moments are sorted, holds at their first purchase."""
     begins = np.concatenate([[True], owner[1:] != owner[:-1]])[: len(owner)]
     earliest = np.full(len(customer_id), np.datetime64("9999-12-31"), "datetime64[us]")
     earliest[owner[begins]] = moments[begins]
@@ -235,9 +237,7 @@ def _require_begun(customer_id: pd.Index[Any], owner: Index, moments: Moments, b
         )
 
 
-def _laid_out(
-    values: pd.DataFrame, owner: Index, moments: Moments, times: PathTimes, bought: _Bought
-) -> CustomerPaths:
+def _laid_out(values: pd.DataFrame, owner: Index, moments: Moments, times: PathTimes, bought: _Bought) -> CustomerPaths:
     """Return the spells of rows that are sorted by customer and time."""
     until_end = (moments - times.end) / np.timedelta64(1, "us") / TICKS
     age = times.age[owner]

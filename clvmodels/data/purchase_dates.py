@@ -82,8 +82,6 @@ def logged_dates(engine: Engine, window: Window, occasions: ir.Table) -> Purchas
         times = kept.w.cast("timestamp")
         local = clock.local_times(times) if window.resolution is None else times
         table = engine.run(kept.select(id=kept.id, time=local.cast("timestamp(6)")).order_by("id", "time"))
-        return CustomerDates(
-            pd.Index(table["id"].to_pandas()), table["time"].to_numpy().astype("datetime64[us]")
-        )
+        return CustomerDates(pd.Index(table["id"].to_pandas()), table["time"].to_numpy().astype("datetime64[us]"))
 
     return PurchaseDates(load)

@@ -22,9 +22,7 @@ __all__ = ["covariate_task"]
 OF_FITS: Final = (*TRANSACTIONS, PATH)
 
 
-def covariate_task(
-    base: TransactionModel | SpendModel, covariates: Covariates, histories: Histories
-) -> WithCovariates:
+def covariate_task(base: TransactionModel | SpendModel, covariates: Covariates, histories: Histories) -> WithCovariates:
     """Return what is estimated in place of a model with covariates; `with_covariates` and `with_paths` say more."""
     paths = () if isinstance(base, SpendModel) else paths_of(covariates, histories)
     if not paths:

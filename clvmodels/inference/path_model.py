@@ -177,7 +177,7 @@ def spelled(histories: Histories, variables: tuple[str, ...]) -> Spelled:
             " histories that rfm_summary made of the log: rfm.with_paths(...)"
         )
     row = np.repeat(customer, number)
-    table = paths.paths.values.iloc[spell].reset_index(drop=True)
+    table = paths.paths.levels.iloc[spell].reset_index(drop=True)
     own = [name for name in variables if name in histories.attributes.columns]
     attributes = histories.attributes[own].iloc[row].reset_index(drop=True)
     length = paths.paths.end[spell] - paths.paths.begin[spell]
@@ -228,5 +228,3 @@ def bound_pieces(design: Design, histories: Histories, *, merged: bool = True) -
         )
     spells = spelled(histories, design.variables)
     return spells.pieces(design.rows(spells.table) / design.scale, DAYS[histories.unit], merged=merged)
-
-

@@ -20,9 +20,9 @@ Science 40(4).
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Final
+from typing import Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -243,8 +243,8 @@ class OwnPaths:
         if not slopes:
             return last, now, empty, empty
         columns = np.where(self.on_purchases, self.pieces.columns[which], 0.0)
-        by = (running_sums(values[:, None] * columns, number)[1] for values in (early, step))
-        return last, now, *by
+        by_last, by_now = (running_sums(values[:, None] * columns, number)[1] for values in (early, step))
+        return last, now, by_last, by_now
 
     def _speed(self, theta: Array, which: Index, row: Index, columns: NDArray[np.bool_]) -> Array:
         """Return the speed that some of the columns give pieces."""
@@ -260,15 +260,11 @@ class OwnPaths:
             return self.likelihoods(theta, x, path)
         from clvmodels.models.kernels.own_paths import path_likelihoods
 
-        params, logs = self.split(np.atleast_2d(theta))
-        pieces = self.pieces
-        parts = path_likelihoods(
-            *(np.ascontiguousarray(values) for values in (params, logs)),
-            np.zeros(len(path), np.int64) if theta.ndim == 1 else np.arange(len(path)),
-            *(x, path, pieces.first, pieces.silence, pieces.length, pieces.columns),
-            *(self.on_purchases, self.on_leaving, slopes),
-        )
-        return Likelihoods(*parts)
+        params, logs = (np.ascontiguousarray(each) for each in self.split(np.atleast_2d(theta)))
+        group = np.zeros(len(path), np.int64) if theta.ndim == 1 else np.arange(len(path))
+        pieces, acts = self.pieces, (self.on_purchases, self.on_leaving)
+        paths = (pieces.first, pieces.silence, pieces.length, pieces.columns)
+        return Likelihoods(*path_likelihoods(params, logs, group, x, path, *paths, *acts, slopes))
 
     def likelihoods(self, theta: Array, x: Array, path: Index) -> Likelihoods:
         """Return what staying and leaving contribute to rows of Pareto/NBD, in functions of whole arrays.
@@ -281,43 +277,19 @@ class OwnPaths:
             Shape (n,).
         """
         pieces, (params, _) = self.pieces, self.split(theta)
-        r, alpha, s, beta = np.moveaxis(params, -1, 0)
         which, number = flattened(pieces.first, path)
         row = np.repeat(np.arange(len(path)), number)
         columns, length = pieces.columns[which], pieces.length[which]
-        speeds, shown, totals, slopes_of_shown, slopes_of_totals = [], [], [], [], []
-        for chosen in (self.on_purchases, self.on_leaving):
-            speed = self._speed(theta, which, row, chosen)
-            before, total = running_sums(speed * length, number)
-            by_before, by_total = running_sums((speed * length)[:, None] * np.where(chosen, columns, 0.0), number)
-            for values, each in zip(
-                (speeds, shown, totals, slopes_of_shown, slopes_of_totals),
-                (speed, before, total, by_before, by_total),
-                strict=True,
-            ):
-                values.append(each)
-        staying = _staying(params, x, totals, slopes_of_totals)
+        clocks = [
+            _RunningClock.of(self._speed(theta, which, row, chosen), length, np.where(chosen, columns, 0.0), number)
+            for chosen in (self.on_purchases, self.on_leaving)
+        ]
+        staying, by_staying = _staying(params, x, clocks)
         silent = which >= pieces.silence[path][row]
-        row, columns, length = row[silent], columns[silent], length[silent]
-        of_row = params if params.ndim == 1 else params[row]
-        value, slopes = _leaving(
-            of_row,
-            x[row],
-            [each[silent] for each in speeds],
-            [np.maximum(each[silent], 0.0) for each in shown],
-            length,
-        )
-        by_coefficient = sum(
-            by_shown[:, None] * each[silent] + by_log_speed[:, None] * np.where(chosen, columns, 0.0)
-            for by_shown, by_log_speed, each, chosen in (
-                (slopes.by_purchases, slopes.by_speed, slopes_of_shown[0], self.on_purchases),
-                (slopes.by_leaving, slopes.by_leaving_speed, slopes_of_shown[1], self.on_leaving),
-            )
-        )
-        leaving, by_leaving = log_sums(
-            len(path), row, value, np.concatenate([slopes.by_params, by_coefficient], axis=1)
-        )
-        return Likelihoods(staying[0], leaving, staying[1], by_leaving)
+        row, length, clocks = row[silent], length[silent], [clock.taken(silent) for clock in clocks]
+        value, slopes = _leaving(params if params.ndim == 1 else params[row], x[row], clocks, length)
+        leaving, by_leaving = log_sums(len(path), row, value, slopes)
+        return Likelihoods(staying, leaving, by_staying, by_leaving)
 
     # ----------------------------------------------------------------------------------------------------- future
 
@@ -344,13 +316,12 @@ class OwnPaths:
         logs, now = self.split(theta)[1], self.pieces.now[path]
         which, number = flattened(self.pieces.first, path)
         row = np.repeat(np.arange(len(path)), number)
-        for process, chosen in (("purchase", self.on_purchases), ("dropout", self.on_leaving)):
-            if process in self.base.clocks:
-                step = self._speed(theta, which, row, chosen) * self.pieces.length[which]
-                shown = running_sums(step, number)[1]
-                speed = np.exp(np.sum(now * np.where(chosen, logs, 0.0), axis=-1))
-                time = self.base.names.index(self.base.clocks[process])
-                params[:, time] = (params[:, time] + shown) / speed
+        acts = {"purchase": self.on_purchases, "dropout": self.on_leaving}
+        for process, parameter in self.base.clocks.items():
+            step = self._speed(theta, which, row, acts[process]) * self.pieces.length[which]
+            speed = np.exp(np.sum(now * np.where(acts[process], logs, 0.0), axis=-1))
+            time = self.base.names.index(parameter)
+            params[:, time] = (params[:, time] + running_sums(step, number)[1]) / speed
         return (params,)
 
     def future(self, theta: Array, x: Array, T: Array, t: Array) -> tuple[Array, Array]:
@@ -393,55 +364,74 @@ class OwnPaths:
 
 
 @dataclass(frozen=True, eq=False)
-class _Slopes:
-    """Slopes of the log of what leaving in a piece contributes: by parameters, readings at its start, and log speeds."""
+class _RunningClock:
+    """A clock in pieces: its speed, what it shows when each begins and at the end of rows, and slopes of all.
 
-    by_params: Array
-    by_purchases: Array
-    by_speed: Array
-    by_leaving: Array
-    by_leaving_speed: Array
+    Attributes
+    ----------
+    columns
+        Those that set its speed, zeros the others: slopes of the log of the speed; shape (pieces, columns).
+    speed, shown, by_shown
+        Of pieces; slopes of shape (pieces, columns).
+    total, by_total
+        Of rows; slopes of shape (rows, columns).
+    """
+
+    columns: Array
+    speed: Array
+    shown: Array
+    by_shown: Array
+    total: Array
+    by_total: Array
+
+    @classmethod
+    def of(cls, speed: Array, length: Array, columns: Array, number: Index) -> Self:
+        """Return the clock of a speed in pieces, of which each row has a number."""
+        step = speed * length
+        shown, total = running_sums(step, number)
+        by_shown, by_total = running_sums(step[:, None] * columns, number)
+        return cls(columns, speed, np.maximum(shown, 0.0), by_shown, total, by_total)
+
+    def taken(self, pieces: NDArray[np.bool_]) -> Self:
+        """Return the clock of some pieces."""
+        columns, speed, shown, by_shown = (
+            values[pieces] for values in (self.columns, self.speed, self.shown, self.by_shown)
+        )
+        return replace(self, columns=columns, speed=speed, shown=shown, by_shown=by_shown)
 
 
-def _staying(params: Array, x: Array, totals: Sequence[Array], slopes: Sequence[Array]) -> tuple[Array, Array]:
+def _staying(params: Array, x: Array, clocks: Sequence[_RunningClock]) -> tuple[Array, Array]:
     """Return log of (1+A/alpha)^-(r+x) (1+D/beta)^-s, and its slopes by parameters and coefficients."""
     r, alpha, s, beta = np.moveaxis(params, -1, 0)
-    n, (A, D) = r + x, totals
+    n, (A, D) = r + x, (clock.total for clock in clocks)
     growth, beta_growth = np.log1p(A / alpha), np.log1p(D / beta)
-    by_params = np.stack(
-        [-growth, n / alpha * A / (alpha + A), -beta_growth, s / beta * D / (beta + D)],
-        axis=-1,
-    )
-    by_coefficients = (-n / (alpha + A))[:, None] * slopes[0] + (-s / (beta + D))[:, None] * slopes[1]
-    return -n * growth - s * beta_growth, np.concatenate([by_params, by_coefficients], axis=1)
+    by_params = [-growth, n / alpha * A / (alpha + A), -beta_growth, s / beta * D / (beta + D)]
+    by_clocks = (-n / (alpha + A), -s / (beta + D))
+    by_coefficients = sum(by[:, None] * clock.by_total for by, clock in zip(by_clocks, clocks, strict=True))
+    return -n * growth - s * beta_growth, np.column_stack([*by_params, by_coefficients])
 
 
-def _leaving(
-    params: Array, x: Array, speeds: Sequence[Array], shown: Sequence[Array], length: Array
-) -> tuple[Array, _Slopes]:
+def _leaving(params: Array, x: Array, clocks: Sequence[_RunningClock], length: Array) -> tuple[Array, Array]:
     """Return log of int_0^length (1+(A+a u)/alpha)^-(r+x) (d s/beta) (1+(D+d u)/beta)^-(s+1) du, and its slopes.
 
     The factors over their values at u = 0 fall as (1 + u a/(alpha+A))^-(r+x) and (1 + u d/(beta+D))^-(s+1).
     """
     r, alpha, s, beta = np.moveaxis(params, -1, 0)
-    n, (A, D), (a, d) = r + x, shown, speeds
+    n, (A, D), (a, d) = r + x, (clock.shown for clock in clocks), (clock.speed for clock in clocks)
     growth, beta_growth = np.log1p(A / alpha), np.log1p(D / beta)
     base, beta_base = (alpha + A) / a, (beta + D) / d
     left = power_integral(n, s + 1.0, base, beta_base, np.zeros(()), length)
     value = left.log + np.log(d * s / beta) - n * growth - (s + 1.0) * beta_growth
-    by_params = np.stack(
-        [
-            left.by_n - growth,
-            left.by_alpha / a + n / alpha * A / (alpha + A),
-            left.by_k - beta_growth + 1.0 / s,
-            left.by_beta / d + ((s + 1.0) * D / (beta + D) - 1.0) / beta,
-        ],
-        axis=-1,
+    by_params = [
+        left.by_n - growth,
+        left.by_alpha / a + n / alpha * A / (alpha + A),
+        left.by_k - beta_growth + 1.0 / s,
+        left.by_beta / d + ((s + 1.0) * D / (beta + D) - 1.0) / beta,
+    ]
+    by_shown = (left.by_alpha / a - n / (alpha + A), left.by_beta / d - (s + 1.0) / (beta + D))
+    by_log_speed = (-left.by_alpha * base, 1.0 - left.by_beta * beta_base)
+    by_coefficients = sum(
+        shown[:, None] * clock.by_shown + speed[:, None] * clock.columns
+        for shown, speed, clock in zip(by_shown, by_log_speed, clocks, strict=True)
     )
-    return value, _Slopes(
-        by_params,
-        left.by_alpha / a - n / (alpha + A),
-        -left.by_alpha * base,
-        left.by_beta / d - (s + 1.0) / (beta + D),
-        1.0 - left.by_beta * beta_base,
-    )
+    return value, np.column_stack([*by_params, by_coefficients])

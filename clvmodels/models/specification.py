@@ -305,8 +305,8 @@ class TransactionModel(Model):
     ago
         ``(age)``: the model of customers who started so long ago, when they did; None: the same at all times.
     silence
-        ``(theta, x, t_x, T)``: the probability of no purchase in (t_x, T], given being alive at T; None: it follows from
-        the other functions, as `models.silence` has it.
+        ``(theta, x, t_x, T)``: the probability of no purchase in (t_x, T], given being alive at T; None: it follows
+        from the other functions, as `models.silence` has it.
 
     Examples
     --------

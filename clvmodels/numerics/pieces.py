@@ -79,21 +79,20 @@ class Pieces:
         (array([5., 1., 3.]), array([0, 0, 3]), array([0, 2]))
         """
         row = np.repeat(np.arange(len(last_event)), np.diff(first))
+        at_events = np.zeros((len(last_event), columns.shape[1]))
+        np.add.at(at_events, row, columns * events[:, None])
+        now = columns[first[1:] - 1]
         cut = np.clip(last_event[row], begin, end)
         row, columns = np.repeat(row, 2), np.repeat(columns, 2, axis=0)
         length = np.column_stack([cut - begin, end - cut]).ravel()
         silent = np.tile([False, True], len(cut))
-        at_events = np.zeros((len(last_event), columns.shape[1]))
-        np.add.at(at_events, row[::2], columns[::2] * events[:, None])
-        now = columns[2 * first[1:] - 1]
         order = np.lexsort((silent, row))  # stable: all before the last event, then all after it
-        row, columns, length, silent = (values[order] for values in (row, columns, length, silent))
-        lasts = length > 0.0
-        row, columns, length, silent = (values[lasts] for values in (row, columns, length, silent))
+        order = order[length[order] > 0.0]
+        row, silent, length, columns = row[order], silent[order], length[order], columns[order]
         if merged and len(row):
             new = (row[1:] != row[:-1]) | (silent[1:] != silent[:-1]) | (columns[1:] != columns[:-1]).any(axis=1)
             starts = np.flatnonzero(np.concatenate([[True], new]))
-            row, columns, silent = row[starts], columns[starts], silent[starts]
+            row, silent, columns = row[starts], silent[starts], columns[starts]
             length = np.add.reduceat(length, starts)
         number = np.bincount(row, minlength=len(last_event))
         before = np.bincount(row[~silent], minlength=len(last_event))

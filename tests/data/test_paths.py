@@ -33,7 +33,7 @@ def test_rows_hold_until_the_next_and_purchases_lie_in_them(rfm):
     """A row of the time of a purchase holds at it; rows of before the first purchase begin with it."""
     paths = rfm.with_paths(LEDGER, columns=["price"]).paths.paths
     assert paths.first.tolist() == [0, 3, 4, 5]
-    assert paths.values["price"].to_list() == [1.1, 1.2, 1.3, 1.0, 2.0]
+    assert paths.levels["price"].to_list() == [1.1, 1.2, 1.3, 1.0, 2.0]
     assert paths.begin.tolist() == [0.0, 60.0, 121.0, 0.0, 0.0]
     assert paths.end.tolist() == [60.0, 121.0, 182.0, 151.0, 1.0]
     assert paths.purchases.tolist() == [0.0, 1.0, 1.0, 0.0, 0.0]
@@ -53,7 +53,7 @@ def test_rows_after_the_end_are_not_looked_at(rfm):
     plain, more = (
         rfm.with_paths(table, columns=["price"]).paths.paths for table in (LEDGER, pd.concat([LEDGER, later]))
     )
-    pd.testing.assert_frame_equal(plain.values, more.values)
+    pd.testing.assert_frame_equal(plain.levels, more.levels)
     np.testing.assert_array_equal(plain.end, more.end)
 
 
@@ -65,7 +65,7 @@ def test_paths_follow_their_customers(rfm):
     assert "path" not in histories.to_frame().columns
     assert histories.in_unit("week").paths is histories.paths
     again = pickle.loads(pickle.dumps(histories))
-    assert again.paths.paths.values["price"].to_list() == histories.paths.paths.values["price"].to_list()
+    assert again.paths.paths.levels["price"].to_list() == histories.paths.paths.levels["price"].to_list()
     assert again.purchase_dates is None
 
 
@@ -75,7 +75,7 @@ def test_several_columns_of_any_kind_and_other_tables(rfm):
     assert histories.paths.paths.columns == ("tier", "open")
     pl = pytest.importorskip("polars")
     other = rfm.with_paths(pl.from_pandas(LEDGER), columns=["price"])
-    assert other.paths.paths.values["price"].to_list() == [1.1, 1.2, 1.3, 1.0, 2.0]
+    assert other.paths.paths.levels["price"].to_list() == [1.1, 1.2, 1.3, 1.0, 2.0]
 
 
 def test_times_with_a_zone_are_those_of_the_log():
@@ -91,7 +91,10 @@ def test_times_with_a_zone_are_those_of_the_log():
     ("change", "message"),
     [
         (lambda t: t.drop(index=0), r"1 customer has no path at their first purchase: 'B'; give each a row"),
-        (lambda t: t.drop(index=[2, 3]).assign(time="2024-06-30"), r"2 customers have no path at their first purchase: 'A', 'B'"),
+        (
+            lambda t: t.drop(index=[2, 3]).assign(time="2024-06-30"),
+            r"2 customers have no path at their first purchase: 'A', 'B'",
+        ),
         (lambda t: t.assign(price=[1.0, np.nan, 1, 1, 1, 1]), r"price is missing in 1 row .* such as 'A'.*not zero"),
         (lambda t: t.assign(time=[None, *t["time"][1:]]), r"time is missing in 1 row of the paths"),
         (lambda t: t.assign(time="soon"), r"the column 'time' of the paths holds no times"),

@@ -55,7 +55,8 @@ def shop(key, customers, weeks, seed, *, purchase=0.7, dropout=0.0, every=1.0, s
         prices += [(customer, week, level) for week, level in zip(edges[:-1], price, strict=True)]
         edges = np.append(edges[:-1], weeks + ahead)  # the last level holds on
         shown, leaving = (
-            np.concatenate([[0.0], np.cumsum(np.exp(effect * price) * np.diff(edges))]) for effect in (purchase, dropout)
+            np.concatenate([[0.0], np.cumsum(np.exp(effect * price) * np.diff(edges))])
+            for effect in (purchase, dropout)
         )
         rate = rng.gamma(theta["r"], 1.0 / theta["alpha"])
         bought = np.sort(rng.uniform(0.0, shown[-1], rng.poisson(rate * shown[-1])))

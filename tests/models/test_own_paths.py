@@ -1,5 +1,7 @@
 """Models on customers' own clocks: the likelihood against integrals of arbitrary precision, its laws and its slopes."""
 
+import itertools
+
 import mpmath
 import numpy as np
 import pytest
@@ -89,34 +91,41 @@ def test_running_sums_are_those_of_each_row():
     np.testing.assert_array_equal(values[which], np.concatenate([rows[7], rows[3]]))
 
 
+def likelihood_by_mpmath(theta, x, last, T, spells, row):
+    """Return the likelihood of staying through T or leaving before, from densities given rates and lifetimes."""
+    r, alpha, s, beta = (mpmath.mpf(float(value)) for value in theta[:4])
+    rows = slice(spells[0][row], spells[0][row + 1])
+    begin, columns = spells[1][rows], spells[3][rows]
+    purchases, leaving = LOGS * [1.0, 1.0, 0.0], LOGS * [0.0, 0.0, 1.0]
+
+    def stays(A, D):
+        n = r + x
+        return mpmath.gamma(n) / mpmath.gamma(r) * alpha**r * (alpha + A) ** -n * (beta / (beta + D)) ** s
+
+    def leaves(u):
+        k = int(np.searchsorted(begin, float(u), side="right")) - 1  # nodes of the quadrature are no ends of pieces
+        speeds = np.exp(columns[k] @ purchases), np.exp(columns[k] @ leaving)
+        A, D = (
+            clock(spells, row, logs, begin[k]) + speed * (u - begin[k])
+            for logs, speed in zip((purchases, leaving), speeds, strict=True)
+        )
+        return stays(A, D) * s / (beta + D) * speeds[1]
+
+    edges = np.unique(np.concatenate([[last], begin[begin > last], [T]]))
+    left = sum(mpmath.quad(leaves, [float(a), float(b)]) for a, b in itertools.pairwise(edges))
+    return stays(clock(spells, row, purchases, T), clock(spells, row, leaving, T)) + left
+
+
 def test_the_likelihood_of_pareto_nbd_is_an_integral_over_rates_and_lifetimes():
-    """By mpmath, from the density of purchases given rates and the time of leaving, without any of our formulas."""
-    pieces, x, _, T, spells = rough_pieces(np.random.default_rng(5), 12)
+    pieces, x, last, T, spells = rough_pieces(np.random.default_rng(5), 12)
     paths = on("pareto_nbd", pieces)
     theta = theta_of(paths)
-    r, alpha, s, beta = (mpmath.mpf(float(value)) for value in theta[:4])
     ours = paths.history_terms(theta, x, np.arange(1.0, len(x) + 1.0))[0]
-    purchases, leaving = LOGS * [1.0, 1.0, 0.0], LOGS * [0.0, 0.0, 1.0]
+    first, columns, events = spells[0], spells[3], spells[4]
+    jumps = np.add.reduceat(events * (columns @ (LOGS * [1.0, 1.0, 0.0])), first[:-1])
     for row in range(len(x)):
-        first, begin, end, columns, events, last = (spells[0], *spells[1:])
-        rows = slice(first[row], first[row + 1])
-        jumps = float(events[rows] @ (columns[rows] @ purchases))
-
-        def survives(A, D, n=r + x[row]):
-            return mpmath.gamma(n) / mpmath.gamma(r) * alpha**r * (alpha + A) ** -n * (beta / (beta + D)) ** s
-
-        def leaves(u, row=row, rows=rows, n=r + x[row]):
-            k = int(np.searchsorted(begin[rows], float(u), side="right")) - 1
-            A = clock(spells, row, purchases, begin[rows][k]) + np.exp(columns[rows][k] @ purchases) * (u - begin[rows][k])
-            speed = np.exp(columns[rows][k] @ leaving)
-            D = clock(spells, row, leaving, begin[rows][k]) + speed * (u - begin[rows][k])
-            return survives(A, D) * s / (beta + D) * speed
-
-        edges = np.unique(np.concatenate([[last[row]], begin[rows][begin[rows] > last[row]], [T[row]]]))
-        total = survives(clock(spells, row, purchases, T[row]), clock(spells, row, leaving, T[row]))
-        # A point within a piece belongs to it; the nodes of the quadrature are not its ends.
-        total += sum(mpmath.quad(leaves, [float(a), float(b)]) for a, b in zip(edges[:-1], edges[1:], strict=True))
-        assert float(mpmath.log(total)) + jumps == pytest.approx(ours[row], rel=1e-8, abs=1e-8)
+        wanted = mpmath.log(likelihood_by_mpmath(theta, x[row], last[row], T[row], spells, row))
+        assert float(wanted) + jumps[row] == pytest.approx(ours[row], rel=1e-8, abs=1e-8)
 
 
 @pytest.mark.parametrize("key", ["bg_nbd", "mbg_nbd"])
@@ -203,9 +212,7 @@ def test_a_path_that_does_not_change_moves_parameters(key):
             rows[:, paths.base.names.index(name)] *= np.exp(sign * moved)
     ours = paths.history_terms(theta, x, path)[0]
     np.testing.assert_allclose(ours, paths.base.log_likelihood(rows, x, last, T), rtol=1e-11)
-    np.testing.assert_allclose(
-        paths.p_alive(theta, x, path, path), paths.base.p_alive(rows, x, last, T), rtol=1e-10
-    )
+    np.testing.assert_allclose(paths.p_alive(theta, x, path, path), paths.base.p_alive(rows, x, last, T), rtol=1e-10)
     t = np.array(9.0)
     for name in ("expected_purchases", "future"):
         ours, wanted = (
@@ -223,7 +230,7 @@ def test_a_path_that_does_not_change_moves_parameters(key):
 def test_what_lies_ahead_goes_on_at_the_last_level(key):
     """The same customers, observed longer without a purchase: survival and intensity follow from likelihoods."""
     rng = np.random.default_rng(12)
-    pieces, x, last, T, spells = rough_pieces(rng, 12)
+    pieces, x, last, _, spells = rough_pieces(rng, 12)
     ahead = 13.0
     first, begin, end, columns, events, _ = spells
     later = end.copy()
