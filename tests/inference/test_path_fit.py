@@ -81,14 +81,19 @@ def test_effects_are_recovered_from_other_logs(seed):
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:customer .* alone has:clvmodels.errors.DataWarning")
+@pytest.mark.filterwarnings("ignore:.*boundary:clvmodels.errors.FitWarning")
 @pytest.mark.parametrize("name", KEYS)
 def test_intervals_cover_what_they_say(name):
+    """Of customers whose rates of leaving seem not to differ there is no maximum, and no interval either."""
     inside = []
     for seed in range(100):
-        log = shop(name, 250, 78, 1_000 + seed, dropout=0.6 if name == "pareto_nbd" else 0.0, every=6.0)
+        log = shop(name, 300, 78, 1_000 + seed, dropout=0.6 if name == "pareto_nbd" else 0.0, every=6.0)
         fit = CLASSES[name](covariates=formulas(name)).fit(log.with_paths())
-        inside.append(np.abs(z_scores(fit, truth_of(name, 0.7, 0.6))[4:]) < 1.6449)
+        if fit.diagnostics.status == "converged":
+            inside.append(np.abs(z_scores(fit, truth_of(name, 0.7, 0.6))[4:]) < 1.6449)
     covered = np.mean(inside, axis=0)
+    assert len(inside) >= 85
     assert (covered > 0.82).all()
     assert (covered < 0.97).all()
 
