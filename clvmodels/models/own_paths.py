@@ -32,7 +32,7 @@ from clvmodels.models.derived import ConditionalOnAlive, residuals
 from clvmodels.models.purchase_clock import gamma_of, terms_by_reading
 from clvmodels.models.silence import silence
 from clvmodels.models.specification import Array, Traits, TransactionModel
-from clvmodels.numerics.pieces import Pieces, flattened, running_sums
+from clvmodels.numerics.pieces import LARGEST_LOG_SPEED, Pieces, flattened, running_sums
 from clvmodels.numerics.power_integral import power_integral
 from clvmodels.numerics.quadrature import Weighting
 from clvmodels.numerics.special import log_sums
@@ -43,7 +43,9 @@ Index = NDArray[np.int64]
 
 AT_A_TIME: Final = 1 << 18
 """Pieces of rows: the arrays of more would take much memory."""
-MANY_PIECES: Final = 1 << 12
+LARGEST: Final = 1e200
+"""Samplers stray; where a parameter is larger, or smaller than the inverse, nothing is likely."""
+MANY_PIECES: Final = 1 << 10
 """From so many on, compiled functions take the place of those here; see `numerics.kernels`."""
 
 
@@ -140,6 +142,8 @@ class OwnPaths:
         Nothing is left for `Model.count_terms`: parameters in it may be those of a row.
         """
         flat, shape = self._flat(theta, x, columns[-1])
+        if not np.all((theta > 1.0 / LARGEST) & (theta < LARGEST)):
+            return np.full(shape, -np.inf), np.zeros((*shape, theta.shape[-1]))
         value, gradient = self._in_parts(self._terms, *flat)
         _, logs = self.split(theta)
         at_events = np.where(self.on_purchases, self.pieces.at_events, 0.0)[flat[2].reshape(shape)]
@@ -250,8 +254,8 @@ class OwnPaths:
         """Return the speed that some of the columns give pieces."""
         logs = np.where(columns, self.split(theta)[1], 0.0)
         if logs.ndim == 1:
-            return np.asarray(np.exp(self.pieces.columns @ logs))[which]
-        return np.asarray(np.exp(np.einsum("mk,mk->m", self.pieces.columns[which], logs[row])))
+            return _speed_of(self.pieces.columns @ logs)[which]
+        return _speed_of(np.einsum("mk,mk->m", self.pieces.columns[which], logs[row]))
 
     def _likelihoods(self, theta: Array, x: Array, path: Index, *, slopes: bool) -> Likelihoods:
         """Return what staying and leaving contribute, where customers leave in time."""
@@ -319,7 +323,7 @@ class OwnPaths:
         acts = {"purchase": self.on_purchases, "dropout": self.on_leaving}
         for process, parameter in self.base.clocks.items():
             step = self._speed(theta, which, row, acts[process]) * self.pieces.length[which]
-            speed = np.exp(np.sum(now * np.where(acts[process], logs, 0.0), axis=-1))
+            speed = _speed_of(np.sum(now * np.where(acts[process], logs, 0.0), axis=-1))
             time = self.base.names.index(parameter)
             params[:, time] = (params[:, time] + running_sums(step, number)[1]) / speed
         return (params,)
@@ -361,6 +365,10 @@ class OwnPaths:
             return residuals(self.base, params, x, start, weightings, np.arange(len(x)))(params, x, start)
 
         return given
+
+
+def _speed_of(log: Array) -> Array:
+    return np.asarray(np.exp(np.clip(log, -LARGEST_LOG_SPEED, LARGEST_LOG_SPEED)))
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Self
+from typing import Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Pieces", "flattened", "running_sums"]
+__all__ = ["LARGEST_LOG_SPEED", "Pieces", "flattened", "running_sums"]
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
+
+LARGEST_LOG_SPEED: Final = 50.0
+"""Where samplers stray, clocks go no faster, and no slower than its inverse, so that no number leaves the doubles."""
 
 
 @dataclass(frozen=True, eq=False)

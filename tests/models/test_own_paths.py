@@ -295,3 +295,24 @@ def test_many_pieces_come_in_parts_of_the_same_values(monkeypatch):
 def test_models_without_a_clock_have_no_paths():
     with pytest.raises(ModelError, match="runs on no clock"):
         require_paths_of(AGEING_MODELS["pareto_nbd"]["gompertz"])
+
+
+@pytest.mark.parametrize("key", THREE)
+@pytest.mark.parametrize("cut", [0, 6])
+def test_where_samplers_stray_numbers_stay_numbers(key, cut):
+    """In functions of arrays, and in the kernel where there are many pieces; they never raise."""
+    pieces, x, *_ = rough_pieces(np.random.default_rng(17), cut=cut, merged=False)
+    paths, path = on(key, pieces), np.arange(1.0, len(x) + 1.0)
+    for far in (1e-150, 1e-10, 1e10, 1e150):
+        for which in range(7):
+            theta = theta_of(paths)
+            theta[which] = far
+            with np.errstate(all="ignore"):  # as samplers do
+                value, gradient = paths.history_terms(theta, x, path)
+            assert value.shape == x.shape
+            if 1e-20 < far < 1e20:
+                assert np.isfinite(value).all()
+                assert np.isfinite(gradient).all()
+    for impossible in (0.0, np.inf, np.nan, 1e250):
+        theta[-1] = impossible
+        assert (paths.history_terms(theta, x, path)[0] == -np.inf).all()

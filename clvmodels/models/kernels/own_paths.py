@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from clvmodels.models.kernels.pareto_nbd import _end_of_fall
 from clvmodels.numerics.elementary import compiled
+from clvmodels.numerics.pieces import LARGEST_LOG_SPEED
 from clvmodels.numerics.power_integral import LARGEST_FALL, NEGLIGIBLE, NODES, WEIGHTS, WIDEST_PANEL
 
 __all__ = ["path_likelihoods"]
@@ -83,18 +84,9 @@ def path_likelihoods(
                 share = math.exp(value - top)
                 mass += share
                 if slopes:
-                    by_base, by_beta_base = sums[3], sums[4]
-                    total[0] += share * (sums[1] - growth)
-                    total[1] += share * (by_base / a + n / alpha * A / (alpha + A))
-                    total[2] += share * (sums[2] - beta_growth + 1.0 / s)
-                    total[3] += share * (by_beta_base / d + ((s + 1.0) * D / (beta + D) - 1.0) / beta)
-                    by_A, by_D = by_base / a - n / (alpha + A), by_beta_base / d - (s + 1.0) / (beta + D)
-                    by_a, by_d = -by_base * base, 1.0 - by_beta_base * beta_base
-                    for k in range(size):
-                        of_piece = by_a if on_purchases[k] else (by_d if on_leaving[k] else 0.0)
-                        total[4 + k] += share * (
-                            by_A * shown[0, 1 + k] + by_D * shown[1, 1 + k] + of_piece * columns[e, k]
-                        )
+                    _add_slopes(
+                        share, n, params[group[i]], sums, shown, speeds, columns[e], on_purchases, on_leaving, total
+                    )
             _advance(speeds, length[e], columns[e], on_purchases, on_leaving, slopes, shown)
         A, D = shown[0, 0], shown[1, 0]
         growth, beta_growth = math.log1p(A / alpha), math.log1p(D / beta)
@@ -112,6 +104,34 @@ def path_likelihoods(
 
 
 @compiled()
+def _add_slopes(
+    share: float,
+    n: float,
+    theta: Array,
+    sums: Array,
+    shown: Array,
+    speeds: Array,
+    columns: Array,
+    on_purchases: Flags,
+    on_leaving: Flags,
+    total: Array,
+) -> None:
+    """Add the slopes of the log of what leaving in a piece contributes, times its share; `sums` are of `_integrate`."""
+    alpha, s, beta = theta[1], theta[2], theta[3]
+    A, D, a, d = shown[0, 0], shown[1, 0], speeds[0], speeds[1]
+    by_base, by_beta_base = sums[3], sums[4]
+    total[0] += share * (sums[1] - math.log1p(A / alpha))
+    total[1] += share * (by_base / a + n / alpha * A / (alpha + A))
+    total[2] += share * (sums[2] - math.log1p(D / beta) + 1.0 / s)
+    total[3] += share * (by_beta_base / d + ((s + 1.0) * D / (beta + D) - 1.0) / beta)
+    by_A, by_D = by_base / a - n / (alpha + A), by_beta_base / d - (s + 1.0) / (beta + D)
+    by_a, by_d = -by_base * (alpha + A) / a, 1.0 - by_beta_base * (beta + D) / d
+    for k in range(len(columns)):
+        of_piece = by_a if on_purchases[k] else (by_d if on_leaving[k] else 0.0)
+        total[4 + k] += share * (by_A * shown[0, 1 + k] + by_D * shown[1, 1 + k] + of_piece * columns[k])
+
+
+@compiled()
 def _note_speeds(logs: Array, columns: Array, on_purchases: Flags, on_leaving: Flags, speeds: Array) -> None:
     """Write the speeds of purchases and of leaving in a piece."""
     log_a, log_d = 0.0, 0.0
@@ -120,7 +140,8 @@ def _note_speeds(logs: Array, columns: Array, on_purchases: Flags, on_leaving: F
             log_a += logs[k] * columns[k]
         elif on_leaving[k]:
             log_d += logs[k] * columns[k]
-    speeds[0], speeds[1] = math.exp(log_a), math.exp(log_d)
+    speeds[0] = math.exp(min(max(log_a, -LARGEST_LOG_SPEED), LARGEST_LOG_SPEED))
+    speeds[1] = math.exp(min(max(log_d, -LARGEST_LOG_SPEED), LARGEST_LOG_SPEED))
 
 
 @compiled()
