@@ -236,6 +236,19 @@ def test_values_follow_paths(fit, rfm):
     assert short.equity == pytest.approx(float(expected[0]), rel=1e-4)
 
 
+def test_the_movement_between_closings_follows_paths(fit, rfm, sold):
+    """The opening's path ends four weeks before; with one fit, parameters have no part in the movement."""
+    early = sold.end - pd.Timedelta(days=28)
+    opening = clv.rfm_summary(sold.log, unit="week", observation_end=early).with_paths(sold.ledger, columns=["price"])
+    with pytest.warns(DataWarning, match="not known"):
+        books = [clv.value(fit, SPEND, each, ASSUMPTIONS) for each in (opening, rfm)]
+    table = clv.movement(*books).table
+    changes = table.loc[table["kind"] == "change", "value"]
+    assert books[0].equity + changes.sum() == pytest.approx(books[1].equity, rel=1e-9)
+    assert changes["parameters_transactions"] == pytest.approx(0.0, abs=1e-6)
+    assert changes["release"] < 0.0
+
+
 @pytest.mark.filterwarnings("ignore:.*Pareto k:clvmodels.errors.FitWarning")
 def test_draws_follow_paths(key, rfm):
     drawn = CLASSES[key](covariates={"purchase": "price"}).fit(rfm, method="laplace", draws=100, seed=1)
