@@ -38,8 +38,8 @@ class ProcessDesign:
     columns
         The columns.
     centre
-        The mean of each column over the customers of the fit, of one that changes over their time: the parameters of
-        the model are those of a customer there.
+        The mean of each column over the customers of the fit, of one that changes over each customer's time first: the
+        parameters of the model are those of a customer there.
     scale
         The unit that priors are stated in and maxima are sought in: one for a column of zeros and ones, else the
         standard deviation.

@@ -10,7 +10,7 @@ from clvmodels.inference.covariate_fit import WithCovariates, with_covariates
 from clvmodels.inference.design import Covariates, design_of
 from clvmodels.inference.formulas import variables_of
 from clvmodels.inference.observations import observe
-from clvmodels.inference.path_model import model_on_paths, paths_of, require_paths_fit, spelled
+from clvmodels.inference.path_model import customer_spells, model_on_paths, paths_of, require_paths_fit
 from clvmodels.models.specification import SpendModel, TransactionModel
 from clvmodels.units import DAYS
 
@@ -36,8 +36,8 @@ def with_paths(
 ) -> WithCovariates:
     """Return what is estimated in place of a model with covariates of which some change in time.
 
-    Columns are centred at their mean over customers, each of whom has the mean over the own time: one that does not
-    change is centred as an attribute is.
+    Columns are averaged over each customer's time and then over customers, and centred there: one that does not change
+    is centred as an attribute is.
 
     Raises
     ------
@@ -52,7 +52,7 @@ def with_paths(
     require_paths_fit(base, covariates, histories)
     fingerprint = observe(base, histories).fingerprint
     names = tuple(sorted({name for formula in covariates.values() for name in variables_of(formula)}))
-    spells = spelled(histories, names)
+    spells = customer_spells(histories, names)
     design = replace(design_of(covariates, spells.table, spells.weight), paths=paths)
     columns = design.rows(spells.table) / design.scale
     pieces, row_of = spells.pieces(columns, DAYS[histories.unit])

@@ -27,7 +27,15 @@ if TYPE_CHECKING:
     from clvmodels.data.paths import CustomerPaths
     from clvmodels.inference.design import Covariates, Design
 
-__all__ = ["PathModel", "Spelled", "bound_pieces", "model_on_paths", "paths_of", "require_paths_fit", "spelled"]
+__all__ = [
+    "CustomerSpells",
+    "PathModel",
+    "bound_pieces",
+    "customer_spells",
+    "model_on_paths",
+    "paths_of",
+    "require_paths_fit",
+]
 
 Index = NDArray[np.int64]
 
@@ -103,7 +111,7 @@ def model_on_paths(
 
 
 @dataclass(frozen=True, eq=False)
-class Spelled:
+class CustomerSpells:
     """The spells of the customers of histories.
 
     Attributes
@@ -155,7 +163,7 @@ def paths_of(covariates: Covariates, histories: Histories) -> tuple[str, ...]:
     return tuple(sorted(named & set(histories.paths.paths.columns)))
 
 
-def spelled(histories: Histories, variables: tuple[str, ...]) -> Spelled:
+def customer_spells(histories: Histories, variables: tuple[str, ...]) -> CustomerSpells:
     """Return the spells of the customers of histories, with some of their columns and attributes.
 
     Raises
@@ -183,7 +191,7 @@ def spelled(histories: Histories, variables: tuple[str, ...]) -> Spelled:
     length = paths.paths.end[spell] - paths.paths.begin[spell]
     total = np.repeat(np.add.reduceat(length, first[:-1]), number)
     weight = np.where(total > 0.0, length / np.where(total > 0.0, total, 1.0), 1.0 / np.repeat(number, number))
-    return Spelled(pd.concat([table, attributes], axis=1), weight, place, first, spell, paths)
+    return CustomerSpells(pd.concat([table, attributes], axis=1), weight, place, first, spell, paths)
 
 
 def require_paths_fit(base: Model, covariates: Mapping[str, object], histories: Histories) -> None:
@@ -226,5 +234,5 @@ def bound_pieces(design: Design, histories: Histories, *, merged: bool = True) -
             f"this fit follows each customer's {missing[0]}, and the histories have no such path; write"
             f' rfm.with_paths(table, time="time", columns={list(design.paths)})'
         )
-    spells = spelled(histories, design.variables)
+    spells = customer_spells(histories, design.variables)
     return spells.pieces(design.rows(spells.table) / design.scale, DAYS[histories.unit], merged=merged)

@@ -145,7 +145,7 @@ def test_a_path_that_does_not_change_is_an_attribute(key, sold):
     ):
         np.testing.assert_allclose(ask(same, paths), ask(fits[0], attributes), rtol=1e-7)
     with pytest.warns(DataWarning, match="not known"):
-        books = [clv.value(one, SPEND, rfm, ASSUMPTIONS) for one, rfm in ((fits[0], attributes), (same, paths))]
+        books = [clv.value(fit, SPEND, rfm, ASSUMPTIONS) for fit, rfm in ((fits[0], attributes), (same, paths))]
     np.testing.assert_allclose(books[1].rlv, books[0].rlv, rtol=1e-6)
 
 
@@ -225,8 +225,8 @@ def test_values_follow_paths(fit, rfm):
     assert book.new_customer.orders > 0.0
     few = rfm.select(rfm.customer_id[:5])
     with pytest.warns(DataWarning, match="not known"):
-        some = clv.value(fit, SPEND, few, ASSUMPTIONS)
-    np.testing.assert_allclose(some.rlv, book.rlv[:5], rtol=1e-8)
+        own = clv.value(fit, SPEND, few, ASSUMPTIONS)
+    np.testing.assert_allclose(own.rlv, book.rlv[:5], rtol=1e-8)
     horizon = clv.Assumptions(discount_rate=1e-9, margin=1.0, horizon="26 weeks")
     with pytest.warns(DataWarning, match="not known"):
         short = clv.value(fit, SPEND, rfm, horizon)
