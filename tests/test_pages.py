@@ -50,3 +50,7 @@ def test_the_examples_of_the_page_of_contracts_run(capsys):
 @pytest.mark.slow  # samples posteriors
 def test_the_examples_of_the_page_of_posteriors_run(capsys):
     run("docs/posteriors.md", capsys)
+
+
+def test_the_examples_of_the_page_of_paths_run(capsys):
+    run("docs/guide/paths.md", capsys)

@@ -18,6 +18,7 @@ from clvmodels.data.histories import FloatArray, Histories
 from clvmodels.data.occasions import REFUND_OUTCOMES, by_customer, netted_occasions, plain_occasions
 from clvmodels.data.order_values import logged_orders
 from clvmodels.data.profile import Facts, profile_log, refuse_refunds
+from clvmodels.data.purchase_dates import logged_dates
 from clvmodels.data.purchase_days import repeat_purchases_by_day
 from clvmodels.data.report import DataReport, Refunds, RowsAndMoney
 from clvmodels.data.suspect_customers import cut_on_the_left, screened, suspect_customers
@@ -157,7 +158,8 @@ def summarise(plan: Plan) -> tuple[Histories, Facts, list[str]]:
     names, zone = tuple(plan.log.columns.attributes), plan.window.zone_of_dates
     backend = EngineTable(plan.log.engine, table, names, zone=zone, order_values=values)
     days = repeat_purchases_by_day(plan.log.engine, plan.window, occasions, buyers)
-    return Histories(backend, plan.unit, plan.window.label(plan.window.end), report, days), facts, notes
+    dates = logged_dates(plan.log.engine, plan.window, occasions)
+    return Histories(backend, plan.unit, plan.window.label(plan.window.end), report, days, dates), facts, notes
 
 
 def _orders(plan: Plan, facts: Facts, rows: ir.Table, tally: dict[str, float]) -> int:

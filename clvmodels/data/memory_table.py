@@ -16,7 +16,8 @@ from clvmodels.data.columns import count, examples
 from clvmodels.data.frames import described, ibis_table, write_frame
 from clvmodels.data.memory_limit import MEMORY_GB, require_room
 from clvmodels.data.order_values import OrderValues, with_first_order
-from clvmodels.data.statistics import MEAN_OF, SIGNED, TIMES, TRANSACTIONS, FloatArray, column_of, derived
+from clvmodels.data.paths import CustomerPaths
+from clvmodels.data.statistics import MEAN_OF, PATH, SIGNED, TIMES, TRANSACTIONS, FloatArray, column_of, derived
 from clvmodels.data.summary import HistoriesSummary
 from clvmodels.errors import DataError
 from clvmodels.numerics.spend import known_spend, positive_spend
@@ -50,6 +51,8 @@ class MemoryTable:
         How many customers each row stands for, shape (n,); None: one.
     order_values
         Statistics of the values of single orders, which tables do not show; None: those of `statistics` are all.
+    paths
+        The customers' own paths of covariates, which tables do not show either; None: there are none.
     """
 
     customer_id: pd.Index[Any]
@@ -57,6 +60,7 @@ class MemoryTable:
     attributes: pd.DataFrame
     weight: FloatArray | None = None
     order_values: OrderValues | None = None
+    paths: CustomerPaths | None = None
     _distinct: dict[tuple[str, ...], DistinctRows] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
@@ -131,6 +135,8 @@ class MemoryTable:
         DataError
             If the histories do not have it.
         """
+        if name == PATH and self.paths is not None:
+            return self.paths.statistic
         known = next((each for each in (self.statistics, self._derived) if name in each), None)
         known = self._of_orders if known is None else known
         if name not in known:
@@ -278,6 +284,7 @@ class MemoryTable:
             attributes=self.attributes.iloc[rows],
             weight=None,
             order_values=None if self.order_values is None else self.order_values.taken(rows),
+            paths=None if self.paths is None else self.paths.taken(rows),
         )
 
     def select(self, customers: Selection) -> Self:
@@ -290,6 +297,7 @@ class MemoryTable:
             attributes=self.attributes.iloc[rows],
             weight=None if self.weight is None else self.weight[rows],
             order_values=None if self.order_values is None else self.order_values.taken(rows),
+            paths=None if self.paths is None else self.paths.taken(rows),
         )
 
     def in_unit(self, factor: float) -> Self:

@@ -12,6 +12,7 @@ __all__ = [
     "COLUMNS",
     "LOGS",
     "MEAN_OF",
+    "PATH",
     "SIGNED",
     "SPEND",
     "TIMES",
@@ -40,6 +41,8 @@ TRANSACTIONS: Final = ("x", "t_x", "T")
 """What the models of transactions in continuous time see of a customer."""
 SPEND: Final = ("x", "mean")
 """What the models of spend see of a customer with repeat purchases of a positive mean value."""
+PATH: Final = "path"
+"""What stands for a customer's own path of covariates: 1, 2, ..., and 0 for that of a customer who is still to come."""
 MEAN_OF: Final = {"x": "mean", "valued": "valued_mean", "valued_all": "mean_all"}
 """Numbers of orders, and the mean value of each: of repeat purchases, those of positive value, with the first too."""
 LOGS: Final = {"log_mean": "log_ss", "log_mean_all": "log_ss_all"}

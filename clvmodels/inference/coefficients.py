@@ -84,7 +84,9 @@ class Coefficients:
     def sentences(self) -> list[str]:
         """Return what the coefficients say, a sentence each, after one on whom the parameters are about."""
         about = f"All this is about a customer whose covariates are at their means ({self.words})."
-        return [about, *(self._sentence(k) for k in range(len(self.estimate)))]
+        paths = self.design.paths
+        ahead = [f"What is predicted holds each customer's last level of {' and '.join(paths)} on."] if paths else []
+        return [about, *(self._sentence(k) for k in range(len(self.estimate))), *ahead]
 
     def _sentence(self, k: int) -> str:
         process, term = self.design.terms[k]

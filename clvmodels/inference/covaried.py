@@ -78,9 +78,10 @@ class Covaried:
 
     @property
     def columns_of_parameters(self) -> tuple[str, ...]:
-        """The attributes of customers that their parameters depend on."""
+        """The attributes of customers that their parameters depend on; none, where these follow paths."""
         if self.covariates is not None:
-            return self.covariates.design.variables
+            design = self.covariates.design
+            return () if design.paths else design.variables
         return () if self.by is None else (self.by,)
 
     def at(self, attributes: Mapping[str, object]) -> Self:

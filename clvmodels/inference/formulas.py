@@ -233,7 +233,8 @@ def _known(attributes: pd.DataFrame, variables: Sequence[str]) -> pd.DataFrame:
         if name not in present:
             raise DataError(
                 f"{one_of('attribute of the histories', name, present)}; keep columns of the log with "
-                f"rfm_summary(..., attributes=[{name!r}]), or add a table with rfm.with_attributes(table)"
+                f"rfm_summary(..., attributes=[{name!r}]), or add a table with rfm.with_attributes(table), or, if it "
+                "changes while they are customers, with rfm.with_paths(table, ...)"
             )
         missing = int(attributes[name].isna().sum())
         if missing:

@@ -29,7 +29,7 @@ from clvmodels.units import Unit, parse_unit
 __all__ = ["Content", "load", "save"]
 
 FORMAT: Final = "clvmodels fit"
-VERSION_OF_PLAIN, VERSION = 2, 3
+VERSION_OF_PLAIN, VERSION_OF_COVARIATES, VERSION = 2, 3, 4
 """Of files; earlier versions of the package read fits without covariates and calendar, and refuse others."""
 _ARRAYS: Final = ("draws", "estimate", "covariance", "likelihood_ratio")
 """Of coefficients."""
@@ -64,7 +64,7 @@ def save(fit: Fitted[Model], path: str | PathLike[str]) -> None:
     """Write a fit; the file appears whole or not at all."""
     content: dict[str, Any] = {
         "format": FORMAT,
-        "version": VERSION_OF_PLAIN if fit.calendar is None and fit.covariates is None else VERSION,
+        "version": _version(fit),
         "model": fit.model.key,
         "parameters": list(fit.model.names),
         "unit": fit.unit,
@@ -89,6 +89,13 @@ def save(fit: Fitted[Model], path: str | PathLike[str]) -> None:
         content["calendar"] = plain_calendar(fit.model, fit.calendar)
     with whole_file(require_path(path, "a fit", FitError)) as part:
         part.write_text(json.dumps(_in_json(content), indent=1, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def _version(fit: Fitted[Model]) -> int:
+    """Return the version of the format, as early as it can hold the fit: what reads it must know what is in it."""
+    if fit.covariates is not None and fit.covariates.design.paths:
+        return VERSION
+    return VERSION_OF_PLAIN if fit.calendar is None and fit.covariates is None else VERSION_OF_COVARIATES
 
 
 def _in_json(value: Any) -> Any:  # noqa: ANN401 - whatever JSON holds
@@ -264,7 +271,10 @@ def _covariates(model: Model, content: dict[str, Any] | None, chains: tuple[int,
     """Return the coefficients; raise ValueError unless they are numbers, as many as there are terms."""
     if content is None:
         return None
-    design = Design(tuple(_process(model, part) for part in content["processes"]))
+    paths = tuple(map(str, content.get("paths", ())))  # files of before have none
+    design = Design(tuple(_process(model, part) for part in content["processes"]), paths)
+    if not set(paths) <= set(design.variables):
+        raise ValueError(f"paths {paths} are none of the covariates {design.variables}")
     number = len(design.terms)
     joint = number + len(model.parameters)
     shapes = {

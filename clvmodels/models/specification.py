@@ -305,6 +305,9 @@ class TransactionModel(Model):
         How the future is smooth in what a clock shows; None: it is so in age.
     ago
         ``(age)``: the model of customers who started so long ago, when they did; None: the same at all times.
+    silence
+        ``(theta, x, t_x, T)``: the probability of no purchase in (t_x, T], given being alive at T; None: it follows
+        from the other functions, as `models.silence` has it.
 
     Examples
     --------
@@ -335,6 +338,7 @@ class TransactionModel(Model):
     breaks: Callable[[Array, Array, float], Array] | None = field(default=None, kw_only=True)
     reading: Reading | None = field(default=None, kw_only=True)
     ago: Callable[[float], TransactionModel] | None = field(default=None, kw_only=True)
+    silence: Callable[[Array, Array, Array, Array], Array] | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         """Require that customers can be simulated.
