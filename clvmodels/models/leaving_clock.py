@@ -198,19 +198,9 @@ class LeavingClock(PurchaseClock):
 
         return given
 
-    def residuals_of(
-        self,
-        draws: Array,  # noqa: ARG002 - as those of other models
-        x: Array,  # noqa: ARG002
-        T: Array,  # noqa: ARG002
-        weightings: Sequence[Weighting],
-    ) -> Callable[[Array, Array, Array], Array]:
-        """Return the function that does so without the ratio of rates, by factors of time times the speed."""
-
-        def factors(clock: Clock) -> list[Weighting]:
-            return [*(_at_speed(clock, each) for each in weightings), *weightings]
-
-        return self.draw_by_draw(factors, len(weightings))
+    def factors(self, clock: Clock, weightings: Sequence[Weighting]) -> list[Weighting]:
+        """Return the weights of purchases, times the speed of the clock, and then those of survival, both by time."""
+        return [*(_at_speed(clock, each) for each in weightings), *weightings]
 
 
 def _rate_among(n: Array, shape: Array, rate: Array, t: Array) -> Array:

@@ -159,28 +159,11 @@ class PurchaseClock:
         T: Array,  # noqa: ARG002
         weightings: Sequence[Weighting],
     ) -> Callable[[Array, Array, Array], Array]:
-        """Return the function that does so from A(T), by integrals in clock time.
-
-        int v(t) m(A(t)) speed dt = int v(t(A)) m(A) dA, and int v(t) s(A(t)) dt = int v(t(A)) / speed s(A) dA.
-        """
-
-        def factors(clock: Clock) -> list[Weighting]:
-            return [_on_clock(clock, each, slow=slow) for slow in (False, True) for each in weightings]
-
-        return self.draw_by_draw(factors, len(weightings))
-
-    def draw_by_draw(self, factors: Callable[[Clock], list[Weighting]], count: int) -> ConditionalOnAlive:
-        """Return integrals of the base model, one draw after the other, each with factors of its own.
+        """Return the function that does so from what the clock shows: integrals of the base model, draw by draw.
 
         Customers may have parameters of their own, but share the clock.
-
-        Parameters
-        ----------
-        factors
-            Those of purchases, and then those of survival.
-        count
-            How many there are of each.
         """
+        count = len(weightings)
         known: dict[bytes, ConditionalOnAlive] = {}  # nodes and weights, which take longer to find than to use
         size = len(self.base.parameters)
 
@@ -194,12 +177,19 @@ class PurchaseClock:
                 key = multipliers.tobytes()
                 if key not in known:
                     clock = self.steps.clock(np.log(multipliers))
-                    known[key] = residuals(self.base, params[:, None], x, T, factors(clock), group)
+                    known[key] = residuals(self.base, params[:, None], x, T, self.factors(clock, weightings), group)
                 both = everywhere(known[key], self.base, params, x, T, group)
                 result[:, draw, :count], result[:, draw, count:] = both[:, :count], both[:, 3 * count :]
             return result
 
         return given
+
+    def factors(self, clock: Clock, weightings: Sequence[Weighting]) -> list[Weighting]:
+        """Return the weights of purchases, and then those of survival, by what the clock shows.
+
+        int v(t) m(A(t)) speed dt = int v(t(A)) m(A) dA, and int v(t) s(A(t)) dt = int v(t(A)) / speed s(A) dA.
+        """
+        return [_on_clock(clock, each, slow=slow) for slow in (False, True) for each in weightings]
 
 
 def _groups(theta: Array, points: int) -> tuple[Array, Index]:
