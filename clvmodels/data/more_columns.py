@@ -75,7 +75,7 @@ class MoreColumns(CustomerColumns):
         return self.backend.fetched.paths if self.backend.in_memory else None
 
     def with_paths(self, table: object, *, time: str = "time", columns: Sequence[str]) -> Self:
-        """Return the histories with columns that change while a customer is one, such as their price or tariff.
+        """Return the histories with columns that change over the relationship, such as a price or tariff.
 
         Models take them as covariates, beside attributes: ``clv.ParetoNBD(covariates={"purchase": "price"})``. Rows
         after the end of observation are not looked at: what is predicted holds each customer's last level on.

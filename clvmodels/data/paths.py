@@ -1,4 +1,4 @@
-"""Customers' own paths: columns of numbers or levels that change while a customer is one, such as their price.
+"""Customers' own paths: columns that change over the relationship, such as the price.
 
 A path is a step function: a row of the ledger holds from its time until the customer's next row. What a likelihood sees
 of it are the spells between the changes, their length, and how many repeat purchases were made in each.

@@ -60,7 +60,7 @@ class Design:
     processes
         Those of each.
     paths
-        Names of the columns that change while a customer is one; `variables` has them, too.
+        Names of the columns that change in time; `variables` has them, too.
     """
 
     processes: tuple[ProcessDesign, ...]

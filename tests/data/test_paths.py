@@ -1,4 +1,4 @@
-"""Ledgers of what changes while a customer is one: how they are laid out, and what is refused."""
+"""Ledgers of what changes over the relationship: how they are laid out, and what is refused."""
 
 import pickle
 
