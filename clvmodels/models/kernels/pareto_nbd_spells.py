@@ -107,10 +107,10 @@ def _go_back(
 @compiled()
 def _goes_on(theta: Array, x: Array, t_x: Array, T: Array, i: int, j: int) -> bool:
     """Whether the integrals of history j go on where those of i begin."""
-    same = x[i] == x[j] and T[i] == T[j] and t_x[j] <= t_x[i]
+    same = bool(x[i] == x[j] and T[i] == T[j] and t_x[j] <= t_x[i])
     if same and len(theta) > 1:
         for p in range(4):
-            same = same and theta[i, p] == theta[j, p]
+            same = same and bool(theta[i, p] == theta[j, p])
     return same
 
 
@@ -205,7 +205,8 @@ def _note_staying(point: Array, x: float, now: float, T: float, slope_now: Array
     gradient[2], gradient[3] = -beta_growth, s / beta * T / (beta + T)
     for c in range(len(slope_now)):
         gradient[4 + c] = -n / (alpha + now) * slope_now[c]
-    return -n * growth - s * beta_growth
+    value: float = -n * growth - s * beta_growth
+    return value
 
 
 @compiled()
@@ -233,4 +234,5 @@ def _add_leaving(
     gradient[3] += left * ((s * sums[5] * per_whole - s * T / (beta + T)) / beta - sums[4] * per_whole)
     for c in range(len(slope_now)):
         gradient[4 + c] += left * n * (slope_now[c] / (alpha + now) - sums[SUMS + c] * per_whole)
-    return max(log_odds, 0.0) + math.log1p(math.exp(-abs(log_odds)))
+    value: float = max(log_odds, 0.0) + math.log1p(math.exp(-abs(log_odds)))
+    return value
