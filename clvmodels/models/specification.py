@@ -250,10 +250,14 @@ class Spells:
         ``(theta, x, A, D, speed, length) -> (value, gradient, by_A, by_speed)``: log of the part due to those who leave
         within a spell that begins when the clocks show A and D; the clock of purchases then runs at `speed`, that of
         dropout as time does, for `length`.
+    compiled
+        Returns the compiled function that puts them together, as `kernels.pareto_nbd_spells.history_terms` does; what
+        this imports is imported when it is called. None: there is none.
     """
 
     staying: Callable[[Array, Array, Array, Array], tuple[Array, Array, Array]]
     leaving: Callable[[Array, Array, Array, Array, Array, Array], tuple[Array, Array, Array, Array]]
+    compiled: Callable[[], Callable[..., tuple[Array, Array, Array]]] | None = None
 
 
 @dataclass(frozen=True, eq=False, repr=False)
