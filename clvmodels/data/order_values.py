@@ -21,6 +21,7 @@ from clvmodels.errors import DataError
 if TYPE_CHECKING:
     import ibis.expr.types as ir
     import numpy.typing as npt
+    import pyarrow as pa
 
     from clvmodels.data.engine import Engine
     from clvmodels.data.statistics import FloatArray
@@ -28,9 +29,11 @@ if TYPE_CHECKING:
 __all__ = ["OrderValues", "logged_orders", "with_first_order"]
 
 MOMENTS: Final = (
-    "logged", "logged_mean", "logged_variance", "logged_total", "known", "amount_mean", "amount_variance",
+    "logged", "logged_total", "known", "amount_mean", "amount_variance",
 )  # fmt: skip
-"""Of all orders of a customer, as they are scanned."""
+"""Of all orders of a customer, as they are scanned, but for those of the logs."""
+SMALLEST_VARIANCE: Final = 1e-13
+"""A variance below this, by the square of the mean, is that of equal numbers: sums of squares know no smaller one."""
 SAME: Final = 1e-9
 """Relative difference of two sums of one log in another order of addition."""
 
@@ -115,8 +118,17 @@ def _scan(engine: Engine, occasions: ir.Table, *, all_kept: bool, totals: Mappin
             " histories anew with rfm_summary(...)"
         )
     first = np.where(table["at_first"].to_numpy(zero_copy_only=False) == 1, column(table, "first_value"), np.nan)
-    moments = {name: column(table, name) for name in MOMENTS}
-    return _of_repeats(moments, first)
+    sums = (table[name].to_numpy().astype(np.float64) for name in ("logged_sum", "logged_squares"))
+    return _of_repeats({name: column(table, name) for name in MOMENTS} | _moments_of_logs(table, *sums), first)
+
+
+def _moments_of_logs(table: pa.Table, total: FloatArray, squares: FloatArray) -> dict[str, FloatArray]:
+    """Return the mean and the variance of the logs of each customer."""
+    number = column(table, "logged")
+    number = np.where(number > 0.0, number, np.nan)
+    mean = total / number
+    variance = squares / number - mean**2
+    return {"logged_mean": mean, "logged_variance": np.where(variance > SMALLEST_VARIANCE * mean**2, variance, 0.0)}
 
 
 def _of_repeats(moments: Mapping[str, FloatArray], first: FloatArray) -> dict[str, FloatArray]:
