@@ -95,9 +95,9 @@ def forecast_fan(
     >>> ax, table = forecast_fan(fit, rfm, "39 weeks", period="13 weeks", futures=50, return_data=True)
     >>> table[["end", "expected"]].round(0)
         end  expected
-    0  13.0     663.0
-    1  26.0    1271.0
-    2  39.0    1835.0
+    0  13.0     628.0
+    1  26.0    1172.0
+    2  39.0    1654.0
     """
     import pandas as pd
 

@@ -103,7 +103,7 @@ def _table(name: str, fit: TransactionFit, start: str | pd.Timestamp | None) -> 
     fitted.calendar.require(days[0], days[-1] + DAY)
     oldest = max(float((fitted.end - days[0]) / DAY), 0.0) / DAYS[fit.unit]
     steps = fitted.steps(fitted.end, oldest, fit.unit)
-    times = (days + NOON - fitted.end) / DAY / DAYS[fit.unit]
+    times = (days - fitted.end + NOON) / DAY / DAYS[fit.unit]
     size = len(model.base.parameters)
     clock = steps.clock(np.log(fit.draws[:, size:])).wide
     speed = clock.speed_at(times[None])
