@@ -6,6 +6,7 @@ import re
 from functools import partial
 from pathlib import Path
 
+import matplotlib as mpl
 import pytest
 
 import clvmodels as clv
@@ -54,3 +55,8 @@ def test_the_examples_of_the_page_of_posteriors_run(capsys):
 
 def test_the_examples_of_the_page_of_paths_run(capsys):
     run("docs/guide/paths.md", capsys)
+
+
+def test_the_examples_of_the_page_of_a_seasonal_shop_run(capsys):
+    mpl.use("Agg")
+    run("docs/notebooks/seasonal_shop.md", capsys)
