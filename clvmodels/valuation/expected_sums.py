@@ -1,9 +1,9 @@
 """What is expected of customers together under each draw of the parameters, from sums over them under a few draws.
 
 Lines are linear in the drivers, and the expected value of an order is linear in a customer's mean spend. Customers with
-the same numbers of purchases and of known orders, the same rates and the same parameters form a cell. Under each draw of a skeleton, four
-sums over the customers of a cell suffice: of discounted orders, of living time, of growing orders, and of these times
-mean spend. Combinations of them give the lines of the cell under all draws.
+the same numbers of purchases and of known orders, the same rates and the same parameters form a cell. Under each draw
+of a skeleton, four sums over the customers of a cell suffice: of discounted orders, of living time, of growing orders,
+and of these times mean spend. Combinations of them give the lines of the cell under all draws.
 """
 
 from __future__ import annotations
@@ -111,7 +111,8 @@ def expected_sums(basis: Basis, customers: Customers, groups: int) -> tuple[Arra
 def _is_linear(basis: Basis, customers: Customers) -> bool:
     """Whether the expected value of an order is linear in mean spend."""
     draws = customers.spend.draws
-    return spend_line(basis.spend.model, draws if draws.ndim == 2 else draws[0], np.unique(customers.orders)) is not None
+    theta = draws if draws.ndim == 2 else draws[0]
+    return spend_line(basis.spend.model, theta, np.unique(customers.orders)) is not None
 
 
 def _weightings(basis: Basis) -> list[Weighting]:
