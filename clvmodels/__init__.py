@@ -59,6 +59,9 @@ if TYPE_CHECKING:
     class ParetoNBD(RegisteredAgeing):
         """Pareto/NBD: a customer may leave at any time."""
 
+    class BGBB(RegisteredTransactions):
+        """BG/BB: there is one opportunity to buy in each period; before each of them a customer may leave."""
+
     class GammaGamma(RegisteredMeansOrOrders):
         """Gamma-Gamma: the value of an order varies around each customer's own mean."""
 

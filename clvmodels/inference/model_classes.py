@@ -383,7 +383,7 @@ def model_classes() -> dict[str, ModelClass]:
     Examples
     --------
     >>> list(model_classes())
-    ['BGNBD', 'MBGNBD', 'ParetoNBD', 'GammaGamma', 'LogNormalSpend']
+    ['BGNBD', 'MBGNBD', 'ParetoNBD', 'BGBB', 'GammaGamma', 'LogNormalSpend']
     """
     return {model.public_name: model_class(model) for model in MODELS.values()}
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Final
 
 from clvmodels.errors import ModelError
+from clvmodels.models.bg_bb import BG_BB
 from clvmodels.models.bg_nbd import BG_NBD
 from clvmodels.models.gamma_gamma import GAMMA_GAMMA
 from clvmodels.models.gamma_gamma_orders import GAMMA_GAMMA_FIRST, GAMMA_GAMMA_ORDERS
@@ -20,6 +21,7 @@ from clvmodels.models.spend_family import SpendFamily
 __all__ = [
     "AGEING_MODELS",
     "MODELS",
+    "PERIOD_MODELS",
     "SPEND_FAMILIES",
     "SPEND_MODELS",
     "SPEND_VARIANTS",
@@ -34,6 +36,9 @@ __all__ = [
 ]
 
 TRANSACTION_MODELS: Final[dict[str, TransactionModel]] = {m.key: m for m in (BG_NBD, MBG_NBD, PARETO_NBD)}
+"""In continuous time: they take histories (x, t_x, T), and a report chooses among them."""
+PERIOD_MODELS: Final[dict[str, TransactionModel]] = {m.key: m for m in (BG_BB,)}
+"""Of opportunities: they take histories (x, t_x, n), which are other data, so that no likelihood compares the two."""
 AGEING_MODELS: Final[dict[str, dict[str, TransactionModel]]] = {
     PARETO_NBD.key: {"gompertz": PARETO_NBD_GOMPERTZ, "weibull": PARETO_NBD_WEIBULL}
 }
@@ -52,7 +57,7 @@ VARIANTS: Final[dict[str, Model]] = {
     **SPEND_VARIANTS,
 }
 """All models that are known by their keys, but have no class of their own."""
-MODELS: Final[dict[str, Model]] = {**TRANSACTION_MODELS, **SPEND_MODELS}
+MODELS: Final[dict[str, Model]] = {**TRANSACTION_MODELS, **PERIOD_MODELS, **SPEND_MODELS}
 _BUILT_IN: Final = frozenset((*MODELS, *VARIANTS))
 
 
@@ -134,13 +139,13 @@ def register(model: TransactionModel | SpendModel, *, replace: bool = False) -> 
             _remove(other)
     MODELS[model.key] = model
     if isinstance(model, TransactionModel):
-        TRANSACTION_MODELS[model.key] = model
+        (PERIOD_MODELS if model.time == "periods" else TRANSACTION_MODELS)[model.key] = model
     else:
         SPEND_MODELS[model.key] = model
 
 
 def _remove(model: Model) -> None:
-    for models in (MODELS, TRANSACTION_MODELS, SPEND_MODELS):
+    for models in (MODELS, TRANSACTION_MODELS, PERIOD_MODELS, SPEND_MODELS):
         models.pop(model.key, None)
 
 
