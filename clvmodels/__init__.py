@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from clvmodels.data.histories import Histories as Histories
     from clvmodels.data.holdout import Holdout as Holdout
     from clvmodels.data.ledgers import Ledgers as Ledgers
+    from clvmodels.data.opportunities import opportunity_summary as opportunity_summary
     from clvmodels.data.reading import LogFormat as LogFormat
     from clvmodels.data.transactions import rfm_summary as rfm_summary
     from clvmodels.data.transactions import rfm_train_test_split as rfm_train_test_split
@@ -89,6 +90,7 @@ _EXPORTS: Final = {
     "from_pymc_marketing": "clvmodels.inference.migration.pymc_marketing",
     "last_third": "clvmodels.evaluation.last_third",
     "movement": "clvmodels.valuation.movement",
+    "opportunity_summary": "clvmodels.data.opportunities",
     "purchase_occasions": "clvmodels.data.events",
     "report": "clvmodels.reporting.report",
     "rfm_summary": "clvmodels.data.transactions",

@@ -18,6 +18,7 @@ import numpy as np
 from scipy import special
 
 from clvmodels.models import beta_geometric
+from clvmodels.models.kernel import CompiledSums, Kernel
 from clvmodels.models.specification import Array, Events, Limit, Parameter, Quantity, TransactionModel
 from clvmodels.numerics.special import digamma_difference, log_gamma_ratio
 
@@ -214,6 +215,13 @@ def simulate(theta: Array, x: Array, n: Array, duration: Array, generator: np.ra
     return Events(customer[bought], time[bought], stayed, stays >= ahead)
 
 
+def compiled_sums() -> CompiledSums:
+    """Return the functions of the kernel."""
+    from clvmodels.models.kernels import bg_bb as kernel
+
+    return CompiledSums(kernel.count_sums, kernel.history_sums, row_sums=kernel.row_sums)
+
+
 BG_BB = TransactionModel(
     key="bg_bb",
     name="BG/BB",
@@ -240,4 +248,5 @@ BG_BB = TransactionModel(
     in_words=lambda _: IN_WORDS,
     story=__doc__ or "",
     effects={"purchase": (("alpha", 1),), "dropout": (("gamma", 1),)},
+    kernel=Kernel(count_terms, history_terms, compiled_sums),
 )

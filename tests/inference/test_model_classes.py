@@ -20,7 +20,7 @@ from clvmodels.models.registry import MODELS, SPEND_MODELS, _remove, register
 
 NAMES = [model.public_name for model in MODELS.values()]
 PRIORS = {"BGNBD": "dropout", "MBGNBD": "dropout", "ParetoNBD": "first_year_loss", "GammaGamma": "order_cv"}
-PRIORS |= {"LogNormalSpend": "between_share"}
+PRIORS |= {"LogNormalSpend": "between_share", "BGBB": "purchase_chance"}
 OPTIONS = {"GammaGamma": {"orders": "means", "first_order": "ignore"}, "LogNormalSpend": {"first_order": "ignore"}}
 OPTIONS |= {"ParetoNBD": {"ageing": None}}
 
