@@ -11,10 +11,11 @@ Science 29(6), 1086-1108.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Final
+from collections.abc import Iterator, Mapping
+from typing import Any, Final, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import special
 
 from clvmodels.models import beta_geometric
@@ -97,7 +98,7 @@ def history_terms(theta: Array, x: Array, t_x: Array, n: Array) -> tuple[Array, 
     It is the probability of the history until t_x and of being alive then, times that of no purchase after.
     """
     a, b, g, d = np.moveaxis(theta, -1, 0)
-    silence, slopes = _silence(theta, x, t_x, n)
+    silence, slopes = _silence_slopes(theta, x, t_x, n)
     missed = t_x - x
     value = _log_beta_ratio(a, b, missed) - log_gamma_ratio(a + b + missed, x) + _log_beta_ratio(g, d, t_x)
     gradient = slopes / silence
@@ -116,32 +117,70 @@ def _log_beta_ratio(a: Array, b: Array, k: Array) -> Array:
     return np.asarray(log_gamma_ratio(start, small) - log_gamma_ratio(end, small))
 
 
-def _silence(theta: Array, x: Array, t_x: Array, n: Array) -> tuple[Array, Array]:
-    """Return the probability that who is alive at t_x buys nothing until n, and its gradient, parameters first.
+class _Step(NamedTuple):
+    """What may happen before and at one opportunity after t_x, by history.
+
+    Attributes
+    ----------
+    counts
+        Whether the history has this opportunity after its last purchase.
+    buying, leaving
+        Reciprocals of the sums of parameters of the two beta distributions before it.
+    misses, stays, leaves
+        The probabilities of no purchase, given that they stay; of staying, and of leaving.
+    """
+
+    counts: NDArray[np.bool_]
+    buying: Array
+    leaving: Array
+    misses: Array
+    stays: Array
+    leaves: Array
+
+
+def _steps(theta: Array, x: Array, t_x: Array, n: Array) -> Iterator[_Step]:
+    """Yield the opportunities after t_x, the last one first."""
+    a, b, g, d = np.moveaxis(theta, -1, 0)
+    for back in range(1, 1 + int(np.max(n - t_x, initial=0.0))):
+        since = np.maximum(n - back, t_x)
+        buying, leaving = 1.0 / (a + b + since), 1.0 / (g + d + since)
+        misses = (b + (since - x)) * buying  # in this order: b may be next to nothing
+        yield _Step(n - back >= t_x, buying, leaving, misses, (d + since) * leaving, g * leaving)
+
+
+def _shape(theta: Array, *columns: Array) -> tuple[int, ...]:
+    return np.broadcast_shapes(theta.shape[:-1], *map(np.shape, columns))
+
+
+def _silence(theta: Array, x: Array, t_x: Array, n: Array) -> Array:
+    """Return the probability that who is alive at t_x buys nothing until n.
 
     Backwards from n: before each opportunity they leave, or they stay, do not buy, and face the rest. All terms are
     positive.
     """
-    a, b, g, d = np.moveaxis(theta, -1, 0)
-    shape = np.broadcast_shapes(a.shape, np.shape(x), np.shape(t_x), np.shape(n))
+    rest = np.ones(_shape(theta, x, t_x, n))
+    for step in _steps(theta, x, t_x, n):
+        rest = np.where(step.counts, step.leaves + step.stays * step.misses * rest, rest)
+    return rest
+
+
+def _silence_slopes(theta: Array, x: Array, t_x: Array, n: Array) -> tuple[Array, Array]:
+    """Return the same, and its gradient, parameters first."""
+    bought = theta[..., 0] + x
+    shape = _shape(theta, x, t_x, n)
     rest, slopes = np.ones(shape), np.zeros((4, *shape))
-    for back in range(1, 1 + int(np.max(n - t_x, initial=0.0))):
-        since = np.maximum(n - back, t_x)  # opportunities before this one; it counts where it comes after t_x
-        buying, leaving = 1.0 / (a + b + since), 1.0 / (g + d + since)
-        misses, stays, leaves = (b + (since - x)) * buying, (d + since) * leaving, g * leaving
-        silent = misses * rest
-        new = leaves + stays * silent
-        by_part = np.stack(
-            np.broadcast_arrays(
-                -stays * silent * buying,
-                stays * rest * (a + x) * buying**2,
-                stays * leaving * (1.0 - silent),
-                -leaves * leaving * (1.0 - silent),
-            )
+    for step in _steps(theta, x, t_x, n):
+        silent = step.misses * rest
+        none, lost = step.stays * step.misses, step.leaving * (1.0 - silent)
+        parts = (
+            -step.stays * silent * step.buying,
+            step.stays * rest * bought * step.buying**2,
+            step.stays * lost,
+            -step.leaves * lost,
         )
-        counts = n - back >= t_x
-        slopes = np.where(counts, by_part + stays * misses * slopes, slopes)
-        rest = np.where(counts, new, rest)
+        for k, part in enumerate(parts):
+            np.copyto(slopes[k, ...], part + none * slopes[k], where=step.counts)
+        rest = np.where(step.counts, step.leaves + step.stays * silent, rest)
     return rest, slopes
 
 
@@ -150,7 +189,7 @@ def p_alive(theta: Array, x: Array, t_x: Array, n: Array) -> Array:
     a, b, g, d = np.moveaxis(theta, -1, 0)
     silent = n - t_x
     stays = _log_beta_ratio(a + x, b + (t_x - x), silent) + _log_beta_ratio(g, d + t_x, silent)
-    return np.asarray(np.minimum(np.exp(stays) / _silence(theta, x, t_x, n)[0], 1.0))
+    return np.asarray(np.minimum(np.exp(stays) / _silence(theta, x, t_x, n), 1.0))
 
 
 def future(theta: Array, x: Array, n: Array, t: Array) -> tuple[Array, Array]:

@@ -17,12 +17,13 @@ from clvmodels.inference import observations, posterior
 from clvmodels.inference.diagnostics import diagnose_chains
 from clvmodels.inference.likelihood import LogLikelihood, tabulate
 from clvmodels.inference.observations import observe
-from clvmodels.models.registry import MODELS, TRANSACTION_MODELS
+from clvmodels.models.registry import MODELS, PERIOD_MODELS, TRANSACTION_MODELS
 
 EXTREME = {
     "bg_nbd": [(0.05, 900.0, 0.01, 30.0), (30.0, 0.02, 500.0, 0.3)],
     "mbg_nbd": [(0.05, 900.0, 0.01, 30.0), (30.0, 0.02, 500.0, 0.3)],
     "pareto_nbd": [(0.05, 900.0, 5.0, 0.01), (30.0, 0.02, 0.01, 700.0)],
+    "bg_bb": [(0.05, 90.0, 0.01, 30.0), (300.0, 0.2, 50.0, 0.3)],
     "gamma_gamma": [(0.05, 1.01, 900.0), (300.0, 50.0, 0.1)],
     "log_normal": [(900.0, 0.05, 20.0), (0.1, 20.0, 0.05)],
 }
@@ -32,6 +33,20 @@ EXTREME = {
 def rfm():
     log = clv.datasets.load_cdnow(sample=True)
     return clv.rfm_summary(log, value="amount", unit="week", resolution="day", observation_end="1997-09-30")
+
+
+@pytest.fixture(scope="module")
+def donors():
+    """Histories of opportunities; the mean of the gifts that a donor made is made up."""
+    table = clv.datasets.load_donations()
+    table["monetary_value"] = np.where(table["frequency"] > 0, 20.0 + table["recency"], np.nan)
+    return clv.Histories.from_frame(table, unit="year")
+
+
+@pytest.fixture
+def data(request, rfm, donors):
+    """Histories that a model is for."""
+    return donors if request.node.callspec.params["key"] in PERIOD_MODELS else rfm
 
 
 @pytest.fixture(scope="module")
@@ -46,10 +61,10 @@ def sampled(rfm):
 
 
 @pytest.mark.parametrize("key", MODELS)
-def test_kernels_sum_what_the_terms_say(key, rfm):
+def test_kernels_sum_what_the_terms_say(key, data):
     """Also as Python, for who reads or debugs them."""
     model = MODELS[key]
-    observations = observe(model, rfm)
+    observations = observe(model, data)
     x, customers = observations.histogram
     for theta in np.array([tuple(model.example.values()), *EXTREME[key]]):
         parts = (
@@ -91,15 +106,15 @@ def test_quantities_do_not_depend_on_the_unit(key):
 
 
 @pytest.mark.parametrize("key", MODELS)
-def test_the_likelihood_of_the_pymc_model_is_ours(key, rfm):
+def test_the_likelihood_of_the_pymc_model_is_ours(key, data):
     model = MODELS[key]
     estimator = getattr(clv, model.public_name)()
-    built = estimator.to_pymc(rfm)
+    built = estimator.to_pymc(data)
     assert [variable.name for variable in built.free_RVs] == [quantity.name for quantity in model.quantities]
     theta = model.theta(model.example)
-    node = LogLikelihood(model)(theta[None, :], *vars(tabulate([observe(model, rfm)])).values())
+    node = LogLikelihood(model)(theta[None, :], *vars(tabulate([observe(model, data)])).values())
     assert node[0].eval(mode="FAST_COMPILE") == pytest.approx(node[0].eval(), rel=1e-13)
-    assert node[0].eval() == pytest.approx(observe(model, rfm).log_likelihood(model, theta)[0], rel=1e-12)
+    assert node[0].eval() == pytest.approx(observe(model, data).log_likelihood(model, theta)[0], rel=1e-12)
 
 
 def test_the_posterior_agrees_with_maximum_likelihood(rfm, sampled):
@@ -165,8 +180,8 @@ def test_the_gradient_is_finite_wherever_rates_of_leaving_differ(few, cv):
 
 @pytest.mark.parametrize("mode", [None, "FAST_COMPILE"])
 @pytest.mark.parametrize("model", [*MODELS.values(), replace(MODELS["bg_nbd"], key="own")], ids=lambda one: one.key)
-def test_a_likelihood_that_is_not_finite_has_no_slope(model, rfm, mode):
-    table = tabulate([observe(model, rfm)]).named.values()
+def test_a_likelihood_that_is_not_finite_has_no_slope(model, rfm, donors, mode):
+    table = tabulate([observe(model, donors if model.key in PERIOD_MODELS else rfm)]).named.values()
     for theta in (np.zeros(len(model.names)), np.full(len(model.names), np.nan)):
         value, gradient = (one.eval(mode=mode) for one in LogLikelihood(model)(theta[None, :], *table))
         assert value == -np.inf
@@ -220,16 +235,16 @@ def test_pymcs_own_sampler_agrees(rfm, sampled):
 
 
 @pytest.mark.parametrize("key", MODELS)
-def test_a_sample_of_many_customers_leads_to_the_same_mode(key, rfm, monkeypatch):
+def test_a_sample_of_many_customers_leads_to_the_same_mode(key, data, monkeypatch):
     estimator, customers, density = getattr(clv, MODELS[key].public_name)(), [], posterior.Target.density
     monkeypatch.setattr(
         posterior.Target, "density", lambda *args: customers.append(args[0].customers) or density(*args)
     )
-    expected = estimator.fit(rfm, method="map")
+    expected = estimator.fit(data, method="map")
     everybody, evaluations = customers[0], len(customers)
     customers.clear()
     monkeypatch.setattr(observations, "SAMPLE", 200)
-    found = estimator.fit(rfm, method="map")
+    found = estimator.fit(data, method="map")
     assert customers[0] < everybody
     assert customers.count(everybody) < evaluations
     assert found.diagnostics == expected.diagnostics
@@ -474,11 +489,13 @@ def _renamed(histories):
     return clv.Histories.from_frame(table.drop(columns="monetary_value"), unit="week")
 
 
-@pytest.mark.parametrize("key", TRANSACTION_MODELS)
+@pytest.mark.parametrize("key", [*TRANSACTION_MODELS, *PERIOD_MODELS])
 def test_the_sampler_recovers_known_parameters(key):
-    model = TRANSACTION_MODELS[key]
+    model = MODELS[key]
     estimator = getattr(clv, model.public_name)()
-    rfm = estimator.from_params(model.example, unit="week").simulate(2_000, "78 weeks", seed=11)
+    rfm = estimator.from_params(model.example, unit="week").simulate(
+        2_000, "12 weeks" if key in PERIOD_MODELS else "78 weeks", seed=11
+    )
     fit = estimator.fit(rfm, method="laplace", draws=2_000, seed=1)
     low, high = np.quantile(fit.draws, [0.005, 0.995], axis=0)
     truth = np.array(list(model.example.values()))
