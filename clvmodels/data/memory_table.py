@@ -289,7 +289,7 @@ class MemoryTable:
         """
         if "n" in self.statistics and factor != 1.0:
             raise UnitError(
-                "these histories count opportunities, one in each of their unit, and have no other one; count them anew:"
+                "these histories count opportunities, one in each of their unit, and have no other; count them anew:"
                 ' clv.opportunity_summary(log, opportunity="1 month")'
             )
         times = {name: values * factor for name, values in self.statistics.items() if name in TIMES}

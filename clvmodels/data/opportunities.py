@@ -16,7 +16,7 @@ from clvmodels.data.reading import Day, LogFormat, end_of, log_of
 from clvmodels.data.transactions import histories_of
 from clvmodels.data.windows import following, window_start
 from clvmodels.errors import DataError, DataWarning, UnitError
-from clvmodels.units import DAYS, read_duration
+from clvmodels.units import read_duration
 
 if TYPE_CHECKING:
     from clvmodels.data.bounds import WindowBound
@@ -121,10 +121,11 @@ def _last_over(end: WindowBound, unit: Unit) -> tuple[WindowBound, list[str]]:
     final = following(start, unit) - dt.timedelta(days=1)
     if start.year <= dt.MINYEAR:
         raise DataError(f"no {unit} is over by the end of observation, {end.local}")
-    return last, [
+    note = (
         f"the {unit} from {start.date()} is not over by {end.local.date()}, and is no opportunity yet: its purchases"
         f' are left out; if the log has all of them, write observation_end="{final.date()}"'
-    ]
+    )
+    return last, [note]
 
 
 def _by_period(histories: Histories) -> Histories:

@@ -16,7 +16,12 @@ from clvmodels.errors import AssumptionError
 pytestmark = pytest.mark.filterwarnings("ignore::clvmodels.errors.DataWarning")  # no spend is known of gifts
 PUBLISHED = {"alpha": 1.204, "beta": 0.750, "gamma": 0.657, "delta": 2.783}
 SPEND = clv.GammaGamma().from_params({"p": 6.25, "q": 3.74, "v": 15.44})
-R_PACKAGE = {"alpha": 1.20350708052731, "beta": 0.749766677759683, "gamma": 0.656756817145443, "delta": 2.78388732532571}
+R_PACKAGE = {
+    "alpha": 1.20350708052731,
+    "beta": 0.749766677759683,
+    "gamma": 0.656756817145443,
+    "delta": 2.78388732532571,
+}
 
 
 @pytest.fixture(scope="module")
