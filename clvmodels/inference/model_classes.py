@@ -15,20 +15,22 @@ from clvmodels.data.required import require_histories
 from clvmodels.errors import FitError
 from clvmodels.inference.calendars import FittedCalendar, calendar_model, named_columns
 from clvmodels.inference.design import Covariates
-from clvmodels.inference.estimator import SpendEstimator, TransactionEstimator
+from clvmodels.inference.estimator import ContractEstimator, SpendEstimator, TransactionEstimator
 from clvmodels.inference.first_order import first_orders
 from clvmodels.inference.model_docstrings import docstring_of
 from clvmodels.inference.priors import Priors
 from clvmodels.inference.protocols import FitMethod
-from clvmodels.models.registry import AGEING_MODELS, MODELS, ageing_of, family_of
-from clvmodels.models.specification import Model, SpendModel, TransactionModel
+from clvmodels.inference.purchase_rates import PurchaseRates
+from clvmodels.inference.transaction_fit import TransactionFit
+from clvmodels.models.registry import AGEING_MODELS, CONTRACT_MODELS, MODELS, PERIOD_MODELS, ageing_of, family_of
+from clvmodels.models.specification import ContractModel, Model, SpendModel, TransactionModel
 from clvmodels.models.spend_family import SpendFamily
 
 FirstOrder = Literal["auto", "use", "ignore"]
 Orders = Literal["means", "all"]
 Ageing = Literal["gompertz", "weibull"]
 
-__all__ = ["RegisteredSpend", "RegisteredTransactions", "model_class", "model_classes"]
+__all__ = ["RegisteredContracts", "RegisteredSpend", "RegisteredTransactions", "model_class", "model_classes"]
 
 _PACKAGE: Final = "clvmodels"
 
@@ -55,7 +57,7 @@ class _Parametrised:
         >>> clv.BGNBD().get_params()
         {'priors': None, 'covariates': None, 'calendar': None}
         >>> clv.GammaGamma(orders="all").get_params()
-        {'priors': None, 'covariates': None, 'first_order': 'ignore', 'orders': 'all'}
+        {'priors': None, 'covariates': None, 'depends_on': None, 'first_order': 'ignore', 'orders': 'all'}
         """
         return {each.name: getattr(self, each.name) for each in fields(cast("Any", self)) if each.init}
 
@@ -70,11 +72,12 @@ class _Parametrised:
         parts += [] if self.covariates is None else [f"covariates for {', '.join(self.covariates)}"]
         calendar: Calendar | None = getattr(self, "calendar", None)
         parts += [] if calendar is None else [f"calendar of {', '.join(calendar.columns)}"]
+        parts += [] if getattr(self, "depends_on", None) is None else ["depends on the purchase rate"]
         usual = {each.name: each.default for each in fields(cast("Any", self))}
         parts += [
             f"{name}={value!r}"
             for name, value in self.get_params().items()
-            if name not in ("priors", "covariates", "calendar") and value != usual[name]
+            if name not in ("priors", "covariates", "calendar", "depends_on") and value != usual[name]
         ]
         return f"{type(self).__name__}({', '.join(parts)})"
 
@@ -203,10 +206,10 @@ class RegisteredAgeing(RegisteredTransactions):
 
 
 @dataclass(frozen=True, repr=False)
-class RegisteredSpend(_Parametrised, SpendEstimator):
-    """A registered model of spend, to be fitted; the class knows its model."""
+class RegisteredContracts(_Parametrised, ContractEstimator):
+    """A registered model of customers under contract, to be fitted; the class knows its model."""
 
-    model: SpendModel = field(init=False)
+    model: ContractModel = field(init=False)
     priors: Priors | None = field(default=None, kw_only=True)
     covariates: Covariates | None = field(default=None, kw_only=True)
 
@@ -215,9 +218,36 @@ class RegisteredSpend(_Parametrised, SpendEstimator):
     ) -> Self:
         """Return the same model with other arguments; this one stays as it is.
 
+        Examples
+        --------
+        >>> import clvmodels as clv
+        >>> clv.SBG().set_params(covariates={"dropout": "channel"})
+        SBG(covariates for dropout)
+        """
+        return self._with({"priors": priors, "covariates": covariates})
+
+
+@dataclass(frozen=True, repr=False)
+class RegisteredSpend(_Parametrised, SpendEstimator):
+    """A registered model of spend, to be fitted; the class knows its model."""
+
+    model: SpendModel = field(init=False)
+    priors: Priors | None = field(default=None, kw_only=True)
+    covariates: Covariates | None = field(default=None, kw_only=True)
+    depends_on: TransactionFit | PurchaseRates | None = field(default=None, kw_only=True)
+
+    def set_params(
+        self,
+        *,
+        priors: Priors | EllipsisType | None = ...,
+        covariates: Covariates | EllipsisType | None = ...,
+        depends_on: TransactionFit | PurchaseRates | EllipsisType | None = ...,
+    ) -> Self:
+        """Return the same model with other arguments; this one stays as it is.
+
         Parameters
         ----------
-        priors, covariates
+        priors, covariates, depends_on
             Others, or None for none; without an argument they stay.
 
         Raises
@@ -233,7 +263,7 @@ class RegisteredSpend(_Parametrised, SpendEstimator):
         >>> clv.GammaGamma().set_params(covariates={"spend": "channel"})
         GammaGamma(covariates for spend)
         """
-        return self._with({"priors": priors, "covariates": covariates})
+        return self._with({"priors": priors, "covariates": covariates, "depends_on": depends_on})
 
 
 @dataclass(frozen=True, repr=False)
@@ -285,6 +315,7 @@ class RegisteredOrders(RegisteredSpend):
         *,
         priors: Priors | EllipsisType | None = ...,
         covariates: Covariates | EllipsisType | None = ...,
+        depends_on: TransactionFit | PurchaseRates | EllipsisType | None = ...,
         first_order: FirstOrder | EllipsisType = ...,
     ) -> Self:
         """Return the same model with other arguments; this one stays as it is.
@@ -295,7 +326,8 @@ class RegisteredOrders(RegisteredSpend):
         >>> clv.LogNormalSpend().set_params(first_order="use")
         LogNormalSpend(first_order='use')
         """
-        return self._with({"priors": priors, "covariates": covariates, "first_order": first_order})
+        given = {"priors": priors, "covariates": covariates, "depends_on": depends_on, "first_order": first_order}
+        return self._with(given)
 
 
 @dataclass(frozen=True, repr=False)
@@ -330,6 +362,7 @@ class RegisteredMeansOrOrders(RegisteredOrders):
         *,
         priors: Priors | EllipsisType | None = ...,
         covariates: Covariates | EllipsisType | None = ...,
+        depends_on: TransactionFit | PurchaseRates | EllipsisType | None = ...,
         orders: Orders | EllipsisType = ...,
         first_order: FirstOrder | EllipsisType = ...,
     ) -> Self:
@@ -341,11 +374,11 @@ class RegisteredMeansOrOrders(RegisteredOrders):
         >>> clv.GammaGamma().set_params(orders="all")
         GammaGamma(orders='all')
         """
-        given = {"priors": priors, "covariates": covariates, "orders": orders, "first_order": first_order}
-        return self._with(given)
+        given = {"priors": priors, "covariates": covariates, "depends_on": depends_on}
+        return self._with({**given, "orders": orders, "first_order": first_order})
 
 
-type ModelClass = type[RegisteredTransactions | RegisteredSpend]
+type ModelClass = type[RegisteredTransactions | RegisteredContracts | RegisteredSpend]
 
 
 @cache
@@ -370,6 +403,8 @@ def model_class(model: Model) -> ModelClass:
 
 
 def _base(model: Model, family: SpendFamily | None) -> ModelClass:
+    if isinstance(model, ContractModel):
+        return RegisteredContracts
     if isinstance(model, TransactionModel):
         return RegisteredAgeing if model.key in AGEING_MODELS else RegisteredTransactions
     if family is None:
@@ -383,12 +418,13 @@ def model_classes() -> dict[str, ModelClass]:
     Examples
     --------
     >>> list(model_classes())
-    ['BGNBD', 'MBGNBD', 'ParetoNBD', 'BGBB', 'GammaGamma', 'LogNormalSpend']
+    ['BGNBD', 'MBGNBD', 'ParetoNBD', 'GammaGamma', 'LogNormalSpend', 'NormalContribution', 'BGBB', 'SBG', 'BDW']
     """
-    return {model.public_name: model_class(model) for model in MODELS.values()}
+    known = (*MODELS.values(), *PERIOD_MODELS.values(), *CONTRACT_MODELS.values())
+    return {model.public_name: model_class(model) for model in known}
 
 
-def _of_model(model: Model, params: dict[str, Any]) -> RegisteredTransactions | RegisteredSpend:
+def _of_model(model: Model, params: dict[str, Any]) -> RegisteredTransactions | RegisteredContracts | RegisteredSpend:
     """Return what was pickled: the estimator of a model with its arguments."""
-    made: Callable[..., RegisteredTransactions | RegisteredSpend] = model_class(model)
+    made: Callable[..., RegisteredTransactions | RegisteredContracts | RegisteredSpend] = model_class(model)
     return made(**params)

@@ -12,7 +12,7 @@ from clvmodels.data.purchase_days import PurchaseDays
 from clvmodels.data.statistics import column_of
 from clvmodels.inference.calendars import TICKS, Moment, label_of_end
 from clvmodels.models.simulation import new_customers
-from clvmodels.models.specification import Array, TransactionModel
+from clvmodels.models.specification import Array, ContractModel, TransactionModel
 from clvmodels.units import DAYS, Unit
 
 __all__ = ["simulated_histories"]
@@ -36,18 +36,13 @@ def simulated_histories(
     bought, rates = new_customers(model, theta, np.full(customers, duration), np.random.default_rng(seed))
     last = np.zeros(customers)
     np.maximum.at(last, bought.customer, bought.time)
-    x, t_x, age = map(column_of, model.statistics)
+    x = np.bincount(bought.customer, minlength=customers).astype(float)
     truth = {} if rates is None else {"purchase_rate": rates}
-    table = pd.DataFrame(
-        {
-            "customer_id": np.arange(customers),
-            x: np.bincount(bought.customer, minlength=customers).astype(float),
-            t_x: last,
-            age: duration,
-            **truth,
-            "alive": bought.alive,
-        }
-    )
+    if isinstance(model, ContractModel):
+        columns = {"renewals": x, "churned": ~bought.alive, "periods": np.floor(duration)}
+    else:
+        columns = dict(zip(map(column_of, model.statistics), (x, last, duration), strict=True))
+    table = pd.DataFrame({"customer_id": np.arange(customers), **columns, **truth, "alive": bought.alive})
     if start is None:
         return Histories.from_frame(table, unit=unit)
     days, counts = np.unique(_later(start, bought.time, unit).astype("datetime64[D]"), return_counts=True)

@@ -271,6 +271,7 @@ BG_BB = TransactionModel(
     starts=((1.0, 1.0, 1.0, 3.0), (0.5, 1.0, 0.5, 3.0), (2.0, 1.0, 1.0, 8.0), (0.3, 3.0, 0.3, 3.0)),
     statistics=("x", "t_x", "n"),
     time="periods",
+    smooth=True,
     count_terms=count_terms,
     history_terms=history_terms,
     p_alive=p_alive,

@@ -23,7 +23,7 @@ from clvmodels.numerics.distinct import distinct_rows
 from clvmodels.numerics.interpolate import AgeInterpolant, by_age
 from clvmodels.numerics.interpolate_readings import ReadingInterpolant, by_reading
 from clvmodels.numerics.kernels import MANY_LAWS
-from clvmodels.numerics.period_sums import PeriodGrid
+from clvmodels.numerics.period_sums import few_periods
 from clvmodels.numerics.quadrature import GivenGrid, NestedGrids, TimeGrid, Weighting
 from clvmodels.numerics.threads import map_blocks, take
 
@@ -189,6 +189,8 @@ def residuals(
     """
     if model.time == "periods":
         nodes, weights = _periods(model, weightings)
+        if model.smooth:
+            nodes, weights = few_periods(weights)
         return _few_draws_at_a_time(lambda theta, x, T: _on_grid(model, theta, x, T, nodes, weights), len(nodes))
     if model.residuals is not None:
         given = model.residuals(draws, x, T, weightings)
@@ -241,7 +243,7 @@ def _for_many_laws(model: TransactionModel, draws: Array, x: Array, group: Index
 
 
 def _periods(model: TransactionModel, weightings: Sequence[Weighting]) -> tuple[Array, Array]:
-    """Return ends of periods ahead, shape (periods,), and the weights of sums over all, shape (periods, weightings).
+    """Return the ends of the periods ahead, shape (periods,), and their weights, shape (periods, weightings).
 
     Raises
     ------
@@ -254,13 +256,9 @@ def _periods(model: TransactionModel, weightings: Sequence[Weighting]) -> tuple[
             f"{model.name}: {count:,.0f} periods count before discounting ends them; state a horizon, or a higher"
             " discount rate"
         )
-    grid = PeriodGrid(int(_time(model, count)))
-
-    def until_end(weighting: Weighting) -> Callable[[Array], Array]:
-        end = float(_time(model, weighting.end))
-        return lambda ends: np.where(ends <= end, weighting.factor(ends), 0.0)
-
-    return grid.nodes, np.column_stack([grid.weights(until_end(weighting)) for weighting in weightings])
+    ends = np.arange(1.0, float(_time(model, count)) + 1.0)
+    factors = [np.where(ends <= float(_time(model, each.end)), each.factor(ends), 0.0) for each in weightings]
+    return ends, np.column_stack(factors)
 
 
 def _on_grid(model: TransactionModel, theta: Array, x: Array, T: Array, nodes: Array, weights: Array) -> Array:

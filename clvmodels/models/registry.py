@@ -7,19 +7,24 @@ from collections.abc import Callable
 from typing import Final
 
 from clvmodels.errors import ModelError
+from clvmodels.models.bdw import BDW
 from clvmodels.models.bg_bb import BG_BB
 from clvmodels.models.bg_nbd import BG_NBD
 from clvmodels.models.gamma_gamma import GAMMA_GAMMA
 from clvmodels.models.gamma_gamma_orders import GAMMA_GAMMA_FIRST, GAMMA_GAMMA_ORDERS
 from clvmodels.models.log_normal import LOG_NORMAL, LOG_NORMAL_FIRST
 from clvmodels.models.mbg_nbd import MBG_NBD
+from clvmodels.models.normal_contribution import NORMAL_CONTRIBUTION
 from clvmodels.models.pareto_nbd import PARETO_NBD
 from clvmodels.models.pareto_nbd_ageing import PARETO_NBD_GOMPERTZ, PARETO_NBD_WEIBULL
-from clvmodels.models.specification import Model, SpendModel, TransactionModel
+from clvmodels.models.payment import PAYMENT
+from clvmodels.models.sbg import SBG
+from clvmodels.models.specification import ContractModel, Model, SpendModel, TransactionModel
 from clvmodels.models.spend_family import SpendFamily
 
 __all__ = [
     "AGEING_MODELS",
+    "CONTRACT_MODELS",
     "MODELS",
     "PERIOD_MODELS",
     "SPEND_FAMILIES",
@@ -38,16 +43,18 @@ __all__ = [
 TRANSACTION_MODELS: Final[dict[str, TransactionModel]] = {m.key: m for m in (BG_NBD, MBG_NBD, PARETO_NBD)}
 """In continuous time: they take histories (x, t_x, T), and a report chooses among them."""
 PERIOD_MODELS: Final[dict[str, TransactionModel]] = {m.key: m for m in (BG_BB,)}
-"""Of opportunities: they take histories (x, t_x, n), which are other data, so that no likelihood compares the two."""
+"""Of opportunities: they take histories (x, t_x, n), which are other data than those of `MODELS`."""
 AGEING_MODELS: Final[dict[str, dict[str, TransactionModel]]] = {
     PARETO_NBD.key: {"gompertz": PARETO_NBD_GOMPERTZ, "weibull": PARETO_NBD_WEIBULL}
 }
 """By the key of a model: the same one on clocks of age, which its class takes an argument for."""
+CONTRACT_MODELS: Final[dict[str, ContractModel]] = {m.key: m for m in (SBG, BDW)}
+"""Of customers who are seen to leave: their histories are others than those of `MODELS`."""
 SPEND_FAMILIES: Final = (
     SpendFamily(GAMMA_GAMMA_ORDERS, GAMMA_GAMMA_FIRST, means=GAMMA_GAMMA),
     SpendFamily(LOG_NORMAL, LOG_NORMAL_FIRST),
 )
-SPEND_MODELS: Final[dict[str, SpendModel]] = {m.key: m for m in (GAMMA_GAMMA, LOG_NORMAL)}
+SPEND_MODELS: Final[dict[str, SpendModel]] = {m.key: m for m in (GAMMA_GAMMA, LOG_NORMAL, NORMAL_CONTRIBUTION)}
 SPEND_VARIANTS: Final[dict[str, SpendModel]] = {
     m.key: m for family in SPEND_FAMILIES for m in family.members if m.key not in SPEND_MODELS
 }
@@ -55,10 +62,11 @@ SPEND_VARIANTS: Final[dict[str, SpendModel]] = {
 VARIANTS: Final[dict[str, Model]] = {
     **{m.key: m for clocks in AGEING_MODELS.values() for m in clocks.values()},
     **SPEND_VARIANTS,
+    PAYMENT.key: PAYMENT,
 }
 """All models that are known by their keys, but have no class of their own."""
-MODELS: Final[dict[str, Model]] = {**TRANSACTION_MODELS, **PERIOD_MODELS, **SPEND_MODELS}
-_BUILT_IN: Final = frozenset((*MODELS, *VARIANTS))
+MODELS: Final[dict[str, Model]] = {**TRANSACTION_MODELS, **SPEND_MODELS}
+_BUILT_IN: Final = frozenset((*MODELS, *PERIOD_MODELS, *CONTRACT_MODELS, *VARIANTS))
 
 
 def family_of(model: SpendModel) -> SpendFamily | None:
@@ -84,8 +92,8 @@ def ageing_of(model: Model) -> tuple[TransactionModel, str] | None:
     return next(((base, name) for base, name, aged in clocks if aged is model), None)
 
 
-def call_of(model: Model) -> str:
-    """Return what makes the estimator of a model, in words for messages.
+def call_of(model: Model, *arguments: str) -> str:
+    """Return what makes the estimator of a model, in words for messages, with further arguments.
 
     Examples
     --------
@@ -99,7 +107,7 @@ def call_of(model: Model) -> str:
         options.append('orders="all"')
     if family is not None and model is family.first:
         options.append('first_order="use"')
-    return f"clv.{model.public_name}({', '.join(options)})"
+    return f"clv.{model.public_name}({', '.join([*options, *arguments])})"
 
 
 def register(model: TransactionModel | SpendModel, *, replace: bool = False) -> None:
@@ -128,7 +136,7 @@ def register(model: TransactionModel | SpendModel, *, replace: bool = False) -> 
     if not model.public_name.isidentifier() or model.public_name.startswith("_"):
         raise ModelError(f"a public name is like 'MyModel', so that clv.MyModel() works, got {model.public_name!r}")
     for what, name in (("key", model.key), ("public_name", model.public_name)):
-        for other in [known for known in (*MODELS.values(), *VARIANTS.values()) if getattr(known, what) == name]:
+        for other in [known for known in _known() if getattr(known, what) == name]:
             message = f"the {what.replace('_', ' ')} {name!r} is that of {other.name}"
             if other.key in _BUILT_IN:
                 raise ModelError(f"{message} of the package; give your model another one")
@@ -137,11 +145,18 @@ def register(model: TransactionModel | SpendModel, *, replace: bool = False) -> 
                     f"{message}, registered before; give another one, or write register(..., replace=True)"
                 )
             _remove(other)
+    if isinstance(model, TransactionModel) and model.time == "periods":
+        PERIOD_MODELS[model.key] = model
+        return
     MODELS[model.key] = model
     if isinstance(model, TransactionModel):
-        (PERIOD_MODELS if model.time == "periods" else TRANSACTION_MODELS)[model.key] = model
+        TRANSACTION_MODELS[model.key] = model
     else:
         SPEND_MODELS[model.key] = model
+
+
+def _known() -> list[Model]:
+    return [*MODELS.values(), *PERIOD_MODELS.values(), *CONTRACT_MODELS.values(), *VARIANTS.values()]
 
 
 def _remove(model: Model) -> None:
@@ -157,7 +172,7 @@ def known_model(key: str) -> Model | None:
     >>> known_model("gamma_gamma_orders").name
     'Gamma-Gamma on orders'
     """
-    return MODELS.get(key) or VARIANTS.get(key)
+    return next((model for model in _known() if model.key == key), None)
 
 
 def model_named(key: str, parameters: tuple[str, ...]) -> Model:
@@ -204,5 +219,5 @@ def _by_key(model: Model) -> tuple[Callable[..., Model], tuple[str, tuple[str, .
     return model_named, (model.key, model.names)
 
 
-for _kind in (TransactionModel, SpendModel):
+for _kind in (TransactionModel, ContractModel, SpendModel):
     copyreg.pickle(_kind, _by_key)

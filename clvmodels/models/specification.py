@@ -22,6 +22,7 @@ from clvmodels.models.parts import LARGEST, Dimension, Events, Limit, Parameter,
 __all__ = [
     "LARGEST",
     "Array",
+    "ContractModel",
     "Events",
     "Limit",
     "Model",
@@ -249,10 +250,14 @@ class Spells:
         ``(theta, x, A, D, speed, length) -> (value, gradient, by_A, by_speed)``: log of the part due to those who leave
         within a spell that begins when the clocks show A and D; the clock of purchases then runs at `speed`, that of
         dropout as time does, for `length`.
+    compiled
+        Returns the compiled function that puts them together, as `kernels.pareto_nbd_spells.history_terms` does; what
+        this imports is imported when it is called. None: there is none.
     """
 
     staying: Callable[[Array, Array, Array, Array], tuple[Array, Array, Array]]
     leaving: Callable[[Array, Array, Array, Array, Array, Array], tuple[Array, Array, Array, Array]]
+    compiled: Callable[[], Callable[..., tuple[Array, Array, Array]]] | None = None
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -286,6 +291,9 @@ class TransactionModel(Model):
     time
         ``"periods"``: there is one opportunity to buy in each unit of time; sums over periods take the place of
         integrals.
+    smooth
+        In periods, whether `future` takes any real time ahead, and changes smoothly between the ends of periods: sums
+        over many periods are then taken from few times.
     tail
         Name of the parameter that must exceed one for undiscounted residual value to be finite, or names of those whose
         product must, such as ``"s c"``; None: it always is.
@@ -304,6 +312,9 @@ class TransactionModel(Model):
         How the future is smooth in what a clock shows; None: it is so in age.
     ago
         ``(age)``: the model of customers who started so long ago, when they did; None: the same at all times.
+    silence
+        ``(theta, x, t_x, T)``: the probability of no purchase in (t_x, T], given being alive at T; None: it follows
+        from the other functions, as `models.silence` has it.
 
     Examples
     --------
@@ -327,6 +338,7 @@ class TransactionModel(Model):
     simulate: Callable[[Array, Array, Array, Array, np.random.Generator], Events] | None = None
     statistics: tuple[str, ...] = field(default=("x", "t_x", "T"), kw_only=True)
     time: Literal["continuous", "periods"] = "continuous"
+    smooth: bool = field(default=False, kw_only=True)
     tail: str | None = None
     clocks: Mapping[Literal["purchase", "dropout"], str] = field(default_factory=dict, kw_only=True)
     spells: Spells | None = field(default=None, kw_only=True)
@@ -334,6 +346,7 @@ class TransactionModel(Model):
     breaks: Callable[[Array, Array, float], Array] | None = field(default=None, kw_only=True)
     reading: Reading | None = field(default=None, kw_only=True)
     ago: Callable[[float], TransactionModel] | None = field(default=None, kw_only=True)
+    silence: Callable[[Array, Array, Array, Array], Array] | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         """Require that customers can be simulated.
@@ -350,6 +363,20 @@ class TransactionModel(Model):
 
 
 @dataclass(frozen=True, eq=False, repr=False)
+class ContractModel(TransactionModel):
+    """A model of customers under contract, who pay in each period until they are seen to leave.
+
+    It is a model in periods whose purchases are renewals. A history is x renewals in a row, with t_x = x, of those that
+    a customer faced: one more if they left. P(alive) is 1 if x is their number, else 0. The likelihood takes one more
+    statistic, the number of renewals before a customer was observed.
+    """
+
+    statistics: tuple[str, ...] = field(default=("x", "t_x", "faced", "entered"), kw_only=True)
+    time: Literal["continuous", "periods"] = "periods"
+    smooth: bool = field(default=True, kw_only=True)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
 class SpendModel(Model):
     """A model of the value of orders.
 
@@ -363,6 +390,9 @@ class SpendModel(Model):
     state
         The two statistics that future orders depend on: a number of orders, and the level of their values, such as
         their mean, or the mean of their logs; a level that is NaN is not known.
+    signed
+        Whether what orders are worth may be negative, as contributions are. The statistics are then those of all orders
+        of known value, and starting points are in units of the root mean square of orders.
 
     Examples
     --------
@@ -380,3 +410,4 @@ class SpendModel(Model):
     draw_orders: Callable[[Array, Array, Array, NDArray[np.int64], np.random.Generator], Array]
     statistics: tuple[str, ...] = field(default=("x", "mean"), kw_only=True)
     state: tuple[str, str] = field(default=("x", "mean"), kw_only=True)
+    signed: bool = field(default=False, kw_only=True)

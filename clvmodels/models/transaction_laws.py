@@ -12,7 +12,7 @@ from clvmodels.models.derived import residual
 from clvmodels.models.kernel_law import KERNEL_LAW, KERNEL_TOLERANCE, kernel_error
 from clvmodels.models.law import SIMULATED, SMALL, STEP, ConsistencyCheck, gradient_error, relative_error
 from clvmodels.models.simulation import new_customers, simulated
-from clvmodels.models.specification import Array, TransactionModel
+from clvmodels.models.specification import Array, ContractModel, TransactionModel
 from clvmodels.numerics.quadrature import Weighting, log_integral_of_peak
 
 __all__ = ["LAWS"]
@@ -27,6 +27,8 @@ PERIODS: Final = np.array(
 ).T
 """x, t_x and n of a model in periods."""
 PERIODS_AHEAD: Final = (1.0, 2.0, 5.0, 12.0)
+MANY_PERIODS: Final = 500.0
+"""So many that a model whose future is smooth between the ends of periods is asked for few of them."""
 FEWEST, MOST, LAST = 250, 8_000, 1e-17
 """How many probabilities of counts are looked at: until they are this small."""
 RARE: Final = 1e-12
@@ -122,7 +124,8 @@ def _curvature(model: TransactionModel, theta: Array) -> float:
 def _kernel(model: TransactionModel, theta: Array) -> float:
     x, t_x, T = _grid(model, theta)
     later = T + _gap(model, theta)
-    return kernel_error(model, theta, [np.tile(x, 2), np.tile(t_x, 2), np.append(T, later)])
+    others = [np.zeros(2 * len(x))] * (len(model.statistics) - 3)  # of customers observed from their start
+    return kernel_error(model, theta, [np.tile(x, 2), np.tile(t_x, 2), np.append(T, later), *others])
 
 
 def _probabilities(model: TransactionModel, theta: Array) -> float:
@@ -152,8 +155,8 @@ def _ageing(model: TransactionModel, theta: Array) -> float:
 
 def _integral(model: TransactionModel, theta: Array) -> float:
     x, _, T = _grid(model, theta)
-    worst = 0.0
-    for t in _ahead(model, theta):
+    worst, far = 0.0, [MANY_PERIODS] if model.smooth else []
+    for t in (*_ahead(model, theta), *far):
         integral = residual(model, theta, x, T, [Weighting(np.ones_like, float(t))])[0][:, 0]
         worst = max(worst, relative_error(model.expected_purchases(theta, x, T, np.asarray(t)), integral))
     return worst
@@ -216,6 +219,8 @@ def _over_periods(model: TransactionModel, theta: Array, n: int, x: Array, *, al
     t_x = np.arange(1.0, n + 1.0)
     counts, last = (part.ravel() for part in np.meshgrid(x, np.append(0.0, t_x), indexing="ij"))
     possible = np.where(counts > 0, (counts <= last) & (last > 0), last == 0)
+    if isinstance(model, ContractModel):  # renewals come in a row
+        possible = last == counts
     ways = np.where(counts > 0, special.binom(np.maximum(last - 1.0, 0.0), np.maximum(counts - 1.0, 0.0)), 1.0)
     history = np.where(possible, counts, 0.0), np.where(possible, last, 0.0), np.full(len(counts), float(n))
     terms = np.exp(model.log_likelihood(theta, *history))

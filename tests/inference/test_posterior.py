@@ -19,6 +19,7 @@ from clvmodels.inference.likelihood import LogLikelihood, tabulate
 from clvmodels.inference.observations import observe
 from clvmodels.models.registry import MODELS, PERIOD_MODELS, TRANSACTION_MODELS
 
+ALL = MODELS | PERIOD_MODELS
 EXTREME = {
     "bg_nbd": [(0.05, 900.0, 0.01, 30.0), (30.0, 0.02, 500.0, 0.3)],
     "mbg_nbd": [(0.05, 900.0, 0.01, 30.0), (30.0, 0.02, 500.0, 0.3)],
@@ -26,6 +27,7 @@ EXTREME = {
     "bg_bb": [(0.05, 90.0, 0.01, 30.0), (300.0, 0.2, 50.0, 0.3)],
     "gamma_gamma": [(0.05, 1.01, 900.0), (300.0, 50.0, 0.1)],
     "log_normal": [(900.0, 0.05, 20.0), (0.1, 20.0, 0.05)],
+    "normal_contribution": [(900.0, 0.05, 20.0), (0.1, 20.0, 0.05)],
 }
 
 
@@ -60,10 +62,10 @@ def sampled(rfm):
     return clv.BGNBD().fit(rfm, method="nuts", seed=1, progress=False)
 
 
-@pytest.mark.parametrize("key", MODELS)
+@pytest.mark.parametrize("key", ALL)
 def test_kernels_sum_what_the_terms_say(key, data):
     """Also as Python, for who reads or debugs them."""
-    model = MODELS[key]
+    model = ALL[key]
     observations = observe(model, data)
     x, customers = observations.histogram
     for theta in np.array([tuple(model.example.values()), *EXTREME[key]]):
@@ -85,9 +87,9 @@ def test_kernels_sum_what_the_terms_say(key, data):
                 assert (np.abs(slope - weight @ gradient) <= 1e-11 * size).all()
 
 
-@pytest.mark.parametrize("key", MODELS)
+@pytest.mark.parametrize("key", ALL)
 def test_quantities_and_parameters_are_each_others_inverse(key):
-    model = MODELS[key]
+    model = ALL[key]
     for year in (1.0, 52.2, 365.25):
         quantities = model.to_quantities(model.example, year)
         assert set(quantities) == {quantity.name for quantity in model.quantities}
@@ -96,18 +98,18 @@ def test_quantities_and_parameters_are_each_others_inverse(key):
         np.testing.assert_allclose([back[name] for name in model.names], list(model.example.values()), rtol=1e-12)
 
 
-@pytest.mark.parametrize("key", MODELS)
+@pytest.mark.parametrize("key", ALL)
 def test_quantities_do_not_depend_on_the_unit(key):
-    model = MODELS[key]
+    model = ALL[key]
     weeks = model.to_quantities(model.example, 365.25 / 7)
     theta = np.array(list(model.example.values())) * model.units(time=7.0)
     days = model.to_quantities(dict(zip(model.names, theta, strict=True)), 365.25)
     assert days == pytest.approx(weeks)
 
 
-@pytest.mark.parametrize("key", MODELS)
+@pytest.mark.parametrize("key", ALL)
 def test_the_likelihood_of_the_pymc_model_is_ours(key, data):
-    model = MODELS[key]
+    model = ALL[key]
     estimator = getattr(clv, model.public_name)()
     built = estimator.to_pymc(data)
     assert [variable.name for variable in built.free_RVs] == [quantity.name for quantity in model.quantities]
@@ -179,7 +181,7 @@ def test_the_gradient_is_finite_wherever_rates_of_leaving_differ(few, cv):
 
 
 @pytest.mark.parametrize("mode", [None, "FAST_COMPILE"])
-@pytest.mark.parametrize("model", [*MODELS.values(), replace(MODELS["bg_nbd"], key="own")], ids=lambda one: one.key)
+@pytest.mark.parametrize("model", [*ALL.values(), replace(MODELS["bg_nbd"], key="own")], ids=lambda one: one.key)
 def test_a_likelihood_that_is_not_finite_has_no_slope(model, rfm, donors, mode):
     table = tabulate([observe(model, donors if model.key in PERIOD_MODELS else rfm)]).named.values()
     for theta in (np.zeros(len(model.names)), np.full(len(model.names), np.nan)):
@@ -234,9 +236,10 @@ def test_pymcs_own_sampler_agrees(rfm, sampled):
     assert set(fit.stats) == {"diverging", "n_steps", "step_size", "lp"}
 
 
-@pytest.mark.parametrize("key", MODELS)
+# Of amounts as heavy-tailed as these, 200 customers are no guide to the normal model.
+@pytest.mark.parametrize("key", [key for key in ALL if key != "normal_contribution"])
 def test_a_sample_of_many_customers_leads_to_the_same_mode(key, data, monkeypatch):
-    estimator, customers, density = getattr(clv, MODELS[key].public_name)(), [], posterior.Target.density
+    estimator, customers, density = getattr(clv, ALL[key].public_name)(), [], posterior.Target.density
     monkeypatch.setattr(
         posterior.Target, "density", lambda *args: customers.append(args[0].customers) or density(*args)
     )
@@ -491,7 +494,7 @@ def _renamed(histories):
 
 @pytest.mark.parametrize("key", [*TRANSACTION_MODELS, *PERIOD_MODELS])
 def test_the_sampler_recovers_known_parameters(key):
-    model = MODELS[key]
+    model = ALL[key]
     estimator = getattr(clv, model.public_name)()
     rfm = estimator.from_params(model.example, unit="week").simulate(
         2_000, "12 weeks" if key in PERIOD_MODELS else "78 weeks", seed=11

@@ -17,6 +17,8 @@ from clvmodels.models.differences import by_differences
 from clvmodels.numerics.quadrature import Weighting
 
 DIGITS, POINTS = 50, 60
+BETWEEN = 0.375
+"""Of a period: sums over many periods are taken from the future at times that are not whole."""
 RATES = {"yearly": np.log(1.15), "weekly": np.log(1.15) / 52.0, "daily": np.log(1.15) / 365.0}
 
 
@@ -44,11 +46,12 @@ def exact(theta, x, t_x, n, t, k):
     alive = B(a + x, b + n - x) / B(a, b) * B(g, d + n) / B(g, d)
     left = mp.fsum(B(a + x, b + t_x - x + i) / B(a, b) * B(g + 1, d + t_x + i) / B(g, d) for i in range(n - t_x))
     survival = [B(g, d + n + m) / B(g, d + n) for m in range(1, t + 1)]
+    between = B(g, d + n + t + mpf(BETWEEN)) / B(g, d + n)
     chance, A, C, D = (a + x) / (a + b + n), a + x, b + n - x, d + n
     pmf = mp.binomial(t, k) * B(A + k, C + t - k) / B(A, C) * B(g, D + t) / B(g, D)
     pmf += mp.fsum(mp.binomial(i, k) * B(A + k, C + i - k) / B(A, C) * B(g + 1, D + i) / B(g, D) for i in range(k, t))
     likelihood = alive + left
-    return mp.log(likelihood), alive / likelihood, survival[-1], chance * mp.fsum(survival), pmf
+    return mp.log(likelihood), alive / likelihood, survival[-1], between, chance * mp.fsum(survival), pmf
 
 
 def test_everything_is_within_1e_8_of_arbitrary_precision():
@@ -60,6 +63,7 @@ def test_everything_is_within_1e_8_of_arbitrary_precision():
             ours = (
                 BG_BB.p_alive(theta, x, t_x, n),
                 BG_BB.future(theta, x, n, t)[0],
+                BG_BB.future(theta, x, n, t + BETWEEN)[0],
                 BG_BB.expected_purchases(theta, x, n, t),
                 BG_BB.pmf(theta, x, n, t, k),
             )
