@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from clvmodels.data.histories import Histories as Histories
     from clvmodels.data.holdout import Holdout as Holdout
     from clvmodels.data.ledgers import Ledgers as Ledgers
+    from clvmodels.data.opportunities import opportunity_summary as opportunity_summary
     from clvmodels.data.reading import LogFormat as LogFormat
     from clvmodels.data.transactions import rfm_summary as rfm_summary
     from clvmodels.data.transactions import rfm_train_test_split as rfm_train_test_split
@@ -71,6 +72,9 @@ if TYPE_CHECKING:
     class NormalContribution(RegisteredSpend):
         """Normal contribution: what orders contribute varies around each customer's own mean, and may be negative."""
 
+    class BGBB(RegisteredTransactions):
+        """BG/BB: there is one opportunity to buy in each period; before each of them a customer may leave."""
+
     class SBG(RegisteredContracts):
         """sBG: customers under contract leave at each renewal with a probability of their own."""
 
@@ -99,6 +103,7 @@ _EXPORTS: Final = {
     "from_pymc_marketing": "clvmodels.inference.migration.pymc_marketing",
     "last_third": "clvmodels.evaluation.last_third",
     "movement": "clvmodels.valuation.movement",
+    "opportunity_summary": "clvmodels.data.opportunities",
     "purchase_occasions": "clvmodels.data.events",
     "report": "clvmodels.reporting.report",
     "rfm_summary": "clvmodels.data.transactions",

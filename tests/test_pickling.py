@@ -17,9 +17,9 @@ from joblib import Parallel, delayed
 
 import clvmodels as clv
 from clvmodels.errors import ClvError, DataError, ModelError
-from clvmodels.models.registry import MODELS, SPEND_MODELS, _remove, register
+from clvmodels.models.registry import MODELS, PERIOD_MODELS, SPEND_MODELS, _remove, register
 
-NAMES = [model.public_name for model in MODELS.values()]
+NAMES = [model.public_name for model in (MODELS | PERIOD_MODELS).values()]
 ASSUMPTIONS = {
     "discount_rate": [0.08, 0.10],
     "margin": {"by": "segment", "rates": {"A": 0.3, "B": 0.25}},

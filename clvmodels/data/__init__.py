@@ -9,6 +9,7 @@ from __future__ import annotations
 from clvmodels.data.build import Returns
 from clvmodels.data.histories import Histories
 from clvmodels.data.holdout import Holdout
+from clvmodels.data.opportunities import opportunity_summary
 from clvmodels.data.report import DataReport, Refunds, RowsAndMoney
 from clvmodels.data.transactions import rfm_summary, rfm_train_test_split
 
@@ -19,6 +20,7 @@ __all__ = [
     "Refunds",
     "Returns",
     "RowsAndMoney",
+    "opportunity_summary",
     "rfm_summary",
     "rfm_train_test_split",
 ]

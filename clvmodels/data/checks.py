@@ -81,9 +81,7 @@ def check_histories(
     for name, array, most in (("frequency", x, _MOST_PURCHASES), ("T", age, _MOST_TIME), (last, recency, _MOST_TIME)):
         _check_plain(ids, name, array, most)
     if value:
-        _refuse("monetary_value is infinite", np.isinf, ids, value, "leave it missing")
-        too_much = f"monetary_value is above {_MOST_MONEY:g}"
-        _refuse(too_much, lambda spend: np.abs(spend) > _MOST_MONEY, ids, value, "is it an amount of money?")
+        _check_money(ids, value)
     advice = "it counts repeat purchase occasions"
     _refuse("frequency is no whole number", lambda x: x != np.rint(x), ids, {"frequency": x}, advice)
     if time_since_last is not None:
@@ -109,8 +107,11 @@ def check_counts(ids: pd.Index[Any], numbers: Mapping[str, FloatArray]) -> None:
     DataError
         At the first rule that is broken, with the number of customers, examples and a remedy.
     """
-    for name, array in numbers.items():
-        _check_plain(ids, name, array, _MOST_PURCHASES)
+    value = {name: numbers[name] for name in numbers.keys() & {"monetary_value"}}
+    for name in [name for name in numbers if name not in value]:
+        _check_plain(ids, name, numbers[name], _MOST_PURCHASES)
+    if value:
+        _check_money(ids, value)
     if {"frequency", "recency", "periods"} <= numbers.keys():
         _refuse(
             "frequency, recency and periods contradict each other",
@@ -193,6 +194,13 @@ def _check_plain(ids: pd.Index[Any], name: str, array: FloatArray, most: float) 
     _refuse(f"{name} is infinite", np.isinf, ids, {name: array}, "every customer needs a finite one")
     _refuse(f"{name} is negative", lambda array: array < 0, ids, {name: array}, "it is counted from zero up")
     _refuse(f"{name} is above {most:g}", lambda array: array > most, ids, {name: array}, "write it in the unit stated")
+
+
+def _check_money(ids: pd.Index[Any], value: Mapping[str, FloatArray]) -> None:
+    """Refuse infinite and very large mean values; they may be missing."""
+    _refuse("monetary_value is infinite", np.isinf, ids, value, "leave it missing")
+    too_much = f"monetary_value is above {_MOST_MONEY:g}"
+    _refuse(too_much, lambda spend: np.abs(spend) > _MOST_MONEY, ids, value, "is it an amount of money?")
 
 
 def _check_recency(ids: pd.Index[Any], x: FloatArray, recency: FloatArray, age: FloatArray) -> FloatArray:

@@ -52,8 +52,9 @@ class CustomerColumns:
 
     @property
     def T(self) -> FloatArray:  # noqa: N802 - the symbol of the papers
-        """Age at the end of observation, in `unit`, shape (n,)."""
-        return self.statistic("T")
+        """Age at the end of observation, in `unit`, shape (n,); of histories of opportunities, their number."""
+        table = self.backend.fetched
+        return table.statistic("n" if "n" in table.statistics and "T" not in table.statistics else "T")
 
     @property
     def monetary_value(self) -> FloatArray:

@@ -19,7 +19,7 @@ from clvmodels.data.order_values import OrderValues, with_first_order
 from clvmodels.data.paths import CustomerPaths
 from clvmodels.data.statistics import MEAN_OF, PATH, SIGNED, TIMES, TRANSACTIONS, FloatArray, column_of, derived
 from clvmodels.data.summary import HistoriesSummary
-from clvmodels.errors import DataError
+from clvmodels.errors import DataError, UnitError
 from clvmodels.numerics.spend import known_spend, positive_spend
 
 if TYPE_CHECKING:
@@ -301,7 +301,18 @@ class MemoryTable:
         )
 
     def in_unit(self, factor: float) -> Self:
-        """Return the same with times multiplied by a factor."""
+        """Return the same with times multiplied by a factor.
+
+        Raises
+        ------
+        UnitError
+            If they are numbers of periods, which have no other unit.
+        """
+        if "n" in self.statistics and factor != 1.0:
+            raise UnitError(
+                "these histories count opportunities, one in each of their unit, and have no other; count them anew:"
+                ' clv.opportunity_summary(log, opportunity="1 month")'
+            )
         times = {name: values * factor for name, values in self.statistics.items() if name in TIMES}
         return replace(self, statistics={**self.statistics, **times})
 

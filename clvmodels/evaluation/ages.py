@@ -97,6 +97,12 @@ def weighted_ages(model: TransactionModel, parameters: Parameters, T: Array) -> 
         Of each age: parameters, the age, and its weight; a sum over customers is the weighted sum over these ages.
     """
     parameters = parameters.by_group()
+    if model.time == "periods" and parameters.group is None:  # ages are few whole numbers, and no function is smooth
+        exact = distinct_rows(T)
+        return parameters, exact.rows[:, 0], exact.weight
+    if model.time == "periods":
+        exact = distinct_rows(*parameters.columns(), T)
+        return parameters.of_groups(exact.rows[:, :1].T), exact.rows[:, 1], exact.weight
     low, high, scale = float(T.min()), float(T.max()), float(time_scale(model, parameters.draws).min())
     if parameters.group is None:
         ages = condensed(T, np.zeros(len(T), np.int64), 1, low=low, high=high, scale=scale)

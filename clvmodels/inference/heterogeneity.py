@@ -65,6 +65,22 @@ TRAITS: Final = (
     Trait("purchase_rate", "Purchases a {unit} while alive", ("r", "alpha"), True, _gamma_above, _gamma_quantile),
     Trait("dropout", "Chance to leave at a purchase", ("a", "b"), False, special.betaincc, special.betaincinv),
     Trait("dropout", "Rate of leaving, a {unit}", ("s", "beta"), True, _gamma_above, _gamma_quantile),
+    Trait(
+        "purchase_rate",
+        "Chance to buy at an opportunity",
+        ("alpha", "beta"),
+        False,
+        special.betaincc,
+        special.betaincinv,
+    ),
+    Trait(
+        "dropout",
+        "Chance to leave before an opportunity",
+        ("gamma", "delta"),
+        False,
+        special.betaincc,
+        special.betaincinv,
+    ),
 )
 """By parameters: a model has those traits whose parameters it has, under the papers' names."""
 

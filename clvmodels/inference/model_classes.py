@@ -22,7 +22,7 @@ from clvmodels.inference.priors import Priors
 from clvmodels.inference.protocols import FitMethod
 from clvmodels.inference.purchase_rates import PurchaseRates
 from clvmodels.inference.transaction_fit import TransactionFit
-from clvmodels.models.registry import AGEING_MODELS, CONTRACT_MODELS, MODELS, ageing_of, family_of
+from clvmodels.models.registry import AGEING_MODELS, CONTRACT_MODELS, MODELS, PERIOD_MODELS, ageing_of, family_of
 from clvmodels.models.specification import ContractModel, Model, SpendModel, TransactionModel
 from clvmodels.models.spend_family import SpendFamily
 
@@ -418,9 +418,10 @@ def model_classes() -> dict[str, ModelClass]:
     Examples
     --------
     >>> list(model_classes())
-    ['BGNBD', 'MBGNBD', 'ParetoNBD', 'GammaGamma', 'LogNormalSpend', 'NormalContribution', 'SBG', 'BDW']
+    ['BGNBD', 'MBGNBD', 'ParetoNBD', 'GammaGamma', 'LogNormalSpend', 'NormalContribution', 'BGBB', 'SBG', 'BDW']
     """
-    return {model.public_name: model_class(model) for model in (*MODELS.values(), *CONTRACT_MODELS.values())}
+    known = (*MODELS.values(), *PERIOD_MODELS.values(), *CONTRACT_MODELS.values())
+    return {model.public_name: model_class(model) for model in known}
 
 
 def _of_model(model: Model, params: dict[str, Any]) -> RegisteredTransactions | RegisteredContracts | RegisteredSpend:

@@ -13,6 +13,7 @@ from clvmodels.data.statistics import LOGS, SPEND, TRANSACTIONS
 from clvmodels.errors import FitError
 from clvmodels.inference.spend_state import require_order_values, usual_order
 from clvmodels.inference.sums import history_expansion, history_sums, weighted_sum
+from clvmodels.models.registry import PERIOD_MODELS
 from clvmodels.models.specification import Array, ContractModel, Model, SpendModel, TransactionModel
 from clvmodels.numerics.distinct import run_starts
 from clvmodels.numerics.kernels import MANY
@@ -150,6 +151,7 @@ def _transactions(model: TransactionModel, histories: Histories) -> Observations
         require_contracts(histories)
     elif model.statistics == TRANSACTIONS and of_contracts(histories):
         raise FitError(f"{model.name} is about purchases, and these are contracts: fit clv.SBG() or clv.BDW()")
+    _require_its_time(model, histories)
     distinct = histories.distinct(model.statistics)
     x, _, T = distinct.rows.T[:3]
     if not np.any(x > 0):
@@ -165,6 +167,34 @@ def _transactions(model: TransactionModel, histories: Histories) -> Observations
             f"{OLDEST:g} {histories.unit}s, got {time:.6g}; look at the times and the unit of the histories"
         )
     return Observations(columns, distinct.weight, distinct.fingerprint, time=time)
+
+
+def _require_its_time(model: TransactionModel, histories: Histories) -> None:
+    """Refuse histories in time for a model of opportunities, and the other way round.
+
+    Raises
+    ------
+    FitError
+        Which names the models that these histories are for.
+    """
+    if not histories.in_memory:
+        counted = False
+    else:
+        known = histories.backend.fetched.statistics
+        if "x" not in known or ("n" in known) == ("T" in known):
+            return
+        counted = "n" in known
+    if counted and model.statistics == TRANSACTIONS:
+        fitting = ", ".join(f"clv.{other.public_name}()" for other in PERIOD_MODELS.values())
+        raise FitError(
+            f"{model.name} is about purchases at any time, and these histories count opportunities to buy; fit"
+            f' {fitting}, or summarise the log in time: clv.rfm_summary(log, unit="week")'
+        )
+    if not counted and model.time == "periods" and "n" in model.statistics:
+        raise FitError(
+            f"{model.name} is about opportunities to buy, one in each period, and these histories are in time; count"
+            ' opportunities: clv.opportunity_summary(log, opportunity="1 year")'
+        )
 
 
 def _spend(model: SpendModel, histories: Histories) -> Observations:

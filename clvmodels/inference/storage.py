@@ -22,7 +22,7 @@ from clvmodels.inference.formulas import Columns, variables_of
 from clvmodels.inference.protocols import Fitted, Method
 from clvmodels.inference.purchase_rates import PurchaseRates
 from clvmodels.inference.segment_test import SegmentTest
-from clvmodels.models.registry import MODELS, known_model
+from clvmodels.models.registry import CONTRACT_MODELS, MODELS, PERIOD_MODELS, known_model
 from clvmodels.models.specification import LARGEST, Array, Model, TransactionModel
 from clvmodels.units import Unit, parse_unit
 
@@ -135,7 +135,7 @@ def load(path: str | PathLike[str]) -> Content:
     key = content.get("model")
     if not isinstance(key, str) or known_model(key) is None:
         hint = "clv.models.register(MY_MODEL) makes a model of your own known before its fits are loaded"
-        raise FitError(f"{path}: {one_of('model', key, MODELS)}; {hint}")
+        raise FitError(f"{path}: {one_of('model', key, [*MODELS, *PERIOD_MODELS, *CONTRACT_MODELS])}; {hint}")
     try:
         return _checked(content)
     except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clvmodels.errors import ModelError
-from clvmodels.models.specification import Array, ContractModel, Reading, TransactionModel
+from clvmodels.models.specification import Array, Reading, TransactionModel
 from clvmodels.numerics.distinct import distinct_rows
 from clvmodels.numerics.interpolate import AgeInterpolant, by_age
 from clvmodels.numerics.interpolate_readings import ReadingInterpolant, by_reading
@@ -189,7 +189,7 @@ def residuals(
     """
     if model.time == "periods":
         nodes, weights = _periods(model, weightings)
-        if isinstance(model, ContractModel):
+        if model.smooth:
             nodes, weights = few_periods(weights)
         return _few_draws_at_a_time(lambda theta, x, T: _on_grid(model, theta, x, T, nodes, weights), len(nodes))
     if model.residuals is not None:
@@ -257,7 +257,8 @@ def _periods(model: TransactionModel, weightings: Sequence[Weighting]) -> tuple[
             " discount rate"
         )
     ends = np.arange(1.0, float(_time(model, count)) + 1.0)
-    return ends, np.column_stack([np.where(ends <= each.end, each.factor(ends), 0.0) for each in weightings])
+    factors = [np.where(ends <= float(_time(model, each.end)), each.factor(ends), 0.0) for each in weightings]
+    return ends, np.column_stack(factors)
 
 
 def _on_grid(model: TransactionModel, theta: Array, x: Array, T: Array, nodes: Array, weights: Array) -> Array:

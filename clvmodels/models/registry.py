@@ -8,6 +8,7 @@ from typing import Final
 
 from clvmodels.errors import ModelError
 from clvmodels.models.bdw import BDW
+from clvmodels.models.bg_bb import BG_BB
 from clvmodels.models.bg_nbd import BG_NBD
 from clvmodels.models.gamma_gamma import GAMMA_GAMMA
 from clvmodels.models.gamma_gamma_orders import GAMMA_GAMMA_FIRST, GAMMA_GAMMA_ORDERS
@@ -25,6 +26,7 @@ __all__ = [
     "AGEING_MODELS",
     "CONTRACT_MODELS",
     "MODELS",
+    "PERIOD_MODELS",
     "SPEND_FAMILIES",
     "SPEND_MODELS",
     "SPEND_VARIANTS",
@@ -39,6 +41,9 @@ __all__ = [
 ]
 
 TRANSACTION_MODELS: Final[dict[str, TransactionModel]] = {m.key: m for m in (BG_NBD, MBG_NBD, PARETO_NBD)}
+"""In continuous time: they take histories (x, t_x, T), and a report chooses among them."""
+PERIOD_MODELS: Final[dict[str, TransactionModel]] = {m.key: m for m in (BG_BB,)}
+"""Of opportunities: they take histories (x, t_x, n), which are other data than those of `MODELS`."""
 AGEING_MODELS: Final[dict[str, dict[str, TransactionModel]]] = {
     PARETO_NBD.key: {"gompertz": PARETO_NBD_GOMPERTZ, "weibull": PARETO_NBD_WEIBULL}
 }
@@ -61,7 +66,7 @@ VARIANTS: Final[dict[str, Model]] = {
 }
 """All models that are known by their keys, but have no class of their own."""
 MODELS: Final[dict[str, Model]] = {**TRANSACTION_MODELS, **SPEND_MODELS}
-_BUILT_IN: Final = frozenset((*MODELS, *CONTRACT_MODELS, *VARIANTS))
+_BUILT_IN: Final = frozenset((*MODELS, *PERIOD_MODELS, *CONTRACT_MODELS, *VARIANTS))
 
 
 def family_of(model: SpendModel) -> SpendFamily | None:
@@ -140,6 +145,9 @@ def register(model: TransactionModel | SpendModel, *, replace: bool = False) -> 
                     f"{message}, registered before; give another one, or write register(..., replace=True)"
                 )
             _remove(other)
+    if isinstance(model, TransactionModel) and model.time == "periods":
+        PERIOD_MODELS[model.key] = model
+        return
     MODELS[model.key] = model
     if isinstance(model, TransactionModel):
         TRANSACTION_MODELS[model.key] = model
@@ -148,11 +156,11 @@ def register(model: TransactionModel | SpendModel, *, replace: bool = False) -> 
 
 
 def _known() -> list[Model]:
-    return [*MODELS.values(), *CONTRACT_MODELS.values(), *VARIANTS.values()]
+    return [*MODELS.values(), *PERIOD_MODELS.values(), *CONTRACT_MODELS.values(), *VARIANTS.values()]
 
 
 def _remove(model: Model) -> None:
-    for models in (MODELS, TRANSACTION_MODELS, SPEND_MODELS):
+    for models in (MODELS, TRANSACTION_MODELS, PERIOD_MODELS, SPEND_MODELS):
         models.pop(model.key, None)
 
 
@@ -164,7 +172,7 @@ def known_model(key: str) -> Model | None:
     >>> known_model("gamma_gamma_orders").name
     'Gamma-Gamma on orders'
     """
-    return MODELS.get(key) or CONTRACT_MODELS.get(key) or VARIANTS.get(key)
+    return next((model for model in _known() if model.key == key), None)
 
 
 def model_named(key: str, parameters: tuple[str, ...]) -> Model:

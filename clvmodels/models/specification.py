@@ -291,6 +291,9 @@ class TransactionModel(Model):
     time
         ``"periods"``: there is one opportunity to buy in each unit of time; sums over periods take the place of
         integrals.
+    smooth
+        In periods, whether `future` takes any real time ahead, and changes smoothly between the ends of periods: sums
+        over many periods are then taken from few times.
     tail
         Name of the parameter that must exceed one for undiscounted residual value to be finite, or names of those whose
         product must, such as ``"s c"``; None: it always is.
@@ -335,6 +338,7 @@ class TransactionModel(Model):
     simulate: Callable[[Array, Array, Array, Array, np.random.Generator], Events] | None = None
     statistics: tuple[str, ...] = field(default=("x", "t_x", "T"), kw_only=True)
     time: Literal["continuous", "periods"] = "continuous"
+    smooth: bool = field(default=False, kw_only=True)
     tail: str | None = None
     clocks: Mapping[Literal["purchase", "dropout"], str] = field(default_factory=dict, kw_only=True)
     spells: Spells | None = field(default=None, kw_only=True)
@@ -364,11 +368,12 @@ class ContractModel(TransactionModel):
 
     It is a model in periods whose purchases are renewals. A history is x renewals in a row, with t_x = x, of those that
     a customer faced: one more if they left. P(alive) is 1 if x is their number, else 0. The likelihood takes one more
-    statistic, the number of renewals before a customer was observed. `future` takes any real time.
+    statistic, the number of renewals before a customer was observed.
     """
 
     statistics: tuple[str, ...] = field(default=("x", "t_x", "faced", "entered"), kw_only=True)
     time: Literal["continuous", "periods"] = "periods"
+    smooth: bool = field(default=True, kw_only=True)
 
 
 @dataclass(frozen=True, eq=False, repr=False)

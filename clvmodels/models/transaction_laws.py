@@ -27,6 +27,8 @@ PERIODS: Final = np.array(
 ).T
 """x, t_x and n of a model in periods."""
 PERIODS_AHEAD: Final = (1.0, 2.0, 5.0, 12.0)
+MANY_PERIODS: Final = 500.0
+"""So many that a model whose future is smooth between the ends of periods is asked for few of them."""
 FEWEST, MOST, LAST = 250, 8_000, 1e-17
 """How many probabilities of counts are looked at: until they are this small."""
 RARE: Final = 1e-12
@@ -153,8 +155,8 @@ def _ageing(model: TransactionModel, theta: Array) -> float:
 
 def _integral(model: TransactionModel, theta: Array) -> float:
     x, _, T = _grid(model, theta)
-    worst = 0.0
-    for t in _ahead(model, theta):
+    worst, far = 0.0, [MANY_PERIODS] if model.smooth else []
+    for t in (*_ahead(model, theta), *far):
         integral = residual(model, theta, x, T, [Weighting(np.ones_like, float(t))])[0][:, 0]
         worst = max(worst, relative_error(model.expected_purchases(theta, x, T, np.asarray(t)), integral))
     return worst

@@ -8,9 +8,9 @@ import pytest
 
 import clvmodels as clv
 from clvmodels.inference.estimator import TransactionEstimator
-from clvmodels.models.registry import TRANSACTION_MODELS
+from clvmodels.models.registry import PERIOD_MODELS, TRANSACTION_MODELS
 
-ORDERS = list(TRANSACTION_MODELS.values())
+ORDERS = [*TRANSACTION_MODELS.values(), *PERIOD_MODELS.values()]
 
 
 @pytest.fixture(params=ORDERS, ids=[model.key for model in ORDERS])
@@ -28,13 +28,18 @@ def fit(model):
     return TransactionEstimator(model).from_params(model.example, unit="week")
 
 
+def observed(model, weeks):
+    """For how long customers are observed: of a model of opportunities, for twelve of them."""
+    return "12 weeks" if model.time == "periods" else f"{weeks} weeks"
+
+
 @pytest.fixture(scope="session")
 def simulated():
-    """20,000 customers of each model, observed for a year."""
+    """20,000 customers of each model, observed for a year, or for twelve opportunities."""
     made = {}
     for model in ORDERS:
         given = TransactionEstimator(model).from_params(model.example, unit="week")
-        made[model.key] = given.simulate(20_000, "52 weeks", seed=7)
+        made[model.key] = given.simulate(20_000, observed(model, 52), seed=7)
     return made
 
 
@@ -51,9 +56,19 @@ def fitted(simulated):
 HISTORIES = np.array(
     [(0, 0, 0), (0, 0, 39), (1, 5, 39), (2, 30.43, 38.86), (7, 39, 39), (10, 20, 39), (26, 30.857, 31), (3, 0.5, 104)]
 ).T
+PERIODS = np.array(
+    [(0, 0, 0), (0, 0, 39), (1, 5, 39), (2, 30, 38), (7, 39, 39), (10, 20, 39), (26, 30, 31), (3, 5, 104)], float
+).T
 
 
-def as_histories(columns=HISTORIES, unit="week"):
+@pytest.fixture
+def histories(model):
+    """Columns (x, t_x, T), or (x, t_x, n) of a model of opportunities."""
+    return PERIODS if model.time == "periods" else HISTORIES
+
+
+def as_histories(columns, model, unit="week"):
     x, t_x, T = columns
-    table = pd.DataFrame({"customer_id": np.arange(len(x)), "frequency": x, "recency": t_x, "T": T})
+    age = "periods" if model.time == "periods" else "T"
+    table = pd.DataFrame({"customer_id": np.arange(len(x)), "frequency": x, "recency": t_x, age: T})
     return clv.Histories.from_frame(table, unit=unit)

@@ -9,9 +9,7 @@ from scipy.integrate import quad
 from clvmodels.models.consistency import LAWS
 from clvmodels.models.derived import alive, residual, survival
 from clvmodels.numerics.quadrature import Weighting
-from tests.contract.conftest import HISTORIES, as_histories
-
-X, T_X, T = HISTORIES
+from tests.contract.conftest import as_histories
 
 
 def discounted(delta, end):
@@ -23,7 +21,8 @@ def test_every_model_keeps_the_laws(model, theta, law):
     assert law.deviation(model, theta) <= law.tolerance
 
 
-def test_some_customers_stay_however_long(model, theta):
+def test_some_customers_stay_however_long(model, theta, histories):
+    X, _, T = histories
     for t in (0.01, 10.0, 1e4):
         survives, intensity = model.future(theta, X, T, np.asarray(t))
         assert ((survives > 0) & (survives <= 1)).all()
@@ -31,7 +30,7 @@ def test_some_customers_stay_however_long(model, theta):
 
 
 def test_silence_makes_it_less_likely_that_a_customer_is_alive(model, theta):
-    T = np.linspace(20.0, 200.0, 30)
+    T = np.linspace(20.0, 310.0 if model.time == "periods" else 200.0, 30)
     alive = model.p_alive(theta, np.full(30, 5.0), np.full(30, 20.0), T)
     assert (np.diff(alive) < 0).all()
 
@@ -48,8 +47,8 @@ def test_survival_falls_and_expected_purchases_grow(model, theta):
 
 
 @pytest.mark.parametrize("end", [5.0, 260.0, 12_000.0])
-def test_discounted_orders_and_lifetime_agree_with_adaptive_quadrature(model, theta, end):
-    delta = 0.0026877
+def test_discounted_orders_and_lifetime_agree_with_adaptive_quadrature(model, theta, histories, end):
+    (X, _, T), delta = histories, 0.0026877
     orders, lifetime = residual(model, theta, X, T, [discounted(delta, end)])
     for i in range(len(X)):
         for ours, which in ((orders, 1), (lifetime, 0)):
@@ -58,25 +57,32 @@ def test_discounted_orders_and_lifetime_agree_with_adaptive_quadrature(model, th
                 u = np.exp(log_u)
                 return u * np.exp(-delta * u) * model.future(theta, X[i], T[i], np.asarray(u))[which]
 
-            truth = quad(integrand, -25, np.log(end), epsabs=0, epsrel=1e-11, limit=500)[0]
+            if model.time == "periods":
+                ends = np.arange(1.0, end + 1.0)
+                truth = np.exp(-delta * ends) @ model.future(theta, X[i], T[i], ends)[which]
+            else:
+                truth = quad(integrand, -25, np.log(end), epsabs=0, epsrel=1e-11, limit=500)[0]
             assert ours[i, 0] == pytest.approx(truth, rel=1e-8)
 
 
-def test_discounted_lifetime_is_below_that_of_an_immortal(model, theta):
+def test_discounted_lifetime_is_below_that_of_an_immortal(model, theta, histories):
+    X, _, T = histories
     for delta in (0.001, 0.01, 0.1):
         _, lifetime = residual(model, theta, X, T, [discounted(delta, 34 / delta)])
         assert (lifetime < 1 / delta).all()
 
 
-def test_a_higher_rate_lowers_value(model, theta):
+def test_a_higher_rate_lowers_value(model, theta, histories):
+    X, _, T = histories
     orders, _ = residual(model, theta, X, T, [discounted(d, 34 / d) for d in (0.001, 0.002, 0.004, 0.008)])
     assert (np.diff(orders, axis=1) < 0).all()
 
 
-def test_survival_composes_over_time(model, fit, theta):
+def test_survival_composes_over_time(model, fit, theta, histories):
     """A silent customer's P(alive) at T + t equals what is expected of them at T, given no purchase until then."""
-    rfm = as_histories()
-    later = as_histories((X, T_X, T + 10.0))
+    X, T_X, T = histories
+    rfm = as_histories(histories, model)
+    later = as_histories((X, T_X, T + 10.0), model)
     silence = fit.probability_of_purchases(rfm, "10 weeks", n=0)["mean"].to_numpy()
     alive_and_silent = fit.probability_alive(rfm)["mean"].to_numpy() * model.pmf(
         theta, X, T, np.asarray(10.0), np.asarray(0.0)
@@ -86,9 +92,9 @@ def test_survival_composes_over_time(model, fit, theta):
     assert (fit.probability_alive(later)["mean"].to_numpy() <= bound + 1e-12).all()
 
 
-def test_many_customers_are_as_likely_alive_as_each_of_them(model, theta):
-    x, t_x, T = (np.resize(column, 40_000) for column in HISTORIES)
-    expected = np.resize(model.p_alive(theta, *HISTORIES), 40_000)
+def test_many_customers_are_as_likely_alive_as_each_of_them(model, theta, histories):
+    x, t_x, T = (np.resize(column, 40_000) for column in histories)
+    expected = np.resize(model.p_alive(theta, *histories), 40_000)
     np.testing.assert_allclose(alive(model, theta, x, t_x, T), expected, rtol=1e-13)
 
 

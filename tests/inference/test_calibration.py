@@ -12,14 +12,17 @@ import pytest
 from scipy import stats
 
 import clvmodels as clv
-from clvmodels.models.registry import MODELS, TRANSACTION_MODELS
+from clvmodels.models.registry import MODELS, PERIOD_MODELS, SPEND_MODELS
 
+ALL = MODELS | PERIOD_MODELS
 pytestmark = [
     pytest.mark.filterwarnings("ignore::clvmodels.errors.FitWarning"),  # short chains have few effective draws
     pytest.mark.filterwarnings("ignore::clvmodels.errors.DataWarning"),  # simulated at chance, some bases look odd
 ]
 
 PRIORS = {
+    "purchase_chance": ("Beta", {"alpha": 4.0, "beta": 4.0}, lambda g: g.beta(4.0, 4.0)),
+    "purchase_concentration": ("LogNormal", {"mu": 1.0, "sigma": 0.4}, lambda g: g.lognormal(1.0, 0.4)),
     "purchase_rate": ("LogNormal", {"mu": 1.5, "sigma": 0.4}, lambda g: g.lognormal(1.5, 0.4)),
     "purchase_rate_cv": ("LogNormal", {"mu": 0.1, "sigma": 0.2}, lambda g: g.lognormal(0.1, 0.2)),
     "dropout": ("Beta", {"alpha": 4.0, "beta": 12.0}, lambda g: g.beta(4.0, 12.0)),
@@ -41,11 +44,11 @@ CUSTOMERS, CHAINS, DRAWS, THIN = 250, 2, 300, 6
 
 def simulated(model, params, customers, seed):
     """Histories under known parameters; spend belongs to customers with a BG/NBD base."""
-    if model.key in TRANSACTION_MODELS:
+    if model.key not in SPEND_MODELS:
         return (
             getattr(clv, model.public_name)()
             .from_params(params, unit="week")
-            .simulate(customers, "60 weeks", seed=seed)
+            .simulate(customers, "8 weeks" if model.key in PERIOD_MODELS else "60 weeks", seed=seed)
         )
     generator = np.random.default_rng(seed)
     x = 1.0 + generator.poisson(3.0, customers)
@@ -87,16 +90,16 @@ def p_value(some, bins):
     return stats.chisquare(counts).pvalue
 
 
-@pytest.mark.parametrize("key", MODELS)
+@pytest.mark.parametrize("key", ALL)
 def test_ranks_are_uniform(key):
-    found = ranks(MODELS[key], 24)
+    found = ranks(ALL[key], 24)
     assert min(p_value(column, 4) for column in found.T) > 1e-3, found
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("key", MODELS)
+@pytest.mark.parametrize("key", ALL)
 def test_ranks_are_uniform_in_full(key):
-    found = ranks(MODELS[key], 200)
+    found = ranks(ALL[key], 200)
     assert min(p_value(column, 10) for column in found.T) > 1e-3, found
 
 

@@ -16,11 +16,12 @@ from sklearn.base import clone
 import clvmodels as clv
 from clvmodels.errors import ClvError, FitError
 from clvmodels.inference.estimator import ContractEstimator, SpendEstimator, TransactionEstimator
-from clvmodels.models.registry import CONTRACT_MODELS, MODELS, SPEND_MODELS, _remove, register
+from clvmodels.models.registry import CONTRACT_MODELS, MODELS, PERIOD_MODELS, SPEND_MODELS, _remove, register
 
-NAMES = [model.public_name for model in (*MODELS.values(), *CONTRACT_MODELS.values())]
+NAMES = [model.public_name for model in (MODELS | PERIOD_MODELS | CONTRACT_MODELS).values()]
 PRIORS = {"BGNBD": "dropout", "MBGNBD": "dropout", "ParetoNBD": "first_year_loss", "GammaGamma": "order_cv"}
-PRIORS |= {"LogNormalSpend": "between_share", "NormalContribution": "order_sd", "SBG": "churn", "BDW": "churn_shape"}
+PRIORS |= {"LogNormalSpend": "between_share", "NormalContribution": "order_sd"}
+PRIORS |= {"BGBB": "purchase_chance", "SBG": "churn", "BDW": "churn_shape"}
 OPTIONS = {"GammaGamma": {"orders": "means", "first_order": "ignore"}, "LogNormalSpend": {"first_order": "ignore"}}
 OPTIONS = {name: {"depends_on": None} | OPTIONS.get(name, {}) for name in (*OPTIONS, "NormalContribution")}
 OPTIONS |= {"ParetoNBD": {"ageing": None}}

@@ -17,12 +17,14 @@ from clvmodels.inference import observations, posterior
 from clvmodels.inference.diagnostics import diagnose_chains
 from clvmodels.inference.likelihood import LogLikelihood, tabulate
 from clvmodels.inference.observations import observe
-from clvmodels.models.registry import MODELS, TRANSACTION_MODELS
+from clvmodels.models.registry import MODELS, PERIOD_MODELS, TRANSACTION_MODELS
 
+ALL = MODELS | PERIOD_MODELS
 EXTREME = {
     "bg_nbd": [(0.05, 900.0, 0.01, 30.0), (30.0, 0.02, 500.0, 0.3)],
     "mbg_nbd": [(0.05, 900.0, 0.01, 30.0), (30.0, 0.02, 500.0, 0.3)],
     "pareto_nbd": [(0.05, 900.0, 5.0, 0.01), (30.0, 0.02, 0.01, 700.0)],
+    "bg_bb": [(0.05, 90.0, 0.01, 30.0), (300.0, 0.2, 50.0, 0.3)],
     "gamma_gamma": [(0.05, 1.01, 900.0), (300.0, 50.0, 0.1)],
     "log_normal": [(900.0, 0.05, 20.0), (0.1, 20.0, 0.05)],
     "normal_contribution": [(900.0, 0.05, 20.0), (0.1, 20.0, 0.05)],
@@ -36,6 +38,20 @@ def rfm():
 
 
 @pytest.fixture(scope="module")
+def donors():
+    """Histories of opportunities; the mean of the gifts that a donor made is made up."""
+    table = clv.datasets.load_donations()
+    table["monetary_value"] = np.where(table["frequency"] > 0, 20.0 + table["recency"], np.nan)
+    return clv.Histories.from_frame(table, unit="year")
+
+
+@pytest.fixture
+def data(request, rfm, donors):
+    """Histories that a model is for."""
+    return donors if request.node.callspec.params["key"] in PERIOD_MODELS else rfm
+
+
+@pytest.fixture(scope="module")
 def few():
     """300 customers, of whom Pareto/NBD learns little about leaving."""
     return clv.BGNBD().from_params({"r": 0.5, "alpha": 6, "a": 0.8, "b": 2.5}, unit="week").simulate(300, 39, seed=3)
@@ -46,11 +62,11 @@ def sampled(rfm):
     return clv.BGNBD().fit(rfm, method="nuts", seed=1, progress=False)
 
 
-@pytest.mark.parametrize("key", MODELS)
-def test_kernels_sum_what_the_terms_say(key, rfm):
+@pytest.mark.parametrize("key", ALL)
+def test_kernels_sum_what_the_terms_say(key, data):
     """Also as Python, for who reads or debugs them."""
-    model = MODELS[key]
-    observations = observe(model, rfm)
+    model = ALL[key]
+    observations = observe(model, data)
     x, customers = observations.histogram
     for theta in np.array([tuple(model.example.values()), *EXTREME[key]]):
         parts = (
@@ -71,9 +87,9 @@ def test_kernels_sum_what_the_terms_say(key, rfm):
                 assert (np.abs(slope - weight @ gradient) <= 1e-11 * size).all()
 
 
-@pytest.mark.parametrize("key", MODELS)
+@pytest.mark.parametrize("key", ALL)
 def test_quantities_and_parameters_are_each_others_inverse(key):
-    model = MODELS[key]
+    model = ALL[key]
     for year in (1.0, 52.2, 365.25):
         quantities = model.to_quantities(model.example, year)
         assert set(quantities) == {quantity.name for quantity in model.quantities}
@@ -82,25 +98,25 @@ def test_quantities_and_parameters_are_each_others_inverse(key):
         np.testing.assert_allclose([back[name] for name in model.names], list(model.example.values()), rtol=1e-12)
 
 
-@pytest.mark.parametrize("key", MODELS)
+@pytest.mark.parametrize("key", ALL)
 def test_quantities_do_not_depend_on_the_unit(key):
-    model = MODELS[key]
+    model = ALL[key]
     weeks = model.to_quantities(model.example, 365.25 / 7)
     theta = np.array(list(model.example.values())) * model.units(time=7.0)
     days = model.to_quantities(dict(zip(model.names, theta, strict=True)), 365.25)
     assert days == pytest.approx(weeks)
 
 
-@pytest.mark.parametrize("key", MODELS)
-def test_the_likelihood_of_the_pymc_model_is_ours(key, rfm):
-    model = MODELS[key]
+@pytest.mark.parametrize("key", ALL)
+def test_the_likelihood_of_the_pymc_model_is_ours(key, data):
+    model = ALL[key]
     estimator = getattr(clv, model.public_name)()
-    built = estimator.to_pymc(rfm)
+    built = estimator.to_pymc(data)
     assert [variable.name for variable in built.free_RVs] == [quantity.name for quantity in model.quantities]
     theta = model.theta(model.example)
-    node = LogLikelihood(model)(theta[None, :], *vars(tabulate([observe(model, rfm)])).values())
+    node = LogLikelihood(model)(theta[None, :], *vars(tabulate([observe(model, data)])).values())
     assert node[0].eval(mode="FAST_COMPILE") == pytest.approx(node[0].eval(), rel=1e-13)
-    assert node[0].eval() == pytest.approx(observe(model, rfm).log_likelihood(model, theta)[0], rel=1e-12)
+    assert node[0].eval() == pytest.approx(observe(model, data).log_likelihood(model, theta)[0], rel=1e-12)
 
 
 def test_the_posterior_agrees_with_maximum_likelihood(rfm, sampled):
@@ -165,9 +181,9 @@ def test_the_gradient_is_finite_wherever_rates_of_leaving_differ(few, cv):
 
 
 @pytest.mark.parametrize("mode", [None, "FAST_COMPILE"])
-@pytest.mark.parametrize("model", [*MODELS.values(), replace(MODELS["bg_nbd"], key="own")], ids=lambda one: one.key)
-def test_a_likelihood_that_is_not_finite_has_no_slope(model, rfm, mode):
-    table = tabulate([observe(model, rfm)]).named.values()
+@pytest.mark.parametrize("model", [*ALL.values(), replace(MODELS["bg_nbd"], key="own")], ids=lambda one: one.key)
+def test_a_likelihood_that_is_not_finite_has_no_slope(model, rfm, donors, mode):
+    table = tabulate([observe(model, donors if model.key in PERIOD_MODELS else rfm)]).named.values()
     for theta in (np.zeros(len(model.names)), np.full(len(model.names), np.nan)):
         value, gradient = (one.eval(mode=mode) for one in LogLikelihood(model)(theta[None, :], *table))
         assert value == -np.inf
@@ -221,17 +237,17 @@ def test_pymcs_own_sampler_agrees(rfm, sampled):
 
 
 # Of amounts as heavy-tailed as these, 200 customers are no guide to the normal model.
-@pytest.mark.parametrize("key", [key for key in MODELS if key != "normal_contribution"])
-def test_a_sample_of_many_customers_leads_to_the_same_mode(key, rfm, monkeypatch):
-    estimator, customers, density = getattr(clv, MODELS[key].public_name)(), [], posterior.Target.density
+@pytest.mark.parametrize("key", [key for key in ALL if key != "normal_contribution"])
+def test_a_sample_of_many_customers_leads_to_the_same_mode(key, data, monkeypatch):
+    estimator, customers, density = getattr(clv, ALL[key].public_name)(), [], posterior.Target.density
     monkeypatch.setattr(
         posterior.Target, "density", lambda *args: customers.append(args[0].customers) or density(*args)
     )
-    expected = estimator.fit(rfm, method="map")
+    expected = estimator.fit(data, method="map")
     everybody, evaluations = customers[0], len(customers)
     customers.clear()
     monkeypatch.setattr(observations, "SAMPLE", 200)
-    found = estimator.fit(rfm, method="map")
+    found = estimator.fit(data, method="map")
     assert customers[0] < everybody
     assert customers.count(everybody) < evaluations
     assert found.diagnostics == expected.diagnostics
@@ -476,11 +492,13 @@ def _renamed(histories):
     return clv.Histories.from_frame(table.drop(columns="monetary_value"), unit="week")
 
 
-@pytest.mark.parametrize("key", TRANSACTION_MODELS)
+@pytest.mark.parametrize("key", [*TRANSACTION_MODELS, *PERIOD_MODELS])
 def test_the_sampler_recovers_known_parameters(key):
-    model = TRANSACTION_MODELS[key]
+    model = ALL[key]
     estimator = getattr(clv, model.public_name)()
-    rfm = estimator.from_params(model.example, unit="week").simulate(2_000, "78 weeks", seed=11)
+    rfm = estimator.from_params(model.example, unit="week").simulate(
+        2_000, "12 weeks" if key in PERIOD_MODELS else "78 weeks", seed=11
+    )
     fit = estimator.fit(rfm, method="laplace", draws=2_000, seed=1)
     low, high = np.quantile(fit.draws, [0.005, 0.995], axis=0)
     truth = np.array(list(model.example.values()))

@@ -92,7 +92,7 @@ def simulate(theta, x, n, duration, generator):
 
 
 BG_BB = TransactionModel(
-    key="bg_bb",
+    key="own_bg_bb",
     name="BG/BB",
     public_name="OwnBGBB",
     source="Fader, Hardie & Shang (2010), Marketing Science 29(6)",

@@ -21,9 +21,11 @@ from clvmodels.models.bg_nbd import BG_NBD
 from clvmodels.models.consistency import LAWS, SPEND_LAWS
 from clvmodels.models.gamma_gamma import GAMMA_GAMMA
 from clvmodels.models.mbg_nbd import MBG_NBD
+from clvmodels.models.registry import PERIOD_MODELS
 from clvmodels.models.specification import Parameter
 from clvmodels.numerics.compiled_special import digamma_difference, log_gamma_ratio
 
+ALL = MODELS | PERIOD_MODELS
 P = 2.0
 """The shape of orders under the model of this file, Gamma-Gamma with known p."""
 
@@ -100,9 +102,9 @@ def customers():
     return clv.Histories.from_frame(table, unit="week")
 
 
-@pytest.mark.parametrize("key", MODELS)
+@pytest.mark.parametrize("key", ALL)
 def test_each_model_has_a_kernel_of_its_own_functions(key):
-    model = MODELS[key]
+    model = ALL[key]
     assert history_sums(model, many=True) is model.kernel.compiled.history_sums
     assert history_sums(model, many=False) is not model.kernel.compiled.history_sums
     assert model.kernel.sums_of(model.count_terms) is model.kernel.compiled.count_sums
@@ -180,8 +182,8 @@ def test_samplers_take_a_compiled_kernel_and_ask_in_python_otherwise(customers):
 
 
 def test_names_on_disk_are_those_of_the_functions_and_a_users_are_not_kept():
-    name = {key: _numba(LogLikelihood(model))[1] for key, model in MODELS.items()}
-    assert len(set(name.values())) == len(MODELS)
+    name = {key: _numba(LogLikelihood(model))[1] for key, model in ALL.items()}
+    assert len(set(name.values())) == len(ALL)
     assert _numba(LogLikelihood(replace(BG_NBD, key="copy")))[1] == name["bg_nbd"]
     assert _numba(LogLikelihood(replace(BG_NBD, kernel=MBG_NBD.kernel)))[1] is None
     for model in (COMPILED, IN_PYTHON, replace(BG_NBD, kernel=None)):

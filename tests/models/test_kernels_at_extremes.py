@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from clvmodels.models import MODELS
-from clvmodels.models.registry import SPEND_VARIANTS, TRANSACTION_MODELS
+from clvmodels.models.registry import PERIOD_MODELS, SPEND_MODELS, SPEND_VARIANTS
 
-KNOWN = MODELS | {"gamma_gamma_orders": SPEND_VARIANTS["gamma_gamma_orders"]}
+KNOWN = MODELS | PERIOD_MODELS | {"gamma_gamma_orders": SPEND_VARIANTS["gamma_gamma_orders"]}
 POINTS, HISTORIES = 60, 30
 
 
@@ -16,7 +16,11 @@ def extreme(model, generator):
     """Parameters from 0.001 to 1,000, and histories of up to 100,000 purchases; recency zero, next to zero, and T."""
     theta = model.lower + 10.0 ** generator.uniform(-3.0, 3.0, len(model.names))
     x = np.sort(np.floor(10.0 ** generator.uniform(0.0, 5.0, HISTORIES)) * (generator.random(HISTORIES) < 0.8))
-    if model.key not in TRANSACTION_MODELS:
+    if model.key in PERIOD_MODELS:
+        n = np.floor(10.0 ** generator.uniform(0.0, 2.5, HISTORIES))
+        x = np.floor(generator.choice([0.0, 0.1, 0.9, 1.0], HISTORIES) * n)
+        return theta, (x, np.where(x > 0, np.floor(x + generator.choice([0.0, 0.5, 1.0], HISTORIES) * (n - x)), 0.0), n)
+    if model.key in (*SPEND_MODELS, *SPEND_VARIANTS):
         mean, squares = 10.0 ** generator.uniform(-2.0, 3.0, HISTORIES), 10.0 ** generator.uniform(-3.0, 2.0, HISTORIES)
         known = {"x": np.maximum(x, 1.0), "mean": mean, "log_mean": np.log(mean) - squares / 100.0, "log_ss": squares}
         known |= {"valued": known["x"], "valued_mean": mean}
