@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from clvmodels.arguments import abridged, as_number, require_mapping
 from clvmodels.errors import ModelError, ParameterError, one_of
 from clvmodels.models.kernel import Array, Expansion, Kernel, Sums
-from clvmodels.models.parts import LARGEST, Dimension, Events, Limit, Parameter, Quantity, Traits
+from clvmodels.models.parts import LARGEST, Dimension, Events, Limit, Parameter, Quantity, Stages, Traits
 
 __all__ = [
     "LARGEST",
@@ -30,6 +30,7 @@ __all__ = [
     "Reading",
     "Spells",
     "SpendModel",
+    "Stages",
     "Traits",
     "TransactionModel",
 ]
@@ -89,6 +90,11 @@ class Model:
     effects
         What covariates can act on, by name, such as ``{"purchase": (("alpha", -1),)}``: the parameters that a
         coefficient multiplies by exp(sign * coefficient * covariate); a positive one means more of what the name says.
+    totals
+        Statistics that the log-likelihood is linear in: sums over all customers, never part of a row.
+    total_factors
+        ``(theta) -> (factors, gradient)``: what each of them is multiplied by, shape (totals,), and the derivatives of
+        that, shape (totals, parameters).
     """
 
     key: str
@@ -112,6 +118,8 @@ class Model:
     kernel: Kernel | None = field(default=None, kw_only=True)
     story: str = field(default="", kw_only=True)
     effects: Mapping[str, Sequence[tuple[str, int]]] = field(default_factory=dict, kw_only=True)
+    totals: tuple[str, ...] = field(default=(), kw_only=True)
+    total_factors: Callable[[Array], tuple[Array, Array]] | None = field(default=None, kw_only=True)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name}: {', '.join(self.names)}>"
@@ -304,6 +312,9 @@ class TransactionModel(Model):
         How the future is smooth in what a clock shows; None: it is so in age.
     ago
         ``(age)``: the model of customers who started so long ago, when they did; None: the same at all times.
+    stages
+        Of a model whose purchases take several stages: these. Then x counts stages passed in all functions of the
+        future, `draw_traits` and `simulate`, and purchases in the others. None: a purchase is one stage.
 
     Examples
     --------
@@ -334,6 +345,7 @@ class TransactionModel(Model):
     breaks: Callable[[Array, Array, float], Array] | None = field(default=None, kw_only=True)
     reading: Reading | None = field(default=None, kw_only=True)
     ago: Callable[[float], TransactionModel] | None = field(default=None, kw_only=True)
+    stages: Stages | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         """Require that customers can be simulated.
