@@ -122,4 +122,7 @@ def _log_rates(transactions: TransactionFit, histories: Histories) -> Array:
     """Return the log of each customer's expected rate of purchases as long as they are alive."""
     x, _, T = columns_of(transactions.model, histories)
     theta = transactions.parameters(histories).point(slice(None))
+    stages = transactions.model.stages
+    if stages is not None:
+        return np.log(stages.rate(theta, stages.number * x, T) / stages.number)
     return np.log(transactions.model.future(theta, x, T, np.zeros(1))[1])

@@ -30,9 +30,11 @@ __all__ = [
     "ConditionalOnAlive",
     "OnReading",
     "alive",
+    "by_stage",
     "everywhere",
     "expected_purchases",
     "interpolate_over_age",
+    "over_stages",
     "pmf",
     "purchases",
     "residual",
@@ -52,6 +54,9 @@ PAIRS_PER_BLOCK: Final = 256
 PAIRS_OF_GROUPS_PER_BLOCK: Final = 2048
 """Where few customers share their parameters, few values come from an interpolant, and longer blocks pay."""
 ROWS_PER_BLOCK: Final = 1 << 14
+STAGES_OF_PANEL: Final = 4.0
+"""Those that the busiest customer passes in the first panel: the intensity of purchases swings with them. The swings
+are damped within some waits, the more of these the more stages a purchase takes; panels must not outgrow them."""
 FEW: Final = 8
 NUMBERS_OF_PMF: Final = 128
 """What a model may hold for one probability: the nodes of a quadrature."""
@@ -74,7 +79,9 @@ def purchases(model: TransactionModel, t: float) -> ConditionalOnAlive:
     def of(model: TransactionModel) -> ConditionalOnAlive:
         return lambda theta, x, T: model.expected_purchases(theta, x[:, None], T[:, None], time)[..., None]
 
-    return of(model) if model.reading is None else OnReading(of(model), of(model.reading.model), model.reading, 1)
+    if model.reading is None:
+        return by_stage(model, of(model))
+    return OnReading(of(model), of(model.reading.model), model.reading, 1)
 
 
 def survive(model: TransactionModel, t: float) -> ConditionalOnAlive:
@@ -84,7 +91,9 @@ def survive(model: TransactionModel, t: float) -> ConditionalOnAlive:
     def of(model: TransactionModel) -> ConditionalOnAlive:
         return lambda theta, x, T: model.future(theta, x[:, None], T[:, None], time)[0][..., None]
 
-    return of(model) if model.reading is None else OnReading(of(model), of(model.reading.model), model.reading, 0)
+    if model.reading is None:
+        return by_stage(model, of(model))
+    return OnReading(of(model), of(model.reading.model), model.reading, 0)
 
 
 def pmf(model: TransactionModel, t: float, n: float) -> ConditionalOnAlive:
@@ -97,8 +106,36 @@ def pmf(model: TransactionModel, t: float, n: float) -> ConditionalOnAlive:
         )
 
     if model.reading is None or not model.reading.counts:
-        return of(model)
+        return by_stage(model, of(model))
     return OnReading(of(model), of(model.reading.model), model.reading, 0)
+
+
+def by_stage(model: TransactionModel, given: ConditionalOnAlive) -> ConditionalOnAlive:
+    """Return a function of purchases that gives the outputs of one of stages passed, for each stage after another.
+
+    `over_stages` makes one number of them. Where a purchase is one stage, it is the same function.
+    """
+    if model.stages is None:
+        return given
+    number = model.stages.number
+    return lambda theta, x, T: np.concatenate([given(theta, number * x + j, T) for j in range(number)], axis=-1)
+
+
+def over_stages(model: TransactionModel, theta: Array, x: Array, t_x: Array, T: Array, values: Array) -> Array:
+    """Return the mean over the stages that customers may be in, given that they are alive.
+
+    Parameters
+    ----------
+    model, theta, x, t_x, T
+        The model, its parameters and histories, which broadcast; T may be the same as t_x: a customer who just bought.
+    values
+        By stage, as of `by_stage`: on the last axis outputs * stages.
+    """
+    if model.stages is None:
+        return values
+    weights = model.stages.weights(theta, x, t_x, T)
+    parts = values.reshape(*values.shape[:-1], model.stages.number, -1)
+    return np.asarray(np.einsum("...k,...ko->...o", weights, parts))
 
 
 def _time(model: TransactionModel, t: float) -> Array:
@@ -197,16 +234,13 @@ def residuals(
         return OnReading(given, inner(draws, x, T, weightings), model.reading, len(weightings))
     model = _for_many_laws(model, draws, x, group)
     end = max(weighting.end for weighting in weightings)
-    if group is None or model.breaks is not None:
-        grid = (
-            TimeGrid(_first_panel(model, draws, x, T), end)
-            if model.breaks is None
-            else GivenGrid.between(model.breaks(draws, T, end))
-        )
+    if group is None or model.breaks is not None or model.stages is not None:
+        grid = _grid(model, draws, x, T, end)
         weights = np.column_stack([grid.weights(weighting) for weighting in weightings])
-        return _few_draws_at_a_time(
+        on_grid = _few_draws_at_a_time(
             lambda theta, x, T: _on_grid(model, theta, x, T, grid.nodes, weights), len(grid.nodes)
         )
+        return by_stage(model, on_grid)
     grids = NestedGrids(tuple(weightings))
 
     def on_grids(theta: Array, x: Array, T: Array) -> Array:
@@ -222,6 +256,21 @@ def residuals(
         return result
 
     return _few_draws_at_a_time(on_grids, NUMBERS_OF_GRID)
+
+
+def _grid(model: TransactionModel, draws: Array, x: Array, T: Array, end: float) -> TimeGrid:
+    """Return the grid in time ahead that suits all customers."""
+    if model.breaks is not None:
+        return GivenGrid.between(model.breaks(draws, T, end))
+    if model.stages is None:
+        return TimeGrid(_first_panel(model, draws, x, T), end)
+    number, scale = model.stages.number, time_scale(model, draws).min()
+    busiest, flat = _busiest(x, T, scale), draws.reshape(-1, draws.shape[-1])
+    rate = model.stages.rate(flat[:, None], number * (x[busiest] + 1.0), T[busiest]).max()
+    first = min(STAGES_OF_PANEL / float(rate), float(T.min() + scale))
+    growth = 1.0 + 2.0 * min(1.0, (4.0 / number) ** 1.5)
+    count = 1 + int(np.ceil(max(np.log(end / first) / np.log(growth) - 1e-12, 0.0)))
+    return GivenGrid.between(np.array([0.0, *(first * growth ** np.arange(count - 1.0)), end]))
 
 
 def _for_many_laws(model: TransactionModel, draws: Array, x: Array, group: Index | None) -> TransactionModel:
@@ -340,15 +389,31 @@ def alive(model: TransactionModel, theta: Array, x: Array, t_x: Array, T: Array,
 
 
 def expected_purchases(
-    model: TransactionModel, theta: Array, x: Array, T: Array, t: float, group: Index | None = None
+    model: TransactionModel,
+    theta: Array,
+    x: Array,
+    T: Array,
+    t: float,
+    group: Index | None = None,
+    *,
+    t_x: Array | None = None,
 ) -> Array:
-    """Return E[purchases in (T, T + t] | alive at T], shape of x; theta and group as of `residual`."""
-    return everywhere(purchases(model, t), model, theta, x, T, group)[:, 0]
+    """Return E[purchases in (T, T + t] | alive at T], shape of x; theta, group and t_x as of `residual`."""
+    return everywhere(purchases(model, t), model, theta, x, T, group, t_x=t_x)[:, 0]
 
 
-def survival(model: TransactionModel, theta: Array, x: Array, T: Array, t: float, group: Index | None = None) -> Array:
-    """Return P(alive at T + t | alive at T), shape of x; theta and group as of `residual`."""
-    return everywhere(survive(model, t), model, theta, x, T, group)[:, 0]
+def survival(
+    model: TransactionModel,
+    theta: Array,
+    x: Array,
+    T: Array,
+    t: float,
+    group: Index | None = None,
+    *,
+    t_x: Array | None = None,
+) -> Array:
+    """Return P(alive at T + t | alive at T), shape of x; theta, group and t_x as of `residual`."""
+    return everywhere(survive(model, t), model, theta, x, T, group, t_x=t_x)[:, 0]
 
 
 def residual(
@@ -358,6 +423,8 @@ def residual(
     T: Array,
     weightings: Sequence[Weighting],
     group: Index | None = None,
+    *,
+    t_x: Array | None = None,
 ) -> tuple[Array, Array]:
     """Return weighted integrals of the purchase intensity and of survival, given that customers are alive at T.
 
@@ -371,6 +438,8 @@ def residual(
         The factors to integrate with, such as discount factors.
     group
         The group of each customer, shape (n,); None: all have the same parameters.
+    t_x
+        Time of the last purchase, shape (n,), which the future depends on where purchases take stages; None: now.
 
     Returns
     -------
@@ -380,14 +449,21 @@ def residual(
     if len(x) == 0 or max(weighting.end for weighting in weightings) == 0.0:
         return np.zeros((len(x), len(weightings))), np.zeros((len(x), len(weightings)))
     given = residuals(model, theta[..., None, :], x, T, weightings, group)
-    both = everywhere(given, model, theta, x, T, group)
+    both = everywhere(given, model, theta, x, T, group, t_x=t_x)
     return both[:, : len(weightings)], both[:, len(weightings) :]
 
 
 def everywhere(
-    given: ConditionalOnAlive, model: TransactionModel, theta: Array, x: Array, T: Array, group: Index | None
+    given: ConditionalOnAlive,
+    model: TransactionModel,
+    theta: Array,
+    x: Array,
+    T: Array,
+    group: Index | None,
+    *,
+    t_x: Array | None = None,
 ) -> Array:
-    """Return `given` for every customer under one theta, shape (n, outputs)."""
+    """Return `given` for every customer under one theta, shape (n, outputs); t_x as of `residual`."""
     if len(x) == 0:
         return np.zeros((0, 1))
     groups = [] if group is None else [group.astype(float)]
@@ -396,7 +472,9 @@ def everywhere(
     of_pair = groups[0].astype(np.int64) if groups else None
     prepared = interpolate_over_age(given, model, theta[..., None, :], counts, ages, of_pair)
     at_a_time = PAIRS_OF_GROUPS_PER_BLOCK if groups else PAIRS_PER_BLOCK
-    return take(np.concatenate(map_blocks(prepared.at, len(ages), at_a_time))[:, 0], pairs.index)
+    values = take(np.concatenate(map_blocks(prepared.at, len(ages), at_a_time))[:, 0], pairs.index)
+    here = theta if group is None else theta[group]
+    return over_stages(model, here, x, T if t_x is None else t_x, T, values)
 
 
 def time_scale(model: TransactionModel, draws: Array) -> Array:
@@ -408,9 +486,14 @@ def time_scale(model: TransactionModel, draws: Array) -> Array:
 def _first_panel(model: TransactionModel, draws: Array, x: Array, T: Array) -> float:
     """Return a time in which no customer's intensity falls by much, nor that of the few who leave at every purchase."""
     scale = time_scale(model, draws)
-    last = max(len(x) - FEW, 0)
-    busiest = np.unique([np.argmax(x), np.argmin(T), *np.argpartition(x / (T + scale), last)[last:]])
+    busiest = _busiest(x, T, scale)
     return float(_fall_time(model, draws, x[busiest], T[busiest], scale).min())
+
+
+def _busiest(x: Array, T: Array, scale: Array | float) -> Index:
+    """Return who may buy most often."""
+    last = max(len(x) - FEW, 0)
+    return np.unique([np.argmax(x), np.argmin(T), *np.argpartition(x / (T + scale), last)[last:]])
 
 
 def _fall_time(model: TransactionModel, theta: Array, x: Array, T: Array, scale: Array) -> Array:
