@@ -17,6 +17,7 @@ from clvmodels.data.arithmetic import steady_sum
 from clvmodels.data.bound_to_process import BoundToProcess
 from clvmodels.data.columns import count, examples, require
 from clvmodels.data.grid import EXACT_HISTORIES, STEPS, Grid, require_bound, spend_cells, time_cells
+from clvmodels.data.log_waits import LogWaits
 from clvmodels.data.memory_limit import MEMORY_GB, require_room
 from clvmodels.data.memory_table import MemoryTable, WeightedTable
 from clvmodels.data.order_values import OrderValues
@@ -74,6 +75,8 @@ class EngineTable(BoundToProcess):
         The grid that recency and T are put on for fits and predictions; None: no grid.
     order_values
         The values of single orders of the customers in the order of their ids; None: there are no values.
+    log_waits
+        The logs of the waits between their purchases; None: nobody knows them.
     """
 
     engine: Engine
@@ -82,6 +85,7 @@ class EngineTable(BoundToProcess):
     zone: tzinfo | None = None
     grid: Grid | None = None
     order_values: OrderValues | None = None
+    log_waits: LogWaits | None = None
     _weighted: dict[tuple[str, ...], WeightedTable] = field(default_factory=dict, init=False)
 
     @property
@@ -255,7 +259,7 @@ class EngineTable(BoundToProcess):
             attributes[name] = columns[f"a{k}"].to_pandas().set_axis(ids)
         own = {"x": "frequency", "t_x": "recency", "T": "age", "mean": "spend"}
         statistics = {name: _numbers(columns, column) for name, column in own.items()}
-        return MemoryTable(ids, statistics, attributes, order_values=self.order_values)
+        return MemoryTable(ids, statistics, attributes, order_values=self.order_values, log_waits=self.log_waits)
 
     @property
     def _bytes_per_customer(self) -> float:
@@ -304,7 +308,9 @@ class EngineTable(BoundToProcess):
     def in_unit(self, factor: float) -> Self:
         """Return the same with times multiplied by a factor."""
         rows = self.rows.mutate(recency=self.rows.recency * factor, age=self.rows.age * factor)
-        return replace(self, rows=rows, grid=None if self.grid is None else self.grid.scaled(factor))
+        grid = None if self.grid is None else self.grid.scaled(factor)
+        waits = None if self.log_waits is None else self.log_waits.in_unit(factor)
+        return replace(self, rows=rows, grid=grid, log_waits=waits)
 
     def on_grid(self, bound: float) -> Self:
         """Return the same on a grid of recency and T if there are more than `EXACT_HISTORIES` distinct histories."""
