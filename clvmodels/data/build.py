@@ -15,8 +15,8 @@ from clvmodels.data.checks import trailing_gap
 from clvmodels.data.columns import count
 from clvmodels.data.engine_table import EngineTable
 from clvmodels.data.histories import FloatArray, Histories
-from clvmodels.data.occasions import REFUND_OUTCOMES, by_customer, netted_occasions, plain_occasions
 from clvmodels.data.log_waits import waits_in_log
+from clvmodels.data.occasions import REFUND_OUTCOMES, by_customer, netted_occasions, plain_occasions
 from clvmodels.data.order_values import logged_orders
 from clvmodels.data.profile import Facts, profile_log, refuse_refunds
 from clvmodels.data.purchase_days import repeat_purchases_by_day

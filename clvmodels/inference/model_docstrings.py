@@ -6,7 +6,7 @@ import json
 import textwrap
 from typing import Final
 
-from clvmodels.models.registry import AGEING_MODELS, family_of
+from clvmodels.models.registry import AGEING_MODELS, family_of, regular_family_of
 from clvmodels.models.specification import Model, SpendModel, TransactionModel
 
 __all__ = ["docstring_of"]
@@ -37,7 +37,7 @@ Examples
 --------
 >>> import clvmodels as clv
 >>> params = {params}
->>> clv.{public_name}().from_params(params{unit})
+>>> clv.{public_name}({arguments}).from_params(params{unit})
 <{name} (given): ...>
 """
 
@@ -64,6 +64,14 @@ ageing
     default: few data tell it from risks that differ among customers, and value far ahead depends on it."""
 
 
+_REGULAR: Final = """
+k
+    How regular purchases are: a whole number of stages of chance from one purchase to the next; 1, at random. None: the
+    one of the highest likelihood. The fit then has `regularity`, with the k that need not be whole and its likelihood;
+    it takes the waits between purchases, which histories made from a log know. Models of regular purchases run on no
+    calendar."""
+
+
 def docstring_of(model: Model) -> str:
     """Return the docstring of a model's class.
 
@@ -88,6 +96,7 @@ def docstring_of(model: Model) -> str:
         processes=f" ({', '.join(model.effects)})" if model.effects else "",
         options=_options(model),
         public_name=model.public_name,
+        arguments="k=1" if regular_family_of(model) is not None else "",
         name=model.name,
         params=json.dumps({name: float(value) for name, value in model.example.items()}),
         unit=', unit="week"' if isinstance(model, TransactionModel) else "",
@@ -97,7 +106,8 @@ def docstring_of(model: Model) -> str:
 def _options(model: Model) -> str:
     """Return what a docstring says of the further arguments of a class."""
     if isinstance(model, TransactionModel):
-        return (_CALENDAR if model.clocks else "") + (_AGEING if model.key in AGEING_MODELS else "")
+        of_k = _REGULAR if regular_family_of(model) is not None else ""
+        return (_CALENDAR if model.clocks else "") + (_AGEING if model.key in AGEING_MODELS else "") + of_k
     family = family_of(model) if isinstance(model, SpendModel) else None
     if family is None:
         return ""

@@ -2,8 +2,8 @@
 
 Story: while alive, customers wait Gamma(k, lambda) for each purchase, at their own rate lambda ~ Gamma(r, alpha): the
 larger k is, the more evenly they buy, and the sooner a silence means that they have left. After each repeat purchase
-(in MBG/CNBD-k after the first purchase too) they leave with their own probability p ~ Beta(a, b). With k = 1 they buy at
-random, as in BG/NBD and MBG/NBD.
+(in MBG/CNBD-k after the first purchase too) they leave with their own probability p ~ Beta(a, b). With k = 1 they buy
+at random, as in BG/NBD and MBG/NBD.
 
 The likelihood takes any k > 0. What customers do next is exact for whole k: a purchase is then k stages, passed at
 random. k is the same for all customers.
@@ -34,7 +34,7 @@ from clvmodels.models.regular_waits import (
     stage_weights,
     thinned,
 )
-from clvmodels.models.specification import Array, Events, Model, Parameter, Stages, Traits, TransactionModel
+from clvmodels.models.specification import Array, Events, Model, Parameter, Stages, TransactionModel
 from clvmodels.numerics.special import digamma_difference, log_gamma_ratio
 from clvmodels.numerics.whole_sums import blocks_of_whole_numbers
 
@@ -250,11 +250,11 @@ def _model(first: int, k: int) -> TransactionModel:
 def _words(k: int, poisson: str, _: Mapping[str, float]) -> list[str]:
     if k == 1:
         return [f"Customers buy at random: with k = 1 this is {poisson}."]
-    spread = 100.0 / np.sqrt(k)
-    return [
-        f"Customers buy regularly: the waits of one customer vary by {spread:.0f} % (k = {k}), where random ones vary by"
-        " 100 %. A customer who is overdue is soon taken to have left."
-    ]
+    regular = (
+        f"Customers buy regularly: the waits of one customer vary by {100.0 / np.sqrt(k):.0f} % (k = {k}), where random"
+        " ones vary by 100 %. A customer who is overdue is soon taken to have left."
+    )
+    return [regular]
 
 
 @cache

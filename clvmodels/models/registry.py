@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Final
 
 from clvmodels.errors import ModelError
+from clvmodels.models.beta_geometric_regular import bg_cnbd, bg_cnbd_real, mbg_cnbd, mbg_cnbd_real
 from clvmodels.models.bg_nbd import BG_NBD
 from clvmodels.models.gamma_gamma import GAMMA_GAMMA
 from clvmodels.models.gamma_gamma_orders import GAMMA_GAMMA_FIRST, GAMMA_GAMMA_ORDERS
@@ -14,12 +15,14 @@ from clvmodels.models.log_normal import LOG_NORMAL, LOG_NORMAL_FIRST
 from clvmodels.models.mbg_nbd import MBG_NBD
 from clvmodels.models.pareto_nbd import PARETO_NBD
 from clvmodels.models.pareto_nbd_ageing import PARETO_NBD_GOMPERTZ, PARETO_NBD_WEIBULL
+from clvmodels.models.regular_family import RegularFamily
 from clvmodels.models.specification import Model, SpendModel, TransactionModel
 from clvmodels.models.spend_family import SpendFamily
 
 __all__ = [
     "AGEING_MODELS",
     "MODELS",
+    "REGULAR_FAMILIES",
     "SPEND_FAMILIES",
     "SPEND_MODELS",
     "SPEND_VARIANTS",
@@ -31,6 +34,7 @@ __all__ = [
     "known_model",
     "model_named",
     "register",
+    "regular_family_of",
 ]
 
 TRANSACTION_MODELS: Final[dict[str, TransactionModel]] = {m.key: m for m in (BG_NBD, MBG_NBD, PARETO_NBD)}
@@ -52,6 +56,14 @@ VARIANTS: Final[dict[str, Model]] = {
     **SPEND_VARIANTS,
 }
 """All models that are known by their keys, but have no class of their own."""
+REGULAR_FAMILIES: Final[dict[str, RegularFamily]] = {
+    family.real().public_name: family
+    for family in (
+        RegularFamily(BG_NBD, bg_cnbd, bg_cnbd_real),
+        RegularFamily(MBG_NBD, mbg_cnbd, mbg_cnbd_real),
+    )
+}
+"""By public name: models whose k is chosen when they are fitted; fits are stored by the key of the model of that k."""
 MODELS: Final[dict[str, Model]] = {**TRANSACTION_MODELS, **SPEND_MODELS}
 _BUILT_IN: Final = frozenset((*MODELS, *VARIANTS))
 
@@ -123,9 +135,9 @@ def register(model: TransactionModel | SpendModel, *, replace: bool = False) -> 
     if not model.public_name.isidentifier() or model.public_name.startswith("_"):
         raise ModelError(f"a public name is like 'MyModel', so that clv.MyModel() works, got {model.public_name!r}")
     for what, name in (("key", model.key), ("public_name", model.public_name)):
-        for other in [known for known in (*MODELS.values(), *VARIANTS.values()) if getattr(known, what) == name]:
+        for other in _models_called(what, name):
             message = f"the {what.replace('_', ' ')} {name!r} is that of {other.name}"
-            if other.key in _BUILT_IN:
+            if other.key in _BUILT_IN or regular_family_of(other) is not None:
                 raise ModelError(f"{message} of the package; give your model another one")
             if not replace:
                 raise ModelError(
@@ -137,6 +149,15 @@ def register(model: TransactionModel | SpendModel, *, replace: bool = False) -> 
         TRANSACTION_MODELS[model.key] = model
     else:
         SPEND_MODELS[model.key] = model
+
+
+def _models_called(what: str, name: str) -> list[Model]:
+    """Return the models whose key or public name is this."""
+    of_regular = known_model(name) if what == "key" else None
+    regular = [family.whole(1) for family in REGULAR_FAMILIES.values()] + ([] if of_regular is None else [of_regular])
+    return [
+        *{model: None for model in (*MODELS.values(), *VARIANTS.values(), *regular) if getattr(model, what) == name}
+    ]
 
 
 def _remove(model: Model) -> None:
@@ -152,7 +173,22 @@ def known_model(key: str) -> Model | None:
     >>> known_model("gamma_gamma_orders").name
     'Gamma-Gamma on orders'
     """
-    return MODELS.get(key) or VARIANTS.get(key)
+    regular = (family.model(key) for family in REGULAR_FAMILIES.values())
+    return MODELS.get(key) or VARIANTS.get(key) or next((model for model in regular if model is not None), None)
+
+
+def regular_family_of(model: Model) -> RegularFamily | None:
+    """Return the family of a model of regular purchases; None if it is none.
+
+    Examples
+    --------
+    >>> regular_family_of(REGULAR_FAMILIES["BGCNBDk"].whole(3)).poisson.name
+    'BG/NBD'
+    >>> regular_family_of(BG_NBD) is None
+    True
+    """
+    family = REGULAR_FAMILIES.get(model.public_name)
+    return family if family is not None and known_model(model.key) is model else None
 
 
 def model_named(key: str, parameters: tuple[str, ...]) -> Model:

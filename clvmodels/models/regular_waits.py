@@ -16,8 +16,8 @@ from typing import Final, NamedTuple
 import numpy as np
 from scipy import special
 
-from clvmodels.models.specification import Array, Events, Traits
 from clvmodels.models.simulation import events
+from clvmodels.models.specification import Array, Events, Traits
 from clvmodels.numerics.incomplete_beta import log_incomplete_beta, log_incomplete_beta_slopes
 from clvmodels.numerics.special import digamma_difference, log_beta, log_gamma_ratio
 
@@ -26,8 +26,8 @@ __all__ = [
     "MOST_STAGES",
     "Silence",
     "count_terms",
-    "log_stages_passed",
     "log_silence",
+    "log_stages_passed",
     "passed",
     "silence",
     "stage_weights",

@@ -7,11 +7,10 @@ of the fraction at a complex step (Squire & Trapp 1998, SIAM Review 40(1)), whic
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special
 
 from clvmodels.numerics.special import digamma_difference, log_beta
 
@@ -91,7 +90,7 @@ class _Tail:
         return np.asarray(tail / (1.0 - tail))
 
 
-def _fraction(a: Any, b: Any, z: Array) -> Any:
+def _fraction[A: Array | NDArray[np.complex128]](a: Array | A, b: Array | A, z: Array) -> A:
     """Return the continued fraction of a B(a, b) I_z(a, b) / (z^a (1 - z)^b); shapes may be complex."""
     front = 1.0 / (1.0 - (a + b) * z / (a + 1.0))
     last, value = np.ones_like(front), front

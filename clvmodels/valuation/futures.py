@@ -132,7 +132,9 @@ def _one_future(
     assumptions, unit = basis.assumptions, basis.transactions.unit
     duration = np.where(alive, _end(assumptions, unit), 0.0)
     if model.draw_traits is None:
-        left, bought = _simulated(model, theta, drawn_stages(model, theta, x, t_x, T, generator), T, duration, generator)
+        left, bought = _simulated(
+            model, theta, drawn_stages(model, theta, x, t_x, T, generator), T, duration, generator
+        )
     else:
         traits = model.draw_traits(theta, x, T, generator)
         left, bought = _purchases(traits, duration, _Thinning.of(assumptions, unit), generator)
