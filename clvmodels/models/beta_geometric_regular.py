@@ -14,7 +14,7 @@ Source: Reutterer, Platzer & Schroeder (2021), International Journal of Research
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any, Final
@@ -35,6 +35,7 @@ from clvmodels.models.regular_waits import (
     thinned,
 )
 from clvmodels.models.specification import Array, Events, Model, Parameter, Stages, TransactionModel
+from clvmodels.numerics.kernels import MANY_LAWS
 from clvmodels.numerics.special import digamma_difference, log_gamma_ratio
 from clvmodels.numerics.whole_sums import blocks_of_whole_numbers
 
@@ -142,6 +143,9 @@ class _BetaGeometricCNBD:
         """
         n, age, a, stays, _, stage = self._customers(theta, y, T)
         k, ahead = self._stages, age + t
+        columns = np.broadcast_arrays(n, t / age, a, stays, stage)
+        if columns[0].size >= MANY_LAWS:
+            return _compiled_future(k, columns, ahead)
         log_share, none = np.log(np.maximum(t / ahead, LEAST)), -n * np.log1p(t / age)
         survival, intensity = np.zeros(np.shape(none)), np.zeros(np.shape(none))
         furthest = float(np.max(n * (t / age), initial=0.0))
@@ -211,6 +215,16 @@ def _stacked(slopes: list[Array], shape: tuple[int, ...], number: int) -> Array:
 def _staying(a: Array, stays: Array, m: Array) -> Array:
     """Return B(a, b+K+m) / B(a, b+K), the probability of staying at m opportunities to leave; stays = b + K."""
     return np.asarray(np.exp(log_gamma_ratio(stays, m) - log_gamma_ratio(a + stays, m)))
+
+
+def _compiled_future(k: int, columns: Sequence[Array], ahead: Array) -> tuple[Array, Array]:
+    """Return what `future` does of many customers and times; columns as of the kernel, broadcast."""
+    from clvmodels.models.kernels.regular import write_future
+
+    shape, out = columns[0].shape, np.empty((2, columns[0].size))
+    write_future(*(np.ascontiguousarray(column).ravel() for column in columns), k, out)
+    survival, rate = out.reshape(2, *shape)
+    return survival, rate / ahead
 
 
 @cache
