@@ -17,6 +17,7 @@ from clvmodels.evaluation.dependence import dependence, with_positive_spend
 from clvmodels.evaluation.findings import Checks, Finding, Verdict, not_checked, verdict_of, worst
 from clvmodels.evaluation.last_third_check import fit_to_the_last_third
 from clvmodels.evaluation.rate_dependence import RateDependence, rate_dependence
+from clvmodels.evaluation.regularity_check import regularity_of_purchases
 from clvmodels.evaluation.segment_checks import segment_findings
 from clvmodels.inference.estimator import SpendEstimator
 from clvmodels.inference.spend_fit import SpendFit
@@ -99,6 +100,7 @@ def checks(
     rlv: pd.Series[Any] | None = None,
     sales: pd.Series[Any] | None = None,
     last_third: HoldoutTotal | None = None,
+    regular: TransactionFit | None = None,
 ) -> Checks:
     """Check what the models assume, how far the data depart from it, and what that is worth in money.
 
@@ -116,6 +118,8 @@ def checks(
         sales, such as ``book.customers["contribution_margin"]``. Without it, all of `rlv`.
     last_third
         What `last_third` returns of the log, to be among the checks.
+    regular
+        A fit of regular purchases to the same customers, such as ``clv.MBGCNBDk().fit(rfm)``, to be among the checks.
 
     Returns
     -------
@@ -138,6 +142,9 @@ def checks(
         fit to the last third
             With `last_third`: what was predicted of the last third of the log, and what came. Effect: the difference in
             revenue.
+        regularity
+            With `regular`: how regular purchases are, and who is overdue, but called alive by a model of purchases at
+            random. Effect: the change of the revenue expected within a year.
         segments differ: ...
             For each attribute, of text or whole numbers, that names 2 to 50 segments, of 20 customers or more on
             average: whether fits by segment explain the data better than one population. Effect: the change of the
@@ -183,6 +190,7 @@ def checks(
             _heavy_tails(spend, histories, worth),
             _selection(transactions, histories),
             *(() if last_third is None else (fit_to_the_last_third(last_third),)),
+            *(() if regular is None else (regularity_of_purchases(transactions, regular, spend, histories),)),
             *segment_findings(transactions, spend, histories),
         )
     )

@@ -1,4 +1,4 @@
-"""Are purchases as random as the fit takes them to be? Who is overdue, and is called alive nevertheless?"""
+"""Whether purchases are as random as a fit takes them to be, and who is overdue and called alive nevertheless."""
 
 from __future__ import annotations
 

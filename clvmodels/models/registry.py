@@ -102,6 +102,8 @@ def call_of(model: Model) -> str:
     family = family_of(model) if isinstance(model, SpendModel) else None
     ageing = ageing_of(model)
     options = [] if ageing is None else [f'ageing="{ageing[1]}"']
+    if isinstance(model, TransactionModel) and model.stages is not None and regular_family_of(model) is not None:
+        options.append(f"k={model.stages.number}")
     if family is not None and family.means is not None and model is not family.means:
         options.append('orders="all"')
     if family is not None and model is family.first:

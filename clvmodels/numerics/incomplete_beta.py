@@ -53,7 +53,8 @@ def log_incomplete_beta_slopes(a: Array, b: Array, z: Array, rest: Array) -> tup
     value, odds = tail.log_of_z(by_first.real), tail.odds(by_first.real)
     slope_of_first = by_first.imag / STEP + tail.log_point - 1.0 / first + digamma_difference(first, second)
     slope_of_second = by_second.imag / STEP + tail.log_other + digamma_difference(second, first)
-    slopes = np.where(odds > 0.0, odds * slope_of_first, 0.0), np.where(odds > 0.0, odds * slope_of_second, 0.0)
+    with np.errstate(invalid="ignore"):  # of a tail that is empty, the log is infinite, and its share has no slope
+        slopes = [np.where(odds > 0.0, odds * slope, 0.0) for slope in (slope_of_first, slope_of_second)]
     return value, np.where(tail.upper, -slopes[1], slope_of_first), np.where(tail.upper, -slopes[0], slope_of_second)
 
 
