@@ -258,7 +258,11 @@ def model_class(model: Model) -> ModelClass:
     if family is not None and model is not family.members[0]:
         return model_class(family.members[0])
     base = _base(model, family)
-    words = {"__module__": _PACKAGE, "__qualname__": model.public_name, "__doc__": docstring_of(model)}
+    words: dict[str, object] = {
+        "__module__": _PACKAGE,
+        "__qualname__": model.public_name,
+        "__doc__": docstring_of(model),
+    }
     words |= {"model": model, "_remade": staticmethod(_of_model)}
     return cast("ModelClass", type(model.public_name, (base,), words))
 
@@ -279,7 +283,7 @@ def model_classes() -> dict[str, ModelClass]:
     Examples
     --------
     >>> list(model_classes())
-    ['BGNBD', 'MBGNBD', 'ParetoNBD', 'GammaGamma', 'LogNormalSpend']
+    ['BGNBD', 'MBGNBD', 'ParetoNBD', 'GammaGamma', 'LogNormalSpend', 'BGCNBDk', 'MBGCNBDk']
     """
     regular = (family.whole(1) for family in REGULAR_FAMILIES.values())
     return {model.public_name: model_class(model) for model in (*MODELS.values(), *regular)}

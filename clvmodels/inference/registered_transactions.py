@@ -69,7 +69,7 @@ class Parametrised:
     def __reduce__(self) -> tuple[object, ...]:
         remade = vars(type(self)).get("_remade")  # else a class of the user's own, which pickles as classes do
         if remade is not None:
-            return remade, (self.model, self.get_params())
+            return remade.__func__, (self.model, self.get_params())
         return cast("tuple[object, ...]", super().__reduce__())
 
 

@@ -223,7 +223,8 @@ def _compiled_future(k: int, columns: Sequence[Array], ahead: Array) -> tuple[Ar
     from clvmodels.models.kernels.regular import write_future
 
     shape, out = columns[0].shape, np.empty((2, columns[0].size))
-    write_future(*(np.ascontiguousarray(column).ravel() for column in columns), k, out)
+    n, ratio, a, stays, stage = (np.ascontiguousarray(column).ravel() for column in columns)
+    write_future(n, ratio, a, stays, stage, k, out)
     survival, rate = out.reshape(2, *shape)
     return survival, rate / ahead
 

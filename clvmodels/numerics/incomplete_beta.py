@@ -7,7 +7,7 @@ of the fraction at a complex step (Squire & Trapp 1998, SIAM Review 40(1)), whic
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,7 +31,7 @@ def log_incomplete_beta(a: Array, b: Array, z: Array, rest: Array) -> Array:
     --------
     >>> z = np.array([1e-200, 0.5, 1.0])
     >>> log_incomplete_beta(np.array(3.0), np.array(1.0), z, 1.0 - z).round(6)
-    array([-1381.551056,    -2.079442,     0.      ])
+    array([-1381.551056,    -2.079442,    -0.      ])
     """
     tail = _Tail.of(a, b, z, rest)
     return tail.log_of_z(np.log(_fraction(*tail.arguments)))
@@ -44,7 +44,7 @@ def log_incomplete_beta_slopes(a: Array, b: Array, z: Array, rest: Array) -> tup
     --------
     >>> a, b, z = np.array(3.0), np.array(1.0), np.array(0.5)  # I_z(a, 1) = z^a
     >>> log_incomplete_beta_slopes(a, b, z, 1.0 - z)[1].round(6)
-    array(-0.693147)
+    np.float64(-0.693147)
     """
     tail = _Tail.of(a, b, z, rest)
     first, second, point = tail.arguments
@@ -105,4 +105,4 @@ def _fraction[A: Array | NDArray[np.complex128]](a: Array | A, b: Array | A, z: 
             value = value * change
         if np.all(np.abs(change - 1.0) <= CONVERGED):
             break
-    return value
+    return cast("A", value)

@@ -136,8 +136,8 @@ def _of_fit(
         theta, group = parameters.estimate, parameters.group
         x, t_x, T = np.ascontiguousarray(distinct.rows[:, :3].T)
         now = alive(model, theta, x, t_x, T, group)
-        both = residual(model, theta, x, T, weightings, group, t_x=t_x)
-        purchases, living = (now[:, None] * part for part in both)
+        given_alive = residual(model, theta, x, T, weightings, group, t_x=t_x)
+        purchases, living = (now[:, None] * part for part in given_alive)
         return ResidualExpectations(distinct, now, purchases, living / year)
     if max(weighting.end for weighting in weightings) == 0.0:
         zeros = np.zeros((len(distinct.rows), len(weightings)))
