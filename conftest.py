@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 _HERE = Path(__file__).parent
-_FILES = ("elementary", "power_integral", "special")
-_SOURCES = zlib.crc32(b"".join((_HERE / f"clvmodels/numerics/{name}.py").read_bytes() for name in _FILES))
+_FILES = ("numerics/elementary", "numerics/power_integral", "numerics/special", "models/kernels/random_means")
+_SOURCES = zlib.crc32(b"".join((_HERE / f"clvmodels/{name}.py").read_bytes() for name in _FILES))
 # Numba compiles a function anew when its file has changed, but not when one that it draws on has.
 os.environ.setdefault("NUMBA_CACHE_DIR", str(_HERE / ".pytest_cache" / f"numba-{_SOURCES:08x}"))
 

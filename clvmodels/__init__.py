@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from clvmodels import models as models
     from clvmodels import plots as plots
     from clvmodels.data.calendar import Calendar as Calendar
+    from clvmodels.data.contracts import contract_summary as contract_summary
     from clvmodels.data.events import purchase_occasions as purchase_occasions
     from clvmodels.data.histories import Histories as Histories
     from clvmodels.data.holdout import Holdout as Holdout
@@ -34,8 +35,10 @@ if TYPE_CHECKING:
     from clvmodels.inference.migration.pymc_marketing import from_pymc_marketing as from_pymc_marketing
     from clvmodels.inference.model_classes import (
         RegisteredAgeing,
+        RegisteredContracts,
         RegisteredMeansOrOrders,
         RegisteredOrders,
+        RegisteredSpend,
         RegisteredTransactions,
     )
     from clvmodels.models.consistency import check_model as check_model
@@ -65,6 +68,15 @@ if TYPE_CHECKING:
     class LogNormalSpend(RegisteredOrders):
         """Log-normal spend: the logs of a customer's orders are normal around their own mean."""
 
+    class NormalContribution(RegisteredSpend):
+        """Normal contribution: what orders contribute varies around each customer's own mean, and may be negative."""
+
+    class SBG(RegisteredContracts):
+        """sBG: customers under contract leave at each renewal with a probability of their own."""
+
+    class BDW(RegisteredContracts):
+        """BdW: customers under contract whose own chance to leave rises or falls with each renewal."""
+
 
 _EXPORTS: Final = {
     "Assumptions": "clvmodels.valuation.assumptions",
@@ -80,6 +92,7 @@ _EXPORTS: Final = {
     "check_model": "clvmodels.models.consistency",
     "checks": "clvmodels.evaluation.checks",
     "compare": "clvmodels.evaluation.compare",
+    "contract_summary": "clvmodels.data.contracts",
     "forecast_against_actual": "clvmodels.evaluation.forecast_check",
     "frequency_classes": "clvmodels.evaluation.dependence",
     "from_lifetimes": "clvmodels.inference.migration.lifetimes",

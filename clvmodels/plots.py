@@ -9,7 +9,10 @@ from __future__ import annotations
 from clvmodels.evaluation.plots.aggregate_fit import conditional_expectation, frequency_fit
 from clvmodels.evaluation.plots.backtest import backtest_scores
 from clvmodels.evaluation.plots.customers import calibration, lift
+from clvmodels.evaluation.plots.forecast import forecast_fan
 from clvmodels.evaluation.plots.tracking import tracking
+from clvmodels.inference.plots.calendar import calendar_effect
+from clvmodels.inference.plots.coefficients import coefficients
 from clvmodels.inference.plots.customers import customer_history, timelines
 from clvmodels.inference.plots.heterogeneity import heterogeneity
 from clvmodels.inference.plots.matrices import alive_matrix, purchases_matrix
@@ -22,11 +25,14 @@ from clvmodels.valuation.plots.movement import waterfall
 __all__ = [
     "alive_matrix",
     "backtest_scores",
+    "calendar_effect",
     "calibration",
+    "coefficients",
     "conditional_expectation",
     "conditional_spend",
     "customer_history",
     "equity_by_horizon",
+    "forecast_fan",
     "frequency_fit",
     "heterogeneity",
     "lift",

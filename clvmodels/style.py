@@ -33,6 +33,7 @@ __all__ = [
     "Drawn",
     "Look",
     "band",
+    "date_axis",
     "drawn",
     "in_counts",
     "in_percent",
@@ -234,3 +235,12 @@ def in_counts(axis: Axis) -> None:
 
     axis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 2.5, 5, 10]))
     axis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+
+
+def date_axis(ax: Axes) -> None:
+    """Write dates along the bottom, as many as have room."""
+    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+
+    locator = AutoDateLocator(minticks=3, maxticks=int(np.clip(letters(ax, 10.0) // 6, 3, 10)))  # type: ignore[no-untyped-call]
+    ax.xaxis.set_major_locator(locator)
+    ax.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]

@@ -6,6 +6,7 @@ import re
 from functools import partial
 from pathlib import Path
 
+import matplotlib as mpl
 import pytest
 
 import clvmodels as clv
@@ -43,6 +44,19 @@ def test_the_examples_of_the_finance_page_run(capsys):
     run("docs/finance.md", capsys)
 
 
+def test_the_examples_of_the_page_of_contracts_run(capsys):
+    run("docs/models/contracts.md", capsys)
+
+
 @pytest.mark.slow  # samples posteriors
 def test_the_examples_of_the_page_of_posteriors_run(capsys):
     run("docs/posteriors.md", capsys)
+
+
+def test_the_examples_of_the_page_of_paths_run(capsys):
+    run("docs/guide/paths.md", capsys)
+
+
+def test_the_examples_of_the_page_of_a_seasonal_shop_run(capsys):
+    mpl.use("Agg")
+    run("docs/notebooks/seasonal_shop.md", capsys)

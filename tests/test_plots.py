@@ -52,6 +52,12 @@ def orders() -> dict[str, Any]:
 
 
 @cache
+def seasonal() -> dict[str, Any]:
+    summer = clv.Calendar.seasons({"summer": ("06-01", "07-31")})
+    return {"Seasonal": clv.BGNBD(calendar=summer).fit(split()[0])}
+
+
+@cache
 def spend() -> dict[str, Any]:
     point = {"p": 6.25, "q": 3.74, "v": 15.44}
     drawn = point | {"p": np.array([[6.0, 6.2, 6.4]])}
@@ -94,13 +100,18 @@ def outcome(name: str) -> pd.Series[Any]:
 EXAMPLES: dict[str, Callable[..., Any]] = {
     "alive_matrix": lambda **on: clv.plots.alive_matrix(orders()["Draws"], T="39 weeks", after="1 year", **on),
     "backtest_scores": lambda **on: clv.plots.backtest_scores(tried(), **on),
+    "calendar_effect": lambda **on: clv.plots.calendar_effect(seasonal(), **on),
     "calibration": lambda **on: clv.plots.calibration(chances(), outcome("frequency") > 0, bins=4, **on),
+    "coefficients": lambda **on: clv.plots.coefficients(seasonal(), **on),
     "conditional_expectation": lambda **on: clv.plots.conditional_expectation(orders(), split()[1], by="recency", **on),
     "conditional_spend": lambda **on: clv.plots.conditional_spend(spend()["Draws"], split()[0], **on),
     "customer_history": lambda **on: clv.plots.customer_history(
         orders(), log(), log()["customer_id"][0], resolution="day", **on
     ),
     "equity_by_horizon": lambda **on: clv.plots.equity_by_horizon(book(), horizons=(1, 5), intervals=True, **on),
+    "forecast_fan": lambda **on: clv.plots.forecast_fan(
+        orders(), split()[0], "1 year", period="26 weeks", futures=20, **on
+    ),
     "frequency_fit": lambda **on: clv.plots.frequency_fit(orders(), split()[0], **on),
     "heterogeneity": lambda **on: clv.plots.heterogeneity(orders(), **on),
     "lift": lambda **on: clv.plots.lift(chances(), outcome("revenue"), **on),
@@ -263,6 +274,8 @@ def _titles(ax: Axes) -> list[Any]:
         ("whale", "fit", "a valuation is expected here, .*; got TransactionFit"),
         ("waterfall", "fit", "a movement is expected here, .*; got TransactionFit"),
         ("backtest_scores", "fit", "a backtest is expected here, .*; got TransactionFit"),
+        ("calendar_effect", "fit", r"Pareto/NBD has no calendar; write clv.ParetoNBD\(calendar=\.\.\.\)"),
+        ("coefficients", "spend", "this fit has no covariates"),
         ("heterogeneity", "spend", "a fit of transactions is expected here, .*; got SpendFit"),
         ("lorenz", "fit", r"a valuation is expected here, or values by name, .*; got TransactionFit"),
     ],

@@ -269,7 +269,7 @@ def report(
     by: By = None,
     ledgers: LedgerOptions,
     model: ModelKey = "auto",
-    spend: SpendKey = "gamma_gamma",
+    spend: SpendKey = "auto",
     method: MethodName = "posterior",
     draws: Draws = 400,
     language: LanguageName = "en",

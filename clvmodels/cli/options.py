@@ -62,7 +62,7 @@ Horizon = Annotated[
 ]
 By = Annotated[str | None, _log(metavar="COLUMN", help="Column of the segments of the statement.")]
 ModelKey = Annotated[str, _models("--model", metavar="MODEL", help="bg_nbd, mbg_nbd, pareto_nbd; auto: all of them.")]
-SpendKey = Annotated[str, _models("--spend", metavar="MODEL", help="Model of order values; auto: by likelihood.")]
+SpendKey = Annotated[str, _models("--spend", metavar="MODEL", help="Model of order values; auto: the orders decide.")]
 Terms = Annotated[Path, _models("--assumptions", metavar="FILE", help="TOML: discount_rate, margin, ...")]
 MethodName = Annotated[
     str, _models("--method", metavar="METHOD", help="posterior; mle: point estimates, no intervals; laplace; nuts.")
@@ -95,7 +95,7 @@ class LogOptions:
     observation_end: Annotated[
         str | None, _log(metavar="DAY", help="Last day observed, itself included; else that of the log.")
     ] = None
-    returns: Annotated[str, _log(metavar="POLICY", help="Rows with a negative value: net, drop, raise.")] = "net"
+    returns: Annotated[str, _log(metavar="POLICY", help="Rows with a negative value: net, drop, raise, keep.")] = "net"
     time_zone: Annotated[str | None, _log(metavar="ZONE", help="Zone whose days are counted, as Europe/Berlin.")] = None
     time_format: Annotated[
         str | None, _log(metavar="FORMAT", help="How times are written, as %d.%m.%Y; ISO needs none.")

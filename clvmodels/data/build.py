@@ -19,6 +19,7 @@ from clvmodels.data.log_waits import waits_in_log
 from clvmodels.data.occasions import REFUND_OUTCOMES, by_customer, netted_occasions, plain_occasions
 from clvmodels.data.order_values import logged_orders
 from clvmodels.data.profile import Facts, profile_log, refuse_refunds
+from clvmodels.data.purchase_dates import logged_dates
 from clvmodels.data.purchase_days import repeat_purchases_by_day
 from clvmodels.data.report import DataReport, Refunds, RowsAndMoney
 from clvmodels.data.suspect_customers import cut_on_the_left, screened, suspect_customers
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Plan", "Returns", "build_histories", "profiled", "summarise"]
 
-Returns = Literal["net", "drop", "raise"]
+Returns = Literal["net", "drop", "raise", "keep"]
 
 _TALLIED = ("orders", "total", *REFUND_OUTCOMES)
 _SUMMARISED = (
@@ -159,7 +160,8 @@ def summarise(plan: Plan) -> tuple[Histories, Facts, list[str]]:
     names, zone = tuple(plan.log.columns.attributes), plan.window.zone_of_dates
     backend = EngineTable(plan.log.engine, table, names, zone=zone, order_values=values, log_waits=waits)
     days = repeat_purchases_by_day(plan.log.engine, plan.window, occasions, buyers)
-    return Histories(backend, plan.unit, plan.window.label(plan.window.end), report, days), facts, notes
+    dates = logged_dates(plan.log.engine, plan.window, occasions)
+    return Histories(backend, plan.unit, plan.window.label(plan.window.end), report, days, dates), facts, notes
 
 
 def _orders(plan: Plan, facts: Facts, rows: ir.Table, tally: dict[str, float]) -> int:
@@ -172,7 +174,8 @@ def _orders(plan: Plan, facts: Facts, rows: ir.Table, tally: dict[str, float]) -
     apart = resolution is not None and (facts.timed or resolution != "day")  # without a clock, a day is an instant
     if not stated and not apart:
         return occasions
-    purchases = rows.filter((rows.v >= 0) | rows.v.isnull()) if plan.log.has_value else rows
+    refunds = plan.log.has_value and plan.returns != "keep"
+    purchases = rows.filter((rows.v >= 0) | rows.v.isnull()) if refunds else rows
     distinct = purchases.select("id", "t", *(["o"] if stated else [])).distinct()
     number: int = plan.log.run(distinct.aggregate(n=distinct.count()))["n"][0].as_py()
     return max(number, occasions)

@@ -121,6 +121,34 @@ def check_counts(ids: pd.Index[Any], numbers: Mapping[str, FloatArray]) -> None:
         )
 
 
+def check_contracts(ids: pd.Index[Any], numbers: Mapping[str, FloatArray]) -> None:
+    """Refuse numbers of contracts that are missing, no whole numbers, or contradict each other.
+
+    Raises
+    ------
+    DataError
+        At the first rule that is broken, with the number of customers, examples and a remedy.
+    """
+    counts = {name: array for name, array in numbers.items() if name != "monetary_value"}
+    for name, array in counts.items():
+        _check_plain(ids, name, array, _MOST_PURCHASES)
+        _refuse(f"{name} is no whole number", lambda x: x != np.rint(x), ids, {name: array}, "it counts renewals")
+    churned = "churned is 1 for who has left, else 0"
+    _refuse("churned is neither 0 nor 1", lambda left: left > 1.0, ids, {"churned": counts["churned"]}, churned)
+    renewals = {"renewals": counts["renewals"]}
+    if "observed_from" in counts:
+        late = "it is the number of renewals before a customer was observed, 0 for who was from their start"
+        observed = {**renewals, "observed_from": counts["observed_from"]}
+        _refuse("observed_from is above renewals", lambda x, m: m > x, ids, observed, late)
+    if "periods" in counts:
+        due = "periods counts the renewals that were due: as many as renewals, more of who has left"
+        shown = {**renewals, "churned": counts["churned"], "periods": counts["periods"]}
+        _refuse("periods contradict renewals", lambda x, left, n: (n > x) != (left == 1.0), ids, shown, due)
+    if "monetary_value" in numbers:
+        spend = {"monetary_value": numbers["monetary_value"]}
+        _refuse("monetary_value is infinite", np.isinf, ids, spend, "leave it missing")
+
+
 def check_weights(ids: pd.Index[Any], weight: FloatArray) -> None:
     """Refuse numbers of customers that are no whole numbers from 1 up.
 

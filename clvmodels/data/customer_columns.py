@@ -81,8 +81,10 @@ class CustomerColumns:
         Those of the values of single orders, which histories made from a log with values have, are found when they are
         first asked for. Of repeat orders of known, positive value: ``valued``, their number; ``valued_mean``, the mean
         value; ``log_mean``, the mean of the logs; ``log_ss``, the sum of squares of these around it. With ``_all`` at
-        their ends (``valued_all``, ``mean_all``, ...) they are those of all orders, the first one too. Histories made
-        from a log also have ``log_waits``, the sum of the logs of the waits between a customer's purchases.
+        their ends (``valued_all``, ``mean_all``, ...) they are those of all orders, the first one too. Of repeat orders
+        of known value, which may be negative: ``known``, their number; ``known_mean``, the mean value; ``known_ss``,
+        the sum of squares around it. Histories made from a log also have ``log_waits``, the sum of the logs of the
+        waits between a customer's purchases.
 
         Raises
         ------

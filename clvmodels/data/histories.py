@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from clvmodels.data.backends import HistoriesBackend
-from clvmodels.data.customer_columns import CustomerColumns
 from clvmodels.data.memory_limit import MEMORY_GB
 from clvmodels.data.memory_table import MemoryTable, Selection
+from clvmodels.data.more_columns import MoreColumns
 from clvmodels.data.statistics import TRANSACTIONS, FloatArray
 from clvmodels.units import DAYS, Unit, parse_unit
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from clvmodels.data.grid import Grid
+    from clvmodels.data.purchase_dates import PurchaseDates
     from clvmodels.data.purchase_days import PurchaseDays, PurchaseDaysInEngine
     from clvmodels.data.report import DataReport
     from clvmodels.data.summary import HistoriesSummary
@@ -46,7 +47,7 @@ class WeightedHistories(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Histories(CustomerColumns):
+class Histories(MoreColumns):
     """The purchase histories of n customers. Immutable; made by `rfm_summary` or `Histories.from_frame`.
 
     The customers lie in memory or in an engine (DuckDB, Spark, or any other of Ibis): it makes no difference to what
@@ -65,6 +66,8 @@ class Histories(CustomerColumns):
         What became of the rows of the log; None if the histories came from a table.
     repeat_purchases
         The repeat purchases of all customers by day, which a calendar needs; None if the histories came from a table.
+    purchase_dates
+        When customers bought, which their own paths need; None if the histories came from a table or a pickle.
 
     Examples
     --------
@@ -78,6 +81,7 @@ class Histories(CustomerColumns):
     observation_end: pd.Timestamp | None = None
     report: DataReport | None = None
     repeat_purchases: PurchaseDays | PurchaseDaysInEngine | None = None
+    purchase_dates: PurchaseDates | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "unit", parse_unit(self.unit))
@@ -153,8 +157,8 @@ class Histories(CustomerColumns):
         observation_end
             When the observation of these customers ended, if known.
         customer_id, frequency, recency, T, monetary_value
-            Names of the columns. Spend is optional. All other columns become `attributes`. In place of T, a table may
-            have ``periods``, the number of opportunities to buy; in place of all of them ``renewals`` and ``churned``.
+            Names of the columns; spend is optional, others become `attributes`. ``periods`` may stand for T; for all,
+            of contracts, ``renewals`` and ``churned`` (1: left), with ``periods`` (due), ``observed_from`` if known.
         statistics
             Further columns that are sufficient statistics of a model, and the names by which it calls them, such as
             ``{"sum of logs": "sum_log"}``.
@@ -417,30 +421,6 @@ class Histories(CustomerColumns):
         True
         """
         return replace(self, backend=self.backend.with_grid(grid))
-
-    def with_attributes(self, table: object) -> Histories:
-        """Return the histories with further columns by customer.
-
-        Parameters
-        ----------
-        table
-            A pandas, polars or Arrow table with the customer ids as ``customer_id``, a column or the index of pandas;
-            of histories in an engine also an Ibis table, or a DataFrame of the same Spark. It is aligned by id; it may
-            have other customers too, but none of these may be missing.
-
-        Raises
-        ------
-        DataError
-            If there are no ids, a customer is missing or there twice, or the histories have such a column already.
-
-        Examples
-        --------
-        >>> import pandas as pd
-        >>> tiers = pd.DataFrame({"customer_id": ["C", "B", "A"], "tier": [1, 2, 3]})
-        >>> rfm.with_attributes(tiers).attributes["tier"].to_dict()
-        {'A': 3, 'B': 2, 'C': 1}
-        """
-        return replace(self, backend=self.backend.with_attributes(table))
 
     def __len__(self) -> int:
         return len(self.backend)

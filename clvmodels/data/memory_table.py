@@ -17,7 +17,8 @@ from clvmodels.data.frames import described, ibis_table, write_frame
 from clvmodels.data.log_waits import LogWaits
 from clvmodels.data.memory_limit import MEMORY_GB, require_room
 from clvmodels.data.order_values import OrderValues, with_first_order
-from clvmodels.data.statistics import MEAN_OF, TIMES, TRANSACTIONS, FloatArray, column_of
+from clvmodels.data.paths import CustomerPaths
+from clvmodels.data.statistics import MEAN_OF, PATH, SIGNED, TIMES, TRANSACTIONS, FloatArray, column_of, derived
 from clvmodels.data.summary import HistoriesSummary
 from clvmodels.errors import DataError
 from clvmodels.numerics.spend import known_spend, positive_spend
@@ -53,6 +54,8 @@ class MemoryTable:
         Statistics of the values of single orders, which tables do not show; None: those of `statistics` are all.
     log_waits
         The logs of the waits between purchases, which tables do not show; None: `statistics` has them, or nobody knows.
+    paths
+        The customers' own paths of covariates, which tables do not show either; None: there are none.
     """
 
     customer_id: pd.Index[Any]
@@ -61,6 +64,7 @@ class MemoryTable:
     weight: FloatArray | None = None
     order_values: OrderValues | None = None
     log_waits: LogWaits | None = None
+    paths: CustomerPaths | None = None
     _distinct: dict[tuple[str, ...], DistinctRows] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
@@ -121,7 +125,7 @@ class MemoryTable:
     @property
     def has_order_values(self) -> bool:
         """Whether the values of single orders are known, not their means alone."""
-        return self.order_values is not None or "log_mean" in self.statistics
+        return self.order_values is not None or not {"log_mean", "known_ss"}.isdisjoint(self.statistics)
 
     def collect(self, memory_gb: float) -> MemoryTable:  # noqa: ARG002 - they are there
         """Return the customers in memory: these."""
@@ -137,18 +141,28 @@ class MemoryTable:
         """
         if name == "log_waits" and self.log_waits is not None:
             return self.log_waits.by_customer
-        known = self.statistics if name in self.statistics else self._of_orders
+        if name == PATH and self.paths is not None:
+            return self.paths.statistic
+        known = next((each for each in (self.statistics, self._derived) if name in each), None)
+        known = self._of_orders if known is None else known
         if name not in known:
             columns = ", ".join(map(column_of, self.statistics))
             raise DataError(f"these histories have no {column_of(name)}; they have {columns}")
         return known[name]
 
     @cached_property
+    def _derived(self) -> Mapping[str, FloatArray]:
+        """What follows from the statistics at hand."""
+        return derived(self.statistics)
+
+    @cached_property
     def _of_orders(self) -> Mapping[str, FloatArray]:
         """What is known of the values of single orders, by statistic: of repeat orders, and of all of a customer."""
         known = {**({} if self.order_values is None else self.order_values.by_name), **self.statistics}
+        if {"x", "mean"} <= known.keys():
+            known = {"known": known["x"], "known_mean": known["mean"]} | known
         if not {"x", "mean", "log_mean"} <= known.keys():
-            return {}
+            return known
         known = {"valued": known["x"], "valued_mean": known["mean"]} | known
         if "log_ss" in known and "first_value" in self.attributes:
             known |= with_first_order(known, self.attributes["first_value"].to_numpy(dtype=np.float64))
@@ -157,8 +171,12 @@ class MemoryTable:
     def usable(self, statistics: Sequence[str]) -> npt.NDArray[np.bool_] | None:
         """Return whom a likelihood in these statistics is about, shape (n,); None: everybody.
 
-        One in values of orders is about customers who have orders of known, positive value.
+        One in values of orders is about customers who have orders of known, positive value; of known value, where it
+        may be negative.
         """
+        if not set(statistics).isdisjoint(SIGNED):
+            columns = [self.statistic(name) for name in statistics]
+            return np.asarray((self.statistic(SIGNED[0]) > 0.0) & np.isfinite(columns).all(axis=0))
         number = next((name for name in MEAN_OF if name != "x" and name in statistics), "x")
         if number == "x" and "mean" not in statistics:
             return None
@@ -197,9 +215,10 @@ class MemoryTable:
     def summary(self) -> HistoriesSummary:
         """Numbers about all customers."""
         weight = np.ones(len(self)) if self.weight is None else self.weight
-        x = self.statistics.get("x", np.zeros(0))
-        age = self.statistics.get("T", np.zeros(0))
-        mean = self.statistics.get("mean", np.full(len(x), np.nan))
+        numbers = {**self._derived, **self.statistics}
+        x = numbers.get("x", np.zeros(0))
+        age = numbers.get("T", np.zeros(0))
+        mean = numbers.get("mean", np.full(len(x), np.nan))
         known = (x > 0) & np.isfinite(mean)
         spend, heads = mean[known], weight[: len(x)][known]
         return HistoriesSummary(
@@ -272,6 +291,7 @@ class MemoryTable:
             weight=None,
             order_values=None if self.order_values is None else self.order_values.taken(rows),
             log_waits=None if self.log_waits is None else self.log_waits.taken(rows),
+            paths=None if self.paths is None else self.paths.taken(rows),
         )
 
     def select(self, customers: Selection) -> Self:
@@ -285,6 +305,7 @@ class MemoryTable:
             weight=None if self.weight is None else self.weight[rows],
             order_values=None if self.order_values is None else self.order_values.taken(rows),
             log_waits=None if self.log_waits is None else self.log_waits.taken(rows),
+            paths=None if self.paths is None else self.paths.taken(rows),
         )
 
     def in_unit(self, factor: float) -> Self:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 import numpy as np
 
+from clvmodels.data.arithmetic import steady_sum
 from clvmodels.numerics.rounding import significant_digits
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ REFUND_OUTCOMES: Final = (
 
 _ROUNDING = 1e-9
 """An occasion whose refunds leave less than this share of its value is refunded in full."""
+_LARGEST_LOGS, _LARGEST_SQUARES, _MOST_ORDERS = 2.0**27, 2.0**30, 2**20
+"""Bounds of a customer's sums of logs, and of their orders; beyond them, a last digit may depend on threads."""
 
 
 def plain_occasions(rows: ir.Table, window: Window, *, has_value: bool) -> ir.Table:
@@ -98,8 +101,9 @@ def by_customer(
     has_value
         Whether occasions have values.
     logs
-        Whether to return, in place of the tallies of refunds, ``logged`` (occasions of positive value), mean and
-        variance of the logs of these, and ``at_first`` (1 if the value of the first occasion is known).
+        Whether to return, in place of the tallies of refunds, ``logged`` (occasions of positive value), the sums of the
+        logs of these and of their squares, their total, mean and variance of all values, and ``at_first`` (1 if the
+        value of the first occasion is known).
 
     Returns
     -------
@@ -133,14 +137,19 @@ def by_customer(
 
 
 def _logs(occasions: ir.Table, kept: ir.BooleanColumn | None) -> dict[str, ir.Scalar]:
-    """Return number, mean and variance of the logs of positive values."""
+    """Return number and sums of the logs of positive values, the sum of these, and the moments of all values."""
     import ibis
 
-    logs = ibis.ifelse(occasions.v > 0.0, occasions.v, None).ln()
+    positive = occasions.v > 0.0
+    values = ibis.ifelse(positive if kept is None else positive & kept, occasions.v, None)
+    logs = values.ln()
     return {
-        "logged": logs.count(where=kept),
-        "logged_mean": logs.mean(where=kept),
-        "logged_variance": logs.var(where=kept, how="pop"),
+        "logged": logs.count(),
+        "logged_sum": steady_sum(logs, size=_LARGEST_LOGS, rows=_MOST_ORDERS),
+        "logged_squares": steady_sum(logs * logs, size=_LARGEST_SQUARES, rows=_MOST_ORDERS),
+        "logged_total": values.sum(),
+        "amount_mean": occasions.v.mean(where=kept),
+        "amount_variance": occasions.v.var(where=kept, how="pop"),
     }
 
 

@@ -1,8 +1,9 @@
 """The values of a customer's single orders, as far as models of spend see them: their number, mean, and logs.
 
-Only positive values have a logarithm: an occasion whose value is unknown, or that was free, is no order here, and
-counts as a purchase alone. Logs are computed when a model first asks for them, by a second scan of the log: most models
-never do, and the scan that finds the histories would take a third longer.
+Only positive values have a logarithm: an occasion whose value is unknown, or that was free, is no order there, and
+counts as a purchase alone. The moments of the amounts themselves are those of all occasions of known value, for models
+in which they may be negative. All are computed when a model first asks for them, by a second scan of the log: most
+models never do, and the scan that finds the histories would take a third longer.
 """
 
 from __future__ import annotations
@@ -20,12 +21,19 @@ from clvmodels.errors import DataError
 if TYPE_CHECKING:
     import ibis.expr.types as ir
     import numpy.typing as npt
+    import pyarrow as pa
 
     from clvmodels.data.engine import Engine
     from clvmodels.data.statistics import FloatArray
 
 __all__ = ["OrderValues", "logged_orders", "with_first_order"]
 
+MOMENTS: Final = (
+    "logged", "logged_total", "known", "amount_mean", "amount_variance",
+)  # fmt: skip
+"""Of all orders of a customer, as they are scanned, but for those of the logs."""
+SMALLEST_VARIANCE: Final = 1e-13
+"""A variance below this, by the square of the mean, is that of equal numbers: sums of squares know no smaller one."""
 SAME: Final = 1e-9
 """Relative difference of two sums of one log in another order of addition."""
 
@@ -110,32 +118,53 @@ def _scan(engine: Engine, occasions: ir.Table, *, all_kept: bool, totals: Mappin
             " histories anew with rfm_summary(...)"
         )
     first = np.where(table["at_first"].to_numpy(zero_copy_only=False) == 1, column(table, "first_value"), np.nan)
-    count, log_mean, variance, total = (
-        column(table, name) for name in ("logged", "logged_mean", "logged_variance", "total")
+    sums = (table[name].to_numpy().astype(np.float64) for name in ("logged_sum", "logged_squares"))
+    return _of_repeats({name: column(table, name) for name in MOMENTS} | _moments_of_logs(table, *sums), first)
+
+
+def _moments_of_logs(table: pa.Table, total: FloatArray, squares: FloatArray) -> dict[str, FloatArray]:
+    """Return the mean and the variance of the logs of each customer."""
+    number = column(table, "logged")
+    number = np.where(number > 0.0, number, np.nan)
+    mean = total / number
+    variance = squares / number - mean**2
+    return {"logged_mean": mean, "logged_variance": np.where(variance > SMALLEST_VARIANCE * mean**2, variance, 0.0)}
+
+
+def _of_repeats(moments: Mapping[str, FloatArray], first: FloatArray) -> dict[str, FloatArray]:
+    """Return the statistics of repeat orders, given the moments of all orders, and the value of the first one."""
+    positive = first > 0.0
+    log_first = np.log(np.where(positive, first, np.nan))
+    valued, log_mean, log_ss = _without(
+        log_first, moments["logged"], moments["logged_mean"], moments["logged_variance"]
     )
-    return _of_repeats(count, log_mean, variance, total, first)
-
-
-def _of_repeats(
-    count: FloatArray, log_mean: FloatArray, variance: FloatArray, total: FloatArray, first: FloatArray
-) -> dict[str, FloatArray]:
-    """Return the statistics of repeat orders, given those of all orders of positive value.
-
-    The first is taken out of the moments of all (Chan, Golub & LeVeque 1983, "Algorithms for computing the sample
-    variance", The American Statistician 37(3), equation 1.5, solved for one of the parts).
-    """
-    has_first = first > 0.0
-    value = np.where(has_first, first, 0.0)
-    repeats = count - has_first
-    divisor = np.where(repeats > 0.0, repeats, np.nan)
-    above = np.where(has_first, np.log(np.where(has_first, first, 1.0)) - log_mean, 0.0)
-    squares = np.maximum(count * variance - above**2 * count / divisor, 0.0)
+    known, known_mean, known_ss = _without(first, moments["known"], moments["amount_mean"], moments["amount_variance"])
+    total = moments["logged_total"] - np.where(positive, first, 0.0)
     return {
-        "valued": repeats,
-        "valued_mean": (total - value) / divisor,
-        "log_mean": log_mean - above / divisor,
-        "log_ss": np.where(repeats > 1.0, squares, 0.0 * divisor),
+        "valued": valued,
+        "valued_mean": total / np.where(valued > 0.0, valued, np.nan),
+        "log_mean": log_mean,
+        "log_ss": log_ss,
+        "known": known,
+        "known_mean": known_mean,
+        "known_ss": known_ss,
     }
+
+
+def _without(
+    first: FloatArray, count: FloatArray, mean: FloatArray, variance: FloatArray
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return number, mean and sum of squares of values without the first of them, where it is known.
+
+    It is taken out of the moments of all (Chan, Golub & LeVeque 1983, "Algorithms for computing the sample variance",
+    The American Statistician 37(3), equation 1.5, solved for one of the parts).
+    """
+    there = np.isfinite(first)
+    rest = count - there
+    divisor = np.where(rest > 0.0, rest, np.nan)
+    above = np.where(there, first - mean, 0.0)
+    squares = np.maximum(count * variance - above**2 * count / divisor, 0.0)
+    return rest, mean - above / divisor, np.where(rest > 1.0, squares, 0.0 * divisor)
 
 
 def with_first_order(statistics: Mapping[str, FloatArray], first_value: FloatArray) -> dict[str, FloatArray]:

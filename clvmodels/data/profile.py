@@ -257,5 +257,6 @@ def refuse_refunds(log: Log, window: Window) -> None:
         listed = "; ".join(f"customer {row['id']!r}: {row['v']:g}" for row in sample)
         raise DataError(
             f"the log has {count(number, 'refund')} (rows with a negative value), for example {listed}; write"
-            ' returns="net" to book each to the purchase before it, returns="drop" to leave them out'
+            ' returns="net" to book each to the purchase before it, returns="drop" to leave them out, returns="keep" if'
+            " the values are contributions, which may be negative"
         )

@@ -48,10 +48,11 @@ class LogFormat:
         hour, day, week (from Monday), month or year of the local calendar are one occasion, dated by its start. Merging
         biases the purchase rate downwards; the share of merged purchases is reported.
     returns
-        What to do with refunds, the rows with a negative value. They are never counted as purchases. ``"net"``: each is
+        What to do with the rows with a negative value. They are refunds and no purchases. ``"net"``: each is
         booked to the customer's latest purchase occasion at or before it; an occasion that its refunds bring to zero
         or less is no purchase; a refund without an earlier purchase is dropped. ``"drop"``: they are left out.
-        ``"raise"``: they are an error.
+        ``"raise"``: they are an error. ``"keep"``: the values are contributions, so that these are orders like others,
+        which brought less than they cost (``clv.NormalContribution``).
     time_zone
         The zone whose days are counted, such as ``"Europe/Berlin"``. Default: the column's own. Times without a zone
         are taken as local times of it.

@@ -33,7 +33,7 @@ class Refunds:
     Attributes
     ----------
     policy
-        ``"net"``, ``"drop"`` or ``"raise"``.
+        ``"net"``, ``"drop"``, ``"raise"`` or ``"keep"``.
     rows, money
         All refunds within the window; the money is negative or zero.
     occasions_gone
@@ -212,8 +212,10 @@ class DataReport:
         refunds = self.refunds
         if not refunds.rows:
             return
-        done = "netted" if refunds.policy == "net" else "dropped"
-        text = f"refunds {done}: {count(refunds.rows, 'row')}{self._money(refunds.money)}"
+        done = {"net": "refunds netted", "keep": "negative values kept as orders"}.get(
+            refunds.policy, "refunds dropped"
+        )
+        text = f"{done}: {count(refunds.rows, 'row')}{self._money(refunds.money)}"
         if refunds.occasions_gone:
             text += f"; {count(refunds.occasions_gone, 'occasion')} brought to nothing, counted as no purchase"
         if refunds.unmatched_rows:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from clvmodels.data.histories import Histories
 from clvmodels.errors import DataError
 
-__all__ = ["require_customers", "require_histories"]
+__all__ = ["of_contracts", "require_contracts", "require_customers", "require_histories"]
 
 
 def require_histories(given: object) -> None:
@@ -28,6 +28,40 @@ def require_histories(given: object) -> None:
         raise DataError(
             f"histories are wanted, got {type(given).__name__}; write rfm_summary(log, ...) of a log, one row a "
             "purchase, or Histories.from_frame(table, unit=...) of frequency, recency and T"
+        )
+
+
+def of_contracts(histories: Histories) -> bool:
+    """Return whether these are histories of contracts: of renewals.
+
+    Examples
+    --------
+    >>> of_contracts(rfm)
+    False
+    """
+    return histories.in_memory and "renewals" in histories.backend.fetched.statistics
+
+
+def require_contracts(histories: Histories) -> None:
+    """Refuse histories that are not of contracts.
+
+    Raises
+    ------
+    DataError
+        Which says how those are made.
+
+    Examples
+    --------
+    >>> require_contracts(rfm)
+    Traceback (most recent call last):
+        ...
+    clvmodels.errors.DataError: histories of contracts are wanted, with renewals and churned; write
+    clv.contract_summary(table, ...) of a table with starts and ends, or Histories.from_frame(table, unit="year")
+    """
+    if not of_contracts(histories):
+        raise DataError(
+            "histories of contracts are wanted, with renewals and churned; write clv.contract_summary(table, ...) of a"
+            ' table with starts and ends, or Histories.from_frame(table, unit="year")'
         )
 
 

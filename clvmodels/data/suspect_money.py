@@ -57,7 +57,8 @@ def suspect_refunds(facts: Facts, tally: Mapping[str, float]) -> list[str]:
     note = (
         f"{count(refunds.rows, 'row')} ({share:.1%}, money {refunds.money:,.2f}) are negative and taken for refunds of"
         f' earlier purchases{why}. If they are losses or costs, the values are margins: give sales as "value", and'
-        ' the margin with the assumptions; if refunds of purchases that the log does not have, write returns="drop"'
+        ' the margin with the assumptions, or keep them, returns="keep", for clv.NormalContribution(); if refunds of'
+        ' purchases that the log does not have, write returns="drop"'
     )
     return [note]
 

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from clvmodels.arguments import require_text
-from clvmodels.data.checks import check_counts, check_histories, check_ids, check_weights, warn_about
+from clvmodels.data.checks import check_contracts, check_counts, check_histories, check_ids, check_weights, warn_about
 from clvmodels.data.columns import count, require, require_once, shown
 from clvmodels.data.frames import pandas_frame, with_ids
 from clvmodels.data.memory_table import MemoryTable
@@ -85,6 +85,8 @@ def read_histories(table: object, names: Names, statistics: Mapping[str, str], u
         numbers = numbers | checked
         numbers.setdefault("monetary_value", np.broadcast_to(_closed(np.array(np.nan)), len(columns.ids)))
         numbers = {name: numbers[name] for name in dict.fromkeys([*_ORDER, *numbers]) if name in numbers}
+    elif "renewals" in numbers:
+        check_contracts(columns.ids, {name: numbers[name] for name in numbers if name not in statistics})
     else:
         check_counts(columns.ids, numbers)
         if "frequency" in numbers:
@@ -97,7 +99,8 @@ def read_histories(table: object, names: Names, statistics: Mapping[str, str], u
 def _wanted(present: Sequence[str], names: Names) -> dict[str, str]:
     """Return the columns that hold the numbers of a history, by the names of these."""
     if names.frequency not in present and {"renewals", "churned"} <= set(present):
-        return {"renewals": "renewals", "churned": "churned"}
+        further = [name for name in ("observed_from", "periods") if name in present]
+        return {name: name for name in ("renewals", "churned", *further)}
     last = names.time_since_last
     wanted = {"frequency": names.frequency, "T": names.T, "recency": names.recency if last is None else last}
     if names.T not in present and "periods" in present:
@@ -112,6 +115,8 @@ def _take_apart(frame: pd.DataFrame, names: Names, statistics: Mapping[str, str]
     present = [str(column) for column in frame.columns]
     frame = frame.set_axis(present, axis=1)
     wanted = _wanted(present, names) | {name: name for name in statistics}
+    if "churned" in wanted and frame["churned"].dtype == bool:
+        frame = frame.assign(churned=frame["churned"].astype(float))
     wanted |= {} if weight is None else {weight: weight}
     spend = [names.monetary_value] if names.monetary_value != "monetary_value" else []
     require([names.customer_id, *wanted.values(), *spend], present, what="the table of histories")

@@ -37,6 +37,7 @@ __all__ = ["checks"]
 
 Array = NDArray[np.float64]
 
+_SIGNED: Final = "orders may be worth less than nothing, and the check is about positive values"
 SIGNIFICANT: Final = 0.01
 """Probability below which classes of frequency do not differ by chance."""
 FEW: Final = 10
@@ -226,6 +227,8 @@ def _by_id(name: str, values: pd.Series[Any], histories: Histories) -> Array:
 
 
 def _independence(transactions: TransactionFit, spend: SpendFit, histories: Histories, worth: _Worth) -> Finding:
+    if spend.model.signed:
+        return not_checked("independence", _SIGNED)
     relation = dependence(spend, histories)
     if relation is None:
         return not_checked("independence", "too few customers with a known mean spend to compare classes of frequency")
@@ -243,7 +246,8 @@ def _independence(transactions: TransactionFit, spend: SpendFit, histories: Hist
         f"order, {chance}; together they change the {worth.name} by {effect:+,.2f} ({worth.share(effect):+.1%}) and "
         f"move {moved:,.2f} ({worth.share(moved):.1%}) between customers{_of_rates(rates, worth)}",
         effect,
-        "fit spend by what tells frequent buyers apart, a segment of yours or the class itself: rfm = "
+        f"{_on_rates(spend, rates)}fit spend by what tells frequent buyers apart, a segment of yours or the class "
+        "itself: rfm = "
         "rfm.with_attributes(clv.frequency_classes(rfm).to_frame()); "
         f'{call_of(spend.model)}.fit(rfm, method="nuts", by="frequency_class")',
         {
@@ -257,6 +261,16 @@ def _independence(transactions: TransactionFit, spend: SpendFit, histories: Hist
         }
         | _figures_of_rates(rates)
         | {f"mean_{name}": float(mean) for name, mean in zip(relation.classes, relation.means, strict=True)},
+    )
+
+
+def _on_rates(spend: SpendFit, rates: RateDependence | None) -> str:
+    """Return the remedy of a dependence on the expected rate of purchases, as the beginning of a sentence."""
+    if rates is None or rates.p_value >= SIGNIFICANT:
+        return ""
+    return (
+        f"let order values depend on the expected purchase rate: {call_of(spend.model, 'depends_on=transactions')}"
+        ".fit(rfm), with transactions the fit of purchases; or "
     )
 
 
@@ -338,6 +352,8 @@ def _merged_orders(histories: Histories) -> Finding:
 
 
 def _heavy_tails(spend: SpendFit, histories: Histories, worth: _Worth) -> Finding:
+    if spend.model.signed:
+        return not_checked("heavy tails", _SIGNED)
     known = with_positive_spend(histories)
     if np.count_nonzero(known) < ENOUGH:
         return not_checked("heavy tails", "too few customers with a known mean spend to tell how heavy the tail is")
@@ -428,7 +444,7 @@ def _without_largest(spend: SpendFit, histories: Histories, worth: _Worth) -> fl
     known = with_positive_spend(histories)
     others = np.ones(len(histories), bool)
     others[np.argmax(np.where(known, histories.frequency * histories.monetary_value, -np.inf))] = False
-    estimator = SpendEstimator(spend.model, covariates=spend.formulas)
+    estimator = SpendEstimator(spend.model, covariates=spend.formulas, depends_on=spend.rates)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FitWarning)  # at a boundary too, the fits tell what one customer moves
         with_him, without = estimator.fit(histories), estimator.fit(histories.select(others))

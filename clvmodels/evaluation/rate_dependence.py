@@ -9,28 +9,22 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
-from functools import cache
-from typing import Final
 
 import numpy as np
-from scipy import optimize, stats
+from scipy import stats
 
 from clvmodels.data.histories import Histories
 from clvmodels.errors import FitWarning
-from clvmodels.evaluation.populations import columns_of_spend, divided, scaled, usable_spend
+from clvmodels.evaluation.populations import usable_spend
 from clvmodels.inference.estimator import SpendEstimator
-from clvmodels.inference.parameters import columns_of
+from clvmodels.inference.formulas import with_term
+from clvmodels.inference.purchase_rates import BY_RATE, RATE, purchase_rates, with_rates
 from clvmodels.inference.spend_fit import SpendFit
 from clvmodels.inference.spend_state import spend_state
 from clvmodels.inference.transaction_fit import TransactionFit
 from clvmodels.models.specification import Array
 
 __all__ = ["RateDependence", "rate_dependence"]
-
-STEEPEST: Final = 3.0
-"""Exponents are sought between this and its opposite."""
-STEP: Final = 1e-3
-"""Of the exponent, in differences of the score."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +53,10 @@ class RateDependence:
 
 
 def rate_dependence(spend: SpendFit, transactions: TransactionFit, histories: Histories) -> RateDependence | None:
-    """Return how order values depend on rates; None if all customers have one rate, or the exponent has no maximum.
+    """Return how order values depend on rates, as far as the fit has not taken that into account.
+
+    It is None if it has, if the model has no scale that covariates act on, if all customers have one rate, or if the
+    exponent has no maximum.
 
     Parameters
     ----------
@@ -79,50 +76,29 @@ def rate_dependence(spend: SpendFit, transactions: TransactionFit, histories: Hi
     >>> round(relation.coefficient, 2), round(relation.se, 2)
     (0.2, 0.04)
     """
-    model, known = spend.model, usable_spend(spend.model, histories)
-    log_rate = _log_rates(transactions, histories)
-    log_rate = log_rate - log_rate[known].mean()
-    if np.ptp(log_rate[known]) == 0.0:
+    if "spend" not in spend.model.effects or RATE in spend.columns_of_parameters:
         return None
-    columns, money = columns_of_spend(model, histories, known), model.units(money=np.e) != 1.0
-    weight = np.ones(len(columns[0])) if histories.weight is None else histories.weight[known]
-
-    @cache
-    def population(exponent: float) -> Array:
-        """Return the parameters of each customer's population, shape (customers, parameters)."""
-        scale = np.exp(exponent * log_rate)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", FitWarning)  # a boundary may be where the likelihood is highest
-            estimate = SpendEstimator(model).fit(divided(model, histories, scale)).estimate
-        return scaled(model, np.broadcast_to(estimate, (len(histories), len(estimate))), scale)
-
-    def score(exponent: float) -> float:
-        """Return the slope of the likelihood by the exponent, where it is highest in the other parameters."""
-        theta = population(exponent)[known]
-        gradient = model.count_terms(theta, columns[0])[1] + model.history_terms(theta, *columns)[1]
-        return float((weight * log_rate[known]) @ (gradient * theta)[:, money].sum(axis=1))
-
-    def log_likelihood(exponent: float) -> float:
-        return float(weight @ model.log_likelihood(population(exponent)[known], *columns))
-
-    if not score(-STEEPEST) > 0.0 > score(STEEPEST):
+    rates = purchase_rates(transactions.model, transactions.parameters(histories).point(slice(None)), histories)
+    if np.ptp(rates[usable_spend(spend.model, histories)]) == 0.0:
         return None
-    best = float(optimize.brentq(score, -STEEPEST, STEEPEST, xtol=1e-5))
-    curvature = (score(best - STEP) - score(best + STEP)) / (2.0 * STEP)
-    state = spend_state(model, histories)
-    return RateDependence(
-        coefficient=best,
-        se=float(1.0 / np.sqrt(curvature)) if curvature > 0.0 else np.nan,
-        gain=log_likelihood(best) - log_likelihood(0.0),
-        ratio=model.expected_spend(population(best), *state) / model.expected_spend(population(0.0), *state),
+    rated, formulas = with_rates(histories, rates), spend.formulas or {}
+    covariates = {**formulas, "spend": with_term(formulas.get("spend"), BY_RATE)}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FitWarning)  # a boundary may be where the likelihood is highest
+        alone = SpendEstimator(spend.model, covariates=spend.formulas).fit(histories)
+        both = SpendEstimator(spend.model, covariates=covariates).fit(rated)
+    assert both.covariates is not None
+    term = both.covariates.design.terms.index(("spend", BY_RATE))
+    if both.covariates.unbounded[term]:
+        return None
+    state = spend_state(spend.model, histories)
+    with_rate, without = (
+        spend.model.expected_spend(fit.parameters(rated).point(slice(None)), *state) for fit in (both, alone)
     )
-
-
-def _log_rates(transactions: TransactionFit, histories: Histories) -> Array:
-    """Return the log of each customer's expected rate of purchases as long as they are alive."""
-    x, _, T = columns_of(transactions.model, histories)
-    theta = transactions.parameters(histories).point(slice(None))
-    stages = transactions.model.stages
-    if stages is not None:
-        return np.log(stages.rate(theta, stages.number * x, T) / stages.number)
-    return np.log(transactions.model.future(theta, x, T, np.zeros(1))[1])
+    table = both.coefficients
+    return RateDependence(
+        coefficient=float(table["estimate"].iloc[term]),
+        se=float(table["sd"].iloc[term]),
+        gain=both.log_likelihood - alone.log_likelihood,
+        ratio=with_rate / without,
+    )

@@ -9,7 +9,8 @@ import numpy as np
 
 from clvmodels.errors import FitError
 from clvmodels.inference.diagnostics import Diagnostics, diagnose_weights
-from clvmodels.inference.empirical_bayes import Hierarchy, draw_segments, fit_hierarchy
+from clvmodels.inference.empirical_bayes import Hierarchy, fit_hierarchy
+from clvmodels.inference.segment_draws import draw_segments
 from clvmodels.inference.segment_likelihood import segment_likelihood
 from clvmodels.inference.segment_test import SegmentTest
 

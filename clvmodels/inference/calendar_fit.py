@@ -14,6 +14,7 @@ from clvmodels.inference.calendars import Moment, end_of_observation, now_of, re
 from clvmodels.inference.describe import interval
 from clvmodels.inference.fit import Fit
 from clvmodels.inference.parameters import Parameters
+from clvmodels.inference.path_model import PathModel, bound_pieces, model_on_paths
 from clvmodels.models.clocked import ClockedModel, on_clock
 from clvmodels.models.specification import TransactionModel
 from clvmodels.units import Duration, Unit, duration
@@ -25,6 +26,23 @@ __all__ = ["TimedFit"]
 
 SAME: Final = 1e-6
 """Days by which two instants may differ that are the same."""
+
+
+def on_own_paths[F: Fit](fit: F, histories: Histories) -> F:
+    """Return a fit that follows paths as that of customers on theirs: coefficients are parameters of its model."""
+    covariates = fit.covariates
+    assert covariates is not None
+    assert isinstance(fit.model, TransactionModel)
+    design, units = covariates.design, np.ones(len(fit.model.parameters))
+    scale = np.concatenate([units, design.scale])
+    return replace(
+        fit,
+        model=model_on_paths(fit.model, design.terms, *bound_pieces(design, histories)),
+        theta=np.concatenate([fit.theta, np.exp(covariates.draws * design.scale)], axis=-1),
+        estimate=np.concatenate([fit.estimate, np.exp(covariates.estimate * design.scale)]),
+        covariance=covariates.covariance * np.outer(scale, scale),
+        covariates=None,
+    )
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -84,9 +102,54 @@ class TimedFit(Fit):
         [0.243, 4.414, 0.793, 2.426]
         """
         self.require_unit(histories)
+        if isinstance(self.model, PathModel):
+            return Parameters(self.draws, self.estimate)
+        if self.follows_paths:
+            assert self.covariates is not None
+            raise FitError(
+                f"this fit follows each customer's {' and '.join(self.covariates.design.paths)}, and what is asked for"
+                " does not; predictions, values and loo do, and fit.at({...}) is the fit of customers at one level"
+            )
         if self.calendar is not None:
             self._require_end(end_of_observation(histories))
         return super().parameters(histories)
+
+    @property
+    def follows_paths(self) -> bool:
+        """Whether covariates of this fit change while customers are customers."""
+        return self.covariates is not None and bool(self.covariates.design.paths)
+
+    def of_customers(self, histories: Histories) -> Self:
+        """Return the fit of these customers: at the end of their observation, and on their own paths.
+
+        Without a calendar and paths it is the same.
+
+        Raises
+        ------
+        DataError
+            As `at_end_of`; or if this fit follows paths that the histories do not have.
+
+        Examples
+        --------
+        >>> transactions.of_customers(rfm) is transactions
+        True
+        """
+        return self.at_end_of(histories).of_paths(histories)
+
+    def of_paths(self, histories: Histories) -> Self:
+        """Return the fit of these customers on their own paths; of a fit that follows none, itself.
+
+        Raises
+        ------
+        DataError
+            If the histories do not have the paths, or a level is one that the fit has not seen.
+
+        Examples
+        --------
+        >>> transactions.of_paths(rfm) is transactions
+        True
+        """
+        return on_own_paths(self, histories) if self.follows_paths else self
 
     @property
     def now(self) -> Moment | None:
@@ -193,12 +256,17 @@ class TimedFit(Fit):
         return replace(self, model=on_clock(self.model.base, steps, self.model.columns, self.model.at_purchases))
 
     def require_no_calendar(self, what: str) -> None:
-        """Raise FitError if this is a fit with a calendar, which something is not made for.
+        """Raise FitError if this is a fit with a calendar, or with paths, which something is not made for.
 
         Examples
         --------
         >>> transactions.require_no_calendar("tracking")
         """
+        if self.follows_paths:
+            raise FitError(
+                f"{what} follows customers from their own start, and does not take a fit with paths; compare totals"
+                " with fit.total_purchases, or use the fit without paths"
+            )
         if self.calendar is not None:
             raise FitError(
                 f"{what} follows customers from their own start, and does not take a fit with a calendar; compare"

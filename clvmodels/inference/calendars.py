@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from clvmodels.data.calendar import Calendar
+from clvmodels.data.moments import Moment, end_of, local_moment, start_of_day
 from clvmodels.errors import DataError, FitError, FitWarning
 from clvmodels.models.clocked import ClockedModel, on_clock
 from clvmodels.models.specification import Array, Model, TransactionModel
@@ -35,8 +36,6 @@ __all__ = [
     "read_calendar",
     "read_moment",
 ]
-
-type Moment = np.datetime64
 
 DAY: Final = np.timedelta64(1, "D")
 TICKS: Final = 86_400_000_000
@@ -87,16 +86,16 @@ class FittedCalendar:
         DataError
             If the calendar begins after, or ends before.
         """
-        first = _day(now - _span(oldest * DAYS[unit])) - DAY
-        reference = _day(self.end - _span(YEAR))
+        first = start_of_day(now - _span(oldest * DAYS[unit])) - DAY
+        reference = start_of_day(self.end - _span(YEAR))
         since, until = self.calendar.since, self.calendar.until
         reference = reference if since is None else max(reference, np.datetime64(since.date(), "D"))
         if since is not None and first + DAY >= np.datetime64(since.date(), "D"):
             first = max(first, np.datetime64(since.date(), "D"))
-        last = _day(max(now, self.end)) + DAY
-        self.calendar.require(min(first, reference), _day(now - np.timedelta64(1, "us")) + DAY)
+        last = start_of_day(max(now, self.end)) + DAY
+        self.calendar.require(min(first, reference), start_of_day(now - np.timedelta64(1, "us")) + DAY)
         last = np.datetime64(until.date(), "D") if until is not None else last + int(YEARS_AHEAD * YEAR) * DAY
-        days, values = self.calendar.table(min(first, reference), last, held=_day(self.end))
+        days, values = self.calendar.table(min(first, reference), last, held=start_of_day(self.end))
         edges = _between(now, np.append(days, last)) / DAYS[unit]
         year = YEAR / DAYS[unit] if until is None else 0.0
         bounds = _between(now, np.array([reference, self.end], "datetime64[us]")) / DAYS[unit]
@@ -106,11 +105,6 @@ class FittedCalendar:
 
 def _span(days: float) -> np.timedelta64:
     return np.timedelta64(round(days * TICKS), "us")
-
-
-def _day(moment: Moment) -> np.datetime64:
-    day: Moment = moment.astype("datetime64[D]")
-    return day
 
 
 def _between(now: Moment, moments: np.ndarray[tuple[int], np.dtype[np.datetime64]]) -> Array:
@@ -141,24 +135,6 @@ def end_of_observation(histories: Histories) -> Moment:
     return end_of(histories.observation_end)
 
 
-def end_of(label: pd.Timestamp) -> Moment:
-    """Return the instant at which observation ended, of how histories state it: of a day, its end.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> end_of(pd.Timestamp("1997-09-30"))
-    np.datetime64('1997-10-01T00:00:00.000000')
-    """
-    moment = _local(label)
-    return moment + DAY if moment == _day(moment) else moment
-
-
-def _local(time: pd.Timestamp) -> Moment:
-    moment: Moment = time.tz_localize(None).to_datetime64().astype("datetime64[us]")
-    return moment
-
-
 def label_of_end(end: Moment) -> pd.Timestamp:
     """Return the end of observation as histories state it: the end of a day as the midnight that begins it.
 
@@ -169,7 +145,7 @@ def label_of_end(end: Moment) -> pd.Timestamp:
     """
     import pandas as pd
 
-    return pd.Timestamp(end - DAY if end == _day(end) else end)
+    return pd.Timestamp(end - DAY if end == start_of_day(end) else end)
 
 
 def read_moment(given: object) -> Moment:
@@ -193,7 +169,7 @@ def read_moment(given: object) -> Moment:
         raise DataError(f'start is a day such as "2024-03-01", got {given!r}') from error
     if pd.isna(time):
         raise DataError(f'start is a day such as "2024-03-01", got {given!r}')
-    return _local(time)
+    return local_moment(time)
 
 
 def now_of(model: ClockedModel, fitted: FittedCalendar, unit: Unit) -> Moment:
@@ -314,7 +290,7 @@ def _means_at_purchases(calendar: Calendar, histories: Histories, end: Moment) -
         )
     if not total:
         raise FitError(f"the effect of {calendar.columns[0]} needs repeat purchases, and there are none")
-    days, values = calendar.table(counts.day[0], counts.day[-1] + DAY, held=_day(end))
+    days, values = calendar.table(counts.day[0], counts.day[-1] + DAY, held=start_of_day(end))
     row = np.searchsorted(days, counts.day, side="right") - 1
     return np.asarray(counts.purchases @ values[row] / total)
 

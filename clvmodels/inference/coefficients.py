@@ -10,10 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clvmodels.inference.design import Design
+from clvmodels.inference.purchase_rates import PurchaseRates
 from clvmodels.models.specification import Array
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from clvmodels.data.histories import Histories
 
 __all__ = ["Coefficients"]
 
@@ -41,6 +44,8 @@ class Coefficients:
         Which of them the data do not bound, shape (coefficients,): their value and spread mean nothing.
     priors
         What was believed of them before, per scaled column, as plain data; empty for maximum likelihood.
+    rates
+        The purchase rates that one of the columns is made of; None if none is.
     """
 
     design: Design
@@ -50,6 +55,7 @@ class Coefficients:
     likelihood_ratio: Array
     unbounded: tuple[bool, ...]
     priors: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+    rates: PurchaseRates | None = None
 
     def __post_init__(self) -> None:
         for array in (self.draws, self.estimate, self.covariance, self.likelihood_ratio):
@@ -65,6 +71,11 @@ class Coefficients:
         """The draws without distinction of chains, shape (chain * draw, coefficients)."""
         return self.draws.reshape(-1, self.draws.shape[-1])
 
+    def rows(self, histories: Histories) -> Array:
+        """Return the centred columns of customers, in the user's units, shape (customers, coefficients)."""
+        attributes = histories.attributes if self.rates is None else self.rates.attributes(histories)
+        return self.design.rows(attributes)
+
     @property
     def words(self) -> str:
         """What acts on what, in a few words."""
@@ -73,7 +84,9 @@ class Coefficients:
     def sentences(self) -> list[str]:
         """Return what the coefficients say, a sentence each, after one on whom the parameters are about."""
         about = f"All this is about a customer whose covariates are at their means ({self.words})."
-        return [about, *(self._sentence(k) for k in range(len(self.estimate)))]
+        paths = self.design.paths
+        ahead = [f"What is predicted holds each customer's last level of {' and '.join(paths)} on."] if paths else []
+        return [about, *(self._sentence(k) for k in range(len(self.estimate))), *ahead]
 
     def _sentence(self, k: int) -> str:
         process, term = self.design.terms[k]

@@ -10,7 +10,7 @@ and the gradient is the chain rule of that.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache, partial
 from typing import Any, Final
@@ -77,7 +77,7 @@ def covaried(base: TransactionModel | SpendModel, terms: tuple[tuple[str, str], 
         history_sums=partial(_history_sums, base, effects),
         count_curvature=lambda theta, *_: np.zeros((len(theta), len(theta))),
         history_expansion=partial(_history_expansion, base, effects),
-        kernel=Kernel(no_terms, history_terms, partial(_compiled, base, effects), for_samplers=True),
+        kernel=Kernel(no_terms, history_terms, partial(_of_samplers, base, effects), for_samplers=True),
     )
 
 
@@ -182,54 +182,30 @@ def _summed_terms(base: Model, theta: Array, weight: Array, *columns: Array) -> 
     return float(np.einsum("i,i", weight, counts[0] + histories[0])), weight[:, None] * (counts[1] + histories[1])
 
 
-def _compiled(base: Model, effects: Array) -> CompiledSums:
-    """Return compiled sums for samplers; where the base model has none by row, functions that they do not take."""
+def _of_samplers(base: Model, effects: Array) -> CompiledSums:
+    """Return the sums that samplers ask for: the base model's kernel by row, if it has one, however few rows there are.
+
+    They are called from Python, step by step: compiled around the kernel, they would be so anew in each process, which
+    takes longer than all draws.
+    """
     row_sums = None if base.kernel is None else base.kernel.row_sums_of(base.count_terms, base.history_terms)
-    if row_sums is None:
-        return CompiledSums(lambda theta, *_: (0.0, np.zeros(len(theta))), partial(_history_sums, base, effects))
-    return _for_samplers(row_sums, effects, len(base.statistics))
 
-
-def _for_samplers(row_sums: Sums, effects: Array, own: int) -> CompiledSums:
-    """Return sums that compiled code can call: those of the base model by row, with the chain rule around them."""
-    from numba import njit
-
-    number, size = effects.shape
-    first = _first(own)
-
-    def count_sums(theta, weight, x):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202, ARG001
+    def count_sums(theta: Array, weight: Array, x: Array) -> tuple[float, Array]:  # noqa: ARG001 - as those of others
         return 0.0, np.zeros(len(theta))
 
-    def history_sums(theta, weight, *columns):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN002, ANN202
-        rows, gradient = np.empty((len(weight), size)), np.zeros(size + number)
-        for p in range(size):
-            rows[:, p] = 0.0
-            for k in range(number):
-                if effects[k, p] != 0.0:
-                    rows[:, p] += effects[k, p] * np.log(theta[size + k]) * columns[own + k]
-            rows[:, p] = theta[p] * np.exp(rows[:, p])
-        value, by_row = row_sums(rows, weight, *first(columns))
-        for p in range(size):
-            by_log = by_row[:, p] * rows[:, p]
-            gradient[p] += by_log.sum() / theta[p]
-            for k in range(number):
-                if effects[k, p] != 0.0:
-                    gradient[size + k] += effects[k, p] * (columns[own + k] * by_log).sum() / theta[size + k]
-        return value, gradient
-
-    compile_: Callable[..., Any] = njit(nogil=True, error_model="numpy")
-    return CompiledSums(compile_(count_sums), compile_(history_sums))
+    if row_sums is None:
+        return CompiledSums(count_sums, partial(_history_sums, base, effects))
+    return CompiledSums(count_sums, _compiled_sums(row_sums, effects, len(base.statistics)))
 
 
-def _first(count: int) -> Callable[[tuple[Array, ...]], tuple[Array, ...]]:
-    """Return a compiled function that returns the first `count` of some columns, a tuple of fixed length."""
-    from numba import njit
+def _compiled_sums(row_sums: Sums, effects: Array, own: int) -> Sums:
+    """Return `_history_sums` of a model of so many statistics of its own, by compiled steps."""
+    from clvmodels.models.kernels.row_parameters import chained, parameters_of_rows
 
-    last = count - 1
-    function: Callable[[tuple[Array, ...]], tuple[Array, ...]]
-    if last == 0:
-        function = njit(lambda columns: (columns[0],), nogil=True)
-    else:
-        before = _first(last)
-        function = njit(lambda columns: (*before(columns), columns[last]), nogil=True)
-    return function
+    def history_sums(theta: Array, weight: Array, *columns: Array) -> tuple[float, Array]:
+        covariates, size = np.stack(columns[own:]), effects.shape[1]
+        rows = parameters_of_rows(theta[:size], np.log(theta[size:]), effects, covariates)
+        value, gradient = row_sums(rows, weight, *columns[:own])
+        return value, chained(effects, rows, gradient, covariates) / theta
+
+    return history_sums

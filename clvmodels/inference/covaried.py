@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from clvmodels.data.histories import Histories
     from clvmodels.inference.coefficients import Coefficients
+    from clvmodels.inference.purchase_rates import PurchaseRates
 
 __all__ = ["Covaried"]
 
@@ -71,10 +72,16 @@ class Covaried:
         return None if self.covariates is None else self.covariates.design.formulas
 
     @property
+    def rates(self) -> PurchaseRates | None:
+        """The purchase rates that the value of orders depends on; None if it depends on none."""
+        return None if self.covariates is None else self.covariates.rates
+
+    @property
     def columns_of_parameters(self) -> tuple[str, ...]:
-        """The attributes of customers that their parameters depend on."""
+        """The attributes of customers that their parameters depend on; none, where these follow paths."""
         if self.covariates is not None:
-            return self.covariates.design.variables
+            design = self.covariates.design
+            return () if design.paths else design.variables
         return () if self.by is None else (self.by,)
 
     def at(self, attributes: Mapping[str, object]) -> Self:
@@ -126,7 +133,7 @@ class Covaried:
         covariates = self.covariates
         assert covariates is not None
         design = covariates.design
-        rows, group = np.unique(design.rows(histories.attributes), axis=0, return_inverse=True)
+        rows, group = np.unique(covariates.rows(histories), axis=0, return_inverse=True)
         shifts = Shifts(rows, covariates.flat, design.effects(self.model))
         estimate = self.estimate * Shifts(rows, covariates.estimate[None], shifts.effects).factors(slice(None))[:, 0]
         return Parameters(self.draws, estimate, group.astype(np.int64).ravel(), shifts)

@@ -10,7 +10,7 @@ import numpy as np
 from clvmodels.inference.protocols import Fitted
 from clvmodels.models.clocked import ClockedModel
 from clvmodels.models.derived import survival
-from clvmodels.models.specification import Model, SpendModel, TransactionModel
+from clvmodels.models.specification import ContractModel, Model, SpendModel, TransactionModel
 from clvmodels.units import DAYS, Unit
 
 if TYPE_CHECKING:
@@ -81,7 +81,9 @@ def median_lifetime(model: TransactionModel, theta: np.ndarray, unit: Unit) -> f
 
 def in_words(fit: Fitted[Model]) -> str:
     """Return what the parameters say about the customers."""
-    if isinstance(fit.model, TransactionModel):
+    if isinstance(fit.model, ContractModel):
+        words = _contracts(fit, fit.model)
+    elif isinstance(fit.model, TransactionModel):
         words = _orders(fit, fit.model.base if isinstance(fit.model, ClockedModel) else fit.model)
     else:
         assert isinstance(fit.model, SpendModel)
@@ -117,6 +119,22 @@ def _orders(fit: Fitted[Model], model: TransactionModel) -> str:
         f"A new customer is expected to buy {first_year:.3g} times more in the first year.",
     ]
     return "\n".join([*lines, *_effects(fit), *_own_words(fit)])
+
+
+def _contracts(fit: Fitted[Model], model: ContractModel) -> str:
+    assert fit.unit is not None
+    theta, zero = fit.estimate[: len(model.parameters)], np.zeros(1)
+    first, fifth = (float(model.future(theta, at, at, np.ones(1))[0][0]) for at in (zero, zero + 4.0))
+    lifetime = median_lifetime(model, theta, fit.unit)
+    leaving = "More than half of new customers never leave within any time that matters."
+    if np.isfinite(lifetime):
+        leaving = f"Half of new customers have left after {np.ceil(lifetime):,.0f} renewals."
+    lines = [
+        f"{model.name}, a contract is renewed each {fit.unit}: {fit.diagnostics.message}",
+        f"{first:.1%} of new customers renew once or more; of those who reach their fifth renewal, {fifth:.1%} renew.",
+        leaving,
+    ]
+    return "\n".join([*lines, *_own_words(fit)])
 
 
 def _effects(fit: Fitted[Model]) -> Sequence[str]:

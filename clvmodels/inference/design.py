@@ -38,8 +38,8 @@ class ProcessDesign:
     columns
         The columns.
     centre
-        The mean of each column over the customers of the fit: the parameters of the model are those of a customer
-        there.
+        The mean of each column over the customers of the fit, of one that changes over each customer's time first: the
+        parameters of the model are those of a customer there.
     scale
         The unit that priors are stated in and maxima are sought in: one for a column of zeros and ones, else the
         standard deviation.
@@ -53,9 +53,18 @@ class ProcessDesign:
 
 @dataclass(frozen=True)
 class Design:
-    """The covariates of all processes."""
+    """The covariates of all processes.
+
+    Attributes
+    ----------
+    processes
+        Those of each.
+    paths
+        Names of the columns that change in time; `variables` has them, too.
+    """
 
     processes: tuple[ProcessDesign, ...]
+    paths: tuple[str, ...] = ()
 
     @property
     def terms(self) -> tuple[tuple[str, str], ...]:

@@ -17,12 +17,13 @@ from clvmodels.errors import FitError, FitWarning, ParameterError
 from clvmodels.inference.bayes import BayesMethod, draw, pymc_model_of, split
 from clvmodels.inference.binning import binning_error, refine
 from clvmodels.inference.by_segment import fit_by_segment
-from clvmodels.inference.covariate_fit import coefficient_priors, require_no_segments, with_covariates
+from clvmodels.inference.covariate_fit import coefficient_priors, require_no_segments
 from clvmodels.inference.design import Covariates
 from clvmodels.inference.diagnostics import Diagnostics, diagnose, diagnose_weights
 from clvmodels.inference.kinds import build
 from clvmodels.inference.maximum_likelihood import maximise
 from clvmodels.inference.observations import Observations, observe
+from clvmodels.inference.path_fit import covariate_task
 from clvmodels.inference.priors import Priors, default_priors, in_plain_data, required_priors
 from clvmodels.inference.protocols import FitMethod, Method
 from clvmodels.inference.sampler_settings import Sampler, SamplerSettings
@@ -89,7 +90,7 @@ def _by_covariates(
     by_likelihood: bool,
 ) -> TransactionFit | SpendFit:
     assert isinstance(model, TransactionModel | SpendModel)
-    task = with_covariates(model, covariates, histories)
+    task = covariate_task(model, covariates, histories)
     if by_likelihood:
         return task.fit(_pooled(task.model, task.histories, cast("Method", method), effort))
     priors = required_priors(task.model, coefficient_priors(model, priors, task.design))
@@ -128,7 +129,7 @@ def pymc_of(
     """Return the PyMC model of the histories."""
     if covariates is not None:
         assert isinstance(model, TransactionModel | SpendModel)
-        task = with_covariates(model, covariates, histories)
+        task = covariate_task(model, covariates, histories)
         priors = coefficient_priors(model, priors, task.design)
         model, histories = task.model, task.histories
     segments = None if by is None else split(histories, by)

@@ -7,22 +7,28 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
 import clvmodels.models.registry  # noqa: F401 - fits pickle, and models do so by their key there
+from clvmodels.arguments import abridged
 from clvmodels.data.histories import Histories
+from clvmodels.data.required import require_histories
+from clvmodels.errors import FitError
+from clvmodels.inference.contract_fit import ContractFit
 from clvmodels.inference.covariate_fit import priors_of_model, require_no_segments
 from clvmodels.inference.design import Covariates, check_covariates
 from clvmodels.inference.estimation import fit_model, given, pymc_of
+from clvmodels.inference.formulas import with_term
 from clvmodels.inference.priors import Priors, check_priors, default_priors
 from clvmodels.inference.protocols import FitMethod
+from clvmodels.inference.purchase_rates import BY_RATE, RATE, PurchaseRates, with_rates
 from clvmodels.inference.sampler_settings import Sampler, SamplerSettings
 from clvmodels.inference.spend_fit import SpendFit
 from clvmodels.inference.transaction_fit import TransactionFit
-from clvmodels.models.specification import Model, SpendModel, TransactionModel
+from clvmodels.models.specification import ContractModel, Model, SpendModel, TransactionModel
 from clvmodels.units import parse_unit
 
 if TYPE_CHECKING:
     import pymc as pm
 
-__all__ = ["Estimator", "SpendEstimator", "TransactionEstimator"]
+__all__ = ["ContractEstimator", "Estimator", "SpendEstimator", "TransactionEstimator"]
 
 
 @dataclass(frozen=True)
@@ -39,10 +45,11 @@ class Estimator[M: Model, F: TransactionFit | SpendFit]:
         ``{"dist": "LogNormal", "mu": 1.4, "sigma": 0.5}``; what is not given has a weakly informative default. None:
         maximum likelihood and Laplace's approximation to it do without, the other methods take the defaults.
     covariates
-        Formulas or lists of attributes of the histories that act on a process, such as
-        ``{"purchase": "channel + log(age)", "dropout": ["channel"]}``. The prior of a coefficient is ``Normal(0, 1)``
-        per unit of a column of zeros and ones, else per standard deviation; `priors` states others by
-        ``"purchase: channel[T.web]"``, for all of a process by ``"purchase"``, for all by ``"coefficients"``.
+        Formulas or lists of attributes of the histories, or of columns of their paths (`Histories.with_paths`), that
+        act on a process, such as ``{"purchase": "channel + log(age)", "dropout": ["channel"]}``. The prior of a
+        coefficient is ``Normal(0, 1)`` per unit of a column of zeros and ones, else per standard deviation; `priors`
+        states others by ``"purchase: channel[T.web]"``, for all of a process by ``"purchase"``, for all by
+        ``"coefficients"``.
     """
 
     model: M
@@ -50,13 +57,18 @@ class Estimator[M: Model, F: TransactionFit | SpendFit]:
     covariates: Covariates | None = None
 
     def __post_init__(self) -> None:
-        check_covariates(self.model, self.covariates)
+        check_covariates(self.model, self.formulas)
         check_priors(self._described_model, self.own_priors)
 
     @property
     def own_priors(self) -> Priors | None:
         """The priors without those of coefficients."""
-        return priors_of_model(self.priors, self.covariates)
+        return priors_of_model(self.priors, self.formulas)
+
+    @property
+    def formulas(self) -> Covariates | None:
+        """The formulas of what acts on the processes; None if nothing does."""
+        return self.covariates
 
     @property
     def default_priors(self) -> dict[str, dict[str, object]]:
@@ -71,6 +83,14 @@ class Estimator[M: Model, F: TransactionFit | SpendFit]:
     def _model_of(self, histories: Histories, method: FitMethod, by: str | None) -> tuple[Model, Mapping[str, Any]]:  # noqa: ARG002
         """Return the model of these histories, and what the fit keeps beside, by the names of its fields."""
         return self.model_for(histories), {}
+
+    def _described(self, histories: Histories) -> Histories:
+        """Return the histories with all attributes that the formulas name."""
+        return histories
+
+    def _completed(self, fit: F) -> F:
+        """Return the fit with what its formulas need of other histories."""
+        return fit
 
     def fit(
         self,
@@ -149,8 +169,8 @@ class Estimator[M: Model, F: TransactionFit | SpendFit]:
         """
         effort = SamplerSettings(draws, tune, chains, seed, sampler, progress)
         model, kept = self._model_of(histories, method, by)
-        fit = fit_model(model, self.priors, self.covariates, histories, method, by, effort)
-        return cast("F", replace(fit, **kept) if kept else fit)
+        fit = fit_model(model, self.priors, self.formulas, self._described(histories), method, by, effort)
+        return self._completed(cast("F", replace(fit, **kept) if kept else fit))
 
     def model_for(self, histories: Histories) -> M:  # noqa: ARG002 - where a model depends on the data, they are asked
         """Return the model that is fitted to these histories.
@@ -177,9 +197,9 @@ class Estimator[M: Model, F: TransactionFit | SpendFit]:
         >>> [variable.name for variable in clv.BGNBD().to_pymc(rfm).free_RVs]
         ['purchase_rate', 'purchase_rate_cv', 'dropout', 'dropout_concentration']
         """
-        require_no_segments(by, self.covariates)
+        require_no_segments(by, self.formulas)
         model, _ = self._model_of(histories, "posterior", by)
-        return pymc_of(model, self.priors, self.covariates, histories, by)
+        return pymc_of(model, self.priors, self.formulas, self._described(histories), by)
 
 
 @dataclass(frozen=True)
@@ -222,8 +242,54 @@ class TransactionEstimator(Estimator[TransactionModel, TransactionFit]):
 
 
 @dataclass(frozen=True)
+class ContractEstimator(Estimator[ContractModel, ContractFit]):
+    """A model of customers under contract, to be fitted.
+
+    Examples
+    --------
+    >>> import clvmodels as clv
+    >>> clv.BDW().model.names
+    ('gamma', 'delta', 'c')
+    """
+
+    def from_params(self, params: Mapping[str, float], *, unit: str) -> ContractFit:
+        """Return a fit with known parameters, such as published ones.
+
+        Parameters
+        ----------
+        params
+            Every parameter by name; arrays of shape (chain, draw) give a fit with draws.
+        unit
+            The period of the contracts.
+
+        Raises
+        ------
+        ParameterError
+            If a name is unknown or missing, or a value is out of its range.
+        UnitError
+            If there is no such unit.
+
+        Examples
+        --------
+        >>> import clvmodels as clv
+        >>> clv.SBG().from_params({"gamma": 0.764, "delta": 1.296}, unit="year")
+        <sBG (given): gamma 0.764, delta 1.296, time in years>
+        """
+        return cast("ContractFit", given(self.model, params, parse_unit(unit)))
+
+
+@dataclass(frozen=True)
 class SpendEstimator(Estimator[SpendModel, SpendFit]):
     """A model of the value of orders, to be fitted.
+
+    Attributes
+    ----------
+    depends_on
+        A fit of transactions to all customers together: the scale of order values is then proportional to a power of
+        the rate at which it expects a customer to buy, ``fit.coefficients`` has the exponent, and expectations and
+        values follow. Two steps: the rates are those of its point estimate, and what is unsure about them is left out
+        of standard errors and intervals. A customer who has just been acquired has the mean rate of all. None: order
+        values do not depend on the rate.
 
     Examples
     --------
@@ -231,6 +297,47 @@ class SpendEstimator(Estimator[SpendModel, SpendFit]):
     >>> list(clv.GammaGamma().default_priors)
     ['mean_spend', 'order_cv', 'spend_spread']
     """
+
+    depends_on: TransactionFit | PurchaseRates | None = None
+
+    def __post_init__(self) -> None:
+        given: object = self.depends_on
+        if isinstance(given, TransactionFit):
+            _require_one_population(given)
+        elif not (given is None or isinstance(given, PurchaseRates)):
+            raise FitError(
+                "depends_on is a fit of transactions such as clv.ParetoNBD().fit(rfm), of models averaged the best of"
+                f" them, transactions.best; got {abridged(given)}"
+            )
+        super().__post_init__()
+
+    @property
+    def formulas(self) -> Covariates | None:
+        """The formulas of what acts on the processes; None if nothing does."""
+        if self.depends_on is None:
+            return self.covariates
+        given = dict(self.covariates or {})
+        return {**given, "spend": with_term(given.get("spend"), BY_RATE)}
+
+    @property
+    def _rates(self) -> PurchaseRates | None:
+        given = self.depends_on
+        if isinstance(given, TransactionFit):
+            assert given.unit is not None
+            return PurchaseRates(given.model, given.estimate, given.unit)
+        return given
+
+    def _described(self, histories: Histories) -> Histories:
+        if self._rates is None:
+            return histories
+        require_histories(histories)
+        there = histories.collect()
+        return there if RATE in there.attribute_names else with_rates(there, self._rates.of(there))
+
+    def _completed(self, fit: SpendFit) -> SpendFit:
+        if fit.covariates is None:
+            return fit
+        return replace(fit, covariates=replace(fit.covariates, rates=self._rates))
 
     def from_params(self, params: Mapping[str, float]) -> SpendFit:
         """Return a fit with known parameters, such as published ones.
@@ -252,3 +359,21 @@ class SpendEstimator(Estimator[SpendModel, SpendFit]):
         <Gamma-Gamma (given): p 6.25, q 3.74, v 15.44>
         """
         return cast("SpendFit", given(self.model, params, None))
+
+
+def _require_one_population(transactions: TransactionFit) -> None:
+    """Raise FitError unless a fit of transactions says the rate of a customer by their history alone."""
+    kind = (
+        f"by {transactions.by!r}"
+        if transactions.by is not None
+        else "with covariates"
+        if transactions.covariates is not None
+        else "with a calendar"
+        if transactions.calendar is not None
+        else None
+    )
+    if kind is not None:
+        raise FitError(
+            f"depends_on takes a fit of transactions to all customers together, and this is one {kind}; write"
+            f" depends_on=clv.{transactions.model.public_name}().fit(rfm)"
+        )

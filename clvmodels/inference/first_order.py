@@ -20,7 +20,7 @@ from clvmodels.inference.observations import observe
 from clvmodels.models.specification import Array, SpendModel
 from clvmodels.models.spend_family import SpendFamily
 
-__all__ = ["FirstOrders", "first_orders"]
+__all__ = ["FirstAndRepeats", "FirstOrders", "first_and_repeats", "first_orders", "most_likely", "of_statistics"]
 
 MATERIAL: Final = 0.1
 """First orders whose scale differs by less, as a log, mislead less than they tell; with many customers, any difference
@@ -65,6 +65,53 @@ class FirstOrders:
         )
 
 
+@dataclass(frozen=True, eq=False)
+class FirstAndRepeats:
+    """Customers whose first order and some of whose repeat orders have positive values.
+
+    Attributes
+    ----------
+    first
+        The values of their first orders, shape (n,).
+    repeats
+        ``valued``, ``valued_mean``, ``log_mean``, ``log_ss`` of their repeat orders, shape (n,) each.
+    weight
+        Customers with each history, shape (n,).
+    """
+
+    first: Array
+    repeats: dict[str, Array]
+    weight: Array
+
+    @property
+    def first_alone(self) -> dict[str, Array]:
+        """The statistics of all orders, had customers placed the first alone."""
+        return with_first_order(dict.fromkeys(self.repeats, np.zeros(len(self.weight))), self.first)
+
+    @property
+    def repeats_alone(self) -> dict[str, Array]:
+        """The statistics of all orders, were the first not known."""
+        return with_first_order(self.repeats, np.zeros(len(self.weight)))
+
+
+def first_and_repeats(model: SpendModel, histories: Histories) -> FirstAndRepeats:
+    """Return first and repeat orders of the customers whom a model of repeat orders is about."""
+    given = histories.attributes.get("first_value")
+    first = np.full(len(histories), np.nan) if given is None else given.to_numpy(dtype=np.float64)
+    usable = histories.usable(model.statistics)
+    chosen = (first > 0.0) & (True if usable is None else usable)
+    repeats = {name: histories.statistic(name)[chosen] for name in ("valued", "valued_mean", "log_mean", "log_ss")}
+    weight = np.ones(int(chosen.sum())) if histories.weight is None else histories.weight[chosen]
+    return FirstAndRepeats(first[chosen], repeats, weight)
+
+
+def most_likely(model: SpendModel, histories: Histories) -> Array:
+    """Return the parameters of highest likelihood, shape (parameters,)."""
+    observations = observe(model, histories)
+    optimum = maximise(model, observations)
+    return np.asarray(model.lower + np.exp(optimum.psi) * model.units(money=observations.money))
+
+
 def first_orders(family: SpendFamily, histories: Histories) -> FirstOrders:
     """Return what the data say of first orders.
 
@@ -85,35 +132,30 @@ def first_orders(family: SpendFamily, histories: Histories) -> FirstOrders:
     True
     """
     model = family.orders
-    observations = observe(model, histories)
-    units = model.units(money=observations.money)
-    theta = model.lower + np.exp(maximise(model, observations).psi) * units
-    first = histories.attributes.get("first_value")
-    value = np.full(len(histories), np.nan) if first is None else first.to_numpy(dtype=np.float64)
-    usable = histories.usable(model.statistics)
-    chosen = (value > 0.0) & (True if usable is None else usable)
-    if not chosen.any():
+    known = first_and_repeats(model, histories)
+    if not len(known.first):
         return FirstOrders(0, np.nan, 0.0, 0.0)
-    columns = {name: histories.statistic(name)[chosen] for name in ("valued", "valued_mean", "log_mean", "log_ss")}
-    weight = np.ones(int(chosen.sum())) if histories.weight is None else histories.weight[chosen]
+    theta = most_likely(model, histories)
 
     def log_likelihood(log_scale: float) -> float:
         """Of first orders that are this many times as large, given the others."""
-        both = with_first_order(columns, value[chosen] * np.exp(-log_scale))
-        return float(weight @ (model.log_likelihood(theta, *_of(family.first, both)) - log_scale - alone))
+        both = with_first_order(known.repeats, known.first * np.exp(-log_scale))
+        return float(
+            known.weight @ (model.log_likelihood(theta, *of_statistics(family.first, both)) - log_scale - alone)
+        )
 
-    alone = model.log_likelihood(theta, *_of(model, columns))
+    alone = model.log_likelihood(theta, *of_statistics(model, known.repeats))
     best = optimize.minimize_scalar(lambda log_scale: -log_likelihood(log_scale), bounds=(-FAR, FAR), method="bounded")
     within = log_likelihood(float(np.clip(best.x, -MATERIAL, MATERIAL)))
-    nobody = dict.fromkeys(columns, np.zeros(len(weight)))
-    by_themselves = model.log_likelihood(theta, *_of(family.first, with_first_order(nobody, value[chosen])))
+    by_themselves = model.log_likelihood(theta, *of_statistics(family.first, known.first_alone))
     return FirstOrders(
-        customers=int(weight.sum()),
+        customers=int(known.weight.sum()),
         scale=float(np.exp(best.x)),
         p_value=float(stats.chi2.sf(2.0 * max(-best.fun - within, 0.0), 1)),
-        gain=log_likelihood(0.0) - float(weight @ by_themselves),
+        gain=log_likelihood(0.0) - float(known.weight @ by_themselves),
     )
 
 
-def _of(model: SpendModel, columns: dict[str, Array]) -> list[Array]:
+def of_statistics(model: SpendModel, columns: dict[str, Array]) -> list[Array]:
+    """Return the columns of the likelihood of a model, in its order."""
     return [columns[name] for name in model.statistics]

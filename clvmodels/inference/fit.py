@@ -107,6 +107,16 @@ class Fit(FitData):
         draws = self.segment_theta.reshape(len(self.segments), -1, len(self.model.parameters))
         return Parameters(draws, draws.mean(axis=1), np.array([number[name] for name in names], np.int64)[code])
 
+    def of_paths(self, histories: Histories) -> Self:  # noqa: ARG002 - where a fit follows paths, they are asked
+        """Return the fit of these customers on their own paths; of a fit that follows none, itself.
+
+        Examples
+        --------
+        >>> transactions.of_paths(rfm) is transactions
+        True
+        """
+        return self
+
     def _draws_of(self, segment: str) -> Array:
         theta: Array = self.segment_theta[self.segments.index(segment)]
         return theta.reshape(-1, len(self.model.parameters))
@@ -306,5 +316,5 @@ _KINDS: Final[dict[type[Model], type[Fit]]] = {}
 
 
 def kind_of(model: Model) -> type[Fit]:
-    """Return the kind of fit that suits a model."""
-    return next(kind for kind_of_model, kind in _KINDS.items() if isinstance(model, kind_of_model))
+    """Return the kind of fit that suits a model: of several, the last one known, which is the most special."""
+    return next(kind for kind_of_model, kind in reversed(_KINDS.items()) if isinstance(model, kind_of_model))

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from clvmodels.models.specification import Array
 
-__all__ = ["FUNCTIONS", "Columns", "Formula", "columns_of_formula", "variables_of"]
+__all__ = ["FUNCTIONS", "Columns", "Formula", "columns_of_formula", "variables_of", "with_term"]
 
 type Formula = str | Sequence[str]
 """A formula, or the columns whose effects are added."""
@@ -152,6 +152,20 @@ def variables_of(formula: Formula) -> tuple[str, ...]:
     return tuple(sorted(variables))
 
 
+def with_term(formula: Formula | None, term: str) -> str:
+    """Return a formula with one more term, where it does not name the attributes of this already.
+
+    Examples
+    --------
+    >>> with_term(["channel"], "log(age)"), with_term("log(age)", "log(age)"), with_term(None, "log(age)")
+    ('channel + log(age)', 'log(age)', 'log(age)')
+    """
+    if formula is None:
+        return term
+    known = {*variables_of(term)} <= {*variables_of(formula)}
+    return _text(formula) if known else f"{_text(formula)} + {term}"
+
+
 def _text(formula: Formula) -> str:
     given: object = formula
     if isinstance(given, str):
@@ -219,7 +233,8 @@ def _known(attributes: pd.DataFrame, variables: Sequence[str]) -> pd.DataFrame:
         if name not in present:
             raise DataError(
                 f"{one_of('attribute of the histories', name, present)}; keep columns of the log with "
-                f"rfm_summary(..., attributes=[{name!r}]), or add a table with rfm.with_attributes(table)"
+                f"rfm_summary(..., attributes=[{name!r}]), or add a table with rfm.with_attributes(table), or, if it "
+                "changes while they are customers, with rfm.with_paths(table, ...)"
             )
         missing = int(attributes[name].isna().sum())
         if missing:

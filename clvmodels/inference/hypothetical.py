@@ -54,7 +54,7 @@ def customers_with(
 def require_one_population(fit: TransactionFit | SpendFit, *, what: str) -> None:
     """Raise FitError if the customers of a fit differ by segment, and `what` is asked of none in particular."""
     if fit.covariates is not None:
-        names = ", ".join(f'"{name}": ...' for name in fit.columns_of_parameters)
+        names = ", ".join(f'"{name}": ...' for name in fit.covariates.design.variables)
         raise FitError(
             f"{what} of a fit with covariates differ by them; ask one kind of customers: fit.at({{{names}}})"
         )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from clvmodels.inference.contract_fit import ContractFit
 from clvmodels.inference.fit import Fit, kind_of
 from clvmodels.inference.spend_fit import SpendFit
 from clvmodels.inference.transaction_fit import TransactionFit
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from clvmodels.models.specification import Array, Model
     from clvmodels.units import Unit
 
-__all__ = ["Fit", "SpendFit", "TransactionFit", "build"]
+__all__ = ["ContractFit", "Fit", "SpendFit", "TransactionFit", "build"]
 
 
 def build(

@@ -24,6 +24,7 @@ from pytensor.link.numba.dispatch.basic import register_funcify_and_cache_key
 
 from clvmodels import numerics
 from clvmodels.inference.observations import Observations
+from clvmodels.inference.sums import weighted_sum
 from clvmodels.models import kernels
 from clvmodels.models.kernel import Array, Sums
 from clvmodels.models.specification import Model
@@ -146,12 +147,16 @@ def summed(model: Model) -> Callable[..., tuple[Array, Array]]:
 
 def _compiled_sums(model: Model) -> tuple[Sums, Sums] | None:
     """Return the functions of the model's kernel, if it has one that compiled code can call."""
+    sums = _sums(model)
+    return sums if sums is not None and all(map(is_jitted, sums)) else None
+
+
+def _sums(model: Model) -> tuple[Sums, Sums] | None:
+    """Return the functions of the model's kernel, if it has one that sums its terms."""
     if model.kernel is None:
         return None
     by_count, by_history = model.kernel.sums_of(model.count_terms), model.kernel.sums_of(model.history_terms)
-    if by_count is None or by_history is None or not (is_jitted(by_count) and is_jitted(by_history)):
-        return None
-    return by_count, by_history
+    return None if by_count is None or by_history is None else (by_count, by_history)
 
 
 def _columns_of(count: int) -> Callable[[Array, slice], tuple[Array, ...]]:
@@ -175,21 +180,20 @@ def _finite(value: float, gradient: Array) -> tuple[Array, Array]:
 
 
 def _summed_in_python(model: Model) -> Callable[..., tuple[Array, Array]]:
-    """Return the same of a model without a kernel: a compiled function that asks the model's own terms in Python."""
+    """Return the same of a model without such a kernel: a compiled function that asks for sums in Python."""
+    by_count, by_history = _sums(model) or (_of_terms(model.count_terms), _of_terms(model.history_terms))
 
     def ask(theta: Array, counts: Array, customers: Array, columns: Array, weight: Array, *starts: Index) -> Array:
         out = np.zeros((len(theta), theta.shape[1] + 1))
         parts = zip(theta, *map(pairwise, starts), out, strict=True)
         with np.errstate(all="ignore"):  # a sampler strays; what is not finite is refused
             for point, count_rows, rows, total in parts:
-                by_count = model.count_terms(point, counts[slice(*count_rows)])
-                by_history = model.history_terms(point, *columns[:, slice(*rows)])
-                for mass, (value, gradient) in (
-                    (customers[slice(*count_rows)], by_count),
-                    (weight[slice(*rows)], by_history),
+                for value, gradient in (
+                    by_count(point, customers[slice(*count_rows)], counts[slice(*count_rows)]),
+                    by_history(point, weight[slice(*rows)], *columns[:, slice(*rows)]),
                 ):
-                    total[0] += mass @ value
-                    total[1:] += mass @ gradient
+                    total[0] += value
+                    total[1:] += gradient
         return out
 
     def log_likelihood(theta, counts, customers, columns, weight, count_starts, starts):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
@@ -199,6 +203,11 @@ def _summed_in_python(model: Model) -> Callable[..., tuple[Array, Array]]:
 
     function: Callable[..., tuple[Array, Array]] = njit(log_likelihood)
     return function
+
+
+def _of_terms(terms: Callable[..., tuple[Array, Array]]) -> Sums:
+    """Return what sums a model's own terms."""
+    return lambda point, mass, *columns: weighted_sum(mass, *terms(point, *columns))
 
 
 @register_funcify_and_cache_key(LogLikelihood)  # type: ignore[untyped-decorator]

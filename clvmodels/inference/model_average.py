@@ -61,6 +61,10 @@ class ModelAverage:
         """Return the same of the fits at the end of observation of these histories; see `TransactionFit.at_end_of`."""
         return replace(self, fits=tuple(fit.at_end_of(histories) for fit in self.fits))
 
+    def of_customers(self, histories: Histories) -> ModelAverage:
+        """Return the same of the fits of these customers; see `TransactionFit.of_customers`."""
+        return replace(self, fits=tuple(fit.of_customers(histories) for fit in self.fits))
+
     def at_mean_season(self) -> ModelAverage:
         """Return the same of the fits without what is of the season; see `TransactionFit.at_mean_season`."""
         return replace(self, fits=tuple(fit.at_mean_season() for fit in self.fits))

@@ -13,28 +13,31 @@ from clvmodels.data.calendar import Calendar
 from clvmodels.data.histories import Histories
 from clvmodels.errors import FitError
 from clvmodels.inference.design import Covariates
-from clvmodels.inference.estimator import SpendEstimator
+from clvmodels.inference.estimator import ContractEstimator, SpendEstimator
 from clvmodels.inference.first_order import first_orders
 from clvmodels.inference.model_docstrings import docstring_of
 from clvmodels.inference.priors import Priors
+from clvmodels.inference.purchase_rates import PurchaseRates
 from clvmodels.inference.registered_regular import RegisteredRegular
 from clvmodels.inference.registered_transactions import Parametrised, RegisteredTransactions
+from clvmodels.inference.transaction_fit import TransactionFit
 from clvmodels.models.registry import (
     AGEING_MODELS,
+    CONTRACT_MODELS,
     MODELS,
     REGULAR_FAMILIES,
     ageing_of,
     family_of,
     regular_family_of,
 )
-from clvmodels.models.specification import Model, SpendModel, TransactionModel
+from clvmodels.models.specification import ContractModel, Model, SpendModel, TransactionModel
 from clvmodels.models.spend_family import SpendFamily
 
 FirstOrder = Literal["auto", "use", "ignore"]
 Orders = Literal["means", "all"]
 Ageing = Literal["gompertz", "weibull"]
 
-__all__ = ["RegisteredSpend", "RegisteredTransactions", "model_class", "model_classes"]
+__all__ = ["RegisteredContracts", "RegisteredSpend", "RegisteredTransactions", "model_class", "model_classes"]
 
 _PACKAGE: Final = "clvmodels"
 
@@ -94,10 +97,10 @@ class RegisteredAgeing(RegisteredTransactions):
 
 
 @dataclass(frozen=True, repr=False)
-class RegisteredSpend(Parametrised, SpendEstimator):
-    """A registered model of spend, to be fitted; the class knows its model."""
+class RegisteredContracts(Parametrised, ContractEstimator):
+    """A registered model of customers under contract, to be fitted; the class knows its model."""
 
-    model: SpendModel = field(init=False)
+    model: ContractModel = field(init=False)
     priors: Priors | None = field(default=None, kw_only=True)
     covariates: Covariates | None = field(default=None, kw_only=True)
 
@@ -106,9 +109,36 @@ class RegisteredSpend(Parametrised, SpendEstimator):
     ) -> Self:
         """Return the same model with other arguments; this one stays as it is.
 
+        Examples
+        --------
+        >>> import clvmodels as clv
+        >>> clv.SBG().set_params(covariates={"dropout": "channel"})
+        SBG(covariates for dropout)
+        """
+        return self._with({"priors": priors, "covariates": covariates})
+
+
+@dataclass(frozen=True, repr=False)
+class RegisteredSpend(Parametrised, SpendEstimator):
+    """A registered model of spend, to be fitted; the class knows its model."""
+
+    model: SpendModel = field(init=False)
+    priors: Priors | None = field(default=None, kw_only=True)
+    covariates: Covariates | None = field(default=None, kw_only=True)
+    depends_on: TransactionFit | PurchaseRates | None = field(default=None, kw_only=True)
+
+    def set_params(
+        self,
+        *,
+        priors: Priors | EllipsisType | None = ...,
+        covariates: Covariates | EllipsisType | None = ...,
+        depends_on: TransactionFit | PurchaseRates | EllipsisType | None = ...,
+    ) -> Self:
+        """Return the same model with other arguments; this one stays as it is.
+
         Parameters
         ----------
-        priors, covariates
+        priors, covariates, depends_on
             Others, or None for none; without an argument they stay.
 
         Raises
@@ -124,7 +154,7 @@ class RegisteredSpend(Parametrised, SpendEstimator):
         >>> clv.GammaGamma().set_params(covariates={"spend": "channel"})
         GammaGamma(covariates for spend)
         """
-        return self._with({"priors": priors, "covariates": covariates})
+        return self._with({"priors": priors, "covariates": covariates, "depends_on": depends_on})
 
 
 @dataclass(frozen=True, repr=False)
@@ -176,6 +206,7 @@ class RegisteredOrders(RegisteredSpend):
         *,
         priors: Priors | EllipsisType | None = ...,
         covariates: Covariates | EllipsisType | None = ...,
+        depends_on: TransactionFit | PurchaseRates | EllipsisType | None = ...,
         first_order: FirstOrder | EllipsisType = ...,
     ) -> Self:
         """Return the same model with other arguments; this one stays as it is.
@@ -186,7 +217,8 @@ class RegisteredOrders(RegisteredSpend):
         >>> clv.LogNormalSpend().set_params(first_order="use")
         LogNormalSpend(first_order='use')
         """
-        return self._with({"priors": priors, "covariates": covariates, "first_order": first_order})
+        given = {"priors": priors, "covariates": covariates, "depends_on": depends_on, "first_order": first_order}
+        return self._with(given)
 
 
 @dataclass(frozen=True, repr=False)
@@ -221,6 +253,7 @@ class RegisteredMeansOrOrders(RegisteredOrders):
         *,
         priors: Priors | EllipsisType | None = ...,
         covariates: Covariates | EllipsisType | None = ...,
+        depends_on: TransactionFit | PurchaseRates | EllipsisType | None = ...,
         orders: Orders | EllipsisType = ...,
         first_order: FirstOrder | EllipsisType = ...,
     ) -> Self:
@@ -232,11 +265,11 @@ class RegisteredMeansOrOrders(RegisteredOrders):
         >>> clv.GammaGamma().set_params(orders="all")
         GammaGamma(orders='all')
         """
-        given = {"priors": priors, "covariates": covariates, "orders": orders, "first_order": first_order}
-        return self._with(given)
+        given = {"priors": priors, "covariates": covariates, "depends_on": depends_on}
+        return self._with({**given, "orders": orders, "first_order": first_order})
 
 
-type ModelClass = type[RegisteredTransactions | RegisteredSpend]
+type ModelClass = type[RegisteredTransactions | RegisteredContracts | RegisteredSpend]
 
 
 @cache
@@ -268,6 +301,8 @@ def model_class(model: Model) -> ModelClass:
 
 
 def _base(model: Model, family: SpendFamily | None) -> ModelClass:
+    if isinstance(model, ContractModel):
+        return RegisteredContracts
     if isinstance(model, TransactionModel):
         if regular_family_of(model) is not None:
             return RegisteredRegular
@@ -282,14 +317,15 @@ def model_classes() -> dict[str, ModelClass]:
 
     Examples
     --------
-    >>> list(model_classes())
-    ['BGNBD', 'MBGNBD', 'ParetoNBD', 'GammaGamma', 'LogNormalSpend', 'BGCNBDk', 'MBGCNBDk']
+    >>> " ".join(model_classes())
+    'BGNBD MBGNBD ParetoNBD GammaGamma LogNormalSpend NormalContribution SBG BDW BGCNBDk MBGCNBDk'
     """
     regular = (family.whole(1) for family in REGULAR_FAMILIES.values())
-    return {model.public_name: model_class(model) for model in (*MODELS.values(), *regular)}
+    models = (*MODELS.values(), *CONTRACT_MODELS.values(), *regular)
+    return {model.public_name: model_class(model) for model in models}
 
 
-def _of_model(model: Model, params: dict[str, Any]) -> RegisteredTransactions | RegisteredSpend:
+def _of_model(model: Model, params: dict[str, Any]) -> RegisteredTransactions | RegisteredContracts | RegisteredSpend:
     """Return what was pickled: the estimator of a model with its arguments."""
-    made: Callable[..., RegisteredTransactions | RegisteredSpend] = model_class(model)
+    made: Callable[..., RegisteredTransactions | RegisteredContracts | RegisteredSpend] = model_class(model)
     return made(**params)

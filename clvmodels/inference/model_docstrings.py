@@ -7,7 +7,7 @@ import textwrap
 from typing import Final
 
 from clvmodels.models.registry import AGEING_MODELS, family_of, regular_family_of
-from clvmodels.models.specification import Model, SpendModel, TransactionModel
+from clvmodels.models.specification import ContractModel, Model, SpendModel, TransactionModel
 
 __all__ = ["docstring_of"]
 
@@ -52,6 +52,12 @@ first_order
     customers who bought once, the first order is all that is known of their spend."""
 
 
+_DEPENDS_ON: Final = """
+depends_on
+    A fit of transactions to all customers together: the scale of order values is proportional to a power of the rate
+    at which it expects a customer to buy, and ``fit.coefficients`` has the exponent. Two steps: the rates are those of
+    its point estimate, and standard errors and intervals leave out what is unsure about them. None: order values do
+    not depend on the rate."""
 _CALENDAR: Final = """
 calendar
     What differs from day to day for all customers alike, such as seasons: a ``clv.Calendar``. Its columns multiply the
@@ -99,8 +105,14 @@ def docstring_of(model: Model) -> str:
         arguments="k=1" if regular_family_of(model) is not None else "",
         name=model.name,
         params=json.dumps({name: float(value) for name, value in model.example.items()}),
-        unit=', unit="week"' if isinstance(model, TransactionModel) else "",
+        unit=_unit(model),
     )
+
+
+def _unit(model: Model) -> str:
+    if not isinstance(model, TransactionModel):
+        return ""
+    return f', unit="{"year" if isinstance(model, ContractModel) else "week"}"'
 
 
 def _options(model: Model) -> str:
@@ -109,9 +121,10 @@ def _options(model: Model) -> str:
         of_k = _REGULAR if regular_family_of(model) is not None else ""
         return (_CALENDAR if model.clocks else "") + (_AGEING if model.key in AGEING_MODELS else "") + of_k
     family = family_of(model) if isinstance(model, SpendModel) else None
+    of_rate = _DEPENDS_ON if "spend" in model.effects else ""
     if family is None:
-        return ""
-    return _FIRST_ORDER if family.means is None else _ORDERS + _FIRST_ORDER
+        return of_rate
+    return of_rate + (_FIRST_ORDER if family.means is None else _ORDERS + _FIRST_ORDER)
 
 
 def _item(text: str) -> str:

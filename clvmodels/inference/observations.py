@@ -8,11 +8,12 @@ from functools import cached_property
 import numpy as np
 
 from clvmodels.data.histories import Histories
-from clvmodels.data.statistics import LOGS, SPEND
+from clvmodels.data.required import of_contracts, require_contracts
+from clvmodels.data.statistics import LOGS, SPEND, TRANSACTIONS
 from clvmodels.errors import FitError
 from clvmodels.inference.spend_state import require_order_values, usual_order
 from clvmodels.inference.sums import history_expansion, history_sums, weighted_sum
-from clvmodels.models.specification import Array, Model, SpendModel, TransactionModel
+from clvmodels.models.specification import Array, ContractModel, Model, SpendModel, TransactionModel
 from clvmodels.numerics.distinct import run_starts
 from clvmodels.numerics.kernels import MANY
 from clvmodels.numerics.threads import dot, map_blocks
@@ -166,12 +167,15 @@ def observe(model: Model, histories: Histories) -> Observations:
 
 
 def _transactions(model: Model, histories: Histories) -> Observations:
+    if isinstance(model, ContractModel):
+        require_contracts(histories)
+    elif model.statistics == TRANSACTIONS and of_contracts(histories):
+        raise FitError(f"{model.name} is about purchases, and these are contracts: fit clv.SBG() or clv.BDW()")
     distinct = histories.distinct(model.statistics)
     x, _, T = distinct.rows.T[:3]
     if not np.any(x > 0):
-        raise FitError(
-            f"{model.name} needs repeat purchases, and none of the {histories.customers:,} customers has one"
-        )
+        wanted = "renewals" if isinstance(model, ContractModel) else "repeat purchases"
+        raise FitError(f"{model.name} needs {wanted}, and none of the {histories.customers:,} customers has one")
     columns = tuple(distinct.rows.T)
     if isinstance(model, TransactionModel) and model.time == "periods":
         return Observations(columns, distinct.weight, distinct.fingerprint)
@@ -190,13 +194,15 @@ def _spend(model: SpendModel, histories: Histories) -> Observations:
     customers = float(distinct.weight.sum())
     if customers < 2:
         raise FitError(
-            f"{model.name} needs two customers or more with repeat purchases of positive mean value, "
-            f"got {customers:.0f}"
+            f"{model.name} needs two customers or more with repeat purchases of "
+            f"{'known' if model.signed else 'positive mean'} value, got {customers:.0f}"
             + ("" if histories.has_spend else '; name the column of values: rfm_summary(..., value="amount")')
         )
     columns = tuple(distinct.rows.T)
+    money = usual_order(model, columns, distinct.weight)
     level, in_logs = columns[1], model.statistics[1] in LOGS
-    for amount in np.exp([level.min(), level.max()]) if in_logs else (level.min(), level.max()):
+    ends = (money, np.abs(level).max()) if model.signed else (level.min(), level.max())
+    for amount in np.exp(ends) if in_logs else ends:
         if not 1.0 / DEAREST <= amount <= DEAREST:
             raise FitError(
                 f"{model.name}: mean spend must lie between {1.0 / DEAREST:g} and {DEAREST:g}, got {amount:.6g}; "
@@ -204,4 +210,4 @@ def _spend(model: SpendModel, histories: Histories) -> Observations:
             )
     of_repeats = model.statistics[0] == "valued"  # of the same customers as their means: fits to both can be compared
     fingerprint = (histories.distinct(SPEND) if of_repeats else distinct).fingerprint
-    return Observations(columns, distinct.weight, fingerprint, money=usual_order(model, columns, distinct.weight))
+    return Observations(columns, distinct.weight, fingerprint, money=money)

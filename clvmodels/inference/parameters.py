@@ -185,5 +185,5 @@ def distinct_histories(
 
 def columns_of(model: TransactionModel, histories: Histories) -> tuple[Array, Array, Array]:
     """Return x, t_x and T of the rows of histories, or what stands in their place, shape (rows,) each."""
-    x, t_x, T = (histories.statistic(name) for name in model.statistics)
+    x, t_x, T = (histories.statistic(name) for name in model.statistics[:3])
     return x, t_x, T

@@ -59,6 +59,7 @@ def _usable(fit: Fitted[Model], histories: Histories) -> tuple[Histories, tuple[
 
 def _distinct(fit: Fitted[Model], histories: Histories) -> tuple[Histories, DistinctRows, Array]:
     """Return the customers whom the likelihood is about, their distinct histories, and its log by them and draw."""
+    fit = fit.of_paths(histories)
     usable, columns = _usable(fit, histories)
     parameters = fit.parameters(usable)
     distinct = distinct_rows(*columns, *parameters.columns(), with_order=True)
@@ -131,6 +132,7 @@ def mean_density_by_history(fit: Fitted[TransactionModel], histories: Histories)
 
     Of many customers, one left out hardly moves the draws: their density stands for that of leave-one-out.
     """
+    fit = fit.of_paths(histories)
     parameters = fit.parameters(histories)
     which = np.linspace(0, parameters.number - 1, min(parameters.number, FEW_DRAWS)).round().astype(np.int64)
     distinct, of_rows = distinct_histories(fit.model, parameters.of_draws(which), histories)
@@ -151,6 +153,7 @@ def mean_density_by_history(fit: Fitted[TransactionModel], histories: Histories)
 
 def _by_history(fit: Fitted[TransactionModel], histories: Histories) -> tuple[Array, Array]:
     """Return the log density of each distinct history under each draw, and how many customers have it."""
+    fit = fit.of_paths(histories)
     distinct, of_rows = distinct_histories(fit.model, fit.parameters(histories), histories)
     return _of_all(fit.model, distinct, of_rows), distinct.weight
 

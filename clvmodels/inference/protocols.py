@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol, Self
 
 from clvmodels.models.specification import Array, Model
 from clvmodels.units import Unit
@@ -114,6 +114,9 @@ class Fitted[M: Model](Protocol):
     @property
     def columns_of_parameters(self) -> tuple[str, ...]:
         """The attributes of customers that their parameters depend on."""
+
+    def of_paths(self, histories: Histories) -> Self:
+        """Return the fit of customers on their own paths; of a fit that follows none, itself."""
 
     def parameters(self, histories: Histories) -> Parameters:
         """Return the parameters of customers."""

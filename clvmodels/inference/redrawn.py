@@ -43,7 +43,7 @@ def spend_with_draws(spend: SpendFit, histories: Histories) -> SpendFit:
     return (
         spend
         if _stays(spend, histories)
-        else _drawn(SpendEstimator(spend.model, covariates=spend.formulas), spend, histories)
+        else _drawn(SpendEstimator(spend.model, covariates=spend.formulas, depends_on=spend.rates), spend, histories)
     )
 
 

@@ -43,7 +43,7 @@ class Parametrised:
         >>> clv.BGNBD().get_params()
         {'priors': None, 'covariates': None, 'calendar': None}
         >>> clv.GammaGamma(orders="all").get_params()
-        {'priors': None, 'covariates': None, 'first_order': 'ignore', 'orders': 'all'}
+        {'priors': None, 'covariates': None, 'depends_on': None, 'first_order': 'ignore', 'orders': 'all'}
         """
         return {each.name: getattr(self, each.name) for each in fields(cast("Any", self)) if each.init}
 
@@ -58,11 +58,12 @@ class Parametrised:
         parts += [] if self.covariates is None else [f"covariates for {', '.join(self.covariates)}"]
         calendar: Calendar | None = getattr(self, "calendar", None)
         parts += [] if calendar is None else [f"calendar of {', '.join(calendar.columns)}"]
+        parts += [] if getattr(self, "depends_on", None) is None else ["depends on the purchase rate"]
         usual = {each.name: each.default for each in fields(cast("Any", self))}
         parts += [
             f"{name}={value!r}"
             for name, value in self.get_params().items()
-            if name not in ("priors", "covariates", "calendar") and value != usual[name]
+            if name not in ("priors", "covariates", "calendar", "depends_on") and value != usual[name]
         ]
         return f"{type(self).__name__}({', '.join(parts)})"
 

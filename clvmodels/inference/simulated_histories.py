@@ -13,7 +13,7 @@ from clvmodels.data.purchase_days import PurchaseDays
 from clvmodels.data.statistics import column_of
 from clvmodels.inference.calendars import TICKS, Moment, label_of_end
 from clvmodels.models.simulation import new_customers
-from clvmodels.models.specification import Array, Events, TransactionModel
+from clvmodels.models.specification import Array, ContractModel, Events, TransactionModel
 from clvmodels.units import DAYS, Unit
 
 __all__ = ["simulated_histories"]
@@ -37,25 +37,19 @@ def simulated_histories(
     bought, rates = new_customers(model, theta, np.full(customers, duration), np.random.default_rng(seed))
     last = np.zeros(customers)
     np.maximum.at(last, bought.customer, bought.time)
-    x, t_x, age = map(column_of, model.statistics)
+    x = np.bincount(bought.customer, minlength=customers).astype(float)
     truth = {} if rates is None else {"purchase_rate": rates}
-    table = pd.DataFrame(
-        {
-            "customer_id": np.arange(customers),
-            x: np.bincount(bought.customer, minlength=customers).astype(float),
-            t_x: last,
-            age: duration,
-            **truth,
-            "alive": bought.alive,
-        }
-    )
-    number, total = _log_waits(bought, customers)
+    if isinstance(model, ContractModel):
+        columns = {"renewals": x, "churned": ~bought.alive, "periods": np.floor(duration)}
+    else:
+        columns = dict(zip(map(column_of, model.statistics), (x, last, duration), strict=True))
+    table = pd.DataFrame({"customer_id": np.arange(customers), **columns, **truth, "alive": bought.alive})
     if start is None:
-        return _with_waits(Histories.from_frame(table, unit=unit), number, total)
+        return _with_waits(Histories.from_frame(table, unit=unit), model, bought)
     days, counts = np.unique(_later(start, bought.time, unit).astype("datetime64[D]"), return_counts=True)
     end = label_of_end(_later(start, np.array([duration]), unit)[0])
     histories = Histories.from_frame(table, unit=unit, observation_end=end)
-    return replace(_with_waits(histories, number, total), repeat_purchases=PurchaseDays(days, counts.astype(float)))
+    return replace(_with_waits(histories, model, bought), repeat_purchases=PurchaseDays(days, counts.astype(float)))
 
 
 def _log_waits(bought: Events, customers: int) -> tuple[Array, Array]:
@@ -69,7 +63,10 @@ def _log_waits(bought: Events, customers: int) -> tuple[Array, Array]:
     return number.astype(float), total.astype(float)
 
 
-def _with_waits(histories: Histories, number: Array, total: Array) -> Histories:
+def _with_waits(histories: Histories, model: TransactionModel, bought: Events) -> Histories:
+    if isinstance(model, ContractModel):  # renewals are a period apart
+        return histories
+    number, total = _log_waits(bought, histories.customers)
     return replace(histories, backend=replace(histories.backend.fetched, log_waits=known_waits(number, total)))
 
 

@@ -1,4 +1,4 @@
-"""The model of spend that the values of a log's orders make most likely."""
+"""The model of spend that the values of a log's orders speak for: by their likelihood, and by what it predicts."""
 
 from __future__ import annotations
 
@@ -14,10 +14,12 @@ from clvmodels.inference.first_order import first_orders
 from clvmodels.inference.maximum_likelihood import maximise
 from clvmodels.inference.observations import observe
 from clvmodels.inference.spend_fit import SpendFit
+from clvmodels.inference.spend_prediction import predictive_gain
 from clvmodels.inference.spend_state import require_order_values
 from clvmodels.models.gamma_gamma import GAMMA_GAMMA
 from clvmodels.models.registry import SPEND_FAMILIES, family_of
 from clvmodels.models.specification import SpendModel
+from clvmodels.models.spend_family import SpendFamily
 
 __all__ = ["BestSpend", "best_spend_model", "on_orders"]
 
@@ -29,7 +31,7 @@ FREE: Final = 1e-3
 
 @dataclass(frozen=True)
 class BestSpend(SpendEstimator):
-    """The model of spend with the highest likelihood of single orders, to be fitted."""
+    """The model of spend that single orders speak for, to be fitted; see `best_spend_model`."""
 
     model: SpendModel = GAMMA_GAMMA
 
@@ -45,11 +47,13 @@ class BestSpend(SpendEstimator):
 
 
 def best_spend_model(histories: Histories) -> SpendModel:
-    """Return the model of spend with the highest likelihood of the repeat orders, all with their Jacobian.
+    """Return the model of spend with the highest likelihood of the repeat orders, unless another predicts better.
 
-    All have as many parameters. First orders are used if the data do not speak against it (`first_orders`). Of
-    histories that know no single orders, or lie in an engine and do not fit into memory, it is Gamma-Gamma on means.
-    Where orders were free, which count in means alone, it is Gamma-Gamma on repeat orders.
+    All have as many parameters, and likelihoods of amounts. First orders are used if the data do not speak against it
+    (`first_orders`); then each customer's first order and repeat orders are predicted from each other, and a less
+    likely model is taken if it predicts them better than chance explains (`predictive_gain`). Of histories that know no
+    single orders, or lie in an engine and do not fit into memory, it is Gamma-Gamma on means. Where orders were free,
+    which count in means alone, it is Gamma-Gamma on repeat orders.
 
     Examples
     --------
@@ -68,9 +72,19 @@ def best_spend_model(histories: Histories) -> SpendModel:
         return GAMMA_GAMMA
     if _share_free(histories) > FREE:
         return of_gamma_gamma.orders
-    best = max(SPEND_FAMILIES, key=lambda family: maximise(family.orders, observe(family.orders, histories)).value)
+    best, *others = sorted(SPEND_FAMILIES, key=lambda family: -_height(family, histories))
     knows_first = "first_value" in histories.attribute_names
-    return best.first if knows_first and first_orders(best, histories).belong else best.orders
+    if not (knows_first and first_orders(best, histories).belong):
+        return best.orders
+    for other in others:
+        if predictive_gain(other, best, histories).better and first_orders(other, histories).belong:
+            best = other
+    return best.first
+
+
+def _height(family: SpendFamily, histories: Histories) -> float:
+    """Return the maximum of the log-likelihood of repeat orders."""
+    return maximise(family.orders, observe(family.orders, histories)).value
 
 
 def _share_free(histories: Histories) -> float:

@@ -84,7 +84,7 @@ def density_of_mean_spend(model: SpendModel, draws: Array, x: Array, edges: Arra
     array([[0.561, 0.317]])
     """
     family = family_of(model)
-    of_means = model if family is None or model.statistics == SPEND else family.means
+    of_means = model if model.statistics == SPEND else None if family is None else family.means
     if of_means is None:
         return np.array([_simulated_density(model, theta, x, edges) for theta in draws])
     distinct = distinct_rows(x)

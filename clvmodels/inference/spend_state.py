@@ -37,6 +37,8 @@ def spend_state(model: SpendModel, histories: Histories) -> tuple[Array, Array]:
 def usual_order(model: SpendModel, columns: Sequence[Array], weight: Array) -> float:
     """Return the mean of customers' mean orders, of logs their geometric mean: the unit of money a fit is sought in.
 
+    Where orders may be worth less than nothing, it is the root mean square of orders.
+
     Parameters
     ----------
     model
@@ -55,6 +57,9 @@ def usual_order(model: SpendModel, columns: Sequence[Array], weight: Array) -> f
     >>> round(usual_order(MODELS["log_normal"], (one, np.log(20.0 * one), 0.0 * one), one), 9)
     20.0
     """
+    if model.signed:
+        x, mean, squares = columns
+        return float(np.sqrt(dot(weight, x * mean**2 + squares) / dot(weight, x)))
     level = dot(weight, columns[1]) / float(weight.sum())
     return float(np.exp(level)) if model.statistics[1] in LOGS else level
 
@@ -67,6 +72,13 @@ def require_order_values(model: SpendModel, statistics: Collection[str], histori
     FitError
         With what to write.
     """
+    if not histories.has_order_values and model.signed and "known_ss" in statistics:
+        raise FitError(
+            f"{model.name} needs the contributions of single orders, and these histories have at most their means: make"
+            ' them of the log, rfm_summary(log, value="contribution", returns="keep"), and in memory, rfm.collect(); or'
+            " give a column with the sum of squares of a customer's repeat orders around their mean,"
+            ' Histories.from_frame(..., statistics={"squares": "known_ss"})'
+        )
     if {*statistics} & {*LOGS, *LOGS.values(), "valued_all"} and not histories.has_order_values:
         raise FitError(
             f"{model.name} needs the values of single orders, and these histories have at most their means: make them"

@@ -20,6 +20,7 @@ from clvmodels.inference.design import Design, ProcessDesign
 from clvmodels.inference.diagnostics import Diagnostics, Status
 from clvmodels.inference.formulas import Columns, variables_of
 from clvmodels.inference.protocols import Fitted, Method
+from clvmodels.inference.purchase_rates import PurchaseRates
 from clvmodels.inference.regularity import Regularity
 from clvmodels.inference.segment_test import SegmentTest
 from clvmodels.models.registry import MODELS, known_model
@@ -29,7 +30,7 @@ from clvmodels.units import Unit, parse_unit
 __all__ = ["Content", "load", "save"]
 
 FORMAT: Final = "clvmodels fit"
-VERSION_OF_PLAIN, VERSION = 2, 3
+VERSION_OF_PLAIN, VERSION_OF_COVARIATES, VERSION = 2, 3, 4
 """Of files; earlier versions of the package read fits without covariates and calendar, and refuse others."""
 _ARRAYS: Final = ("draws", "estimate", "covariance", "likelihood_ratio")
 """Of coefficients."""
@@ -65,7 +66,7 @@ def save(fit: Fitted[Model], path: str | PathLike[str]) -> None:
     """Write a fit; the file appears whole or not at all."""
     content: dict[str, Any] = {
         "format": FORMAT,
-        "version": VERSION_OF_PLAIN if fit.calendar is None and fit.covariates is None else VERSION,
+        "version": _version(fit),
         "model": fit.model.key,
         "parameters": list(fit.model.names),
         "unit": fit.unit,
@@ -92,6 +93,13 @@ def save(fit: Fitted[Model], path: str | PathLike[str]) -> None:
         content["regularity"] = asdict(fit.regularity)
     with whole_file(require_path(path, "a fit", FitError)) as part:
         part.write_text(json.dumps(_in_json(content), indent=1, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def _version(fit: Fitted[Model]) -> int:
+    """Return the version of the format, as early as it can hold the fit: what reads it must know what is in it."""
+    if fit.covariates is not None and fit.covariates.design.paths:
+        return VERSION
+    return VERSION_OF_PLAIN if fit.calendar is None and fit.covariates is None else VERSION_OF_COVARIATES
 
 
 def _in_json(value: Any) -> Any:  # noqa: ANN401 - whatever JSON holds
@@ -250,15 +258,35 @@ def _regularity(content: dict[str, Any] | None) -> Regularity | None:
 def _of_covariates(covariates: Coefficients) -> dict[str, Any]:
     arrays = {name: getattr(covariates, name).tolist() for name in _ARRAYS}
     return asdict(covariates.design) | arrays | {
-        "unbounded": list(covariates.unbounded), "priors": covariates.priors
+        "unbounded": list(covariates.unbounded), "priors": covariates.priors, "rates": _of_rates(covariates.rates)
     }  # fmt: skip
+
+
+def _of_rates(rates: PurchaseRates | None) -> dict[str, Any] | None:
+    return None if rates is None else {"model": rates.model.key, "theta": rates.theta.tolist(), "unit": rates.unit}
+
+
+def _rates(content: dict[str, Any] | None) -> PurchaseRates | None:
+    """Return the purchase rates that order values depend on; raise ValueError unless they are those of a model."""
+    if content is None:
+        return None
+    model = known_model(content["model"])
+    if not isinstance(model, TransactionModel):
+        raise ValueError(f"purchase rates are those of a model of transactions, got {content['model']!r}")  # noqa: TRY004
+    theta = _numbers(content["theta"], "theta", (len(model.names),))
+    if not (theta > model.lower).all():
+        raise ValueError(f"purchase rates of {model.name} have parameters out of their range")
+    return PurchaseRates(model, theta, parse_unit(content["unit"]))
 
 
 def _covariates(model: Model, content: dict[str, Any] | None, chains: tuple[int, ...]) -> Coefficients | None:
     """Return the coefficients; raise ValueError unless they are numbers, as many as there are terms."""
     if content is None:
         return None
-    design = Design(tuple(_process(model, part) for part in content["processes"]))
+    paths = tuple(map(str, content.get("paths", ())))  # files of before have none
+    design = Design(tuple(_process(model, part) for part in content["processes"]), paths)
+    if not set(paths) <= set(design.variables):
+        raise ValueError(f"paths {paths} are none of the covariates {design.variables}")
     number = len(design.terms)
     joint = number + len(model.parameters)
     shapes = {
@@ -274,7 +302,7 @@ def _covariates(model: Model, content: dict[str, Any] | None, chains: tuple[int,
     if len(unbounded) != number:
         raise ValueError(f"unbounded has {number} values, got {len(unbounded)}")
     priors = {name: dict(prior) for name, prior in _from_json(content["priors"]).items()}
-    return Coefficients(design=design, unbounded=unbounded, priors=priors, **arrays)
+    return Coefficients(design=design, unbounded=unbounded, priors=priors, rates=_rates(content.get("rates")), **arrays)
 
 
 def _process(model: Model, content: dict[str, Any]) -> ProcessDesign:

@@ -128,7 +128,7 @@ class TransactionFit(TimedFit, of=TransactionModel):
         customer_id
         A            1.211  0.0  4.05
         """
-        time, fit = self.time(t), self.at_end_of(histories)
+        time, fit = self.time(t), self.of_customers(histories)
         prediction = predictions.predict(fit, histories, estimands.expected_purchases(fit.model, time), memory_gb)
         if require_flag("process", process, FitError):
             return prediction.simulated(time, seed).to_frame("purchases", return_draws=return_draws, as_table=as_table)
@@ -162,7 +162,7 @@ class TransactionFit(TimedFit, of=TransactionModel):
         >>> transactions.total_purchases(rfm, "52 weeks", process=True, seed=1).index.to_list()
         ['mean', 'sd', 'q05', 'q50', 'q95']
         """
-        time, fit = self.time(t), self.at_end_of(histories)
+        time, fit = self.time(t), self.of_customers(histories)
         prediction = predictions.predict(fit, histories, estimands.expected_purchases(fit.model, time))
         return (prediction.simulated(time, seed) if require_flag("process", process, FitError) else prediction).total()
 
@@ -225,7 +225,7 @@ class TransactionFit(TimedFit, of=TransactionModel):
         >>> transactions.probability_alive(rfm, "26 weeks").shape
         (3, 1)
         """
-        fit = self.at_end_of(histories)
+        fit = self.of_customers(histories)
         question = estimands.probability_alive(fit.model, self.time(after))
         return predictions.predict(fit, histories, question, memory_gb).to_frame(
             "probability_alive", return_draws=return_draws, as_table=as_table
@@ -295,7 +295,7 @@ class TransactionFit(TimedFit, of=TransactionModel):
         >>> transactions.probability_of_purchases(rfm, "52 weeks", 0, return_draws=True).sizes["customer_id"]
         3
         """
-        fit = self.at_end_of(histories)
+        fit = self.of_customers(histories)
         question = estimands.probability_of_purchases(fit.model, self.time(t), n)
         return predictions.predict(fit, histories, question, memory_gb).to_frame(
             "probability_of_purchases", return_draws=return_draws, as_table=as_table

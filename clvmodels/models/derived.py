@@ -18,11 +18,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clvmodels.errors import ModelError
-from clvmodels.models.specification import Array, Reading, TransactionModel
+from clvmodels.models.specification import Array, ContractModel, Reading, TransactionModel
 from clvmodels.numerics.distinct import distinct_rows
 from clvmodels.numerics.interpolate import AgeInterpolant, by_age
 from clvmodels.numerics.interpolate_readings import ReadingInterpolant, by_reading
 from clvmodels.numerics.kernels import MANY_LAWS
+from clvmodels.numerics.period_sums import few_periods
 from clvmodels.numerics.quadrature import GivenGrid, NestedGrids, TimeGrid, Weighting
 from clvmodels.numerics.threads import map_blocks, take
 
@@ -225,6 +226,8 @@ def residuals(
     """
     if model.time == "periods":
         nodes, weights = _periods(model, weightings)
+        if isinstance(model, ContractModel):
+            nodes, weights = few_periods(weights)
         return _few_draws_at_a_time(lambda theta, x, T: _on_grid(model, theta, x, T, nodes, weights), len(nodes))
     if model.residuals is not None:
         given = model.residuals(draws, x, T, weightings)

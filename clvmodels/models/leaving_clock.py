@@ -29,6 +29,8 @@ NODES, WEIGHTS = np.polynomial.legendre.leggauss(16)
 PANEL_RATIO: Final = 1.5
 """Each panel of time ahead ends so many times as late as the one before: a count's probability is then smooth in it."""
 PANELS: Final = 60
+COMPILED_FROM: Final = 1 << 10
+"""Histories, each of many spells, from which loading the compiler pays."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,7 +81,7 @@ class LeavingClock(PurchaseClock):
 
     def _spells(self, last: Array) -> tuple[Index, Place, Array, Array]:
         """Return the spells between the last purchase and now: history, place, start and length of each."""
-        edges, of_now = self.steps.edges, int(self.steps.place(np.zeros(())).piece)
+        edges, of_now = self.steps.edges, self.steps.number_until_now - 1
         first = self.steps.place(last).piece
         number = of_now - first + 1
         row = np.repeat(np.arange(len(last)), number)
@@ -89,26 +91,52 @@ class LeavingClock(PurchaseClock):
         row, piece, start, stop = row[lasts], piece[lasts], start[lasts], stop[lasts]
         return row, Place(piece, start - edges[piece], np.zeros(len(piece))), start, stop - start
 
-    def _flat_parts(self, theta: Array, *columns: Array) -> tuple[_Parts, tuple[int, ...]]:
-        """Return the parts of histories of any shape, in one row, and the shape."""
+    def _terms(self, theta: Array, *columns: Array) -> tuple[Array, Array, Array]:
+        """Return `history_terms` of histories of any shape, and the log of the share that stays.
+
+        Many histories are put together by compiled code, where the model has some and all share one clock.
+        """
         shape = np.broadcast_shapes(theta.shape[:-1], *(np.shape(column) for column in columns))
         x, t_x, T = (np.broadcast_to(column, shape).ravel() for column in columns)
         if theta.ndim > 1:
             theta = np.broadcast_to(theta, (*shape, theta.shape[-1])).reshape(-1, theta.shape[-1])
-        return self._parts(theta, x, t_x, T), shape
+        terms = self._compiled_terms if len(x) >= COMPILED_FROM else self._summed_terms
+        value, gradient, staying = terms(theta, x, t_x, T)
+        return value.reshape(shape), gradient.reshape(*shape, -1), staying.reshape(shape)
+
+    def _summed_terms(self, theta: Array, x: Array, t_x: Array, T: Array) -> tuple[Array, Array, Array]:
+        parts = self._parts(theta, x, t_x, T)
+        value = parts.value
+        alive, left = (np.exp(part - value)[:, None] for part in (parts.staying, parts.leaving))
+        return value, alive * parts.by_staying + left * parts.by_leaving, parts.staying
+
+    def _compiled_terms(self, theta: Array, x: Array, t_x: Array, T: Array) -> tuple[Array, Array, Array]:
+        assert self.base.spells is not None
+        params, clock = self.split(theta)
+        if self.base.spells.compiled is None or clock.log_mean.ndim or not self.steps.number_until_now:
+            return self._summed_terms(theta, x, t_x, T)
+        last, begin = self.steps.place(t_x - T), self.steps.place(-T)
+        slope_now = -clock.slopes(begin)
+        of_rows = params.T if params.ndim > 1 else ()
+        value, gradient, staying = self.base.spells.compiled()(
+            np.ascontiguousarray(np.atleast_2d(params)),
+            *(np.ascontiguousarray(column) for column in (x, t_x, T)),
+            np.lexsort((-t_x, T, x, *of_rows)),
+            np.stack(self.readings(clock, last, begin)),
+            np.stack([clock.slopes(last) + slope_now, slope_now]),
+            clock.until_now,
+        )
+        gradient[:, len(self.base.parameters) :] /= theta[..., len(self.base.parameters) :]
+        return value, gradient, staying
 
     def history_terms(self, theta: Array, x: Array, t_x: Array, T: Array) -> tuple[Array, Array]:
         """Return `Model.history_terms`."""
-        parts, shape = self._flat_parts(theta, x, t_x, T)
-        value = parts.value
-        alive, left = (np.exp(part - value)[:, None] for part in (parts.staying, parts.leaving))
-        gradient = alive * parts.by_staying + left * parts.by_leaving
-        return value.reshape(shape), gradient.reshape(*shape, -1)
+        return self._terms(theta, x, t_x, T)[:2]
 
     def p_alive(self, theta: Array, x: Array, t_x: Array, T: Array) -> Array:
         """Return P(alive at T)."""
-        parts, shape = self._flat_parts(theta, x, t_x, T)
-        return np.exp(parts.staying - parts.value).reshape(shape)
+        value, _, staying = self._terms(theta, x, t_x, T)
+        return np.asarray(np.exp(staying - value))
 
     def factor(self, theta: Array, T: Array) -> Array:
         """Return (alpha + T) / (alpha + A(T)): what the clock makes of the mean purchase rate now."""
@@ -198,19 +226,9 @@ class LeavingClock(PurchaseClock):
 
         return given
 
-    def residuals_of(
-        self,
-        draws: Array,  # noqa: ARG002 - as those of other models
-        x: Array,  # noqa: ARG002
-        T: Array,  # noqa: ARG002
-        weightings: Sequence[Weighting],
-    ) -> Callable[[Array, Array, Array], Array]:
-        """Return the function that does so without the ratio of rates, by factors of time times the speed."""
-
-        def factors(clock: Clock) -> list[Weighting]:
-            return [*(_at_speed(clock, each) for each in weightings), *weightings]
-
-        return self.draw_by_draw(factors, len(weightings))
+    def factors(self, clock: Clock, weightings: Sequence[Weighting]) -> list[Weighting]:
+        """Return the weights of purchases, times the speed of the clock, and then those of survival, both by time."""
+        return [*(_at_speed(clock, each) for each in weightings), *weightings]
 
 
 def _rate_among(n: Array, shape: Array, rate: Array, t: Array) -> Array:

@@ -22,12 +22,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clvmodels.models.kernel import CompiledSums, Kernel
+from clvmodels.models.random_means import count_terms, own_mean, spread_terms
 from clvmodels.models.specification import Array, Limit, Parameter, Quantity, SpendModel
 from clvmodels.numerics.special import bounded_odds
 
 __all__ = ["LOG_NORMAL", "LOG_NORMAL_FIRST"]
-
-LOG_2PI: Final = float(np.log(2.0 * np.pi))
 
 QUANTITIES: Final = (
     Quantity("median_spend", "median order of the median customer", ("LogNormal", {"mu": 4.0, "sigma": 2.5})),
@@ -64,15 +63,6 @@ def to_quantities(params: Mapping[str, Any], year: float) -> dict[str, Any]:  # 
     return {"median_spend": params["median"], "order_log_sd": s, "between_share": 1.0 / (1.0 + (s / t) ** 2.0)}
 
 
-def count_terms(theta: Array, x: Array) -> tuple[Array, Array]:
-    """Return -x/2 log(2 pi) - (x - 1) log s - log(x)/2, and its gradient."""
-    _, s, _ = np.moveaxis(theta, -1, 0)
-    value = -0.5 * x * LOG_2PI - (x - 1.0) * np.log(s) - 0.5 * np.log(x)
-    gradient = np.zeros((*value.shape, 3))
-    gradient[..., 1] = -(x - 1.0) / s
-    return value, gradient
-
-
 def history_terms(theta: Array, x: Array, log_mean: Array, log_ss: Array) -> tuple[Array, Array]:
     """Return -SS/(2 s^2) - log(V)/2 - (ybar - m)^2/(2 V) - x ybar with V = t^2 + s^2/x, and its gradient.
 
@@ -80,17 +70,9 @@ def history_terms(theta: Array, x: Array, log_mean: Array, log_ss: Array) -> tup
     of amounts.
     """
     median, s, t = np.moveaxis(theta, -1, 0)
-    variance = t * t + s * s / x
-    away = log_mean - np.log(median)
-    squares = log_ss / (s * s)
-    standard = away * away / variance
-    value = -0.5 * (squares + np.log(variance) + standard) - x * log_mean
-    by_variance = 0.5 * (standard - 1.0) / variance
-    gradient = np.empty((*value.shape, 3))
-    gradient[..., 0] = away / variance / median
-    gradient[..., 1] = squares / s + by_variance * 2.0 * s / x
-    gradient[..., 2] = by_variance * 2.0 * t
-    return value, gradient
+    value, gradient = spread_terms(np.log(median), s, t, x, log_mean, log_ss)
+    gradient[..., 0] /= median
+    return value - x * log_mean, gradient
 
 
 def expected_spend(theta: Array, x: Array, log_mean: Array) -> Array:
@@ -106,10 +88,7 @@ def expected_spend(theta: Array, x: Array, log_mean: Array) -> Array:
 def _own_mean(theta: Array, x: Array, log_mean: Array) -> tuple[Array, Array]:
     """Return mean and variance of mu given the orders; those of the population where no mean of logs is known."""
     median, s, t = np.moveaxis(theta, -1, 0)
-    known = (np.asarray(x) > 0.0) & np.isfinite(log_mean)
-    m, orders = np.log(median), np.where(known, x, 0.0)
-    rest = 1.0 / (1.0 + orders * (t / s) ** 2)
-    return m + (1.0 - rest) * (np.where(known, log_mean, m) - m), t * t * rest
+    return own_mean(np.log(median), s, t, x, log_mean)
 
 
 def draw_orders(

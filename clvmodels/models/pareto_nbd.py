@@ -9,7 +9,7 @@ Marketing Research 42(4); the likelihood without hypergeometric functions from F
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import numpy as np
@@ -210,6 +210,13 @@ def compiled_sums() -> CompiledSums:
     return CompiledSums(kernel.count_sums, kernel.history_sums, row_sums=by_row.row_sums)
 
 
+def compiled_spells() -> Callable[..., tuple[Array, Array, Array]]:
+    """Return the function of the kernel that puts spells together."""
+    from clvmodels.models.kernels.pareto_nbd_spells import history_terms
+
+    return history_terms
+
+
 PARETO_NBD = TransactionModel(
     key="pareto_nbd",
     name="Pareto/NBD",
@@ -234,7 +241,7 @@ PARETO_NBD = TransactionModel(
     mean_purchase_rate=lambda theta: np.asarray(theta[..., 0] / theta[..., 1]),
     tail="s",
     clocks={"purchase": "alpha", "dropout": "beta"},
-    spells=Spells(staying_terms, leaving_terms),
+    spells=Spells(staying_terms, leaving_terms, compiled_spells),
     quantities=QUANTITIES,
     from_quantities=from_quantities,
     to_quantities=to_quantities,

@@ -19,7 +19,26 @@ from clvmodels.models.specification import Array, Reading, TransactionModel
 from clvmodels.numerics.clocks import Clock, Index, Place, Steps
 from clvmodels.numerics.quadrature import Weighting
 
-__all__ = ["PurchaseClock"]
+__all__ = ["PurchaseClock", "gamma_of", "terms_by_reading"]
+
+
+def gamma_of(base: TransactionModel, params: Array) -> tuple[Array, Array]:
+    """Return the shape and the rate of the gamma distribution of customers' purchase rates."""
+    alpha = params[..., base.names.index(base.clocks["purchase"])]
+    return np.asarray(base.mean_purchase_rate(params) * alpha), np.asarray(alpha)
+
+
+def terms_by_reading(
+    base: TransactionModel, params: Array, x: Array, last: Array, now: Array
+) -> tuple[Array, Array, Array, Array]:
+    """Return `Model.history_terms` at readings A(t_x) and A(T), and its slopes by A(T) and by A(t_x)."""
+    value, gradient = base.history_terms(params, x, last, now)
+    shape, rate = gamma_of(base, params)
+    by_now = -base.p_alive(params, x, last, now) * (shape + x) / (rate + now)
+    alpha = base.names.index(base.clocks["purchase"])
+    by_log_last = -(rate * gradient[..., alpha] + now * by_now)
+    per_last = np.divide(by_log_last, last, where=last > 0.0, out=np.zeros_like(by_log_last))
+    return value, gradient, by_now, per_last
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,8 +71,7 @@ class PurchaseClock:
 
     def gamma(self, params: Array) -> tuple[Array, Array]:
         """Return the shape and the rate of the gamma distribution of customers' purchase rates."""
-        alpha = params[..., self.base.names.index(self.base.clocks["purchase"])]
-        return np.asarray(self.base.mean_purchase_rate(params) * alpha), np.asarray(alpha)
+        return gamma_of(self.base, params)
 
     def readings(self, clock: Clock, last: Place, first: Place) -> tuple[Array, Array]:
         """Return A(t_x) and A(T), from the places of t_x - T and of -T."""
@@ -65,14 +83,9 @@ class PurchaseClock:
         params, clock = self.split(theta)
         place, begin = self.steps.place(t_x - T), self.steps.place(-T)
         last, now = self.readings(clock, place, begin)
-        value, gradient = self.base.history_terms(params, x, last, now)
-        shape, rate = self.gamma(params)
-        by_now = -self.base.p_alive(params, x, last, now) * (shape + x) / (rate + now)
-        alpha = self.base.names.index(self.base.clocks["purchase"])
-        by_log_last = -(rate * gradient[..., alpha] + now * by_now)
+        value, gradient, by_now, per_last = terms_by_reading(self.base, params, x, last, now)
         slope_now = -clock.slopes(begin)
         slope_last = clock.slopes(place) + slope_now
-        per_last = np.divide(by_log_last, last, where=last > 0.0, out=np.zeros_like(by_log_last))
         by_gamma = by_now[..., None] * slope_now + per_last[..., None] * slope_last
         multipliers = theta[..., len(self.base.parameters) :]
         return value, np.concatenate([gradient, by_gamma / multipliers], axis=-1)
@@ -146,28 +159,11 @@ class PurchaseClock:
         T: Array,  # noqa: ARG002
         weightings: Sequence[Weighting],
     ) -> Callable[[Array, Array, Array], Array]:
-        """Return the function that does so from A(T), by integrals in clock time.
-
-        int v(t) m(A(t)) speed dt = int v(t(A)) m(A) dA, and int v(t) s(A(t)) dt = int v(t(A)) / speed s(A) dA.
-        """
-
-        def factors(clock: Clock) -> list[Weighting]:
-            return [_on_clock(clock, each, slow=slow) for slow in (False, True) for each in weightings]
-
-        return self.draw_by_draw(factors, len(weightings))
-
-    def draw_by_draw(self, factors: Callable[[Clock], list[Weighting]], count: int) -> ConditionalOnAlive:
-        """Return integrals of the base model, one draw after the other, each with factors of its own.
+        """Return the function that does so from what the clock shows: integrals of the base model, draw by draw.
 
         Customers may have parameters of their own, but share the clock.
-
-        Parameters
-        ----------
-        factors
-            Those of purchases, and then those of survival.
-        count
-            How many there are of each.
         """
+        count = len(weightings)
         known: dict[bytes, ConditionalOnAlive] = {}  # nodes and weights, which take longer to find than to use
         size = len(self.base.parameters)
 
@@ -181,12 +177,19 @@ class PurchaseClock:
                 key = multipliers.tobytes()
                 if key not in known:
                     clock = self.steps.clock(np.log(multipliers))
-                    known[key] = residuals(self.base, params[:, None], x, T, factors(clock), group)
+                    known[key] = residuals(self.base, params[:, None], x, T, self.factors(clock, weightings), group)
                 both = everywhere(known[key], self.base, params, x, T, group)
                 result[:, draw, :count], result[:, draw, count:] = both[:, :count], both[:, 3 * count :]
             return result
 
         return given
+
+    def factors(self, clock: Clock, weightings: Sequence[Weighting]) -> list[Weighting]:
+        """Return the weights of purchases, and then those of survival, by what the clock shows.
+
+        int v(t) m(A(t)) speed dt = int v(t(A)) m(A) dA, and int v(t) s(A(t)) dt = int v(t(A)) / speed s(A) dA.
+        """
+        return [_on_clock(clock, each, slow=slow) for slow in (False, True) for each in weightings]
 
 
 def _groups(theta: Array, points: int) -> tuple[Array, Index]:

@@ -7,20 +7,25 @@ from collections.abc import Callable
 from typing import Final
 
 from clvmodels.errors import ModelError
+from clvmodels.models.bdw import BDW
 from clvmodels.models.beta_geometric_regular import bg_cnbd, bg_cnbd_real, mbg_cnbd, mbg_cnbd_real
 from clvmodels.models.bg_nbd import BG_NBD
 from clvmodels.models.gamma_gamma import GAMMA_GAMMA
 from clvmodels.models.gamma_gamma_orders import GAMMA_GAMMA_FIRST, GAMMA_GAMMA_ORDERS
 from clvmodels.models.log_normal import LOG_NORMAL, LOG_NORMAL_FIRST
 from clvmodels.models.mbg_nbd import MBG_NBD
+from clvmodels.models.normal_contribution import NORMAL_CONTRIBUTION
 from clvmodels.models.pareto_nbd import PARETO_NBD
 from clvmodels.models.pareto_nbd_ageing import PARETO_NBD_GOMPERTZ, PARETO_NBD_WEIBULL
+from clvmodels.models.payment import PAYMENT
 from clvmodels.models.regular_family import RegularFamily
-from clvmodels.models.specification import Model, SpendModel, TransactionModel
+from clvmodels.models.sbg import SBG
+from clvmodels.models.specification import ContractModel, Model, SpendModel, TransactionModel
 from clvmodels.models.spend_family import SpendFamily
 
 __all__ = [
     "AGEING_MODELS",
+    "CONTRACT_MODELS",
     "MODELS",
     "REGULAR_FAMILIES",
     "SPEND_FAMILIES",
@@ -42,11 +47,13 @@ AGEING_MODELS: Final[dict[str, dict[str, TransactionModel]]] = {
     PARETO_NBD.key: {"gompertz": PARETO_NBD_GOMPERTZ, "weibull": PARETO_NBD_WEIBULL}
 }
 """By the key of a model: the same one on clocks of age, which its class takes an argument for."""
+CONTRACT_MODELS: Final[dict[str, ContractModel]] = {m.key: m for m in (SBG, BDW)}
+"""Of customers who are seen to leave: their histories are others than those of `MODELS`."""
 SPEND_FAMILIES: Final = (
     SpendFamily(GAMMA_GAMMA_ORDERS, GAMMA_GAMMA_FIRST, means=GAMMA_GAMMA),
     SpendFamily(LOG_NORMAL, LOG_NORMAL_FIRST),
 )
-SPEND_MODELS: Final[dict[str, SpendModel]] = {m.key: m for m in (GAMMA_GAMMA, LOG_NORMAL)}
+SPEND_MODELS: Final[dict[str, SpendModel]] = {m.key: m for m in (GAMMA_GAMMA, LOG_NORMAL, NORMAL_CONTRIBUTION)}
 SPEND_VARIANTS: Final[dict[str, SpendModel]] = {
     m.key: m for family in SPEND_FAMILIES for m in family.members if m.key not in SPEND_MODELS
 }
@@ -54,6 +61,7 @@ SPEND_VARIANTS: Final[dict[str, SpendModel]] = {
 VARIANTS: Final[dict[str, Model]] = {
     **{m.key: m for clocks in AGEING_MODELS.values() for m in clocks.values()},
     **SPEND_VARIANTS,
+    PAYMENT.key: PAYMENT,
 }
 """All models that are known by their keys, but have no class of their own."""
 REGULAR_FAMILIES: Final[dict[str, RegularFamily]] = {
@@ -65,7 +73,7 @@ REGULAR_FAMILIES: Final[dict[str, RegularFamily]] = {
 }
 """By public name: models whose k is chosen when they are fitted; fits are stored by the key of the model of that k."""
 MODELS: Final[dict[str, Model]] = {**TRANSACTION_MODELS, **SPEND_MODELS}
-_BUILT_IN: Final = frozenset((*MODELS, *VARIANTS))
+_BUILT_IN: Final = frozenset((*MODELS, *CONTRACT_MODELS, *VARIANTS))
 
 
 def family_of(model: SpendModel) -> SpendFamily | None:
@@ -91,8 +99,8 @@ def ageing_of(model: Model) -> tuple[TransactionModel, str] | None:
     return next(((base, name) for base, name, aged in clocks if aged is model), None)
 
 
-def call_of(model: Model) -> str:
-    """Return what makes the estimator of a model, in words for messages.
+def call_of(model: Model, *arguments: str) -> str:
+    """Return what makes the estimator of a model, in words for messages, with further arguments.
 
     Examples
     --------
@@ -108,7 +116,7 @@ def call_of(model: Model) -> str:
         options.append('orders="all"')
     if family is not None and model is family.first:
         options.append('first_order="use"')
-    return f"clv.{model.public_name}({', '.join(options)})"
+    return f"clv.{model.public_name}({', '.join([*options, *arguments])})"
 
 
 def register(model: TransactionModel | SpendModel, *, replace: bool = False) -> None:
@@ -158,7 +166,11 @@ def _models_called(what: str, name: str) -> list[Model]:
     of_regular = known_model(name) if what == "key" else None
     regular = [family.whole(1) for family in REGULAR_FAMILIES.values()] + ([] if of_regular is None else [of_regular])
     return [
-        *{model: None for model in (*MODELS.values(), *VARIANTS.values(), *regular) if getattr(model, what) == name}
+        *{
+            model: None
+            for model in (*MODELS.values(), *CONTRACT_MODELS.values(), *VARIANTS.values(), *regular)
+            if getattr(model, what) == name
+        }
     ]
 
 
@@ -176,7 +188,8 @@ def known_model(key: str) -> Model | None:
     'Gamma-Gamma on orders'
     """
     regular = (family.model(key) for family in REGULAR_FAMILIES.values())
-    return MODELS.get(key) or VARIANTS.get(key) or next((model for model in regular if model is not None), None)
+    known = MODELS.get(key) or CONTRACT_MODELS.get(key) or VARIANTS.get(key)
+    return known or next((model for model in regular if model is not None), None)
 
 
 def regular_family_of(model: Model) -> RegularFamily | None:
@@ -237,5 +250,5 @@ def _by_key(model: Model) -> tuple[Callable[..., Model], tuple[str, tuple[str, .
     return model_named, (model.key, model.names)
 
 
-for _kind in (TransactionModel, SpendModel):
+for _kind in (TransactionModel, ContractModel, SpendModel):
     copyreg.pickle(_kind, _by_key)

@@ -30,6 +30,8 @@ def silence(model: TransactionModel, theta: Array, x: Array, t_x: Array, T: Arra
     >>> silence(model, theta, x, t_x, T).round(4)
     array([0.6205])
     """
+    if model.silence is not None:
+        return model.silence(theta, x, t_x, T)
     silent = t_x < T
     until = np.where(silent, T, t_x + 1.0)  # whose last purchase is now is not silent
     alive_then = model.p_alive(theta, x, t_x, t_x)

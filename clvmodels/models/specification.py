@@ -22,6 +22,7 @@ from clvmodels.models.parts import LARGEST, Dimension, Events, Limit, Parameter,
 __all__ = [
     "LARGEST",
     "Array",
+    "ContractModel",
     "Events",
     "Limit",
     "Model",
@@ -257,10 +258,14 @@ class Spells:
         ``(theta, x, A, D, speed, length) -> (value, gradient, by_A, by_speed)``: log of the part due to those who leave
         within a spell that begins when the clocks show A and D; the clock of purchases then runs at `speed`, that of
         dropout as time does, for `length`.
+    compiled
+        Returns the compiled function that puts them together, as `kernels.pareto_nbd_spells.history_terms` does; what
+        this imports is imported when it is called. None: there is none.
     """
 
     staying: Callable[[Array, Array, Array, Array], tuple[Array, Array, Array]]
     leaving: Callable[[Array, Array, Array, Array, Array, Array], tuple[Array, Array, Array, Array]]
+    compiled: Callable[[], Callable[..., tuple[Array, Array, Array]]] | None = None
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -312,6 +317,9 @@ class TransactionModel(Model):
         How the future is smooth in what a clock shows; None: it is so in age.
     ago
         ``(age)``: the model of customers who started so long ago, when they did; None: the same at all times.
+    silence
+        ``(theta, x, t_x, T)``: the probability of no purchase in (t_x, T], given being alive at T; None: it follows
+        from the other functions, as `models.silence` has it.
     stages
         Of a model whose purchases take several stages: these. Then x counts stages passed in all functions of the
         future, `draw_traits` and `simulate`, and purchases in the others. None: a purchase is one stage.
@@ -345,6 +353,7 @@ class TransactionModel(Model):
     breaks: Callable[[Array, Array, float], Array] | None = field(default=None, kw_only=True)
     reading: Reading | None = field(default=None, kw_only=True)
     ago: Callable[[float], TransactionModel] | None = field(default=None, kw_only=True)
+    silence: Callable[[Array, Array, Array, Array], Array] | None = field(default=None, kw_only=True)
     stages: Stages | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
@@ -362,6 +371,19 @@ class TransactionModel(Model):
 
 
 @dataclass(frozen=True, eq=False, repr=False)
+class ContractModel(TransactionModel):
+    """A model of customers under contract, who pay in each period until they are seen to leave.
+
+    It is a model in periods whose purchases are renewals. A history is x renewals in a row, with t_x = x, of those that
+    a customer faced: one more if they left. P(alive) is 1 if x is their number, else 0. The likelihood takes one more
+    statistic, the number of renewals before a customer was observed. `future` takes any real time.
+    """
+
+    statistics: tuple[str, ...] = field(default=("x", "t_x", "faced", "entered"), kw_only=True)
+    time: Literal["continuous", "periods"] = "periods"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
 class SpendModel(Model):
     """A model of the value of orders.
 
@@ -375,6 +397,9 @@ class SpendModel(Model):
     state
         The two statistics that future orders depend on: a number of orders, and the level of their values, such as
         their mean, or the mean of their logs; a level that is NaN is not known.
+    signed
+        Whether what orders are worth may be negative, as contributions are. The statistics are then those of all orders
+        of known value, and starting points are in units of the root mean square of orders.
 
     Examples
     --------
@@ -392,3 +417,4 @@ class SpendModel(Model):
     draw_orders: Callable[[Array, Array, Array, NDArray[np.int64], np.random.Generator], Array]
     statistics: tuple[str, ...] = field(default=("x", "mean"), kw_only=True)
     state: tuple[str, str] = field(default=("x", "mean"), kw_only=True)
+    signed: bool = field(default=False, kw_only=True)

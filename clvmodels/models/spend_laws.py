@@ -39,6 +39,7 @@ def _columns(names: Sequence[str], mean: Array) -> list[Array]:
     centred = np.array([each.mean() - np.log(np.exp(each).mean()) for each in logs])
     known = {"log_mean": np.log(mean) + centred, "log_ss": np.array([each.var() * len(each) for each in logs])}
     known |= {"mean": mean, "valued_mean": mean, "x": ORDERS, "valued": ORDERS}
+    known |= {"known": ORDERS, "known_mean": mean, "known_ss": mean**2 * known["log_ss"]}
     return [known[name.removesuffix("_all")] for name in names]
 
 
@@ -99,7 +100,12 @@ def _spend_density(model: SpendModel, theta: Array) -> float:
 
 
 def _density_of_orders(model: SpendModel, theta: Array) -> float:
-    """Return the same of one order and of two, by the trapezoidal rule in their logs, where the density is smooth."""
+    """Return the same of one order and of two, by the trapezoidal rule in their logs, where the density is smooth.
+
+    Where orders may be negative, it is in the orders themselves.
+    """
+    if model.signed:
+        return _density_of_signed_orders(model, theta)
     y = np.arange(-30.0, 30.0, LOG_STEP)
     errors = []
     for logs in (y[None], np.stack(np.meshgrid(y, y)).reshape(2, -1)):
@@ -110,6 +116,19 @@ def _density_of_orders(model: SpendModel, theta: Array) -> float:
         columns = [known.get(name.removesuffix("_all"), number) for name in model.statistics]
         density = np.exp(model.log_likelihood(theta, *columns) + np.log(orders).sum(axis=0))
         errors.append(abs(density.sum() * LOG_STEP ** len(logs) - 1.0))
+    return float(max(errors))
+
+
+def _density_of_signed_orders(model: SpendModel, theta: Array) -> float:
+    nobody = np.zeros(SIMULATED)
+    drawn = model.draw_orders(theta, nobody, np.full(SIMULATED, np.nan), np.arange(SIMULATED), np.random.default_rng(4))
+    step = LOG_STEP * drawn.std()
+    y, errors = _population(model, theta) + step * np.arange(-150, 151), []
+    for orders in (y[None], np.stack(np.meshgrid(y, y)).reshape(2, -1)):
+        mean = orders.mean(axis=0)
+        columns = (np.full(orders.shape[1], float(len(orders))), mean, ((orders - mean) ** 2).sum(axis=0))
+        density = np.exp(model.log_likelihood(theta, *columns))
+        errors.append(abs(density.sum() * step ** len(orders) - 1.0))
     return float(max(errors))
 
 

@@ -12,7 +12,7 @@ from clvmodels.models.derived import residual
 from clvmodels.models.kernel_law import KERNEL_LAW, KERNEL_TOLERANCE, kernel_error
 from clvmodels.models.law import SIMULATED, SMALL, STEP, ConsistencyCheck, gradient_error, relative_error
 from clvmodels.models.simulation import new_customers, simulated
-from clvmodels.models.specification import Array, TransactionModel
+from clvmodels.models.specification import Array, ContractModel, TransactionModel
 from clvmodels.numerics.quadrature import Weighting, log_integral_of_peak
 
 __all__ = ["LAWS"]
@@ -127,7 +127,8 @@ def _curvature(model: TransactionModel, theta: Array) -> float:
 def _kernel(model: TransactionModel, theta: Array) -> float:
     x, t_x, T = _grid(model, theta)
     later = T + _gap(model, theta)
-    return kernel_error(model, theta, [np.tile(x, 2), np.tile(t_x, 2), np.append(T, later)])
+    others = [np.zeros(2 * len(x))] * (len(model.statistics) - 3)  # of customers observed from their start
+    return kernel_error(model, theta, [np.tile(x, 2), np.tile(t_x, 2), np.append(T, later), *others])
 
 
 def _probabilities(model: TransactionModel, theta: Array) -> float:
@@ -226,6 +227,8 @@ def _over_periods(model: TransactionModel, theta: Array, n: int, x: Array, *, al
     t_x = np.arange(1.0, n + 1.0)
     counts, last = (part.ravel() for part in np.meshgrid(x, np.append(0.0, t_x), indexing="ij"))
     possible = np.where(counts > 0, (counts <= last) & (last > 0), last == 0)
+    if isinstance(model, ContractModel):  # renewals come in a row
+        possible = last == counts
     ways = np.where(counts > 0, special.binom(np.maximum(last - 1.0, 0.0), np.maximum(counts - 1.0, 0.0)), 1.0)
     history = np.where(possible, counts, 0.0), np.where(possible, last, 0.0), np.full(len(counts), float(n))
     terms = np.exp(model.log_likelihood(theta, *history))

@@ -12,14 +12,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from clvmodels.errors import DataError
 
-__all__ = ["Clock", "Place", "Steps"]
+__all__ = ["Clock", "Periods", "Place", "Steps"]
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
@@ -112,6 +112,11 @@ class Steps:
     def first_of_year(self) -> int:
         """The period that begins the year that is repeated."""
         return int(np.abs(self.edges - (self.edges[-1] - self.year)).argmin())
+
+    @property
+    def number_until_now(self) -> int:
+        """Number of periods that begin before now."""
+        return int(np.searchsorted(self.edges, 0.0))
 
     def merged(self) -> Steps:
         """Return the same steps with neighbouring periods of equal values made one; the cut at zero stays.
@@ -288,6 +293,22 @@ class Clock:
     def _placed(self, times: Array | Place) -> Place:
         return times if isinstance(times, Place) else self.steps.place(times)
 
+    @property
+    def until_now(self) -> Periods:
+        """The periods that begin before now, of one point of the coefficients.
+
+        Examples
+        --------
+        >>> year = Steps(np.array([-1.0, -0.5, 0.0]), np.array([[0.0], [1.0]]), year=1.0, reference=(-1.0, 0.0))
+        >>> year.clock(np.log([3.0])).until_now.at_edges
+        array([-1.  , -0.75])
+        """
+        number = self.steps.number_until_now
+        place = Place(np.arange(number), np.zeros(number), np.zeros(number))
+        edges = np.ascontiguousarray(self.steps.edges[: number + 1])
+        rates, slopes_of_speed = self.speed_at(place), self.slopes_of_speed(place)
+        return Periods(edges, self.at(place), self.slopes(place), rates, slopes_of_speed)
+
     def inverse(self, readings: Array) -> Array:
         """Return the times at which the clock, of one point of the coefficients, shows readings."""
         at_edges, of_year = self._reading.at_edges[:, 0], self._reading.of_year[0]
@@ -298,6 +319,27 @@ class Clock:
         piece = np.clip(np.searchsorted(at_edges, readings, side="right") - 1, 0, len(self.speed) - 1)
         since = (readings - at_edges[piece]) / self.speed[piece]
         return np.asarray(self.steps.edges[piece] + since + turns * self.steps.year)
+
+
+class Periods(NamedTuple):
+    """A clock up to now.
+
+    Attributes
+    ----------
+    edges
+        Where periods begin, counted from now, and where the last one ends, now or later; shape (periods + 1,).
+    at_edges, slopes
+        What the clock shows where they begin, zero now, and its slopes by the coefficients of the clock, shape
+        (periods,) and (periods, coefficients).
+    speed, slopes_of_speed
+        The speed in each period, and its slopes, shape (periods,) and (periods, coefficients).
+    """
+
+    edges: Array
+    at_edges: Array
+    slopes: Array
+    speed: Array
+    slopes_of_speed: Array
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 
 from clvmodels.numerics.elementary import compiled
-from clvmodels.numerics.special import SERIES_BELOW, SERIES_TERMS, STIRLING_FROM
+from clvmodels.numerics.special import SERIES_BELOW, SERIES_TERMS, SMALL_STEP, STEPS_TO_STIRLING, STIRLING_FROM
 
 __all__ = [
     "digamma",
     "digamma_difference",
     "digamma_remainder",
     "log1p_remainder",
+    "log_beta_ratio",
     "log_gamma_ratio",
     "stirling_remainder",
 ]
@@ -69,3 +70,35 @@ def log1p_remainder(y: float, log_sum: float) -> float:
     for k in range(SERIES_TERMS, 0, -1):
         series = s * s * (1.0 / (2.0 * k + 1.0) + series)
     return s * (2.0 * series - y)
+
+
+@compiled()
+def log_beta_ratio(g: float, y: float, s: float) -> float:
+    """Return log[B(g, y + s) / B(g, y)] to the precision of doubles."""
+    product, value = g * s, 0.0
+    if y < STIRLING_FROM:
+        for k in range(STEPS_TO_STIRLING):
+            value -= math.log1p(product / ((y + k) * (y + g + s + k)))
+        y += STEPS_TO_STIRLING
+    beyond = y + g + s
+    value += (y - 0.5) * math.log1p(product / (y * beyond))
+    value -= g * math.log1p(s / (y + g)) + s * math.log1p(g / (y + s))
+    value -= product / (y + s) / beyond * ((y + beyond) / y / (y + g) / 12.0)
+    small, large = min(g, s), max(g, s)
+    if small < SMALL_STEP * y:
+        middle = y + 0.5 * small
+        return value + small * (_stirling_tail_slope(middle) - _stirling_tail_slope(middle + large))
+    tails = (_stirling_tail(y + s) - _stirling_tail(y)) - (_stirling_tail(beyond) - _stirling_tail(y + g))
+    return value + tails
+
+
+@compiled()
+def _stirling_tail(z: float) -> float:
+    q = 1.0 / (z * z)
+    return -q * (1 / 360 - q * (1 / 1260 - q * (1 / 1680 - q * (1 / 1188 - q * 691 / 360360)))) / z
+
+
+@compiled()
+def _stirling_tail_slope(z: float) -> float:
+    q = 1.0 / (z * z)
+    return q * q * (1 / 120 - q * (1 / 252 - q * (1 / 240 - q * (1 / 132 - q * 691 / 32760))))

@@ -18,6 +18,7 @@ __all__ = [
     "log1p_remainder",
     "log_beta",
     "log_beta_peak",
+    "log_beta_ratio",
     "log_gamma_ratio",
     "log_sums",
     "shares",
@@ -29,6 +30,8 @@ Array = NDArray[np.float64]
 
 STIRLING_FROM: Final = 12.0
 """Stirling's series with the terms used here is exact to rounding from this argument on."""
+STEPS_TO_STIRLING: Final = 12
+SMALL_STEP: Final = 1e-4
 CONCENTRATED_FROM: Final = 100.0
 """Of both arguments of a beta function: its log nearly cancels with those of powers next to its peak. Below, these are
 smaller than some hundred, and lose no digit that matters."""
@@ -148,6 +151,51 @@ def log_beta_peak(a: Array, b: Array) -> Array:
     remainder = stirling_remainder(z + y) - stirling_remainder(z) - stirling_remainder(y)
     stirling = 0.5 * np.log(z / (2.0 * np.pi) / (1.0 + z / y)) + remainder
     return np.where(concentrated, stirling, -log_beta(a, b) - powers)
+
+
+def log_beta_ratio(g: Array, y: Array, s: Array) -> Array:
+    """Return log[B(g, y + s) / B(g, y)] for g, y > 0, s >= 0 to the precision of doubles, however small or large.
+
+    With f = log Gamma it is f(y+s) - f(y) - f(y+s+g) + f(y+g), and g and s stand for one another. The recurrence of
+    Gamma moves y up by 12, where Stirling's series is exact; all terms that could cancel are combined first.
+
+    Examples
+    --------
+    >>> log_beta_ratio(np.array([1.0, 1e-9]), np.array([1.0, 1e9]), np.array([1.0, 1.0])).round(24)
+    array([-6.93147181e-01, -1.00000000e-18])
+    """
+    g, y, s = np.broadcast_arrays(g, y, s)
+    product, start, low = g * s, np.zeros(g.shape), y < STIRLING_FROM
+    if np.any(low):
+        at, whole, several = y[low], (y + g + s)[low], product[low]
+        start[low] = sum(np.log1p(several / ((at + k) * (whole + k))) for k in range(STEPS_TO_STIRLING))
+        y = np.where(low, y + STEPS_TO_STIRLING, y)
+    beyond = y + g + s
+    value = (y - 0.5) * np.log1p(product / (y * beyond)) - g * np.log1p(s / (y + g)) - s * np.log1p(g / (y + s))
+    value -= product / (y + s) / beyond * ((y + beyond) / y / (y + g) / 12.0)
+    return np.asarray(value + _tail_difference(g, y, s) - start)
+
+
+def _tail_difference(g: Array, y: Array, s: Array) -> Array:
+    """Return h(y+s) - h(y) - h(y+s+g) + h(y+g) for y >= 12, with h(z) Stirling's series from -1 / (360 z^3) on.
+
+    It is less than 2e-6 of the whole: a step that is small beside y may be taken by the derivative in its middle.
+    """
+    small, large = np.minimum(g, s), np.maximum(g, s)
+    middle = y + 0.5 * small
+    by_slope = small * (_stirling_tail_slope(middle) - _stirling_tail_slope(middle + large))
+    steps = (_stirling_tail(y + s) - _stirling_tail(y)) - (_stirling_tail(y + s + g) - _stirling_tail(y + g))
+    return np.where(small < SMALL_STEP * y, by_slope, steps)
+
+
+def _stirling_tail(z: Array) -> Array:
+    q = 1.0 / (z * z)
+    return np.asarray(-q * (1 / 360 - q * (1 / 1260 - q * (1 / 1680 - q * (1 / 1188 - q * 691 / 360360)))) / z)
+
+
+def _stirling_tail_slope(z: Array) -> Array:
+    q = 1.0 / (z * z)
+    return np.asarray(q * q * (1 / 120 - q * (1 / 252 - q * (1 / 240 - q * (1 / 132 - q * 691 / 32760)))))
 
 
 def bounded_odds(log_odds: Array) -> Array:

@@ -127,7 +127,7 @@ def transaction_models(key: str) -> tuple[TransactionModel, ...]:
 
 
 def spend_model(key: str) -> SpendModel | None:
-    """Return the model of spend named `key`; None for ``"auto"``, the one that orders make most likely.
+    """Return the model of spend named `key`; None for ``"auto"``, the one that orders speak for.
 
     Raises
     ------
@@ -189,7 +189,7 @@ def fit_spend(
 ) -> SpendFit:
     """Return a fit of a model of spend as `spend_of_few` does, and call `step` as it begins.
 
-    The model may be None: it is then the one that the orders make most likely.
+    The model may be None: it is then the one that the orders speak for.
     """
     model = best_spend_model(histories) if model is None else model
     step(f"fitting {model.name}")

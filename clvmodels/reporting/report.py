@@ -40,7 +40,7 @@ def report(
     by: str | None = None,
     ledgers: Ledgers | Mapping[str, object] | None = None,
     models: str | TransactionEstimator | Sequence[str | TransactionEstimator] = AUTO,
-    spend: str | SpendEstimator = "gamma_gamma",
+    spend: str | SpendEstimator = AUTO,
     observation_start: Day | None = None,
     method: str = "posterior",
     draws: int = 400,
@@ -70,7 +70,8 @@ def report(
         Several are averaged, as by `value`.
     spend
         The model of spend, by key or as ``clv.GammaGamma()``; ``"auto"``: the one that the orders up to the last
-        closing make most likely, with first orders where the data do not speak against it.
+        closing speak for, by their likelihood and by what it predicts, with first orders where the data do not speak
+        against it.
     observation_start
         The first day observed; by default that of the first transaction.
     method
@@ -211,6 +212,11 @@ def _spend_model(given: object) -> SpendModel | None:
         _require_no_priors(given)
         if getattr(given, "first_order", None) == "auto":
             raise FitError('a report fits one model at all closings: write spend="auto", or first_order="use"')
+        if given.depends_on is not None:
+            raise FitError(
+                "a report fits anew at each closing, and depends_on is one fit: leave it out, or value a closing with"
+                " clv.value(transactions, spend, rfm, assumptions)"
+            )
         return given.model
     if not isinstance(given, str):
         raise FitError(f"a model of spend is named by its key or given as clv.GammaGamma(), got {abridged(given)}")

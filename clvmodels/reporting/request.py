@@ -63,7 +63,7 @@ class ReportRequest:
         The assumptions.
     models, spend
         The models of transactions, averaged if there are several; the model of spend, None: the one that the orders up
-        to the last closing make most likely.
+        to the last closing speak for.
     ledgers
         The relationship ledgers, or None.
     by

@@ -32,6 +32,7 @@ from clvmodels.valuation.engine_customers import EngineCustomers
 from clvmodels.valuation.finite import require_end, require_finite_drivers
 from clvmodels.valuation.group_values import GroupValues
 from clvmodels.valuation.new_customer import NewCustomer, new_customer
+from clvmodels.valuation.payments import with_payments
 from clvmodels.valuation.residual_expectations import ResidualExpectations, ahead
 from clvmodels.valuation.statement import by_line, statement
 from clvmodels.valuation.support import Support, support_of
@@ -322,7 +323,7 @@ def _rows_with_draws(book: Book, by: Sequence[str] = ()) -> ValuedRows:
 
 def value(
     transactions: TransactionFit | Sequence[TransactionFit] | ModelAverage,
-    spend: SpendFit,
+    spend: SpendFit | float | str,
     histories: Histories,
     assumptions: Assumptions,
 ) -> Book:
@@ -334,7 +335,8 @@ def value(
         A fitted model of transactions; or fits of several models to these histories, which are then averaged: of fewer
         than 5,000 customers by what they predict of customers left out, of more by stacking, of point estimates by AIC.
     spend
-        A fitted model of the value of orders.
+        A fitted model of the value of orders; or, where it is known, as of contracts, the payment itself: one number
+        for everybody, or the name of the attribute of the histories in which each customer's stands.
     histories
         The customers, in the unit of `transactions`.
     assumptions
@@ -354,7 +356,7 @@ def value(
     AssumptionError
         If the value would be infinite: without a horizon, no discount rate above the growth of order values.
     DataError
-        If a mean order value is too large to be multiplied.
+        If a mean order value is too large to be multiplied, or a payment is not known.
 
     Warns
     -----
@@ -381,12 +383,16 @@ def value(
     require_histories(histories)
     if isinstance(transactions, list | tuple):
         transactions = average(transactions, histories)
+    if isinstance(spend, int | float | str) and not isinstance(spend, bool):
+        spend, histories = with_payments(spend, histories)
     given: tuple[object, object] = (transactions, spend)
     if not (isinstance(given[0], TransactionFit | ModelAverage) and isinstance(given[1], SpendFit)):
         raise FitError(
-            "value(transactions, spend, rfm, assumptions) takes a fit of transactions first and a fit of spend second"
+            "value(transactions, spend, rfm, assumptions) takes a fit of transactions first and a fit of spend second,"
+            " or a payment in its place"
         )
     assert isinstance(transactions, TransactionFit | ModelAverage)
+    assert isinstance(spend, SpendFit)
     _require_assumptions(assumptions)
     transactions.require_unit(histories)
     transactions = transactions.at_end_of(histories)

@@ -9,9 +9,9 @@ import numpy as np
 
 from clvmodels.data.columns import count, examples
 from clvmodels.data.histories import FloatArray, Histories
-from clvmodels.data.required import require_customers
+from clvmodels.data.required import of_contracts, require_customers
 from clvmodels.errors import AssumptionError, DataError, UnitError
-from clvmodels.units import Unit
+from clvmodels.units import DAYS, Unit
 from clvmodels.valuation.book import Book, valued
 
 __all__ = [
@@ -28,6 +28,10 @@ __all__ = [
 
 PRECISION: Final = 1e-6
 """How well the time between the closings must agree from customer to customer, as a share of it."""
+SECONDS: Final = 86_400.0
+"""Of a day."""
+SHORTEST_PERIOD: Final = 0.1
+"""By so much a month or a year may differ from its mean length."""
 _RESTATE: Final = (
     "pass what the log of the closing tells of the opening: "
     "movement(opening, closing, restated=rfm_summary(log, ..., observation_end=...))"
@@ -59,8 +63,10 @@ def time_between(opening: Histories, closing: Histories, restated: Histories | N
     ------
     DataError
         If nobody is in both, the closing is not after the opening, the restated histories end at another date than the
-        opening, or somebody who first bought before the opening is not in it.
+        opening, or somebody who first bought before the opening is not in it; or the closings of contracts do not lie
+        whole periods apart.
     """
+    _require_whole_periods(opening, closing)
     before = opening if restated is None else restated
     passed = _ages(closing, before)
     if not np.isfinite(passed).any():
@@ -76,6 +82,19 @@ def time_between(opening: Histories, closing: Histories, restated: Histories | N
     if late.any():
         raise first_seen_late(int(late.sum()), closing.customer_id[late], restated=restated is not None)
     return time
+
+
+def _require_whole_periods(opening: Histories, closing: Histories) -> None:
+    """Refuse closings of contracts between which some were due to be renewed, and others were not."""
+    ends = opening.observation_end, closing.observation_end
+    if ends[0] is None or ends[1] is None or not of_contracts(closing):
+        return
+    periods = (ends[1] - ends[0]).total_seconds() / SECONDS / DAYS[closing.unit]
+    if round(periods) < 1 or abs(periods - round(periods)) > SHORTEST_PERIOD:
+        raise DataError(
+            f"closings of contracts lie whole {closing.unit}s apart, one or more, so that each contract was due as"
+            f" often; these end {ends[0].date()} and {ends[1].date()}, {periods:.3g} {closing.unit}s apart"
+        )
 
 
 def existing(opening: Book, closing: Book, restated: Histories | None, time: float) -> Book:

@@ -103,7 +103,7 @@ def _weighted(
     weightings: Sequence[Weighting],
 ) -> tuple[Array, Array]:
     """Return weighted sums over distinct histories of integrals of intensity and survival, (weights, weightings)."""
-    fits = [fit.at_end_of(histories) for fit in transactions.fits]
+    fits = [fit.of_customers(histories) for fit in transactions.fits]
     parameters = [fit.parameters(histories) for fit in fits]
     apart = any(each.group is not None for each in parameters) or any(fit.model.stages is not None for fit in fits)
     if apart or not len(known.alive) or max(weighting.end for weighting in weightings) == 0.0:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from clvmodels.inference.purchase_rates import RATE, with_rates
 from clvmodels.models.derived import residuals
 from clvmodels.models.new_customers import p_alive_new
 from clvmodels.valuation.discounting import discounted_years, discounting, growing
@@ -145,6 +146,9 @@ def by_parameters(rows: ValuedRows) -> list[Part]:
     import pandas as pd
 
     transactions, spend = rows.transactions, rows.spend
+    if spend.rates is not None and RATE not in rows.histories.attribute_names:
+        new = np.full(len(rows.histories), spend.rates.new)
+        rows = replace(rows, histories=with_rates(rows.histories, new))
     fits = [fit for fit in (transactions, spend) if fit.columns_of_parameters]
     if not fits or not len(rows.histories):
         return [Part(1.0, rows)]

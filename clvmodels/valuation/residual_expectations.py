@@ -13,6 +13,7 @@ from clvmodels.data.histories import Histories
 from clvmodels.inference.block_draws import Rows, over_blocks
 from clvmodels.inference.model_average import Transactions
 from clvmodels.inference.parameters import Parameters, distinct_histories
+from clvmodels.inference.path_model import PathModel
 from clvmodels.inference.transaction_fit import TransactionFit
 from clvmodels.models.derived import alive, over_stages, residual, residuals
 from clvmodels.models.specification import TransactionModel
@@ -129,7 +130,7 @@ def ahead(
 def _of_fit(
     fit: TransactionFit, histories: Histories, weightings: Sequence[Weighting], year: float, known: tuple[Skeleton, ...]
 ) -> ResidualExpectations:
-    fit = fit.at_end_of(histories)
+    fit = fit.of_customers(histories)
     model = fit.model
     distinct, parameters = distinct_histories(model, fit.parameters(histories), histories)
     if parameters.number == 1 or not len(distinct.rows):
@@ -144,7 +145,7 @@ def _of_fit(
         return ResidualExpectations(distinct, _alive_alone(model, parameters, distinct), zeros, zeros.copy(), few=known)
     now, both = np.empty(len(distinct.rows)), np.empty((2, len(distinct.rows), len(weightings)))
     few = []
-    for number, part in enumerate(_parts(parameters, distinct, clocked=model.reading is not None)):
+    for number, part in enumerate(_parts(model, parameters, distinct)):
         draws = few_draws(model, part.parameters, part.distinct, weightings, known[number] if known else None)
         means = _means_over_draws(model, part.parameters, part.distinct, weightings, draws)
         now[part.rows], both[0][part.rows], both[1][part.rows] = (mean[part.place] for mean in means)
@@ -172,14 +173,14 @@ class _Part:
     place: Index | slice
 
 
-def _parts(parameters: Parameters, distinct: DistinctRows, *, clocked: bool) -> Iterator[_Part]:
+def _parts(model: TransactionModel, parameters: Parameters, distinct: DistinctRows) -> Iterator[_Part]:
     """Yield the rows of each of a few groups; many groups stay together, with some of the draws.
 
-    So do customers on a calendar's clock, which is another one under each draw: each needs weights of its own, which
-    groups share.
+    So do customers on their own paths, and on a calendar's clock, which is another one under each draw: each needs
+    weights of its own, which groups share.
     """
-    every, group = slice(None), parameters.group
-    if group is None and not clocked:
+    every, group, clocked = slice(None), parameters.group, model.reading is not None
+    if group is None and not clocked and not isinstance(model, PathModel):
         yield _Part(every, parameters, distinct, every)
     elif group is None or clocked or parameters.groups > MOST_GROUPS:
         number = min(parameters.number, DRAWS_OF_CLOCKS if clocked else DRAWS_OF_GROUPS)

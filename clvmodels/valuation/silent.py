@@ -76,7 +76,7 @@ def silence_of(transactions: Transactions, histories: Histories) -> NDArray[np.f
     array([0.65, 0.72, 0.9 ])
     """
     rows, everybody = slice(None), np.zeros(len(histories))
-    for fit, weight in zip(transactions.fits, transactions.weights, strict=True):
+    for fit, weight in zip(transactions.of_customers(histories).fits, transactions.weights, strict=True):
         theta = fit.parameters(histories).point(rows)
         everybody += weight * silence(fit.model, theta, *columns_of(fit.model, histories))
     return everybody

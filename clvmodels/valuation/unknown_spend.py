@@ -23,7 +23,7 @@ def warn_of_unknown_spend(spend: SpendFit, histories: Histories) -> None:
     """
     summary = histories.summary
     repeat = summary.customers - summary.once
-    unknown = repeat - summary.known
+    unknown = repeat - (_of_known_value(histories) if spend.model.signed else summary.known)
     if unknown <= NOTEWORTHY * repeat:
         return
     everybody = "every customer" if unknown == repeat else "each of these"
@@ -34,3 +34,9 @@ def warn_of_unknown_spend(spend: SpendFit, histories: Histories) -> None:
         DataWarning,
         stacklevel=3,
     )
+
+
+def _of_known_value(histories: Histories) -> int:
+    """Return how many customers have repeat orders of known value, be it negative."""
+    known = histories.statistic("known") > 0.0
+    return int(known.sum() if histories.weight is None else histories.weight[known].sum())

@@ -215,7 +215,8 @@ class ValuedRows:
         """What its draws rest on."""
         names = tuple(line.name for line in self.lines)
         own, common = (spreads_of(self.assumptions, self.histories, ending) for ending in (OWN, COMMON))
-        return Basis(self.transactions, self.spend, self.assumptions, names, self.rates, own, common, self.weight)
+        transactions = self.transactions.of_customers(self.histories)
+        return Basis(transactions, self.spend, self.assumptions, names, self.rates, own, common, self.weight)
 
     def uncertainty(self, *, process: bool, seed: int | None, by_customer: bool = False) -> Uncertainty:
         """Return the draws of this valuation, computed when they are first asked for.

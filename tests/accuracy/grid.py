@@ -12,7 +12,7 @@ import numpy as np
 from mpmath import mp, mpf
 
 from clvmodels.models.derived import expected_purchases, residual
-from clvmodels.models.registry import MODELS, SPEND_MODELS, TRANSACTION_MODELS
+from clvmodels.models.registry import SPEND_MODELS, TRANSACTION_MODELS, known_model
 from clvmodels.valuation.assumptions import Assumptions
 from clvmodels.valuation.discounting import discounting
 from tests.accuracy import reference as truth
@@ -36,6 +36,11 @@ ABSURD = 1e-290
 """What is smaller than this, in truth and in result, is not compared: doubles end at 1e-308."""
 
 
+def known(model: str) -> Any:
+    """Return a model by its key, be it one that has no class of its own."""
+    return known_model(model)
+
+
 @dataclass(frozen=True)
 class Quantity:
     """A quantity, how it is computed at points, its truth, and how many points of the grid are taken.
@@ -54,7 +59,7 @@ class Quantity:
     error: Literal["relative", "of log"] = "relative"
 
     def points(self, model: str, *, whole: bool) -> list[Point]:
-        names = MODELS[model].names
+        names = known(model).names
         special = {"a": EDGE, "s": EDGE, "q": TAIL}
         axes = {name: special.get(name, WIDE) for name in names} | self.axes
         size = int(np.prod([len(values) for values in axes.values()]))
@@ -83,7 +88,7 @@ def _possible(point: Point) -> bool:
 
 
 def _theta(model: str, points: list[Point]) -> Array:
-    return np.array([[point[name] for name in MODELS[model].names] for point in points])
+    return np.array([[point[name] for name in known(model).names] for point in points])
 
 
 def _column(points: list[Point], name: str) -> Array:
@@ -117,7 +122,7 @@ def _by_fit(model: str, points: list[Point], given: Callable[..., Array]) -> Arr
     """Evaluate all customers of one fit at once, as predictions do: one grid in time serves them all."""
     groups: dict[tuple[Any, ...], list[int]] = {}
     for i, point in enumerate(points):
-        key = (*(point[name] for name in MODELS[model].names), point.get("t"), point.get("rate"))
+        key = (*(point[name] for name in known(model).names), point.get("t"), point.get("rate"))
         groups.setdefault(key, []).append(i)
     result = np.empty(len(points))
     for rows in groups.values():
@@ -248,9 +253,55 @@ LOG_NORMAL = (
     ),
 )
 
-OF_SPEND = {"gamma_gamma": SPEND, "log_normal": LOG_NORMAL}
+ON_ORDERS = (
+    Quantity(
+        "log-likelihood",
+        {"x": COUNTS[1:], "mean_of_orders": MEANS, "below": (0.0, 0.01, 0.3, 2.0)},
+        lambda m, p: known(m).log_likelihood(
+            _theta(m, p),
+            _column(p, "x"),
+            _column(p, "mean_of_orders"),
+            np.log(_column(p, "mean_of_orders")) - _column(p, "below") * (_column(p, "x") > 1),
+        ),
+        lambda _, p: truth.gamma_gamma_of_orders(p, p["x"], p["mean_of_orders"], p["below"] * (p["x"] > 1)),
+        300,
+        2000,
+        "of log",
+    ),
+)
+
+_AMOUNTS: dict[str, Sequence[Any]] = {"s": WIDE, "t": WIDE, "known_mean": (-9173.0, -37.0, 0.01, 3.7, 1e4)}
+
+CONTRIBUTION = (
+    Quantity(
+        "log-likelihood",
+        {**_AMOUNTS, "x": COUNTS[1:], "known_ss": (1e-6, 0.5, 1e6)},
+        lambda m, p: known(m).log_likelihood(
+            _theta(m, p), *(_column(p, name) for name in ("x", "known_mean", "known_ss"))
+        ),
+        lambda _, p: truth.contribution_log_likelihood(p, p["x"], p["known_mean"], p["known_ss"]),
+        300,
+        2000,
+        "of log",
+    ),
+    Quantity(
+        "expected contribution",
+        {**_AMOUNTS, "x": COUNTS},
+        lambda m, p: known(m).expected_spend(_theta(m, p), _column(p, "x"), _column(p, "known_mean")),
+        lambda _, p: truth.expected_contribution(p, p["x"], p["known_mean"]),
+        300,
+        2400,
+    ),
+)
+
+OF_SPEND = {
+    "gamma_gamma": SPEND,
+    "gamma_gamma_orders": ON_ORDERS,
+    "log_normal": LOG_NORMAL,
+    "normal_contribution": CONTRIBUTION,
+}
 CASES = [(model, quantity) for model in TRANSACTION_MODELS for quantity in TRANSACTIONS]
-CASES += [(model, quantity) for model in SPEND_MODELS for quantity in OF_SPEND[model]]
+CASES += [(model, quantity) for model, quantities in OF_SPEND.items() for quantity in quantities]
 
 
 def errors(model: str, quantity: Quantity, points: list[Point]) -> Array:

@@ -339,3 +339,28 @@ def log_normal_expected_spend(theta: Theta, x: float, log_mean: float) -> Number
     centre = mp.log(median) + pull * (mean - mp.log(median))
     variance = s**2 + t**2 - pull * t**2
     return mp.exp(centre + variance / 2)
+
+
+def gamma_gamma_of_orders(theta: Theta, x: float, mean: float, below: float) -> Number:
+    """The density of x amounts: gamma given the rate nu, whose gamma distribution is integrated out.
+
+    Their logs have a mean that lies `below` that of the log of their mean.
+    """
+    p, q, v, x, mean, below = mps(theta["p"], theta["q"], theta["v"], x, mean, below)
+    log_product = x * (mp.log(mean) - below)
+    constant = (p - 1) * log_product - x * mp.loggamma(p)
+    return constant + mp.loggamma(p * x + q) - mp.loggamma(q) + q * mp.log(v) - (p * x + q) * mp.log(v + x * mean)
+
+
+def contribution_log_likelihood(theta: Theta, x: float, known_mean: float, known_ss: float) -> Number:
+    """The density of x normal amounts, with variance s^2 + t^2 each and covariance t^2: eigenvalues as above."""
+    centre, s, t, x, mean, squares = mps(theta["mean"], theta["s"], theta["t"], x, known_mean, known_ss)
+    along, across = s**2 + x * t**2, s**2
+    log_det = mp.log(along) + (x - 1) * mp.log(across)
+    return -(x * mp.log(2 * mp.pi) + log_det + x * (mean - centre) ** 2 / along + squares / across) / 2
+
+
+def expected_contribution(theta: Theta, x: float, known_mean: float) -> Number:
+    """The mean of another amount given x: its regression on their sum, whose variance is x (s^2 + x t^2)."""
+    centre, s, t, x, mean = mps(theta["mean"], theta["s"], theta["t"], x, known_mean)
+    return centre + x * t**2 / (s**2 + x * t**2) * (mean - centre)

@@ -11,8 +11,7 @@ from typing import Final
 
 import numpy as np
 
-from clvmodels.models.registry import MODELS
-from tests.accuracy.grid import CASES, Point, errors
+from tests.accuracy.grid import CASES, Point, errors, known
 
 PAGE: Final = Path(__file__).resolve().parents[2] / "docs" / "numerics.md"
 MARK: Final = "<!-- table: written by tests/accuracy/table.py -->"
@@ -24,7 +23,7 @@ def row(case: int) -> str:
     points = quantity.points(model, whole=True)
     error = errors(model, quantity, points)
     worst = int(np.argmax(error))
-    names = f"{MODELS[model].name} | {quantity.name}"
+    names = f"{known(model).name} | {quantity.name}"
     return f"| {names} | {len(points):,} | {error[worst]:.1e} | {_in_words(points[worst])} |"
 
 

@@ -84,8 +84,8 @@ def test_summarize_writes_the_table(run: Run, log: Path, tmp_path: Path, purchas
 
 
 def test_fit_shows_and_writes_the_models(run: Run, log: Path, tmp_path: Path, book: clv.Book) -> None:
-    given = ("--value", "amount", "--resolution", "day", "--model", "pareto_nbd", "--out", tmp_path / "fits")
-    result = run("fit", log, *given)
+    given = ("--value", "amount", "--resolution", "day", "--model", "pareto_nbd", "--spend", "gamma_gamma")
+    result = run("fit", log, *given, "--out", tmp_path / "fits")
     assert result.code == 0
     assert all(line in result.out for line in book.transactions.describe().splitlines() if len(line) < 118)
     assert "standard error" in result.out
@@ -104,7 +104,7 @@ def test_fit_without_values_fits_no_spend(run: Run, log: Path, tmp_path: Path) -
 def test_value_writes_what_it_shows(run: Run, log: Path, terms: Path, tmp_path: Path, book: clv.Book) -> None:
     out = tmp_path / "equity"
     given = ("--value", "amount", "--resolution", "day", "--model", "pareto_nbd", "--method", "mle")
-    given = (*given, "--assumptions", terms, "--out", out)
+    given = (*given, "--spend", "gamma_gamma", "--assumptions", terms, "--out", out)
     result = run("value", log, *given)
     assert result.code == 0
     assert names(out) == VALUE_FILES
@@ -122,11 +122,11 @@ def test_value_writes_what_it_shows(run: Run, log: Path, terms: Path, tmp_path: 
     )
 
 
-def test_spend_by_likelihood_is_the_one_of_the_orders(
+def test_spend_auto_is_the_model_that_the_orders_speak_for(
     run: Run, log: Path, terms: Path, tmp_path: Path, purchases: pd.DataFrame
 ) -> None:
-    given = ("--value", "amount", "--resolution", "day", "--model", "pareto_nbd", "--method", "mle", "--spend", "auto")
-    result = run("value", log, *given, "--assumptions", terms, "--out", tmp_path / "out")
+    given = ("--value", "amount", "--resolution", "day", "--model", "pareto_nbd", "--method", "mle")
+    result = run("value", log, *given, "--spend", "auto", "--assumptions", terms, "--out", tmp_path / "out")
     assert result.code == 0, result.err
     rfm = clv.rfm_summary(purchases, value="amount", resolution="day")
     spend = clv.Fit.load(tmp_path / "out" / "spend.json")
@@ -136,11 +136,16 @@ def test_spend_by_likelihood_is_the_one_of_the_orders(
     record = json.loads((tmp_path / "out" / "equity.json").read_text(encoding="utf-8"))
     book = clv.value(clv.ParetoNBD().fit(rfm), BestSpend().fit(rfm), rfm, assumptions)
     assert record["equity"] == pytest.approx(book.equity, rel=1e-9)
-    assert run("value", log, *given[:-1], "gamma_gamma_orders", "--assumptions", terms).code == 0
+    fits = [tmp_path / "fits", tmp_path / "auto"]
+    assert run("fit", log, *given, "--out", fits[0]).code == 0
+    assert run("fit", log, *given, "--spend", "auto", "--out", fits[1]).code == 0
+    assert [clv.Fit.load(folder / "spend.json").model for folder in fits] == [MODELS["gamma_gamma"], spend.model]
+    assert run("value", log, *given, "--spend", "gamma_gamma_orders", "--assumptions", terms).code == 0
 
 
 def test_auto_averages_all_models(run: Run, log: Path, terms: Path, tmp_path: Path, purchases: pd.DataFrame) -> None:
     given = ("--value", "amount", "--resolution", "day", "--assumptions", terms, "--out", tmp_path / "out")
+    given = (*given, "--spend", "gamma_gamma")
     result = run("value", log, *given, "--method", "mle")
     assert result.code == 0, result.err
     record = json.loads((tmp_path / "out" / "equity.json").read_text(encoding="utf-8"))
@@ -196,7 +201,7 @@ def test_value_fits_the_posterior_and_says_how_far_the_data_carry_it(
     run: Run, log: Path, terms: Path, tmp_path: Path, purchases: pd.DataFrame
 ) -> None:
     given = ("--value", "amount", "--resolution", "day", "--assumptions", terms, "--observation-end", "1997-09-30")
-    more = ("--model", "bg_nbd", "--draws", 60, "--out", tmp_path / "out")
+    more = ("--model", "bg_nbd", "--spend", "gamma_gamma", "--draws", 60, "--out", tmp_path / "out")
     result = run("value", log, *given, *more)
     assert result.code == 0, result.err
     record = json.loads((tmp_path / "out" / "equity.json").read_text(encoding="utf-8"))

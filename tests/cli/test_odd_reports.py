@@ -80,7 +80,7 @@ def flowing(text: str) -> str:
 
 
 def test_who_wants_no_draws_is_told_of_the_fit_alone(report: Report, tmp_path: Path) -> None:
-    result = report(steady(), ["2024-05-15"], "--model", "bg_nbd", "--draws", 0)
+    result = report(steady(), ["2024-05-15"], "--model", "bg_nbd", "--spend", "gamma_gamma", "--draws", 0)
     assert result.code == 0, result.err
     assert "90 % interval" not in page(tmp_path)
     assert 'class="caution"' in page(tmp_path)

@@ -93,7 +93,7 @@ def test_a_report_is_made_with_the_options_that_are_written(run: Run, monkeypatc
         "by": "segment",
         "ledgers": ledgers,
         "models": "auto",
-        "spend": "gamma_gamma",
+        "spend": "auto",
         "observation_start": "2024-01-01",
         "method": "nuts",
         "draws": 20,

@@ -14,6 +14,7 @@ import pytest
 
 import clvmodels as clv
 from clvmodels.datasets import load_company
+from clvmodels.inference.spend_choice import BestSpend
 from tests.cli.conftest import Run
 
 CLOSINGS = ("2022-12-31", "2023-12-31")
@@ -146,6 +147,7 @@ def test_a_line_of_one_s_own_in_the_file_of_assumptions(run: Run, company: Path,
     line = '[[lines]]\nname = "gift"\ndriver = "orders"\nrate = 0.5\nlabels = { de = "Geschenke" }\n'
     terms.write_text(f"discount_rate = 0.1\nmargin = 0.4\n{line}")
     log = [company / "transactions.csv", "--value", "amount", "--assumptions", terms, "--model", "bg_nbd"]
+    log += ["--spend", "gamma_gamma"]
     out = ["--draws", 0, "--language", "de", "--out", tmp_path / "report"]
     result = run("report", *log, "--closings", "2023-12-31", *out)
     assert result.code == 0, result.err
@@ -174,7 +176,7 @@ def test_a_single_closing_without_ledgers(run: Run, company: Path, tmp_path: Pat
     assert result.code == 0, result.err
     assert "Movement" not in result.out
     rfm = clv.rfm_summary(company / "transactions.csv", value="amount", observation_end="2023-12-31")
-    book = clv.value(clv.BGNBD().fit(rfm), clv.GammaGamma().fit(rfm), rfm, clv.Assumptions.from_file(terms))
+    book = clv.value(clv.BGNBD().fit(rfm), BestSpend().fit(rfm), rfm, clv.Assumptions.from_file(terms))
     assert json.loads((tmp_path / "report" / "audit.json").read_text())["equity"] == pytest.approx(
         book.equity, rel=1e-9
     )

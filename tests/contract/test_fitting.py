@@ -191,7 +191,7 @@ def test_the_result_does_not_depend_on_the_number_of_threads(model, rfm, fitted,
 
 
 MODELS_OF_SPEND = {**SPEND_MODELS, "gamma_gamma_orders": SPEND_VARIANTS["gamma_gamma_orders"]}
-LOGS = {"log_mean": "log_mean", "log_ss": "log_ss"}
+LOGS = {"log_mean": "log_mean", "log_ss": "log_ss", "known_ss": "known_ss"}
 
 
 @pytest.fixture(params=MODELS_OF_SPEND.values(), ids=list(MODELS_OF_SPEND))
@@ -213,9 +213,10 @@ def spenders(spend_model):
     owner = np.repeat(np.arange(10_000), x)
     nothing = np.zeros(10_000)
     values = spend_model.draw_orders(theta, nothing, nothing, owner, generator)
-    logs = np.log(values)
-    log_mean = np.bincount(owner, logs) / x
-    table = {"frequency": x, "recency": 2.0, "T": 2.0, "monetary_value": np.bincount(owner, values) / x}
+    logs = np.log(np.abs(values))
+    mean, log_mean = np.bincount(owner, values) / x, np.bincount(owner, logs) / x
+    table = {"frequency": x, "recency": 2.0, "T": 2.0, "monetary_value": mean}
+    table |= {"known_ss": np.bincount(owner, (values - mean[owner]) ** 2)}
     table |= {"log_mean": log_mean, "log_ss": np.bincount(owner, (logs - log_mean[owner]) ** 2)}
     with pytest.warns(clv.errors.DataWarning, match="every customer has a repeat"):
         return clv.Histories.from_frame(pd.DataFrame(table).rename_axis("customer_id"), unit="week", statistics=LOGS)
@@ -234,6 +235,7 @@ def test_a_change_of_currency_changes_money_like_parameters_only(spend_model, sp
     table = spenders.to_frame()
     table["monetary_value"] *= 100.0
     table["log_mean"] += np.log(100.0)
+    table["known_ss"] *= 1e4
     with pytest.warns(clv.errors.DataWarning, match="every customer has a repeat"):
         cents = SpendEstimator(spend_model).fit(clv.Histories.from_frame(table, unit="week", statistics=LOGS))
     np.testing.assert_allclose(cents.estimate, fit.estimate * spend_model.units(money=100.0), rtol=1e-5)
@@ -246,6 +248,7 @@ def test_the_gradient_of_spend_is_that_of_the_log_likelihood(spend_model):
     theta = spend_model.theta(spend_model.example)
     x, spend, squares = np.array([1.0, 2.0, 30.0]), np.array([5.0, 40.0, 300.0]), np.array([0.0, 0.1, 4.0])
     known = {"x": x, "valued": x, "mean": spend, "valued_mean": spend, "log_mean": np.log(spend) - squares / (2.0 * x)}
+    known |= {"known": x, "known_mean": spend - 20.0, "known_ss": 100.0 * squares}
     history = [(known | {"log_ss": squares})[name] for name in spend_model.statistics]
     for terms, columns in ((spend_model.count_terms, (x,)), (spend_model.history_terms, history)):
         _, gradient = terms(theta, *columns)
@@ -262,12 +265,14 @@ def test_the_likelihood_of_spend_is_a_density(spend_model):
 
         def density(spend, x=x):
             known = {"x": x, "valued": x, "mean": spend, "valued_mean": spend}
-            known |= {"log_mean": np.log(spend), "log_ss": 0.0}
+            known |= {"known": x, "known_mean": spend, "known_ss": 0.0}
+            known |= {} if spend_model.signed else {"log_mean": np.log(spend), "log_ss": 0.0}
             columns = [np.asarray(known[name]) for name in spend_model.statistics]
             return float(np.exp(spend_model.log_likelihood(theta, *columns)))
 
-        assert quad(density, 1e-30, np.inf, limit=200)[0] == pytest.approx(1.0, abs=1e-6)
-        mean = quad(lambda spend: spend * density(spend), 1e-30, np.inf, limit=200)[0]
+        least = -np.inf if spend_model.signed else 1e-30
+        assert quad(density, least, np.inf, limit=200)[0] == pytest.approx(1.0, abs=1e-6)
+        mean = quad(lambda spend: spend * density(spend), least, np.inf, limit=200)[0]
         population = float(spend_model.expected_spend(theta, np.zeros(1), np.zeros(1))[0])
         assert mean == pytest.approx(population, rel=1e-4)
 

@@ -31,6 +31,8 @@ PRIORS = {
     "median_spend": ("LogNormal", {"mu": 3.5, "sigma": 0.3}, lambda g: g.lognormal(3.5, 0.3)),
     "order_log_sd": ("LogNormal", {"mu": -0.7, "sigma": 0.2}, lambda g: g.lognormal(-0.7, 0.2)),
     "between_share": ("Beta", {"alpha": 6.0, "beta": 8.0}, lambda g: g.beta(6.0, 8.0)),
+    "mean_contribution": ("LogNormal", {"mu": 2.5, "sigma": 0.3}, lambda g: g.lognormal(2.5, 0.3)),
+    "order_sd": ("LogNormal", {"mu": 2.5, "sigma": 0.3}, lambda g: g.lognormal(2.5, 0.3)),
     "spend_spread": ("Beta", {"alpha": 6.0, "beta": 12.0}, lambda g: g.beta(6.0, 12.0)),
 }
 YEAR = 365.25 / 7
@@ -51,10 +53,14 @@ def simulated(model, params, customers, seed):
     nothing = np.zeros(customers)
     values = model.draw_orders(np.array(list(params.values())), nothing, nothing, owner, generator)
     table = pd.DataFrame({"customer_id": np.arange(customers), "frequency": x, "recency": 20.0, "T": 30.0})
+    table = table.assign(monetary_value=np.bincount(owner, values) / x)
+    if model.signed:
+        names = {"known_ss": "known_ss"}
+        table["known_ss"] = np.bincount(owner, (values - table["monetary_value"].to_numpy()[owner]) ** 2)
+        return clv.Histories.from_frame(table, unit="week", statistics=names)
     table["log_mean"] = np.bincount(owner, np.log(values)) / x
     table["log_ss"] = np.bincount(owner, (np.log(values) - table["log_mean"].to_numpy()[owner]) ** 2)
     names = {"log_mean": "log_mean", "log_ss": "log_ss"}
-    table = table.assign(monetary_value=np.bincount(owner, values) / x)
     return clv.Histories.from_frame(table, unit="week", statistics=names)
 
 

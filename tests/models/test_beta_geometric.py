@@ -56,3 +56,33 @@ def test_curvature(name: str, more: int, theta: tuple[float, ...]) -> None:
     for expansion in (model.history_expansion, model.kernel.compiled.history_expansion):
         assert expansion is not None
         np.testing.assert_allclose(expansion(np.array(theta), weight, *columns)[2], exact, rtol=1e-10)
+
+
+@pytest.mark.parametrize(("name", "more"), [("bg_nbd", 0), ("mbg_nbd", 1)])
+def test_rows_with_parameters_of_their_own(name: str, more: int) -> None:
+    """Few opportunities to leave are a product, many and broken numbers of them are gamma functions."""
+    x = np.array([0.0, 0.5, 1.0, 2.0, 15.0, 16.0, 17.0, 40.0])
+    t_x, T, weight = np.where(x > 0.0, 20.0, 0.0), np.full(len(x), 39.0), np.linspace(1.0, 2.0, len(x))
+    rows = np.array([0.243, 4.414, 0.793, 2.426]) * np.geomspace(0.5, 2.0, len(x))[:, None] ** [1.0, -1.0, 3.0, 1.0]
+
+    def log_likelihood(i: int, r: mp.mpf, alpha: mp.mpf, a: mp.mpf, b: mp.mpf) -> mp.mpf:
+        of_x, k = mp.mpf(x[i]), mp.mpf(x[i]) + more
+        left = a / (b + k - 1) * ((alpha + T[i]) / (alpha + t_x[i])) ** (r + of_x) if k > 0 else 0
+        chances = mp.rf(r, of_x) * mp.beta(a, b + k) / mp.beta(a, b)
+        return mp.log(chances * mp.power(alpha, r) * mp.power(alpha + T[i], -(r + of_x)) * (1 + left))
+
+    kernel = MODELS[name].kernel
+    assert kernel is not None
+    assert kernel.compiled.row_sums is not None
+    value, gradient = kernel.compiled.row_sums(rows, weight, x, t_x, T)
+    with mp.workdps(40):
+        exact = [log_likelihood(i, *map(mp.mpf, row)) for i, row in enumerate(rows)]
+        slopes = [
+            [
+                mp.diff(lambda *at, i=i: log_likelihood(i, *at), tuple(map(mp.mpf, row)), tuple(order))
+                for order in np.eye(4, dtype=int).tolist()
+            ]
+            for i, row in enumerate(rows)
+        ]
+    assert value == pytest.approx(float(mp.fdot(weight, exact)), rel=1e-12)
+    np.testing.assert_allclose(gradient, weight[:, None] * np.array(slopes, float), rtol=1e-9, atol=1e-11)

@@ -1,6 +1,7 @@
 """Models on a clock against arbitrary precision, quadrature of the definition, simulation, and themselves."""
 
 import pickle
+from dataclasses import replace
 from itertools import pairwise
 
 import mpmath
@@ -9,6 +10,7 @@ import pytest
 from scipy import integrate
 
 from clvmodels.errors import DataError
+from clvmodels.models import leaving_clock
 from clvmodels.models.clocked import ClockedModel, on_clock
 from clvmodels.models.consistency import LAWS
 from clvmodels.models.derived import residual
@@ -94,7 +96,8 @@ def mp_log_likelihood(base, theta, steps, x, t_x, T, at_purchases):
 
     if base.key == "pareto_nbd":
         s, beta = mpmath.mpf(params[2]), mpmath.mpf(params[3])
-        cuts = [t_x, *(edge + T for edge in steps.edges if t_x < edge + T < T), T]
+        near = [t_x + scale * 2**k for scale in (float(alpha), float(beta)) for k in range(-3, 12)]
+        cuts = sorted({t_x, *(cut for cut in (*(steps.edges + T), *near) if t_x < cut < T), T})
         left = mpmath.quad(lambda t: silence(t) * s * beta**s * (beta + t) ** -(s + 1), cuts) if t_x < T else 0
         return constant + mpmath.log(silence(T) * (beta / (beta + T)) ** s + left)
     a, b = mpmath.mpf(params[2]), mpmath.mpf(params[3])
@@ -305,3 +308,92 @@ def test_a_model_on_a_clock_pickles(base):
     model, theta = clocked(base), theta_of(base)
     again = pickle.loads(pickle.dumps(model))
     assert again.log_likelihood(theta, *HISTORIES).tolist() == model.log_likelihood(theta, *HISTORIES).tolist()
+
+
+# ------------------------------------------------------------------------------------------------- the compiled terms
+
+
+@pytest.fixture
+def compiled(monkeypatch):
+    """Pareto/NBD on a clock, by its kernel however few histories there are; counts how often that is asked."""
+    base, calls = MODELS["pareto_nbd"], []
+
+    def load():
+        calls.append(1)
+        return base.spells.compiled()
+
+    monkeypatch.setattr(leaving_clock, "COMPILED_FROM", 1)
+    model = clocked(replace(base, spells=replace(base.spells, compiled=load)))
+    yield model
+    assert calls
+
+
+def test_compiled_the_likelihood_is_that_of_arbitrary_precision(compiled):
+    steps, theta = rough_steps(), theta_of(compiled.base)
+    with mpmath.workdps(30):
+        exact = [
+            float(mp_log_likelihood(compiled.base, theta, steps, *history, compiled.at_purchases))
+            for history in HISTORIES.T.tolist()
+        ]
+    np.testing.assert_allclose(compiled.log_likelihood(theta, *HISTORIES), exact, rtol=1e-12, atol=1e-12)
+
+
+def _many_histories(generator):
+    """Histories of many T, x and t_x, several of which share the first two; recency zero, next to T, and T.
+
+    A recency next to zero is left out: counted from now, it has lost its digits, in either form of the terms.
+    """
+    x = generator.choice([0.0, 1.0, 2.0, 5.0, 40.0, 3_000.0], 400)
+    T = generator.choice([0.0, 1e-6, 0.5, 20.0, 39.0, 104.0, 118.0], 400)
+    share = generator.choice([0.0, 0.01, 0.3, 0.7, 0.999, 1.0], 400)
+    return x, np.where(x > 0.0, share * T, 0.0), T
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_compiled_terms_are_those_of_spells(compiled, monkeypatch, seed):
+    generator = np.random.default_rng(seed)
+    theta = 10.0 ** np.append(generator.uniform(-3.0, 3.0, 4), generator.uniform(-0.5, 0.5, 2))
+    histories = _many_histories(generator)
+    value, gradient = compiled.history_terms(theta, *histories)
+    alive = compiled.p_alive(theta, *histories)
+    monkeypatch.setattr(leaving_clock, "COMPILED_FROM", 10_000)
+    expected, slopes = compiled.history_terms(theta, *histories)
+    np.testing.assert_allclose(value, expected, rtol=1e-12, atol=1e-11)  # counts of 3,000 round so far
+    rounding = 1e-13 * (histories[0][:, None] + 1.0) / theta  # of the parts that a slope is the sum of
+    assert (np.abs(gradient - slopes) <= 1e-4 * np.abs(slopes) + rounding).all()  # slopes that cancel lose digits
+    np.testing.assert_allclose(alive, compiled.p_alive(theta, *histories), rtol=1e-11, atol=1e-300)
+
+
+@pytest.mark.parametrize(
+    ("theta", "history"),
+    [
+        ((0.553, 10.578, 0.606, 11.669), (2.0, 30.43, 38.86)),
+        ((0.553, 10.578, 0.606, 11.669), (7.0, 3.0, 104.0)),
+        ((0.0371, 0.0618, 76.7988, 0.0036), (0.0, 0.0, 104.0)),
+        ((5.6308, 241.7034, 45.0931, 0.0225), (0.0, 0.0, 0.5)),
+    ],
+)
+def test_compiled_slopes_are_those_of_arbitrary_precision(compiled, theta, history):
+    """In the last two, slopes of staying and leaving nearly cancel, and half of their digits are lost."""
+    steps, means = rough_steps(), compiled.at_purchases
+    _, gradient = compiled.history_terms(np.append(theta, np.exp(GAMMA)), *np.array(history)[:, None])
+    _, of_counts = compiled.count_terms(np.append(theta, np.exp(GAMMA)), np.array(history[:1]))
+
+    def log_likelihood(*params):
+        return mp_log_likelihood(compiled.base, (*params, *np.exp(GAMMA)), steps, *history, means)
+
+    with mpmath.workdps(30):
+        orders = np.eye(4, dtype=int).tolist()
+        exact = [float(mpmath.diff(log_likelihood, tuple(map(mpmath.mpf, theta)), tuple(order))) for order in orders]
+    np.testing.assert_allclose((gradient + of_counts)[0, :4], exact, rtol=1e-7)
+
+
+def test_compiled_terms_of_rows_with_parameters_of_their_own(compiled, monkeypatch):
+    generator = np.random.default_rng(3)
+    histories = _many_histories(generator)
+    rows = np.tile(theta_of(compiled.base), (400, 1))
+    rows[:, :4] *= generator.choice([0.5, 1.0, 2.0], (400, 4))
+    terms = compiled.history_terms(rows, *histories)
+    monkeypatch.setattr(leaving_clock, "COMPILED_FROM", 10_000)
+    for part, expected in zip(terms, compiled.history_terms(rows, *histories), strict=True):
+        np.testing.assert_allclose(part, expected, rtol=1e-9, atol=1e-11)

@@ -20,6 +20,7 @@ def extreme(model, generator):
         mean, squares = 10.0 ** generator.uniform(-2.0, 3.0, HISTORIES), 10.0 ** generator.uniform(-3.0, 2.0, HISTORIES)
         known = {"x": np.maximum(x, 1.0), "mean": mean, "log_mean": np.log(mean) - squares / 100.0, "log_ss": squares}
         known |= {"valued": known["x"], "valued_mean": mean}
+        known |= {"known": known["x"], "known_mean": mean - 30.0, "known_ss": squares * mean**2}
         return theta, tuple(known[name] for name in model.statistics)
     T = 10.0 ** generator.uniform(-2.0, 4.0, HISTORIES)
     share = generator.choice([0.0, 1e-9, 0.3, 0.999, 1.0], HISTORIES)

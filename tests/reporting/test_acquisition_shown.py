@@ -49,6 +49,7 @@ def reported(log: pd.DataFrame) -> Report:
         closings=["2023-06-30", "2023-12-31"],
         by="region",
         models="bg_nbd",
+        spend="gamma_gamma",
         draws=0,
         progress=False,
     )

@@ -58,6 +58,7 @@ def purchases(customers: int = 160, kept_after_cut: float = 1.0, seed: int = 2) 
 
 def reported(log: pd.DataFrame, closings: str | list[str] = CLOSINGS[-1], **options: Any) -> Report:
     given = {"log_format": clv.LogFormat(value="amount"), "models": "bg_nbd", "draws": 0, "progress": False}
+    given["spend"] = "gamma_gamma"
     return clv.report(log, assumptions=ASSUMPTIONS, closings=closings, **{**given, **options})
 
 

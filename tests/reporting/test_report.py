@@ -50,6 +50,7 @@ def test_files_and_tables_and_objects_give_the_same_report(
         assumptions=tmp_path / "terms.toml",
         closings=["1997-09-30", "1998-06-30"],
         ledgers={"service": tmp_path / "service.csv", "returns": None},
+        spend="gamma_gamma",
     )
     tables = reported(
         log.assign(customer_id=log["customer_id"].astype("int64")),
@@ -70,7 +71,7 @@ def test_files_and_tables_and_objects_give_the_same_report(
 
 
 def test_the_report_is_the_valuation(log: pd.DataFrame) -> None:
-    report = reported(log)
+    report = reported(log, spend="gamma_gamma")
     rfm = clv.rfm_summary(log, value="amount", resolution="day", observation_end="1998-06-30")
     book = clv.value(clv.BGNBD().fit(rfm), clv.GammaGamma().fit(rfm), rfm, ASSUMPTIONS)
     assert report.book.equity == pytest.approx(book.equity, rel=1e-12)
@@ -122,8 +123,8 @@ def test_what_cannot_be_is_refused(options: dict[str, Any], message: str, log: p
         reported(log, **options)
 
 
-def test_spend_by_likelihood_is_one_model_at_all_closings(log: pd.DataFrame) -> None:
-    report = reported(log, spend="auto", closings=["1997-09-30", "1998-06-30"])
+def test_spend_is_by_default_one_model_at_all_closings_that_orders_speak_for(log: pd.DataFrame) -> None:
+    report = reported(log, closings=["1997-09-30", "1998-06-30"])
     assert {book.spend.model.key for book in report.books} == {"log_normal_first"}
     rfm = clv.rfm_summary(log, value="amount", resolution="day", observation_end="1998-06-30")
     book = clv.value(clv.BGNBD().fit(rfm), clv.LogNormalSpend(first_order="use").fit(rfm), rfm, ASSUMPTIONS)
@@ -132,3 +133,6 @@ def test_spend_by_likelihood_is_one_model_at_all_closings(log: pd.DataFrame) -> 
     assert lines.loc[lines["kind"] != "subtotal", "value"][:-1].sum() == pytest.approx(lines.loc["closing", "value"])
     with pytest.raises(ClvError, match='a report fits one model at all closings: write spend="auto"'):
         reported(log, spend=clv.LogNormalSpend(first_order="auto"))
+    transactions = clv.BGNBD().fit(clv.rfm_summary(log, value="amount", resolution="day"))
+    with pytest.raises(ClvError, match="a report fits anew at each closing, and depends_on is one fit"):
+        reported(log, spend=clv.GammaGamma(depends_on=transactions))

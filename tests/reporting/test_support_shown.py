@@ -40,9 +40,15 @@ def nobody_leaves(customers: int, days: float, joined: float, seed: int = 3) -> 
 
 
 def reported(log: pd.DataFrame, closing: str) -> Report:
-    form = clv.LogFormat(value="amount")
     return clv.report(
-        log, log_format=form, assumptions=ASSUMPTIONS, closings=closing, models="bg_nbd", draws=DRAWS, progress=False
+        log,
+        log_format=clv.LogFormat(value="amount"),
+        assumptions=ASSUMPTIONS,
+        closings=closing,
+        models="bg_nbd",
+        spend="gamma_gamma",
+        draws=DRAWS,
+        progress=False,
     )
 
 

@@ -15,7 +15,7 @@ from clvmodels.inference.one_or_many import OneOrMany, thinned
 from clvmodels.inference.p_alive_path import p_alive_path
 from clvmodels.inference.plots.inputs import transaction_fits
 from clvmodels.inference.transaction_fit import TransactionFit
-from clvmodels.style import ACTUAL, COLOURS, QUIET, Drawn, band, drawn, in_percent, letters, look, on_axes
+from clvmodels.style import ACTUAL, COLOURS, QUIET, Drawn, band, date_axis, drawn, in_percent, look, on_axes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -153,7 +153,7 @@ def _marks(ax: Axes, table: pd.DataFrame) -> None:
     ax.axvline(end, color=QUIET, linestyle=":", label="End of observation")
     ax.set_ylim(-0.05, 1.05)
     in_percent(ax.yaxis)
-    _date_axis(ax)
+    date_axis(ax)
 
 
 def timelines(
@@ -262,7 +262,7 @@ def _rows(ax: Axes, table: pd.DataFrame, *, grow: bool) -> None:
     ax.set_yticks(lives.index[: len(ids)], ids, fontsize=min(0.8 * high, 9.0))
     ax.tick_params(axis="y", length=0.0)
     ax.set_ylim(len(lives) - 0.5, -0.5)
-    _date_axis(ax)
+    date_axis(ax)
 
 
 def _height(ax: Axes) -> float:
@@ -286,11 +286,3 @@ def _local(dates: pd.Series) -> pd.Series:
     """Return dates as the clock on the wall shows them, which is how they are drawn."""
     local: pd.Series = dates.dt.tz_localize(None)
     return local
-
-
-def _date_axis(ax: Axes) -> None:
-    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
-
-    locator = AutoDateLocator(minticks=3, maxticks=int(np.clip(letters(ax, 10.0) // 6, 3, 10)))  # type: ignore[no-untyped-call]
-    ax.xaxis.set_major_locator(locator)
-    ax.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
