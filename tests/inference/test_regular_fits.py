@@ -116,3 +116,14 @@ def test_a_book_is_what_comes():
     se = difference.std() / np.sqrt(len(difference))
     assert se < 0.03 * came.mean()
     assert abs(difference.mean()) < 3.0 * se
+
+
+def test_a_posterior_of_parameters_covers_the_truth():
+    truth = {"r": 3.0, "alpha": 4.44, "a": 0.8, "b": 6.0}
+    histories = clv.MBGCNBDk(k=3).from_params(truth, unit="week").simulate(1_500, "52 weeks", seed=2)
+    fit = clv.MBGCNBDk().fit(histories, method="posterior", draws=250, seed=1)
+    assert fit.regularity is not None
+    assert fit.model.key == clv.MBGCNBDk(k=3).model.key
+    mean, sd = fit.theta.mean((0, 1)), fit.theta.std((0, 1))
+    assert (np.abs(mean - list(truth.values())) < 3.0 * sd).all()
+    assert (sd < 0.25 * mean).all()
