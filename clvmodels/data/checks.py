@@ -133,15 +133,15 @@ def check_contracts(ids: pd.Index[Any], numbers: Mapping[str, FloatArray]) -> No
     for name, array in counts.items():
         _check_plain(ids, name, array, _MOST_PURCHASES)
         _refuse(f"{name} is no whole number", lambda x: x != np.rint(x), ids, {name: array}, "it counts renewals")
-    churned = "churned is 1 for who has left, else 0"
+    churned = "churned is 1 for customers who have left, else 0"
     _refuse("churned is neither 0 nor 1", lambda left: left > 1.0, ids, {"churned": counts["churned"]}, churned)
     renewals = {"renewals": counts["renewals"]}
     if "observed_from" in counts:
-        late = "it is the number of renewals before a customer was observed, 0 for who was from their start"
+        late = "it is the number of renewals before a customer was observed, 0 if they were observed from their start"
         observed = {**renewals, "observed_from": counts["observed_from"]}
         _refuse("observed_from is above renewals", lambda x, m: m > x, ids, observed, late)
     if "periods" in counts:
-        due = "periods counts the renewals that were due: as many as renewals, more of who has left"
+        due = "periods counts the renewals that were due: as many as renewals, and more for customers who have left"
         shown = {**renewals, "churned": counts["churned"], "periods": counts["periods"]}
         _refuse("periods contradict renewals", lambda x, left, n: (n > x) != (left == 1.0), ids, shown, due)
     if "monetary_value" in numbers:

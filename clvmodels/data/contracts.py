@@ -63,7 +63,7 @@ def contract_summary(
     Returns
     -------
     Histories
-        By customer: renewals, churned (1 for who has left), periods (renewals that were due), and with
+        By customer: renewals, churned (1 for those who have left), periods (renewals that were due), and with
         `observation_start` observed_from (renewals before it); in periods of the contract.
 
     Raises

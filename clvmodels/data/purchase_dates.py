@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -73,15 +73,13 @@ def logged_dates(engine: Engine, window: Window, occasions: ir.Table) -> Purchas
     occasions
         ``id``, ``w`` (date) and ``kept`` of each occasion.
     """
-    clock = replace(window.clock, in_utc=True)  # dates of exact times are instants
 
     def load() -> CustomerDates:
         import pandas as pd
 
         kept = occasions.filter(occasions.kept)
-        times = kept.w.cast("timestamp")
-        local = clock.local_times(times) if window.resolution is None else times
-        table = engine.run(kept.select(id=kept.id, time=local.cast("timestamp(6)")).order_by("id", "time"))
+        local = window.local_times(kept.w).cast("timestamp(6)")
+        table = engine.run(kept.select(id=kept.id, time=local).order_by("id", "time"))
         return CustomerDates(pd.Index(table["id"].to_pandas()), table["time"].to_numpy().astype("datetime64[us]"))
 
     return PurchaseDates(load)

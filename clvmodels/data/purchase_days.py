@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -80,13 +80,9 @@ def repeat_purchases_by_day(
     customers
         ``first`` of each customer: the date of the first occasion.
     """
-    clock = replace(window.clock, in_utc=True)  # dates of exact times are instants
 
     def day(dates: ir.Column) -> ir.Column:
-        if window.whole_days:
-            return dates.cast("date")
-        times = dates.cast("timestamp")
-        return (clock.local_times(times) if window.resolution is None else times).date()
+        return dates.cast("date") if window.whole_days else window.local_times(dates).date()
 
     kept = occasions.filter(occasions.kept)
     counted = kept.group_by(day=day(kept.w)).aggregate(purchases=kept.count())

@@ -55,7 +55,7 @@ def derived(known: Mapping[str, FloatArray]) -> dict[str, FloatArray]:
     """Return the statistics that follow from others: ``stated`` (a mean value is known), and those of contracts.
 
     Renewals come in a row: the last of x is the x-th. ``faced`` counts those and the one at which a customer left.
-    Where periods are not known, nothing came after it. Who has no ``entered`` was observed from their start.
+    Where periods are not known, nothing came after it. Customers without ``entered`` were observed from their start.
 
     Examples
     --------

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -109,6 +109,11 @@ class Window:
         local = self.clock.local_times(t)
         start = local if self.resolution == "day" else local.truncate(_CODES[self.resolution])
         return start.date() if self.whole_days else start
+
+    def local_times(self, dates: ir.Column) -> ir.TimestampValue:
+        """Return `dates` as times on the local clock."""
+        times = dates.cast("timestamp")
+        return times if self.resolution is not None else replace(self.clock, in_utc=True).local_times(times)
 
     def date(self, start: dt.datetime) -> ir.TimestampScalar | ir.DateScalar:
         """Return one of `dates`, to compare them with."""

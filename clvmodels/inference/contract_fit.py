@@ -95,7 +95,7 @@ class ContractFit(TransactionFit, of=ContractModel):
         Returns
         -------
         DataFrame
-            By number of renewals so far, from 0: after_renewal (discounted payments of who has just renewed, the next
+            By number of renewals so far, from 0: after_renewal (discounted payments after a renewal, the next
             payment one period away), before_next (the same right before it is due), elasticity (by how many per cent
             both rise if retention at all renewals is higher by one per cent). Where the fit has draws, their means,
             and after_renewal_low to elasticity_high: each lies between with probability 0.9.

@@ -203,19 +203,10 @@ class Estimator[M: Model, F: TransactionFit | SpendFit]:
 
 
 @dataclass(frozen=True)
-class TransactionEstimator(Estimator[TransactionModel, TransactionFit]):
-    """A model of transactions, to be fitted.
+class _TimedEstimator[M: TransactionModel, F: TransactionFit](Estimator[M, F]):
+    """A model whose parameters count in a unit of time."""
 
-    Examples
-    --------
-    >>> import clvmodels as clv
-    >>> clv.BGNBD().model.names
-    ('r', 'alpha', 'a', 'b')
-    >>> clv.ParetoNBD().model.source
-    'Schmittlein, Morrison & Colombo (1987), Management Science 33(1)'
-    """
-
-    def from_params(self, params: Mapping[str, float], *, unit: str) -> TransactionFit:
+    def from_params(self, params: Mapping[str, float], *, unit: str) -> F:
         """Return a fit with known parameters, such as published ones.
 
         Parameters
@@ -223,7 +214,7 @@ class TransactionEstimator(Estimator[TransactionModel, TransactionFit]):
         params
             Every parameter by name; arrays of shape (chain, draw) give a fit with draws.
         unit
-            The unit of time that the parameters count in.
+            The unit of time that the parameters count in; of contracts, their period.
 
         Raises
         ------
@@ -237,12 +228,28 @@ class TransactionEstimator(Estimator[TransactionModel, TransactionFit]):
         >>> import clvmodels as clv
         >>> clv.BGNBD().from_params({"r": .243, "alpha": 4.414, "a": .793, "b": 2.426}, unit="week")
         <BG/NBD (given): r 0.243, alpha 4.414, a 0.793, b 2.426, time in weeks>
+        >>> clv.SBG().from_params({"gamma": 0.764, "delta": 1.296}, unit="year")
+        <sBG (given): gamma 0.764, delta 1.296, time in years>
         """
-        return cast("TransactionFit", given(self.model, params, parse_unit(unit)))
+        return cast("F", given(self.model, params, parse_unit(unit)))
 
 
 @dataclass(frozen=True)
-class ContractEstimator(Estimator[ContractModel, ContractFit]):
+class TransactionEstimator(_TimedEstimator[TransactionModel, TransactionFit]):
+    """A model of transactions, to be fitted.
+
+    Examples
+    --------
+    >>> import clvmodels as clv
+    >>> clv.BGNBD().model.names
+    ('r', 'alpha', 'a', 'b')
+    >>> clv.ParetoNBD().model.source
+    'Schmittlein, Morrison & Colombo (1987), Management Science 33(1)'
+    """
+
+
+@dataclass(frozen=True)
+class ContractEstimator(_TimedEstimator[ContractModel, ContractFit]):
     """A model of customers under contract, to be fitted.
 
     Examples
@@ -251,31 +258,6 @@ class ContractEstimator(Estimator[ContractModel, ContractFit]):
     >>> clv.BDW().model.names
     ('gamma', 'delta', 'c')
     """
-
-    def from_params(self, params: Mapping[str, float], *, unit: str) -> ContractFit:
-        """Return a fit with known parameters, such as published ones.
-
-        Parameters
-        ----------
-        params
-            Every parameter by name; arrays of shape (chain, draw) give a fit with draws.
-        unit
-            The period of the contracts.
-
-        Raises
-        ------
-        ParameterError
-            If a name is unknown or missing, or a value is out of its range.
-        UnitError
-            If there is no such unit.
-
-        Examples
-        --------
-        >>> import clvmodels as clv
-        >>> clv.SBG().from_params({"gamma": 0.764, "delta": 1.296}, unit="year")
-        <sBG (given): gamma 0.764, delta 1.296, time in years>
-        """
-        return cast("ContractFit", given(self.model, params, parse_unit(unit)))
 
 
 @dataclass(frozen=True)

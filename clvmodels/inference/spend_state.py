@@ -51,10 +51,10 @@ def usual_order(model: SpendModel, columns: Sequence[Array], weight: Array) -> f
     Examples
     --------
     >>> from clvmodels.models import MODELS
-    >>> one = np.ones(1)
-    >>> usual_order(MODELS["gamma_gamma"], (one, 20.0 * one), one)
+    >>> count = np.ones(1)
+    >>> usual_order(MODELS["gamma_gamma"], (count, 20.0 * count), count)
     20.0
-    >>> round(usual_order(MODELS["log_normal"], (one, np.log(20.0 * one), 0.0 * one), one), 9)
+    >>> round(usual_order(MODELS["log_normal"], (count, np.log(20.0 * count), 0.0 * count), count), 9)
     20.0
     """
     if model.signed:

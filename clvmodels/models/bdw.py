@@ -12,11 +12,12 @@ duration dependence, Journal of Interactive Marketing 43.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from clvmodels.models import contract as shared
-from clvmodels.models.differences import no_terms
-from clvmodels.models.specification import ContractModel, Parameter, Quantity
+from clvmodels.models.sbg import SBG
+from clvmodels.models.specification import Parameter, Quantity
 
 __all__ = ["BDW"]
 
@@ -39,25 +40,18 @@ def in_words(params: Mapping[str, float]) -> Sequence[str]:
     return (f"A customer's own chance to leave {'rises' if c > 1.0 else 'falls'} from renewal to renewal (c {c:.3g}).",)
 
 
-BDW = ContractModel(
+BDW = replace(
+    SBG,
     key="bdw",
     name="BdW",
     public_name="BDW",
     source="Fader, Hardie, Liu, Davis & Steenburgh (2018), Journal of Interactive Marketing 43",
-    parameters=(Parameter("gamma"), Parameter("delta"), Parameter("c")),
+    parameters=(*SBG.parameters, Parameter("c")),
     example={"gamma": 0.2593, "delta": 1.7226, "c": 1.5844},
     starts=((1.0, 3.0, 1.0), (0.5, 0.5, 1.0), (0.3, 2.0, 1.5), (1.0, 5.0, 0.7), (5.0, 20.0, 1.2)),
-    count_terms=no_terms,
-    history_terms=shared.history_terms,
-    p_alive=shared.p_alive,
-    future=shared.future,
-    expected_purchases=shared.expected_renewals,
-    pmf=shared.pmf,
-    simulate=shared.simulate,
-    mean_purchase_rate=shared.rate,
     tail="gamma c",
     quantities=(
-        *shared.QUANTITIES,
+        *SBG.quantities,
         Quantity(
             "churn_shape",
             "how a customer's own chance to leave changes: above one it rises with each renewal, below it falls",
@@ -67,9 +61,6 @@ BDW = ContractModel(
     ),
     from_quantities=from_quantities,
     to_quantities=to_quantities,
-    limits=shared.LIMITS,
     in_words=in_words,
-    kernel=shared.KERNEL,
     story=__doc__ or "",
-    effects={"dropout": (("gamma", 1),)},
 )

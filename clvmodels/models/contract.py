@@ -5,8 +5,8 @@ A customer has their own probability theta ~ Beta(gamma, delta); they renew at l
 with c < 1 ever less (beta-discrete-Weibull). Over customers, S(n) = B(gamma, delta + n^c) / B(gamma, delta).
 
 A history is (x, t_x, n): x renewals in a row, the last of them at t_x = x, of n that were due by the end of
-observation: who is still under contract has x = n, who has left x < n. A customer may be observed from their m-th
-renewal on (`entered`): their history is then given that they renewed m times.
+observation: x = n for those still under contract, x < n for those who have left. A customer may be observed from their
+m-th renewal on (`entered`): their history is then given that they renewed m times.
 
 Source: Fader & Hardie (2007), Journal of Interactive Marketing 21(1); Fader, Hardie, Liu, Davis & Steenburgh (2018),
 "How to project customer retention" revisited: the role of duration dependence, Journal of Interactive Marketing 43.
@@ -90,7 +90,7 @@ def to_quantities(params: Mapping[str, Any], year: float) -> dict[str, Any]:  # 
 
 
 def log_retained(theta: Array, before: Array, after: Array) -> Array:
-    """Return log[S(after) / S(before)], the log of the probability of renewing `after` times for who did so `before`.
+    """Return log[S(after) / S(before)], the log of P(`after` renewals | `before` renewals).
 
     Parameters
     ----------
@@ -105,7 +105,7 @@ def log_retained(theta: Array, before: Array, after: Array) -> Array:
 
 
 def history_terms(theta: Array, x: Array, t_x: Array, n: Array, entered: Array | float = 0.0) -> tuple[Array, Array]:  # noqa: ARG001 - t_x is x
-    """Return the log-likelihood and its gradient: x renewals of who renewed `entered` times, and then leaving if x < n.
+    """Return the log-likelihood and its gradient: x renewals, given `entered` of them, and then leaving if x < n.
 
     Leaving has probability S(x) - S(x + 1), as log S(x) + log(1 - retention): differences of S would lose its digits.
     """
@@ -119,12 +119,12 @@ def history_terms(theta: Array, x: Array, t_x: Array, n: Array, entered: Array |
 
 
 def p_alive(theta: Array, x: Array, t_x: Array, n: Array) -> Array:  # noqa: ARG001 - t_x is x
-    """Return 1 for who is under contract, 0 for who has left: it is observed."""
+    """Return 1 for customers under contract and 0 for those who have left: it is observed."""
     return np.where(np.asarray(n > x), 0.0, np.ones(theta.shape[:-1]))
 
 
 def future(theta: Array, x: Array, n: Array, t: Array) -> tuple[Array, Array]:  # noqa: ARG001 - of n renewals
-    """Return P(under contract after t more renewals) of who has renewed n times, and that of the payment then: same."""
+    """Return P(under contract after t more renewals) given n renewals, and that of the payment then: the same."""
     survival = np.exp(log_retained(theta, n, n + t))
     return survival, survival
 
@@ -151,7 +151,7 @@ def rate(theta: Array) -> Array:
 
 
 def simulate(theta: Array, x: Array, n: Array, duration: Array, generator: np.random.Generator) -> Events:  # noqa: ARG001
-    """Draw renewals: the chance to leave of who has renewed n times is Beta(gamma, delta + n^c).
+    """Draw renewals: after n renewals the chance to leave is Beta(gamma, delta + n^c).
 
     With a standard exponential e, they renew as often as (n + k)^c - n^c < e / -log(1 - theta).
     """
@@ -168,7 +168,7 @@ def simulate(theta: Array, x: Array, n: Array, duration: Array, generator: np.ra
 
 
 def residual_payments(theta: Array, renewals: int, discount_rate: float) -> tuple[Array, Array]:
-    """Return discounted expected payments of who has just renewed 0, 1, ... times, and their elasticity to retention.
+    """Return discounted expected payments after 0, 1, ... renewals, and their elasticity to retention.
 
     R(n) = sum over m >= 1 of v^m S(n + m) / S(n), v = 1 / (1 + d), by the recursion R(n) = q (1 + R(n + 1)) from far
     off, with q = v S(n + 1) / S(n). If retention at every renewal is higher by a small share e, each term is higher by

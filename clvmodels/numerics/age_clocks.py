@@ -184,8 +184,9 @@ class _Weibull(AgeClock):
         log_power = y / slow + np.log(-np.expm1(-y / slow))
         at_birth = near * np.exp(log_power / power)
         log_slope = np.log(near / (power * slow)) + (1.0 / power - 1.0) * log_power + y / slow
-        born = start <= 0.0
-        return np.where(born, at_birth, later), np.where(born, log_slope, np.log((near + later) / steep))
+        from_birth = start <= 0.0
+        times = np.where(from_birth, at_birth, later)
+        return times, np.where(from_birth, log_slope, np.log((near + later) / steep))
 
     def breaks(self, first: float, start: float, end: float, beta: Array, c: Array) -> Array:  # noqa: ARG002
         growth = max(GROWTH ** (1.0 / max(1.0, float(c.max()))), LEAST_GROWTH)

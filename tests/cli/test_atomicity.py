@@ -182,7 +182,7 @@ def test_a_run_repeated_writes_the_same_bytes(run: Run, large: Path, terms: Path
         assert result.code == 0, result.err
     one, two = contents(tmp_path / "one"), contents(tmp_path / "two")
     assert set(one) == {"assumptions.toml", "customers.parquet", "equity.json", "spend.json", "transactions.json"}
-    assert one == two
+    assert [name for name in one if one[name] != two[name]] == []  # a difference of megabytes takes hours to show
     ids = pq.read_table(tmp_path / "one" / "customers.parquet")["customer_id"].to_numpy()
     assert len(ids) > 250_000
     assert (ids[1:] > ids[:-1]).all()

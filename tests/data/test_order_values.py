@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import pickle
 from pathlib import Path
 
@@ -48,6 +49,22 @@ def moments(log: pd.DataFrame, *, repeats: bool) -> pd.DataFrame:
 
 def summarised(log: pd.DataFrame) -> Histories:
     return clv.rfm_summary(log, value="amount", unit="week", resolution="day", observation_end=END)
+
+
+def test_moments_of_logs_do_not_depend_on_the_order_of_rows() -> None:
+    """To the last digit, however an engine adds; and they are those of exact sums."""
+    generator = np.random.default_rng(5)
+    days = pd.Timestamp("2022-01-01") + pd.to_timedelta(np.tile(np.arange(1_000), 40), unit="D")
+    amount = np.round(np.exp(generator.normal(3.0, 0.8, 40_000)), 2)
+    log = pd.DataFrame({"customer_id": np.repeat(np.arange(40), 1_000), "date": days, "amount": amount})
+    there, shuffled = summarised(log), summarised(log.sample(frac=1.0, random_state=1))
+    for name in ("log_mean", "log_ss"):
+        np.testing.assert_array_equal(there.statistic(name), shuffled.statistic(name))
+    logs = np.log(amount).reshape(40, 1_000)[:, 1:]  # of repeat orders
+    means = np.array([math.fsum(row) / 999.0 for row in logs])
+    np.testing.assert_allclose(there.statistic("log_mean"), means, rtol=1e-13)
+    squares = [math.fsum((row - mean) ** 2) for row, mean in zip(logs, means, strict=True)]
+    np.testing.assert_allclose(there.statistic("log_ss"), squares, rtol=1e-12)
 
 
 @pytest.mark.parametrize("free", [False, True])

@@ -9,6 +9,7 @@ from scipy import stats
 
 import clvmodels as clv
 from clvmodels.data import Histories
+from clvmodels.inference import spend_choice
 from clvmodels.inference.spend_choice import best_spend_model
 from clvmodels.inference.spend_prediction import predictive_gain
 from clvmodels.models.registry import SPEND_FAMILIES
@@ -82,6 +83,15 @@ def test_the_true_model_is_chosen_and_seldom_given_up_for_its_predictions(*, gam
     true = GAMMA_GAMMA if gamma else LOG_NORMAL
     chosen = [best_spend_model(histories_of(drawn(seed, 300, gamma=gamma))) for seed in range(8)]
     assert sum(model in true.members for model in chosen) >= 7
+
+
+def test_of_many_customers_evenly_spaced_ones_decide(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every third customer's orders come from one model, all others' from the other: the third decide."""
+    of_third, others = (iter(drawn(5, 900, gamma=gamma)) for gamma in (True, False))
+    histories = histories_of([next(of_third if customer % 3 == 0 else others) for customer in range(901)])
+    assert best_spend_model(histories) in LOG_NORMAL.members
+    monkeypatch.setattr(spend_choice, "MOST", 301)
+    assert best_spend_model(histories) in GAMMA_GAMMA.members
 
 
 def test_without_repeat_orders_no_model_predicts_better() -> None:

@@ -310,6 +310,23 @@ def test_a_model_on_a_clock_pickles(base):
     assert again.log_likelihood(theta, *HISTORIES).tolist() == model.log_likelihood(theta, *HISTORIES).tolist()
 
 
+def steps_until_now():
+    """Those of `rough_steps` up to now, as of a calendar that ends with the observation."""
+    steps = rough_steps()
+    edges = np.append(steps.edges[steps.edges < 0.0], 0.0)
+    return Steps(edges, steps.values[: len(edges) - 1], steps.year, steps.reference)
+
+
+def test_a_calendar_that_ends_now_gives_the_same_likelihoods(base):
+    theta, until_now = theta_of(base), clocked(base, steps_until_now())
+    np.testing.assert_allclose(
+        until_now.log_likelihood(theta, *HISTORIES), clocked(base).log_likelihood(theta, *HISTORIES), rtol=1e-12
+    )
+    np.testing.assert_allclose(
+        until_now.p_alive(theta, *HISTORIES), clocked(base).p_alive(theta, *HISTORIES), rtol=1e-12
+    )
+
+
 # ------------------------------------------------------------------------------------------------- the compiled terms
 
 
@@ -336,6 +353,12 @@ def test_compiled_the_likelihood_is_that_of_arbitrary_precision(compiled):
             for history in HISTORIES.T.tolist()
         ]
     np.testing.assert_allclose(compiled.log_likelihood(theta, *HISTORIES), exact, rtol=1e-12, atol=1e-12)
+
+
+def test_compiled_a_calendar_that_ends_now_gives_the_same_likelihoods(compiled):
+    theta, until_now = theta_of(compiled.base), clocked(compiled.base, steps_until_now())
+    expected = compiled.log_likelihood(theta, *HISTORIES)
+    np.testing.assert_allclose(until_now.log_likelihood(theta, *HISTORIES), expected, rtol=1e-12)
 
 
 def _many_histories(generator):
