@@ -13,9 +13,10 @@ from clvmodels.data.histories import Histories
 from clvmodels.inference.estimands import Estimand
 from clvmodels.inference.parameters import Parameters, columns_of, distinct_histories
 from clvmodels.inference.spend_state import spend_state
-from clvmodels.models.derived import ConditionalOnAlive, interpolate_over_age, over_stages
+from clvmodels.models.derived import interpolate_over_age
 from clvmodels.models.simulation import future_counts
 from clvmodels.models.specification import Array, SpendModel, TransactionModel
+from clvmodels.models.stages import ConditionalOnAlive, over_stages
 from clvmodels.numerics.distinct import DistinctRows, distinct_rows
 from clvmodels.numerics.interpolate import AgeInterpolant, spans
 from clvmodels.numerics.interpolate_readings import ReadingInterpolant

@@ -10,7 +10,7 @@ with s and m given alive at T and v any discount factor. Source: Fader & Hardie,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -18,47 +18,37 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clvmodels.errors import ModelError
+from clvmodels.models.grids import fall_time, grid_of_future, time_scale
 from clvmodels.models.specification import Array, ContractModel, Reading, TransactionModel
+from clvmodels.models.stages import ConditionalOnAlive, by_stage, over_stages
 from clvmodels.numerics.distinct import distinct_rows
 from clvmodels.numerics.interpolate import AgeInterpolant, by_age
 from clvmodels.numerics.interpolate_readings import ReadingInterpolant, by_reading
 from clvmodels.numerics.kernels import MANY_LAWS
 from clvmodels.numerics.period_sums import few_periods
-from clvmodels.numerics.quadrature import GivenGrid, NestedGrids, TimeGrid, Weighting
+from clvmodels.numerics.quadrature import NestedGrids, Weighting
 from clvmodels.numerics.threads import map_blocks, take
 
 __all__ = [
-    "ConditionalOnAlive",
     "OnReading",
     "alive",
-    "by_stage",
     "everywhere",
     "expected_purchases",
     "interpolate_over_age",
-    "over_stages",
     "pmf",
     "purchases",
     "residual",
     "residuals",
     "survival",
     "survive",
-    "time_scale",
 ]
 
 Index = NDArray[np.int64]
-ConditionalOnAlive = Callable[[Array, Array, Array], Array]
-"""``(theta, x, T)``: something about customers who are alive at T, at points x and T of shape (points,), under theta of
-shape (draws, parameters), which all points share, or (points, draws, parameters). Points of the same theta stand
-together, and those of the same x among them; returns shape (points, draws, outputs)."""
 
 PAIRS_PER_BLOCK: Final = 256
 PAIRS_OF_GROUPS_PER_BLOCK: Final = 2048
 """Where few customers share their parameters, few values come from an interpolant, and longer blocks pay."""
 ROWS_PER_BLOCK: Final = 1 << 14
-STAGES_OF_PANEL: Final = 4.0
-"""Those that the busiest customer passes in the first panel: the intensity of purchases swings with them. The swings
-are damped within some waits, the more of these the more stages a purchase takes; panels must not outgrow them."""
-FEW: Final = 8
 NUMBERS_OF_PMF: Final = 128
 """What a model may hold for one probability: the nodes of a quadrature."""
 NUMBERS_OF_GRID: Final = 128
@@ -69,8 +59,6 @@ AGES_OF_INTERPOLANT: Final = 12
 ROUNDING: Final = 1e-9
 """A time that is short of a whole period by this is one: units of time are converted."""
 MOST_PERIODS: Final = 1_000_000
-LEAST: Final = 1e-300
-"""What is left of an intensity that falls at once; its log is a number."""
 
 
 def purchases(model: TransactionModel, t: float) -> ConditionalOnAlive:
@@ -109,34 +97,6 @@ def pmf(model: TransactionModel, t: float, n: float) -> ConditionalOnAlive:
     if model.reading is None or not model.reading.counts:
         return by_stage(model, of(model))
     return OnReading(of(model), of(model.reading.model), model.reading, 0)
-
-
-def by_stage(model: TransactionModel, given: ConditionalOnAlive) -> ConditionalOnAlive:
-    """Return a function of purchases that gives the outputs of one of stages passed, for each stage after another.
-
-    `over_stages` makes one number of them. Where a purchase is one stage, it is the same function.
-    """
-    if model.stages is None:
-        return given
-    number = model.stages.number
-    return lambda theta, x, T: np.concatenate([given(theta, number * x + j, T) for j in range(number)], axis=-1)
-
-
-def over_stages(model: TransactionModel, theta: Array, x: Array, t_x: Array, T: Array, values: Array) -> Array:
-    """Return the mean over the stages that customers may be in, given that they are alive.
-
-    Parameters
-    ----------
-    model, theta, x, t_x, T
-        The model, its parameters and histories, which broadcast; T may be the same as t_x: a customer who just bought.
-    values
-        By stage, as of `by_stage`: on the last axis outputs * stages.
-    """
-    if model.stages is None:
-        return values
-    weights = model.stages.weights(theta, x, t_x, T)
-    parts = values.reshape(*values.shape[:-1], model.stages.number, -1)
-    return np.asarray(np.einsum("...k,...ko->...o", weights, parts))
 
 
 def _time(model: TransactionModel, t: float) -> Array:
@@ -238,7 +198,7 @@ def residuals(
     model = _for_many_laws(model, draws, x, group)
     end = max(weighting.end for weighting in weightings)
     if group is None or model.breaks is not None or model.stages is not None:
-        grid = _grid(model, draws, x, T, end)
+        grid = grid_of_future(model, draws, x, T, end)
         weights = np.column_stack([grid.weights(weighting) for weighting in weightings])
         on_grid = _few_draws_at_a_time(
             lambda theta, x, T: _on_grid(model, theta, x, T, grid.nodes, weights), len(grid.nodes)
@@ -250,7 +210,7 @@ def residuals(
         """Groups may differ by orders of magnitude in how fast intensity falls: each run has a grid of its own."""
         run = _runs(theta, x)
         youngest = np.minimum.reduceat(T, run[:-1])
-        first = _fall_time(model, theta[run[:-1]], x[run[:-1]], youngest, time_scale(model, theta[run[:-1]])[:, None])
+        first = fall_time(model, theta[run[:-1]], x[run[:-1]], youngest, time_scale(model, theta[run[:-1]])[:, None])
         level = np.repeat(grids.level(first.min(axis=1)), np.diff(run))
         result = np.empty((len(x), theta.shape[-2], 2 * len(weightings)))
         for number in np.unique(level).tolist():
@@ -259,21 +219,6 @@ def residuals(
         return result
 
     return _few_draws_at_a_time(on_grids, NUMBERS_OF_GRID)
-
-
-def _grid(model: TransactionModel, draws: Array, x: Array, T: Array, end: float) -> TimeGrid:
-    """Return the grid in time ahead that suits all customers."""
-    if model.breaks is not None:
-        return GivenGrid.between(model.breaks(draws, T, end))
-    if model.stages is None:
-        return TimeGrid(_first_panel(model, draws, x, T), end)
-    number, scale = model.stages.number, time_scale(model, draws).min()
-    busiest, flat = _busiest(x, T, scale), draws.reshape(-1, draws.shape[-1])
-    rate = model.stages.rate(flat[:, None], number * (x[busiest] + 1.0), T[busiest]).max()
-    first = min(STAGES_OF_PANEL / float(rate), float(T.min() + scale))
-    growth = 1.0 + 2.0 * min(1.0, (4.0 / number) ** 1.5)
-    count = 1 + int(np.ceil(max(np.log(end / first) / np.log(growth) - 1e-12, 0.0)))
-    return GivenGrid.between(np.array([0.0, *(first * growth ** np.arange(count - 1.0)), end]))
 
 
 def _for_many_laws(model: TransactionModel, draws: Array, x: Array, group: Index | None) -> TransactionModel:
@@ -478,32 +423,3 @@ def everywhere(
     values = take(np.concatenate(map_blocks(prepared.at, len(ages), at_a_time))[:, 0], pairs.index)
     here = theta if group is None else theta[group]
     return over_stages(model, here, x, T if t_x is None else t_x, T, values)
-
-
-def time_scale(model: TransactionModel, draws: Array) -> Array:
-    """Return the shortest time-like parameter over draws: the future's nearest singularity in T lies at minus this."""
-    time = [parameter.dimension == "time" for parameter in model.parameters]
-    return np.asarray(draws[..., time].min(axis=(-2, -1)))
-
-
-def _first_panel(model: TransactionModel, draws: Array, x: Array, T: Array) -> float:
-    """Return a time in which no customer's intensity falls by much, nor that of the few who leave at every purchase."""
-    scale = time_scale(model, draws)
-    busiest = _busiest(x, T, scale)
-    return float(_fall_time(model, draws, x[busiest], T[busiest], scale).min())
-
-
-def _busiest(x: Array, T: Array, scale: Array | float) -> Index:
-    """Return who may buy most often."""
-    last = max(len(x) - FEW, 0)
-    return np.unique([np.argmax(x), np.argmin(T), *np.argpartition(x / (T + scale), last)[last:]])
-
-
-def _fall_time(model: TransactionModel, theta: Array, x: Array, T: Array, scale: Array) -> Array:
-    """Return times in which the intensity falls by little, shape (points, draws); `scale` broadcasts against it."""
-    age = T[:, None] + scale
-    _, now = model.future(theta, x[:, None], T[:, None], np.zeros(1))
-    step = 1e-7 * np.minimum(age, 1.0 / now)  # the age counts from -scale, which may be far off
-    _, soon = model.future(theta, x[:, None], T[:, None], step)
-    fall = np.maximum(-np.log(np.maximum(soon / now, LEAST)) / step, 0.0)
-    return np.asarray(np.minimum(1.0 / (1.0 / age + fall), 4.0 / now))

@@ -7,9 +7,10 @@ import pytest
 from clvmodels.errors import ModelError
 from clvmodels.models import beta_geometric_regular
 from clvmodels.models.consistency import check_model
-from clvmodels.models.derived import expected_purchases, over_stages, pmf, residual
+from clvmodels.models.derived import expected_purchases, pmf, residual
 from clvmodels.models.registry import REGULAR_FAMILIES, known_model, register, regular_family_of
 from clvmodels.models.simulation import future_counts
+from clvmodels.models.stages import over_stages
 from clvmodels.numerics.incomplete_beta import log_incomplete_beta, log_incomplete_beta_slopes
 from clvmodels.numerics.quadrature import Weighting
 from clvmodels.numerics.whole_sums import blocks_of_whole_numbers
