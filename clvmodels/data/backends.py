@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     import ibis.expr.types as ir
 
     from clvmodels.data.grid import Grid
+    from clvmodels.data.log_waits import LogWaits
     from clvmodels.data.memory_table import MemoryTable, WeightedTable
     from clvmodels.data.statistics import FloatArray
     from clvmodels.data.summary import HistoriesSummary
@@ -48,6 +49,10 @@ class HistoriesBackend(Protocol):
     @property
     def has_order_values(self) -> bool:
         """Whether the values of single orders are known, not their means alone."""
+
+    @property
+    def log_waits(self) -> LogWaits | None:
+        """The logs of the waits between purchases, if they came from a log."""
 
     def collect(self, memory_gb: float) -> MemoryTable:
         """Return the customers in memory; refuse if they take more."""

@@ -15,6 +15,7 @@ from clvmodels.data.checks import trailing_gap
 from clvmodels.data.columns import count
 from clvmodels.data.engine_table import EngineTable
 from clvmodels.data.histories import FloatArray, Histories
+from clvmodels.data.log_waits import waits_in_log
 from clvmodels.data.occasions import REFUND_OUTCOMES, by_customer, netted_occasions, plain_occasions
 from clvmodels.data.order_values import logged_orders
 from clvmodels.data.profile import Facts, profile_log, refuse_refunds
@@ -151,12 +152,13 @@ def summarise(plan: Plan) -> tuple[Histories, Facts, list[str]]:
         described, changing = first_values(plan.log, rows)
         joined = table.left_join(described, table.id == described.customer).drop("customer")
         table, notes = plan.log.engine.keep(joined), notes + changing
-    values = None
+    again, values = partial(plan.occasions, rows, refunds=refunds), None
+    repeats = tally["orders"] - tally["customers"]
+    waits = waits_in_log(plan.log.engine, again, unit=plan.unit, repeats=repeats)
     if plan.log.has_value:
-        again = partial(plan.occasions, rows, refunds=refunds)
         values = logged_orders(plan.log.engine, again, all_kept=all_kept, totals=tally)
     names, zone = tuple(plan.log.columns.attributes), plan.window.zone_of_dates
-    backend = EngineTable(plan.log.engine, table, names, zone=zone, order_values=values)
+    backend = EngineTable(plan.log.engine, table, names, zone=zone, order_values=values, log_waits=waits)
     days = repeat_purchases_by_day(plan.log.engine, plan.window, occasions, buyers)
     dates = logged_dates(plan.log.engine, plan.window, occasions)
     return Histories(backend, plan.unit, plan.window.label(plan.window.end), report, days, dates), facts, notes

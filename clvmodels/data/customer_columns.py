@@ -84,7 +84,8 @@ class CustomerColumns:
         value; ``log_mean``, the mean of the logs; ``log_ss``, the sum of squares of these around it. With ``_all`` at
         their ends (``valued_all``, ``mean_all``, ...) they are those of all orders, the first one too. Of repeat orders
         of known value, which may be negative: ``known``, their number; ``known_mean``, the mean value; ``known_ss``,
-        the sum of squares around it.
+        the sum of squares around it. Histories made from a log also have ``log_waits``, the sum of the logs of the
+        waits between a customer's purchases.
 
         Raises
         ------
@@ -97,6 +98,26 @@ class CustomerColumns:
         array([6., 6.])
         """
         return self.backend.fetched.statistic(name)
+
+    @property
+    def has_log_waits(self) -> bool:
+        """Whether the waits between purchases are known, as far as regularity takes them: if they came from a log."""
+        known = self.backend.in_memory and "log_waits" in self.backend.fetched.statistics
+        return known or self.backend.log_waits is not None
+
+    def total_of(self, name: str) -> float:
+        """Return the sum of a statistic over all customers, such as of ``log_waits``.
+
+        Examples
+        --------
+        >>> rfm.total_of("x")
+        7.0
+        """
+        waits = self.backend.log_waits if self.weight is None and name == "log_waits" else None
+        if waits is not None:
+            return waits.total
+        values = self.statistic(name)
+        return float(values.sum() if self.weight is None else values @ self.weight)
 
     def usable(self, statistics: Sequence[str]) -> npt.NDArray[np.bool_] | None:
         """Return whom a likelihood in these statistics is about, shape (n,); None: everybody.

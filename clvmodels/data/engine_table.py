@@ -16,7 +16,9 @@ import numpy as np
 from clvmodels.data.arithmetic import steady_sum
 from clvmodels.data.bound_to_process import BoundToProcess
 from clvmodels.data.columns import count, examples, require
+from clvmodels.data.engine_rows import distinct, evaluated, keys_of, numbers, order_of
 from clvmodels.data.grid import EXACT_HISTORIES, STEPS, Grid, require_bound, spend_cells, time_cells
+from clvmodels.data.log_waits import LogWaits
 from clvmodels.data.memory_limit import MEMORY_GB, require_room
 from clvmodels.data.memory_table import MemoryTable, WeightedTable
 from clvmodels.data.order_values import OrderValues
@@ -29,7 +31,6 @@ from clvmodels.numerics.spend import known_spend
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
-    import numpy.typing as npt
     import pandas as pd
     import pyarrow as pa
     import pyspark.sql
@@ -74,6 +75,8 @@ class EngineTable(BoundToProcess):
         The grid that recency and T are put on for fits and predictions; None: no grid.
     order_values
         The values of single orders of the customers in the order of their ids; None: there are no values.
+    log_waits
+        The logs of the waits between their purchases; None: nobody knows them.
     """
 
     engine: Engine
@@ -82,6 +85,7 @@ class EngineTable(BoundToProcess):
     zone: tzinfo | None = None
     grid: Grid | None = None
     order_values: OrderValues | None = None
+    log_waits: LogWaits | None = None
     _weighted: dict[tuple[str, ...], WeightedTable] = field(default_factory=dict, init=False)
 
     @property
@@ -133,14 +137,14 @@ class EngineTable(BoundToProcess):
     @cached_property
     def _distinct_histories(self) -> DistinctRows:
         counted = self._counted
-        columns = [_numbers(counted, name) for name in ("frequency", "recency", "age")]
-        find_order = partial(_order_of, self.engine, self.rows, self.grid, counted)
-        return _distinct(columns, _numbers(counted, "customers"), find_order)
+        columns = [numbers(counted, name) for name in ("frequency", "recency", "age")]
+        find_order = partial(order_of, self.engine, self.rows, self.grid, counted)
+        return distinct(columns, numbers(counted, "customers"), find_order)
 
     @cached_property
     def _distinct_spend(self) -> DistinctRows:
         counted = self._spend
-        return _distinct([_numbers(counted, "frequency"), _numbers(counted, "spend")], _numbers(counted, "customers"))
+        return distinct([numbers(counted, "frequency"), numbers(counted, "spend")], numbers(counted, "customers"))
 
     def spread(self, statistics: tuple[str, ...]) -> FloatArray | None:
         """Return the variances within the distinct rows.
@@ -149,10 +153,10 @@ class EngineTable(BoundToProcess):
         without a grid. Of (x, mean): the variance of the logarithm of the mean, shape (distinct,).
         """
         if statistics == SPEND:
-            return _numbers(self._spend, "variance")
+            return numbers(self._spend, "variance")
         if self.grid is None or statistics != TRANSACTIONS:
             return None
-        return np.column_stack([_numbers(self._counted, name) for name in ("var_recency", "covariance", "var_age")])
+        return np.column_stack([numbers(self._counted, name) for name in ("var_recency", "covariance", "var_age")])
 
     @cached_property
     def _counted(self) -> pa.Table:
@@ -180,7 +184,7 @@ class EngineTable(BoundToProcess):
         means
             By name, columns of the table and their weights.
         """
-        keys: dict[str, Any] = {**_keys(table, self.grid), "known": self.known(table)}
+        keys: dict[str, Any] = {**keys_of(table, self.grid), "known": self.known(table)}
         keys |= {f"by{k}": attribute_column(self, table, name) for k, name in enumerate(by)}
         known = self.known(table).ifelse(1.0, 0.0)
         columns = {"spend": (table.spend, known)} | {f"mean{k}": pair for k, pair in enumerate(means.values())}
@@ -200,19 +204,19 @@ class EngineTable(BoundToProcess):
     def _weighted_rows(self, counted: pa.Table, by: Sequence[str], means: Sequence[str]) -> WeightedTable:
         import pandas as pd
 
-        keys = np.column_stack([_numbers(counted, name) for name in TRANSACTIONS])
+        keys = np.column_stack([numbers(counted, name) for name in TRANSACTIONS])
         place = np.cumsum(np.any(np.diff(keys, axis=0, prepend=keys[:1]) != 0.0, axis=1))
         attributes: dict[str, Any] = {name: counted[f"by{k}"].to_pandas() for k, name in enumerate(by)}
         if "first_purchase" in attributes:
             attributes["first_purchase"] = self._first_purchases(counted[f"by{by.index('first_purchase')}"])
-        attributes |= {name: pd.Series(_numbers(counted, f"mean{k}")) for k, name in enumerate(means)}
+        attributes |= {name: pd.Series(numbers(counted, f"mean{k}")) for k, name in enumerate(means)}
         index = pd.RangeIndex(len(place))
         columns = dict(zip(TRANSACTIONS, self.distinct(TRANSACTIONS).rows[place].T, strict=True))
         table = MemoryTable(
             customer_id=index,
-            statistics=columns | {"mean": _numbers(counted, "spend")},
+            statistics=columns | {"mean": numbers(counted, "spend")},
             attributes=pd.DataFrame(attributes, index=index),
-            weight=_numbers(counted, "customers"),
+            weight=numbers(counted, "customers"),
         )
         return WeightedTable(table, place)
 
@@ -249,13 +253,13 @@ class EngineTable(BoundToProcess):
         ids: pd.Index[Any] = pd.Index(columns["id"].to_pandas(), name="customer_id")
         described: dict[str, Any] = {"first_purchase": self._first_purchases(columns["first"])}
         if "first_value" in columns.column_names:
-            described["first_value"] = _numbers(columns, "first_value")
+            described["first_value"] = numbers(columns, "first_value")
         attributes = pd.DataFrame(described, index=ids)
         for k, name in enumerate(self.names):
             attributes[name] = columns[f"a{k}"].to_pandas().set_axis(ids)
         own = {"x": "frequency", "t_x": "recency", "T": "age", "mean": "spend"}
-        statistics = {name: _numbers(columns, column) for name, column in own.items()}
-        return MemoryTable(ids, statistics, attributes, order_values=self.order_values)
+        statistics = {name: numbers(columns, column) for name, column in own.items()}
+        return MemoryTable(ids, statistics, attributes, order_values=self.order_values, log_waits=self.log_waits)
 
     @property
     def _bytes_per_customer(self) -> float:
@@ -282,7 +286,7 @@ class EngineTable(BoundToProcess):
 
         They are sent to the engine as a small table, which is joined there.
         """
-        return _evaluated(self.engine, self.rows, self.grid, self._counted, columns)
+        return evaluated(self.engine, self.rows, self.grid, self._counted, columns)
 
     def joined(self, columns: Mapping[str, FloatArray], statistics: tuple[str, ...]) -> ir.Table:
         """Return columns given by distinct row of some statistics as a table of the engine by customer_id."""
@@ -304,7 +308,9 @@ class EngineTable(BoundToProcess):
     def in_unit(self, factor: float) -> Self:
         """Return the same with times multiplied by a factor."""
         rows = self.rows.mutate(recency=self.rows.recency * factor, age=self.rows.age * factor)
-        return replace(self, rows=rows, grid=None if self.grid is None else self.grid.scaled(factor))
+        grid = None if self.grid is None else self.grid.scaled(factor)
+        waits = None if self.log_waits is None else self.log_waits.in_unit(factor)
+        return replace(self, rows=rows, grid=grid, log_waits=waits)
 
     def on_grid(self, bound: float) -> Self:
         """Return the same on a grid of recency and T if there are more than `EXACT_HISTORIES` distinct histories."""
@@ -399,47 +405,3 @@ def in_one_engine(tables: Sequence[HistoriesBackend]) -> bool:
     """Whether all histories lie in engines, and one reaches all of them."""
     engines = [table.engine for table in tables if isinstance(table, EngineTable)]
     return len(engines) == len(tables) and all(engines[0].reaches(engine) for engine in engines)
-
-
-def _numbers(table: pa.Table, name: str) -> FloatArray:
-    """Return a numeric column as floats, closed to writing; NULL becomes NaN."""
-    numbers, start = np.empty(len(table)), 0
-    for chunk in table[name].cast("float64").chunks:
-        numbers[start : start + len(chunk)] = chunk.to_numpy(zero_copy_only=False)
-        start += len(chunk)
-    numbers.flags.writeable = False
-    return numbers
-
-
-def _distinct(
-    columns: Sequence[FloatArray], weight: FloatArray, find_order: partial[npt.NDArray[np.int64]] | None = None
-) -> DistinctRows:
-    """Return what was fetched as distinct rows, writeable as those in memory, for which sums are compiled."""
-    return DistinctRows(np.asfortranarray(np.column_stack(columns)), weight.copy(), find_order)
-
-
-def _keys(table: ir.Table, grid: Grid | None) -> dict[str, ir.NumericValue]:
-    """Return what identifies a distinct history, or its cell."""
-    keys = {"x": table.frequency, "t_x": table.recency, "T": table.age}
-    return keys if grid is None else {name: grid.cell(name, column) for name, column in keys.items()}
-
-
-def _evaluated(
-    engine: Engine, rows: ir.Table, grid: Grid | None, counted: pa.Table, columns: Mapping[str, npt.NDArray[Any]]
-) -> ir.Table:
-    """Return the rows with columns given by distinct history beside them."""
-    import pyarrow as pa
-
-    keys = {f"key_{name}": counted[name] for name in TRANSACTIONS}
-    sent = engine.send(pa.table(keys | {name: pa.array(values) for name, values in columns.items()}))
-    own = _keys(rows, grid)
-    on = [own[name] == sent[f"key_{name}"] for name in own]
-    joined: ir.Table = rows.inner_join(sent, on).select(rows, *(sent[name] for name in columns))
-    return joined
-
-
-def _order_of(engine: Engine, rows: ir.Table, grid: Grid | None, counted: pa.Table) -> npt.NDArray[np.int64]:
-    """Return the customers, by position in the order of their ids, in the order of their distinct histories."""
-    table = _evaluated(engine, rows, grid, counted, {"place": np.arange(len(counted))})
-    place = engine.run(table.order_by("id").select("id", "place"))["place"].to_numpy()
-    return np.argsort(place, kind="stable")

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from clvmodels.arguments import abridged
 from clvmodels.data.columns import count, examples
 from clvmodels.data.frames import described, ibis_table, write_frame
+from clvmodels.data.log_waits import LogWaits
 from clvmodels.data.memory_limit import MEMORY_GB, require_room
 from clvmodels.data.order_values import OrderValues, with_first_order
 from clvmodels.data.paths import CustomerPaths
@@ -51,6 +52,8 @@ class MemoryTable:
         How many customers each row stands for, shape (n,); None: one.
     order_values
         Statistics of the values of single orders, which tables do not show; None: those of `statistics` are all.
+    log_waits
+        The logs of the waits between purchases, which tables do not show; None: `statistics` has them, or nobody knows.
     paths
         The customers' own paths of covariates, which tables do not show either; None: there are none.
     """
@@ -60,6 +63,7 @@ class MemoryTable:
     attributes: pd.DataFrame
     weight: FloatArray | None = None
     order_values: OrderValues | None = None
+    log_waits: LogWaits | None = None
     paths: CustomerPaths | None = None
     _distinct: dict[tuple[str, ...], DistinctRows] = field(default_factory=dict, init=False)
 
@@ -135,6 +139,8 @@ class MemoryTable:
         DataError
             If the histories do not have it.
         """
+        if name == "log_waits" and self.log_waits is not None:
+            return self.log_waits.by_customer
         if name == PATH and self.paths is not None:
             return self.paths.statistic
         known = next((each for each in (self.statistics, self._derived) if name in each), None)
@@ -284,6 +290,7 @@ class MemoryTable:
             attributes=self.attributes.iloc[rows],
             weight=None,
             order_values=None if self.order_values is None else self.order_values.taken(rows),
+            log_waits=None if self.log_waits is None else self.log_waits.taken(rows),
             paths=None if self.paths is None else self.paths.taken(rows),
         )
 
@@ -297,6 +304,7 @@ class MemoryTable:
             attributes=self.attributes.iloc[rows],
             weight=None if self.weight is None else self.weight[rows],
             order_values=None if self.order_values is None else self.order_values.taken(rows),
+            log_waits=None if self.log_waits is None else self.log_waits.taken(rows),
             paths=None if self.paths is None else self.paths.taken(rows),
         )
 
@@ -314,7 +322,10 @@ class MemoryTable:
                 ' clv.opportunity_summary(log, opportunity="1 month")'
             )
         times = {name: values * factor for name, values in self.statistics.items() if name in TIMES}
-        return replace(self, statistics={**self.statistics, **times})
+        if "log_waits" in self.statistics:
+            times["log_waits"] = self.statistic("log_waits") + self.statistic("x") * np.log(factor)
+        waits = None if self.log_waits is None else self.log_waits.in_unit(factor)
+        return replace(self, statistics={**self.statistics, **times}, log_waits=waits)
 
     def on_grid(self, bound: float) -> Self:  # noqa: ARG002 - what is in memory is exact
         """Return the same: what is in memory needs no grid."""

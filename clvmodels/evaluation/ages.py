@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from clvmodels.models.derived import time_scale
+from clvmodels.models.grids import time_scale
 from clvmodels.numerics.distinct import distinct_rows
 from clvmodels.numerics.interpolate import angles, to_coefficients
 

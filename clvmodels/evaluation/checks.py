@@ -15,16 +15,16 @@ from clvmodels.data.required import require_customers
 from clvmodels.errors import AssumptionError, DataError, FitWarning
 from clvmodels.evaluation.dependence import dependence, with_positive_spend
 from clvmodels.evaluation.findings import Checks, Finding, Verdict, not_checked, verdict_of, worst
+from clvmodels.evaluation.history_checks import merged_orders, selection
 from clvmodels.evaluation.last_third_check import fit_to_the_last_third
 from clvmodels.evaluation.rate_dependence import RateDependence, rate_dependence
+from clvmodels.evaluation.regularity_check import regularity_of_purchases
 from clvmodels.evaluation.segment_checks import segment_findings
 from clvmodels.inference.estimator import SpendEstimator
 from clvmodels.inference.spend_fit import SpendFit
 from clvmodels.inference.spend_state import spend_state
 from clvmodels.inference.transaction_fit import TransactionFit
-from clvmodels.models.new_customers import pmf_until_now
 from clvmodels.models.registry import call_of
-from clvmodels.numerics.distinct import distinct_rows
 from clvmodels.style import require
 
 if TYPE_CHECKING:
@@ -43,8 +43,6 @@ FEW: Final = 10
 """Customers whose influence is shown."""
 ENOUGH: Final = 50
 """Customers with a known mean spend, to say something about its tail."""
-FEW_CUSTOMERS: Final = 20
-"""A smaller table is somebody's examples rather than a customer base."""
 TAIL: Final = 0.05
 """Share of the customers that Hill's estimator takes for the tail, at least `FEW`."""
 
@@ -53,15 +51,7 @@ DEPENDENCE: Final = (0.02, 0.10)
 MOVED: Final = (0.05, 0.20)
 INFLUENCE: Final = (0.20, 0.33)
 ONCE: Final = (0.10, 0.25)
-MERGED: Final = (0.05, 0.20)
 LEFT_OUT: Final = (0.05, 0.15)
-# One-time buyers are missing if a fit expects so large a share of the customers, and at least so many, to be such, and
-# there are less than so large a share of these.
-MISSING: Final = 0.01
-FEWEST_MISSING: Final = 5.0
-PRESENT: Final = 0.1
-AGES: Final = 1_000
-"""Ages at which the probability of no purchase is computed at most."""
 # The same of a tail index: at 2 the variance becomes infinite, at 1 the mean.
 INDEX: Final = (2.0, 1.2)
 
@@ -100,6 +90,7 @@ def checks(
     rlv: pd.Series[Any] | None = None,
     sales: pd.Series[Any] | None = None,
     last_third: HoldoutTotal | None = None,
+    regular: TransactionFit | None = None,
 ) -> Checks:
     """Check what the models assume, how far the data depart from it, and what that is worth in money.
 
@@ -117,6 +108,8 @@ def checks(
         sales, such as ``book.customers["contribution_margin"]``. Without it, all of `rlv`.
     last_third
         What `last_third` returns of the log, to be among the checks.
+    regular
+        A fit of regular purchases to the same customers, such as ``clv.MBGCNBDk().fit(rfm)``, to be among the checks.
 
     Returns
     -------
@@ -139,6 +132,9 @@ def checks(
         fit to the last third
             With `last_third`: what was predicted of the last third of the log, and what came. Effect: the difference in
             revenue.
+        regularity
+            With `regular`: how regular purchases are, and who is overdue, but called alive by a model of purchases at
+            random. Effect: the change of the revenue expected within a year.
         segments differ: ...
             For each attribute, of text or whole numbers, that names 2 to 50 segments, of 20 customers or more on
             average: whether fits by segment explain the data better than one population. Effect: the change of the
@@ -180,10 +176,11 @@ def checks(
             _independence(transactions, spend, histories, worth),
             _influence(worth),
             _one_time_buyers(transactions, histories, worth),
-            _merged_orders(histories),
+            merged_orders(histories),
             _heavy_tails(spend, histories, worth),
-            _selection(transactions, histories),
+            selection(transactions, histories),
             *(() if last_third is None else (fit_to_the_last_third(last_third),)),
+            *(() if regular is None else (regularity_of_purchases(transactions, regular, spend, histories),)),
             *segment_findings(transactions, spend, histories),
         )
     )
@@ -319,30 +316,6 @@ def _one_time_buyers(transactions: TransactionFit, histories: Histories, worth: 
     )
 
 
-def _merged_orders(histories: Histories) -> Finding:
-    report = histories.report
-    if report is None:
-        return not_checked("merged orders", "the histories came from a table, which does not tell how many were merged")
-    repeats = report.orders - report.customers
-    bias = report.merged_orders / repeats if repeats > 0 else 0.0
-    share = report.merged_orders / report.orders if report.orders else 0.0
-    window = f"one {report.resolution}" if report.resolution else "one instant"
-    lines = report.purchase_rows - report.orders
-    return Finding(
-        "merged orders",
-        verdict_of(bias, MERGED),
-        f"{report.merged_orders:,} of {report.orders:,} orders ({share:.1%}) were merged into another one of {window}"
-        f"{f', beside {lines:,} further lines of the same orders' if lines > 0 else ''}; of the repeat orders"
-        f" {bias:.1%} are not counted, and so much lower is the rate, and so are costs per order; revenue is not, as"
-        " the value of an order is that of those merged into it",
-        math.nan,
-        "if they are orders of their own, count them: rfm_summary(..., resolution=None); if they are lines of one order"
-        " with times that differ, name the order: rfm_summary(..., order_id=...); otherwise raise order_cost and the"
-        " like by as much",
-        {"merged_share": share, "rate_bias": -bias, "lines_share": lines / max(report.purchase_rows, 1)},
-    )
-
-
 def _heavy_tails(spend: SpendFit, histories: Histories, worth: _Worth) -> Finding:
     if spend.model.signed:
         return not_checked("heavy tails", _SIGNED)
@@ -377,42 +350,6 @@ def _heavy_tails(spend: SpendFit, histories: Histories, worth: _Worth) -> Findin
             "effect_share": worth.share(effect),
         },
     )
-
-
-def _selection(transactions: TransactionFit, histories: Histories) -> Finding:
-    once = int(np.count_nonzero(histories.frequency == 0.0))
-    expected = _expected_once(transactions, histories)
-    material = expected >= max(MISSING * len(histories), FEWEST_MISSING) and len(histories) >= FEW_CUSTOMERS
-    dropped = material and once < PRESENT * expected
-    return Finding(
-        "selection",
-        "serious" if dropped else "fine",
-        f"{once:,} of {len(histories):,} customers bought once only, where {transactions.model.name} expects"
-        f" {expected:,.0f}"
-        + (
-            ": those who bought once were dropped, and a fit without them predicts far more purchases than come"
-            if dropped
-            else ""
-        ),
-        math.nan,
-        "fit to all customers, those with frequency 0 included; models of spend leave them out by themselves",
-        {"lowest_frequency": float(histories.frequency.min()), "once": float(once), "expected_once": expected},
-    )
-
-
-def _expected_once(transactions: TransactionFit, histories: Histories) -> float:
-    """Return how many customers of these ages a fit expects not to have bought again: the sum of P(X(T) = 0).
-
-    Where ages hardly repeat, those evenly spaced in their order stand for all: the probability is smooth in the age.
-    """
-    parameters, model = transactions.parameters(histories), transactions.model
-    distinct = distinct_rows(*parameters.columns(), histories.T)
-    rows, weight = distinct.rows, distinct.weight
-    if len(rows) > AGES:
-        middles = (np.arange(AGES) + 0.5) / AGES * weight.sum()
-        rows, weight = rows[np.searchsorted(np.cumsum(weight), middles)], np.full(AGES, weight.sum() / AGES)
-    theta = parameters.of_groups(rows[:, :-1].T).point(slice(None))
-    return float(weight @ pmf_until_now(model, theta, rows[:, -1], 0.0))
 
 
 def _hill(values: Array) -> tuple[float, float]:

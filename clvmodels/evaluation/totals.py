@@ -17,7 +17,7 @@ from clvmodels.errors import FitError
 from clvmodels.inference.fit import Fit
 from clvmodels.inference.parameters import columns_of
 from clvmodels.inference.spend_state import spend_state
-from clvmodels.models.simulation import simulated
+from clvmodels.models.simulation import drawn_stages, simulated
 from clvmodels.numerics.threads import map_blocks
 
 if TYPE_CHECKING:
@@ -318,7 +318,8 @@ class _Buyers:
         alive = model.p_alive(theta, self.x, self.t_x, self.T)
         time = np.where(generator.random(len(alive)) < alive, self.ends[-1], 0.0)
         points = np.broadcast_to(theta, (len(alive), theta.shape[-1]))
-        return simulated(model, points, self.x, self.T, time, generator)
+        x = drawn_stages(model, theta, self.x, self.t_x, self.T, generator)
+        return simulated(model, points, x, self.T, time, generator)
 
     def counted(self, events: Events, values: Array | None = None) -> Array:
         """Return the number of events, or the sum of their values, by period."""

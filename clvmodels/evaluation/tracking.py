@@ -22,7 +22,8 @@ from clvmodels.errors import DataWarning
 from clvmodels.evaluation.ages import condensed
 from clvmodels.evaluation.bands import count_band
 from clvmodels.inference.one_or_many import OneOrMany, named_fits
-from clvmodels.models.derived import interpolate_over_age, time_scale
+from clvmodels.models.derived import interpolate_over_age
+from clvmodels.models.grids import time_scale
 from clvmodels.models.new_customers import p_alive_new
 from clvmodels.models.simulation import new_customers
 from clvmodels.numerics.threads import blocks

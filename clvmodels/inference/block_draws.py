@@ -13,9 +13,10 @@ from clvmodels.data.histories import Histories
 from clvmodels.inference.estimands import Estimand
 from clvmodels.inference.parameters import Parameters, columns_of, distinct_histories
 from clvmodels.inference.spend_state import spend_state
-from clvmodels.models.derived import ConditionalOnAlive, interpolate_over_age
+from clvmodels.models.derived import interpolate_over_age
 from clvmodels.models.simulation import future_counts
 from clvmodels.models.specification import Array, SpendModel, TransactionModel
+from clvmodels.models.stages import ConditionalOnAlive, over_stages
 from clvmodels.numerics.distinct import DistinctRows, distinct_rows
 from clvmodels.numerics.interpolate import AgeInterpolant, spans
 from clvmodels.numerics.interpolate_readings import ReadingInterpolant
@@ -238,5 +239,6 @@ class _Span:
         pair = np.repeat(np.arange(high - low), np.diff(np.clip(ends[low : high + 1], block.start, block.stop)))
         rows = self.order[block]
         x, T = (column[low:high][pair, None] for column in (self.x, self.prepared.T))
-        alive = self.model.p_alive(self.parameters.theta(rows), x, self.t_x[rows, None], T)
-        return use(rows, alive, self.prepared.at(slice(low, high))[pair])
+        theta, history = self.parameters.theta(rows), (x, self.t_x[rows, None], T)
+        future = over_stages(self.model, theta, *history, self.prepared.at(slice(low, high))[pair])
+        return use(rows, self.model.p_alive(theta, *history), future)

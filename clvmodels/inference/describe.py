@@ -145,7 +145,8 @@ def _effects(fit: Fitted[Model]) -> Sequence[str]:
 
 def _own_words(fit: Fitted[Model]) -> Sequence[str]:
     """Return what only this model can say."""
-    return [] if fit.model.in_words is None else fit.model.in_words(fit.params)
+    chosen = [] if fit.regularity is None else [f"{fit.regularity}"]
+    return [*chosen, *([] if fit.model.in_words is None else fit.model.in_words(fit.params))]
 
 
 def _spend(fit: Fitted[Model], model: SpendModel) -> str:

@@ -10,8 +10,9 @@ import numpy as np
 
 from clvmodels.arguments import abridged, as_number
 from clvmodels.errors import FitError
-from clvmodels.models.derived import ConditionalOnAlive, pmf, purchases, survive
+from clvmodels.models.derived import pmf, purchases, survive
 from clvmodels.models.specification import Array, TransactionModel
+from clvmodels.models.stages import ConditionalOnAlive
 
 __all__ = ["Estimand", "expected_purchases", "probability_alive", "probability_of_purchases"]
 

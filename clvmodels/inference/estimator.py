@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import clvmodels.models.registry  # noqa: F401 - fits pickle, and models do so by their key there
 from clvmodels.arguments import abridged
 from clvmodels.data.histories import Histories
 from clvmodels.data.required import require_histories
 from clvmodels.errors import FitError
-from clvmodels.inference.calendars import FittedCalendar
 from clvmodels.inference.contract_fit import ContractFit
 from clvmodels.inference.covariate_fit import priors_of_model, require_no_segments
 from clvmodels.inference.design import Covariates, check_covariates
@@ -81,9 +80,9 @@ class Estimator[M: Model, F: TransactionFit | SpendFit]:
         """The model with all parameters that it will have."""
         return self.model
 
-    def _model_of(self, histories: Histories, method: FitMethod, by: str | None) -> tuple[Model, FittedCalendar | None]:  # noqa: ARG002
-        """Return the model of these histories, and what of a calendar the fit keeps."""
-        return self.model_for(histories), None
+    def _model_of(self, histories: Histories, method: FitMethod, by: str | None) -> tuple[Model, Mapping[str, Any]]:  # noqa: ARG002
+        """Return the model of these histories, and what the fit keeps beside, by the names of its fields."""
+        return self.model_for(histories), {}
 
     def _described(self, histories: Histories) -> Histories:
         """Return the histories with all attributes that the formulas name."""
@@ -169,9 +168,9 @@ class Estimator[M: Model, F: TransactionFit | SpendFit]:
         (1, 500, 4)
         """
         effort = SamplerSettings(draws, tune, chains, seed, sampler, progress)
-        model, calendar = self._model_of(histories, method, by)
+        model, kept = self._model_of(histories, method, by)
         fit = fit_model(model, self.priors, self.formulas, self._described(histories), method, by, effort)
-        return self._completed(cast("F", fit if calendar is None else replace(fit, calendar=calendar)))
+        return self._completed(cast("F", replace(fit, **kept) if kept else fit))
 
     def model_for(self, histories: Histories) -> M:  # noqa: ARG002 - where a model depends on the data, they are asked
         """Return the model that is fitted to these histories.

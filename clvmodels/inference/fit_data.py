@@ -18,6 +18,7 @@ from clvmodels.inference.coefficients import Coefficients
 from clvmodels.inference.covaried import Covaried
 from clvmodels.inference.diagnostics import Diagnostics
 from clvmodels.inference.protocols import Method
+from clvmodels.inference.regularity import Regularity
 from clvmodels.inference.segment_test import SegmentTest
 from clvmodels.models.specification import Array, Model
 from clvmodels.units import Unit
@@ -72,6 +73,8 @@ class FitData(Covaried):
         The coefficients of covariates, if there are some: `theta` is then that of a customer with their means.
     calendar
         What multiplies the rate of purchases from day to day, of a fit with a calendar; None of others.
+    regularity
+        How regular purchases are, of a fit for which k was chosen; None of others.
     """
 
     model: Model
@@ -92,6 +95,7 @@ class FitData(Covaried):
     segment_test: SegmentTest | None = None
     covariates: Coefficients | None = None
     calendar: FittedCalendar | None = None
+    regularity: Regularity | None = None
 
     def __post_init__(self) -> None:
         for array in (self.theta, self.estimate, self.covariance, self.segment_theta, *self.stats.values()):

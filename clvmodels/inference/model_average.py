@@ -215,6 +215,8 @@ def _require_comparable(fits: Sequence[TransactionFit]) -> None:
 
 
 def _weights(fits: Sequence[TransactionFit], histories: Histories) -> tuple[Array, Basis]:
+    if histories.customers >= STACKED_FROM or fits[0].number_of_draws > 1:
+        _require_same_regularity(fits)
     if histories.customers >= STACKED_FROM:
         densities, customers = zip(*(mean_density_by_history(fit, histories) for fit in fits), strict=True)
         return stacked(np.column_stack(densities), customers[0], LEAST_SHARE), "stacking"
@@ -225,6 +227,19 @@ def _weights(fits: Sequence[TransactionFit], histories: Histories) -> tuple[Arra
         return relative / relative.sum(), "AIC"
     elpd, customers = zip(*(left_out_by_history(fit, histories) for fit in fits), strict=True)
     return _pseudo_bma(np.column_stack(elpd), customers[0]), "leave-one-out"
+
+
+def _require_same_regularity(fits: Sequence[TransactionFit]) -> None:
+    """Refuse to weigh models by densities of distinct histories where these leave out terms in which they differ."""
+    factors = {
+        () if fit.model.total_factors is None else tuple(fit.model.total_factors(fit.estimate)[0]) for fit in fits
+    }
+    if len(factors) > 1:
+        raise FitError(
+            f"{', '.join(fit.model.name for fit in fits)} differ in how regular purchases are, and so by the waits of"
+            " each customer, which many customers and fits with draws are not weighed by; take the one that compare()"
+            " puts first"
+        )
 
 
 def _require_aic(fits: Sequence[TransactionFit]) -> None:

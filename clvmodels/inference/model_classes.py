@@ -2,27 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from functools import cache
 from types import EllipsisType
-from typing import TYPE_CHECKING, Any, Final, Literal, Self, cast, get_args
+from typing import Any, Final, Literal, Self, cast, get_args
 
 from clvmodels.arguments import require_choice
 from clvmodels.data.calendar import Calendar
 from clvmodels.data.histories import Histories
-from clvmodels.data.required import require_histories
 from clvmodels.errors import FitError
-from clvmodels.inference.calendars import FittedCalendar, calendar_model, named_columns
 from clvmodels.inference.design import Covariates
-from clvmodels.inference.estimator import ContractEstimator, SpendEstimator, TransactionEstimator
+from clvmodels.inference.estimator import ContractEstimator, SpendEstimator
 from clvmodels.inference.first_order import first_orders
 from clvmodels.inference.model_docstrings import docstring_of
 from clvmodels.inference.priors import Priors
-from clvmodels.inference.protocols import FitMethod
 from clvmodels.inference.purchase_rates import PurchaseRates
+from clvmodels.inference.registered_regular import RegisteredRegular
+from clvmodels.inference.registered_transactions import Parametrised, RegisteredTransactions
 from clvmodels.inference.transaction_fit import TransactionFit
-from clvmodels.models.registry import AGEING_MODELS, CONTRACT_MODELS, MODELS, PERIOD_MODELS, ageing_of, family_of
+from clvmodels.models.registry import (
+    AGEING_MODELS,
+    CONTRACT_MODELS,
+    MODELS,
+    PERIOD_MODELS,
+    REGULAR_FAMILIES,
+    ageing_of,
+    family_of,
+    regular_family_of,
+)
 from clvmodels.models.specification import ContractModel, Model, SpendModel, TransactionModel
 from clvmodels.models.spend_family import SpendFamily
 
@@ -33,122 +41,6 @@ Ageing = Literal["gompertz", "weibull"]
 __all__ = ["RegisteredContracts", "RegisteredSpend", "RegisteredTransactions", "model_class", "model_classes"]
 
 _PACKAGE: Final = "clvmodels"
-
-
-class _Parametrised:
-    """What ``sklearn.base.clone`` and pickle ask of the estimator of one model."""
-
-    if TYPE_CHECKING:
-        model: Any  # of the kind that the estimator says
-        priors: Priors | None
-        covariates: Covariates | None
-
-    def get_params(self, deep: bool = True) -> dict[str, object]:  # noqa: ARG002 - of scikit-learn
-        """Return the arguments of the class, by name, as ``sklearn.base.clone`` asks for them.
-
-        Parameters
-        ----------
-        deep
-            Makes no difference: no argument has arguments of its own.
-
-        Examples
-        --------
-        >>> import clvmodels as clv
-        >>> clv.BGNBD().get_params()
-        {'priors': None, 'covariates': None, 'calendar': None}
-        >>> clv.GammaGamma(orders="all").get_params()
-        {'priors': None, 'covariates': None, 'depends_on': None, 'first_order': 'ignore', 'orders': 'all'}
-        """
-        return {each.name: getattr(self, each.name) for each in fields(cast("Any", self)) if each.init}
-
-    def _with(self, given: Mapping[str, object]) -> Self:
-        """Return the same model with arguments that are given in place of its own; an ellipsis leaves them."""
-        made: Callable[..., Self] = type(self)
-        changed = {name: value for name, value in given.items() if value is not ...}
-        return made(**{**self.get_params(), **changed}) if changed else self
-
-    def __repr__(self) -> str:
-        parts = [] if self.priors is None else [f"priors for {', '.join(self.priors) or 'none'}"]
-        parts += [] if self.covariates is None else [f"covariates for {', '.join(self.covariates)}"]
-        calendar: Calendar | None = getattr(self, "calendar", None)
-        parts += [] if calendar is None else [f"calendar of {', '.join(calendar.columns)}"]
-        parts += [] if getattr(self, "depends_on", None) is None else ["depends on the purchase rate"]
-        usual = {each.name: each.default for each in fields(cast("Any", self))}
-        parts += [
-            f"{name}={value!r}"
-            for name, value in self.get_params().items()
-            if name not in ("priors", "covariates", "calendar", "depends_on") and value != usual[name]
-        ]
-        return f"{type(self).__name__}({', '.join(parts)})"
-
-    def __reduce__(self) -> tuple[object, ...]:
-        if type(self) is model_class(self.model):  # else a class of the user's own, which pickles as classes do
-            return _of_model, (self.model, self.get_params())
-        return cast("tuple[object, ...]", super().__reduce__())
-
-
-@dataclass(frozen=True, repr=False)
-class RegisteredTransactions(_Parametrised, TransactionEstimator):
-    """A registered model of transactions, to be fitted; the class knows its model."""
-
-    model: TransactionModel = field(init=False)
-    priors: Priors | None = field(default=None, kw_only=True)
-    covariates: Covariates | None = field(default=None, kw_only=True)
-    calendar: Calendar | None = field(default=None, kw_only=True)
-
-    @property
-    def _described_model(self) -> TransactionModel:
-        return self.model if self.calendar is None else named_columns(self.model, self.calendar)
-
-    def _model_of(
-        self, histories: Histories, method: FitMethod, by: str | None
-    ) -> tuple[TransactionModel, FittedCalendar | None]:
-        if self.calendar is None:
-            return self.model, None
-        require_histories(histories)
-        if by is not None:
-            raise FitError(f"a calendar does not go with by={by!r}; fit the segments one after the other")
-        return calendar_model(self.model, self.calendar, histories, priors=method not in ("mle", "laplace"))
-
-    def model_for(self, histories: Histories) -> TransactionModel:
-        """Return the model that is fitted to these histories: with a calendar, on its clock.
-
-        Examples
-        --------
-        >>> import clvmodels as clv
-        >>> clv.BGNBD().model_for(rfm).key
-        'bg_nbd'
-        """
-        return self._model_of(histories, "posterior", None)[0]
-
-    def set_params(
-        self,
-        *,
-        priors: Priors | EllipsisType | None = ...,
-        covariates: Covariates | EllipsisType | None = ...,
-        calendar: Calendar | EllipsisType | None = ...,
-    ) -> Self:
-        """Return the same model with other arguments; this one stays as it is.
-
-        Parameters
-        ----------
-        priors, covariates, calendar
-            Others, or None for none; without an argument they stay.
-
-        Raises
-        ------
-        ParameterError
-            If the model has no such quantity, or PyMC does not take a prior.
-        FitError
-            If covariates are no formulas by processes of the model.
-
-        Examples
-        --------
-        >>> import clvmodels as clv
-        >>> clv.BGNBD().set_params(priors={"dropout": {"dist": "Beta", "alpha": 1.0, "beta": 3.0}})
-        BGNBD(priors for dropout)
-        """
-        return self._with({"priors": priors, "covariates": covariates, "calendar": calendar})
 
 
 @dataclass(frozen=True, repr=False)
@@ -206,7 +98,7 @@ class RegisteredAgeing(RegisteredTransactions):
 
 
 @dataclass(frozen=True, repr=False)
-class RegisteredContracts(_Parametrised, ContractEstimator):
+class RegisteredContracts(Parametrised, ContractEstimator):
     """A registered model of customers under contract, to be fitted; the class knows its model."""
 
     model: ContractModel = field(init=False)
@@ -228,7 +120,7 @@ class RegisteredContracts(_Parametrised, ContractEstimator):
 
 
 @dataclass(frozen=True, repr=False)
-class RegisteredSpend(_Parametrised, SpendEstimator):
+class RegisteredSpend(Parametrised, SpendEstimator):
     """A registered model of spend, to be fitted; the class knows its model."""
 
     model: SpendModel = field(init=False)
@@ -391,14 +283,21 @@ def model_class(model: Model) -> ModelClass:
     >>> model_class(MODELS["bg_nbd"])
     <class 'clvmodels.BGNBD'>
     """
-    of_age = ageing_of(model)
+    of_age, regular = ageing_of(model), regular_family_of(model)
     if of_age is not None:
         return model_class(of_age[0])
+    if regular is not None and model is not regular.whole(1):
+        return model_class(regular.whole(1))
     family = None if isinstance(model, TransactionModel) else family_of(cast("SpendModel", model))
     if family is not None and model is not family.members[0]:
         return model_class(family.members[0])
     base = _base(model, family)
-    words = {"__module__": _PACKAGE, "__qualname__": model.public_name, "__doc__": docstring_of(model), "model": model}
+    words: dict[str, object] = {
+        "__module__": _PACKAGE,
+        "__qualname__": model.public_name,
+        "__doc__": docstring_of(model),
+    }
+    words |= {"model": model, "_remade": staticmethod(_of_model)}
     return cast("ModelClass", type(model.public_name, (base,), words))
 
 
@@ -406,6 +305,8 @@ def _base(model: Model, family: SpendFamily | None) -> ModelClass:
     if isinstance(model, ContractModel):
         return RegisteredContracts
     if isinstance(model, TransactionModel):
+        if regular_family_of(model) is not None:
+            return RegisteredRegular
         return RegisteredAgeing if model.key in AGEING_MODELS else RegisteredTransactions
     if family is None:
         return RegisteredSpend
@@ -417,11 +318,12 @@ def model_classes() -> dict[str, ModelClass]:
 
     Examples
     --------
-    >>> list(model_classes())
-    ['BGNBD', 'MBGNBD', 'ParetoNBD', 'GammaGamma', 'LogNormalSpend', 'NormalContribution', 'BGBB', 'SBG', 'BDW']
+    >>> " ".join(model_classes())
+    'BGNBD MBGNBD ParetoNBD GammaGamma LogNormalSpend NormalContribution BGBB SBG BDW BGCNBDk MBGCNBDk'
     """
-    known = (*MODELS.values(), *PERIOD_MODELS.values(), *CONTRACT_MODELS.values())
-    return {model.public_name: model_class(model) for model in known}
+    regular = (family.whole(1) for family in REGULAR_FAMILIES.values())
+    models = (*MODELS.values(), *PERIOD_MODELS.values(), *CONTRACT_MODELS.values(), *regular)
+    return {model.public_name: model_class(model) for model in models}
 
 
 def _of_model(model: Model, params: dict[str, Any]) -> RegisteredTransactions | RegisteredContracts | RegisteredSpend:

@@ -6,7 +6,7 @@ import json
 import textwrap
 from typing import Final
 
-from clvmodels.models.registry import AGEING_MODELS, family_of
+from clvmodels.models.registry import AGEING_MODELS, family_of, regular_family_of
 from clvmodels.models.specification import ContractModel, Model, SpendModel, TransactionModel
 
 __all__ = ["docstring_of"]
@@ -37,7 +37,7 @@ Examples
 --------
 >>> import clvmodels as clv
 >>> params = {params}
->>> clv.{public_name}().from_params(params{unit})
+>>> clv.{public_name}({arguments}).from_params(params{unit})
 <{name} (given): ...>
 """
 
@@ -70,6 +70,14 @@ ageing
     default: few data tell it from risks that differ among customers, and value far ahead depends on it."""
 
 
+_REGULAR: Final = """
+k
+    How regular purchases are: a whole number of stages of chance from one purchase to the next; 1, at random. None: the
+    one of the highest likelihood. The fit then has `regularity`, with the k that need not be whole and its likelihood;
+    it takes the waits between purchases, which histories made from a log know. Models of regular purchases run on no
+    calendar."""
+
+
 def docstring_of(model: Model) -> str:
     """Return the docstring of a model's class.
 
@@ -94,6 +102,7 @@ def docstring_of(model: Model) -> str:
         processes=f" ({', '.join(model.effects)})" if model.effects else "",
         options=_options(model),
         public_name=model.public_name,
+        arguments="k=1" if regular_family_of(model) is not None else "",
         name=model.name,
         params=json.dumps({name: float(value) for name, value in model.example.items()}),
         unit=_unit(model),
@@ -109,7 +118,8 @@ def _unit(model: Model) -> str:
 def _options(model: Model) -> str:
     """Return what a docstring says of the further arguments of a class."""
     if isinstance(model, TransactionModel):
-        return (_CALENDAR if model.clocks else "") + (_AGEING if model.key in AGEING_MODELS else "")
+        of_k = _REGULAR if regular_family_of(model) is not None else ""
+        return (_CALENDAR if model.clocks else "") + (_AGEING if model.key in AGEING_MODELS else "") + of_k
     family = family_of(model) if isinstance(model, SpendModel) else None
     of_rate = _DEPENDS_ON if "spend" in model.effects else ""
     if family is None:

@@ -47,6 +47,8 @@ class Observations:
         matter.
     sampled_from
         Number of distinct histories from which these are sampled; 0 if they are all.
+    totals
+        Sums over all customers of the model's `Model.totals`, shape (totals,).
     """
 
     columns: tuple[Array, ...]
@@ -55,6 +57,7 @@ class Observations:
     time: float = 1.0
     money: float = 1.0
     sampled_from: int = 0
+    totals: tuple[float, ...] = ()
 
     @property
     def many(self) -> bool:
@@ -101,10 +104,18 @@ class Observations:
             return of_histories(theta, self.weight[rows], *(column[rows] for column in self.columns))
 
         x, customers = self.histogram
-        sums = [weighted_sum(customers, *model.count_terms(theta, x))]
+        sums = [self._of_totals(model, theta), weighted_sum(customers, *model.count_terms(theta, x))]
         sums += map_blocks(block, len(self.weight), ROWS_PER_BLOCK)
         values, gradients = zip(*sums, strict=True)
         return sum(values), np.sum(gradients, axis=0)
+
+    def _of_totals(self, model: Model, theta: Array) -> tuple[float, Array]:
+        """Return what the totals add to the log-likelihood, and its gradient."""
+        if model.total_factors is None:
+            return 0.0, np.zeros(len(theta))
+        factors, gradient = model.total_factors(theta)
+        totals = np.array(self.totals)
+        return float(factors @ totals), totals @ gradient
 
     def _by_row(self, model: Model, theta: Array) -> tuple[float, Array]:
         gradient = np.empty(theta.shape)
@@ -115,7 +126,8 @@ class Observations:
             np.multiply(counts[1] + histories[1], weight[:, None], out=gradient[rows])
             return dot(weight, counts[0] + histories[0])
 
-        return sum(map_blocks(block, len(self.weight), ROWS_PER_BLOCK)), gradient
+        totals = self._of_totals(model, theta[0])[0]  # what the totals are multiplied by is the same for all rows
+        return totals + sum(map_blocks(block, len(self.weight), ROWS_PER_BLOCK)), gradient
 
     def expansion(self, model: Model, theta: Array) -> tuple[float, Array, Array] | None:
         """Return the same and the second derivatives by theta, in one pass; None if the model has no closed form."""
@@ -128,7 +140,10 @@ class Observations:
 
         x, customers = self.histogram
         counts = (*weighted_sum(customers, *model.count_terms(theta, x)), by_count(theta, customers, x))
-        values, gradients, matrices = zip(counts, *map_blocks(block, len(self.weight), ROWS_PER_BLOCK), strict=True)
+        totals = (*self._of_totals(model, theta), np.zeros((len(theta), len(theta))))
+        values, gradients, matrices = zip(
+            totals, counts, *map_blocks(block, len(self.weight), ROWS_PER_BLOCK), strict=True
+        )
         return sum(values), np.sum(gradients, axis=0), np.sum(matrices, axis=0)
 
 
@@ -140,25 +155,32 @@ def observe(model: Model, histories: Histories) -> Observations:
     FitError
         If nothing is left to fit.
     """
-    if isinstance(model, TransactionModel):
-        return _transactions(model, histories)
-    assert isinstance(model, SpendModel)
-    return _spend(model, histories)
+    if isinstance(model, SpendModel):
+        return _spend(model, histories)
+    if model.totals and not histories.has_log_waits:
+        raise FitError(
+            f"{model.name} needs the waits between purchases, and these histories have purchases and times alone: make"
+            " them of the log, rfm_summary(log, ...); or give a column with the sum of the logs of each customer's"
+            ' waits, in the unit of T: Histories.from_frame(..., statistics={"sum_of_log_waits": "log_waits"})'
+        )
+    observations = _transactions(model, histories)
+    return replace(observations, totals=tuple(histories.total_of(name) for name in model.totals))
 
 
-def _transactions(model: TransactionModel, histories: Histories) -> Observations:
+def _transactions(model: Model, histories: Histories) -> Observations:
     if isinstance(model, ContractModel):
         require_contracts(histories)
     elif model.statistics == TRANSACTIONS and of_contracts(histories):
         raise FitError(f"{model.name} is about purchases, and these are contracts: fit clv.SBG() or clv.BDW()")
-    _require_its_time(model, histories)
+    elif isinstance(model, TransactionModel):
+        _require_its_time(model, histories)
     distinct = histories.distinct(model.statistics)
     x, _, T = distinct.rows.T[:3]
     if not np.any(x > 0):
         wanted = "renewals" if isinstance(model, ContractModel) else "repeat purchases"
         raise FitError(f"{model.name} needs {wanted}, and none of the {histories.customers:,} customers has one")
     columns = tuple(distinct.rows.T)
-    if model.time == "periods":
+    if isinstance(model, TransactionModel) and model.time == "periods":
         return Observations(columns, distinct.weight, distinct.fingerprint)
     time = dot(distinct.weight, T) / float(distinct.weight.sum())
     if not 1.0 / OLDEST <= time <= OLDEST:

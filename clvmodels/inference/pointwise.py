@@ -74,6 +74,14 @@ def _distinct(fit: Fitted[Model], histories: Histories) -> tuple[Histories, Dist
     return usable, distinct, np.concatenate(map_blocks(block, len(distinct.rows), at_a_time))
 
 
+def _of_totals(fit: Fitted[Model], usable: Histories) -> Array:
+    """Return what the statistics of `Model.totals` add to the log density of each customer, the same in all draws."""
+    if fit.model.total_factors is None:
+        return np.zeros(len(usable))
+    factors = fit.model.total_factors(fit.estimate)[0]
+    return np.asarray(factors @ np.stack([usable.statistic(name) for name in fit.model.totals]))
+
+
 def loo(fit: Fitted[Model], histories: Histories) -> ELPDData:
     """Return the expected log predictive density of each customer, left out; `Fit.loo` says more."""
     import xarray as xr
@@ -88,6 +96,7 @@ def loo(fit: Fitted[Model], histories: Histories) -> ELPDData:
     usable, distinct, pointwise = _distinct(fit, histories)
     three = np.array([_left_out(values, efficiency) for values in pointwise])
     elpd, pareto_k, effective = three[distinct.index].T
+    elpd = elpd + _of_totals(fit, usable)
     good = min(1.0 - 1.0 / np.log10(len(fit.draws)), 0.7)
     coords = {"customer_id": usable.customer_id.to_numpy()}
     return ELPDDataLOO(
@@ -218,7 +227,7 @@ def to_datatree(fit: Fitted[Model], histories: Histories, memory_gb: float) -> x
             "az.compare takes as well"
         )
     _, distinct, values = _distinct(fit, histories)
-    pointwise = values[distinct.index].T.reshape(chains, draws, -1)
+    pointwise = values[distinct.index].T.reshape(chains, draws, -1) + _of_totals(fit, usable)
     names = tuple(map(column_of, fit.model.statistics))
     groups: dict[str, dict[str, Any]] = {
         "posterior": _posterior(fit),

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from clvmodels.inference.coefficients import Coefficients
     from clvmodels.inference.diagnostics import Diagnostics
     from clvmodels.inference.parameters import Parameters
+    from clvmodels.inference.regularity import Regularity
     from clvmodels.inference.segment_test import SegmentTest
 
 __all__ = ["FitMethod", "Fitted", "Method"]
@@ -97,6 +98,10 @@ class Fitted[M: Model](Protocol):
     @property
     def calendar(self) -> FittedCalendar | None:
         """What multiplies the rate of purchases from day to day."""
+
+    @property
+    def regularity(self) -> Regularity | None:
+        """How regular purchases are, where k was chosen."""
 
     @property
     def segment_test(self) -> SegmentTest | None:

@@ -54,7 +54,7 @@ class PurchaseRates:
     def new(self) -> float:
         """The rate of customers who have just been acquired."""
         zero = np.zeros(1)
-        return float(self.model.future(self.theta, zero, zero, zero)[1][0])
+        return float(_rates(self.model, self.theta, zero, zero)[0])
 
     def attributes(self, histories: Histories) -> pd.DataFrame:
         """Return the attributes of customers with their rates beside them, if they do not have them already."""
@@ -81,6 +81,13 @@ def purchase_rates(model: TransactionModel, theta: Array, histories: Histories) 
     [0.0517, 0.0056, 0.1208]
     """
     x, _, T = columns_of(model, histories)
+    return _rates(model, theta, x, T)
+
+
+def _rates(model: TransactionModel, theta: Array, x: Array, T: Array) -> Array:
+    """Return the expected purchases per unit of time of customers who are alive."""
+    if model.stages is not None:
+        return np.asarray(model.stages.rate(theta, model.stages.number * x, T) / model.stages.number)
     return np.asarray(model.future(theta, x, T, np.zeros(1))[1])
 
 

@@ -21,6 +21,7 @@ from clvmodels.inference.diagnostics import Diagnostics, Status
 from clvmodels.inference.formulas import Columns, variables_of
 from clvmodels.inference.protocols import Fitted, Method
 from clvmodels.inference.purchase_rates import PurchaseRates
+from clvmodels.inference.regularity import Regularity
 from clvmodels.inference.segment_test import SegmentTest
 from clvmodels.models.registry import CONTRACT_MODELS, MODELS, PERIOD_MODELS, known_model
 from clvmodels.models.specification import LARGEST, Array, Model, TransactionModel
@@ -58,6 +59,7 @@ class Content(TypedDict):
     segment_test: SegmentTest | None
     covariates: Coefficients | None
     calendar: FittedCalendar | None
+    regularity: Regularity | None
 
 
 def save(fit: Fitted[Model], path: str | PathLike[str]) -> None:
@@ -87,6 +89,8 @@ def save(fit: Fitted[Model], path: str | PathLike[str]) -> None:
         content["covariates"] = _of_covariates(fit.covariates)
     if fit.calendar is not None:
         content["calendar"] = plain_calendar(fit.model, fit.calendar)
+    if fit.regularity is not None:
+        content["regularity"] = asdict(fit.regularity)
     with whole_file(require_path(path, "a fit", FitError)) as part:
         part.write_text(json.dumps(_in_json(content), indent=1, allow_nan=False) + "\n", encoding="utf-8")
 
@@ -168,6 +172,7 @@ def _checked(content: dict[str, Any]) -> Content:
         segment_test=_segment_test(content.get("segment_test")),  # files of before have none
         covariates=_covariates(model, content.get("covariates"), theta.shape[:2]),
         calendar=calendar,
+        regularity=_regularity(content.get("regularity")),
     )
 
 
@@ -241,6 +246,13 @@ def _segment_test(content: dict[str, Any] | None) -> SegmentTest | None:
         return None
     evidence, pooled = (float(_numbers(content[name], name, ())) for name in ("evidence", "pooled"))
     return SegmentTest(evidence, pooled, {name: float(sd) for name, sd in content["spread"].items()})
+
+
+def _regularity(content: dict[str, Any] | None) -> Regularity | None:
+    if content is None:
+        return None
+    k, sd, log_likelihood = (float(_numbers(content[name], name, ())) for name in ("k", "sd", "log_likelihood"))
+    return Regularity(k, sd, log_likelihood, {int(whole): float(value) for whole, value in content["by_k"].items()})
 
 
 def _of_covariates(covariates: Coefficients) -> dict[str, Any]:

@@ -42,6 +42,7 @@ __all__ = [
     "history_sums",
     "history_terms",
     "mean_purchase_rate",
+    "opportunities_rest",
     "p_alive",
     "pmf",
     "to_quantities",
@@ -122,7 +123,7 @@ def history_terms(theta: Array, x: Array, k: Array, t_x: Array, T: Array) -> tup
     The odds of having left are a/(b+k-1) ((alpha+T)/(alpha+t_x))^(r+x) for k > 0, and zero otherwise.
     """
     r, alpha, a, b = np.moveaxis(theta, -1, 0)
-    n, last, silent, rest = r + x, alpha + t_x, T - t_x, _rest(b, k)
+    n, last, silent, rest = r + x, alpha + t_x, T - t_x, opportunities_rest(b, k)
     growth, silence = np.log1p(T / alpha), np.log1p(silent / last)
     log_odds = _log_odds(a, rest, n, silence)
     odds = bounded_odds(log_odds)
@@ -216,7 +217,7 @@ def _of_histories(theta: Array, x: Array, k: Array, t_x: Array, T: Array) -> tup
     r, alpha, _, b = theta
     last, silent = alpha + t_x, T - t_x
     growth, silence = T / alpha, silent / last
-    return r + x, last, silent, _rest(b, k), np.log1p(growth, out=growth), np.log1p(silence, out=silence)
+    return r + x, last, silent, opportunities_rest(b, k), np.log1p(growth, out=growth), np.log1p(silence, out=silence)
 
 
 def _summed_value(weight: Array, a: Array, n: Array, rest: Array, growth: Array, silence: Array) -> tuple[float, Array]:
@@ -228,7 +229,7 @@ def _summed_value(weight: Array, a: Array, n: Array, rest: Array, growth: Array,
     return value - dot(growth, n), odds
 
 
-def _rest(b: Array, k: Array) -> Array:
+def opportunities_rest(b: Array, k: Array) -> Array:
     """Return b + k - 1, infinite where k = 0: who has had no opportunity to leave has not left."""
     rest = np.asarray(b + (k - 1.0))  # in this order: b may be next to nothing
     np.copyto(rest, np.inf, where=k <= 0.0)
@@ -243,7 +244,7 @@ def _log_odds(a: Array, rest: Array, n: Array, silence: Array) -> Array:
 def p_alive(theta: Array, x: Array, k: Array, t_x: Array, T: Array) -> Array:
     """Return P(alive at T | x, t_x, T) = 1 / (1 + a/(b+k-1) ((alpha+T)/(alpha+t_x))^(r+x)); 1 where k = 0."""
     r, alpha, a, b = np.moveaxis(theta, -1, 0)
-    log_odds = _log_odds(a, _rest(b, k), r + x, np.log1p((T - t_x) / (alpha + t_x)))
+    log_odds = _log_odds(a, opportunities_rest(b, k), r + x, np.log1p((T - t_x) / (alpha + t_x)))
     return shares(bounded_odds(log_odds))[0]
 
 

@@ -10,7 +10,7 @@ with s and m given alive at T and v any discount factor. Source: Fader & Hardie,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -18,17 +18,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clvmodels.errors import ModelError
+from clvmodels.models.grids import fall_time, grid_of_future, time_scale
 from clvmodels.models.specification import Array, Reading, TransactionModel
+from clvmodels.models.stages import ConditionalOnAlive, by_stage, over_stages
 from clvmodels.numerics.distinct import distinct_rows
 from clvmodels.numerics.interpolate import AgeInterpolant, by_age
 from clvmodels.numerics.interpolate_readings import ReadingInterpolant, by_reading
 from clvmodels.numerics.kernels import MANY_LAWS
 from clvmodels.numerics.period_sums import few_periods
-from clvmodels.numerics.quadrature import GivenGrid, NestedGrids, TimeGrid, Weighting
+from clvmodels.numerics.quadrature import NestedGrids, Weighting
 from clvmodels.numerics.threads import map_blocks, take
 
 __all__ = [
-    "ConditionalOnAlive",
     "OnReading",
     "alive",
     "everywhere",
@@ -40,20 +41,14 @@ __all__ = [
     "residuals",
     "survival",
     "survive",
-    "time_scale",
 ]
 
 Index = NDArray[np.int64]
-ConditionalOnAlive = Callable[[Array, Array, Array], Array]
-"""``(theta, x, T)``: something about customers who are alive at T, at points x and T of shape (points,), under theta of
-shape (draws, parameters), which all points share, or (points, draws, parameters). Points of the same theta stand
-together, and those of the same x among them; returns shape (points, draws, outputs)."""
 
 PAIRS_PER_BLOCK: Final = 256
 PAIRS_OF_GROUPS_PER_BLOCK: Final = 2048
 """Where few customers share their parameters, few values come from an interpolant, and longer blocks pay."""
 ROWS_PER_BLOCK: Final = 1 << 14
-FEW: Final = 8
 NUMBERS_OF_PMF: Final = 128
 """What a model may hold for one probability: the nodes of a quadrature."""
 NUMBERS_OF_GRID: Final = 128
@@ -64,8 +59,6 @@ AGES_OF_INTERPOLANT: Final = 12
 ROUNDING: Final = 1e-9
 """A time that is short of a whole period by this is one: units of time are converted."""
 MOST_PERIODS: Final = 1_000_000
-LEAST: Final = 1e-300
-"""What is left of an intensity that falls at once; its log is a number."""
 
 
 def purchases(model: TransactionModel, t: float) -> ConditionalOnAlive:
@@ -75,7 +68,9 @@ def purchases(model: TransactionModel, t: float) -> ConditionalOnAlive:
     def of(model: TransactionModel) -> ConditionalOnAlive:
         return lambda theta, x, T: model.expected_purchases(theta, x[:, None], T[:, None], time)[..., None]
 
-    return of(model) if model.reading is None else OnReading(of(model), of(model.reading.model), model.reading, 1)
+    if model.reading is None:
+        return by_stage(model, of(model))
+    return OnReading(of(model), of(model.reading.model), model.reading, 1)
 
 
 def survive(model: TransactionModel, t: float) -> ConditionalOnAlive:
@@ -85,7 +80,9 @@ def survive(model: TransactionModel, t: float) -> ConditionalOnAlive:
     def of(model: TransactionModel) -> ConditionalOnAlive:
         return lambda theta, x, T: model.future(theta, x[:, None], T[:, None], time)[0][..., None]
 
-    return of(model) if model.reading is None else OnReading(of(model), of(model.reading.model), model.reading, 0)
+    if model.reading is None:
+        return by_stage(model, of(model))
+    return OnReading(of(model), of(model.reading.model), model.reading, 0)
 
 
 def pmf(model: TransactionModel, t: float, n: float) -> ConditionalOnAlive:
@@ -98,7 +95,7 @@ def pmf(model: TransactionModel, t: float, n: float) -> ConditionalOnAlive:
         )
 
     if model.reading is None or not model.reading.counts:
-        return of(model)
+        return by_stage(model, of(model))
     return OnReading(of(model), of(model.reading.model), model.reading, 0)
 
 
@@ -200,23 +197,20 @@ def residuals(
         return OnReading(given, inner(draws, x, T, weightings), model.reading, len(weightings))
     model = _for_many_laws(model, draws, x, group)
     end = max(weighting.end for weighting in weightings)
-    if group is None or model.breaks is not None:
-        grid = (
-            TimeGrid(_first_panel(model, draws, x, T), end)
-            if model.breaks is None
-            else GivenGrid.between(model.breaks(draws, T, end))
-        )
+    if group is None or model.breaks is not None or model.stages is not None:
+        grid = grid_of_future(model, draws, x, T, end)
         weights = np.column_stack([grid.weights(weighting) for weighting in weightings])
-        return _few_draws_at_a_time(
+        on_grid = _few_draws_at_a_time(
             lambda theta, x, T: _on_grid(model, theta, x, T, grid.nodes, weights), len(grid.nodes)
         )
+        return by_stage(model, on_grid)
     grids = NestedGrids(tuple(weightings))
 
     def on_grids(theta: Array, x: Array, T: Array) -> Array:
         """Groups may differ by orders of magnitude in how fast intensity falls: each run has a grid of its own."""
         run = _runs(theta, x)
         youngest = np.minimum.reduceat(T, run[:-1])
-        first = _fall_time(model, theta[run[:-1]], x[run[:-1]], youngest, time_scale(model, theta[run[:-1]])[:, None])
+        first = fall_time(model, theta[run[:-1]], x[run[:-1]], youngest, time_scale(model, theta[run[:-1]])[:, None])
         level = np.repeat(grids.level(first.min(axis=1)), np.diff(run))
         result = np.empty((len(x), theta.shape[-2], 2 * len(weightings)))
         for number in np.unique(level).tolist():
@@ -344,15 +338,31 @@ def alive(model: TransactionModel, theta: Array, x: Array, t_x: Array, T: Array,
 
 
 def expected_purchases(
-    model: TransactionModel, theta: Array, x: Array, T: Array, t: float, group: Index | None = None
+    model: TransactionModel,
+    theta: Array,
+    x: Array,
+    T: Array,
+    t: float,
+    group: Index | None = None,
+    *,
+    t_x: Array | None = None,
 ) -> Array:
-    """Return E[purchases in (T, T + t] | alive at T], shape of x; theta and group as of `residual`."""
-    return everywhere(purchases(model, t), model, theta, x, T, group)[:, 0]
+    """Return E[purchases in (T, T + t] | alive at T], shape of x; theta, group and t_x as of `residual`."""
+    return everywhere(purchases(model, t), model, theta, x, T, group, t_x=t_x)[:, 0]
 
 
-def survival(model: TransactionModel, theta: Array, x: Array, T: Array, t: float, group: Index | None = None) -> Array:
-    """Return P(alive at T + t | alive at T), shape of x; theta and group as of `residual`."""
-    return everywhere(survive(model, t), model, theta, x, T, group)[:, 0]
+def survival(
+    model: TransactionModel,
+    theta: Array,
+    x: Array,
+    T: Array,
+    t: float,
+    group: Index | None = None,
+    *,
+    t_x: Array | None = None,
+) -> Array:
+    """Return P(alive at T + t | alive at T), shape of x; theta, group and t_x as of `residual`."""
+    return everywhere(survive(model, t), model, theta, x, T, group, t_x=t_x)[:, 0]
 
 
 def residual(
@@ -362,6 +372,8 @@ def residual(
     T: Array,
     weightings: Sequence[Weighting],
     group: Index | None = None,
+    *,
+    t_x: Array | None = None,
 ) -> tuple[Array, Array]:
     """Return weighted integrals of the purchase intensity and of survival, given that customers are alive at T.
 
@@ -375,6 +387,8 @@ def residual(
         The factors to integrate with, such as discount factors.
     group
         The group of each customer, shape (n,); None: all have the same parameters.
+    t_x
+        Time of the last purchase, shape (n,), which the future depends on where purchases take stages; None: now.
 
     Returns
     -------
@@ -384,14 +398,21 @@ def residual(
     if len(x) == 0 or max(weighting.end for weighting in weightings) == 0.0:
         return np.zeros((len(x), len(weightings))), np.zeros((len(x), len(weightings)))
     given = residuals(model, theta[..., None, :], x, T, weightings, group)
-    both = everywhere(given, model, theta, x, T, group)
+    both = everywhere(given, model, theta, x, T, group, t_x=t_x)
     return both[:, : len(weightings)], both[:, len(weightings) :]
 
 
 def everywhere(
-    given: ConditionalOnAlive, model: TransactionModel, theta: Array, x: Array, T: Array, group: Index | None
+    given: ConditionalOnAlive,
+    model: TransactionModel,
+    theta: Array,
+    x: Array,
+    T: Array,
+    group: Index | None,
+    *,
+    t_x: Array | None = None,
 ) -> Array:
-    """Return `given` for every customer under one theta, shape (n, outputs)."""
+    """Return `given` for every customer under one theta, shape (n, outputs); t_x as of `residual`."""
     if len(x) == 0:
         return np.zeros((0, 1))
     groups = [] if group is None else [group.astype(float)]
@@ -400,28 +421,6 @@ def everywhere(
     of_pair = groups[0].astype(np.int64) if groups else None
     prepared = interpolate_over_age(given, model, theta[..., None, :], counts, ages, of_pair)
     at_a_time = PAIRS_OF_GROUPS_PER_BLOCK if groups else PAIRS_PER_BLOCK
-    return take(np.concatenate(map_blocks(prepared.at, len(ages), at_a_time))[:, 0], pairs.index)
-
-
-def time_scale(model: TransactionModel, draws: Array) -> Array:
-    """Return the shortest time-like parameter over draws: the future's nearest singularity in T lies at minus this."""
-    time = [parameter.dimension == "time" for parameter in model.parameters]
-    return np.asarray(draws[..., time].min(axis=(-2, -1)))
-
-
-def _first_panel(model: TransactionModel, draws: Array, x: Array, T: Array) -> float:
-    """Return a time in which no customer's intensity falls by much, nor that of the few who leave at every purchase."""
-    scale = time_scale(model, draws)
-    last = max(len(x) - FEW, 0)
-    busiest = np.unique([np.argmax(x), np.argmin(T), *np.argpartition(x / (T + scale), last)[last:]])
-    return float(_fall_time(model, draws, x[busiest], T[busiest], scale).min())
-
-
-def _fall_time(model: TransactionModel, theta: Array, x: Array, T: Array, scale: Array) -> Array:
-    """Return times in which the intensity falls by little, shape (points, draws); `scale` broadcasts against it."""
-    age = T[:, None] + scale
-    _, now = model.future(theta, x[:, None], T[:, None], np.zeros(1))
-    step = 1e-7 * np.minimum(age, 1.0 / now)  # the age counts from -scale, which may be far off
-    _, soon = model.future(theta, x[:, None], T[:, None], step)
-    fall = np.maximum(-np.log(np.maximum(soon / now, LEAST)) / step, 0.0)
-    return np.asarray(np.minimum(1.0 / (1.0 / age + fall), 4.0 / now))
+    values = take(np.concatenate(map_blocks(prepared.at, len(ages), at_a_time))[:, 0], pairs.index)
+    here = theta if group is None else theta[group]
+    return over_stages(model, here, x, T if t_x is None else t_x, T, values)

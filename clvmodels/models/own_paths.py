@@ -28,10 +28,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clvmodels.errors import ModelError
-from clvmodels.models.derived import ConditionalOnAlive, residuals
+from clvmodels.models.derived import residuals
 from clvmodels.models.purchase_clock import gamma_of, terms_by_reading
 from clvmodels.models.silence import silence
 from clvmodels.models.specification import Array, Traits, TransactionModel
+from clvmodels.models.stages import ConditionalOnAlive
 from clvmodels.numerics.pieces import LARGEST_LOG_SPEED, Pieces, flattened, running_sums
 from clvmodels.numerics.power_integral import power_integral
 from clvmodels.numerics.quadrature import Weighting

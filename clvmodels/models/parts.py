@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from clvmodels.models.kernel import Array
 
-__all__ = ["LARGEST", "Dimension", "Events", "Limit", "Parameter", "Quantity", "Traits"]
+__all__ = ["LARGEST", "Dimension", "Events", "Limit", "Parameter", "Quantity", "Stages", "Traits"]
 
 Dimension = Literal["none", "time", "rate", "money"]
 LARGEST: Final[Mapping[Dimension, float]] = {"none": 1e25, "time": 1e25, "rate": 1e25, "money": 1e120}
@@ -149,3 +149,25 @@ class Events:
     time: Array
     left: Array
     alive: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class Stages:
+    """Purchases that take several stages each, passed at random: a customer is in one of them, and nobody knows which.
+
+    The future of a customer in stage j after x purchases depends on the number of stages y = number * x + j that they
+    have passed, and on their age. It is a mean over the stages that they may be in.
+
+    Attributes
+    ----------
+    number
+        How many stages a purchase takes.
+    weights
+        ``(theta, x, t_x, T)``: the probabilities of the stages given that a customer is alive, on a new last axis.
+    rate
+        ``(theta, y, T)``: the expected number of stages that a customer who is alive passes in a unit of time.
+    """
+
+    number: int
+    weights: Callable[[Array, Array, Array, Array], Array]
+    rate: Callable[[Array, Array, Array], Array]

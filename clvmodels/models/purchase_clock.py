@@ -14,8 +14,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from clvmodels.models.derived import ConditionalOnAlive, everywhere, residuals
+from clvmodels.models.derived import everywhere, residuals
 from clvmodels.models.specification import Array, Reading, TransactionModel
+from clvmodels.models.stages import ConditionalOnAlive
 from clvmodels.numerics.clocks import Clock, Index, Place, Steps
 from clvmodels.numerics.quadrature import Weighting
 

@@ -8,6 +8,7 @@ from typing import Final
 
 from clvmodels.errors import ModelError
 from clvmodels.models.bdw import BDW
+from clvmodels.models.beta_geometric_regular import bg_cnbd, bg_cnbd_real, mbg_cnbd, mbg_cnbd_real
 from clvmodels.models.bg_bb import BG_BB
 from clvmodels.models.bg_nbd import BG_NBD
 from clvmodels.models.gamma_gamma import GAMMA_GAMMA
@@ -18,6 +19,7 @@ from clvmodels.models.normal_contribution import NORMAL_CONTRIBUTION
 from clvmodels.models.pareto_nbd import PARETO_NBD
 from clvmodels.models.pareto_nbd_ageing import PARETO_NBD_GOMPERTZ, PARETO_NBD_WEIBULL
 from clvmodels.models.payment import PAYMENT
+from clvmodels.models.regular_family import RegularFamily
 from clvmodels.models.sbg import SBG
 from clvmodels.models.specification import ContractModel, Model, SpendModel, TransactionModel
 from clvmodels.models.spend_family import SpendFamily
@@ -27,6 +29,7 @@ __all__ = [
     "CONTRACT_MODELS",
     "MODELS",
     "PERIOD_MODELS",
+    "REGULAR_FAMILIES",
     "SPEND_FAMILIES",
     "SPEND_MODELS",
     "SPEND_VARIANTS",
@@ -38,6 +41,7 @@ __all__ = [
     "known_model",
     "model_named",
     "register",
+    "regular_family_of",
 ]
 
 TRANSACTION_MODELS: Final[dict[str, TransactionModel]] = {m.key: m for m in (BG_NBD, MBG_NBD, PARETO_NBD)}
@@ -65,6 +69,14 @@ VARIANTS: Final[dict[str, Model]] = {
     PAYMENT.key: PAYMENT,
 }
 """All models that are known by their keys, but have no class of their own."""
+REGULAR_FAMILIES: Final[dict[str, RegularFamily]] = {
+    family.real().public_name: family
+    for family in (
+        RegularFamily(BG_NBD, bg_cnbd, bg_cnbd_real),
+        RegularFamily(MBG_NBD, mbg_cnbd, mbg_cnbd_real),
+    )
+}
+"""By public name: models whose k is chosen when they are fitted; fits are stored by the key of the model of that k."""
 MODELS: Final[dict[str, Model]] = {**TRANSACTION_MODELS, **SPEND_MODELS}
 _BUILT_IN: Final = frozenset((*MODELS, *PERIOD_MODELS, *CONTRACT_MODELS, *VARIANTS))
 
@@ -103,6 +115,8 @@ def call_of(model: Model, *arguments: str) -> str:
     family = family_of(model) if isinstance(model, SpendModel) else None
     ageing = ageing_of(model)
     options = [] if ageing is None else [f'ageing="{ageing[1]}"']
+    if isinstance(model, TransactionModel) and model.stages is not None and regular_family_of(model) is not None:
+        options.append(f"k={model.stages.number}")
     if family is not None and family.means is not None and model is not family.means:
         options.append('orders="all"')
     if family is not None and model is family.first:
@@ -136,9 +150,9 @@ def register(model: TransactionModel | SpendModel, *, replace: bool = False) -> 
     if not model.public_name.isidentifier() or model.public_name.startswith("_"):
         raise ModelError(f"a public name is like 'MyModel', so that clv.MyModel() works, got {model.public_name!r}")
     for what, name in (("key", model.key), ("public_name", model.public_name)):
-        for other in [known for known in _known() if getattr(known, what) == name]:
+        for other in _models_called(what, name):
             message = f"the {what.replace('_', ' ')} {name!r} is that of {other.name}"
-            if other.key in _BUILT_IN:
+            if other.key in _BUILT_IN or regular_family_of(other) is not None:
                 raise ModelError(f"{message} of the package; give your model another one")
             if not replace:
                 raise ModelError(
@@ -155,8 +169,16 @@ def register(model: TransactionModel | SpendModel, *, replace: bool = False) -> 
         SPEND_MODELS[model.key] = model
 
 
-def _known() -> list[Model]:
+def _fixed() -> list[Model]:
+    """Return all models but those of regular purchases, of which there is one for each k."""
     return [*MODELS.values(), *PERIOD_MODELS.values(), *CONTRACT_MODELS.values(), *VARIANTS.values()]
+
+
+def _models_called(what: str, name: str) -> list[Model]:
+    """Return the models whose key or public name is this."""
+    regular, of_key = (family.whole(1) for family in REGULAR_FAMILIES.values()), known_model(name)
+    models = [*_fixed(), *regular] + ([] if of_key is None else [of_key])
+    return list(dict.fromkeys(model for model in models if getattr(model, what) == name))
 
 
 def _remove(model: Model) -> None:
@@ -172,7 +194,23 @@ def known_model(key: str) -> Model | None:
     >>> known_model("gamma_gamma_orders").name
     'Gamma-Gamma on orders'
     """
-    return next((model for model in _known() if model.key == key), None)
+    regular = (family.model(key) for family in REGULAR_FAMILIES.values())
+    known = (model for model in (*_fixed(), *regular) if model is not None and model.key == key)
+    return next(known, None)
+
+
+def regular_family_of(model: Model) -> RegularFamily | None:
+    """Return the family of a model of regular purchases; None if it is none.
+
+    Examples
+    --------
+    >>> regular_family_of(REGULAR_FAMILIES["BGCNBDk"].whole(3)).poisson.name
+    'BG/NBD'
+    >>> regular_family_of(BG_NBD) is None
+    True
+    """
+    family = REGULAR_FAMILIES.get(model.public_name)
+    return family if family is not None and known_model(model.key) is model else None
 
 
 def model_named(key: str, parameters: tuple[str, ...]) -> Model:

@@ -10,7 +10,7 @@ from clvmodels.errors import FitError
 from clvmodels.models.new_customers import p_alive_new
 from clvmodels.models.specification import Array, Events, Traits, TransactionModel
 
-__all__ = ["events", "future_counts", "new_customers", "simulated"]
+__all__ = ["drawn_stages", "events", "future_counts", "new_customers", "simulated"]
 
 _MOST_PURCHASES = 1e9
 """Of all customers, or of one in the future: more do not go into the memory, or into the generator."""
@@ -41,11 +41,33 @@ def events(traits: Traits, duration: Array, generator: np.random.Generator) -> E
 def simulated(
     model: TransactionModel, theta: Array, x: Array, T: Array, duration: Array, generator: np.random.Generator
 ) -> Events:
-    """Simulate what customers who are alive at T do, each for their own duration; shape (customers,) each."""
+    """Simulate what customers who are alive at T do, each for their own duration; shape (customers,) each.
+
+    Where purchases take stages, x counts these: see `drawn_stages`.
+    """
     if model.simulate is not None:
         return model.simulate(theta, x, T, duration, generator)
     assert model.draw_traits is not None
     return events(model.draw_traits(theta, x, T, generator), duration, generator)
+
+
+def drawn_stages(
+    model: TransactionModel, theta: Array, x: Array, t_x: Array, T: Array, generator: np.random.Generator
+) -> Array:
+    """Return the stages that customers who are alive at T have passed, drawn; x where a purchase is one stage.
+
+    Examples
+    --------
+    >>> from clvmodels.models.bg_nbd import BG_NBD
+    >>> theta, x, T = BG_NBD.theta(BG_NBD.example), np.array([2.0, 3.0]), np.full(2, 31.0)
+    >>> drawn_stages(BG_NBD, theta, x, T, T, np.random.default_rng(1))
+    array([2., 3.])
+    """
+    if model.stages is None:
+        return x
+    below = np.cumsum(model.stages.weights(theta, x, t_x, T), axis=-1)
+    stage = (generator.random(below.shape[:-1])[..., None] >= below[..., :-1]).sum(axis=-1)
+    return np.asarray(model.stages.number * x + stage)
 
 
 def future_counts(
@@ -78,6 +100,7 @@ def future_counts(
     alive = model.p_alive(theta, x, t_x, T)
     stays = generator.random(alive.shape) < alive
     if model.draw_traits is None:
+        x = drawn_stages(model, theta, x, t_x, T, generator)
         return _counted(model, theta, x, T, np.where(stays, t, 0.0), generator)
     traits = model.draw_traits(theta, x, T, generator)
     expected = traits.purchase_rate * np.minimum(t, traits.lifetime)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from clvmodels.arguments import abridged, as_number, require_mapping
 from clvmodels.errors import ModelError, ParameterError, one_of
 from clvmodels.models.kernel import Array, Expansion, Kernel, Sums
-from clvmodels.models.parts import LARGEST, Dimension, Events, Limit, Parameter, Quantity, Traits
+from clvmodels.models.parts import LARGEST, Dimension, Events, Limit, Parameter, Quantity, Stages, Traits
 
 __all__ = [
     "LARGEST",
@@ -31,6 +31,7 @@ __all__ = [
     "Reading",
     "Spells",
     "SpendModel",
+    "Stages",
     "Traits",
     "TransactionModel",
 ]
@@ -90,6 +91,11 @@ class Model:
     effects
         What covariates can act on, by name, such as ``{"purchase": (("alpha", -1),)}``: the parameters that a
         coefficient multiplies by exp(sign * coefficient * covariate); a positive one means more of what the name says.
+    totals
+        Statistics that the log-likelihood is linear in: sums over all customers, never part of a row.
+    total_factors
+        ``(theta) -> (factors, gradient)``: what each of them is multiplied by, shape (totals,), and the derivatives of
+        that, shape (totals, parameters).
     """
 
     key: str
@@ -113,6 +119,8 @@ class Model:
     kernel: Kernel | None = field(default=None, kw_only=True)
     story: str = field(default="", kw_only=True)
     effects: Mapping[str, Sequence[tuple[str, int]]] = field(default_factory=dict, kw_only=True)
+    totals: tuple[str, ...] = field(default=(), kw_only=True)
+    total_factors: Callable[[Array], tuple[Array, Array]] | None = field(default=None, kw_only=True)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name}: {', '.join(self.names)}>"
@@ -315,6 +323,9 @@ class TransactionModel(Model):
     silence
         ``(theta, x, t_x, T)``: the probability of no purchase in (t_x, T], given being alive at T; None: it follows
         from the other functions, as `models.silence` has it.
+    stages
+        Of a model whose purchases take several stages: these. Then x counts stages passed in all functions of the
+        future, `draw_traits` and `simulate`, and purchases in the others. None: a purchase is one stage.
 
     Examples
     --------
@@ -347,6 +358,7 @@ class TransactionModel(Model):
     reading: Reading | None = field(default=None, kw_only=True)
     ago: Callable[[float], TransactionModel] | None = field(default=None, kw_only=True)
     silence: Callable[[Array, Array, Array, Array], Array] | None = field(default=None, kw_only=True)
+    stages: Stages | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         """Require that customers can be simulated.

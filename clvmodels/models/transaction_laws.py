@@ -45,6 +45,11 @@ def _grid(model: TransactionModel, theta: Array) -> tuple[Array, Array, Array]:
     return x, t_x * gap, T * gap
 
 
+def _stages(model: TransactionModel) -> int:
+    """Return how many stages a purchase takes."""
+    return 1 if model.stages is None else model.stages.number
+
+
 def _ahead(model: TransactionModel, theta: Array) -> Array:
     """Return times ahead."""
     return np.array(PERIODS_AHEAD) if model.time == "periods" else np.array(AHEAD) * _gap(model, theta)
@@ -147,10 +152,12 @@ def _silence(model: TransactionModel, theta: Array) -> float:
 def _ageing(model: TransactionModel, theta: Array) -> float:
     x, _, T = (column[:, None] for column in _grid(model, theta))
     t = np.arange(40.0) if model.time == "periods" else np.linspace(0.0, 20.0, 40) * _gap(model, theta)
+    swings = model.stages is not None  # between purchases that take stages, the intensity does
     survival, intensity = model.future(theta, x, T, t)
     bought = model.expected_purchases(theta, x, T, t)
     starts = max(relative_error(survival[:, 0], np.ones(len(x))), float(np.abs(bought[:, 0]).max()))
-    return max(starts, *(float(np.max(np.diff(values))) for values in (survival, intensity, -bought)))
+    never_rise = (survival, -bought) if swings else (survival, intensity, -bought)
+    return max(starts, *(float(np.max(np.diff(values))) for values in never_rise))
 
 
 def _integral(model: TransactionModel, theta: Array) -> float:
@@ -158,7 +165,8 @@ def _integral(model: TransactionModel, theta: Array) -> float:
     worst, far = 0.0, [MANY_PERIODS] if model.smooth else []
     for t in (*_ahead(model, theta), *far):
         integral = residual(model, theta, x, T, [Weighting(np.ones_like, float(t))])[0][:, 0]
-        worst = max(worst, relative_error(model.expected_purchases(theta, x, T, np.asarray(t)), integral))
+        passed = _stages(model) * x
+        worst = max(worst, relative_error(model.expected_purchases(theta, passed, T, np.asarray(t)), integral))
     return worst
 
 
@@ -192,12 +200,14 @@ def _until_rare(model: TransactionModel, theta: Array, x: Array, T: Array, t: Ar
 def _over_times(model: TransactionModel, theta: Array, T: Array, x: Array, *, alive: bool) -> Array:
     """Return the likelihood, or its part that is alive at T, integrated over the times of x purchases until T.
 
-    It does not depend on the times of those before the last one, at t_x, which have t_x^(x-1) / (x-1)! to lie in; in
-    periods, there are t_x - 1 over x - 1 ways to choose them.
+    It does not depend on the times of those before the last one, at t_x, which have t_x^(x-1) / (x-1)! to lie in; where
+    purchases take k stages, these have t_x^(kx-1) / (kx-1)!, and the likelihood leaves out Gamma(k)^x. In periods,
+    there are t_x - 1 over x - 1 ways to choose them.
     """
     if model.time == "periods":
         return _over_periods(model, theta, int(T), x, alive=alive)
     many = np.maximum(x, 1.0)
+    passed, left_out = _stages(model) * many, many * special.gammaln(_stages(model))
 
     def log_terms(x: Array, t_x: Array) -> Array:
         history = np.broadcast_arrays(x, t_x, T)
@@ -208,7 +218,7 @@ def _over_times(model: TransactionModel, theta: Array, T: Array, x: Array, *, al
 
     def log_integrand(y: Array) -> Array:
         """In y = log(t_x / T)."""
-        times = many[:, None] * (y + np.log(T)) - special.gammaln(many)[:, None]
+        times = passed[:, None] * (y + np.log(T)) - (special.gammaln(passed) - left_out)[:, None]
         return np.asarray(log_terms(many[:, None], T * np.exp(y)) + times)
 
     bought = log_integral_of_peak(log_integrand, np.full(x.shape, -60.0), np.zeros(x.shape))
@@ -280,6 +290,9 @@ def _futures(model: TransactionModel, theta: Array) -> float:
 
 
 def _rate(model: TransactionModel, theta: Array) -> float:
+    if model.stages is not None:
+        rate = model.stages.rate(theta, np.zeros(()), np.zeros(())) / model.stages.number
+        return relative_error(model.mean_purchase_rate(theta), rate)
     now, then = np.asarray(0.0), np.asarray(1.0 if model.time == "periods" else 0.0)
     survival, intensity = model.future(theta, now, now, then)
     return relative_error(model.mean_purchase_rate(theta), intensity / survival)
@@ -295,7 +308,7 @@ def _units(model: TransactionModel, theta: Array) -> float:
         _everything(model, theta * model.units(time=7.0), x, *(7.0 * time for time in (t_x, T, t))),
     )
     log_likelihood, alive, survival, intensity, *others = days
-    same = (log_likelihood + x * np.log(7.0), alive, survival, 7.0 * intensity, *others)
+    same = (log_likelihood + _stages(model) * x * np.log(7.0), alive, survival, 7.0 * intensity, *others)
     return max(relative_error(values, expected, SMALL) for values, expected in zip(same, weeks, strict=True))
 
 

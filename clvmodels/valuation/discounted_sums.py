@@ -105,8 +105,8 @@ def _weighted(
     """Return weighted sums over distinct histories of integrals of intensity and survival, (weights, weightings)."""
     fits = [fit.of_customers(histories) for fit in transactions.fits]
     parameters = [fit.parameters(histories) for fit in fits]
-    grouped = any(each.group is not None for each in parameters)
-    if grouped or not len(known.alive) or max(weighting.end for weighting in weightings) == 0.0:
+    apart = any(each.group is not None for each in parameters) or any(fit.model.stages is not None for fit in fits)
+    if apart or not len(known.alive) or max(weighting.end for weighting in weightings) == 0.0:
         expected = ahead(transactions, histories, weightings, 1.0, known)
         return weights @ expected.purchases, weights @ expected.living_years
     both = np.zeros((len(weights), 2 * len(weightings)))

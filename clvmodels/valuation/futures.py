@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from clvmodels.data.histories import Histories
 from clvmodels.models.derived import expected_purchases
-from clvmodels.models.simulation import simulated
+from clvmodels.models.simulation import drawn_stages, simulated
 from clvmodels.models.specification import Traits, TransactionModel
 from clvmodels.numerics.threads import map_blocks
 from clvmodels.units import Unit
@@ -111,7 +111,8 @@ def _slices(basis: Basis, customers: Customers, draws: int) -> list[slice]:
     def expected(member: Member) -> Array:
         model, parameters = member.model, member.parameters
         alive = model.p_alive(parameters.point(slice(None)), x, customers.t_x, T)
-        return np.asarray(alive * expected_purchases(model, parameters.estimate, x, T, time, parameters.group))
+        ahead = expected_purchases(model, parameters.estimate, x, T, time, parameters.group, t_x=customers.t_x)
+        return np.asarray(alive * ahead)
 
     bought = np.max([expected(member) for member in customers.members], axis=0)
     size = np.cumsum(np.maximum(bought / EVENTS_AT_A_TIME, draws / NUMBERS_AT_A_TIME))
@@ -131,7 +132,9 @@ def _one_future(
     assumptions, unit = basis.assumptions, basis.transactions.unit
     duration = np.where(alive, _end(assumptions, unit), 0.0)
     if model.draw_traits is None:
-        left, bought = _simulated(model, theta, x, T, duration, generator)
+        left, bought = _simulated(
+            model, theta, drawn_stages(model, theta, x, t_x, T, generator), T, duration, generator
+        )
     else:
         traits = model.draw_traits(theta, x, T, generator)
         left, bought = _purchases(traits, duration, _Thinning.of(assumptions, unit), generator)

@@ -17,6 +17,7 @@ from clvmodels.inference.path_model import PathModel
 from clvmodels.inference.transaction_fit import TransactionFit
 from clvmodels.models.derived import alive, residual, residuals
 from clvmodels.models.specification import TransactionModel
+from clvmodels.models.stages import over_stages
 from clvmodels.numerics.distinct import DistinctRows, distinct_rows
 from clvmodels.numerics.quadrature import Weighting
 from clvmodels.numerics.skeleton import Skeleton, holds, skeleton
@@ -137,7 +138,8 @@ def _of_fit(
         theta, group = parameters.estimate, parameters.group
         x, t_x, T = np.ascontiguousarray(distinct.rows[:, :3].T)
         now = alive(model, theta, x, t_x, T, group)
-        purchases, living = (now[:, None] * part for part in residual(model, theta, x, T, weightings, group))
+        given_alive = residual(model, theta, x, T, weightings, group, t_x=t_x)
+        purchases, living = (now[:, None] * part for part in given_alive)
         return ResidualExpectations(distinct, now, purchases, living / year)
     if max(weighting.end for weighting in weightings) == 0.0:
         zeros = np.zeros((len(distinct.rows), len(weightings)))
@@ -233,8 +235,10 @@ def few_draws(
 
     def values(rows: Index) -> Array:
         theta = parameters.theta(rows)
-        alive_now = model.p_alive(theta, x[rows, None], t_x[rows, None], T[rows, None])[..., None]
-        return np.concatenate([alive_now, alive_now * given(theta, x[rows], T[rows])], axis=-1)
+        history = x[rows, None], t_x[rows, None], T[rows, None]
+        alive_now = model.p_alive(theta, *history)[..., None]
+        future = over_stages(model, theta, *history, given(theta, x[rows], T[rows]))
+        return np.concatenate([alive_now, alive_now * future], axis=-1)
 
     if known is not None and holds(known, values, len(x)):
         return known

@@ -16,7 +16,15 @@ from sklearn.base import clone
 import clvmodels as clv
 from clvmodels.errors import ClvError, FitError
 from clvmodels.inference.estimator import ContractEstimator, SpendEstimator, TransactionEstimator
-from clvmodels.models.registry import CONTRACT_MODELS, MODELS, PERIOD_MODELS, SPEND_MODELS, _remove, register
+from clvmodels.models.registry import (
+    CONTRACT_MODELS,
+    MODELS,
+    PERIOD_MODELS,
+    REGULAR_FAMILIES,
+    SPEND_MODELS,
+    _remove,
+    register,
+)
 
 NAMES = [model.public_name for model in (MODELS | PERIOD_MODELS | CONTRACT_MODELS).values()]
 PRIORS = {"BGNBD": "dropout", "MBGNBD": "dropout", "ParetoNBD": "first_year_loss", "GammaGamma": "order_cv"}
@@ -110,7 +118,7 @@ def test_a_model_is_its_own_copy():
 
 def test_the_names_of_the_package_are_those_that_are_meant():
     names = [name for name in dir(clv) if not name.startswith("__")]
-    assert set(names) == {*clv.__all__, *NAMES}
+    assert set(names) == {*clv.__all__, *NAMES, *REGULAR_FAMILIES}
     for name in dir(clv):
         getattr(clv, name)
 
