@@ -12,7 +12,7 @@ from clvmodels.data.engine import EngineTable
 from clvmodels.data.histories import Histories
 from clvmodels.errors import FitError
 from clvmodels.inference import estimands, predictions
-from clvmodels.inference.calendar_fit import TimedFit
+from clvmodels.inference.behaviour_fit import BehaviourFit
 from clvmodels.inference.simulated_histories import simulated_histories
 from clvmodels.models.new_customers import p_alive_new, purchases_new
 from clvmodels.models.specification import TransactionModel
@@ -31,7 +31,7 @@ _MOST_CUSTOMERS = 10**9
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class TransactionFit(TimedFit, of=TransactionModel):
+class TransactionFit(BehaviourFit, of=TransactionModel):
     """A fitted model of transactions: when customers buy, and when they leave."""
 
     @overload

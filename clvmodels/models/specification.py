@@ -312,6 +312,9 @@ class TransactionModel(Model):
     silence
         ``(theta, x, t_x, T)``: the probability of no purchase in (t_x, T], given being alive at T; None: it follows
         from the other functions, as `models.silence` has it.
+    purchase_rate_cdf
+        ``(theta, x, T, rate)``: given alive at T, the probability that a customer's own purchase rate is at most `rate`
+        (in periods: their own probability of a purchase); None: the model does not say.
 
     Examples
     --------
@@ -343,6 +346,7 @@ class TransactionModel(Model):
     reading: Reading | None = field(default=None, kw_only=True)
     ago: Callable[[float], TransactionModel] | None = field(default=None, kw_only=True)
     silence: Callable[[Array, Array, Array, Array], Array] | None = field(default=None, kw_only=True)
+    purchase_rate_cdf: Callable[[Array, Array, Array, Array], Array] | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         """Require that customers can be simulated.
