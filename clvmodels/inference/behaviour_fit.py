@@ -236,7 +236,7 @@ class BehaviourFit(TimedFit):
         count = int(longest / step * (1.0 + 1e-9)) + 1
         if count > MOST_AGES:
             raise FitError(f"{count:,} ages are more than {MOST_AGES:,}; ask for longer steps, such as every='4 weeks'")
-        return np.minimum(step * np.arange(count), longest)
+        return np.asarray(np.minimum(step * np.arange(count), longest))
 
     def cohorts(
         self, histories: Histories, t: Duration | Sequence[Duration] = "1 year", by: str = "quarter"
@@ -283,7 +283,8 @@ class BehaviourFit(TimedFit):
 
         self._require_purchases("cohorts")
         self.require_unit(histories)
-        histories, several = histories.collect(), horizons_of(t) or {str(t): t}  # type: ignore[dict-item]
+        histories, times = histories.collect(), horizons_of(t)
+        several = times if isinstance(times, dict) else {str(times): times}
         cohorts, fit = cohorts_of(histories, by), self.of_customers(histories)
         number = np.ones(len(histories)) if histories.weight is None else histories.weight
         asked = {"alive": estimands.probability_alive(fit.model, 0.0)}

@@ -153,9 +153,8 @@ def survival_by_cohort(
     def block(rows: slice) -> Array:
         theta, sums = of_rows.theta(rows), np.zeros((len(weight), len(ages), number))
         for k, age in enumerate(reached.tolist()):
-            history = (column[rows, None] for column in (x, t_x, T))
             then = np.minimum(age, T[rows, None])
-            alive = p_alive_at(model, theta, *history, then)
+            alive = p_alive_at(model, theta, x[rows, None], t_x[rows, None], T[rows, None], then)
             seen = weight[:, rows] * (T[rows] >= age)
             sums[:, k] = np.einsum("ck,kd->cd", seen, np.broadcast_to(alive, (len(then), number)))
         return sums

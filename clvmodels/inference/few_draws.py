@@ -87,9 +87,9 @@ class Predictive:
 
     def at(self, value: Array | float, rows: Index) -> Array:
         """Return the means over the draws at values of their own of some rows, shape (rows,)."""
-        history = (column[rows, None] for column in self.columns)
+        x, t_x, T = (column[rows, None] for column in self.columns)
         own = value[:, None] if isinstance(value, np.ndarray) else np.asarray(value)
-        return np.asarray(self.probability(self.parameters.theta(rows), *history, own) @ self.share)
+        return np.asarray(self.probability(self.parameters.theta(rows), x, t_x, T, own) @ self.share)
 
     def mean(self, function: Callable[[Array, Array, Array, Array], Array]) -> Array:
         """Return the means over the draws of another function of ``(theta, x, t_x, T)``, shape (rows,)."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
+from clvmodels.data.engine import EngineTable
 from clvmodels.errors import FitError
 from clvmodels.units import Duration
 
@@ -15,8 +16,8 @@ if TYPE_CHECKING:
 __all__ = ["by_horizon", "horizons_of", "require_no_table"]
 
 
-def horizons_of(t: Duration | Sequence[Duration]) -> dict[str, Duration] | None:
-    """Return several times by how they are written; None if it is one.
+def horizons_of(t: Duration | Sequence[Duration]) -> Duration | dict[str, Duration]:
+    """Return several times by how they are written; one as it is.
 
     Raises
     ------
@@ -26,10 +27,10 @@ def horizons_of(t: Duration | Sequence[Duration]) -> dict[str, Duration] | None:
     Examples
     --------
     >>> horizons_of(["12 weeks", 52]), horizons_of("12 weeks")
-    ({'12 weeks': '12 weeks', '52': 52}, None)
+    ({'12 weeks': '12 weeks', '52': 52}, '12 weeks')
     """
     if not isinstance(t, list | tuple):
-        return None
+        return cast("Duration", t)
     by_name = {str(each): each for each in t}
     if not by_name or len(by_name) < len(t):
         raise FitError(f'several times are different ones, such as ["12 weeks", "1 year"], got {list(t)!r}')
@@ -48,7 +49,7 @@ def require_no_table(*, as_table: bool) -> None:
         raise FitError("as_table=True answers one time: ask for each of them by itself")
 
 
-def by_horizon(parts: Mapping[str, pd.DataFrame] | Mapping[str, xr.DataArray]) -> pd.DataFrame | xr.DataArray:
+def by_horizon(parts: Mapping[str, pd.DataFrame | xr.DataArray | EngineTable]) -> pd.DataFrame | xr.DataArray:
     """Return the answers to several times side by side: columns (horizon, statistic), or a dimension horizon."""
     import pandas as pd
 
@@ -57,4 +58,5 @@ def by_horizon(parts: Mapping[str, pd.DataFrame] | Mapping[str, xr.DataArray]) -
         return pd.concat(tables, axis=1, names=["horizon", "statistic"])
     import xarray as xr
 
-    return xr.concat(list(parts.values()), pd.Index(list(parts), name="horizon"))
+    draws = [part for part in parts.values() if isinstance(part, xr.DataArray)]
+    return xr.concat(draws, pd.Index(list(parts), name="horizon"))

@@ -143,7 +143,7 @@ class TransactionFit(BehaviourFit, of=TransactionModel):
         A            1.211  0.0  4.05
         """
         several = horizons_of(t)
-        if several is not None:
+        if isinstance(several, dict):
             require_no_table(as_table=as_table)
             memory = require_memory(memory_gb, FitError) / 1e9 / len(several)
             return by_horizon(
@@ -152,7 +152,7 @@ class TransactionFit(BehaviourFit, of=TransactionModel):
                     for name, each in several.items()
                 }
             )
-        return self._expected_purchases(histories, t, process, seed, return_draws, as_table, memory_gb)
+        return self._expected_purchases(histories, several, process, seed, return_draws, as_table, memory_gb)
 
     def _expected_purchases(
         self,

@@ -73,7 +73,7 @@ def never(model: TransactionModel, theta: Array, x: Array, t_x: Array, T: Array)
     far = FAR if model.ago is None else FAR_ON_CALENDAR
     far = FAR_PERIODS if model.time == "periods" else far * _longest(model, theta, T)
     values = np.stack([no_purchase(model, theta, x, t_x, T, np.asarray(t)) for t in far.tolist()])
-    return np.clip(_limit(_limit(values))[0], 0.0, values[-1])
+    return np.asarray(np.clip(_limit(_limit(values))[0], 0.0, values[-1]))
 
 
 def _longest(model: TransactionModel, theta: Array, T: Array) -> float:

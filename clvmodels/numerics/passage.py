@@ -69,7 +69,7 @@ def passage(remaining: Remaining, level: float, start: Array, latest: float) -> 
     kept = np.isfinite(low)
     if kept.any():
         v[kept] = _root(excess, rows[kept], (low[kept], at_low[kept]), (high[kept], at_high[kept]))
-    return start * np.expm1(v)
+    return np.asarray(start * np.expm1(v))
 
 
 def _root(

@@ -86,7 +86,7 @@ def _periods(histories: Histories, assumptions: Assumptions, unit: Unit, by: Per
     days = assumptions.year_in(unit) * DAYS[unit]
     last = now + pd.Timedelta(days=years * days)
     calendar = pd.period_range(now, last, freq=ALIASES[by])
-    begins = np.maximum(calendar.start_time, now)
+    begins = calendar.start_time.where(calendar.start_time > now, now)
     calendar, begins = calendar[begins < last], begins[begins < last]
     dates = np.append(begins.to_numpy(), last.to_datetime64()).astype("datetime64[s]")
     ends = (dates[1:] - dates[0]) / np.timedelta64(1, "s") / 86_400.0 / days
@@ -181,8 +181,8 @@ class CashFlows(ABC):
 
         parts = parts_of(self.rows.lines)
         names = [line.name for line in self.rows.lines for _ in line.rates]
-        until = pd.DataFrame(sums_within(self.rows, parts, cases), index=names)
-        until = until.groupby(level=0, sort=False).sum().T.to_numpy()
+        sums = pd.DataFrame(sums_within(self.rows, parts, cases), index=names)
+        until = sums.groupby(level=0, sort=False).sum().to_numpy().T
         lines = _by_period(until[:undiscounted], rows)
         discounted = _by_period(until[undiscounted:].sum(axis=1), rows)
         table = pd.DataFrame(lines, columns=list(dict.fromkeys(names)))

@@ -337,7 +337,7 @@ def test_all_customers_share_the_parameters_of_a_pooled_fit(spenders):
 class TestArgumentsOfAWrongKind:
     FIT = clv.BGNBD().from_params({"r": 0.243, "alpha": 4.414, "a": 0.793, "b": 2.426}, unit="week")
 
-    @pytest.mark.parametrize("given", ["x", [1], None, True, np.nan, np.inf, -1, 10**400, pd.Series([1])])
+    @pytest.mark.parametrize("given", ["x", [[1]], None, True, np.nan, np.inf, -1, 10**400, pd.Series([1])])
     def test_of_predictions(self, given: object) -> None:
         rfm = self.FIT.simulate(5, "39 weeks", seed=1)
         with pytest.raises(UnitError):
