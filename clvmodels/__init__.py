@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from clvmodels.data.ledgers import Ledgers as Ledgers
     from clvmodels.data.opportunities import opportunity_summary as opportunity_summary
     from clvmodels.data.reading import LogFormat as LogFormat
+    from clvmodels.data.rfm_segments import rfm_segments as rfm_segments
     from clvmodels.data.transactions import rfm_summary as rfm_summary
     from clvmodels.data.transactions import rfm_train_test_split as rfm_train_test_split
     from clvmodels.evaluation.backtest import backtest as backtest
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     from clvmodels.valuation.assumptions import Assumptions as Assumptions
     from clvmodels.valuation.book import Book as Book
     from clvmodels.valuation.book import value as value
+    from clvmodels.valuation.migration import migration as migration
     from clvmodels.valuation.movement import movement as movement
     from clvmodels.valuation.own_line import Line as Line
     from clvmodels.valuation.scenarios import scenarios as scenarios
@@ -102,10 +104,12 @@ _EXPORTS: Final = {
     "from_lifetimes": "clvmodels.inference.migration.lifetimes",
     "from_pymc_marketing": "clvmodels.inference.migration.pymc_marketing",
     "last_third": "clvmodels.evaluation.last_third",
+    "migration": "clvmodels.valuation.migration",
     "movement": "clvmodels.valuation.movement",
     "opportunity_summary": "clvmodels.data.opportunities",
     "purchase_occasions": "clvmodels.data.events",
     "report": "clvmodels.reporting.report",
+    "rfm_segments": "clvmodels.data.rfm_segments",
     "rfm_summary": "clvmodels.data.transactions",
     "rfm_train_test_split": "clvmodels.data.transactions",
     "scenarios": "clvmodels.valuation.scenarios",

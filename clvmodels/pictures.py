@@ -20,6 +20,7 @@ PICTURES: Final[Mapping[str, str]] = {
     "backtest_scores": "clvmodels.evaluation.plots.backtest",
     "calendar_effect": "clvmodels.inference.plots.calendar",
     "calibration": "clvmodels.evaluation.plots.customers",
+    "cash_flow": "clvmodels.valuation.plots.cash_flow",
     "coefficients": "clvmodels.inference.plots.coefficients",
     "conditional_expectation": "clvmodels.evaluation.plots.aggregate_fit",
     "conditional_spend": "clvmodels.inference.plots.spend",

@@ -18,6 +18,7 @@ from clvmodels.inference.plots.heterogeneity import heterogeneity
 from clvmodels.inference.plots.matrices import alive_matrix, purchases_matrix
 from clvmodels.inference.plots.predictive import posterior_predictive, prior_predictive
 from clvmodels.inference.plots.spend import conditional_spend, spend_density
+from clvmodels.valuation.plots.cash_flow import cash_flow
 from clvmodels.valuation.plots.concentration import lorenz, whale
 from clvmodels.valuation.plots.equity import equity_by_horizon, statement, tornado
 from clvmodels.valuation.plots.movement import waterfall
@@ -27,6 +28,7 @@ __all__ = [
     "backtest_scores",
     "calendar_effect",
     "calibration",
+    "cash_flow",
     "coefficients",
     "conditional_expectation",
     "conditional_spend",

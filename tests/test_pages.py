@@ -57,6 +57,11 @@ def test_the_examples_of_the_page_of_paths_run(capsys):
     run("docs/guide/paths.md", capsys)
 
 
+def test_the_examples_of_the_page_of_questions_run(capsys):
+    mpl.use("Agg")
+    run("docs/guide/questions.md", capsys)
+
+
 def test_the_examples_of_the_page_of_a_seasonal_shop_run(capsys):
     mpl.use("Agg")
     run("docs/notebooks/seasonal_shop.md", capsys)

@@ -102,6 +102,7 @@ EXAMPLES: dict[str, Callable[..., Any]] = {
     "backtest_scores": lambda **on: clv.plots.backtest_scores(tried(), **on),
     "calendar_effect": lambda **on: clv.plots.calendar_effect(seasonal(), **on),
     "calibration": lambda **on: clv.plots.calibration(chances(), outcome("frequency") > 0, bins=4, **on),
+    "cash_flow": lambda **on: clv.plots.cash_flow(book(), years=2, **on),
     "coefficients": lambda **on: clv.plots.coefficients(seasonal(), **on),
     "conditional_expectation": lambda **on: clv.plots.conditional_expectation(orders(), split()[1], by="recency", **on),
     "conditional_spend": lambda **on: clv.plots.conditional_spend(spend()["Draws"], split()[0], **on),

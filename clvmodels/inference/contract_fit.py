@@ -43,6 +43,12 @@ class ContractFit(TransactionFit, of=ContractModel):
         super().require_unit(histories)
         require_contracts(histories)
 
+    def _require_purchases(self, what: str) -> None:
+        raise FitError(
+            f"{what} is about customers who buy when they like, and those under contract pay in every period or leave;"
+            " ask probability_alive, expected_purchases (renewals) or retention_curve"
+        )
+
     def retention_curve(self, renewals: int = 10) -> pd.DataFrame:
         """Return which share of new customers renews, and which share of those left does at each renewal.
 

@@ -104,6 +104,9 @@ def model_on_paths(
         "silence",
     ):
         changed[name] = getattr(own, name)
+    if base.purchase_rate_cdf is not None:  # at the level that the path has now
+        cdf, start = base.purchase_rate_cdf, np.zeros(())
+        changed["purchase_rate_cdf"] = lambda theta, x, T, rate: cdf(own.from_now(theta, T), x, start, rate)
     return PathModel(**changed, base=base, own=own, terms=terms)
 
 

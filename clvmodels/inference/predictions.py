@@ -34,6 +34,7 @@ __all__ = [
     "linear_spend",
     "predict",
     "predict_spend",
+    "require_by_history",
     "require_no_draws",
     "spend_line",
     "spend_table",
@@ -133,12 +134,8 @@ class Prediction:
         FitError
             If the answers are not known by distinct history.
         """
-        if self.expected is not None or self.parameters.group is not None:
-            raise FitError(
-                "as_table=True joins what is known of distinct histories: it goes neither with process=True nor with a "
-                "fit by segment or with covariates; ask one segment, fit.segment(...), or one kind of customers, "
-                "fit.at(...)"
-            )
+        own = self.expected is not None or self.parameters.group is not None
+        require_by_history(by_customer=own)
         table = _summarised_rows(self.answers)
         columns = {name: np.ascontiguousarray(table[:, k]) for k, name in enumerate(COLUMNS[: table.shape[1]])}
         assert self.model is not None
@@ -214,6 +211,22 @@ def require_no_draws(*, return_draws: bool) -> None:
     """
     if return_draws:
         raise FitError("as_table=True returns a table of summaries, and return_draws=True draws; ask for one of them")
+
+
+def require_by_history(*, by_customer: bool) -> None:
+    """Refuse to join what is not known of distinct histories to a table of an engine.
+
+    Raises
+    ------
+    FitError
+        If it is known by customer alone.
+    """
+    if by_customer:
+        raise FitError(
+            "as_table=True joins what is known of distinct histories: it goes neither with process=True nor with a "
+            "fit by segment or with covariates; ask one segment, fit.segment(...), or one kind of customers, "
+            "fit.at(...)"
+        )
 
 
 def spend_table(fit: Fitted[SpendModel], histories: Histories) -> EngineTable:

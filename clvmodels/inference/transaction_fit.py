@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, overload
 
 import numpy as np
 
-from clvmodels.arguments import require_flag, require_seed, require_whole
+from clvmodels.arguments import require_flag, require_memory, require_seed, require_whole
 from clvmodels.data.engine import EngineTable
 from clvmodels.data.histories import Histories
 from clvmodels.errors import FitError
 from clvmodels.inference import estimands, predictions
-from clvmodels.inference.calendar_fit import TimedFit
+from clvmodels.inference.behaviour_fit import BehaviourFit
+from clvmodels.inference.horizons import by_horizon, horizons_of, require_no_table
 from clvmodels.inference.simulated_histories import simulated_histories
 from clvmodels.models.new_customers import p_alive_new, purchases_new
 from clvmodels.models.specification import TransactionModel
@@ -31,14 +33,14 @@ _MOST_CUSTOMERS = 10**9
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class TransactionFit(TimedFit, of=TransactionModel):
+class TransactionFit(BehaviourFit, of=TransactionModel):
     """A fitted model of transactions: when customers buy, and when they leave."""
 
     @overload
     def expected_purchases(
         self,
         histories: Histories,
-        t: Duration,
+        t: Duration | Sequence[Duration],
         *,
         process: bool = False,
         seed: int | None = None,
@@ -49,7 +51,7 @@ class TransactionFit(TimedFit, of=TransactionModel):
     def expected_purchases(
         self,
         histories: Histories,
-        t: Duration,
+        t: Duration | Sequence[Duration],
         *,
         process: bool = False,
         seed: int | None = None,
@@ -60,7 +62,7 @@ class TransactionFit(TimedFit, of=TransactionModel):
     def expected_purchases(
         self,
         histories: Histories,
-        t: Duration,
+        t: Duration | Sequence[Duration],
         *,
         process: bool = False,
         seed: int | None = None,
@@ -70,7 +72,7 @@ class TransactionFit(TimedFit, of=TransactionModel):
     def expected_purchases(
         self,
         histories: Histories,
-        t: Duration,
+        t: Duration | Sequence[Duration],
         *,
         process: bool = False,
         seed: int | None = None,
@@ -85,10 +87,12 @@ class TransactionFit(TimedFit, of=TransactionModel):
         histories
             The customers, in the unit of this fit.
         t
-            Such as ``"52 weeks"``; a bare number is in the unit of this fit.
+            Such as ``"52 weeks"``; a bare number is in the unit of this fit. Several, such as
+            ``["12 weeks", "1 year"]``, are answered in one call.
         process
             Let sd, quantiles and draws say what each customer will really do: one simulated number of purchases under
-            each draw of the parameters, or 1,000 of them under a point estimate. The mean stays the expectation.
+            each draw of the parameters, or 1,000 of them under a point estimate. The mean stays the expectation. Each
+            of several times is simulated by itself.
         seed
             Of the simulation; None: a new one each time.
         return_draws
@@ -101,23 +105,33 @@ class TransactionFit(TimedFit, of=TransactionModel):
         Returns
         -------
         DataFrame
-            By customer_id: mean; and sd, q05, q50, q95 where the fit has draws or `process` is asked for.
+            By customer_id: mean; and sd, q05, q50, q95 where the fit has draws or `process` is asked for. Of several
+            times, columns are pairs (horizon, statistic), the horizon as it was written.
         Table
-            With `as_table`: the same, as an Ibis table with the column customer_id, not yet computed.
+            With `as_table`: the same of one time, as an Ibis table with the column customer_id, not yet computed.
         DataArray
-            With `return_draws`: dimensions (chain, draw, customer_id).
+            With `return_draws`: dimensions (chain, draw, customer_id); of several times, (horizon, chain, draw,
+            customer_id).
 
         Raises
         ------
         UnitError
             If the histories are not in the unit of this fit.
         FitError
-            If the draws would take more memory than they may, or both draws and a table are asked for.
+            If the draws would take more memory than they may, both draws and a table are asked for, or several times
+            are none, the same, or asked for as a table of an engine.
         DataError
             If the customers of an engine do not fit into memory: then ask for a table.
 
         Examples
         --------
+        >>> transactions.expected_purchases(rfm, ["12 weeks", "1 year"]).round(3)
+        horizon     12 weeks 1 year
+        statistic       mean   mean
+        customer_id
+        A              0.419  1.544
+        B              0.065  0.252
+        C              1.178  4.215
         >>> buyer = rfm.select(["A"])
         >>> transactions.expected_purchases(buyer, "39 weeks").round(3)
                       mean
@@ -128,6 +142,28 @@ class TransactionFit(TimedFit, of=TransactionModel):
         customer_id
         A            1.211  0.0  4.05
         """
+        several = horizons_of(t)
+        if isinstance(several, dict):
+            require_no_table(as_table=as_table)
+            memory = require_memory(memory_gb, FitError) / 1e9 / len(several)
+            return by_horizon(
+                {
+                    name: self._expected_purchases(histories, each, process, seed, return_draws, False, memory)
+                    for name, each in several.items()
+                }
+            )
+        return self._expected_purchases(histories, several, process, seed, return_draws, as_table, memory_gb)
+
+    def _expected_purchases(
+        self,
+        histories: Histories,
+        t: Duration,
+        process: bool,
+        seed: int | None,
+        return_draws: bool,
+        as_table: bool,
+        memory_gb: float,
+    ) -> pd.DataFrame | xr.DataArray | EngineTable:
         time, fit = self.time(t), self.of_customers(histories)
         prediction = predictions.predict(fit, histories, estimands.expected_purchases(fit.model, time), memory_gb)
         if require_flag("process", process, FitError):

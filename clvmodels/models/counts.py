@@ -10,7 +10,7 @@ from scipy import special
 from clvmodels.models.specification import Array, Limit, Quantity
 from clvmodels.numerics.special import log_gamma_ratio
 
-__all__ = ["PURCHASE_LIMITS", "PURCHASE_RATE", "PURCHASE_RATE_CV", "log_negative_binomial"]
+__all__ = ["PURCHASE_LIMITS", "PURCHASE_RATE", "PURCHASE_RATE_CV", "gamma_rate_cdf", "log_negative_binomial"]
 
 PURCHASE_RATE: Final = Quantity(
     "purchase_rate", "mean purchases a year while alive", ("LogNormal", {"mu": 1.4, "sigma": 1.5})
@@ -31,3 +31,8 @@ def log_negative_binomial(n: Array, shape: Array, rate: Array, t: Array) -> Arra
     none = -shape * np.log1p(t / rate)
     events = special.xlogy(n, t / (rate + t)) + log_gamma_ratio(shape, n) - special.gammaln(n + 1.0)
     return np.asarray(none + events)
+
+
+def gamma_rate_cdf(theta: Array, x: Array, T: Array, rate: Array) -> Array:
+    """Return P(own rate <= rate | x purchases, alive at T): of Gamma(r + x, alpha + T), r and alpha first in theta."""
+    return np.asarray(special.gammainc(theta[..., 0] + x, (theta[..., 1] + T) * rate))

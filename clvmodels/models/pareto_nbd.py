@@ -15,7 +15,13 @@ from typing import Any, Final
 import numpy as np
 from scipy import special
 
-from clvmodels.models.counts import PURCHASE_LIMITS, PURCHASE_RATE, PURCHASE_RATE_CV, log_negative_binomial
+from clvmodels.models.counts import (
+    PURCHASE_LIMITS,
+    PURCHASE_RATE,
+    PURCHASE_RATE_CV,
+    gamma_rate_cdf,
+    log_negative_binomial,
+)
 from clvmodels.models.kernel import CompiledSums, Kernel
 from clvmodels.models.specification import Array, Limit, Parameter, Quantity, Spells, Traits, TransactionModel
 from clvmodels.numerics.power_integral import log_power_integral, power_integral
@@ -249,4 +255,5 @@ PARETO_NBD = TransactionModel(
     kernel=Kernel(count_terms, history_terms, compiled_sums),
     story=__doc__ or "",
     effects={"purchase": (("alpha", -1),), "dropout": (("beta", -1),)},
+    purchase_rate_cdf=gamma_rate_cdf,
 )

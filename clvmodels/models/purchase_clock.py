@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy import special
 
 from clvmodels.models.derived import everywhere, residuals
 from clvmodels.models.specification import Array, Reading, TransactionModel
@@ -128,6 +129,12 @@ class PurchaseClock:
         """Return the same from A(T)."""
         params, clock = self.split(theta)
         return self.base.pmf(params, x, now, clock.at(t), n)
+
+    def purchase_rate_cdf(self, theta: Array, x: Array, T: Array, rate: Array) -> Array:
+        """Return P(own purchase rate at the mean speed of the clock <= rate | alive at T)."""
+        params, _ = self.split(theta)
+        shape, alpha = self.gamma(params)
+        return np.asarray(special.gammainc(shape + x, (alpha + self.reading(theta, T)) * rate))
 
     def by_reading(self, model: TransactionModel) -> Reading:
         """Return how the future is smooth in A(T)."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from clvmodels.models.no_purchase import no_purchase
 from clvmodels.models.specification import Array, TransactionModel
 
 __all__ = ["silence"]
@@ -36,6 +37,6 @@ def silence(model: TransactionModel, theta: Array, x: Array, t_x: Array, T: Arra
     until = np.where(silent, T, t_x + 1.0)  # whose last purchase is now is not silent
     alive_then = model.p_alive(theta, x, t_x, t_x)
     passed = x if model.stages is None else model.stages.number * x  # who has just bought is in the first stage
-    none = 1.0 - alive_then + alive_then * model.pmf(theta, passed, t_x, until - t_x, np.zeros(1))
+    none = no_purchase(model, theta, x, t_x, t_x, until - t_x)
     stays = alive_then * model.future(theta, passed, t_x, until - t_x)[0]
     return np.where(silent, np.minimum(none * model.p_alive(theta, x, t_x, until) / stays, 1.0), 1.0)

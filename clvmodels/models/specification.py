@@ -326,6 +326,9 @@ class TransactionModel(Model):
     stages
         Of a model whose purchases take several stages: these. Then x counts stages passed in all functions of the
         future, `draw_traits` and `simulate`, and purchases in the others. None: a purchase is one stage.
+    purchase_rate_cdf
+        ``(theta, x, T, rate)``: given alive at T, the probability that a customer's own purchase rate is at most `rate`
+        (in periods: their own probability of a purchase); None: the model does not say.
 
     Examples
     --------
@@ -359,6 +362,7 @@ class TransactionModel(Model):
     ago: Callable[[float], TransactionModel] | None = field(default=None, kw_only=True)
     silence: Callable[[Array, Array, Array, Array], Array] | None = field(default=None, kw_only=True)
     stages: Stages | None = field(default=None, kw_only=True)
+    purchase_rate_cdf: Callable[[Array, Array, Array, Array], Array] | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         """Require that customers can be simulated.

@@ -24,6 +24,7 @@ from clvmodels.inference.spend_fit import SpendFit
 from clvmodels.inference.transaction_fit import TransactionFit
 from clvmodels.pictures import picture
 from clvmodels.valuation.assumptions import Assumptions
+from clvmodels.valuation.cash_flow import CashFlows
 from clvmodels.valuation.customer_values import CustomerValues
 from clvmodels.valuation.customers import Customers, MemoryCustomers
 from clvmodels.valuation.discounting import discounting, discounts_alike, growing
@@ -54,7 +55,7 @@ EACH_UP_TO: Final = 10_000
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Book(CustomerValues, DrawnValues, GroupValues):
+class Book(CustomerValues, DrawnValues, GroupValues, CashFlows):
     """The valuation of the customers on the books, wherever they lie.
 
     Sums over customers are computed on rows of customers with the same history. What is known of each customer needs

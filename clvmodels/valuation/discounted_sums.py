@@ -30,7 +30,7 @@ from clvmodels.valuation.lines import ValuedLine
 from clvmodels.valuation.residual_expectations import ResidualExpectations, ahead, few_draws
 from clvmodels.valuation.valued_rows import ValuedRows
 
-__all__ = ["Part", "parts_of", "sums_under"]
+__all__ = ["Part", "parts_of", "sums_under", "sums_within"]
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
@@ -70,20 +70,33 @@ def sums_under(rows: ValuedRows, parts: Sequence[Part], others: Sequence[Assumpt
     ndarray
         Shape (parts, others); in money.
     """
-    unit, n = rows.transactions.unit, len(others)
+    return sums_within(rows, parts, [(each, None) for each in others])
+
+
+def sums_within(rows: ValuedRows, parts: Sequence[Part], cases: Sequence[tuple[Assumptions, float | None]]) -> Array:
+    """Return what `sums_under` does, within so many years of each of the assumptions; None: within their horizon.
+
+    Examples
+    --------
+    >>> parts = parts_of(book.rows.lines)
+    >>> sums_within(book.rows, parts, [(book.assumptions, 1.0), (book.assumptions, None)]).sum(axis=0).round(2)
+    array([ 61.33, 206.74])
+    """
+    unit, n = rows.transactions.unit, len(cases)
     if not parts:
         return np.zeros((0, n))
     weights = np.array([_weight(rows, driver, rate) for driver, rate in parts])
-    weightings = [discounting(each, unit) for each in others]
+    weightings = [discounting(each, unit, years) for each, years in cases]
     grown = list(range(n))
-    for number, each in enumerate(others):
+    for number, (each, years) in enumerate(cases):
         if each.growth:
             grown[number] = len(weightings)
-            weightings.append(growing(each, unit))
+            weightings.append(growing(each, unit, years))
     purchases, living = _weighted(rows.transactions, rows.histories, rows.expectations, weights, weightings)
-    year = np.array([each.year_in(unit) for each in others])
+    year = np.array([each.year_in(unit) for each, _ in cases])
     amounts = {"sales": purchases[:, grown], "orders": purchases[:, :n], "living years": living[:, :n] / year}
-    amounts["calendar years"] = weights.sum(axis=1)[:, None] * [calendar_years(each, unit) for each in others]
+    calendar = [calendar_years(each, unit, years) for each, years in cases]
+    amounts["calendar years"] = weights.sum(axis=1)[:, None] * calendar
     return np.array([amounts[driver][number] for number, (driver, _) in enumerate(parts)])
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,7 +15,7 @@ from clvmodels.models.derived import residuals
 from clvmodels.numerics.distinct import DistinctRows
 from clvmodels.valuation.discounting import calendar_years, discounting, growing
 from clvmodels.valuation.distinct_customers import distinct_customers
-from clvmodels.valuation.expected_sums import MEMORY, expected_sums
+from clvmodels.valuation.expected_sums import MEMORY, expected_sums, several_expected_sums
 from clvmodels.valuation.lines import DiscountedDrivers
 from clvmodels.valuation.residual_expectations import few_draws
 from clvmodels.valuation.uncertainty import (
@@ -32,7 +32,7 @@ from clvmodels.valuation.uncertainty import (
     summary_of,
 )
 
-__all__ = ["expected"]
+__all__ = ["expected", "expected_equities"]
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
@@ -74,6 +74,20 @@ def expected(
         _add(basis, cells, member, _Rows(distinct, weights), noise, sums)
     table = summary_of(sums.by_row.astype(np.float64))[distinct.index] if by_customer else NO_TABLE
     return Uncertainty(sums.lines, table, sums.groups)
+
+
+def expected_equities(bases: Sequence[Basis], histories: Histories) -> Array:
+    """Return what is expected of the customers together on several bases under each draw, shape (bases, draws).
+
+    The bases differ in how they discount, and in their horizons alone.
+    """
+    noise = common_noise(bases[0], np.random.default_rng(SEED_OF_RATES))
+    if len(histories) and not noise:
+        customers = customers_of(bases[0], histories, np.zeros(len(histories), np.int64))
+        sums = several_expected_sums(bases, customers, 1)
+        if sums is not None:
+            return np.stack([lines.sum(axis=0) for lines, _ in sums])
+    return np.stack([expected(basis, histories).equity for basis in bases])
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,8 +134,8 @@ def _add(
     spend_draws = np.arange(own.start, own.stop)
     x, _, T, mean_spend = np.ascontiguousarray(rows.distinct.rows[:, :4].T)
     kinds = (discounting, growing) if basis.assumptions.growth else (discounting,)
-    weightings = [kind(basis.assumptions, unit) for kind in kinds]
-    K = calendar_years(basis.assumptions, unit)
+    weightings = [kind(basis.assumptions, unit, basis.years) for kind in kinds]
+    K = calendar_years(basis.assumptions, unit, basis.years)
     noise = {name: numbers[own] for name, numbers in noise.items()}
     spend = customers.spend.of_draws(spend_draws) if customers.spend.number > 1 else customers.spend
     mine = (sums.kept >= own.start) & (sums.kept < own.stop)

@@ -29,7 +29,7 @@ from clvmodels.valuation.lines import DiscountedDrivers
 from clvmodels.valuation.residual_expectations import few_draws
 from clvmodels.valuation.uncertainty import Basis, Customers, Member
 
-__all__ = ["MEMORY", "expected_sums"]
+__all__ = ["MEMORY", "expected_sums", "several_expected_sums"]
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
@@ -40,6 +40,8 @@ SUMS: Final = 4
 """Of a cell under a draw."""
 MOST_NUMBERS: Final = 1 << 25
 """Sums held at a time: 256 MB."""
+BASES_OF_SKELETON: Final = 6
+"""Of many bases, the draws are chosen by about so many: the others lie between them."""
 NUMBERS_PER_BLOCK: Final = 1 << 16
 """Cells times draws evaluated at a time."""
 
@@ -92,20 +94,31 @@ def expected_sums(basis: Basis, customers: Customers, groups: int) -> tuple[Arra
     None where this is no short cut: rates are not sure, the value of an order is not linear in mean spend, or too many
     customers have rates of their own.
     """
-    if customers.own or customers.common or not _is_linear(basis, customers):
+    several = several_expected_sums([basis], customers, groups)
+    return None if several is None else several[0]
+
+
+def several_expected_sums(
+    bases: Sequence[Basis], customers: Customers, groups: int
+) -> list[tuple[Array, Array]] | None:
+    """Return what `expected_sums` does on several bases, which differ in how they discount and in their horizons."""
+    if customers.own or customers.common or not _is_linear(bases[0], customers):
         return None
-    cells = _Cells.of(customers)
-    lines, by_group = np.zeros((len(basis.names), customers.draws)), np.zeros((groups, customers.draws))
+    cells, names = _Cells.of(customers), bases[0].names
+    totals = [(np.zeros((len(names), customers.draws)), np.zeros((groups, customers.draws))) for _ in bases]
     for member in cells.customers.members:
-        weightings = _weightings(basis)
-        few = few_draws(member.model, member.parameters, cells.histories, weightings)
-        if SUMS * len(cells.example) * len(few.chosen) > MOST_NUMBERS:
+        weightings = [_weightings(basis) for basis in bases]
+        step = max(len(bases) // BASES_OF_SKELETON, 1)
+        asked = [each for kinds in weightings[::-step] for each in kinds]
+        few = few_draws(member.model, member.parameters, cells.histories, asked)
+        if SUMS * len(cells.example) * len(few.chosen) * len(bases) > MOST_NUMBERS:
             return None
         sums = _sums(member, cells, weightings, few)
-        for block in _blocks(basis, cells, member, few, sums, groups):
-            lines[:, member.draws] += block[0]
-            by_group[:, member.draws] += block[1]
-    return lines, by_group
+        for number, (basis, total) in enumerate(zip(bases, totals, strict=True)):
+            for block in _blocks(basis, cells, member, few, sums[:, :, number], groups):
+                for whole, part in zip(total, block, strict=True):
+                    whole[:, member.draws] += part
+    return totals
 
 
 def _is_linear(basis: Basis, customers: Customers) -> bool:
@@ -118,27 +131,33 @@ def _is_linear(basis: Basis, customers: Customers) -> bool:
 def _weightings(basis: Basis) -> list[Weighting]:
     """Return the discount factors, and, if values grow, the same with growth."""
     kinds = (discounting, growing) if basis.assumptions.growth else (discounting,)
-    return [kind(basis.assumptions, basis.transactions.unit) for kind in kinds]
+    return [kind(basis.assumptions, basis.transactions.unit, basis.years) for kind in kinds]
 
 
-def _sums(member: Member, cells: _Cells, weightings: Sequence[Weighting], few: Skeleton) -> Array:
-    """Return sums by cell under the draws of a skeleton, shape (cells, chosen draws, 4): as the module says."""
-    parameters, kinds = member.parameters.of_draws(few.chosen), len(weightings)
+def _sums(member: Member, cells: _Cells, weightings: Sequence[Sequence[Weighting]], few: Skeleton) -> Array:
+    """Return sums by cell under the draws of a skeleton, as the module says, by basis.
+
+    Shape (cells, chosen draws, bases, 4); weightings by basis.
+    """
+    flat, kinds = [each for of_basis in weightings for each in of_basis], len(weightings[0])
+    parameters, count = member.parameters.of_draws(few.chosen), len(flat)
     x, T = np.ascontiguousarray(cells.histories.rows[:, [0, 2]].T)
 
     def use(which: Index | slice, alive: Array, ahead: Array) -> tuple[Index, Array]:
         future = (alive * cells.weight[which, None])[..., None] * ahead
-        orders, grown, living = (future[..., kind] for kind in (0, kinds - 1, kinds))
-        values = np.stack([orders, living, grown, grown * cells.mean_spend[which, None]], axis=-1)
+        orders, living = future[..., :count:kinds], future[..., count::kinds]
+        grown = future[..., kinds - 1 : count : kinds]
+        values = np.stack([orders, living, grown, grown * cells.mean_spend[which, None, None]], axis=-1)
         cell = cells.cell[which]
         order = np.argsort(cell, kind="stable")
         here, first = np.unique(cell[order], return_index=True)
         return here, np.add.reduceat(values[order], first, axis=0)
 
-    given = residuals(member.model, parameters.draws, x, T, weightings, parameters.group)
-    width = SUMS * parameters.number
-    sums = np.zeros((len(cells.example), parameters.number, SUMS))
-    for here, part in over_blocks(member.model, parameters, cells.histories, given, use, memory=MEMORY, width=width):
+    given = residuals(member.model, parameters.draws, x, T, flat, parameters.group)
+    width = SUMS * parameters.number * len(weightings)
+    memory = MEMORY / len(weightings)
+    sums = np.zeros((len(cells.example), parameters.number, len(weightings), SUMS))
+    for here, part in over_blocks(member.model, parameters, cells.histories, given, use, memory=memory, width=width):
         sums[here] += part
     return sums
 
@@ -150,7 +169,7 @@ def _blocks(
     own, customers = np.arange(member.draws.start, member.draws.stop), cells.customers
     spend = customers.spend.of_draws(own) if customers.spend.number > 1 else customers.spend
     K, year = (
-        calendar_years(basis.assumptions, basis.transactions.unit),
+        calendar_years(basis.assumptions, basis.transactions.unit, basis.years),
         basis.assumptions.year_in(basis.transactions.unit),
     )
     orders, number = customers.orders, np.bincount(cells.cell, cells.weight)

@@ -220,6 +220,8 @@ class Basis:
         own, and common to all.
     weight
         How many customers each history stands for, shape (histories,); None: one.
+    years
+        A horizon shorter than that of the assumptions, in years; None: that.
     """
 
     transactions: Transactions
@@ -230,6 +232,7 @@ class Basis:
     own: Mapping[str, Array]
     common: Mapping[str, Array]
     weight: Array | None = None
+    years: float | None = None
 
     def values(self, rates: Mapping[str, float | Array], future: DiscountedDrivers, shape: tuple[int, ...]) -> Array:
         """Return each line, shape (lines, *shape)."""

@@ -337,7 +337,7 @@ def test_all_customers_share_the_parameters_of_a_pooled_fit(spenders):
 class TestArgumentsOfAWrongKind:
     FIT = clv.BGNBD().from_params({"r": 0.243, "alpha": 4.414, "a": 0.793, "b": 2.426}, unit="week")
 
-    @pytest.mark.parametrize("given", ["x", [1], None, True, np.nan, np.inf, -1, 10**400, pd.Series([1])])
+    @pytest.mark.parametrize("given", ["x", [[1]], None, True, np.nan, np.inf, -1, 10**400, pd.Series([1])])
     def test_of_predictions(self, given: object) -> None:
         rfm = self.FIT.simulate(5, "39 weeks", seed=1)
         with pytest.raises(UnitError):
@@ -364,3 +364,32 @@ class TestArgumentsOfAWrongKind:
     def test_of_parameters(self, value: object) -> None:
         with pytest.raises(clv.errors.ParameterError, match=r"r must (be a finite number above 0|lie between)"):
             clv.BGNBD().from_params({**self.FIT.params, "r": value}, unit="week")  # type: ignore[dict-item]
+
+
+# ---------------------------------------------------------------------------------------------------- several horizons
+
+
+@pytest.mark.parametrize("process", [False, True])
+def test_several_times_are_answered_in_one_call(rfm, process):
+    fit = scattered(clv.BGNBD(), unit="week")
+    options = {"process": process, "seed": 1 if process else None}
+    table = fit.expected_purchases(rfm, ["12 weeks", 52, "2 years"], **options)
+    assert table.columns.names == ["horizon", "statistic"]
+    assert list(table.columns.levels[0][np.unique(table.columns.codes[0])]) == ["12 weeks", "52", "2 years"]
+    draws = fit.expected_purchases(rfm, ("12 weeks", 52), return_draws=True, **options)
+    assert draws.dims == ("horizon", "chain", "draw", "customer_id")
+    for name, t in (("12 weeks", "12 weeks"), ("52", 52)):
+        pd.testing.assert_frame_equal(table[name], fit.expected_purchases(rfm, t, **options), check_names=False)
+        alone = fit.expected_purchases(rfm, t, return_draws=True, **options)
+        np.testing.assert_array_equal(draws.sel(horizon=name).to_numpy(), alone.to_numpy())
+
+
+@pytest.mark.parametrize("times", [[], ["12 weeks", "12 weeks"]])
+def test_several_times_are_different_ones(rfm, times):
+    with pytest.raises(FitError, match="different"):
+        scattered(clv.BGNBD(), unit="week").expected_purchases(rfm, times)
+
+
+def test_several_times_are_no_table_of_an_engine(rfm):
+    with pytest.raises(FitError, match="one time"):
+        scattered(clv.BGNBD(), unit="week").expected_purchases(rfm, ["1 week", "2 weeks"], as_table=True)
