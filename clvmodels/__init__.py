@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     )
     from clvmodels.models.consistency import check_model as check_model
     from clvmodels.reporting.report import report as report
+    from clvmodels.steering.drivers.categories import category_value as category_value
     from clvmodels.valuation.assumptions import Assumptions as Assumptions
     from clvmodels.valuation.book import Book as Book
     from clvmodels.valuation.book import value as value
@@ -89,6 +90,7 @@ _EXPORTS: Final = {
     "Line": "clvmodels.valuation.own_line",
     "LogFormat": "clvmodels.data.reading",
     "backtest": "clvmodels.evaluation.backtest",
+    "category_value": "clvmodels.steering.drivers.categories",
     "check_model": "clvmodels.models.consistency",
     "checks": "clvmodels.evaluation.checks",
     "compare": "clvmodels.evaluation.compare",
