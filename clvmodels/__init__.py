@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from clvmodels.models.consistency import check_model as check_model
     from clvmodels.reporting.report import report as report
     from clvmodels.steering.drivers.categories import category_value as category_value
+    from clvmodels.steering.drivers.order_growth import order_value_growth as order_value_growth
     from clvmodels.valuation.assumptions import Assumptions as Assumptions
     from clvmodels.valuation.book import Book as Book
     from clvmodels.valuation.book import value as value
@@ -101,6 +102,7 @@ _EXPORTS: Final = {
     "from_pymc_marketing": "clvmodels.inference.migration.pymc_marketing",
     "last_third": "clvmodels.evaluation.last_third",
     "movement": "clvmodels.valuation.movement",
+    "order_value_growth": "clvmodels.steering.drivers.order_growth",
     "purchase_occasions": "clvmodels.data.events",
     "report": "clvmodels.reporting.report",
     "rfm_summary": "clvmodels.data.transactions",
