@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from clvmodels.reporting.report import report as report
     from clvmodels.steering.drivers.categories import category_value as category_value
     from clvmodels.steering.drivers.order_growth import order_value_growth as order_value_growth
+    from clvmodels.steering.drivers.referrals import referral_value as referral_value
     from clvmodels.valuation.assumptions import Assumptions as Assumptions
     from clvmodels.valuation.book import Book as Book
     from clvmodels.valuation.book import value as value
@@ -104,6 +105,7 @@ _EXPORTS: Final = {
     "movement": "clvmodels.valuation.movement",
     "order_value_growth": "clvmodels.steering.drivers.order_growth",
     "purchase_occasions": "clvmodels.data.events",
+    "referral_value": "clvmodels.steering.drivers.referrals",
     "report": "clvmodels.reporting.report",
     "rfm_summary": "clvmodels.data.transactions",
     "rfm_train_test_split": "clvmodels.data.transactions",
