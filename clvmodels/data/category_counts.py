@@ -61,5 +61,5 @@ def category_counts(
     table = opened.run(counted.aggregate(orders=lambda pick: pick.count())).to_pandas()
     wide = table.pivot_table(index="id", columns="category", values="orders", aggfunc="sum", dropna=False)
     counts = wide.reindex(pd.Index(table["id"].unique(), name="customer_id")).fillna(0.0)
-    counts = counts.loc[:, counts.columns.notna()].sort_index(axis=1)
-    return counts.rename_axis(columns="category")
+    named: pd.DataFrame = counts.loc[:, counts.columns.notna()].sort_index(axis=1)
+    return named.rename_axis(columns="category")

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
+from clvmodels.inference.adjustable import Adjustable
+from clvmodels.inference.adjustment import Adjustment
 from clvmodels.inference.calendars import FittedCalendar
 from clvmodels.inference.coefficients import Coefficients
-from clvmodels.inference.covaried import Covaried
 from clvmodels.inference.diagnostics import Diagnostics
 from clvmodels.inference.protocols import Method
 from clvmodels.inference.segment_test import SegmentTest
@@ -29,7 +30,7 @@ __all__ = ["FitData"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class FitData(Covaried):
+class FitData(Adjustable):
     """The data of a fitted model.
 
     Attributes
@@ -72,6 +73,8 @@ class FitData(Covaried):
         The coefficients of covariates, if there are some: `theta` is then that of a customer with their means.
     calendar
         What multiplies the rate of purchases from day to day, of a fit with a calendar; None of others.
+    adjustment
+        The levers of an adjusted fit; None of others.
     """
 
     model: Model
@@ -92,6 +95,7 @@ class FitData(Covaried):
     segment_test: SegmentTest | None = None
     covariates: Coefficients | None = None
     calendar: FittedCalendar | None = None
+    adjustment: Adjustment | None = None
 
     def __post_init__(self) -> None:
         for array in (self.theta, self.estimate, self.covariance, self.segment_theta, *self.stats.values()):

@@ -87,6 +87,7 @@ BG_NBD = TransactionModel(
     in_words=lambda _: (IN_WORDS,),
     story=__doc__ or "",
     effects={"purchase": (("alpha", -1),), "dropout": (("a", 1),)},
+    as_new=shared.as_new,
     history_sums=lambda theta, weight, x, t_x, T: shared.history_sums(theta, weight, x, x, t_x, T),
     count_curvature=lambda theta, weight, x: shared.count_curvature(theta, weight, x, x),
     history_expansion=history_expansion,

@@ -312,6 +312,9 @@ class TransactionModel(Model):
     silence
         ``(theta, x, t_x, T)``: the probability of no purchase in (t_x, T], given being alive at T; None: it follows
         from the other functions, as `models.silence` has it.
+    as_new
+        ``(theta, x, T)``: the parameters under which customers just acquired, who are alive, have the future of those
+        who bought x times and are alive at T: levers act on these. None: no lever moves the model.
 
     Examples
     --------
@@ -343,6 +346,7 @@ class TransactionModel(Model):
     reading: Reading | None = field(default=None, kw_only=True)
     ago: Callable[[float], TransactionModel] | None = field(default=None, kw_only=True)
     silence: Callable[[Array, Array, Array, Array], Array] | None = field(default=None, kw_only=True)
+    as_new: Callable[[Array, Array, Array], Array] | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         """Require that customers can be simulated.

@@ -151,7 +151,7 @@ class CategoryValue:
             orders = np.asarray(float(m))
             of_others = np.exp(log_gamma_ratio(total - own, orders) - log_gamma_ratio(total, orders))
             if np.max(left * of_others, initial=0.0) < TOLERANCE:
-                return 1.0 - none
+                return np.asarray(1.0 - none)
             pmf = self._pmf(histories, t, m)[:, None]
             none += pmf * of_others
             left -= pmf

@@ -9,7 +9,7 @@ Source: Johnson, Kotz & Balakrishnan (1997), Discrete Multivariate Distributions
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -85,7 +85,7 @@ def dirichlet_of_counts(counts: Array) -> Array:
         return -value / number, -gradient / number
 
     bounds = [(-LARGEST_LOG, LARGEST_LOG)] * len(share)
-    options = {"ftol": 0.0, "gtol": 0.1 * GTOL, "maxiter": 2000, "maxfun": 5000}
+    options: Any = {"ftol": 0.0, "gtol": 0.1 * GTOL, "maxiter": 2000, "maxfun": 5000}
     best = optimize.minimize(
         minus, np.log(share * len(share)), jac=True, method="L-BFGS-B", bounds=bounds, options=options
     )
