@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from clvmodels.steering.drivers.categories import category_value as category_value
     from clvmodels.steering.drivers.order_growth import order_value_growth as order_value_growth
     from clvmodels.steering.drivers.referrals import referral_value as referral_value
+    from clvmodels.steering.drivers.satisfaction import satisfaction as satisfaction
     from clvmodels.valuation.assumptions import Assumptions as Assumptions
     from clvmodels.valuation.book import Book as Book
     from clvmodels.valuation.book import value as value
@@ -109,6 +110,7 @@ _EXPORTS: Final = {
     "report": "clvmodels.reporting.report",
     "rfm_summary": "clvmodels.data.transactions",
     "rfm_train_test_split": "clvmodels.data.transactions",
+    "satisfaction": "clvmodels.steering.drivers.satisfaction",
     "scenarios": "clvmodels.valuation.scenarios",
     "tornado": "clvmodels.valuation.scenarios",
     "track": "clvmodels.evaluation.tracking",

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from clvmodels.errors import FitError, ModelError
-from clvmodels.inference.adjustment import Adjustment, Where, extended, read_changes, read_where
+from clvmodels.errors import FitError, ModelError, one_of
+from clvmodels.inference.adjustment import Adjustment, Where, factors_of, read_changes, read_where
 from clvmodels.inference.covaried import Covaried
 from clvmodels.models.adjusted import adjusted_model
 from clvmodels.units import DAYS, Unit
@@ -75,19 +75,45 @@ class Adjustable(Covaried):
         B            1.044
         C            1.039
         """
-        if self.adjustment is not None:
-            raise FitError("this fit has been adjusted already; state all levers at once, of the fit itself")
-        if self.covariates is not None and self.covariates.design.paths:
-            raise FitError(
-                "a fit that follows each customer's own path takes no levers; move fit.at({...}) in its place"
-            )
         model = self._with_levers()
-        changes, year = read_changes(self.model, changes), self._year
+        checked, year = read_changes(self.model, changes), self._year
+        adjustment = Adjustment(checked, read_where(where), len(self.model.effects))
+        return self._moved(model, adjustment, lambda theta: factors_of(self.model, theta, checked, year))
+
+    def with_factors(self, factors: Mapping[str, float]) -> Self:
+        """Return the fit of customers whose processes change by factors from now on, each customer by the same.
+
+        `adjusted` finds the factors that change quantities as stated; here they are stated themselves.
+
+        Parameters
+        ----------
+        factors
+            By process: ``purchase``, ``dropout``, ``spend``; those left out stay as they are.
+
+        Raises
+        ------
+        FitError
+            As of `adjusted`.
+
+        Examples
+        --------
+        >>> transactions.with_factors({"purchase": 2.0}).params["purchase_factor"]
+        2.0
+        """
+        model = self._with_levers()
+        wrong = [name for name in factors if name not in self.model.effects]
+        if wrong:
+            raise FitError(f"{self.model.name}: {one_of('process', wrong[0], self.model.effects)}")
+        row = np.array([factors.get(process, 1.0) for process in self.model.effects])
+        adjustment = Adjustment(dict(factors), None, len(row))
+        return self._moved(model, adjustment, lambda theta: np.broadcast_to(row, (*theta.shape[:-1], len(row))))
+
+    def _moved(self, model: Model, adjustment: Adjustment, factors: Callable[[Array], Array]) -> Self:
         theta, estimate, segment_theta = (
-            extended(self.model, each, changes, year) if each.size else np.empty((*each.shape[:-1], 0))
+            np.concatenate([each, factors(each)], axis=-1) if each.size else np.empty((*each.shape[:-1], 0))
             for each in (self.theta, self.estimate, self.segment_theta)
         )
-        processes = len(self.model.effects)
+        processes = adjustment.processes
         covariance = np.pad(self.covariance, ((0, processes), (0, processes)))
         changed: dict[str, Any] = {
             "model": model,
@@ -97,11 +123,17 @@ class Adjustable(Covaried):
             "covariance": covariance,
             "log_likelihood": np.nan,
             "fingerprint": "",
-            "adjustment": Adjustment(changes, read_where(where), processes),
+            "adjustment": adjustment,
         }
         return replace(self, **changed)  # type: ignore[type-var]
 
     def _with_levers(self) -> Model:
+        if self.adjustment is not None:
+            raise FitError("this fit has been adjusted already; state all levers at once, of the fit itself")
+        if self.covariates is not None and self.covariates.design.paths:
+            raise FitError(
+                "a fit that follows each customer's own path takes no levers; move fit.at({...}) in its place"
+            )
         try:
             return adjusted_model(self.model)
         except ModelError as error:

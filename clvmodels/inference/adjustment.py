@@ -22,7 +22,7 @@ from clvmodels.models.specification import Array, Model
 if TYPE_CHECKING:
     from clvmodels.data.histories import Histories
 
-__all__ = ["Adjustment", "Where", "extended", "factors_of", "read_changes", "read_where"]
+__all__ = ["Adjustment", "Where", "factors_of", "read_changes", "read_where"]
 
 Where = Mapping[str, object]
 """Attributes, each with the value, or the values, of the customers who are meant."""
@@ -211,8 +211,3 @@ def _solved(model: Model, theta: Array, process: str, name: str, target: Array, 
             less = _quantity(model, moved(model, theta, process, np.exp(middle)), name, year) < target
         low, high = np.where(less, middle, low), np.where(less, high, middle)
     return np.asarray(np.exp(0.5 * (low + high)))
-
-
-def extended(model: Model, theta: Array, changes: Mapping[str, float], year: float) -> Array:
-    """Return parameters with the factors of the processes behind them."""
-    return np.concatenate([theta, factors_of(model, theta, changes, year)], axis=-1)
