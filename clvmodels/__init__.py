@@ -45,6 +45,10 @@ if TYPE_CHECKING:
     )
     from clvmodels.models.consistency import check_model as check_model
     from clvmodels.reporting.report import report as report
+    from clvmodels.steering.drivers.categories import category_value as category_value
+    from clvmodels.steering.drivers.order_growth import order_value_growth as order_value_growth
+    from clvmodels.steering.drivers.referrals import referral_value as referral_value
+    from clvmodels.steering.drivers.satisfaction import satisfaction as satisfaction
     from clvmodels.valuation.assumptions import Assumptions as Assumptions
     from clvmodels.valuation.book import Book as Book
     from clvmodels.valuation.book import value as value
@@ -95,6 +99,7 @@ _EXPORTS: Final = {
     "Line": "clvmodels.valuation.own_line",
     "LogFormat": "clvmodels.data.reading",
     "backtest": "clvmodels.evaluation.backtest",
+    "category_value": "clvmodels.steering.drivers.categories",
     "check_model": "clvmodels.models.consistency",
     "checks": "clvmodels.evaluation.checks",
     "compare": "clvmodels.evaluation.compare",
@@ -107,11 +112,14 @@ _EXPORTS: Final = {
     "migration": "clvmodels.valuation.migration",
     "movement": "clvmodels.valuation.movement",
     "opportunity_summary": "clvmodels.data.opportunities",
+    "order_value_growth": "clvmodels.steering.drivers.order_growth",
     "purchase_occasions": "clvmodels.data.events",
+    "referral_value": "clvmodels.steering.drivers.referrals",
     "report": "clvmodels.reporting.report",
     "rfm_segments": "clvmodels.data.rfm_segments",
     "rfm_summary": "clvmodels.data.transactions",
     "rfm_train_test_split": "clvmodels.data.transactions",
+    "satisfaction": "clvmodels.steering.drivers.satisfaction",
     "scenarios": "clvmodels.valuation.scenarios",
     "tornado": "clvmodels.valuation.scenarios",
     "track": "clvmodels.evaluation.tracking",

@@ -95,6 +95,10 @@ class Fit(FitData):
         >>> clv.GammaGamma().from_params({"p": 6.25, "q": 3.74, "v": 15.44}).parameters(rfm).draws
         array([[ 6.25,  3.74, 15.44]])
         """
+        parameters = self._parameters(histories)
+        return parameters if self.adjustment is None else self.adjustment.of_customers(parameters, histories)
+
+    def _parameters(self, histories: Histories) -> Parameters:
         if self.covariates is not None:
             return self._by_covariates(histories)
         if self.by is None:

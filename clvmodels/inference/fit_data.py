@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
+from clvmodels.inference.adjustable import Adjustable
+from clvmodels.inference.adjustment import Adjustment
 from clvmodels.inference.calendars import FittedCalendar
 from clvmodels.inference.coefficients import Coefficients
-from clvmodels.inference.covaried import Covaried
 from clvmodels.inference.diagnostics import Diagnostics
 from clvmodels.inference.protocols import Method
 from clvmodels.inference.regularity import Regularity
@@ -30,7 +31,7 @@ __all__ = ["FitData"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class FitData(Covaried):
+class FitData(Adjustable):
     """The data of a fitted model.
 
     Attributes
@@ -75,6 +76,8 @@ class FitData(Covaried):
         What multiplies the rate of purchases from day to day, of a fit with a calendar; None of others.
     regularity
         How regular purchases are, of a fit for which k was chosen; None of others.
+    adjustment
+        The levers of an adjusted fit; None of others.
     """
 
     model: Model
@@ -96,6 +99,7 @@ class FitData(Covaried):
     covariates: Coefficients | None = None
     calendar: FittedCalendar | None = None
     regularity: Regularity | None = None
+    adjustment: Adjustment | None = None
 
     def __post_init__(self) -> None:
         for array in (self.theta, self.estimate, self.covariance, self.segment_theta, *self.stats.values()):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 
@@ -117,6 +117,10 @@ class ModelAverage:
     def at(self, attributes: Mapping[str, object]) -> ModelAverage:
         """Return the average for customers with these attributes, of fits with covariates."""
         return replace(self, fits=tuple(fit.at(attributes) for fit in self.fits))
+
+    def of_kind(self, attributes: Mapping[Any, object]) -> ModelAverage:
+        """Return the average for customers with these attributes; see `Adjustable.of_kind`."""
+        return replace(self, fits=tuple(fit.of_kind(attributes) for fit in self.fits))
 
     def require_unit(self, histories: Histories) -> None:
         """Raise UnitError unless the histories are in the unit of the fits."""

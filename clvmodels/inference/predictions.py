@@ -231,7 +231,7 @@ def require_by_history(*, by_customer: bool) -> None:
 
 def spend_table(fit: Fitted[SpendModel], histories: Histories) -> EngineTable:
     """Return the expected value of an order by customer, averaged over the draws, as a table of the engine."""
-    if fit.by is not None or fit.covariates is not None:
+    if fit.columns_of_parameters:
         raise FitError(
             "as_table=True does not go with a fit by segment or with covariates; ask one segment, fit.segment(...), or "
             "one kind of customers, fit.at(...)"

@@ -10,6 +10,7 @@ from clvmodels.units import Unit
 
 if TYPE_CHECKING:
     from clvmodels.data.histories import Histories
+    from clvmodels.inference.adjustment import Adjustment
     from clvmodels.inference.calendars import FittedCalendar
     from clvmodels.inference.coefficients import Coefficients
     from clvmodels.inference.diagnostics import Diagnostics
@@ -110,6 +111,10 @@ class Fitted[M: Model](Protocol):
     @property
     def covariates(self) -> Coefficients | None:
         """The coefficients of covariates."""
+
+    @property
+    def adjustment(self) -> Adjustment | None:
+        """The levers of an adjusted fit."""
 
     @property
     def columns_of_parameters(self) -> tuple[str, ...]:

@@ -64,6 +64,8 @@ class Content(TypedDict):
 
 def save(fit: Fitted[Model], path: str | PathLike[str]) -> None:
     """Write a fit; the file appears whole or not at all."""
+    if fit.adjustment is not None:
+        raise FitError("an adjusted fit is an answer to a question, and is not saved; save the fit that was adjusted")
     content: dict[str, Any] = {
         "format": FORMAT,
         "version": _version(fit),

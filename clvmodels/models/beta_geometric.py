@@ -32,6 +32,7 @@ from clvmodels.numerics.threads import dot
 __all__ = [
     "LIMITS",
     "QUANTITIES",
+    "as_new",
     "count_curvature",
     "count_terms",
     "draw_traits",
@@ -57,6 +58,7 @@ QUANTITIES: Final = (
         ("Beta", {"alpha": 1.0, "beta": 2.0}),
         share=True,
         leaving=True,
+        level_of="dropout",
     ),
     Quantity(
         "dropout_concentration",
@@ -282,6 +284,12 @@ def draw_traits(theta: Array, x: Array, k: Array, T: Array, generator: np.random
         log_stay = np.log1p(-generator.beta(np.broadcast_to(a, shape), b + k))
         last = np.ceil(generator.standard_exponential(shape) / -log_stay)
     return Traits(rate, np.full(shape, np.inf), np.maximum(last, 1.0))
+
+
+def as_new(theta: Array, x: Array, T: Array) -> Array:
+    """Return the parameters of who is alive at T: lambda ~ Gamma(r+x, alpha+T), p ~ Beta(a, b+x), k - x as before."""
+    r, alpha, a, b = np.moveaxis(theta, -1, 0)
+    return np.stack(np.broadcast_arrays(r + x, alpha + T, a, b + x), axis=-1)
 
 
 def mean_purchase_rate(theta: Array) -> Array:

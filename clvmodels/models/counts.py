@@ -13,7 +13,7 @@ from clvmodels.numerics.special import log_gamma_ratio
 __all__ = ["PURCHASE_LIMITS", "PURCHASE_RATE", "PURCHASE_RATE_CV", "gamma_rate_cdf", "log_negative_binomial"]
 
 PURCHASE_RATE: Final = Quantity(
-    "purchase_rate", "mean purchases a year while alive", ("LogNormal", {"mu": 1.4, "sigma": 1.5})
+    "purchase_rate", "mean purchases a year while alive", ("LogNormal", {"mu": 1.4, "sigma": 1.5}), level_of="purchase"
 )
 PURCHASE_RATE_CV: Final = Quantity(
     "purchase_rate_cv",

@@ -31,7 +31,12 @@ from clvmodels.numerics.spend import known_spend
 __all__ = ["GAMMA_GAMMA"]
 
 QUANTITIES: Final = (
-    Quantity("mean_spend", "mean value of an order, over customers", ("LogNormal", {"mu": 4.0, "sigma": 2.5})),
+    Quantity(
+        "mean_spend",
+        "mean value of an order, over customers",
+        ("LogNormal", {"mu": 4.0, "sigma": 2.5}),
+        level_of="spend",
+    ),
     Quantity(
         "order_cv",
         "coefficient of variation of a customer's orders around their own mean",

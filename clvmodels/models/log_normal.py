@@ -29,7 +29,12 @@ from clvmodels.numerics.special import bounded_odds
 __all__ = ["LOG_NORMAL", "LOG_NORMAL_FIRST"]
 
 QUANTITIES: Final = (
-    Quantity("median_spend", "median order of the median customer", ("LogNormal", {"mu": 4.0, "sigma": 2.5})),
+    Quantity(
+        "median_spend",
+        "median order of the median customer",
+        ("LogNormal", {"mu": 4.0, "sigma": 2.5}),
+        level_of="spend",
+    ),
     Quantity(
         "order_log_sd",
         "standard deviation of the logs of a customer's orders around their own mean",

@@ -83,6 +83,7 @@ MBG_NBD = TransactionModel(
     story=__doc__ or "",
     effects={"purchase": (("alpha", -1),), "dropout": (("a", 1),)},
     purchase_rate_cdf=gamma_rate_cdf,
+    as_new=shared.as_new,
     history_sums=lambda theta, weight, x, t_x, T: shared.history_sums(theta, weight, x, x + 1.0, t_x, T),
     count_curvature=lambda theta, weight, x: shared.count_curvature(theta, weight, x, x + 1.0),
     history_expansion=history_expansion,

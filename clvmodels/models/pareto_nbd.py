@@ -39,6 +39,7 @@ QUANTITIES: Final = (
         ("Beta", {"alpha": 1.2, "beta": 1.2}),
         share=True,
         leaving=True,
+        level_of="dropout",
     ),
     Quantity(
         "dropout_rate_cv",
@@ -208,6 +209,12 @@ def draw_traits(theta: Array, x: Array, T: Array, generator: np.random.Generator
     return Traits(rate, lifetime, np.full(size, np.inf))
 
 
+def as_new(theta: Array, x: Array, T: Array) -> Array:
+    """Return the parameters of the rates of customers alive at T: Gamma(r+x, alpha+T) and Gamma(s, beta+T)."""
+    r, alpha, s, beta = np.moveaxis(theta, -1, 0)
+    return np.stack(np.broadcast_arrays(r + x, alpha + T, s, beta + T), axis=-1)
+
+
 def compiled_sums() -> CompiledSums:
     """Return the functions of the kernel."""
     from clvmodels.models.kernels import pareto_nbd as kernel
@@ -256,4 +263,5 @@ PARETO_NBD = TransactionModel(
     story=__doc__ or "",
     effects={"purchase": (("alpha", -1),), "dropout": (("beta", -1),)},
     purchase_rate_cdf=gamma_rate_cdf,
+    as_new=as_new,
 )

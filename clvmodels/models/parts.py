@@ -90,6 +90,8 @@ class Quantity:
         Whether it lies between zero and one; it is positive otherwise.
     leaving
         Whether it is about how customers leave, which value far ahead rests on.
+    level_of
+        The process of `Model.effects` whose level it is, so that a lever can move it; None: it is no level.
 
     Examples
     --------
@@ -102,6 +104,7 @@ class Quantity:
     prior: tuple[str, Mapping[str, float]]
     share: bool = False
     leaving: bool = False
+    level_of: str | None = None
 
 
 @dataclass(frozen=True)

@@ -329,6 +329,9 @@ class TransactionModel(Model):
     purchase_rate_cdf
         ``(theta, x, T, rate)``: given alive at T, the probability that a customer's own purchase rate is at most `rate`
         (in periods: their own probability of a purchase); None: the model does not say.
+    as_new
+        ``(theta, x, T)``: the parameters under which customers just acquired, who are alive, have the future of those
+        who bought x times and are alive at T: levers act on these. None: no lever moves the model.
 
     Examples
     --------
@@ -363,6 +366,7 @@ class TransactionModel(Model):
     silence: Callable[[Array, Array, Array, Array], Array] | None = field(default=None, kw_only=True)
     stages: Stages | None = field(default=None, kw_only=True)
     purchase_rate_cdf: Callable[[Array, Array, Array, Array], Array] | None = field(default=None, kw_only=True)
+    as_new: Callable[[Array, Array, Array], Array] | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         """Require that customers can be simulated.

@@ -152,11 +152,11 @@ def by_parameters(rows: ValuedRows) -> list[Part]:
     fits = [fit for fit in (transactions, spend) if fit.columns_of_parameters]
     if not fits or not len(rows.histories):
         return [Part(1.0, rows)]
-    names = list(dict.fromkeys(fit.by if fit.by is not None else f"kind {k}" for k, fit in enumerate(fits)))
+    names = list(dict.fromkeys(fit.by if _by_segment(fit) else f"kind {k}" for k, fit in enumerate(fits)))
     attributes = rows.histories.attributes.reset_index(drop=True)
     kinds = pd.DataFrame(
         {
-            name: attributes[name].astype(str) if fit.by is not None else _kinds(rows, fit)
+            name: attributes[name].astype(str) if _by_segment(fit) else _kinds(rows, fit)
             for name, fit in zip(names, fits, strict=False)
         }
     )
@@ -167,6 +167,11 @@ def by_parameters(rows: ValuedRows) -> list[Part]:
         part = replace(rows.taken(members), transactions=_of_kind(transactions, own), spend=_of_kind(spend, own))
         parts.append(Part(float(weight[members].sum() / weight.sum()), part))
     return parts
+
+
+def _by_segment(fit: Transactions | SpendFit) -> bool:
+    """Whether parameters depend on the segment alone."""
+    return fit.by is not None and fit.columns_of_parameters == (fit.by,)
 
 
 def _kinds(rows: ValuedRows, fit: Transactions | SpendFit) -> Index:
@@ -192,11 +197,7 @@ def _members(rows: ValuedRows, kinds: pd.DataFrame, weight: Array) -> list[Index
 
 def _of_kind[F: Transactions | SpendFit](fit: F, own: pd.Series[Any]) -> F:
     """Return the fit of customers like one, given by their attributes."""
-    if fit.by is not None:
-        return cast("F", fit.segment(str(own[fit.by])))
-    if fit.covariates is not None:
-        return cast("F", fit.at({name: own[name] for name in fit.columns_of_parameters}))
-    return fit
+    return cast("F", fit.of_kind(dict(own)))
 
 
 def _known(own: FirstOrders, every: FirstOrders) -> FirstOrders:

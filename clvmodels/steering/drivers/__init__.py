@@ -1,0 +1,1 @@
+"""Growth drivers: categories, order values, referrals and satisfaction, in customer equity."""
