@@ -44,6 +44,11 @@ def test_the_examples_of_the_finance_page_run(capsys):
     run("docs/finance.md", capsys)
 
 
+def test_the_examples_of_the_page_of_opportunities_run(capsys):
+    mpl.use("Agg")
+    run("docs/models/bg_bb.md", capsys)
+
+
 def test_the_examples_of_the_page_of_contracts_run(capsys):
     run("docs/models/contracts.md", capsys)
 

@@ -251,7 +251,7 @@ def _periods(model: TransactionModel, weightings: Sequence[Weighting]) -> tuple[
             " discount rate"
         )
     ends = np.arange(1.0, float(_time(model, count)) + 1.0)
-    factors = [np.where(ends <= float(_time(model, each.end)), each.factor(ends), 0.0) for each in weightings]
+    factors = [np.where(ends <= float(_time(model, each.end)), each.at(ends), 0.0) for each in weightings]
     return ends, np.column_stack(factors)
 
 

@@ -66,6 +66,8 @@ class Weighting:
         The time over which it changes by not more than some powers of e.
     points
         Times at which the function counts by itself, and how much there.
+    moments
+        The factor of single moments, in sums that take the place of integrals; None: it is `factor`.
     """
 
     factor: Callable[[Array], Array]
@@ -73,6 +75,11 @@ class Weighting:
     jumps: Sequence[float] | Array = ()
     smooth_over: float = np.inf
     points: tuple[tuple[float, float], ...] = ()
+    moments: Callable[[Array], Array] | None = None
+
+    def at(self, moments: Array) -> Array:
+        """Return the factor of single moments, shape of these."""
+        return (self.moments or self.factor)(moments)
 
 
 @dataclass(frozen=True)

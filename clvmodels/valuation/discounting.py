@@ -25,6 +25,7 @@ __all__ = [
     "annuity",
     "calendar_years",
     "discount_factor",
+    "discounted_periods",
     "discounted_years",
     "discounting",
     "discounts_alike",
@@ -39,6 +40,8 @@ DISCOUNTING: Final = ("discount_rate", "growth", "year", "timing", "horizon")
 NEGLIGIBLE: Final = 34.0
 """Discounted to exp(-34), what lies beyond does not show in any digit."""
 PERIODS: Final = {"month": 12, "year": 1}
+ROUNDING: Final = 1e-9
+"""A moment that is later than the end of a period by this share of the time until then belongs to it."""
 SINGLE_PERIODS: Final = 1200
 """Periods that are integrated one by one. With x the force of interest times the period, the smooth factor after M of
 them is right to x^2 / (720 M^2) of the value: 1e-9 even at the highest rate."""
@@ -90,11 +93,15 @@ class Forces:
         return self._fallen(time, self._year_of(time / self.year))
 
     def stepped(self, time: Array) -> Array:
-        """Return the same with interest up to the moment at which the money of `time` is deemed to flow."""
+        """Return the same with interest up to the moment at which the money of `time` is deemed to flow.
+
+        A moment at the end of a period belongs to it, as the renewals and the opportunities of models in periods do.
+        """
         if self.period == 0.0:
             return self.smooth(time)
-        which = self._year_of(np.floor(time / self.period) * self.period / self.year + 1e-9)
-        wait = self.period * self.position - np.remainder(time, self.period)
+        passed = np.maximum(np.ceil(time / self.period * (1.0 - ROUNDING)) - 1.0, 0.0)
+        which = self._year_of(passed * self.period / self.year + 1e-9)
+        wait = self.period * (passed + self.position) - time
         return np.asarray(self._fallen(time, which) + self.interest[which] * wait)
 
     def _year_of(self, years: Array) -> NDArray[np.int64]:
@@ -158,6 +165,20 @@ def _years_of_annuity(forces: Forces, time: Array) -> Array:
 def discounted_years(assumptions: Assumptions, unit: Unit, time: Array) -> Array:
     """Return the time from now until `time` (in `unit`), discounted, in years."""
     return annuity(assumptions, unit, time) / assumptions.year_in(unit)
+
+
+def discounted_periods(assumptions: Assumptions, unit: Unit, number: Array) -> Array:
+    """Return numbers of whole periods (of one `unit` each) from now, each discounted from its end, in years.
+
+    Examples
+    --------
+    >>> assumptions = Assumptions(discount_rate=0.1, margin=0.3)
+    >>> discounted_periods(assumptions, "year", np.array([0.0, 1.0, 2.0])).round(6)
+    array([0.      , 0.909091, 1.735537])
+    """
+    ends = np.arange(1.0, float(np.max(number, initial=0.0)) + 1.0)
+    until = np.concatenate([[0.0], np.cumsum(discount_factor(assumptions, unit, ends))])
+    return np.asarray(until[number.astype(np.int64)] / assumptions.year_in(unit))
 
 
 def calendar_years(assumptions: Assumptions, unit: Unit, years: float | None = None) -> float:
@@ -244,6 +265,7 @@ def _many_periods(forces: Forces, single: float, end: float) -> Weighting:
         jumps=forces.period * np.arange(1.0, np.round(single / forces.period) + 1.0),
         smooth_over=_smooth_over(forces.net[-1:]),
         points=((single, -edge(single, 0.0)), (end, edge(end, last))),
+        moments=_factor(forces.stepped),
     )
 
 

@@ -21,6 +21,7 @@ from clvmodels.valuation.discounting import (
     Forces,
     calendar_years,
     discount_factor,
+    discounted_periods,
     discounted_years,
     discounting,
     growing,
@@ -145,7 +146,8 @@ def _one_future(
     if assumptions.growth:
         grown = discount_factor(assumptions, unit, bought.time, assumptions.growth) * bought.weight
     D, sales = (np.bincount(bought.customer, each, len(x)).astype(float) for each in (discounted, grown * worth))
-    L, K = discounted_years(assumptions, unit, left), calendar_years(assumptions, unit)
+    living = discounted_periods if model.time == "periods" else discounted_years
+    L, K = living(assumptions, unit, left), calendar_years(assumptions, unit)
     return DiscountedDrivers(D, L, np.divide(sales, D, out=np.zeros(len(x)), where=D > 0.0), D, K)
 
 

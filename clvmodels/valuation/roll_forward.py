@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from clvmodels.numerics.quadrature import Weighting
 from clvmodels.units import Unit
 from clvmodels.valuation.assumptions import Assumptions
-from clvmodels.valuation.discounting import discount_factor, discounted_years, discounting, growing
+from clvmodels.valuation.discounting import ROUNDING, discount_factor, discounted_years, discounting, growing
 from clvmodels.valuation.lines import DiscountedDrivers, total
 from clvmodels.valuation.residual_expectations import ResidualExpectations, ahead
 from clvmodels.valuation.valued_rows import ValuedRows
@@ -134,11 +134,12 @@ def _weightings(assumptions: Assumptions, unit: Unit, time: float) -> list[Weigh
 
 
 def _delayed(weighting: Weighting, time: float) -> Weighting:
-    """Return the weighting as it is applied from `time` on; zero before."""
+    """Return the weighting as it is applied from `time` on; zero before. What flows at that very moment is over."""
     return Weighting(
         lambda at: np.where(at < time, 0.0, weighting.factor(np.maximum(at - time, 0.0))),
         weighting.end + time,
         jumps=[time, *(jump + time for jump in weighting.jumps)],
         smooth_over=weighting.smooth_over,
         points=tuple((at + time, weight) for at, weight in weighting.points),
+        moments=lambda at: np.where(at <= time * (1.0 + ROUNDING), 0.0, weighting.at(np.maximum(at - time, 0.0))),
     )

@@ -17,7 +17,7 @@ import clvmodels as clv
 from clvmodels.errors import DataWarning, FitError, FitWarning, ParameterError, UnitError
 from clvmodels.inference.migration.lifetimes import from_lifetimes
 from clvmodels.inference.migration.pymc_marketing import from_pymc_marketing
-from clvmodels.models.registry import MODELS
+from clvmodels.models.registry import MODELS, PERIOD_MODELS
 from tests.golden.published import BG_NBD_39, WEEK_39_SPEND, cdnow
 
 with warnings.catch_warnings():
@@ -244,6 +244,23 @@ def test_purchases_and_alive_as_pymc_marketing_has_them(pmc, some, key):
         .model.log_likelihood(fit.estimate, some.frequency, some.recency, some.T)
     )
     assert fit.log_likelihood == pytest.approx(at_mean.sum(), rel=1e-12)
+
+
+def test_opportunities_as_pymc_marketing_has_them(pmc):
+    """Of one draw: its own function of several fails. P(alive) is that at the last opportunity, its `future_t=0`."""
+    donors = clv.Histories.from_frame(clv.datasets.load_donations(), unit="year").expanded()
+    donors = donors.select(donors.customer_id[::300])
+    data = donors.to_frame()[["frequency", "recency", "periods"]].rename(columns={"periods": "T"})
+    data = data.astype(int).rename_axis("customer_id").reset_index()
+    params = around(PERIOD_MODELS["bg_bb"].example, 1, 1)
+    peer = with_draws(pmc.BetaGeoBetaBinomModel(), data, params)
+    fit = from_pymc_marketing(peer, unit="year")
+    purchases = peer.expected_purchases(data, future_t=5).transpose("chain", "draw", "customer_id")
+    alive = peer.expected_probability_alive(data, future_t=0).transpose("chain", "draw", "customer_id")
+    np.testing.assert_allclose(fit.expected_purchases(donors, "5 years", return_draws=True), purchases, rtol=1e-9)
+    np.testing.assert_allclose(fit.probability_alive(donors, return_draws=True), alive, rtol=1e-9)
+    assert fit.fingerprint == donors.distinct(("x", "t_x", "n")).fingerprint
+    assert (fit.name, fit.unit, fit.customers) == ("BG/BB", "year", len(donors))
 
 
 def test_spend_as_pymc_marketing_has_it(pmc, rfm):

@@ -15,7 +15,7 @@ from clvmodels.errors import FitError, ParameterError, UnitError
 from clvmodels.inference.diagnostics import Diagnostics, diagnose_chains
 from clvmodels.inference.estimator import SpendEstimator, TransactionEstimator
 from clvmodels.inference.observations import observe
-from clvmodels.models.registry import MODELS
+from clvmodels.models.registry import known_model
 from clvmodels.models.specification import Array, Model, SpendModel, TransactionModel
 from clvmodels.units import Unit, parse_unit
 
@@ -80,7 +80,9 @@ def recognise(fitted: object, package: str, known: Mapping[str, str]) -> Origin:
             f"expected a fitted model of {package}, one of {', '.join(known)}; got {type(fitted).__name__} "
             "(parameters known otherwise: clv.BGNBD().from_params({...}, unit=...))"
         )
-    return Origin(package, name, MODELS[known[name]])
+    model = known_model(known[name])
+    assert model is not None
+    return Origin(package, name, model)
 
 
 def adopt(
@@ -167,6 +169,8 @@ def _histories(model: Model, data: pd.DataFrame | Mapping[str, Array], unit: Uni
     customers = pd.RangeIndex(len(numbers["frequency"]))
     names_of_statistics = dict.fromkeys((*TRANSACTIONS, *SPEND))
     statistics = {name: numbers.get(COLUMNS[name], np.zeros(len(customers))) for name in names_of_statistics}
+    if "n" in model.statistics:  # which other packages name T, too
+        statistics["n"] = statistics.pop("T")
     return Histories.of_arrays(customers, statistics, unit=unit or "day")
 
 

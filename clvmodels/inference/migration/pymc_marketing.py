@@ -21,6 +21,7 @@ MODELS: Final = {
     "BetaGeoModel": "bg_nbd",
     "ModifiedBetaGeoModel": "mbg_nbd",
     "ParetoNBDModel": "pareto_nbd",
+    "BetaGeoBetaBinomModel": "bg_bb",
     "GammaGammaModel": "gamma_gamma",
 }
 
@@ -31,11 +32,12 @@ def from_pymc_marketing(model: object, unit: str | None = None) -> TransactionFi
     Parameters
     ----------
     model
-        A ``BetaGeoModel``, ``ModifiedBetaGeoModel``, ``ParetoNBDModel`` or ``GammaGammaModel``, fitted by whatever
-        method, or loaded.
+        A ``BetaGeoModel``, ``ModifiedBetaGeoModel``, ``ParetoNBDModel``, ``BetaGeoBetaBinomModel`` or
+        ``GammaGammaModel``, fitted by whatever method, or loaded.
     unit
         What its T was measured in, which pymc-marketing does not know: ``"day"`` if ``time_unit`` of its summary was
-        left alone, ``"week"`` for ``time_unit="W"``, or ``time_scaler=7``. Not needed for spend.
+        left alone, ``"week"`` for ``time_unit="W"``, or ``time_scaler=7``; of a ``BetaGeoBetaBinomModel`` the time from
+        one opportunity to the next. Not needed for spend.
 
     Returns
     -------
