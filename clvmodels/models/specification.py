@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from clvmodels.arguments import abridged, as_number, require_mapping
 from clvmodels.errors import ModelError, ParameterError, one_of
 from clvmodels.models.kernel import Array, Expansion, Kernel, Sums
-from clvmodels.models.parts import LARGEST, Dimension, Events, Limit, Parameter, Quantity, Traits
+from clvmodels.models.parts import LARGEST, Dimension, Events, Limit, OwnRates, Parameter, Quantity, Traits
 
 __all__ = [
     "LARGEST",
@@ -26,6 +26,7 @@ __all__ = [
     "Events",
     "Limit",
     "Model",
+    "OwnRates",
     "Parameter",
     "Quantity",
     "Reading",
@@ -312,9 +313,8 @@ class TransactionModel(Model):
     silence
         ``(theta, x, t_x, T)``: the probability of no purchase in (t_x, T], given being alive at T; None: it follows
         from the other functions, as `models.silence` has it.
-    purchase_rate_cdf
-        ``(theta, x, T, rate)``: given alive at T, the probability that a customer's own purchase rate is at most `rate`
-        (in periods: their own probability of a purchase); None: the model does not say.
+    own_rates
+        How the purchase rates of customers differ who have one history; None: the model does not say.
 
     Examples
     --------
@@ -346,7 +346,7 @@ class TransactionModel(Model):
     reading: Reading | None = field(default=None, kw_only=True)
     ago: Callable[[float], TransactionModel] | None = field(default=None, kw_only=True)
     silence: Callable[[Array, Array, Array, Array], Array] | None = field(default=None, kw_only=True)
-    purchase_rate_cdf: Callable[[Array, Array, Array, Array], Array] | None = field(default=None, kw_only=True)
+    own_rates: OwnRates | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         """Require that customers can be simulated.
