@@ -16,7 +16,7 @@ from clvmodels.inference.formulas import variables_of
 from clvmodels.models.clocked import ClockedModel
 from clvmodels.models.differences import no_terms
 from clvmodels.models.own_paths import OwnPaths, require_paths_of
-from clvmodels.models.specification import Array, Model, TransactionModel
+from clvmodels.models.specification import Array, Model, OwnRates, TransactionModel
 from clvmodels.numerics.pieces import Pieces
 from clvmodels.units import DAYS
 
