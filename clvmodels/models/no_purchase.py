@@ -56,7 +56,8 @@ def never(model: TransactionModel, theta: Array, x: Array, t_x: Array, T: Array)
     """Return P(no purchase ever | x, t_x, T): the limit of `no_purchase`.
 
     Far ahead, what is missing to the limit falls as powers of time. At times in a geometric sequence, that is a sum of
-    geometric sequences, and Aitken's method, twice, finds the limit.
+    geometric sequences, and Aitken's method, twice, finds the limit: to 1e-8 and better in time, to 1e-6 in periods
+    and, as one looks less far ahead on a calendar, to some 1e-5 there.
 
     Parameters
     ----------

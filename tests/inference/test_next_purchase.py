@@ -14,9 +14,11 @@ import clvmodels as clv
 from clvmodels.data.calendar import Calendar
 from clvmodels.errors import FitError, ModelError, UnitError
 from clvmodels.inference.estimator import TransactionEstimator
+from clvmodels.models.clocked import on_clock
 from clvmodels.models.no_purchase import never, no_purchase
 from clvmodels.models.parts import OwnRates
 from clvmodels.models.registry import AGEING_MODELS, CONTRACT_MODELS, TRANSACTION_MODELS
+from clvmodels.numerics.clocks import Steps
 from clvmodels.numerics.passage import passage, whole_passage
 from tests.contract.conftest import HISTORIES
 from tests.contract.conftest import as_histories as in_memory
@@ -146,6 +148,16 @@ def test_never_is_the_limit_of_long_times(model):
     assert (limit <= later + 1e-12).all()
     assert (later <= late + 1e-12).all()
     assert (later - limit <= 0.2 * (late - limit) + 1e-12).all()  # a power of time is left, which falls to it
+
+
+@pytest.mark.parametrize("key", ["bg_nbd", "pareto_nbd"])
+def test_a_calendar_without_effect_changes_nothing(key):
+    model = TRANSACTION_MODELS[key]
+    year = Steps(np.array([-52.0, -26.0, 0.0]), np.array([[0.0], [1.0]]), year=52.0, reference=(-52.0, 0.0))
+    theta, x, t_x, T = model.theta(model.example), *HISTORIES[:, 1:5]
+    plain = never(model, theta, x, t_x, T)
+    on_calendar = never(on_clock(model, year, ("summer",)), np.append(theta, 1.0), x, t_x, T)
+    np.testing.assert_allclose(on_calendar, plain, atol=5e-5)
 
 
 # --------------------------------------------------------------------------------------------- the fits of the package
