@@ -200,7 +200,7 @@ def test_segments(rfm):
         fit.next_purchase(rfm, as_table=True)
 
 
-@pytest.mark.parametrize("method", ["mle", "laplace"])
+@pytest.mark.parametrize("method", ["mle", pytest.param("laplace", marks=pytest.mark.slow)])  # 6 s
 def test_covariates(method):
     many = bg.simulate(1_000, "78 weeks", seed=4)
     halves = pd.DataFrame({"half": np.where(np.arange(1_000) % 2, "odd", "even")}, index=many.customer_id)
