@@ -62,6 +62,7 @@ def test_the_examples_of_the_page_of_paths_run(capsys):
     run("docs/guide/paths.md", capsys)
 
 
+@pytest.mark.slow  # draws a posterior: 15 s
 def test_the_examples_of_the_page_of_questions_run(capsys):
     mpl.use("Agg")
     run("docs/guide/questions.md", capsys)

@@ -13,7 +13,7 @@ from clvmodels.data.moments import end_of
 from clvmodels.errors import FitError
 from clvmodels.inference.few_draws import Predictive
 from clvmodels.inference.parameters import Parameters, distinct_histories
-from clvmodels.models.no_purchase import never, no_purchase, rate_at_most
+from clvmodels.models.no_purchase import never, no_purchase, own_rates_of
 from clvmodels.models.silence import silence
 from clvmodels.models.specification import Array, TransactionModel
 from clvmodels.numerics.distinct import DistinctRows
@@ -150,16 +150,11 @@ def rates_of_customers(fit: Fitted[TransactionModel], histories: Histories) -> t
     distinct, of_rows = distinct_histories(model, parameters, histories)
     if not len(distinct.rows):
         return dict.fromkeys(("mean", "q05", "q50", "q95"), np.zeros(0)), distinct
-    x, _, T = np.ascontiguousarray(distinct.rows[:, :3].T)
-    typical = _mean_rate(model, of_rows.point(slice(None)), x, T)
-    rates = Predictive.of(
-        lambda theta, x, t_x, T, rate: rate_at_most(model, theta, x, T, rate),  # noqa: ARG005 - it depends on no t_x
-        of_rows,
-        distinct,
-        np.quantile(typical, [0.1, 0.5, 0.9]),
-        clocked=model.residuals is not None,
-    )
-    means = rates.mean(lambda theta, x, t_x, T: _mean_rate(model, theta, x, T))  # noqa: ARG005
+    own, history = own_rates_of(model), np.ascontiguousarray(distinct.rows[:, :3].T)
+    typical = own.mean(of_rows.point(slice(None)), *history)
+    levels, clocked = np.quantile(typical, [0.1, 0.5, 0.9]), model.residuals is not None
+    rates = Predictive.of(own.at_most, of_rows, distinct, levels, clocked=clocked)
+    means = rates.mean(own.mean)
 
     def quantiles(rows: Index) -> Array:
         def above(rate: Array, which: Index) -> Array:
@@ -171,11 +166,3 @@ def rates_of_customers(fit: Fitted[TransactionModel], histories: Histories) -> t
 
     columns = dict(zip(("q05", "q50", "q95"), rates.by_block(quantiles).T, strict=True))
     return {"mean": means, **columns}, distinct
-
-
-def _mean_rate(model: TransactionModel, theta: Array, x: Array, T: Array) -> Array:
-    """Return the mean of the own rates of customers alive at T; in periods, of their own probability of a purchase."""
-    if model.time == "periods":
-        survival, intensity = model.future(theta, x, T, np.ones(1))
-        return np.asarray(intensity / survival)
-    return np.asarray(model.future(theta, x, T, np.zeros(1))[1])

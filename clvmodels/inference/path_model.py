@@ -16,7 +16,7 @@ from clvmodels.inference.formulas import variables_of
 from clvmodels.models.clocked import ClockedModel
 from clvmodels.models.differences import no_terms
 from clvmodels.models.own_paths import OwnPaths, require_paths_of
-from clvmodels.models.specification import Array, Model, TransactionModel
+from clvmodels.models.specification import Array, Model, OwnRates, TransactionModel
 from clvmodels.numerics.pieces import Pieces
 from clvmodels.units import DAYS
 
@@ -104,10 +104,19 @@ def model_on_paths(
         "silence",
     ):
         changed[name] = getattr(own, name)
-    if base.purchase_rate_cdf is not None:  # at the level that the path has now
-        cdf, start = base.purchase_rate_cdf, np.zeros(())
-        changed["purchase_rate_cdf"] = lambda theta, x, T, rate: cdf(own.from_now(theta, T), x, start, rate)
+    changed["own_rates"] = _own_rates(base, own)
     return PathModel(**changed, base=base, own=own, terms=terms)
+
+
+def _own_rates(base: TransactionModel, own: OwnPaths) -> OwnRates | None:
+    """Return how purchase rates differ at the level that each path has now: those of customers who start now."""
+    if base.own_rates is None:
+        return None
+    mean, at_most, start = base.own_rates.mean, base.own_rates.at_most, np.zeros(())
+    return OwnRates(
+        lambda theta, x, t_x, T: mean(own.from_now(theta, T), x, start, start),  # noqa: ARG005
+        lambda theta, x, t_x, T, rate: at_most(own.from_now(theta, T), x, start, start, rate),  # noqa: ARG005
+    )
 
 
 # ------------------------------------------------------------------------------------------------------ from histories

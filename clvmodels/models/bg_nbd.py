@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import Final
 
 from clvmodels.models import beta_geometric as shared
-from clvmodels.models.counts import gamma_rate_cdf
+from clvmodels.models.counts import GAMMA_RATES
 from clvmodels.models.kernel import CompiledSums, Kernel
 from clvmodels.models.specification import Array, Parameter, TransactionModel
 
@@ -88,7 +88,7 @@ BG_NBD = TransactionModel(
     in_words=lambda _: (IN_WORDS,),
     story=__doc__ or "",
     effects={"purchase": (("alpha", -1),), "dropout": (("a", 1),)},
-    purchase_rate_cdf=gamma_rate_cdf,
+    own_rates=GAMMA_RATES,
     as_new=shared.as_new,
     history_sums=lambda theta, weight, x, t_x, T: shared.history_sums(theta, weight, x, x, t_x, T),
     count_curvature=lambda theta, weight, x: shared.count_curvature(theta, weight, x, x),

@@ -140,7 +140,7 @@ def on_clock(
         simulate=lambda theta, x, T, duration, generator: _simulated(clocked, theta, x, T, duration, generator),
         tail=base.tail,
         residuals=clocked.residuals,
-        purchase_rate_cdf=clocked.purchase_rate_cdf,
+        own_rates=clocked.own_rates,
         ago=lambda age: on_clock(base, steps.since(-age), columns, means),
         base=base,
         steps=steps,

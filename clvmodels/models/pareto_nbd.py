@@ -16,10 +16,10 @@ import numpy as np
 from scipy import special
 
 from clvmodels.models.counts import (
+    GAMMA_RATES,
     PURCHASE_LIMITS,
     PURCHASE_RATE,
     PURCHASE_RATE_CV,
-    gamma_rate_cdf,
     log_negative_binomial,
 )
 from clvmodels.models.kernel import CompiledSums, Kernel
@@ -262,6 +262,6 @@ PARETO_NBD = TransactionModel(
     kernel=Kernel(count_terms, history_terms, compiled_sums),
     story=__doc__ or "",
     effects={"purchase": (("alpha", -1),), "dropout": (("beta", -1),)},
-    purchase_rate_cdf=gamma_rate_cdf,
+    own_rates=GAMMA_RATES,
     as_new=as_new,
 )

@@ -345,7 +345,7 @@ def _model(
         limits=(*_LIMITS, *limits),
         story=__doc__ or "",
         effects=base.effects,
-        purchase_rate_cdf=base.purchase_rate_cdf,
+        own_rates=base.own_rates,
     )
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from clvmodels.models.kernel import Array
 
-__all__ = ["LARGEST", "Dimension", "Events", "Limit", "Parameter", "Quantity", "Stages", "Traits"]
+__all__ = ["LARGEST", "Dimension", "Events", "Limit", "OwnRates", "Parameter", "Quantity", "Stages", "Traits"]
 
 Dimension = Literal["none", "time", "rate", "money"]
 LARGEST: Final[Mapping[Dimension, float]] = {"none": 1e25, "time": 1e25, "rate": 1e25, "money": 1e120}
@@ -152,6 +152,22 @@ class Events:
     time: Array
     left: Array
     alive: NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class OwnRates:
+    """How the purchase rates of customers differ who have one history and are alive; in periods, their own chances.
+
+    Attributes
+    ----------
+    mean
+        ``(theta, x, t_x, T)``: their mean.
+    at_most
+        ``(theta, x, t_x, T, rate)``: the probability that a customer's own rate is at most `rate`.
+    """
+
+    mean: Callable[[Array, Array, Array, Array], Array]
+    at_most: Callable[[Array, Array, Array, Array, Array], Array]
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,10 +13,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy import special
 
 from clvmodels.models.derived import everywhere, residuals
-from clvmodels.models.specification import Array, Reading, TransactionModel
+from clvmodels.models.specification import Array, OwnRates, Reading, TransactionModel
 from clvmodels.models.stages import ConditionalOnAlive
 from clvmodels.numerics.clocks import Clock, Index, Place, Steps
 from clvmodels.numerics.quadrature import Weighting
@@ -130,11 +129,17 @@ class PurchaseClock:
         params, clock = self.split(theta)
         return self.base.pmf(params, x, now, clock.at(t), n)
 
-    def purchase_rate_cdf(self, theta: Array, x: Array, T: Array, rate: Array) -> Array:
-        """Return P(own purchase rate at the mean speed of the clock <= rate | alive at T)."""
-        params, _ = self.split(theta)
-        shape, alpha = self.gamma(params)
-        return np.asarray(special.gammainc(shape + x, (alpha + self.reading(theta, T)) * rate))
+    @property
+    def own_rates(self) -> OwnRates | None:
+        """How customers' purchase rates at the mean speed of the clock differ: those of the model at A(T)."""
+        rates = self.base.own_rates
+        if rates is None:
+            return None
+        mean, at_most = rates.mean, rates.at_most
+        return OwnRates(
+            lambda theta, x, t_x, T: mean(self.split(theta)[0], x, t_x, self.reading(theta, T)),
+            lambda theta, x, t_x, T, rate: at_most(self.split(theta)[0], x, t_x, self.reading(theta, T), rate),
+        )
 
     def by_reading(self, model: TransactionModel) -> Reading:
         """Return how the future is smooth in A(T)."""

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from clvmodels.arguments import abridged, as_number, require_mapping
 from clvmodels.errors import ModelError, ParameterError, one_of
 from clvmodels.models.kernel import Array, Expansion, Kernel, Sums
-from clvmodels.models.parts import LARGEST, Dimension, Events, Limit, Parameter, Quantity, Stages, Traits
+from clvmodels.models.parts import LARGEST, Dimension, Events, Limit, OwnRates, Parameter, Quantity, Stages, Traits
 
 __all__ = [
     "LARGEST",
@@ -26,6 +26,7 @@ __all__ = [
     "Events",
     "Limit",
     "Model",
+    "OwnRates",
     "Parameter",
     "Quantity",
     "Reading",
@@ -326,12 +327,11 @@ class TransactionModel(Model):
     stages
         Of a model whose purchases take several stages: these. Then x counts stages passed in all functions of the
         future, `draw_traits` and `simulate`, and purchases in the others. None: a purchase is one stage.
-    purchase_rate_cdf
-        ``(theta, x, T, rate)``: given alive at T, the probability that a customer's own purchase rate is at most `rate`
-        (in periods: their own probability of a purchase); None: the model does not say.
     as_new
         ``(theta, x, T)``: the parameters under which customers just acquired, who are alive, have the future of those
         who bought x times and are alive at T: levers act on these. None: no lever moves the model.
+    own_rates
+        How the purchase rates of customers differ who have one history; None: the model does not say.
 
     Examples
     --------
@@ -365,8 +365,8 @@ class TransactionModel(Model):
     ago: Callable[[float], TransactionModel] | None = field(default=None, kw_only=True)
     silence: Callable[[Array, Array, Array, Array], Array] | None = field(default=None, kw_only=True)
     stages: Stages | None = field(default=None, kw_only=True)
-    purchase_rate_cdf: Callable[[Array, Array, Array, Array], Array] | None = field(default=None, kw_only=True)
     as_new: Callable[[Array, Array, Array], Array] | None = field(default=None, kw_only=True)
+    own_rates: OwnRates | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         """Require that customers can be simulated.

@@ -14,8 +14,11 @@ import clvmodels as clv
 from clvmodels.data.calendar import Calendar
 from clvmodels.errors import FitError, ModelError, UnitError
 from clvmodels.inference.estimator import TransactionEstimator
+from clvmodels.models.clocked import on_clock
 from clvmodels.models.no_purchase import never, no_purchase
+from clvmodels.models.parts import OwnRates
 from clvmodels.models.registry import AGEING_MODELS, CONTRACT_MODELS, TRANSACTION_MODELS
+from clvmodels.numerics.clocks import Steps
 from clvmodels.numerics.passage import passage, whole_passage
 from tests.contract.conftest import HISTORIES
 from tests.contract.conftest import as_histories as in_memory
@@ -147,6 +150,16 @@ def test_never_is_the_limit_of_long_times(model):
     assert (later - limit <= 0.2 * (late - limit) + 1e-12).all()  # a power of time is left, which falls to it
 
 
+@pytest.mark.parametrize("key", ["bg_nbd", "pareto_nbd"])
+def test_a_calendar_without_effect_changes_nothing(key):
+    model = TRANSACTION_MODELS[key]
+    year = Steps(np.array([-52.0, -26.0, 0.0]), np.array([[0.0], [1.0]]), year=52.0, reference=(-52.0, 0.0))
+    theta, x, t_x, T = model.theta(model.example), *HISTORIES[:, 1:5]
+    plain = never(model, theta, x, t_x, T)
+    on_calendar = never(on_clock(model, year, ("summer",)), np.append(theta, 1.0), x, t_x, T)
+    np.testing.assert_allclose(on_calendar, plain, atol=5e-5)
+
+
 # --------------------------------------------------------------------------------------------- the fits of the package
 
 
@@ -187,7 +200,7 @@ def test_segments(rfm):
         fit.next_purchase(rfm, as_table=True)
 
 
-@pytest.mark.parametrize("method", ["mle", "laplace"])
+@pytest.mark.parametrize("method", ["mle", pytest.param("laplace", marks=pytest.mark.slow)])  # 6 s
 def test_covariates(method):
     many = bg.simulate(1_000, "78 weeks", seed=4)
     halves = pd.DataFrame({"half": np.where(np.arange(1_000) % 2, "odd", "even")}, index=many.customer_id)
@@ -285,6 +298,26 @@ def test_the_posterior_of_the_rate_is_gamma():
     np.testing.assert_allclose(yearly, 52.0 * table)
 
 
+def test_in_periods_the_rate_is_a_chance():
+    """Of BG/BB, Beta(alpha + x, beta + n - x), where the model's file says so."""
+
+    def parts(theta, x, n):
+        a, b = theta[..., 0] + x, theta[..., 1] + (n - x)
+        return a, b
+
+    rates = OwnRates(
+        lambda theta, x, t_x, n: np.divide(parts(theta, x, n)[0], sum(parts(theta, x, n))),  # noqa: ARG005
+        lambda theta, x, t_x, n, rate: stats.beta.cdf(rate, *parts(theta, x, n)),  # noqa: ARG005
+    )
+    fit = TransactionEstimator(replace(BG_BB, own_rates=rates)).from_params(BG_BB.example, unit="year")
+    counts = np.array([(0, 0, 2), (3, 5, 6), (6, 6, 6)]).T
+    table = fit.purchase_rate(in_periods(counts), per="2 years")
+    x, _, n = counts
+    law = stats.beta(BG_BB.example["alpha"] + x, BG_BB.example["beta"] + n - x)
+    np.testing.assert_allclose(table["mean"], law.mean())
+    np.testing.assert_allclose(table["q95"], law.ppf(0.95), rtol=1e-8)
+
+
 def test_draws_are_mixed():
     fit = clv.ParetoNBD().from_params(around(PARETO, draws=120, sd=0.4), unit="week")
     table = fit.purchase_rate(as_histories())
@@ -311,7 +344,7 @@ def test_contracts_are_refused():
 
 
 def test_a_model_that_does_not_say_how_rates_differ_is_refused():
-    fit = TransactionEstimator(replace(BG_BB, purchase_rate_cdf=None)).from_params(BG_BB.example, unit="year")
+    fit = TransactionEstimator(replace(BG_BB, own_rates=None)).from_params(BG_BB.example, unit="year")
     with pytest.raises(ModelError, match="expected_purchases"):
         fit.purchase_rate(in_periods(np.array([[1.0], [1.0], [2.0]])))
 
