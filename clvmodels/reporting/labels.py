@@ -108,6 +108,10 @@ LABELS: Final[Mapping[str, Labels]] = {
     "lever": ("Lever", "Hebel"),
     "levers": ("What levers would do", "Was Hebel bewirken würden"),
     "still_unprofitable": ("Still unprofitable", "Weiter unrentabel"),
+    "break_even_loss": (
+        "Orders they may give up until the gain is gone",
+        "Bestellungen, die sie aufgeben dürfen, bis der Gewinn verloren ist",
+    ),
     "as it is": ("As it is", "Wie es ist"),
     "no campaigns": ("No campaigns for them", "Keine Werbekontakte für sie"),
     "returns paid by the customer": ("Returns paid by the customer", "Retouren trägt der Kunde"),
