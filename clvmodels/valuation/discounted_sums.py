@@ -24,7 +24,7 @@ from clvmodels.numerics.distinct import DistinctRows
 from clvmodels.numerics.quadrature import Weighting
 from clvmodels.numerics.skeleton import Skeleton
 from clvmodels.valuation.assumptions import Assumptions
-from clvmodels.valuation.discounting import calendar_years, discounting, growing
+from clvmodels.valuation.discounting import calendar_years, discounting, growing, learning
 from clvmodels.valuation.line_table import Driver
 from clvmodels.valuation.lines import ValuedLine
 from clvmodels.valuation.residual_expectations import ResidualExpectations, ahead, few_draws
@@ -81,10 +81,22 @@ def sums_under(rows: ValuedRows, parts: Sequence[Part], others: Sequence[Assumpt
             grown[number] = len(weightings)
             weightings.append(growing(each, unit))
     purchases, living = _weighted(rows.transactions, rows.histories, rows.expectations, weights, weightings)
+    early = np.zeros((len(parts), n))
+    if any(driver == "early orders" for driver, _ in parts):
+        early = _early(rows, weights, others)
     year = np.array([each.year_in(unit) for each in others])
     amounts = {"sales": purchases[:, grown], "orders": purchases[:, :n], "living years": living[:, :n] / year}
+    amounts["early orders"] = early
     amounts["calendar years"] = weights.sum(axis=1)[:, None] * [calendar_years(each, unit) for each in others]
     return np.array([amounts[driver][number] for number, (driver, _) in enumerate(parts)])
+
+
+def _early(rows: ValuedRows, weights: Array, others: Sequence[Assumptions]) -> Array:
+    """Return weighted sums of early orders under the discounting of other assumptions, shape (weights, others)."""
+    unit = rows.transactions.unit
+    coming = ahead(rows.transactions, rows.histories, [learning(each, unit) for each in others], 1.0, rows.expectations)
+    sums = [weights @ coming.early(number, each.force_of_learning(unit)) for number, each in enumerate(others)]
+    return np.stack(sums, axis=1)
 
 
 def _weight(rows: ValuedRows, driver: Driver, rate: float | Array) -> Array:

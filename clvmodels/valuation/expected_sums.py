@@ -89,10 +89,10 @@ class _Cells:
 def expected_sums(basis: Basis, customers: Customers, groups: int) -> tuple[Array, Array] | None:
     """Return each line and the equity of each group under each draw, shapes (lines, draws) and (groups, draws).
 
-    None where this is no short cut: rates are not sure, the value of an order is not linear in mean spend, or too many
-    customers have rates of their own.
+    None where this is no short cut: rates are not sure, costs fall with each customer's tenure, the value of an order
+    is not linear in mean spend, or too many customers have rates of their own.
     """
-    if customers.own or customers.common or not _is_linear(basis, customers):
+    if customers.own or customers.common or basis.assumptions.cost_half_life or not _is_linear(basis, customers):
         return None
     cells = _Cells.of(customers)
     lines, by_group = np.zeros((len(basis.names), customers.draws)), np.zeros((groups, customers.draws))

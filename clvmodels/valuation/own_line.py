@@ -33,6 +33,7 @@ class _OfDriver(NamedTuple):
 _DRIVERS: Final[Mapping[Driver, _OfDriver]] = {
     "sales": _OfDriver(1.0, "a share of sales", "unit_of_sales", 2),
     "orders": _OfDriver(math.inf, "money an order", "unit_per_order", 2),
+    "early orders": _OfDriver(math.inf, "money an order of a customer just acquired", "unit_per_order", 2),
     "living years": _OfDriver(math.inf, "money a living customer and year", "unit_per_living_year", 3),
     "calendar years": _OfDriver(math.inf, "money a customer and year", "unit_per_customer_year", 3),
 }
@@ -63,7 +64,8 @@ class Line:
     name
         Letters, digits and underscores; also its column in tables.
     driver
-        What the rate is multiplied by: ``"sales"``, ``"orders"``, ``"living years"`` (while the customer is alive) or
+        What the rate is multiplied by: ``"sales"``, ``"orders"``, ``"early orders"`` (orders whose cost falls with
+        tenure, by the assumption ``cost_half_life``), ``"living years"`` (while the customer is alive) or
         ``"calendar years"`` (alive or not).
     rate
         A share of sales, or money per unit of the driver: a number from 0 up, ``{"by": "segment", "rates": {...}}`` or
