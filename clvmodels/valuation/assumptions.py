@@ -261,7 +261,7 @@ class Assumptions:
                 raise AssumptionError(one_of("assumption", key, known))
 
     def to_dict(self) -> dict[str, object]:
-        """Return the assumptions as plain data, as `from_mapping` takes them; what is None is left out.
+        """Return the assumptions as plain data, as `from_mapping` takes them; what is None or needs it is left out.
 
         Examples
         --------
@@ -273,6 +273,8 @@ class Assumptions:
         """
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         plain = {name: in_plain_data(value) if name in RATES else value for name, value in values.items()}
+        if self.cost_half_life is None:
+            del plain["early_order_cost"]  # zero, as nothing falls
         plain["lines"] = [line.to_dict() for line in self.lines] or None
         plain["discount_rate"] = self.discount_rates if len(self.discount_rates) > 1 else self.discount_rates[0]
         return {name: value for name, value in plain.items() if value is not None}

@@ -40,7 +40,15 @@ _DRIVERS: Final[Mapping[Driver, _OfDriver]] = {
 
 _COLUMNS: Final = frozenset(
     {
-        *("customer_id", "discounted_orders", "discounted_lifetime", "discounted_sales", "order_value", "rlv"),
+        *(
+            "customer_id",
+            "discounted_orders",
+            "discounted_early_orders",
+            "discounted_lifetime",
+            "discounted_sales",
+            "order_value",
+            "rlv",
+        ),
         *("rlv_sd", "rlv_q05", "rlv_q50", "rlv_q95", "probability_of_loss"),
         *("customers", "living_customers", "living_years", "calendar_years", "equity", "per_customer", "low", "high"),
         *("share_1", "share_3", "share_5", "share_10", "within_1", "within_3", "within_5", "within_10"),
