@@ -37,6 +37,9 @@ __all__ = [
 
 Array = NDArray[np.float64]
 
+Kind = Callable[[Assumptions, Unit, float | None], Weighting]
+"""What makes the factors of a valuation within so many years."""
+
 DISCOUNTING: Final = ("discount_rate", "growth", "year", "timing", "horizon")
 """The assumptions that discounted orders and times rest on."""
 NEGLIGIBLE: Final = 34.0
@@ -215,14 +218,17 @@ def learned(weighting: Weighting, force: float) -> Weighting:
     )
 
 
-def kinds_of(assumptions: Assumptions) -> list[Callable[[Assumptions, Unit, float | None], Weighting]]:
+def kinds_of(assumptions: Assumptions) -> list[Kind]:
     """Return the kinds of factors that a valuation needs: of orders and time; of early orders; of growing sales.
 
     The last two only where costs fall with tenure, and where the value of orders grows.
     """
-    kinds = [discounting]
-    kinds += [learning] if assumptions.cost_half_life is not None else []
-    return [*kinds, growing] if assumptions.growth else kinds
+    kinds: list[Kind] = [discounting]
+    if assumptions.cost_half_life is not None:
+        kinds.append(learning)
+    if assumptions.growth:
+        kinds.append(growing)
+    return kinds
 
 
 def _weighting(assumptions: Assumptions, unit: Unit, years: float | None, growth: float) -> Weighting:
