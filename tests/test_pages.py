@@ -71,3 +71,7 @@ def test_the_examples_of_the_page_of_questions_run(capsys):
 def test_the_examples_of_the_page_of_a_seasonal_shop_run(capsys):
     mpl.use("Agg")
     run("docs/notebooks/seasonal_shop.md", capsys)
+
+
+def test_the_examples_of_the_page_of_growth_drivers_run(capsys):
+    run("docs/guide/drivers.md", capsys)

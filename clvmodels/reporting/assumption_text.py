@@ -47,6 +47,8 @@ def assumption_text(assumptions: Assumptions, locale: Locale) -> Iterator[tuple[
         "horizon",
         locale.label("indefinitely") if assumptions.horizon is None else locale.duration(assumptions.horizon),
     )
+    if assumptions.cost_half_life is not None:
+        yield "cost_half_life", locale.duration(assumptions.cost_half_life)
     bounds = assumptions.bounds
     for name, rate in assumptions.rates.items():
         if rate != _DEFAULTS.get(name, 0.0) or name == "margin":

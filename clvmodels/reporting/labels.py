@@ -39,6 +39,7 @@ LABELS: Final[Mapping[str, Labels]] = {
     "segment": ("Segment", "Segment"),
     "living_customers": ("Expected living customers", "Erwartete aktive Kunden"),
     "discounted_orders": ("Discounted orders", "Diskontierte Bestellungen"),
+    "discounted_early_orders": ("Discounted early orders", "Diskontierte frühe Bestellungen"),
     "discounted_lifetime": ("Discounted living years", "Diskontierte Lebensjahre"),
     "living_years": ("Discounted living years", "Diskontierte Lebensjahre"),
     "order_value": ("Order value", "Bestellwert"),
@@ -62,6 +63,7 @@ LABELS: Final[Mapping[str, Labels]] = {
     "tax": ("Tax", "Steuern"),
     # drivers
     "orders": ("Orders", "Bestellungen"),
+    "early orders": ("Early orders", "Frühe Bestellungen"),
     "living years": ("Living years", "Aktive Kundenjahre"),
     "calendar years": ("Calendar years", "Kalenderjahre"),
     # contribution statement
@@ -108,12 +110,17 @@ LABELS: Final[Mapping[str, Labels]] = {
     "lever": ("Lever", "Hebel"),
     "levers": ("What levers would do", "Was Hebel bewirken würden"),
     "still_unprofitable": ("Still unprofitable", "Weiter unrentabel"),
+    "break_even_loss": (
+        "Orders they may give up until the gain is gone",
+        "Bestellungen, die sie aufgeben dürfen, bis der Gewinn verloren ist",
+    ),
     "as it is": ("As it is", "Wie es ist"),
     "no campaigns": ("No campaigns for them", "Keine Werbekontakte für sie"),
     "returns paid by the customer": ("Returns paid by the customer", "Retouren trägt der Kunde"),
     "self-service": ("Self-service: half the cost of service", "Selbstbedienung: halbe Servicekosten"),
     # assumptions
     "discount_rate": ("Discount rate", "Kalkulationszins"),
+    "cost_half_life": ("Tenure that halves early costs", "Kundendauer, die frühe Kosten halbiert"),
     "growth": ("Growth of order value", "Wachstum des Bestellwerts"),
     "year": ("Length of a year", "Länge eines Jahres"),
     "timing": ("Timing", "Zahlungszeitpunkt"),

@@ -50,6 +50,10 @@ class Assumptions:
         The share of sales that comes back, and the share of its value that is lost thereby.
     order_cost
         Cost of handling one order, in money.
+    early_order_cost, cost_half_life
+        What an order of a customer just acquired costs beside that, and the tenure after which this has halved, such as
+        ``"52 weeks"``: costs that fall as customers and firm learn. At an age t it is ``early_order_cost`` times
+        2^(-t / half-life).
     returns_per_order, return_cost
         Returns an order, and the cost of handling one.
     word_of_mouth_cost
@@ -97,6 +101,7 @@ class Assumptions:
     return_share: Rate = 0.0
     write_down: Rate = 1.0
     order_cost: Rate = 0.0
+    early_order_cost: Rate = 0.0
     returns_per_order: Rate = 0.0
     return_cost: Rate = 0.0
     word_of_mouth_cost: Rate = 0.0
@@ -111,6 +116,7 @@ class Assumptions:
     referral_value: Rate = 0.0
     acquisition_cost: Rate = 0.0
     lines: tuple[Line, ...] = ()
+    cost_half_life: str | None = None
     growth: float = 0.0
     tax: float = 0.0
     year: str = "365.25 days"
@@ -139,6 +145,21 @@ class Assumptions:
         require_year("year", self.year)
         if self.horizon is not None:
             _require_horizon(self.horizon)
+        self._require_half_life()
+
+    def _require_half_life(self) -> None:
+        """Refuse a half-life that is none, and costs that fall without one."""
+        if self.cost_half_life is not None:
+            _require_longer_than_zero(
+                "cost_half_life", _days("cost_half_life", self.cost_half_life), self.cost_half_life
+            )
+            return
+        falling = [line.name for line in self.lines if line.driver == "early orders"]
+        if falling or self.early_order_cost != 0.0:
+            raise AssumptionError(
+                f"{falling[0] if falling else 'early_order_cost'} falls with tenure, and needs the time after which it "
+                'has halved: write cost_half_life = "52 weeks"'
+            )
 
     @classmethod
     def from_file(cls, path: str | PathLike[str]) -> Self:
@@ -240,7 +261,7 @@ class Assumptions:
                 raise AssumptionError(one_of("assumption", key, known))
 
     def to_dict(self) -> dict[str, object]:
-        """Return the assumptions as plain data, as `from_mapping` takes them; what is None is left out.
+        """Return the assumptions as plain data, as `from_mapping` takes them; what is None or needs it is left out.
 
         Examples
         --------
@@ -252,6 +273,8 @@ class Assumptions:
         """
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         plain = {name: in_plain_data(value) if name in RATES else value for name, value in values.items()}
+        if self.cost_half_life is None:
+            del plain["early_order_cost"]  # zero, as nothing falls
         plain["lines"] = [line.to_dict() for line in self.lines] or None
         plain["discount_rate"] = self.discount_rates if len(self.discount_rates) > 1 else self.discount_rates[0]
         return {name: value for name, value in plain.items() if value is not None}
@@ -281,8 +304,10 @@ class Assumptions:
 
     @property
     def formulas(self) -> tuple[Formula, ...]:
-        """The table of lines, your own last; tax is a share of them."""
-        return (*FORMULAS, *(line.formula for line in self.lines))
+        """The table of lines, your own last; tax is a share of them. Early orders only where costs fall with tenure."""
+        falling = self.cost_half_life is not None
+        built_in = FORMULAS if falling else tuple(each for each in FORMULAS if "early orders" not in each.factors)
+        return (*built_in, *(line.formula for line in self.lines))
 
     def kind_of(self, name: str) -> Kind:
         """Return what the number of an assumption is.
@@ -323,10 +348,24 @@ class Assumptions:
         >>> assumptions.replace({"horizon": None}).horizon_in("week")
         inf
         """
-        if self.horizon is None:
-            return math.inf
-        number, given = read_duration(self.horizon, "year")
+        return math.inf if self.horizon is None else self._duration(self.horizon, unit)
+
+    def _duration(self, text: str, unit: Unit) -> float:
+        """Return a duration as a number of `unit`, its years being years of this valuation."""
+        number, given = read_duration(text, "year")
         return number * (self.year_in(unit) if given == "year" else duration(f"1 {given}", unit))
+
+    def force_of_learning(self, unit: Unit) -> float:
+        """Return log(2) per half-life of the costs that fall with tenure, per `unit`; 0 if none is stated.
+
+        Examples
+        --------
+        >>> learning = {"order_cost": 1.5, "early_order_cost": 2.5, "cost_half_life": "52 weeks"}
+        >>> assumptions = Assumptions(discount_rate=0.15, margin=0.30, **learning)
+        >>> round(assumptions.force_of_learning("week"), 4)
+        0.0133
+        """
+        return 0.0 if self.cost_half_life is None else math.log(2.0) / self._duration(self.cost_half_life, unit)
 
     def force_of_interest(self, unit: Unit) -> float:
         """Return delta = log(1 + discount_rate) per `unit`; that of the last year if the rate changes.

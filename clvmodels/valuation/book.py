@@ -27,7 +27,7 @@ from clvmodels.valuation.assumptions import Assumptions
 from clvmodels.valuation.cash_flow import CashFlows
 from clvmodels.valuation.customer_values import CustomerValues
 from clvmodels.valuation.customers import Customers, MemoryCustomers
-from clvmodels.valuation.discounting import discounting, discounts_alike, growing
+from clvmodels.valuation.discounting import discounts_alike, kinds_of
 from clvmodels.valuation.drawn_values import DrawnValues
 from clvmodels.valuation.engine_customers import EngineCustomers
 from clvmodels.valuation.finite import require_end, require_finite_drivers
@@ -415,7 +415,7 @@ def valued(
     """
     for fit in transactions.fits:
         require_end(fit, assumptions)
-    kinds = (discounting, growing) if assumptions.growth else (discounting,)
+    kinds = kinds_of(assumptions)
     span = observed_years(transactions, histories, assumptions)
     horizons = (*HORIZONS, *(times * span for times in SPANS), None)
     weightings = [kind(assumptions, transactions.unit, years) for kind in kinds for years in horizons]

@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import special
 
+from clvmodels.data.histories import Histories
 from clvmodels.units import DAYS
 from clvmodels.valuation.line_table import Driver, Formula, contributions_of
 from clvmodels.valuation.statement import TOTAL, segments_of
@@ -60,6 +62,7 @@ def contribution(book: Book, activity: pd.DataFrame | None = None) -> pd.DataFra
     formulas, rate = book.assumptions.formulas, book.rates
     counted = _Counted(activity, histories.customer_id)
     amounts: dict[Driver, Array] = {"sales": sales, "orders": orders, "living years": years, "calendar years": years}
+    amounts["early orders"] = _early_orders(histories, book.assumptions.force_of_learning(histories.unit))
     columns = {
         "sales": sales,
         "cost_of_sales": -(1.0 - rate["margin"]) * sales,
@@ -73,6 +76,16 @@ def contribution(book: Book, activity: pd.DataFrame | None = None) -> pd.DataFra
         total = total + np.sum([columns[part] for part in parts], axis=0)
         table[name] = total
     return pd.DataFrame(table, index=histories.customer_id)
+
+
+def _early_orders(histories: Histories, force: float) -> Array:
+    """Return orders so far, each weighted with what tenure had left at its age.
+
+    The first was at age 0, the last at t_x; those between are, given these, as if scattered evenly.
+    """
+    x, falling = histories.frequency, force * histories.recency
+    between = np.maximum(x - 1.0, 0.0) * special.exprel(-falling)
+    return np.asarray(1.0 + np.where(x > 0.0, np.exp(-falling), 0.0) + between)
 
 
 def _so_far(

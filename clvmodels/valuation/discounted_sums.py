@@ -24,7 +24,7 @@ from clvmodels.numerics.distinct import DistinctRows
 from clvmodels.numerics.quadrature import Weighting
 from clvmodels.numerics.skeleton import Skeleton
 from clvmodels.valuation.assumptions import Assumptions
-from clvmodels.valuation.discounting import calendar_years, discounting, growing
+from clvmodels.valuation.discounting import calendar_years, discounting, growing, learning
 from clvmodels.valuation.line_table import Driver
 from clvmodels.valuation.lines import ValuedLine
 from clvmodels.valuation.residual_expectations import ResidualExpectations, ahead, few_draws
@@ -93,11 +93,23 @@ def sums_within(rows: ValuedRows, parts: Sequence[Part], cases: Sequence[tuple[A
             grown[number] = len(weightings)
             weightings.append(growing(each, unit, years))
     purchases, living = _weighted(rows.transactions, rows.histories, rows.expectations, weights, weightings)
+    early = np.zeros((len(parts), n))
+    if any(driver == "early orders" for driver, _ in parts):
+        early = _early(rows, weights, cases)
     year = np.array([each.year_in(unit) for each, _ in cases])
     amounts = {"sales": purchases[:, grown], "orders": purchases[:, :n], "living years": living[:, :n] / year}
     calendar = [calendar_years(each, unit, years) for each, years in cases]
-    amounts["calendar years"] = weights.sum(axis=1)[:, None] * calendar
+    amounts |= {"early orders": early, "calendar years": weights.sum(axis=1)[:, None] * calendar}
     return np.array([amounts[driver][number] for number, (driver, _) in enumerate(parts)])
+
+
+def _early(rows: ValuedRows, weights: Array, cases: Sequence[tuple[Assumptions, float | None]]) -> Array:
+    """Return weighted sums of early orders in the cases of `sums_within`, shape (weights, cases)."""
+    unit = rows.transactions.unit
+    weightings = [learning(each, unit, years) for each, years in cases]
+    coming = ahead(rows.transactions, rows.histories, weightings, 1.0, rows.expectations)
+    sums = [weights @ coming.early(number, each.force_of_learning(unit)) for number, (each, _) in enumerate(cases)]
+    return np.stack(sums, axis=1)
 
 
 def _weight(rows: ValuedRows, driver: Driver, rate: float | Array) -> Array:

@@ -30,10 +30,16 @@ __all__ = [
     "discounting",
     "discounts_alike",
     "growing",
+    "kinds_of",
+    "learned",
+    "learning",
     "with_discounting_of",
 ]
 
 Array = NDArray[np.float64]
+
+Kind = Callable[[Assumptions, Unit, float | None], Weighting]
+"""What makes the factors of a valuation within so many years."""
 
 DISCOUNTING: Final = ("discount_rate", "growth", "year", "timing", "horizon")
 """The assumptions that discounted orders and times rest on."""
@@ -212,6 +218,42 @@ def growing(assumptions: Assumptions, unit: Unit, years: float | None = None) ->
     return _weighting(assumptions, unit, years, growth=assumptions.growth)
 
 
+def learning(assumptions: Assumptions, unit: Unit, years: float | None = None) -> Weighting:
+    """Return the discount factors of costs that fall with tenure, as of a customer of age zero now."""
+    return learned(discounting(assumptions, unit, years), assumptions.force_of_learning(unit))
+
+
+def learned(weighting: Weighting, force: float) -> Weighting:
+    """Return a weighting times exp(-force * time): that of costs that fall with tenure.
+
+    Examples
+    --------
+    >>> float(learned(Weighting(np.ones_like, 10.0), 0.5).factor(np.array(2.0)).round(4))
+    0.3679
+    """
+    exact = weighting.moments
+    return replace(
+        weighting,
+        factor=lambda time: weighting.factor(time) * np.exp(-force * time),
+        moments=None if exact is None else lambda time: exact(time) * np.exp(-force * time),
+        smooth_over=1.0 / (1.0 / weighting.smooth_over + 0.5 * force) if force else weighting.smooth_over,
+        points=tuple((time, weight * float(np.exp(-force * time))) for time, weight in weighting.points),
+    )
+
+
+def kinds_of(assumptions: Assumptions) -> list[Kind]:
+    """Return the kinds of factors that a valuation needs: of orders and time; of early orders; of growing sales.
+
+    The last two only where costs fall with tenure, and where the value of orders grows.
+    """
+    kinds: list[Kind] = [discounting]
+    if assumptions.cost_half_life is not None:
+        kinds.append(learning)
+    if assumptions.growth:
+        kinds.append(growing)
+    return kinds
+
+
 def _weighting(assumptions: Assumptions, unit: Unit, years: float | None, growth: float) -> Weighting:
     forces = Forces.of(assumptions, unit, growth)
     end = min(assumptions.horizon_in(unit), np.inf if years is None else years * forces.year)
@@ -294,7 +336,7 @@ def discounts_alike(assumptions: Assumptions, other: Assumptions) -> bool:
     >>> discounts_alike(assumptions, assumptions.replace({"horizon": "10 years"}))
     False
     """
-    return all(getattr(assumptions, name) == getattr(other, name) for name in DISCOUNTING)
+    return all(getattr(assumptions, name) == getattr(other, name) for name in (*DISCOUNTING, "cost_half_life"))
 
 
 def with_discounting_of(assumptions: Assumptions, other: Assumptions) -> Assumptions:

@@ -174,6 +174,7 @@ class EngineCustomers:
             self._order_value(table),
             table.G if self.assumptions.growth else table.D,
             calendar_years(self.assumptions, self.transactions.unit),
+            table.E if self.assumptions.cost_half_life else 0.0,
         )
         names = {line.name for line in self.rows_by(()).lines}
         rates = {name: self.rate_of(table, name) for name in self._rates}
@@ -184,7 +185,7 @@ class EngineCustomers:
 
     @cached_property
     def _valued(self) -> Expression:
-        """The histories with D, L, G, and what Z follows from."""
+        """The histories with D, L, G, E, and what Z follows from."""
         expectations, last = self.expectations, WHOLE
         intercept, slope = self._linear[1]
         columns = {
@@ -192,6 +193,9 @@ class EngineCustomers:
             "L": expectations.living_years[:, last],
         }
         columns |= {"G": expectations.purchases[:, -1]} if self.assumptions.growth else {}
+        if self.assumptions.cost_half_life:
+            force = self.assumptions.force_of_learning(self.transactions.unit)
+            columns["E"] = expectations.early(2 * WHOLE + 1, force)
         return self.customers.evaluated(columns | {"intercept": intercept, "slope": slope})
 
     @cached_property

@@ -13,7 +13,7 @@ from clvmodels.data.histories import Histories
 from clvmodels.inference.block_draws import over_blocks
 from clvmodels.models.derived import residuals
 from clvmodels.numerics.distinct import DistinctRows
-from clvmodels.valuation.discounting import calendar_years, discounting, growing
+from clvmodels.valuation.discounting import calendar_years, kinds_of
 from clvmodels.valuation.distinct_customers import distinct_customers
 from clvmodels.valuation.expected_sums import MEMORY, expected_sums, several_expected_sums
 from clvmodels.valuation.lines import DiscountedDrivers
@@ -133,9 +133,11 @@ def _add(
     unit, own = basis.transactions.unit, member.draws
     spend_draws = np.arange(own.start, own.stop)
     x, _, T, mean_spend = np.ascontiguousarray(rows.distinct.rows[:, :4].T)
-    kinds = (discounting, growing) if basis.assumptions.growth else (discounting,)
-    weightings = [kind(basis.assumptions, unit, basis.years) for kind in kinds]
-    K = calendar_years(basis.assumptions, unit, basis.years)
+    assumptions = basis.assumptions
+    kinds = kinds_of(assumptions)
+    weightings = [kind(assumptions, unit, basis.years) for kind in kinds]
+    left = np.exp(-assumptions.force_of_learning(unit) * T)
+    K = calendar_years(assumptions, unit, basis.years)
     noise = {name: numbers[own] for name, numbers in noise.items()}
     spend = customers.spend.of_draws(spend_draws) if customers.spend.number > 1 else customers.spend
     mine = (sums.kept >= own.start) & (sums.kept < own.stop)
@@ -144,14 +146,15 @@ def _add(
     parameters = member.parameters.of_draws(few.chosen)
 
     def use(which: Index | slice, alive: Array, ahead: Array) -> tuple[Array, Array]:
-        D, G = (few.all_of(alive * ahead[..., kind]) for kind in (0, len(kinds) - 1))
+        D, G = (few.all_of(alive * ahead[..., kind]) for kind in (0, len(kinds) - 1 if assumptions.growth else 0))
+        E = few.all_of(alive * ahead[..., 1]) * left[which, None] if assumptions.cost_half_life else 0.0
         L = few.all_of(alive * ahead[..., len(kinds)]) / basis.assumptions.year_in(unit)
         Z = basis.spend.model.expected_spend(spend.theta(which), customers.orders[which, None], mean_spend[which, None])
         shape = (len(D), len(spend_draws))
         first = which.start if isinstance(which, slice) else int(which[0])
         generator = np.random.default_rng([SEED_OF_RATES, own.start, first])
         drawn = drawn_rates(customers, (which, None), noise, shape, generator)
-        values = basis.values(drawn, DiscountedDrivers(D, L, Z, G, K), shape)
+        values = basis.values(drawn, DiscountedDrivers(D, L, Z, G, K, E), shape)
         rlv, weight = values.sum(axis=0), rows.weight[which]
         if len(sums.by_row):
             sums.by_row[np.ix_(_positions(which), mine)] = rlv[:, sums.kept[mine] - own.start]

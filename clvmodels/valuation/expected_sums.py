@@ -91,8 +91,8 @@ class _Cells:
 def expected_sums(basis: Basis, customers: Customers, groups: int) -> tuple[Array, Array] | None:
     """Return each line and the equity of each group under each draw, shapes (lines, draws) and (groups, draws).
 
-    None where this is no short cut: rates are not sure, the value of an order is not linear in mean spend, or too many
-    customers have rates of their own.
+    None where this is no short cut: rates are not sure, costs fall with each customer's tenure, the value of an order
+    is not linear in mean spend, or too many customers have rates of their own.
     """
     several = several_expected_sums([basis], customers, groups)
     return None if several is None else several[0]
@@ -102,7 +102,8 @@ def several_expected_sums(
     bases: Sequence[Basis], customers: Customers, groups: int
 ) -> list[tuple[Array, Array]] | None:
     """Return what `expected_sums` does on several bases, which differ in how they discount and in their horizons."""
-    if customers.own or customers.common or not _is_linear(bases[0], customers):
+    learns = any(basis.assumptions.cost_half_life for basis in bases)
+    if customers.own or customers.common or learns or not _is_linear(bases[0], customers):
         return None
     cells, names = _Cells.of(customers), bases[0].names
     totals = [(np.zeros((len(names), customers.draws)), np.zeros((groups, customers.draws))) for _ in bases]

@@ -146,9 +146,16 @@ def _one_future(
     if assumptions.growth:
         grown = discount_factor(assumptions, unit, bought.time, assumptions.growth) * bought.weight
     D, sales = (np.bincount(bought.customer, each, len(x)).astype(float) for each in (discounted, grown * worth))
+    E = 0.0 if not assumptions.cost_half_life else _early_orders(assumptions, unit, bought, T, discounted)
     living = discounted_periods if model.time == "periods" else discounted_years
     L, K = living(assumptions, unit, left), calendar_years(assumptions, unit)
-    return DiscountedDrivers(D, L, np.divide(sales, D, out=np.zeros(len(x)), where=D > 0.0), D, K)
+    return DiscountedDrivers(D, L, np.divide(sales, D, out=np.zeros(len(x)), where=D > 0.0), D, K, E)
+
+
+def _early_orders(assumptions: Assumptions, unit: Unit, bought: _Purchases, T: Array, discounted: Array) -> Array:
+    """Return discounted orders, each weighted with what tenure has left at its age."""
+    left = np.exp(-assumptions.force_of_learning(unit) * (T[bought.customer] + bought.time))
+    return np.bincount(bought.customer, discounted * left, len(T)).astype(float)
 
 
 def _end(assumptions: Assumptions, unit: Unit) -> float:

@@ -21,7 +21,8 @@ __all__ = [
     "contributions_of",
 ]
 
-Driver = Literal["sales", "orders", "living years", "calendar years"]
+Driver = Literal["sales", "orders", "early orders", "living years", "calendar years"]
+"""Early orders are orders, each weighted with what tenure has left of the cost of a customer just acquired."""
 Group = Literal["benefit", "cost", "attributed", "tax"]
 Sign = Literal[1, -1]
 Place = Literal[1, 2, 3]
@@ -87,6 +88,13 @@ RATES: Final[Mapping[str, Bounds]] = {
         ("Write-down of returned goods", "Wertverlust der Retouren"),
     ),
     "order_cost": Bounds(0.0, _ANY, "money an order", "unit_per_order", ("Order handling", "Auftragsabwicklung")),
+    "early_order_cost": Bounds(
+        0.0,
+        _ANY,
+        "money an order of a customer just acquired, beside the cost of any order",
+        "unit_per_order",
+        ("Order handling of new customers, beside", "Auftragsabwicklung bei Neukunden, zusätzlich"),
+    ),
     "returns_per_order": Bounds(
         0.0, _ANY, "a number an order", "unit_per_order", ("Returns per order", "Retouren je Bestellung")
     ),
@@ -220,6 +228,14 @@ FORMULAS: Final = (
         contribution=2,
     ),
     Formula(
+        "early_orders",
+        "cost",
+        -1,
+        {"early orders": ("early_order_cost",)},
+        labels=("Handling that tenure saves", "Abwicklung, die mit der Kundendauer sinkt"),
+        contribution=2,
+    ),
+    Formula(
         "returns",
         "cost",
         -1,
@@ -291,7 +307,7 @@ def contributions_of(formulas: tuple[Formula, ...]) -> dict[str, tuple[str, ...]
     Examples
     --------
     >>> contributions_of(FORMULAS)["contribution_2"]
-    ('payment', 'returned_goods', 'order_cost', 'returns')
+    ('payment', 'returned_goods', 'order_cost', 'early_orders', 'returns')
     """
     steps: dict[str, Place] = {"contribution_1": 1, "contribution_2": 2, "contribution_3": 3}
     leading = {

@@ -2,7 +2,7 @@
 
 The drivers are what a model and a discount rate give of each customer: G, discounted expected orders that grow as
 their value does; D, the same without growth; L, the discounted expected living time in years; Z, the expected value of
-an order; and K, the discounted time ahead, alive or not, in years.
+an order; K, the discounted time ahead, alive or not, in years; and E, discounted orders that count less with tenure.
 """
 
 from __future__ import annotations
@@ -64,6 +64,9 @@ class DiscountedDrivers:
         Discounted expected orders, each weighted with the growth of its value: D if order values do not grow.
     K
         Discounted time within the horizon, in years.
+    E
+        Early orders: discounted expected orders, each weighted with 2^(-age / half-life) of the customer's age then;
+        zero where no half-life is stated.
     """
 
     D: Array
@@ -71,11 +74,13 @@ class DiscountedDrivers:
     Z: Array
     G: Array
     K: float | Array
+    E: float | Array = 0.0
 
 
 DRIVERS: Final[dict[Driver, Callable[[DiscountedDrivers], Any]]] = {
     "sales": lambda future: future.G * future.Z,
     "orders": lambda future: future.D,
+    "early orders": lambda future: future.E,
     "living years": lambda future: future.L,
     "calendar years": lambda future: future.K,
 }

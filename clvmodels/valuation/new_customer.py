@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from clvmodels.inference.purchase_rates import RATE, with_rates
 from clvmodels.models.derived import residuals
 from clvmodels.models.new_customers import p_alive_new
-from clvmodels.valuation.discounting import discounted_years, discounting, growing
+from clvmodels.valuation.discounting import discounted_years, discounting, growing, learning
 from clvmodels.valuation.lines import DiscountedDrivers, at_mean_rates, total
 
 if TYPE_CHECKING:
@@ -209,7 +209,8 @@ def _of_one_population(rows: ValuedRows, first: FirstOrders) -> NewCustomer:
     later = future_of_new_customer(rows, [None])
     value = first.mean if first.number else float(later.Z[0])
     zeros, ones = np.zeros(1), np.ones(1)
-    at_once = DiscountedDrivers(D=ones, L=zeros, Z=np.array([value]), G=ones, K=0.0)
+    early = 1.0 if rows.assumptions.cost_half_life else 0.0
+    at_once = DiscountedDrivers(D=ones, L=zeros, Z=np.array([value]), G=ones, K=0.0, E=early * ones)
     mean = at_mean_rates(rows.lines, rows.weight)
     return NewCustomer(
         orders=float(later.D[0]),
@@ -246,16 +247,16 @@ def future_of_new_customer(rows: ValuedRows, years: Sequence[float | None]) -> D
         The horizons; None: that of the assumptions.
     """
     assumptions, unit, zero = rows.assumptions, rows.transactions.unit, np.zeros(1)
-    weightings = [kind(assumptions, unit, within) for kind in (discounting, growing) for within in years]
+    weightings = [kind(assumptions, unit, within) for kind in (discounting, growing, learning) for within in years]
     both = np.tensordot(
         np.array(rows.transactions.weights), [_mean_of_new(fit, weightings) for fit in rows.transactions.fits], axes=1
     )
     purchases, living = np.split(both, 2)
-    D, G = np.split(purchases, 2)
+    D, G, E = np.split(purchases, 3)
     L = living[: len(years)] / assumptions.year_in(unit)
     Z = rows.spend.model.expected_spend(rows.spend.draws, zero, zero).mean(keepdims=True)
     K = discounted_years(assumptions, unit, np.array([weighting.end for weighting in weightings[: len(years)]]))
-    return DiscountedDrivers(D, L, np.repeat(Z, len(years)), G, K)
+    return DiscountedDrivers(D, L, np.repeat(Z, len(years)), G, K, E if assumptions.cost_half_life else 0.0)
 
 
 def _mean_of_new(fit: TransactionFit, weightings: Sequence[Weighting]) -> Array:

@@ -33,13 +33,22 @@ class _OfDriver(NamedTuple):
 _DRIVERS: Final[Mapping[Driver, _OfDriver]] = {
     "sales": _OfDriver(1.0, "a share of sales", "unit_of_sales", 2),
     "orders": _OfDriver(math.inf, "money an order", "unit_per_order", 2),
+    "early orders": _OfDriver(math.inf, "money an order of a customer just acquired", "unit_per_order", 2),
     "living years": _OfDriver(math.inf, "money a living customer and year", "unit_per_living_year", 3),
     "calendar years": _OfDriver(math.inf, "money a customer and year", "unit_per_customer_year", 3),
 }
 
 _COLUMNS: Final = frozenset(
     {
-        *("customer_id", "discounted_orders", "discounted_lifetime", "discounted_sales", "order_value", "rlv"),
+        *(
+            "customer_id",
+            "discounted_orders",
+            "discounted_early_orders",
+            "discounted_lifetime",
+            "discounted_sales",
+            "order_value",
+            "rlv",
+        ),
         *("rlv_sd", "rlv_q05", "rlv_q50", "rlv_q95", "probability_of_loss"),
         *("customers", "living_customers", "living_years", "calendar_years", "equity", "per_customer", "low", "high"),
         *("share_1", "share_3", "share_5", "share_10", "within_1", "within_3", "within_5", "within_10"),
@@ -63,7 +72,8 @@ class Line:
     name
         Letters, digits and underscores; also its column in tables.
     driver
-        What the rate is multiplied by: ``"sales"``, ``"orders"``, ``"living years"`` (while the customer is alive) or
+        What the rate is multiplied by: ``"sales"``, ``"orders"``, ``"early orders"`` (orders whose cost falls with
+        tenure, by the assumption ``cost_half_life``), ``"living years"`` (while the customer is alive) or
         ``"calendar years"`` (alive or not).
     rate
         A share of sales, or money per unit of the driver: a number from 0 up, ``{"by": "segment", "rates": {...}}`` or

@@ -72,7 +72,9 @@ class ResidualExpectations:
         """For each of the rows its distinct history."""
         return self.distinct.index if self.place is None else self.place
 
-    def drivers(self, discounted: int, grown: int, Z: Array, K: float | Array) -> DiscountedDrivers:
+    def drivers(
+        self, discounted: int, grown: int, Z: Array, K: float | Array, early: tuple[int, float] | None = None
+    ) -> DiscountedDrivers:
         """Return what lines multiply, for each of the rows.
 
         Parameters
@@ -83,10 +85,16 @@ class ResidualExpectations:
             Expected value of an order, shape (rows,).
         K
             Discounted time within the horizon, in years.
+        early
+            The number of the weighting of early orders, and the force with which they count less with tenure.
         """
         orders, living_years = self.purchases[:, discounted], self.living_years[:, discounted]
         D, L, G = (expected[self.index] for expected in (orders, living_years, self.purchases[:, grown]))
-        return DiscountedDrivers(D, L, Z, G, K)
+        return DiscountedDrivers(D, L, Z, G, K, 0.0 if early is None else self.early(*early)[self.index])
+
+    def early(self, weighting: int, force: float) -> Array:
+        """Return early orders, shape (distinct histories,): a customer's tenure now counts before what is ahead."""
+        return np.asarray(self.purchases[:, weighting] * np.exp(-force * self.distinct.rows[:, 2]))
 
 
 def ahead(

@@ -10,7 +10,15 @@ from numpy.typing import NDArray
 from clvmodels.numerics.quadrature import Weighting
 from clvmodels.units import Unit
 from clvmodels.valuation.assumptions import Assumptions
-from clvmodels.valuation.discounting import ROUNDING, discount_factor, discounted_years, discounting, growing
+from clvmodels.valuation.discounting import (
+    ROUNDING,
+    discount_factor,
+    discounted_years,
+    discounting,
+    growing,
+    learned,
+    learning,
+)
 from clvmodels.valuation.lines import DiscountedDrivers, total
 from clvmodels.valuation.residual_expectations import ResidualExpectations, ahead
 from clvmodels.valuation.valued_rows import ValuedRows
@@ -77,9 +85,11 @@ def expectation(book: ValuedRows, time: float) -> Expectation:
     within, later, horizon = _rolled(book, coming, book.rlv, accumulation, time)
     season = np.zeros(len(later))
     if any(fit.calendar is not None for fit in book.transactions.fits):
-        level, whole = book.transactions.at_mean_season(), [discounting(assumptions, unit), growing(assumptions, unit)]
+        level, first = book.transactions.at_mean_season(), len(weightings)
+        whole = [kind(assumptions, unit) for kind in (discounting, growing, learning)]
         steady = ahead(level, book.histories, [*weightings, *whole], assumptions.year_in(unit))
-        rlv = total(book.lines, steady.drivers(5, 6, book.future.Z, book.future.K))
+        early = _early(assumptions, unit, first + 2)
+        rlv = total(book.lines, steady.drivers(first, first + 1, book.future.Z, book.future.K, early))
         within, _, horizon = _rolled(book, steady, rlv, accumulation, time)
         season = later - (accumulation * book.rlv - accumulation * within) - horizon
     order_value = book.future.Z * value_growth(assumptions, unit, time)
@@ -94,13 +104,18 @@ def _rolled(
     assumptions, unit, Z = book.assumptions, book.transactions.unit, book.future.Z
     before = np.array([min(time, assumptions.horizon_in(unit))])
     still = float(discounted_years(assumptions, unit, before)[0])
-    within = total(book.lines, coming.drivers(0, 1, Z, still))
+    within = total(book.lines, coming.drivers(0, 1, Z, still, _early(assumptions, unit, 5)))
     compounded = accumulation * rlv - accumulation * within
     if not _rolls(assumptions):
         return within, compounded, np.zeros(len(within))
     order_value = Z * value_growth(assumptions, unit, time)
-    later = total(book.lines, coming.drivers(2, 3, order_value, book.future.K))
+    later = total(book.lines, coming.drivers(2, 3, order_value, book.future.K, _early(assumptions, unit, 6)))
     return within, later, later - compounded
+
+
+def _early(assumptions: Assumptions, unit: Unit, number: int) -> tuple[int, float] | None:
+    """Return the number of a weighting of early orders, and the force of learning; None: costs do not fall."""
+    return (number, assumptions.force_of_learning(unit)) if assumptions.cost_half_life else None
 
 
 def value_growth(assumptions: Assumptions, unit: Unit, time: float) -> float:
@@ -121,15 +136,22 @@ def _rolls(assumptions: Assumptions) -> bool:
 
 
 def _weightings(assumptions: Assumptions, unit: Unit, time: float) -> list[Weighting]:
-    """Return the factors of orders and of sales until then, and from then on; and of sales until then, undiscounted."""
+    """Return the factors of orders and of sales until then, and from then on; and of sales until then, undiscounted.
+
+    Where costs fall with tenure, also those of early orders until then, and from then on.
+    """
     years = time / assumptions.year_in(unit)
     undiscounted = replace(assumptions, discount_rate=0.0, timing="continuous", horizon=None)
+    delayed = _delayed(discounting(assumptions, unit), time)
+    force = assumptions.force_of_learning(unit)
+    early = [learning(assumptions, unit, years), learned(delayed, force)] if force else []
     return [
         discounting(assumptions, unit, years),
         growing(assumptions, unit, years),
-        _delayed(discounting(assumptions, unit), time),
+        delayed,
         _delayed(growing(assumptions, unit), time),
         growing(undiscounted, unit, years),
+        *early,
     ]
 
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from clvmodels.errors import AssumptionError
 from clvmodels.valuation.assumptions import Assumptions
+from clvmodels.valuation.line_table import Driver
+from clvmodels.valuation.lines import total
 from clvmodels.valuation.rates import scaled
 
 if TYPE_CHECKING:
@@ -18,6 +21,8 @@ if TYPE_CHECKING:
     from clvmodels.valuation.book import Book
 
 __all__ = ["causes", "levers", "unprofitable"]
+
+OF_ORDERS: Final[tuple[Driver, ...]] = ("sales", "orders")
 
 
 def unprofitable(book: Book, threshold: float | None = None) -> NDArray[np.bool_]:
@@ -82,7 +87,9 @@ def levers(
     -------
     DataFrame
         By lever, ``as it is`` first: value (of the customers unprofitable now), change, still (how many of them stay
-        below zero).
+        below zero), break_even_loss. Levers assume that nobody reacts; break_even_loss is the share of their orders
+        that these customers may give up because of the lever until its gain is gone: the change over what their orders
+        bring under it. It is 1 where even the loss of all orders leaves a gain, and 0 where there is none.
     """
     import pandas as pd
 
@@ -93,7 +100,25 @@ def levers(
     rows = {name: (float(each.rlv[loss].sum()), int((each.rlv[loss] < 0.0).sum())) for name, each in books.items()}
     table = pd.DataFrame.from_dict(rows, orient="index", columns=["value", "still"]).rename_axis("lever")
     table.insert(1, "change", table["value"] - rows["as it is"][0])
+    orders = [float(_of_orders(each)[loss].sum()) for each in books.values()]
+    table["break_even_loss"] = [_break_even(*pair) for pair in zip(table["change"], orders, strict=True)]
     return table
+
+
+def _of_orders(book: Book) -> NDArray[np.float64]:
+    """Return what orders bring, by customer: the lines as far as they rest on orders and their value."""
+    parts = [
+        replace(line, rates={driver: rate for driver, rate in line.rates.items() if driver in OF_ORDERS})
+        for line in book.lines
+    ]
+    return total([part for part in parts if part.rates], book.future)
+
+
+def _break_even(change: float, orders: float) -> float:
+    """Return the share of orders whose loss takes the change away."""
+    if change <= 0.0:
+        return 0.0
+    return min(change / orders, 1.0) if orders > 0.0 else 1.0
 
 
 def _levers(assumptions: Assumptions) -> dict[str, dict[str, Any]]:

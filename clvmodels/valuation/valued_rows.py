@@ -110,9 +110,11 @@ class ValuedRows:
 
     def _future(self, horizon: int, years: float | None) -> DiscountedDrivers:
         """Return the same within one of the horizons."""
-        grown = horizon - WHOLE - 1  # counted from the last: the same if values do not grow
-        K = calendar_years(self.assumptions, self.transactions.unit, years)
-        return self.expectations.drivers(horizon, grown, self.order_value, K)
+        unit, assumptions = self.transactions.unit, self.assumptions
+        grown = horizon - WHOLE - 1 if assumptions.growth else horizon  # counted from the last
+        early = (horizon + WHOLE + 1, assumptions.force_of_learning(unit)) if assumptions.cost_half_life else None
+        K = calendar_years(assumptions, unit, years)
+        return self.expectations.drivers(horizon, grown, self.order_value, K, early)
 
     @cached_property
     def alive(self) -> Array:

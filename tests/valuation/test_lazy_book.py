@@ -45,6 +45,7 @@ TERMS: dict[str, dict[str, Any]] = {
         "timing": "end-year",
     },
     "growth, tax and a horizon": {"growth": 0.03, "tax": 0.25, "horizon": "10 years", "currency": "EUR"},
+    "costs that fall": {"growth": 0.03, "order_cost": 0.5, "early_order_cost": 2.0, "cost_half_life": "1 year"},
     "by column": {"margin": {"column": "share", "factor": 1.2}, "order_cost": {"column": "cost"}, "tax": 0.1},
     "by segment": {"return_share": {"by": "segment", "rates": SEGMENTS}, "order_cost": 0.5},
     "lines of one's own": {

@@ -24,6 +24,7 @@ FULL = {
     "return_share": 0.1,
     "write_down": 0.3,
     "order_cost": 1.5,
+    "early_order_cost": 0.9,
     "returns_per_order": 0.15,
     "return_cost": 2.5,
     "word_of_mouth_cost": 0.7,
@@ -61,7 +62,9 @@ def spend():
 
 
 def valued(orders, spend, rfm, **changes):
-    return clv.value(orders, spend, rfm, clv.Assumptions(**({"discount_rate": 0.1} | FULL | changes)))
+    return clv.value(
+        orders, spend, rfm, clv.Assumptions(**({"discount_rate": 0.1, "cost_half_life": "1 year"} | FULL | changes))
+    )
 
 
 @pytest.fixture(scope="module")
@@ -79,6 +82,7 @@ def test_the_formula_of_the_design(book):
             + t["returns_per_order"] * (t["return_cost"] + t["word_of_mouth_cost"])
             + t["contacts_per_order"] * t["service_cost"]
         )
+        - f.E * t["early_order_cost"]
         - f.L * (t["maintenance_cost"] + t["loyalty_cost"] + t["contacts_per_year"] * t["service_cost"])
         - t["campaigns_per_year"] * t["contact_cost"] / np.log(1.1)  # indefinitely, alive or not
         + f.L * t["referrals_per_year"] * t["referral_value"]

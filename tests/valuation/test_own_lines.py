@@ -209,7 +209,7 @@ def test_the_place_in_the_contribution_may_be_stated() -> None:
 def test_the_schema_of_the_built_in_lines() -> None:
     assert contributions_of(FORMULAS) == {
         "contribution_1": ("sales", "cost_of_sales"),
-        "contribution_2": ("payment", "returned_goods", "order_cost", "returns"),
+        "contribution_2": ("payment", "returned_goods", "order_cost", "early_orders", "returns"),
         "contribution_3": ("service", "maintenance_cost", "loyalty_cost", "campaigns"),
         "contribution_4": ("acquisition_cost",),
     }

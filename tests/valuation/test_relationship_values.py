@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from hashlib import sha256
 
 import numpy as np
@@ -13,6 +14,7 @@ from clvmodels.errors import AssumptionError, DataError
 from clvmodels.valuation.acquisition import acquisition, payback_years
 from clvmodels.valuation.audit import Content, audit, file_record, hash_of_files
 from clvmodels.valuation.contribution import contribution, contribution_statement
+from clvmodels.valuation.lines import total
 from clvmodels.valuation.reconciliation import reconciliation
 from clvmodels.valuation.unprofitable import causes, levers, unprofitable
 
@@ -153,6 +155,22 @@ def test_unprofitable_customers_and_their_causes(book):
     assert pulled.loc["no campaigns", "change"] == pytest.approx(-campaigns[loss].sum(), rel=1e-9)
     with pytest.raises(AssumptionError, match="a probability"):
         unprofitable(costly, 1.5)
+
+
+def test_the_gain_of_a_lever_is_gone_when_its_break_even_share_of_orders_is(book):
+    costly = book.with_assumptions(book.assumptions.replace({"maintenance_cost": 8.0, "tax": 0.2}))
+    loss = unprofitable(costly)
+    pulled = levers(costly)
+    assert pulled.loc["as it is", "break_even_loss"] == 0.0
+    name, changes = "returns paid by the customer", {"return_cost": 0.0}
+    share = pulled.loc[name, "break_even_loss"]
+    assert 0.0 < share < 1.0
+    without = costly.with_assumptions(costly.assumptions.replace(changes))
+    fewer = replace(without.future, D=(1.0 - share) * without.future.D, G=(1.0 - share) * without.future.G)
+    assert total(without.lines, fewer)[loss].sum() == pytest.approx(pulled.loc["as it is", "value"], rel=1e-9)
+    others = levers(costly, {"worse": {"order_cost": 50.0}, "none": {"maintenance_cost": 0.0}})
+    assert others.loc["worse", "break_even_loss"] == 0.0
+    assert others.loc["none", "break_even_loss"] == 1.0
 
 
 def test_with_draws_the_probability_of_loss_decides(rfm, book):

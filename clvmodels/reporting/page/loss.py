@@ -52,9 +52,10 @@ def _levers(rows: pd.DataFrame, locale: Locale) -> Html:
                 name(locale.label(str(key))),
                 *(number(locale.money(row[column], digits)) for column in ("value", "change")),
                 number(locale.number(row["still"], 0)),
+                number("" if str(key) == "as it is" else locale.percent(row["break_even_loss"], 0)),
             ]
         )
         for key, row in rows.iterrows()
     ]
-    titles = [locale.label(key) for key in ("lever", "value", "change", "still_unprofitable")]
+    titles = [locale.label(key) for key in ("lever", "value", "change", "still_unprofitable", "break_even_loss")]
     return table(locale.label("lever"), head(titles), body)

@@ -34,6 +34,7 @@ AMOUNTS: Final = {
     "customers": "customers",
     "sales": "discounted_sales",
     "orders": "discounted_orders",
+    "early orders": "discounted_early_orders",
     "living years": "living_years",
     "calendar years": "calendar_years",
 }

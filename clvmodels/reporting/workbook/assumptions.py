@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = ["write_assumptions"]
 
-_DURATIONS: Final = ("year", "horizon")
+_DURATIONS: Final = ("year", "horizon", "cost_half_life")
+_OF_FALLING_COSTS: Final = ("early_order_cost", "cost_half_life")
 _OWN: Final = "lines"
 
 
@@ -51,11 +52,12 @@ def write_assumptions(page: Page, report: EquityReport, language: Language) -> d
 
 
 def _names(assumptions: Assumptions) -> Iterator[str]:
-    """Yield the names of all assumptions; in place of the lines of the user's own, that of each."""
+    """Yield the names of all assumptions that count; in place of the lines of the user's own, that of each."""
+    falling = assumptions.cost_half_life is not None
     for field in fields(assumptions):
         if field.name == _OWN:
             yield from (line.name for line in assumptions.lines)
-        else:
+        elif falling or field.name not in _OF_FALLING_COSTS:
             yield field.name
 
 

@@ -137,9 +137,11 @@ class _Writer:
     def amounts(self) -> None:
         """Write how many customers there are, and the amounts that the lines rest on."""
         self.page.section(label("drivers", self.language))
-        for name in ("customers", "living_customers", *list(AMOUNTS.values())[1:]):
+        falling = self.assumptions.cost_half_life is not None
+        shown = {driver: name for driver, name in AMOUNTS.items() if falling or driver != "early orders"}
+        for name in ("customers", "living_customers", *list(shown.values())[1:]):
             self._numbers(name, label(name, self.language), self.values[name], Look(_KINDS.get(name, "decimal")))
-        for driver, name in AMOUNTS.items():
+        for driver, name in shown.items():
             self.rows[_AmountKey(driver, (), "")] = self.rows[name]
         for part in (part for terms in self.parts.values() for amounts in terms for part in amounts):
             key = _AmountKey.of(part)

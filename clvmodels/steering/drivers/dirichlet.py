@@ -90,6 +90,6 @@ def dirichlet_of_counts(counts: Array) -> Array:
         minus, np.log(share * len(share)), jac=True, method="L-BFGS-B", bounds=bounds, options=options
     )
     free = np.abs(best.x) < LARGEST_LOG
-    if np.abs(best.jac[free]).max(initial=0.0) > GTOL:
+    if np.abs(np.asarray(best.jac)[free]).max(initial=0.0) > GTOL:
         raise FitError(f"the shares of the categories have not converged: {best.message}")
     return np.exp(np.asarray(best.x, np.float64))

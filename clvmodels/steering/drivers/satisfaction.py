@@ -21,6 +21,7 @@ from clvmodels.data.ledger_tables import Form, read_ledger
 from clvmodels.data.required import require_customers, require_histories
 from clvmodels.errors import DataError, FitError
 from clvmodels.inference.model_classes import model_classes
+from clvmodels.inference.transaction_fit import TransactionFit
 from clvmodels.models import MODELS
 from clvmodels.valuation.book import value
 
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 
     from clvmodels.data.histories import Histories
     from clvmodels.inference.spend_fit import SpendFit
-    from clvmodels.inference.transaction_fit import TransactionFit
     from clvmodels.valuation.assumptions import Assumptions
     from clvmodels.valuation.book import Book
 
@@ -208,6 +208,7 @@ def satisfaction(
     with_scores = histories.with_attributes(attributes)
     estimator = model_classes()[MODELS[model].public_name]
     fit = estimator(covariates={"purchase": terms, "dropout": terms}).fit(with_scores)
+    assert isinstance(fit, TransactionFit)
     return Satisfaction(fit, with_scores, float(reliability), response)
 
 
