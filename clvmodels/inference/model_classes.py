@@ -318,7 +318,7 @@ def model_classes() -> dict[str, ModelClass]:
     Examples
     --------
     >>> " ".join(model_classes())
-    'BGNBD MBGNBD ParetoNBD GammaGamma LogNormalSpend NormalContribution SBG BDW BGCNBDk MBGCNBDk'
+    'BGNBD MBGNBD ParetoNBD GammaGamma LogNormalSpend NormalContribution SBG BDW BGCNBDk MBGCNBDk ParetoCNBDk'
     """
     regular = (family.whole(1) for family in REGULAR_FAMILIES.values())
     models = (*MODELS.values(), *CONTRACT_MODELS.values(), *regular)

@@ -11,6 +11,7 @@ probability of a silence is an incomplete beta function.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -26,12 +27,17 @@ __all__ = [
     "MOST_STAGES",
     "Silence",
     "count_terms",
+    "factor_of_waits",
+    "log_purchases",
     "log_silence",
     "log_stages_passed",
     "passed",
+    "renewal_intensity",
     "silence",
+    "stacked",
     "stage_weights",
     "thinned",
+    "words_of_stages",
 ]
 
 LOG_WAITS: Final = "log_waits"
@@ -135,6 +141,58 @@ def log_stages_passed(e: Array, n: Array, log_share: Array, none: Array) -> Arra
         Log of the probability of none: -n log(1 + t/(alpha+T)).
     """
     return np.asarray(log_gamma_ratio(n, e) - special.gammaln(e + 1.0) + e * log_share + none)
+
+
+def log_purchases(number: Array, k: int, stage: Array, n: Array, log_share: Array, none: Array) -> Array:
+    """Return the log of the probability of so many purchases by customers in a stage; arguments as above."""
+    logs = []
+    for i in range(k):
+        e = number * k - stage + i
+        logs.append(np.where(e >= 0.0, log_stages_passed(np.maximum(e, 0.0), n, log_share, none), -np.inf))
+    return _log_sum(logs)
+
+
+def renewal_intensity(k: int, n: Array, age: Array, stage: Array, t: Array) -> Array:
+    """Return the expected purchase rate at a time t ahead of customers who stay and are in a stage now.
+
+    Their rate of stages lambda is Gamma(n, age). They buy at rate lambda while they are in the last of the k stages: if
+    the number of stages passed leaves the remainder k - 1 - stage. The probability of a remainder c of a Poisson number
+    is the mean of w^-c exp(-lambda t (1 - w)) over the k-th roots of unity w.
+    """
+    ratio, remainder = t / age, k - 1.0 - stage
+    total = np.ones(np.broadcast_shapes(np.shape(ratio), np.shape(n), np.shape(stage)))
+    for root in range(1, k // 2 + 1):
+        angle = 2.0 * np.pi * root / k
+        fall, turn = (1.0 - np.cos(angle)) * ratio, np.sin(angle) * ratio
+        log_size = 0.5 * np.log1p(fall * (2.0 + fall) + turn**2)
+        phase = (n + 1.0) * np.arctan2(turn, 1.0 + fall) - angle * remainder
+        part = np.exp(-(n + 1.0) * log_size) * np.cos(phase)
+        total += part if 2 * root == k else 2.0 * part  # the other root is its conjugate
+    return np.asarray(np.maximum(total, 0.0) * n / age / k)
+
+
+def factor_of_waits(theta: Array, k: int | None) -> tuple[Array, Array]:
+    """Return k - 1, which the sum of all log waits is multiplied by, and its gradient; None: theta's last."""
+    gradient = np.zeros((1, theta.shape[-1]))
+    if k is None:
+        gradient[0, -1] = 1.0
+    return np.array([(theta[-1] if k is None else k) - 1.0]), gradient
+
+
+def stacked(slopes: list[Array], shape: tuple[int, ...], number: int) -> Array:
+    """Return the gradient, of which the slope by k is left out where k is no parameter."""
+    return np.stack([np.broadcast_to(each, shape) for each in slopes[:number]], axis=-1)
+
+
+def words_of_stages(k: int, poisson: str, _: Mapping[str, float]) -> list[str]:
+    """Return what a whole k says about the customers."""
+    if k == 1:
+        return [f"Customers buy at random: with k = 1 this is {poisson}."]
+    regular = (
+        f"Customers buy regularly: the waits of one customer vary by {100.0 / np.sqrt(k):.0f} % (k = {k}), where random"
+        " ones vary by 100 %. A customer who is overdue is soon taken to have left."
+    )
+    return [regular]
 
 
 def thinned(traits: Traits, stage: Array, k: int, duration: Array, generator: np.random.Generator) -> Events:
