@@ -13,7 +13,7 @@ Morrison & Colombo (1987), Management Science 33(1), for k = 1. Here the time of
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any, Final, NamedTuple
@@ -31,7 +31,6 @@ from clvmodels.models.regular_waits import (
     count_terms,
     factor_of_waits,
     log_purchases,
-    log_silence,
     passed,
     renewal_intensity,
     silence,
@@ -49,6 +48,8 @@ FINE_NODES, FINE_WEIGHTS = np.polynomial.legendre.leggauss(80)
 BLUNT: Final = 0.5
 SHARP: Final = 20.0
 """Below and from these k on, the probability of a silence falls so suddenly or steeply that it takes more nodes."""
+COMPILED_FROM: Final = 64
+"""Histories at once: compiled, each takes microseconds, and loading the compiler pays."""
 PANEL, PANEL_WEIGHTS = np.polynomial.legendre.leggauss(16)
 STAGES_OF_PANEL: Final = 4.0
 """Those that are passed in the first panel of time ahead."""
@@ -65,12 +66,12 @@ class _Terms(NamedTuple):
     times
         The times.
     silence
-        The probability of no purchase until these, with its slopes; None if these were not asked for.
+        The probability of no purchase until these, with its slopes.
     """
 
     logs: Array
     times: Array
-    silence: Silence | None
+    silence: Silence
 
     @property
     def log_sum(self) -> Array:
@@ -99,7 +100,7 @@ class _ParetoCNBD:
         zero = np.zeros(value.shape)
         return value, stacked([by_r, by_alpha, zero, zero, by_k], value.shape, theta.shape[-1])
 
-    def _terms(self, theta: Array, x: Array, t_x: Array, T: Array, *, slopes: bool) -> _Terms:
+    def _terms(self, theta: Array, x: Array, t_x: Array, T: Array) -> _Terms:
         """Return the logs of Q(T) (1+T/beta)^-s, and of the integral of s/beta Q(t) (1+t/beta)^-(s+1) from t_x to T.
 
         The nodes are t_x + w sinh(h y^2): for a small k, Q is no smooth function of t at t_x, and a small beta, or a
@@ -108,8 +109,7 @@ class _ParetoCNBD:
         (r, alpha, s, beta), k = self._split(theta[..., None, :])
         k_of_node = k if isinstance(k, int) else k + np.zeros(1)
         x, t_x, T = (np.asarray(each)[..., None] for each in (x, t_x, T))
-        fine = float(np.min(k)) < BLUNT or float(np.max(k)) >= SHARP
-        y, mass = (0.5 * (1.0 + FINE_NODES), FINE_WEIGHTS) if fine else (0.5 * (1.0 + NODES), WEIGHTS)
+        y, mass = _nodes(k)
         width = np.minimum(k * (alpha + t_x) / (r + k * x), beta + t_x)
         h = np.arcsinh((T - t_x) / width)
         with np.errstate(divide="ignore"):  # there was no silence to leave in
@@ -118,29 +118,41 @@ class _ParetoCNBD:
         times = np.concatenate(
             [np.broadcast_to(t_x + width * np.sinh(h * y**2), shape), np.broadcast_to(T, (*shape[:-1], 1))], axis=-1
         )
-        Q = silence(r, alpha, k_of_node, x, t_x, times) if slopes else None
-        log_Q = log_silence(r, alpha, k_of_node, x, t_x, times) if Q is None else Q.log
+        Q = silence(r, alpha, k_of_node, x, t_x, times)
         leaving = np.log1p(times / beta)
-        left = log_Q[..., :-1] + log_mass + np.log(s / beta) - (s + 1.0) * leaving[..., :-1]
-        return _Terms(np.concatenate([left, log_Q[..., -1:] - s * leaving[..., -1:]], axis=-1), times, Q)
+        left = Q.log[..., :-1] + log_mass + np.log(s / beta) - (s + 1.0) * leaving[..., :-1]
+        return _Terms(np.concatenate([left, Q.log[..., -1:] - s * leaving[..., -1:]], axis=-1), times, Q)
 
     def history_terms(self, theta: Array, x: Array, t_x: Array, T: Array) -> tuple[Array, Array]:
         """Return log of (1+t_x/alpha)^-(r+kx) times the likelihood of the silence, and its gradient."""
+        (r, alpha, _, _), k = self._split(theta)
+        n, growth = r + k * x, np.log1p(t_x / alpha)
+        value, by_r, by_alpha, by_s, by_beta, by_k, _ = self._left_or_alive(theta, x, t_x, T)
+        by_alpha = by_alpha + n / alpha * (t_x / (alpha + t_x))
+        value = np.asarray(value - n * growth)
+        slopes = [by_r - growth, by_alpha, by_s, by_beta, by_k - x * growth]
+        return value, stacked(slopes, value.shape, theta.shape[-1])
+
+    def _left_or_alive(self, theta: Array, x: Array, t_x: Array, T: Array) -> Array:
+        """Return the log of the likelihood of the silence, its slopes by r, alpha, s, beta and k, and P(alive)."""
         (r, alpha, s, beta), k = self._split(theta)
-        terms, n, growth = self._terms(theta, x, t_x, T, slopes=True), r + k * x, np.log1p(t_x / alpha)
-        assert terms.silence is not None
+        columns = np.broadcast_arrays(r, alpha, s, beta, np.asarray(k, float), x, t_x, T)
+        if columns[0].size >= COMPILED_FROM:
+            return _compiled(columns, self.k is not None)
+        terms = self._terms(theta, x, t_x, T)
         share = np.exp(terms.logs - terms.log_sum[..., None])
         left = 1.0 - share[..., -1]
         age = terms.times / (beta[..., None] + terms.times)
-        slopes = [
-            (share * terms.silence.by_r).sum(axis=-1) - growth,
-            (share * terms.silence.by_alpha).sum(axis=-1) + n / alpha * (t_x / (alpha + t_x)),
+        rows = [
+            terms.log_sum,
+            (share * terms.silence.by_r).sum(axis=-1),
+            (share * terms.silence.by_alpha).sum(axis=-1),
             left / s - (share * np.log1p(terms.times / beta[..., None])).sum(axis=-1),
             (s * (share * age).sum(axis=-1) + (share * age)[..., :-1].sum(axis=-1) - left) / beta,
-            (share * terms.silence.by_k).sum(axis=-1) - x * growth,
+            (share * terms.silence.by_k).sum(axis=-1),
+            share[..., -1],
         ]
-        value = np.asarray(terms.log_sum - n * growth)
-        return value, stacked(slopes, value.shape, theta.shape[-1])
+        return np.stack(np.broadcast_arrays(*rows))
 
     def total_factors(self, theta: Array) -> tuple[Array, Array]:
         """Return k - 1, which the sum of all log waits is multiplied by, and its gradient."""
@@ -148,8 +160,7 @@ class _ParetoCNBD:
 
     def p_alive(self, theta: Array, x: Array, t_x: Array, T: Array) -> Array:
         """Return P(alive at T | x, t_x, T): the share of the likelihood that is due to those who are alive."""
-        terms = self._terms(theta, x, t_x, T, slopes=False)
-        return np.asarray(np.exp(terms.logs[..., -1] - terms.log_sum))
+        return np.asarray(self._left_or_alive(theta, x, t_x, T)[-1])
 
     def weights(self, theta: Array, x: Array, t_x: Array, T: Array) -> Array:
         """Return the probabilities of the stages of customers alive at T."""
@@ -207,6 +218,23 @@ class _ParetoCNBD:
     def to_quantities(self, params: Mapping[str, Any], year: float) -> dict[str, Any]:
         """Return the quantities."""
         return shared.to_quantities({**params, "alpha": params["alpha"] * self._stages}, year)
+
+
+def _nodes(k: Array | int) -> tuple[Array, Array]:
+    """Return nodes on [0, 1] and their weights."""
+    fine = float(np.min(k)) < BLUNT or float(np.max(k)) >= SHARP
+    nodes, weights = (FINE_NODES, FINE_WEIGHTS) if fine else (NODES, WEIGHTS)
+    return 0.5 * (1.0 + nodes), weights
+
+
+def _compiled(columns: Sequence[Array], whole: bool) -> Array:
+    """Return what `_left_or_alive` does of many histories; columns are r, alpha, s, beta, k, x, t_x, T."""
+    from clvmodels.models.kernels.silences import write_left_or_alive
+
+    shape, out = columns[0].shape, np.empty((7, columns[0].size))
+    flat = np.stack([column.ravel() for column in columns])
+    write_left_or_alive(flat[:5], whole, *flat[5:], *_nodes(flat[4]), out)
+    return out.reshape(7, *shape)
 
 
 @cache

@@ -4,6 +4,7 @@ import mpmath as mp
 import numpy as np
 import pytest
 
+from clvmodels.models import pareto_regular
 from clvmodels.models.derived import expected_purchases, pmf
 from clvmodels.models.registry import REGULAR_FAMILIES
 from clvmodels.models.regular_waits import renewal_intensity
@@ -73,6 +74,24 @@ def test_likelihood_of_a_real_k_at_extremes(k):
 @pytest.mark.parametrize("k", [0.3, 0.9, 2.5, 20.0, 33.3])
 def test_likelihood_of_a_real_k_on_an_extreme_grid(k):
     assert_right(k, POINTS, HISTORIES)
+
+
+@pytest.mark.parametrize("k", [0.3, 2.5, 3.0, 25.0])
+def test_compiled_silences_are_those_of_the_arrays(k, monkeypatch):
+    rng, number = np.random.default_rng(1), 200
+    T = rng.uniform(0.5, 900.0, number)
+    x = np.floor(rng.exponential(20.0, number)) * (rng.uniform(size=number) < 0.8)
+    t_x = np.where(x > 0, T * rng.uniform(size=number), 0.0)
+    t_x[:5] = T[:5]
+    models = [FAMILY.real()] + ([FAMILY.whole(int(k))] if k == int(k) else [])
+    for model in models:
+        theta = THETA if model is not FAMILY.real() else np.append(THETA, k)
+        compiled = model.history_terms(theta, x, t_x, T)
+        with monkeypatch.context() as patch:
+            patch.setattr(pareto_regular, "COMPILED_FROM", number + 1)
+            arrays = model.history_terms(theta, x, t_x, T)
+        assert compiled[0] == pytest.approx(arrays[0], rel=1e-11)
+        assert compiled[1] == pytest.approx(arrays[1], rel=1e-8, abs=1e-10)
 
 
 @pytest.mark.parametrize(("k", "stage"), [(1, 0.0), (2, 1.0), (3, 0.0), (5, 2.0)])

@@ -77,9 +77,10 @@ def test_likelihood_on_an_extreme_grid(family, k):
 
 
 @FAMILIES
-def test_slopes_by_a_k_that_is_not_whole(family):
+@pytest.mark.parametrize("k", [1.0, 2.3, 3.0])
+def test_slopes_by_a_k_that_need_not_be_whole(family, k):
     model, (x, t_x, T) = family.real(), histories()
-    theta = np.array([*THETA, 2.3])
+    theta = np.array([*THETA, k])
     gradient = model.count_terms(theta, x)[1] + model.history_terms(theta, x, t_x, T)[1]
     for p, step in enumerate(1e-5 * theta):
         shift = step * np.eye(5)[p]
