@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from clvmodels.errors import ModelError
-from clvmodels.models import beta_geometric_regular
+from clvmodels.models import beta_geometric_regular, regular_waits
 from clvmodels.models.consistency import check_model
 from clvmodels.models.derived import expected_purchases, pmf, residual
 from clvmodels.models.registry import REGULAR_FAMILIES, known_model, register, regular_family_of
@@ -158,6 +158,16 @@ def test_compiled_future_is_that_of_the_sums(k, monkeypatch):
     monkeypatch.setattr(beta_geometric_regular, "COMPILED_FROM", number + 1)
     for fast, slow in zip(compiled, model.future(THETA, y, T, t), strict=True):
         assert fast == pytest.approx(slow, rel=1e-9, abs=1e-12)
+
+
+@pytest.mark.parametrize("k", [3, 0.4, 2.0, 2.6])
+def test_compiled_silences_are_those_of_the_arrays(k, monkeypatch):
+    x, t_x, T = histories()
+    of_k = k if isinstance(k, int) else np.full(len(x), k)
+    compiled = regular_waits.silence(1.5, 1.3, of_k, x, t_x, T)
+    monkeypatch.setattr(regular_waits, "COMPILED_FROM", len(x) + 1)
+    for fast, slow in zip(compiled, regular_waits.silence(1.5, 1.3, of_k, x, t_x, T), strict=True):
+        assert fast == pytest.approx(slow, rel=1e-10, abs=1e-12)
 
 
 def test_log_of_the_incomplete_beta_function():

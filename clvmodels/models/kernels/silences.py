@@ -16,7 +16,7 @@ from clvmodels.numerics.compiled_special import digamma_difference, log_gamma_ra
 from clvmodels.numerics.elementary import compiled
 from clvmodels.numerics.incomplete_beta import CONVERGED, MOST_TERMS, SLOPE_CONVERGED, STEP
 
-__all__ = ["write_left_or_alive"]
+__all__ = ["write_left_or_alive", "write_silences"]
 
 Array = NDArray[np.float64]
 
@@ -98,6 +98,14 @@ def _silence(n: float, k: float, whole: bool, silent: float, age: float) -> tupl
         value, by_n, by_shape = _beta(n, k, rest, wait)
     log_density = k * math.log(rest) - (n - 1.0) * wait - _log_beta(n, k)
     return value, by_n, math.exp(log_density - value) / (age + silent), by_shape
+
+
+@compiled()
+def write_silences(n: Array, k: Array, whole: bool, silent: Array, age: Array, out: Array) -> None:
+    """Write what `_silence` returns of each row to `out`, shape (4, size)."""
+    for row in range(len(n)):
+        value, by_n, by_alpha, by_shape = _silence(n[row], k[row], whole, silent[row], age[row])
+        out[0, row], out[1, row], out[2, row], out[3, row] = value, by_n, by_alpha, by_shape
 
 
 @compiled()
