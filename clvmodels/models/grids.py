@@ -39,7 +39,7 @@ def grid_of_future(model: TransactionModel, draws: Array, x: Array, T: Array, en
 
 def panel_growth(stages: int) -> float:
     """Return by how much a panel of time ahead may end later than it begins, where a purchase takes so many stages."""
-    return 1.0 + 2.0 * min(1.0, (4.0 / stages) ** 1.5)
+    return 1.0 + 2.0 * min(1.0, float((4.0 / stages) ** 1.5))
 
 
 def time_scale(model: TransactionModel, draws: Array) -> Array:

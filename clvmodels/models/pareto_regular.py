@@ -233,7 +233,9 @@ def _compiled(columns: Sequence[Array], whole: bool) -> Array:
 
     shape, out = columns[0].shape, np.empty((7, columns[0].size))
     flat = np.stack([column.ravel() for column in columns])
-    write_left_or_alive(flat[:5], whole, *flat[5:], *_nodes(flat[4]), out)
+    x, t_x, T = flat[5:]
+    y, mass = _nodes(flat[4])
+    write_left_or_alive(flat[:5], whole, x, t_x, T, y, mass, out)
     return out.reshape(7, *shape)
 
 

@@ -82,10 +82,10 @@ def silence(r: Array, alpha: Array, k: Array | int, x: Array, t_x: Array, T: Arr
     if columns[0].size >= COMPILED_FROM:
         from clvmodels.models.kernels.silences import write_silences
 
-        shape, out = columns[0].shape, np.empty((4, columns[0].size))
+        out = np.empty((4, columns[0].size))
         n, of_k, silent, age = (np.ascontiguousarray(column).ravel() for column in columns)
         write_silences(n, of_k, isinstance(k, int), silent, age, out)
-        value, by_n, by_alpha, by_shape = out.reshape(4, *shape)
+        value, by_n, by_alpha, by_shape = out.reshape(4, *columns[0].shape)
         return Silence(value, by_n, by_alpha, np.zeros_like(value) if isinstance(k, int) else x * by_n + by_shape)
     n, rest = r + k * x, (T - t_x) / (alpha + T)
     wait = np.log1p((T - t_x) / (alpha + t_x))  # minus log z
