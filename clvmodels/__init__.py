@@ -43,6 +43,7 @@ if TYPE_CHECKING:
         RegisteredSpend,
         RegisteredTransactions,
     )
+    from clvmodels.inference.registered_regular import RegisteredRegular
     from clvmodels.models.consistency import check_model as check_model
     from clvmodels.reporting.report import report as report
     from clvmodels.steering.drivers.categories import category_value as category_value
@@ -86,6 +87,15 @@ if TYPE_CHECKING:
 
     class BDW(RegisteredContracts):
         """BdW: customers under contract whose own chance to leave rises or falls with each renewal."""
+
+    class BGCNBDk(RegisteredRegular):
+        """BG/CNBD-k: regular purchases, and a chance to leave after each repeat purchase."""
+
+    class MBGCNBDk(RegisteredRegular):
+        """MBG/CNBD-k: regular purchases, and a chance to leave after each purchase."""
+
+    class ParetoCNBDk(RegisteredRegular):
+        """Pareto/CNBD-k: regular purchases of customers who may leave at any time."""
 
 
 _EXPORTS: Final = {

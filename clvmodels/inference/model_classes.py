@@ -319,7 +319,7 @@ def model_classes() -> dict[str, ModelClass]:
     Examples
     --------
     >>> " ".join(model_classes())
-    'BGNBD MBGNBD ParetoNBD GammaGamma LogNormalSpend NormalContribution BGBB SBG BDW BGCNBDk MBGCNBDk'
+    'BGNBD MBGNBD ParetoNBD GammaGamma LogNormalSpend NormalContribution BGBB SBG BDW BGCNBDk MBGCNBDk ParetoCNBDk'
     """
     regular = (family.whole(1) for family in REGULAR_FAMILIES.values())
     models = (*MODELS.values(), *PERIOD_MODELS.values(), *CONTRACT_MODELS.values(), *regular)

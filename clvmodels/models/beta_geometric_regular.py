@@ -27,12 +27,16 @@ from clvmodels.models.regular_waits import (
     LEAST,
     LOG_WAITS,
     count_terms,
+    factor_of_waits,
+    log_purchases,
     log_silence,
     log_stages_passed,
     passed,
     silence,
+    stacked,
     stage_weights,
     thinned,
+    words_of_stages,
 )
 from clvmodels.models.specification import Array, Events, Model, Parameter, Stages, TransactionModel
 from clvmodels.numerics.special import digamma_difference, log_gamma_ratio
@@ -44,6 +48,10 @@ NEGLIGIBLE: Final = 1e-17
 """A probability that is lost in the rounding of one."""
 COMPILED_FROM: Final = 256
 """Futures asked for at once: compiled, each takes a microsecond and not a hundred, and loading the compiler pays."""
+FIRST_LINES: Final = (
+    "BG/CNBD-k: regular purchases, and a chance to leave after each repeat purchase.",
+    "MBG/CNBD-k: regular purchases, and a chance to leave after each purchase.",
+)
 STARTS: Final = (
     (0.3, 0.2, 0.8, 2.5),
     (1.0, 1.0, 0.3, 3.0),
@@ -86,7 +94,7 @@ class _BetaGeometricCNBD:
         value = value + log_gamma_ratio(b, K) - log_gamma_ratio(a + b, K)
         by_a = -digamma_difference(a + b, K)
         slopes = [by_r, by_alpha, by_a, by_a + digamma_difference(b, K), by_k]
-        return value, _stacked(slopes, value.shape, theta.shape[-1])
+        return value, stacked(slopes, value.shape, theta.shape[-1])
 
     def history_terms(self, theta: Array, x: Array, t_x: Array, T: Array) -> tuple[Array, Array]:
         """Return log of (1+t_x/alpha)^-(r+kx) (Q + odds), and its gradient; Q is the probability of the silence.
@@ -107,14 +115,11 @@ class _BetaGeometricCNBD:
             alive * Q.by_k - x * growth,
         ]
         value = np.asarray(total - n * growth)
-        return value, _stacked(slopes, value.shape, theta.shape[-1])
+        return value, stacked(slopes, value.shape, theta.shape[-1])
 
     def total_factors(self, theta: Array) -> tuple[Array, Array]:
         """Return k - 1, which the sum of all log waits is multiplied by, and its gradient."""
-        gradient = np.zeros((1, theta.shape[-1]))
-        if self.k is None:
-            gradient[0, -1] = 1.0
-        return np.array([(theta[-1] if self.k is None else self.k) - 1.0]), gradient
+        return factor_of_waits(theta, self.k)
 
     def p_alive(self, theta: Array, x: Array, t_x: Array, T: Array) -> Array:
         """Return P(alive at T | x, t_x, T) = Q / (Q + odds); one where there has been no opportunity to leave."""
@@ -182,11 +187,7 @@ class _BetaGeometricCNBD:
         n, age, a, stays, _, stage = self._customers(theta, y, T)
         k, number = self._stages, np.asarray(number, float)
         log_share, none = np.log(np.maximum(t / (age + t), LEAST)), -n * np.log1p(t / age)
-        bought = np.zeros(np.broadcast_shapes(np.shape(none), number.shape))
-        for i in range(k):
-            e = number * k - stage + i
-            part = np.exp(log_stages_passed(np.maximum(e, 0.0), n, log_share, none))
-            bought += np.where(e >= 0.0, part, 0.0)
+        bought = np.exp(log_purchases(number, k, stage, n, log_share, none))
         any_ = np.maximum(number, 1.0)
         leaves = _staying(a, stays, any_ - 1.0) * a / (a + stays + any_ - 1.0)
         leaves = leaves * special.betainc(any_ * k - stage, n, t / (age + t))
@@ -206,11 +207,6 @@ class _BetaGeometricCNBD:
     def to_quantities(self, params: Mapping[str, Any], year: float) -> dict[str, Any]:
         """Return the quantities."""
         return shared.to_quantities({**params, "alpha": params["alpha"] * self._stages}, year)
-
-
-def _stacked(slopes: list[Array], shape: tuple[int, ...], number: int) -> Array:
-    """Return the gradient, of which the slope by k is left out where k is no parameter."""
-    return np.stack([np.broadcast_to(each, shape) for each in slopes[:number]], axis=-1)
 
 
 def _staying(a: Array, stays: Array, m: Array) -> Array:
@@ -256,21 +252,15 @@ def _model(first: int, k: int) -> TransactionModel:
         quantities=shared.QUANTITIES,
         from_quantities=functions.from_quantities,
         to_quantities=functions.to_quantities,
-        in_words=partial(_words, k, poisson),
+        in_words=partial(words_of_stages, k, poisson),
         limits=shared.LIMITS,
-        story=__doc__ or "",
+        story=_story(first),
         effects={"purchase": (("alpha", -1),), "dropout": (("a", 1),)},
     )
 
 
-def _words(k: int, poisson: str, _: Mapping[str, float]) -> list[str]:
-    if k == 1:
-        return [f"Customers buy at random: with k = 1 this is {poisson}."]
-    regular = (
-        f"Customers buy regularly: the waits of one customer vary by {100.0 / np.sqrt(k):.0f} % (k = {k}), where random"
-        " ones vary by 100 %. A customer who is overdue is soon taken to have left."
-    )
-    return [regular]
+def _story(first: int) -> str:
+    return "\n".join([FIRST_LINES[first], *(__doc__ or "").splitlines()[1:]])
 
 
 @cache
@@ -291,7 +281,7 @@ def _real(first: int) -> Model:
         total_factors=functions.total_factors,
         statistics=("x", "t_x", "T"),
         limits=shared.LIMITS,
-        story=__doc__ or "",
+        story=_story(first),
     )
 
 

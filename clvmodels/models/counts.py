@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 import numpy as np
 from scipy import special
 
 from clvmodels.models.specification import Array, Limit, OwnRates, Quantity
+from clvmodels.numerics.quadrature import log_integral_of_peak
 from clvmodels.numerics.special import log_gamma_ratio
 
-__all__ = ["GAMMA_RATES", "PURCHASE_LIMITS", "PURCHASE_RATE", "PURCHASE_RATE_CV", "log_negative_binomial"]
+__all__ = [
+    "GAMMA_RATES",
+    "PURCHASE_LIMITS",
+    "PURCHASE_RATE",
+    "PURCHASE_RATE_CV",
+    "log_negative_binomial",
+    "until_leaving",
+]
 
 PURCHASE_RATE: Final = Quantity(
     "purchase_rate", "mean purchases a year while alive", ("LogNormal", {"mu": 1.4, "sigma": 1.5}), level_of="purchase"
@@ -39,3 +48,28 @@ def log_negative_binomial(n: Array, shape: Array, rate: Array, t: Array) -> Arra
     none = -shape * np.log1p(t / rate)
     events = special.xlogy(n, t / (rate + t)) + log_gamma_ratio(shape, n) - special.gammaln(n + 1.0)
     return np.asarray(none + events)
+
+
+def until_leaving(log_count: Callable[[Array], Array], s: Array, left: Array, t: Array) -> Array:
+    """Return P(a count in time t) of customers whose rate of leaving is Gamma(s, left); arrays of one shape.
+
+    They stay through, or leave at tau with that count by then, at the density f(tau) of the time of leaving:
+    P(count; t) P(staying until t) + int_0^t P(count; tau) f(tau) dtau.
+
+    Parameters
+    ----------
+    log_count
+        The log of the probability of the count in times of shape (..., m), the dots being the shape of t.
+    s, left, t
+        Shape and rate of the distribution, and the time.
+    """
+    stays = log_count(t[..., None])[..., 0] - s * np.log1p(t / left)
+
+    def log_integrand(y: Array) -> Array:
+        """In y = log(tau / t); the last term is log(dtau/dy)."""
+        tau = np.exp(y) * t[..., None]
+        leaves = np.log(s / left)[..., None] - (s[..., None] + 1.0) * np.log1p(tau / left[..., None])
+        return np.asarray(log_count(tau) + leaves + y + np.log(t)[..., None])
+
+    leaves = log_integral_of_peak(log_integrand, np.full(t.shape, -50.0), np.zeros(t.shape))
+    return np.asarray(np.exp(np.logaddexp(stays, leaves)))

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from clvmodels.models.specification import Array, TransactionModel
 from clvmodels.numerics.quadrature import GivenGrid, TimeGrid
 
-__all__ = ["fall_time", "grid_of_future", "time_scale"]
+__all__ = ["fall_time", "grid_of_future", "panel_growth", "time_scale"]
 
 Index = NDArray[np.int64]
 
@@ -32,9 +32,14 @@ def grid_of_future(model: TransactionModel, draws: Array, x: Array, T: Array, en
     busiest, flat = _busiest(x, T, scale), draws.reshape(-1, draws.shape[-1])
     rate = model.stages.rate(flat[:, None], number * (x[busiest] + 1.0), T[busiest]).max()
     first = min(STAGES_OF_PANEL / float(rate), float(T.min() + scale))
-    growth = 1.0 + 2.0 * min(1.0, (4.0 / number) ** 1.5)
+    growth = panel_growth(number)
     count = 1 + int(np.ceil(max(np.log(end / first) / np.log(growth) - 1e-12, 0.0)))
     return GivenGrid.between(np.array([0.0, *(first * growth ** np.arange(count - 1.0)), end]))
+
+
+def panel_growth(stages: int) -> float:
+    """Return by how much a panel of time ahead may end later than it begins, where a purchase takes so many stages."""
+    return 1.0 + 2.0 * min(1.0, float((4.0 / stages) ** 1.5))
 
 
 def time_scale(model: TransactionModel, draws: Array) -> Array:

@@ -21,11 +21,11 @@ from clvmodels.models.counts import (
     PURCHASE_RATE,
     PURCHASE_RATE_CV,
     log_negative_binomial,
+    until_leaving,
 )
 from clvmodels.models.kernel import CompiledSums, Kernel
 from clvmodels.models.specification import Array, Limit, Parameter, Quantity, Spells, Traits, TransactionModel
 from clvmodels.numerics.power_integral import log_power_integral, power_integral
-from clvmodels.numerics.quadrature import log_integral_of_peak
 from clvmodels.numerics.special import bounded_odds, digamma_difference, log_gamma_ratio, shares
 
 __all__ = ["PARETO_NBD"]
@@ -179,24 +179,15 @@ def expected_purchases(theta: Array, x: Array, T: Array, t: Array) -> Array:
 def pmf(theta: Array, x: Array, T: Array, t: Array, n: Array) -> Array:
     """Return P(n purchases in (T, T+t]) of a customer alive at T.
 
-    They stay through and buy n times, or leave at tau and have bought n times by then:
-    NBD(n; t) P(alive at T+t) + int_0^t NBD(n; tau) f(tau) dtau, f the density of the time of leaving.
+    They stay through and buy n times, or have bought n times when they leave.
     """
     r, alpha, s, beta = np.moveaxis(theta, -1, 0)
-    shape, rate, left, t, n = np.broadcast_arrays(r + x, alpha + T, beta + T, t, np.asarray(n, float))
-    s = np.broadcast_to(s, shape.shape)
-    stays = log_negative_binomial(n, shape, rate, t) - s * np.log1p(t / left)
+    shape, rate, left, t, n, s = np.broadcast_arrays(r + x, alpha + T, beta + T, t, np.asarray(n, float), s)
 
-    def log_integrand(y: Array) -> Array:
-        """In y = log(tau / t); the last term is log(dtau/dy)."""
-        tau = np.exp(y) * t[..., None]
-        count = log_negative_binomial(n[..., None], shape[..., None], rate[..., None], tau)
-        leaves = np.log(s / left)[..., None] - (s[..., None] + 1.0) * np.log1p(tau / left[..., None])
-        return np.asarray(count + leaves + y + np.log(t)[..., None])
+    def log_count(time: Array) -> Array:
+        return log_negative_binomial(n[..., None], shape[..., None], rate[..., None], time)
 
-    lowest = np.full(t.shape, -50.0)
-    leaves = log_integral_of_peak(log_integrand, lowest, np.zeros(t.shape))
-    return np.asarray(np.exp(np.logaddexp(stays, leaves)))
+    return until_leaving(log_count, s, left, t)
 
 
 def draw_traits(theta: Array, x: Array, T: Array, generator: np.random.Generator) -> Traits:

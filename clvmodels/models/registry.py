@@ -18,6 +18,7 @@ from clvmodels.models.mbg_nbd import MBG_NBD
 from clvmodels.models.normal_contribution import NORMAL_CONTRIBUTION
 from clvmodels.models.pareto_nbd import PARETO_NBD
 from clvmodels.models.pareto_nbd_ageing import PARETO_NBD_GOMPERTZ, PARETO_NBD_WEIBULL
+from clvmodels.models.pareto_regular import pareto_cnbd, pareto_cnbd_real
 from clvmodels.models.payment import PAYMENT
 from clvmodels.models.regular_family import RegularFamily
 from clvmodels.models.sbg import SBG
@@ -74,6 +75,7 @@ REGULAR_FAMILIES: Final[dict[str, RegularFamily]] = {
     for family in (
         RegularFamily(BG_NBD, bg_cnbd, bg_cnbd_real),
         RegularFamily(MBG_NBD, mbg_cnbd, mbg_cnbd_real),
+        RegularFamily(PARETO_NBD, pareto_cnbd, pareto_cnbd_real),
     )
 }
 """By public name: models whose k is chosen when they are fitted; fits are stored by the key of the model of that k."""

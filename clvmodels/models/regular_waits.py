@@ -11,6 +11,7 @@ probability of a silence is an incomplete beta function.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -26,16 +27,23 @@ __all__ = [
     "MOST_STAGES",
     "Silence",
     "count_terms",
+    "factor_of_waits",
+    "log_purchases",
     "log_silence",
     "log_stages_passed",
     "passed",
+    "renewal_intensity",
     "silence",
+    "stacked",
     "stage_weights",
     "thinned",
+    "words_of_stages",
 ]
 
 LOG_WAITS: Final = "log_waits"
 """The sum of the logs of a customer's waits; of all customers, a total."""
+COMPILED_FROM: Final = 256
+"""Silences at once: compiled, each takes a microsecond or less, and loading the compiler pays."""
 MOST_STAGES: Final = 50
 """Beyond it, purchases are as regular as a clock; sums over stages stay short."""
 LEAST: Final = 1e-300
@@ -70,6 +78,15 @@ def log_silence(r: Array, alpha: Array, k: Array | int, x: Array, t_x: Array, T:
 
 def silence(r: Array, alpha: Array, k: Array | int, x: Array, t_x: Array, T: Array) -> Silence:
     """Return the same with its slopes; of a whole k, those by k are zero."""
+    columns = np.broadcast_arrays(r + k * x, np.asarray(k, float), T - t_x, alpha + t_x)
+    if columns[0].size >= COMPILED_FROM:
+        from clvmodels.models.kernels.silences import write_silences
+
+        out = np.empty((4, columns[0].size))
+        n, of_k, silent, age = (np.ascontiguousarray(column).ravel() for column in columns)
+        write_silences(n, of_k, isinstance(k, int), silent, age, out)
+        value, by_n, by_alpha, by_shape = out.reshape(4, *columns[0].shape)
+        return Silence(value, by_n, by_alpha, np.zeros_like(value) if isinstance(k, int) else x * by_n + by_shape)
     n, rest = r + k * x, (T - t_x) / (alpha + T)
     wait = np.log1p((T - t_x) / (alpha + t_x))  # minus log z
     if isinstance(k, int):
@@ -135,6 +152,58 @@ def log_stages_passed(e: Array, n: Array, log_share: Array, none: Array) -> Arra
         Log of the probability of none: -n log(1 + t/(alpha+T)).
     """
     return np.asarray(log_gamma_ratio(n, e) - special.gammaln(e + 1.0) + e * log_share + none)
+
+
+def log_purchases(number: Array, k: int, stage: Array, n: Array, log_share: Array, none: Array) -> Array:
+    """Return the log of the probability of so many purchases by customers in a stage; arguments as above."""
+    logs = []
+    for i in range(k):
+        e = number * k - stage + i
+        logs.append(np.where(e >= 0.0, log_stages_passed(np.maximum(e, 0.0), n, log_share, none), -np.inf))
+    return _log_sum(logs)
+
+
+def renewal_intensity(k: int, n: Array, age: Array, stage: Array, t: Array) -> Array:
+    """Return the expected purchase rate at a time t ahead of customers who stay and are in a stage now.
+
+    Their rate of stages lambda is Gamma(n, age). They buy at rate lambda while they are in the last of the k stages: if
+    the number of stages passed leaves the remainder k - 1 - stage. The probability of a remainder c of a Poisson number
+    is the mean of w^-c exp(-lambda t (1 - w)) over the k-th roots of unity w.
+    """
+    ratio, remainder = t / age, k - 1.0 - stage
+    total = np.ones(np.broadcast_shapes(np.shape(ratio), np.shape(n), np.shape(stage)))
+    for root in range(1, k // 2 + 1):
+        angle = 2.0 * np.pi * root / k
+        fall, turn = (1.0 - np.cos(angle)) * ratio, np.sin(angle) * ratio
+        log_size = 0.5 * np.log1p(fall * (2.0 + fall) + turn**2)
+        phase = (n + 1.0) * np.arctan2(turn, 1.0 + fall) - angle * remainder
+        part = np.exp(-(n + 1.0) * log_size) * np.cos(phase)
+        total += part if 2 * root == k else 2.0 * part  # the other root is its conjugate
+    return np.asarray(np.maximum(total, 0.0) * n / age / k)
+
+
+def factor_of_waits(theta: Array, k: int | None) -> tuple[Array, Array]:
+    """Return k - 1, which the sum of all log waits is multiplied by, and its gradient; None: theta's last."""
+    gradient = np.zeros((1, theta.shape[-1]))
+    if k is None:
+        gradient[0, -1] = 1.0
+    return np.array([(theta[-1] if k is None else k) - 1.0]), gradient
+
+
+def stacked(slopes: list[Array], shape: tuple[int, ...], number: int) -> Array:
+    """Return the gradient, of which the slope by k is left out where k is no parameter."""
+    return np.stack([np.broadcast_to(each, shape) for each in slopes[:number]], axis=-1)
+
+
+def words_of_stages(k: int, poisson: str, _: Mapping[str, float]) -> list[str]:
+    """Return what a whole k says about the customers."""
+    if k == 1:
+        return [f"Customers buy at random: with k = 1 this is {poisson}."]
+    regular = (
+        f"Customers buy regularly: the waits of one customer vary by {100.0 / np.sqrt(k):.0f} % (k = {k}), where random"
+        " ones vary by 100 %. A customer who is overdue is soon taken to have left."
+    )
+    return [regular]
 
 
 def thinned(traits: Traits, stage: Array, k: int, duration: Array, generator: np.random.Generator) -> Events:

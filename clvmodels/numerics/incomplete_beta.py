@@ -20,6 +20,8 @@ Array = NDArray[np.float64]
 
 STEP: Final = 1e-30
 CONVERGED: Final = 2e-16
+SLOPE_CONVERGED: Final = 1e-13
+"""The same of a slope: where a shape is whole, the fraction ends, and its slope by it does not."""
 MOST_TERMS: Final = 10_000
 """The fraction takes about as many as the square root of the larger shape."""
 
@@ -103,6 +105,9 @@ def _fraction[A: Array | NDArray[np.complex128]](a: Array | A, b: Array | A, z: 
             front, last = 1.0 / (1.0 + numerator * front), 1.0 + numerator / last
             change = front * last
             value = value * change
-        if np.all(np.abs(change - 1.0) <= CONVERGED):
+        slope = np.maximum(np.abs(np.imag(value) / np.real(value)), STEP)
+        if np.all(np.abs(np.real(change) - 1.0) <= CONVERGED) and np.all(
+            np.abs(np.imag(change)) <= SLOPE_CONVERGED * slope
+        ):
             break
     return cast("A", value)

@@ -26,13 +26,14 @@ from clvmodels.models.registry import (
     register,
 )
 
-NAMES = [model.public_name for model in (MODELS | PERIOD_MODELS | CONTRACT_MODELS).values()]
+NAMES = [model.public_name for model in (MODELS | PERIOD_MODELS | CONTRACT_MODELS).values()] + list(REGULAR_FAMILIES)
 PRIORS = {"BGNBD": "dropout", "MBGNBD": "dropout", "ParetoNBD": "first_year_loss", "GammaGamma": "order_cv"}
+PRIORS |= {"BGCNBDk": "dropout", "MBGCNBDk": "dropout", "ParetoCNBDk": "first_year_loss"}
 PRIORS |= {"LogNormalSpend": "between_share", "NormalContribution": "order_sd"}
 PRIORS |= {"BGBB": "purchase_chance", "SBG": "churn", "BDW": "churn_shape"}
 OPTIONS = {"GammaGamma": {"orders": "means", "first_order": "ignore"}, "LogNormalSpend": {"first_order": "ignore"}}
 OPTIONS = {name: {"depends_on": None} | OPTIONS.get(name, {}) for name in (*OPTIONS, "NormalContribution")}
-OPTIONS |= {"ParetoNBD": {"ageing": None}}
+OPTIONS |= {"ParetoNBD": {"ageing": None}} | {name: {"k": None} for name in REGULAR_FAMILIES}
 
 
 @pytest.fixture(params=NAMES)
@@ -54,7 +55,8 @@ def test_it_is_a_class_of_the_package(kind):
 def test_help_explains_the_model(kind):
     text = pydoc.render_doc(kind, renderer=pydoc.plaintext)
     model = kind.model
-    assert inspect.getdoc(kind).startswith(f"{model.name}: ")
+    family = REGULAR_FAMILIES.get(kind.__name__)
+    assert inspect.getdoc(kind).startswith(f"{model.name if family is None else family.real().name}: ")
     for words in ("Story:", "Source:", *model.names, *(quantity.name for quantity in model.quantities)):
         assert words in text
     assert "fit(self, histories: 'Histories', *, method: 'FitMethod' = 'mle'" in text
@@ -118,7 +120,7 @@ def test_a_model_is_its_own_copy():
 
 def test_the_names_of_the_package_are_those_that_are_meant():
     names = [name for name in dir(clv) if not name.startswith("__")]
-    assert set(names) == {*clv.__all__, *NAMES, *REGULAR_FAMILIES}
+    assert set(names) == {*clv.__all__, *NAMES}
     for name in dir(clv):
         getattr(clv, name)
 

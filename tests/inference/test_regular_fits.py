@@ -127,3 +127,15 @@ def test_a_posterior_of_parameters_covers_the_truth():
     mean, sd = fit.theta.mean((0, 1)), fit.theta.std((0, 1))
     assert (np.abs(mean - list(truth.values())) < 3.0 * sd).all()
     assert (sd < 0.25 * mean).all()
+
+
+def test_customers_who_leave_at_any_time():
+    truth = {"r": 3.0, "alpha": 4.44, "s": 0.8, "beta": 30.0}
+    histories = clv.ParetoCNBDk(k=3).from_params(truth, unit="week").simulate(500, "52 weeks", seed=2)
+    fit = clv.ParetoCNBDk().fit(histories)
+    assert abs(fit.regularity.k - 3.0) < 3.0 * fit.regularity.sd < 0.5
+    assert fit.model.name == "Pareto/CNBD-3"
+    assert fit.log_likelihood > clv.ParetoCNBDk(k=1).fit(histories).log_likelihood + 300.0
+    book = clv.value(fit, 1.0, histories, clv.Assumptions(discount_rate=0.1, margin=1.0, horizon="1 year"))
+    came = fit.expected_purchases(histories, "1 year")["mean"].sum()
+    assert 0.9 < book.customers["rlv"].sum() / came < 1.0
