@@ -46,6 +46,8 @@ if TYPE_CHECKING:
     from clvmodels.valuation.assumptions import Assumptions as Assumptions
     from clvmodels.valuation.book import Book as Book
     from clvmodels.valuation.book import value as value
+    from clvmodels.valuation.combined import CombinedBook as CombinedBook
+    from clvmodels.valuation.combined import combine as combine
     from clvmodels.valuation.movement import movement as movement
     from clvmodels.valuation.own_line import Line as Line
     from clvmodels.valuation.scenarios import scenarios as scenarios
@@ -82,6 +84,7 @@ _EXPORTS: Final = {
     "Assumptions": "clvmodels.valuation.assumptions",
     "Book": "clvmodels.valuation.book",
     "Calendar": "clvmodels.data.calendar",
+    "CombinedBook": "clvmodels.valuation.combined",
     "Fit": "clvmodels.inference.kinds",
     "Histories": "clvmodels.data.histories",
     "Holdout": "clvmodels.data.holdout",
@@ -91,6 +94,7 @@ _EXPORTS: Final = {
     "backtest": "clvmodels.evaluation.backtest",
     "check_model": "clvmodels.models.consistency",
     "checks": "clvmodels.evaluation.checks",
+    "combine": "clvmodels.valuation.combined",
     "compare": "clvmodels.evaluation.compare",
     "contract_summary": "clvmodels.data.contracts",
     "forecast_against_actual": "clvmodels.evaluation.forecast_check",
