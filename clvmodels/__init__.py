@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from clvmodels.evaluation.forecast_check import forecast_against_actual as forecast_against_actual
     from clvmodels.evaluation.last_third import last_third as last_third
     from clvmodels.evaluation.tracking import track as track
+    from clvmodels.inference.acquisition_forecast import AcquisitionForecast as AcquisitionForecast
+    from clvmodels.inference.acquisition_forecast import acquisition_forecast as acquisition_forecast
     from clvmodels.inference.kinds import Fit as Fit
     from clvmodels.inference.migration.lifetimes import from_lifetimes as from_lifetimes
     from clvmodels.inference.migration.pymc_marketing import from_pymc_marketing as from_pymc_marketing
@@ -81,6 +83,7 @@ if TYPE_CHECKING:
 
 
 _EXPORTS: Final = {
+    "AcquisitionForecast": "clvmodels.inference.acquisition_forecast",
     "Assumptions": "clvmodels.valuation.assumptions",
     "Book": "clvmodels.valuation.book",
     "Calendar": "clvmodels.data.calendar",
@@ -91,6 +94,7 @@ _EXPORTS: Final = {
     "Ledgers": "clvmodels.data.ledgers",
     "Line": "clvmodels.valuation.own_line",
     "LogFormat": "clvmodels.data.reading",
+    "acquisition_forecast": "clvmodels.inference.acquisition_forecast",
     "backtest": "clvmodels.evaluation.backtest",
     "check_model": "clvmodels.models.consistency",
     "checks": "clvmodels.evaluation.checks",

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["PICTURES", "picture"]
 
 PICTURES: Final[Mapping[str, str]] = {
+    "acquisitions": "clvmodels.inference.plots.acquisitions",
     "alive_matrix": "clvmodels.inference.plots.matrices",
     "backtest_scores": "clvmodels.evaluation.plots.backtest",
     "calendar_effect": "clvmodels.inference.plots.calendar",

@@ -11,6 +11,7 @@ from clvmodels.evaluation.plots.backtest import backtest_scores
 from clvmodels.evaluation.plots.customers import calibration, lift
 from clvmodels.evaluation.plots.forecast import forecast_fan
 from clvmodels.evaluation.plots.tracking import tracking
+from clvmodels.inference.plots.acquisitions import acquisitions
 from clvmodels.inference.plots.calendar import calendar_effect
 from clvmodels.inference.plots.coefficients import coefficients
 from clvmodels.inference.plots.customers import customer_history, timelines
@@ -23,6 +24,7 @@ from clvmodels.valuation.plots.equity import equity_by_horizon, statement, torna
 from clvmodels.valuation.plots.movement import waterfall
 
 __all__ = [
+    "acquisitions",
     "alive_matrix",
     "backtest_scores",
     "calendar_effect",

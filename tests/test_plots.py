@@ -52,6 +52,13 @@ def orders() -> dict[str, Any]:
 
 
 @cache
+def arrivals() -> clv.AcquisitionForecast:
+    days = pd.date_range("2021-01-01", "2023-12-31", freq="2D")
+    new = pd.DataFrame({"customer_id": range(len(days)), "date": days})
+    return clv.acquisition_forecast(clv.rfm_summary(new, unit="week", observation_end="2023-12-31"), 6)
+
+
+@cache
 def seasonal() -> dict[str, Any]:
     summer = clv.Calendar.seasons({"summer": ("06-01", "07-31")})
     return {"Seasonal": clv.BGNBD(calendar=summer).fit(split()[0])}
@@ -98,6 +105,7 @@ def outcome(name: str) -> pd.Series[Any]:
 
 
 EXAMPLES: dict[str, Callable[..., Any]] = {
+    "acquisitions": lambda **on: clv.plots.acquisitions(arrivals(), **on),
     "alive_matrix": lambda **on: clv.plots.alive_matrix(orders()["Draws"], T="39 weeks", after="1 year", **on),
     "backtest_scores": lambda **on: clv.plots.backtest_scores(tried(), **on),
     "calendar_effect": lambda **on: clv.plots.calendar_effect(seasonal(), **on),
