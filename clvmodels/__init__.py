@@ -52,6 +52,8 @@ if TYPE_CHECKING:
     from clvmodels.valuation.combined import combine as combine
     from clvmodels.valuation.movement import movement as movement
     from clvmodels.valuation.own_line import Line as Line
+    from clvmodels.valuation.revenue_forecast import RevenueForecast as RevenueForecast
+    from clvmodels.valuation.revenue_forecast import revenue_forecast as revenue_forecast
     from clvmodels.valuation.scenarios import scenarios as scenarios
     from clvmodels.valuation.scenarios import tornado as tornado
     from clvmodels.valuation.scenarios import two_way as two_way
@@ -95,6 +97,7 @@ _EXPORTS: Final = {
     "Line": "clvmodels.valuation.own_line",
     "LogFormat": "clvmodels.data.reading",
     "acquisition_forecast": "clvmodels.inference.acquisition_forecast",
+    "RevenueForecast": "clvmodels.valuation.revenue_forecast",
     "backtest": "clvmodels.evaluation.backtest",
     "check_model": "clvmodels.models.consistency",
     "checks": "clvmodels.evaluation.checks",
@@ -109,6 +112,7 @@ _EXPORTS: Final = {
     "movement": "clvmodels.valuation.movement",
     "purchase_occasions": "clvmodels.data.events",
     "report": "clvmodels.reporting.report",
+    "revenue_forecast": "clvmodels.valuation.revenue_forecast",
     "rfm_summary": "clvmodels.data.transactions",
     "rfm_train_test_split": "clvmodels.data.transactions",
     "scenarios": "clvmodels.valuation.scenarios",

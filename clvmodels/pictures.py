@@ -35,6 +35,7 @@ PICTURES: Final[Mapping[str, str]] = {
     "posterior_predictive": "clvmodels.inference.plots.predictive",
     "prior_predictive": "clvmodels.inference.plots.predictive",
     "purchases_matrix": "clvmodels.inference.plots.matrices",
+    "revenue_plan": "clvmodels.valuation.plots.revenue",
     "spend_density": "clvmodels.inference.plots.spend",
     "statement": "clvmodels.valuation.plots.equity",
     "timelines": "clvmodels.inference.plots.customers",

@@ -22,6 +22,7 @@ from clvmodels.inference.plots.spend import conditional_spend, spend_density
 from clvmodels.valuation.plots.concentration import lorenz, whale
 from clvmodels.valuation.plots.equity import equity_by_horizon, statement, tornado
 from clvmodels.valuation.plots.movement import waterfall
+from clvmodels.valuation.plots.revenue import revenue_plan
 
 __all__ = [
     "acquisitions",
@@ -42,6 +43,7 @@ __all__ = [
     "posterior_predictive",
     "prior_predictive",
     "purchases_matrix",
+    "revenue_plan",
     "spend_density",
     "statement",
     "timelines",

@@ -59,6 +59,14 @@ def arrivals() -> clv.AcquisitionForecast:
 
 
 @cache
+def plan() -> clv.RevenueForecast:
+    rfm = split()[0]
+    pareto, coming = orders()["Point"], clv.acquisition_forecast(rfm, 6)
+    values = clv.value(pareto, spend()["Point"], rfm, clv.Assumptions(discount_rate=0.15, margin=0.3, currency="USD"))
+    return clv.revenue_forecast(values, coming, periods=2, draws=20)
+
+
+@cache
 def seasonal() -> dict[str, Any]:
     summer = clv.Calendar.seasons({"summer": ("06-01", "07-31")})
     return {"Seasonal": clv.BGNBD(calendar=summer).fit(split()[0])}
@@ -127,6 +135,7 @@ EXAMPLES: dict[str, Callable[..., Any]] = {
     "posterior_predictive": lambda **on: clv.plots.posterior_predictive(orders(), split()[0], draws=5, **on),
     "prior_predictive": lambda **on: clv.plots.prior_predictive(clv.BGNBD(), split()[0], draws=2, **on),
     "purchases_matrix": lambda **on: clv.plots.purchases_matrix(orders()["Draws"], "1 year", T="39 weeks", **on),
+    "revenue_plan": lambda **on: clv.plots.revenue_plan(plan(), **on),
     "spend_density": lambda **on: clv.plots.spend_density(spend(), split()[0], **on),
     "statement": lambda **on: clv.plots.statement(book(), **on),
     "timelines": lambda **on: clv.plots.timelines(log(), resolution="day", most=12, **on),
