@@ -20,6 +20,7 @@ from clvmodels.numerics.threads import map_blocks
 
 if TYPE_CHECKING:
     import pandas as pd
+    from numpy.typing import NDArray
 
     from clvmodels.inference.spend_fit import SpendFit
     from clvmodels.inference.transaction_fit import TransactionFit
@@ -169,28 +170,33 @@ class _Newcomers:
         """Return orders, revenue and their expectations under one draw, shape (4, periods)."""
         spend = self.story.spend
         assert spend is not None
-        theta_spend = spend.draws[d % len(spend.draws)]
-        order = float(np.ravel(spend.model.expected_spend(theta_spend, np.zeros(1), np.zeros(1)))[0])
-        begin = self._first_mean(order, generator)
-        number = np.round(self.coming[d])
-        share = min(1.0, MOST_CUSTOMERS / max(number.sum(), 1.0))
-        result = np.zeros((4, len(self.ends)))
-        for k, (model, curve) in enumerate(zip(models, curves, strict=True)):
-            low, high = self.cohorts.edges[k : k + 2]
-            grid = low + (high - low) * (np.arange(MOMENTS) + 0.5) / MOMENTS
-            firsts, repeats = self._expected(grid, curve) * (number[k] / MOMENTS)
-            expected = np.stack([firsts + repeats, firsts * begin + repeats * order])
-            result[2:] += expected
-            result[:2] += expected
-            if number[k] < 1.0:
-                continue
-            picked = max(int(generator.binomial(int(number[k]), share)), 1) if share < 1.0 else int(number[k])
-            arrival = generator.uniform(low, high, picked)
-            did = self._simulated(model, d, theta_spend, arrival, generator)
-            firsts, repeats = self._expected(arrival, curve)
-            mean = np.stack([firsts + repeats, firsts * self._mean_first(order) + repeats * order])
-            result[:2] += np.sqrt(number[k] / picked) * (did - mean)
-        return result
+        theta = spend.draws[d % len(spend.draws)]
+        order = float(np.ravel(spend.model.expected_spend(theta, np.zeros(1), np.zeros(1)))[0])
+        number = np.round(self.coming[d]).astype(np.int64)
+        edges = self.cohorts.edges
+        grid = edges[:-1, None] + np.diff(edges)[:, None] * (np.arange(MOMENTS) + 0.5) / MOMENTS
+        firsts, repeats = self._expected(grid, curves, number / MOMENTS)
+        expected = np.stack([firsts + repeats, firsts * self._first_mean(order, generator) + repeats * order])
+        come = int(number.sum())
+        picked = number if come <= MOST_CUSTOMERS else generator.multinomial(MOST_CUSTOMERS, number / come)
+        noise = np.zeros((2, len(self.ends)))
+        for rows, model, curve in self._together(models, curves):
+            cohort = np.repeat(rows, picked[rows])
+            arrival = generator.uniform(edges[cohort], edges[cohort + 1])
+            did = self._simulated(model, d, theta, arrival, generator)
+            firsts, repeats = self._expected(arrival[None], [curve], np.ones(1))
+            noise += did - np.stack([firsts + repeats, firsts * self._mean_first(order) + repeats * order])
+        scale = np.sqrt(come / max(picked.sum(), 1))
+        return np.concatenate([expected + scale * noise, expected])
+
+    def _together(
+        self, models: list[TransactionModel], curves: list[Array]
+    ) -> list[tuple[NDArray[np.int64], TransactionModel, Array]]:
+        """Return the cohorts of one model each: all, or with a calendar one by one."""
+        every = np.arange(len(models))
+        if self.story.fit.calendar is None:
+            return [(every, models[0], curves[0])]
+        return [(every[k : k + 1], models[k], curves[k]) for k in every]
 
     def _mean_first(self, order: float) -> float:
         return float(self.first.mean()) if len(self.first) else order
@@ -202,13 +208,25 @@ class _Newcomers:
             return self._mean_first(order)
         return float(self.first.mean() + self.first.std(ddof=1) / np.sqrt(known) * generator.standard_normal())
 
-    def _expected(self, arrival: Array, curve: Array) -> Array:
-        """Return expected first and repeat orders by period of customers who come at some moments, shape (2, periods)."""
-        until = np.maximum(self.ends[:, None] - arrival, 0.0)
-        repeats = np.interp(until, self._ages, curve).sum(axis=1)
+    def _expected(self, arrival: Array, curves: list[Array], weight: Array) -> Array:
+        """Return expected first and repeat orders by period of customers who come at some moments, shape (2, periods).
+
+        Parameters
+        ----------
+        arrival
+            When they come, shape (cohorts, moments).
+        curves
+            Expected purchases by age, of each cohort.
+        weight
+            How many come at each moment, shape (cohorts,).
+        """
+        until = np.maximum(self.ends[:, None, None] - arrival, 0.0)
+        repeats = sum(
+            weight[k] * np.interp(until[:, k], self._ages, curves[k]).sum(axis=1) for k in range(len(arrival))
+        )
         period = np.minimum(np.searchsorted(self.ends, arrival), len(self.ends) - 1)
-        firsts = np.bincount(period, minlength=len(self.ends)).astype(float)
-        return np.stack([firsts, np.diff(repeats, prepend=0.0)])
+        of_each = np.repeat(weight, arrival.shape[1])
+        return np.stack([np.bincount(period.ravel(), of_each, len(self.ends)), np.diff(repeats, prepend=0.0)])
 
     def _simulated(
         self, model: TransactionModel, d: int, theta_spend: Array, arrival: Array, generator: np.random.Generator

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from clvmodels.data.histories import Histories
     from clvmodels.style import Axes, Drawn
 
-__all__ = ["ALL", "AcquisitionForecast", "Period", "acquisition_forecast", "period_ends"]
+__all__ = ["ALL", "AcquisitionForecast", "Period", "acquisition_forecast", "may_be_forecast", "period_ends"]
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
@@ -132,8 +132,10 @@ class AcquisitionForecast:
         mean, low, high = self.summed().loc[ALL]
         first, last = self.edges[0].date(), (self.edges[-1] - np.timedelta64(1, "D")).date()
         lines = [
-            (f"New customers, {first} to {last}: {mean:,.0f} expected (90 % interval {low:,.0f} to {high:,.0f}, with "
-            "process and parameters).")
+            (
+                f"New customers, {first} to {last}: {mean:,.0f} expected (90 % interval {low:,.0f} to {high:,.0f}, with "
+                "process and parameters)."
+            )
         ]
         year = self.observed[ALL].iloc[-12 // MONTHS[self.period] :]
         lines.append(f"Last {count(len(year), self.period)} observed: {year.sum():,.0f}.")
@@ -257,12 +259,32 @@ def period_ends(end: pd.Timestamp, number: int, period: Period, *, backwards: bo
     return pd.DatetimeIndex([end + pd.DateOffset(months=MONTHS[period] * k) for k in steps])
 
 
+def may_be_forecast(histories: Histories) -> bool:
+    """Return whether new customers of these histories can be forecast by month: enough of them, on known days.
+
+    Examples
+    --------
+    >>> may_be_forecast(rfm)  # which say nothing of days
+    False
+    """
+    if histories.observation_end is None or _column(histories) is None:
+        return False
+    first, _, _ = _first_purchases(histories, None)
+    number, customers = _observed(first, first.min().normalize(), _end(histories), "month")
+    return number >= LEAST_PERIODS and customers >= LEAST_CUSTOMERS
+
+
+def _column(histories: Histories) -> str | None:
+    """Return the column in which it stands when each customer first bought."""
+    return next((name for name in ("first_purchase", "start") if name in histories.attribute_names), None)
+
+
 def _first_purchases(histories: Histories, by: str | None) -> tuple[pd.Series[pd.Timestamp], Index, tuple[str, ...]]:
     """Return when customers first bought, the number of the group of each, and the names of the groups."""
     import pandas as pd
 
     attributes = histories.attributes
-    column = next((name for name in ("first_purchase", "start") if name in attributes), None)
+    column = _column(histories)
     if column is None:
         raise DataError(
             "new customers are counted by when they first bought, which these histories do not tell; make them with "
@@ -303,9 +325,7 @@ def _whole_periods(
 ) -> int:
     """Return how many whole periods were observed."""
     begin = first.min().normalize() if since is None else since
-    months = (end.year - begin.year) * 12 + end.month - begin.month - (end.day < begin.day)
-    number = int(months // MONTHS[period])
-    customers = int((first >= begin).sum())
+    number, customers = _observed(first, begin, end, period)
     if number < LEAST_PERIODS or customers < LEAST_CUSTOMERS:
         raise DataError(
             f"a forecast of new customers needs {LEAST_PERIODS} whole {period}s and {LEAST_CUSTOMERS} customers, got "
@@ -313,6 +333,14 @@ def _whole_periods(
             + ('; count by period="month"' if period == "quarter" else "")
         )
     return number
+
+
+def _observed(
+    first: pd.Series[pd.Timestamp], begin: pd.Timestamp, end: pd.Timestamp, period: Period
+) -> tuple[int, int]:
+    """Return how many whole periods lie between two moments, and how many customers first bought in them."""
+    months = (end.year - begin.year) * 12 + end.month - begin.month - (end.day < begin.day)
+    return int(months // MONTHS[period]), int((first >= begin).sum())
 
 
 def _counted(first: pd.Series[pd.Timestamp], group: Index, groups: int, edges: pd.DatetimeIndex) -> Array:
