@@ -36,17 +36,17 @@ RATES: Final = (0.7, 1.3, 2.2)
 MIDDLES: Final = (-2.0, -1.0, -0.25, 0.5, 1.5)
 """Of logistic curves: the growth a year long before their middle, and when that is, in years after the end of
 observation. Curves whose middle is farther ahead are steady growth."""
-WALKS: Final = (0.02, 0.12, 0.4, 2.0)
+WALKS: Final = (0.02, 0.08, 0.25, 2.0)
 """Of sigma. The last is for companies that stop acquiring customers, or begin anew."""
 SEASONS: Final = (0.08, 0.35)
 """Of tau: a season of 0.35 moves a good month 40 % above a mean one."""
 SPREADS: Final = (1e-6, 0.02, 0.1)
 """Of phi; the first is a Poisson distribution."""
 SD_OF_LEVEL: Final = 4.0
-SD_OF_GROWTH: Final = 0.6
-"""Of the log of growth a year: most companies grow by between -60 and +120 %."""
-MEAN_WALK: Final = 0.15
-MEAN_SPREAD: Final = 0.1
+SD_OF_GROWTH: Final = 0.5
+"""Of the log of growth a year: most companies grow by between -55 and +130 %."""
+MEAN_WALK: Final = 0.07
+MEAN_SPREAD: Final = 0.05
 """Of the exponential priors of sigma and phi."""
 STEPS: Final = 60
 GTOL: Final = 1e-7

@@ -11,6 +11,7 @@ import pytest
 import clvmodels as clv
 from clvmodels.errors import AssumptionError, FitError
 from clvmodels.evaluation.new_totals import Cohorts, new_totals
+from clvmodels.valuation.acquisition import acquisition
 
 START = pd.Timestamp("2020-01-01")
 ASSUMPTIONS = clv.Assumptions(discount_rate=0.1, margin=0.3, currency="EUR")
@@ -125,6 +126,22 @@ def test_new_customers_do_what_the_story_says() -> None:
 def _of_first(revenue: bool) -> np.ndarray:
     """Return what not knowing the mean of first orders from two of them adds to the variance of revenue."""
     return np.square(np.array([400.0, 800.0]) * np.sqrt(200.0 / 2.0)) if revenue else np.zeros(2)
+
+
+def test_dynamic_equity_is_static_and_what_is_still_to_come() -> None:
+    _, _, book = next_year(3, 100)
+    book = book.with_assumptions(ASSUMPTIONS.replace({"acquisition_cost": 20.0}))
+    coming = clv.acquisition_forecast(book.histories, 24, draws=500)
+    dynamic = acquisition(book, coming)
+    years = coming.draws.reshape(500, 2, 12).sum(axis=2)
+    net = book.new_customer.lifetime_value * 1.1 ** -np.array([0.5, 1.5])
+    assert dynamic.future == pytest.approx(years.mean(axis=0) @ net, rel=1e-9)
+    assert dynamic.dynamic == pytest.approx(book.equity + dynamic.future)
+    assert dynamic.future_interval is not None
+    assert dynamic.future_interval.low == pytest.approx(np.quantile(years @ net, 0.05), rel=1e-9)
+    assert acquisition(book, [100.0]).future_interval is None
+    with pytest.raises(AssumptionError, match="by whole years"):
+        acquisition(book, clv.acquisition_forecast(book.histories, 9))
 
 
 def test_what_is_refused() -> None:
