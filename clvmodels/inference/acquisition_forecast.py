@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from clvmodels.arguments import abridged, require_choice, require_seed, require_whole
+from clvmodels.arguments import abridged, as_number, require_choice, require_seed, require_whole
 from clvmodels.data.bounds import read_time
 from clvmodels.data.columns import count, examples
 from clvmodels.data.required import require_histories
@@ -129,14 +129,9 @@ class AcquisitionForecast:
         return picture("acquisitions")(self, ax=ax, return_data=return_data)
 
     def __str__(self) -> str:
-        mean, low, high = self.summed().loc[ALL]
+        mean, low, high = self.summed().loc[ALL].to_numpy(dtype=float)
         first, last = self.edges[0].date(), (self.edges[-1] - np.timedelta64(1, "D")).date()
-        lines = [
-            (
-                f"New customers, {first} to {last}: {mean:,.0f} expected (90 % interval {low:,.0f} to {high:,.0f}, with "
-                "process and parameters)."
-            )
-        ]
+        lines = [f"New customers, {first} to {last}: {mean:,.0f} expected (90 % interval {low:,.0f} to {high:,.0f})."]
         year = self.observed[ALL].iloc[-12 // MONTHS[self.period] :]
         lines.append(f"Last {count(len(year), self.period)} observed: {year.sum():,.0f}.")
         rates = np.quantile(self.growth, [0.5, 0.05, 0.95])
@@ -211,6 +206,8 @@ def acquisition_forecast(
     >>> bool(coming.summed().loc["total", "low"] < 182 < coming.summed().loc["total", "high"])
     True
     """
+    import pandas as pd
+
     require_histories(histories)
     require_choice("period", period, get_args(Period), FitError)
     number = require_whole("periods", periods, low=1, high=LONGEST * 12 // MONTHS[period], error=FitError)
@@ -226,11 +223,10 @@ def acquisition_forecast(
     known = [_posterior(column, past, period) for column in observed.T]
     drawn = [_drawn(each, edges, period, size, generator) for each in known]
     total, growth = drawn[-1]
-    parts = _shared(np.stack([numbers for numbers, _ in drawn[:-1]]), total) if names else total[:0][None][:0]
-    numbers = np.concatenate([parts.reshape(len(names), *total.shape), total[None]])
+    numbers = total[None]
+    if names:
+        numbers = np.concatenate([_shared(np.stack([each for each, _ in drawn[:-1]]), total), numbers])
     groups = (*names, ALL)
-    import pandas as pd
-
     table = pd.DataFrame(observed, index=past[:-1].rename("start"), columns=list(groups))
     return AcquisitionForecast(
         groups,
@@ -378,7 +374,7 @@ def _shared(parts: Array, total: Array) -> Array:
 
 
 def _tails(probability: float) -> list[float]:
-    if not isinstance(probability, int | float) or not 0.0 < probability < 1.0:
+    if not 0.0 < as_number(probability) < 1.0:
         raise FitError(f"the probability of an interval is between 0 and 1, such as 0.9, got {abridged(probability)}")
     tail = 0.5 * (1.0 - probability)
     return [tail, 1.0 - tail]

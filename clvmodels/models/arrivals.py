@@ -45,8 +45,8 @@ SPREADS: Final = (1e-6, 0.02, 0.1)
 SD_OF_LEVEL: Final = 4.0
 SD_OF_GROWTH: Final = 0.5
 """Of the log of growth a year: most companies grow by between -55 and +130 %."""
-MEAN_WALK: Final = 0.07
-MEAN_SPREAD: Final = 0.05
+MEAN_WALK: Final = 0.1
+MEAN_SPREAD: Final = 0.07
 """Of the exponential priors of sigma and phi."""
 STEPS: Final = 60
 GTOL: Final = 1e-7

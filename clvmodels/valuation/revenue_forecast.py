@@ -215,8 +215,8 @@ def _edges(coming: AcquisitionForecast, end: pd.Timestamp | None, months: int, p
         )
     if step != int(step) or reach < months:
         raise AssumptionError(
-            f"acquisitions are forecast for {reach} months by {coming.period}, and revenue is for {months} by {period}; "
-            f"write clv.acquisition_forecast(rfm, {months})"
+            f"acquisitions are forecast for {reach} months by {coming.period}, and revenue is for {months} by {period};"
+            f" write clv.acquisition_forecast(rfm, {months})"
         )
     return coming.edges[: months // MONTHS[coming.period] + 1 : int(step)]
 

@@ -47,9 +47,10 @@ def acquisitions(forecast: AcquisitionForecast, *, ax: Axes | None = None, retur
     import pandas as pd
 
     require(forecast, AcquisitionForecast, "a forecast is expected here, as clv.acquisition_forecast(rfm) returns it")
-    coming = forecast.to_frame()
-    coming = (coming if forecast.by is None else coming.loc[ALL])[["mean", "low", "high"]]
-    coming = coming.set_axis(["expected", "lower", "upper"], axis=1)
+    rows = forecast.to_frame()
+    if forecast.by is not None:
+        rows = rows.xs(ALL)
+    coming = rows[["mean", "low", "high"]].set_axis(["expected", "lower", "upper"], axis=1)
     table = pd.concat([forecast.observed[ALL].rename("observed").to_frame(), coming]).rename_axis("start")
     ax = on_axes(ax, title="New customers", x="Date", y=f"New customers a {forecast.period}")
     past, colour = table["observed"].dropna(), look(0).colour
