@@ -16,7 +16,7 @@ from clvmodels.arguments import require_flag, require_memory, require_seed
 from clvmodels.data.engine import EngineTable
 from clvmodels.data.histories import Histories
 from clvmodels.data.required import require_customers, require_histories
-from clvmodels.data.statistics import SPEND, TRANSACTIONS
+from clvmodels.data.statistics import MEAN_OF, SPEND, TRANSACTIONS
 from clvmodels.errors import FitError
 from clvmodels.inference.block_draws import BlockDraws, Rows, order_answers, simulated_counts, spend_answers
 from clvmodels.inference.estimands import Estimand
@@ -249,7 +249,7 @@ def linear_spend(model: SpendModel, theta: Array, x: Array) -> tuple[float, Arra
     FitError
         If the model is not linear in the mean value.
     """
-    line = spend_line(model, theta, x)
+    line = spend_line(model, theta, x) if model.state == SPEND else None
     if line is None:
         raise FitError(
             f"{model.name} is not linear in the mean value of a customer's orders, so that an engine cannot sum over "
@@ -258,11 +258,14 @@ def linear_spend(model: SpendModel, theta: Array, x: Array) -> tuple[float, Arra
     return line
 
 
-def spend_line(model: SpendModel, theta: Array, x: Array) -> tuple[float, Array] | None:
-    """Return what `linear_spend` does; None if the model is not linear in the mean value of repeat purchases."""
-    if model.state != SPEND:
+def spend_line(model: SpendModel, theta: Array, orders: Array) -> tuple[float, Array] | None:
+    """Return what `linear_spend` does, for numbers of those orders that the model predicts from, shape (n,).
+
+    None if the model is not linear in the mean value of these orders.
+    """
+    if MEAN_OF.get(model.state[0]) != model.state[1]:
         return None
-    counts, index = np.unique(x, return_inverse=True)
+    counts, index = np.unique(orders, return_inverse=True)
     nobody = np.zeros(1)
     unknown = float(model.expected_spend(theta, nobody, nobody).mean())
     at = [model.expected_spend(theta, counts[:, None], np.array(k * unknown)).mean(axis=1) for k in range(3)]

@@ -1,9 +1,9 @@
 """What is expected of customers together under each draw of the parameters, from sums over them under a few draws.
 
 Lines are linear in the drivers, and the expected value of an order is linear in a customer's mean spend. Customers with
-the same number of purchases, the same rates and the same parameters form a cell. Under each draw of a skeleton, four
-sums over the customers of a cell suffice: of discounted orders, of living time, of growing orders, and of these times
-mean spend. Combinations of them give the lines of the cell under all draws.
+the same numbers of purchases and of known orders, the same rates and the same parameters form a cell. Under each draw
+of a skeleton, four sums over the customers of a cell suffice: of discounted orders, of living time, of growing orders,
+and of these times mean spend. Combinations of them give the lines of the cell under all draws.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class _Cells:
     @classmethod
     def of(cls, customers: Customers) -> _Cells:
         """Put customers into cells."""
-        known = known_spend(customers.x, customers.mean_spend)
+        known = known_spend(customers.orders, customers.mean_spend)
         weight = np.ones(len(known)) if customers.weight is None else customers.weight
         histories, alike = distinct_customers(replace(customers, mean_spend=np.where(known, 0.0, -1.0)))
         total = np.bincount(histories.index, weight).astype(float)
@@ -111,7 +111,8 @@ def expected_sums(basis: Basis, customers: Customers, groups: int) -> tuple[Arra
 def _is_linear(basis: Basis, customers: Customers) -> bool:
     """Whether the expected value of an order is linear in mean spend."""
     draws = customers.spend.draws
-    return spend_line(basis.spend.model, draws if draws.ndim == 2 else draws[0], np.unique(customers.x)) is not None
+    theta = draws if draws.ndim == 2 else draws[0]
+    return spend_line(basis.spend.model, theta, np.unique(customers.orders)) is not None
 
 
 def _weightings(basis: Basis) -> list[Weighting]:
@@ -152,14 +153,14 @@ def _blocks(
         calendar_years(basis.assumptions, basis.transactions.unit),
         basis.assumptions.year_in(basis.transactions.unit),
     )
-    x, number = np.ascontiguousarray(cells.histories.rows[:, 0]), np.bincount(cells.cell, cells.weight)
+    orders, number = customers.orders, np.bincount(cells.cell, cells.weight)
 
     def block(rows: slice) -> tuple[Array, Array]:
         which, weight = cells.example[rows], number[rows, None]
         D, L, G, sales = (np.einsum("ij,jk->ik", sums[rows, :, kind], few.combinations) for kind in range(SUMS))
         mean = np.divide(sales, G, out=np.zeros_like(G), where=G > 0.0)
         mean = np.where(cells.mean_spend[which, None] < 0.0, -1.0, np.maximum(mean, 0.0))
-        Z = basis.spend.model.expected_spend(spend.theta(which), x[which, None], mean)
+        Z = basis.spend.model.expected_spend(spend.theta(which), orders[which, None], mean)
         rates = {
             name: rate[which, None] if isinstance(rate, np.ndarray) else rate for name, rate in customers.rates.items()
         }

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import clvmodels as clv
-from clvmodels.valuation import expected_sums
+from clvmodels.valuation import expectations, expected_sums
 from clvmodels.valuation.expectations import expected
 
 DRAWS = 90
@@ -66,6 +67,32 @@ def test_sums_by_cell_are_those_of_each_customer(fits, rfm, terms):
     np.testing.assert_allclose(by_cell.lines, one_by_one.lines, rtol=1e-6)
     np.testing.assert_allclose(by_cell.groups, one_by_one.groups, rtol=1e-6, atol=1e-6 * rows.equity)
     np.testing.assert_allclose(by_cell.groups.sum(axis=0), by_cell.lines.sum(axis=0), rtol=1e-12)
+
+
+def log_with_free_orders():
+    """Orders of 400 customers within 40 weeks, a tenth of them free."""
+    generator = np.random.default_rng(3)
+    orders = 1 + generator.poisson(1.5, ROWS)
+    owner = np.repeat(np.arange(ROWS), orders)
+    amount = np.where(generator.random(len(owner)) < 0.1, 0.0, generator.gamma(3.0, 10.0, len(owner)).round(2))
+    date = np.datetime64("2024-01-01") + generator.integers(0, 280, len(owner))
+    return pd.DataFrame({"customer_id": owner, "date": date, "amount": amount})
+
+
+def test_orders_with_the_first_are_summed_by_cell(monkeypatch):
+    """Customers with the same number of repeat purchases then differ in the number of orders whose value is known."""
+    known = clv.rfm_summary(log_with_free_orders(), value="amount", unit="week", resolution="day")
+    fits = scattered(clv.BGNBD(), 0, unit="week"), scattered(clv.GammaGamma(orders="all", first_order="use"), 1)
+    orders, mean = (known.statistic(name) for name in fits[1].model.state)
+    assert (orders != known.statistic("x") + 1.0).any()
+    rows, group = rows_of(fits, known, **TERMS["every driver"]), np.arange(len(known)) % 3
+    each = fits[1].model.expected_spend(fits[1].draws, orders[:, None], mean[:, None]).mean(axis=1)
+    np.testing.assert_allclose(rows.order_value, each, rtol=1e-12)
+    one_by_one = expected(rows.basis, known, group, by_customer=True)
+    monkeypatch.setattr(expectations, "distinct_customers", None)  # customers one by one would fail
+    by_cell = expected(rows.basis, known, group)
+    np.testing.assert_allclose(by_cell.lines, one_by_one.lines, rtol=1e-6)
+    np.testing.assert_allclose(by_cell.groups, one_by_one.groups, rtol=1e-6, atol=1e-6 * rows.equity)
 
 
 def test_a_draw_has_the_value_of_its_parameters(fits, rfm):
