@@ -102,7 +102,7 @@ def late_total(
     ends = np.minimum(edges, days)[: int(reached.sum()) + 1] / DAYS[holdout.unit]
     number = numbers.sum(axis=1)
     low, high = np.quantile(number, [0.05, 0.95])
-    revenue = np.full(3, np.nan)
+    revenue = (math.nan, math.nan, math.nan)
     plain = spend is not None and all(
         fit.by is None and fit.covariates is None for fit in (spend, *(f for f, _ in fits))
     )
@@ -113,14 +113,16 @@ def late_total(
         first = first_values(attributes.to_numpy(dtype=float, na_value=np.nan)[:, 0])
         totals = new_totals(fits, spend, cohorts, first, ends[-1:], seed=seed, draws=DRAWS)
         (revenue_low,), (revenue_high,) = totals.revenue_between()
-        revenue = np.array([totals.expected_revenue[0], revenue_low, revenue_high])
+        revenue = (float(totals.expected_revenue[0]), float(revenue_low), float(revenue_high))
     return LateTotal(
-        float(number.mean()),
-        float(low),
-        float(high),
-        float(holdout.late_joiners),
-        *revenue.tolist(),
-        holdout.late_revenue,
+        predicted=float(number.mean()),
+        low=float(low),
+        high=float(high),
+        actual=float(holdout.late_joiners),
+        revenue_predicted=revenue[0],
+        revenue_low=revenue[1],
+        revenue_high=revenue[2],
+        revenue_actual=holdout.late_revenue,
     )
 
 

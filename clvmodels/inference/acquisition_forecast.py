@@ -134,8 +134,8 @@ class AcquisitionForecast:
         lines = [f"New customers, {first} to {last}: {mean:,.0f} expected (90 % interval {low:,.0f} to {high:,.0f})."]
         year = self.observed[ALL].iloc[-12 // MONTHS[self.period] :]
         lines.append(f"Last {count(len(year), self.period)} observed: {year.sum():,.0f}.")
-        rates = np.quantile(self.growth, [0.5, 0.05, 0.95])
-        lines.append("Growth at the end of observation: {:+.0%} a year ({:+.0%} to {:+.0%}).".format(*rates))
+        middle, slow, fast = np.quantile(self.growth, [0.5, 0.05, 0.95]).tolist()
+        lines.append(f"Growth at the end of observation: {middle:+.0%} a year ({slow:+.0%} to {fast:+.0%}).")
         shares = ", ".join(f"{name} {share:.0%}" for name, share in self.curves.items())
         lines.append(f"Weights: {shares}.")
         if not year.any():
@@ -145,8 +145,8 @@ class AcquisitionForecast:
         return "\n".join(lines)
 
     def __repr__(self) -> str:
-        periods = self.numbers.shape[2]
-        return f"<{count(periods, self.period)} of new customers: {self.summed().loc[ALL, 'mean']:,.0f} expected>"
+        periods, expected = self.numbers.shape[2], float(self.draws.sum(axis=1).mean())
+        return f"<{count(periods, self.period)} of new customers: {expected:,.0f} expected>"
 
 
 def acquisition_forecast(

@@ -49,7 +49,7 @@ def acquisitions(forecast: AcquisitionForecast, *, ax: Axes | None = None, retur
     require(forecast, AcquisitionForecast, "a forecast is expected here, as clv.acquisition_forecast(rfm) returns it")
     rows = forecast.to_frame()
     if forecast.by is not None:
-        rows = rows.xs(ALL)
+        rows = pd.DataFrame(rows.xs(ALL))
     coming = rows[["mean", "low", "high"]].set_axis(["expected", "lower", "upper"], axis=1)
     table = pd.concat([forecast.observed[ALL].rename("observed").to_frame(), coming]).rename_axis("start")
     ax = on_axes(ax, title="New customers", x="Date", y=f"New customers a {forecast.period}")
