@@ -67,9 +67,9 @@ def test_the_coverage_of_next_year() -> None:
     assert coverage(range(6)) >= 0.9 - 3.0 * np.sqrt(0.09 / 6.0)
 
 
-@pytest.mark.slow  # 60 seconds
+@pytest.mark.slow  # 110 seconds
 def test_the_coverage_of_next_year_of_many_companies() -> None:
-    assert 0.85 <= coverage(range(100)) <= 0.97
+    assert 0.85 <= coverage(range(100)) <= 0.95
 
 
 def test_steady_poisson_arrivals_have_poisson_intervals() -> None:
