@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from clvmodels.evaluation.forecast_check import forecast_against_actual as forecast_against_actual
     from clvmodels.evaluation.last_third import last_third as last_third
     from clvmodels.evaluation.tracking import track as track
+    from clvmodels.inference.acquisition_forecast import AcquisitionForecast as AcquisitionForecast
+    from clvmodels.inference.acquisition_forecast import acquisition_forecast as acquisition_forecast
     from clvmodels.inference.kinds import Fit as Fit
     from clvmodels.inference.migration.lifetimes import from_lifetimes as from_lifetimes
     from clvmodels.inference.migration.pymc_marketing import from_pymc_marketing as from_pymc_marketing
@@ -53,9 +55,13 @@ if TYPE_CHECKING:
     from clvmodels.valuation.assumptions import Assumptions as Assumptions
     from clvmodels.valuation.book import Book as Book
     from clvmodels.valuation.book import value as value
+    from clvmodels.valuation.combined import CombinedBook as CombinedBook
+    from clvmodels.valuation.combined import combine as combine
     from clvmodels.valuation.migration import migration as migration
     from clvmodels.valuation.movement import movement as movement
     from clvmodels.valuation.own_line import Line as Line
+    from clvmodels.valuation.revenue_forecast import RevenueForecast as RevenueForecast
+    from clvmodels.valuation.revenue_forecast import revenue_forecast as revenue_forecast
     from clvmodels.valuation.scenarios import scenarios as scenarios
     from clvmodels.valuation.scenarios import tornado as tornado
     from clvmodels.valuation.scenarios import two_way as two_way
@@ -99,19 +105,24 @@ if TYPE_CHECKING:
 
 
 _EXPORTS: Final = {
+    "AcquisitionForecast": "clvmodels.inference.acquisition_forecast",
     "Assumptions": "clvmodels.valuation.assumptions",
     "Book": "clvmodels.valuation.book",
     "Calendar": "clvmodels.data.calendar",
+    "CombinedBook": "clvmodels.valuation.combined",
     "Fit": "clvmodels.inference.kinds",
     "Histories": "clvmodels.data.histories",
     "Holdout": "clvmodels.data.holdout",
     "Ledgers": "clvmodels.data.ledgers",
     "Line": "clvmodels.valuation.own_line",
     "LogFormat": "clvmodels.data.reading",
+    "acquisition_forecast": "clvmodels.inference.acquisition_forecast",
+    "RevenueForecast": "clvmodels.valuation.revenue_forecast",
     "backtest": "clvmodels.evaluation.backtest",
     "category_value": "clvmodels.steering.drivers.categories",
     "check_model": "clvmodels.models.consistency",
     "checks": "clvmodels.evaluation.checks",
+    "combine": "clvmodels.valuation.combined",
     "compare": "clvmodels.evaluation.compare",
     "contract_summary": "clvmodels.data.contracts",
     "forecast_against_actual": "clvmodels.evaluation.forecast_check",
@@ -127,6 +138,7 @@ _EXPORTS: Final = {
     "referral_value": "clvmodels.steering.drivers.referrals",
     "report": "clvmodels.reporting.report",
     "rfm_segments": "clvmodels.data.rfm_segments",
+    "revenue_forecast": "clvmodels.valuation.revenue_forecast",
     "rfm_summary": "clvmodels.data.transactions",
     "rfm_train_test_split": "clvmodels.data.transactions",
     "satisfaction": "clvmodels.steering.drivers.satisfaction",

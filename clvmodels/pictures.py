@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["PICTURES", "picture"]
 
 PICTURES: Final[Mapping[str, str]] = {
+    "acquisitions": "clvmodels.inference.plots.acquisitions",
     "alive_matrix": "clvmodels.inference.plots.matrices",
     "backtest_scores": "clvmodels.evaluation.plots.backtest",
     "calendar_effect": "clvmodels.inference.plots.calendar",
@@ -35,6 +36,7 @@ PICTURES: Final[Mapping[str, str]] = {
     "posterior_predictive": "clvmodels.inference.plots.predictive",
     "prior_predictive": "clvmodels.inference.plots.predictive",
     "purchases_matrix": "clvmodels.inference.plots.matrices",
+    "revenue_plan": "clvmodels.valuation.plots.revenue",
     "spend_density": "clvmodels.inference.plots.spend",
     "statement": "clvmodels.valuation.plots.equity",
     "timelines": "clvmodels.inference.plots.customers",

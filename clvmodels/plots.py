@@ -11,6 +11,7 @@ from clvmodels.evaluation.plots.backtest import backtest_scores
 from clvmodels.evaluation.plots.customers import calibration, lift
 from clvmodels.evaluation.plots.forecast import forecast_fan
 from clvmodels.evaluation.plots.tracking import tracking
+from clvmodels.inference.plots.acquisitions import acquisitions
 from clvmodels.inference.plots.calendar import calendar_effect
 from clvmodels.inference.plots.coefficients import coefficients
 from clvmodels.inference.plots.customers import customer_history, timelines
@@ -22,8 +23,10 @@ from clvmodels.valuation.plots.cash_flow import cash_flow
 from clvmodels.valuation.plots.concentration import lorenz, whale
 from clvmodels.valuation.plots.equity import equity_by_horizon, statement, tornado
 from clvmodels.valuation.plots.movement import waterfall
+from clvmodels.valuation.plots.revenue import revenue_plan
 
 __all__ = [
+    "acquisitions",
     "alive_matrix",
     "backtest_scores",
     "calendar_effect",
@@ -42,6 +45,7 @@ __all__ = [
     "posterior_predictive",
     "prior_predictive",
     "purchases_matrix",
+    "revenue_plan",
     "spend_density",
     "statement",
     "timelines",

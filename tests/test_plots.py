@@ -52,6 +52,21 @@ def orders() -> dict[str, Any]:
 
 
 @cache
+def arrivals() -> clv.AcquisitionForecast:
+    days = pd.date_range("2021-01-01", "2023-12-31", freq="2D")
+    new = pd.DataFrame({"customer_id": range(len(days)), "date": days})
+    return clv.acquisition_forecast(clv.rfm_summary(new, unit="week", observation_end="2023-12-31"), 6)
+
+
+@cache
+def plan() -> clv.RevenueForecast:
+    rfm = split()[0]
+    pareto, coming = orders()["Point"], clv.acquisition_forecast(rfm, 6)
+    values = clv.value(pareto, spend()["Point"], rfm, clv.Assumptions(discount_rate=0.15, margin=0.3, currency="USD"))
+    return clv.revenue_forecast(values, coming, periods=2, draws=20)
+
+
+@cache
 def seasonal() -> dict[str, Any]:
     summer = clv.Calendar.seasons({"summer": ("06-01", "07-31")})
     return {"Seasonal": clv.BGNBD(calendar=summer).fit(split()[0])}
@@ -98,6 +113,7 @@ def outcome(name: str) -> pd.Series[Any]:
 
 
 EXAMPLES: dict[str, Callable[..., Any]] = {
+    "acquisitions": lambda **on: clv.plots.acquisitions(arrivals(), **on),
     "alive_matrix": lambda **on: clv.plots.alive_matrix(orders()["Draws"], T="39 weeks", after="1 year", **on),
     "backtest_scores": lambda **on: clv.plots.backtest_scores(tried(), **on),
     "calendar_effect": lambda **on: clv.plots.calendar_effect(seasonal(), **on),
@@ -120,6 +136,7 @@ EXAMPLES: dict[str, Callable[..., Any]] = {
     "posterior_predictive": lambda **on: clv.plots.posterior_predictive(orders(), split()[0], draws=5, **on),
     "prior_predictive": lambda **on: clv.plots.prior_predictive(clv.BGNBD(), split()[0], draws=2, **on),
     "purchases_matrix": lambda **on: clv.plots.purchases_matrix(orders()["Draws"], "1 year", T="39 weeks", **on),
+    "revenue_plan": lambda **on: clv.plots.revenue_plan(plan(), **on),
     "spend_density": lambda **on: clv.plots.spend_density(spend(), split()[0], **on),
     "statement": lambda **on: clv.plots.statement(book(), **on),
     "timelines": lambda **on: clv.plots.timelines(log(), resolution="day", most=12, **on),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from clvmodels.data.holdout import estimated_revenue
+from clvmodels.evaluation.late_total import LateTotal, late_total
 from clvmodels.evaluation.totals import Uncertain, drawn_totals, named_weights
 
 if TYPE_CHECKING:
@@ -49,6 +50,9 @@ class HoldoutTotal:
         The share of all revenue after the cut-off that they made; NaN without values.
     late_purchase_share
         The share of all purchases after the cut-off that they made.
+    late
+        What was predicted of them, from the customers who came before; None if nobody came late, or too few months or
+        customers were observed.
     """
 
     models: Mapping[str, float]
@@ -68,6 +72,7 @@ class HoldoutTotal:
     late_joiners: int
     late_share: float
     late_purchase_share: float
+    late: LateTotal | None = None
 
     @property
     def inside(self) -> bool:
@@ -157,6 +162,7 @@ def holdout_total(
         late_joiners=holdout.late_joiners,
         late_share=_share(holdout.late_revenue, float(revenue)),
         late_purchase_share=_share(holdout.late_purchases, float(purchases)),
+        late=late_total([(fit, shares[name]) for name, fit in fits.items()], spend, holdout, seed=seed),
     )
 
 
@@ -178,6 +184,8 @@ def total_text(total: HoldoutTotal) -> str:
             f"Late joiners made {shares} after {_day(total.cutoff)}: no model of histories foresees them, and they are"
             " in no other figure."
         )
+    if total.late is not None:
+        lines.append(str(total.late))
     return "\n".join(lines)
 
 

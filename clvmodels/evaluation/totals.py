@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from clvmodels.inference.transaction_fit import TransactionFit
     from clvmodels.models.specification import Array, Events, TransactionModel
 
-__all__ = ["Totals", "Uncertain", "aic_weights", "drawn_totals", "named_weights"]
+__all__ = ["Story", "Totals", "Uncertain", "aic_weights", "drawn_totals", "named_weights", "shares_of_draws"]
 
 type Uncertain = Literal["process", "process and parameters", "process, parameters and models"]
 
@@ -175,9 +175,9 @@ def drawn_totals(
     ((400, 2), 'process')
     """
     sequences = np.random.SeedSequence(seed).spawn(len(fits))
-    numbers = _shares(np.array([weight for _, weight in fits]), draws)
+    numbers = shares_of_draws(np.array([weight for _, weight in fits]), draws)
     parts = [
-        _of_model(_Story.drawn(fit, spend, number, np.random.default_rng(sequence)), histories, ends, number, sequence)
+        _of_model(Story.drawn(fit, spend, number, np.random.default_rng(sequence)), histories, ends, number, sequence)
         for (fit, _), number, sequence in zip(fits, numbers, sequences, strict=True)
         if number
     ]
@@ -194,12 +194,12 @@ def drawn_totals(
     )
 
 
-def _shares(weights: Array, draws: int) -> list[int]:
+def shares_of_draws(weights: Array, draws: int) -> list[int]:
     """Return how many of the draws each model has: whole numbers that sum to `draws`.
 
     Examples
     --------
-    >>> _shares(np.array([0.5, 0.25, 0.25]), 10)
+    >>> shares_of_draws(np.array([0.5, 0.25, 0.25]), 10)
     [5, 3, 2]
     """
     ends = np.rint(np.cumsum(weights) / weights.sum() * draws + 1e-9).astype(int)
@@ -208,7 +208,7 @@ def _shares(weights: Array, draws: int) -> list[int]:
 
 
 @dataclass(frozen=True, eq=False)
-class _Story:
+class Story:
     """A model of transactions and one of spend, with as many draws of their parameters.
 
     Attributes
@@ -224,7 +224,7 @@ class _Story:
     vary: bool
 
     @classmethod
-    def drawn(cls, fit: TransactionFit, spend: SpendFit | None, draws: int, generator: np.random.Generator) -> _Story:
+    def drawn(cls, fit: TransactionFit, spend: SpendFit | None, draws: int, generator: np.random.Generator) -> Story:
         """Return the fits with draws of their parameters, or one each if neither varies."""
         varied = [_varied(each, draws, generator) for each in (fit, spend) if each is not None]
         number = max(len(each.draws) for each in varied)
@@ -237,10 +237,10 @@ class _Story:
         """Number of draws."""
         return len(self.fit.draws)
 
-    def first(self) -> _Story:
+    def first(self) -> Story:
         """Return the same with the first draw alone."""
         spend = None if self.spend is None else self.spend.thinned(self.draws)
-        return _Story(self.fit.thinned(self.draws), spend, vary=False)
+        return Story(self.fit.thinned(self.draws), spend, vary=False)
 
     def expectations(self, histories: Histories, ends: Array) -> _Expectations:
         """Return what is expected of customers."""
@@ -327,7 +327,7 @@ class _Buyers:
         return np.bincount(period, weights=values, minlength=len(self.ends)).astype(float)
 
 
-def _of_model(story: _Story, histories: Histories, ends: Array, draws: int, seed: np.random.SeedSequence) -> Totals:
+def _of_model(story: Story, histories: Histories, ends: Array, draws: int, seed: np.random.SeedSequence) -> Totals:
     """Return the totals under one model."""
     picked, factor = histories, np.ones(2)[:, None]
     if len(histories) > MOST_CUSTOMERS:

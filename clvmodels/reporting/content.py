@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from clvmodels.data.required import of_contracts
 from clvmodels.errors import AssumptionWarning
 from clvmodels.evaluation.forecast_check import ForecastCheck
 from clvmodels.evaluation.holdout_total import HoldoutTotal
 from clvmodels.evaluation.segment_checks import names_segments
+from clvmodels.inference.acquisition_forecast import AcquisitionForecast, acquisition_forecast, may_be_forecast
 from clvmodels.reporting.candidates import Candidate
 from clvmodels.reporting.compared import decisive, missed
 from clvmodels.reporting.number_format import with_currency
@@ -22,6 +24,7 @@ from clvmodels.valuation.acquisition import acquisition_by
 from clvmodels.valuation.book import Book
 from clvmodels.valuation.contribution import contribution_statement
 from clvmodels.valuation.movement import Movement
+from clvmodels.valuation.revenue_forecast import RevenueForecast, revenue_forecast
 from clvmodels.valuation.scenarios import tornado, without_finite_value
 from clvmodels.valuation.support import Support
 
@@ -32,6 +35,7 @@ __all__ = ["STEP", "EquityReport", "largest_segments"]
 
 CHANNEL: Final = "acquisition_channel"
 """The column of the channel, where the ledgers know it."""
+DRAWS_OF_PLAN: Final = 200
 STEP: Final = 0.1
 """By how much assumptions are changed to see what equity depends on."""
 
@@ -124,6 +128,15 @@ class EquityReport:
         known = [name for name in dict.fromkeys((self.by, CHANNEL)) if name in histories.attributes]
         columns = [str(name) for name in known if names_segments(histories, str(name))]
         return {name: acquisition_by(self.book, name, self.contributed) for name in columns}
+
+    @cached_property
+    def plan(self) -> tuple[AcquisitionForecast, RevenueForecast] | None:
+        """New customers and revenue of the next four quarters; None where new customers cannot be forecast."""
+        histories = self.book.histories
+        if not histories.in_memory or of_contracts(histories) or not may_be_forecast(histories):
+            return None
+        coming = acquisition_forecast(histories, 12)
+        return coming, revenue_forecast(self.book, coming, draws=DRAWS_OF_PLAN)
 
     @cached_property
     def tornado(self) -> pd.DataFrame:

@@ -7,6 +7,7 @@ from typing import Final, Literal, get_args
 
 from clvmodels.errors import ClvError, one_of
 from clvmodels.reporting.labels_of_forecasts import FORECASTS
+from clvmodels.reporting.labels_of_plan import PLAN
 from clvmodels.reporting.labels_of_reach import REACH
 from clvmodels.valuation.line_table import FORMULAS, RATES, Labels
 
@@ -16,6 +17,7 @@ Language = Literal["en", "de"]
 
 LABELS: Final[Mapping[str, Labels]] = {
     **REACH,
+    **PLAN,
     **FORECASTS,
     # sheets and sections
     "summary": ("Summary", "Überblick"),

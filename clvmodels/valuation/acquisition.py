@@ -14,10 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clvmodels.errors import AssumptionError
+from clvmodels.inference.acquisition_forecast import AcquisitionForecast
 from clvmodels.valuation.contribution import contribution
 from clvmodels.valuation.discounting import discount_factor
 from clvmodels.valuation.new_customer import NewCustomer, brought_by_new, first_orders, new_customer
 from clvmodels.valuation.statement import TOTAL, segments_of
+from clvmodels.valuation.uncertainty import Interval
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -52,6 +54,9 @@ class Acquisition:
         Acquisition cost of a customer at which they just pay.
     payback_years
         Years until a new customer has brought back their acquisition cost, discounted; infinite if never.
+    future_interval
+        Of a forecast, between which ends `future` lies with probability 0.9, by how many customers come; None of a
+        plan.
     """
 
     table: pd.DataFrame
@@ -59,6 +64,7 @@ class Acquisition:
     future: float
     highest_cost: float
     payback_years: float
+    future_interval: Interval | None = None
 
     @property
     def dynamic(self) -> float:
@@ -73,36 +79,44 @@ class Acquisition:
         )
 
 
-def acquisition(book: Book, customers: Sequence[float]) -> Acquisition:
-    """Return the value of an acquisition plan under the fits and assumptions of a book.
+def acquisition(book: Book, customers: Sequence[float] | AcquisitionForecast) -> Acquisition:
+    """Return the value of an acquisition plan, or of a forecast of acquisitions, under the fits of a book.
 
     Parameters
     ----------
     book
         The valuation; its `acquisition_cost` is what a new customer costs, on average.
     customers
-        How many are acquired in each coming year, evenly over the year.
+        How many are acquired in each coming year, evenly over the year; or a forecast of whole years.
 
     Raises
     ------
     AssumptionError
-        If a number is negative or missing.
+        If a number is negative or missing, or a forecast is not of whole years.
 
     Notes
     -----
     A cohort is discounted from the middle of its year, whatever the timing of what its customers bring. New customers
     are like those of the books at the start of their relationship, and their values do not grow from cohort to cohort.
+
+    Examples
+    --------
+    >>> plan = acquisition(book, [100, 120])
+    >>> bool(plan.dynamic == plan.static + plan.future)
+    True
     """
     import pandas as pd
 
-    numbers = np.asarray(customers, dtype=np.float64)
+    drawn = _by_year(customers) if isinstance(customers, AcquisitionForecast) else None
+    numbers = np.asarray(customers if drawn is None else drawn.mean(axis=0), dtype=np.float64)
     if numbers.ndim != 1 or not (numbers >= 0.0).all():
         raise AssumptionError(
             f"a plan is a number of customers for each coming year, such as [500, 600], got {customers!r}"
         )
     new, unit = book.new_customer, book.transactions.unit
     middle = book.assumptions.year_in(unit) * np.arange(0.5, len(numbers))
-    discounted = numbers * discount_factor(replace(book.assumptions, timing="continuous"), unit, middle)
+    factor = discount_factor(replace(book.assumptions, timing="continuous"), unit, middle)
+    discounted = numbers * factor
     table = pd.DataFrame(
         {
             "customers": numbers,
@@ -113,7 +127,22 @@ def acquisition(book: Book, customers: Sequence[float]) -> Acquisition:
     )
     table["net"] = table["value"] + table["cost"]
     future = float(table["net"].sum())
-    return Acquisition(table, book.equity, future, new.post_acquisition_value, payback_years(book))
+    interval = None
+    if drawn is not None:
+        interval = Interval.of(drawn @ factor * new.lifetime_value, 0.9, ("how many customers come",))
+    return Acquisition(table, book.equity, future, new.post_acquisition_value, payback_years(book), interval)
+
+
+def _by_year(forecast: AcquisitionForecast) -> Array:
+    """Return draws of the new customers of each year, shape (draws, years)."""
+    periods = {"month": 12, "quarter": 4}[forecast.period]
+    draws = forecast.draws
+    if draws.shape[1] % periods:
+        raise AssumptionError(
+            f"customers still to come are valued by whole years, and the forecast has {draws.shape[1]} "
+            f"{forecast.period}s; write clv.acquisition_forecast(rfm, 12)"
+        )
+    return np.asarray(draws.reshape(len(draws), -1, periods).sum(axis=2))
 
 
 def payback_years(book: Book) -> float:

@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal, cast, overload
 
 import numpy as np
 
 from clvmodels.data.engine_table import in_one_engine
 from clvmodels.data.histories import Histories
+from clvmodels.errors import AssumptionError
 from clvmodels.pictures import picture
 from clvmodels.valuation.book import Book
 from clvmodels.valuation.changes import LINES, Changes, memory_changes
 from clvmodels.valuation.closings import require_comparable
+from clvmodels.valuation.combined import CombinedBook
+from clvmodels.valuation.combined_movement import CombinedMovement
 from clvmodels.valuation.engine_changes import engine_changes
 from clvmodels.valuation.lines import has_products
 
@@ -183,7 +186,22 @@ class Movement:
         return "\n".join([title, *(f"{name:<{left}}  {amount:>{right}}" for name, amount in named.items())])
 
 
-def movement(opening: Book, closing: Book, *, restated: Histories | None = None) -> Movement:
+@overload
+def movement(opening: Book, closing: Book, *, restated: Histories | None = None) -> Movement: ...
+
+
+@overload
+def movement(
+    opening: CombinedBook, closing: CombinedBook, *, restated: Mapping[str, Histories] | None = None
+) -> CombinedMovement: ...
+
+
+def movement(
+    opening: Book | CombinedBook,
+    closing: Book | CombinedBook,
+    *,
+    restated: Histories | Mapping[str, Histories] | None = None,
+) -> Movement | CombinedMovement:
     """Explain why customer equity changed between two closings of the same log.
 
     Parameters
@@ -193,19 +211,22 @@ def movement(opening: Book, closing: Book, *, restated: Histories | None = None)
         else those in an engine are fetched, as they are where two rates by column are multiplied.
     restated
         The customers at the opening date as the log of the closing has them now. Without it, the customers of the
-        opening are taken to have had the histories that the opening knew.
+        opening are taken to have had the histories that the opening knew. Of books that were combined, by the name of
+        the book.
 
     Returns
     -------
     Movement
-        The lines in the order of `LINES`, in total, by customer and by segment.
+        The lines in the order of `LINES`, in total, by customer and by segment. Of books that were combined, a
+        `CombinedMovement`: the lines of each book and their sums.
 
     Raises
     ------
     UnitError
         If the closings count time in different units.
     AssumptionError
-        If they are in different currencies.
+        If they are in different currencies, or only one of them is of books that were combined, or these have other
+        names.
     DataError
         If they have no customer in common, the second is not after the first, or they disagree about the
         customers: somebody has another first purchase, or somebody not in the opening has one before it. `restated` is
@@ -281,6 +302,27 @@ def movement(opening: Book, closing: Book, *, restated: Histories | None = None)
     >>> bool(abs(why.unexplained) < 1e-6)
     True
     """
+    if isinstance(opening, CombinedBook) or isinstance(closing, CombinedBook):
+        return _of_books(opening, closing, cast("Mapping[str, Histories] | None", restated))
+    return _of_one_book(opening, closing, cast("Histories | None", restated))
+
+
+def _of_books(
+    opening: Book | CombinedBook, closing: Book | CombinedBook, restated: Mapping[str, Histories] | None
+) -> CombinedMovement:
+    """Return the movement of each book and of all together."""
+    names = [tuple(each.parts) if isinstance(each, CombinedBook) else ("one book",) for each in (opening, closing)]
+    if set(names[0]) != set(names[1]) or isinstance(opening, Book) or isinstance(closing, Book):
+        raise AssumptionError(
+            f"a movement of books is from the books of one closing to the same of the next: got {', '.join(names[0])} "
+            f"and {', '.join(names[1])}; name them alike with clv.combine({{'shop': book, ...}}) at both closings"
+        )
+    known = {} if restated is None else restated
+    parts = {name: _of_one_book(opening.parts[name], closing.parts[name], known.get(name)) for name in opening.parts}
+    return CombinedMovement(opening, closing, parts)
+
+
+def _of_one_book(opening: Book, closing: Book, restated: Histories | None) -> Movement:
     require_comparable(opening, closing, restated)
     histories = [opening.histories, closing.histories, *([] if restated is None else [restated])]
     products = has_products(opening.assumptions) or has_products(closing.assumptions)

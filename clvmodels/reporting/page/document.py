@@ -19,6 +19,7 @@ from clvmodels.reporting.page.acquisition import acquisition
 from clvmodels.reporting.page.forecast import forecast
 from clvmodels.reporting.page.loss import loss
 from clvmodels.reporting.page.markup import Html, joined, tag
+from clvmodels.reporting.page.plan import plan
 from clvmodels.reporting.page.sliders import sliders
 
 __all__ = ["write_page"]
@@ -31,6 +32,7 @@ _SECTIONS: Final[Mapping[str, Callable[[EquityReport, Locale], Html]]] = {
     "lines": sections.lines,
     "what_if": sliders,
     "acquisition": acquisition,
+    "plan": plan,
     "horizons": figures.horizons,
     "concentration": figures.concentration,
     "unprofitable": loss,
