@@ -10,9 +10,9 @@ from os import PathLike
 from typing import Any, Final, Literal, Self, get_args
 
 from clvmodels.arguments import abridged, require_choice, require_mapping, require_path
-from clvmodels.errors import AssumptionError, UnitError, one_of
+from clvmodels.errors import AssumptionError, one_of
 from clvmodels.units import DAYS, Unit, duration, read_duration
-from clvmodels.valuation.checks import require_number
+from clvmodels.valuation.checks import days_of, require_longer_than_zero, require_number
 from clvmodels.valuation.line_table import FORMULAS, RATES, Bounds, Formula, Kind
 from clvmodels.valuation.own_line import Line, read_lines
 from clvmodels.valuation.rates import Rate, checked_rate, column_of, in_plain_data
@@ -150,8 +150,8 @@ class Assumptions:
     def _require_half_life(self) -> None:
         """Refuse a half-life that is none, and costs that fall without one."""
         if self.cost_half_life is not None:
-            _require_longer_than_zero(
-                "cost_half_life", _days("cost_half_life", self.cost_half_life), self.cost_half_life
+            require_longer_than_zero(
+                "cost_half_life", days_of("cost_half_life", self.cost_half_life), self.cost_half_life
             )
             return
         falling = [line.name for line in self.lines if line.driver == "early orders"]
@@ -426,8 +426,8 @@ def require_year(name: str, value: object) -> None:
     "52 weeks", "12 months" or "360 days"; got '12 days'
     """
     shortest, longest = _PLAUSIBLE_YEAR
-    days = _days(name, value)
-    _require_longer_than_zero(name, days, value)
+    days = days_of(name, value)
+    require_longer_than_zero(name, days, value)
     if not shortest <= days <= longest:
         raise AssumptionError(
             f"{name} is the length of a year, between {shortest:g} and {longest:g} days, such as "
@@ -436,25 +436,10 @@ def require_year(name: str, value: object) -> None:
 
 
 def _require_horizon(value: object) -> None:
-    days = _days("horizon", value)
-    _require_longer_than_zero("horizon", days, value)
+    days = days_of("horizon", value)
+    require_longer_than_zero("horizon", days, value)
     if days > _LONGEST_HORIZON * DAYS["year"]:
         raise AssumptionError(
             f'horizon is at most {_LONGEST_HORIZON:g} years, such as "10 years"; leave it out to look ahead '
             f"indefinitely; got {value!r}"
         )
-
-
-def _require_longer_than_zero(name: str, days: float, value: object) -> None:
-    if days == 0.0:
-        raise AssumptionError(f"{name} must be longer than zero, got {value!r}")
-
-
-def _days(name: str, value: object) -> float:
-    """Return a duration that is written with its unit, in days."""
-    if not isinstance(value, str):
-        raise AssumptionError(f'{name} is a duration with its unit, such as "52 weeks", got {abridged(value)}')
-    try:
-        return duration(value, "day")
-    except UnitError as error:
-        raise AssumptionError(f"{name}: {error}") from error

@@ -9,9 +9,18 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from clvmodels.arguments import abridged, as_number
-from clvmodels.errors import AssumptionError, DataError
+from clvmodels.errors import AssumptionError, DataError, UnitError
+from clvmodels.units import duration
 
-__all__ = ["LARGEST_AMOUNT", "SMALLEST_RATE", "require_amount", "require_finite", "require_number"]
+__all__ = [
+    "LARGEST_AMOUNT",
+    "SMALLEST_RATE",
+    "days_of",
+    "require_amount",
+    "require_finite",
+    "require_longer_than_zero",
+    "require_number",
+]
 
 LARGEST_AMOUNT: Final = 1e15
 """What no amount of money and no number of customers or events exceeds; products of a few of them stay finite."""
@@ -87,3 +96,19 @@ def require_finite(name: str, values: ArrayLike) -> NDArray[np.float64]:
             f"({array[first]}); drop them or fill them in"
         )
     return array
+
+
+def require_longer_than_zero(name: str, days: float, value: object) -> None:
+    """Refuse a duration of no length."""
+    if days == 0.0:
+        raise AssumptionError(f"{name} must be longer than zero, got {value!r}")
+
+
+def days_of(name: str, value: object) -> float:
+    """Return a duration that is written with its unit, in days."""
+    if not isinstance(value, str):
+        raise AssumptionError(f'{name} is a duration with its unit, such as "52 weeks", got {abridged(value)}')
+    try:
+        return duration(value, "day")
+    except UnitError as error:
+        raise AssumptionError(f"{name}: {error}") from error
