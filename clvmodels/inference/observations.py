@@ -219,6 +219,21 @@ def _require_its_time(model: TransactionModel, histories: Histories) -> None:
         )
 
 
+def _require_gain(model: SpendModel, x: Array, mean: Array, weight: Array) -> None:
+    """Raise FitError if contributions are not positive on average, whether each customer counts alike or each order.
+
+    The mean over customers is estimated between the two, by how much customers differ.
+    """
+    of_customers, of_orders = (dot(each, mean) / float(each.sum()) for each in (weight, weight * x))
+    if max(of_customers, of_orders) <= 0.0:
+        raise FitError(
+            f"{model.name}: repeat orders contribute {of_orders:,.6g} each on average, and {of_customers:,.6g} on"
+            " average over customers, and the model takes a positive mean: such customers are worth nothing or less;"
+            " leave out what is no order (corrections, chargebacks), or fit clv.GammaGamma() to order values and state"
+            " costs in clv.Assumptions(margin=..., order_cost=...)"
+        )
+
+
 def _spend(model: SpendModel, histories: Histories) -> Observations:
     require_order_values(model, model.statistics, histories)
     distinct = histories.distinct(model.statistics)
@@ -239,6 +254,8 @@ def _spend(model: SpendModel, histories: Histories) -> Observations:
                 f"{model.name}: mean spend must lie between {1.0 / DEAREST:g} and {DEAREST:g}, got {amount:.6g}; "
                 "look at the amounts, and write them in a unit of money that suits them"
             )
+    if model.signed:
+        _require_gain(model, columns[0], level, distinct.weight)
     of_repeats = model.statistics[0] == "valued"  # of the same customers as their means: fits to both can be compared
     fingerprint = (histories.distinct(SPEND) if of_repeats else distinct).fingerprint
     return Observations(columns, distinct.weight, fingerprint, money=money)

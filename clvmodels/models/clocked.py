@@ -22,9 +22,9 @@ from clvmodels.models.leaving_clock import LeavingClock
 from clvmodels.models.purchase_clock import PurchaseClock
 from clvmodels.models.simulation import events
 from clvmodels.models.specification import Array, Events, Limit, Parameter, Quantity, Traits, TransactionModel
-from clvmodels.numerics.clocks import Steps
+from clvmodels.numerics.clocks import Clock, Steps
 
-__all__ = ["ClockedModel", "counts_until_now", "on_clock"]
+__all__ = ["ClockedModel", "counts_until_now", "on_clock", "traits_on_clock"]
 
 PRIOR: Final = ("LogNormal", {"mu": 0.0, "sigma": 1.0})
 """Of a multiplier: its log, the coefficient, is standard normal."""
@@ -184,6 +184,38 @@ def counts_until_now(model: ClockedModel, theta: Array, T: Array, generator: np.
     shown = clock.at(np.minimum(traits.lifetime, T) - T) - clock.at(-T)
     count = generator.poisson(traits.purchase_rate * shown)
     return np.where(stays, np.minimum(count, traits.last_purchase), 0.0)
+
+
+def traits_on_clock(
+    model: ClockedModel, theta: Array, x: Array, T: Array, duration: Array, generator: np.random.Generator
+) -> tuple[Traits, Clock]:
+    """Draw customers alive at T, in the time that the clock shows from now on, and return the clock.
+
+    Parameters
+    ----------
+    model, theta
+        The model and its parameters, shape (parameters,) or (customers, parameters), with the same clock for all.
+    x, T, duration
+        Histories, and the time for which customers are asked for; shape (customers,). Who lives longer has no end.
+    generator
+        The source of randomness.
+
+    Examples
+    --------
+    >>> from clvmodels.models import MODELS
+    >>> year = Steps(np.array([-52.0, -26.0, 0.0]), np.array([[0.0], [1.0]]), year=52.0, reference=(-52.0, 0.0))
+    >>> model = on_clock(MODELS["pareto_nbd"], year, ("high_season",))
+    >>> theta, history = model.theta(model.example), (np.zeros(3), np.full(3, 39.0), np.full(3, 52.0))
+    >>> traits, clock = traits_on_clock(model, theta, *history, np.random.default_rng(1))
+    >>> traits.purchase_rate.shape, float(clock.at(np.array(52.0)).round(6))
+    ((3,), 52.0)
+    """
+    assert model.base.draw_traits is not None
+    params, clock = PurchaseClock(model.base, model.steps).split(theta)
+    traits = model.base.draw_traits(params, x, T, generator)
+    lifetime = np.where(traits.lifetime <= duration, clock.at(np.minimum(traits.lifetime, duration)), np.inf)
+    alpha = params[..., model.base.names.index(model.base.clocks["purchase"])]
+    return Traits(traits.purchase_rate * (alpha + T) / (alpha - clock.at(-T)), lifetime, traits.last_purchase), clock
 
 
 def _multiplier(name: str) -> str:

@@ -113,7 +113,15 @@ class AgeInterpolant:
         return values
 
 
-def by_age(function: Function, x: Array | Index, T: Array, scale: float | Array, draws: int) -> AgeInterpolant:
+def by_age(
+    function: Function,
+    x: Array | Index,
+    T: Array,
+    scale: float | Array,
+    draws: int,
+    *,
+    at_a_time: int = VALUES_AT_A_TIME,
+) -> AgeInterpolant:
     """Prepare to evaluate ``function`` at many pairs (x, T), calling it at as few points as possible.
 
     Parameters
@@ -126,6 +134,8 @@ def by_age(function: Function, x: Array | Index, T: Array, scale: float | Array,
         Distance of the nearest singularity below T = 0 under any of the draws, in the unit of T; or that of each x.
     draws
         Number of draws of the parameters.
+    at_a_time
+        For how many values the function is called at once.
 
     Examples
     --------
@@ -146,7 +156,7 @@ def by_age(function: Function, x: Array | Index, T: Array, scale: float | Array,
             continue
         which = np.flatnonzero(todo[groups].any(axis=0))
         nodes = _nodes(T[starts[groups]], T[starts[groups + 1] - 1], scale[groups], points)
-        results = _coefficients(function, which, x[starts[groups]], nodes)
+        results = _coefficients(function, which, x[starts[groups]], nodes, at_a_time)
         for group, (new, good) in zip(groups, results, strict=True):
             coefficients[group] = _joined(coefficients[group], new, which[good], good, draws)
             todo[group, which[good]] = False
@@ -179,11 +189,11 @@ def _levels(T: Array, starts: Index, scale: Array) -> Index:
 
 
 def _coefficients(
-    function: Function, draws: Index, x: Array | Index, nodes: Array
+    function: Function, draws: Index, x: Array | Index, nodes: Array, values_at_a_time: int
 ) -> list[tuple[Array, NDArray[np.bool_]]]:
     """Return for each row of nodes (groups, points) the coefficients, and for which draws they are good."""
     points = nodes.shape[1]
-    at_a_time = max(VALUES_AT_A_TIME // (points * len(draws)), 1)
+    at_a_time = max(values_at_a_time // (points * len(draws)), 1)
 
     def block(groups: slice) -> tuple[Array, NDArray[np.bool_]]:
         values = function(draws, np.repeat(x[groups], points), nodes[groups].ravel())

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clvmodels.numerics.interpolate import POINTS, AgeInterpolant, Function, by_age, polynomials, position
+from clvmodels.numerics.threads import map_blocks
 
 __all__ = ["ReadingInterpolant", "by_reading"]
 
@@ -26,6 +27,9 @@ type Finish = Callable[[slice, Array], Array]
 
 FEW: Final = 12
 """Of so few pairs of the same x, each is computed by itself."""
+VALUES_AT_A_TIME: Final = 1 << 15
+"""A draw takes a while to begin with, as its clock has to be wound up: many values are computed at once."""
+DRAWS_AT_A_TIME: Final = 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +48,10 @@ class ReadingInterpolant:
         Where each x begins among the pairs, and their number; shape (counts + 1,).
     over_range
         The interpolants over the range of readings of each x.
+    alone
+        The values of the pairs without interpolant, shape (pairs, draws, outputs); of others, no row.
+    row_alone
+        For each pair, its row among them.
     finish
         ``(pairs, values)``: what is left to do to the values.
     """
@@ -53,6 +61,8 @@ class ReadingInterpolant:
     readings: Array
     starts: Index
     over_range: AgeInterpolant
+    alone: Array
+    row_alone: NDArray[np.intp]
     finish: Finish
 
     def at(self, pairs: slice) -> Array:
@@ -65,8 +75,10 @@ class ReadingInterpolant:
                 max(int(self.starts[group]), pairs.start), min(int(self.starts[group + 1]), pairs.stop), dtype=np.intp
             )
             coefficients = self.over_range.coefficients[group]
-            every = np.arange(self.readings.shape[1])
-            parts.append(self.exact(every, rows) if coefficients is None else self._read(group, coefficients, rows))
+            if coefficients is None:
+                parts.append(self.alone[self.row_alone[rows]])
+            else:
+                parts.append(self._read(group, coefficients, rows))
         values: Array = np.concatenate(parts)
         return self.finish(pairs, values)
 
@@ -127,5 +139,17 @@ def by_reading(
     ends = zip(low.tolist(), high.tolist(), number.tolist(), strict=True)
     ranges = [np.linspace(start, stop, count) for start, stop, count in ends]
     shown = np.concatenate(ranges) if ranges else np.empty(0)
-    over_range = by_age(function, np.repeat(x[first], number), shown, scale, readings.shape[1])
-    return ReadingInterpolant(exact, T, readings, starts, over_range, finish)
+    over_range = by_age(
+        function, np.repeat(x[first], number), shown, scale, readings.shape[1], at_a_time=VALUES_AT_A_TIME
+    )
+    without = np.repeat([coefficients is None for coefficients in over_range.coefficients], sizes).astype(bool)
+    rows = np.flatnonzero(without)
+    alone = _of_draws(exact, rows, readings.shape[1]) if len(rows) else np.empty(0)
+    row_alone = (np.cumsum(without) - 1).astype(np.intp)
+    return ReadingInterpolant(exact, T, readings, starts, over_range, alone, row_alone, finish)
+
+
+def _of_draws(exact: Exact, rows: NDArray[np.intp], draws: int) -> Array:
+    """Return the values of all draws at some pairs, computed for a few draws at a time."""
+    blocks = map_blocks(lambda block: exact(np.arange(block.start, block.stop), rows), draws, DRAWS_AT_A_TIME)
+    return np.concatenate(blocks, axis=1)

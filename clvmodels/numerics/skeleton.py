@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import linalg
 
-__all__ = ["Skeleton", "holds", "skeleton"]
+__all__ = ["TOLERANCE", "Skeleton", "holds", "skeleton"]
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
@@ -72,7 +72,13 @@ class Skeleton:
 
 
 def skeleton(
-    values: Callable[[Index], Array], rows: int, draws: int, *, sampled: int = 40, fewest: int = FEWEST
+    values: Callable[[Index], Array],
+    rows: int,
+    draws: int,
+    *,
+    sampled: int = 40,
+    fewest: int = FEWEST,
+    tolerance: float = TOLERANCE,
 ) -> Skeleton:
     """Return a skeleton of the draws.
 
@@ -86,6 +92,8 @@ def skeleton(
         How many rows it is made of; half as many more test it.
     fewest
         Of fewer draws, all are taken.
+    tolerance
+        Of a value, relatively.
 
     Examples
     --------
@@ -113,15 +121,17 @@ def skeleton(
         combinations = np.empty((number, draws))
         combinations[:, order] = linalg.solve_triangular(triangle[:number, :number], triangle[:number])
         few = Skeleton(np.asarray(order[:number], np.int64), combinations)
-        if _missed(few, matrix[fresh]) <= TOLERANCE:
+        if _missed(few, matrix[fresh]) <= tolerance:
             return few
     return Skeleton.whole(draws)
 
 
-def holds(few: Skeleton, values: Callable[[Index], Array], rows: int, *, tested: int = 8) -> bool:
+def holds(
+    few: Skeleton, values: Callable[[Index], Array], rows: int, *, tested: int = 8, tolerance: float = TOLERANCE
+) -> bool:
     """Whether the combinations of a skeleton hold for other values of the same draws, by some rows."""
     which = np.sort(np.random.default_rng(rows).permutation(rows)[:tested])
-    return _missed(few, _scaled(values(which))) <= TOLERANCE
+    return _missed(few, _scaled(values(which))) <= tolerance
 
 
 def _missed(few: Skeleton, matrix: Array) -> float:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
 from clvmodels.reporting.candidates import Candidate, same_as_first
+from clvmodels.reporting.fit_text import fit_remark
 from clvmodels.reporting.fitting import warning_of
 from clvmodels.reporting.locale import Locale
 from clvmodels.reporting.support_text import listed
@@ -35,7 +36,7 @@ def other_notes(valuation: Valuation, notes: Sequence[str]) -> list[str]:
 def _remarks(book: Book, candidates: Sequence[Candidate], locale: Locale) -> Iterator[str]:
     for fit in (*book.transactions.fits, book.spend):
         if fit.diagnostics.status not in CLEAN:
-            yield warning_of(fit)
+            yield fit_remark(fit, locale)
     same = same_as_first(candidates)
     if same:
         yield locale.label("same_models").format(listed([candidates[0].fit.model.name, *same], locale))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Final
 
@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clvmodels.data.histories import Histories
+from clvmodels.models.clocked import ClockedModel, traits_on_clock
 from clvmodels.models.derived import expected_purchases
 from clvmodels.models.simulation import drawn_stages, simulated
 from clvmodels.models.specification import Traits, TransactionModel
@@ -132,13 +133,8 @@ def _one_future(
     alive = generator.random(len(x)) < model.p_alive(theta, x, t_x, T)
     assumptions, unit = basis.assumptions, basis.transactions.unit
     duration = np.where(alive, _end(assumptions, unit), 0.0)
-    if model.draw_traits is None:
-        left, bought = _simulated(
-            model, theta, drawn_stages(model, theta, x, t_x, T, generator), T, duration, generator
-        )
-    else:
-        traits = model.draw_traits(theta, x, T, generator)
-        left, bought = _purchases(traits, duration, _Thinning.of(assumptions, unit), generator)
+    passed = drawn_stages(model, theta, x, t_x, T, generator)
+    left, bought = _future_purchases(model, theta, passed, T, duration, _Thinning.of(assumptions, unit), generator)
     state = customers.orders[chunk], customers.mean_spend[chunk]
     worth = spend.model.draw_orders(other, *state, bought.customer, generator)
     discounted = discount_factor(assumptions, unit, bought.time) * bought.weight
@@ -212,6 +208,25 @@ class _Purchases:
     customer: Index
     time: Array
     weight: Array
+
+
+def _future_purchases(
+    model: TransactionModel,
+    theta: Array,
+    x: Array,
+    T: Array,
+    duration: Array,
+    thinning: _Thinning,
+    generator: np.random.Generator,
+) -> tuple[Array, _Purchases]:
+    """Return when customers leave (or the end of their duration), and their purchases until then."""
+    if model.draw_traits is not None:
+        return _purchases(model.draw_traits(theta, x, T, generator), duration, thinning, generator)
+    if isinstance(model, ClockedModel):
+        traits, clock = traits_on_clock(model, theta, x, T, duration, generator)
+        left, bought = _purchases(traits, clock.at(duration), thinning, generator)
+        return clock.inverse(left), replace(bought, time=clock.inverse(bought.time))
+    return _simulated(model, theta, x, T, duration, generator)
 
 
 def _simulated(

@@ -15,12 +15,12 @@ from clvmodels.inference.model_average import Transactions
 from clvmodels.inference.parameters import Parameters, distinct_histories
 from clvmodels.inference.path_model import PathModel
 from clvmodels.inference.transaction_fit import TransactionFit
-from clvmodels.models.derived import alive, residual, residuals
+from clvmodels.models.derived import ConditionalOnAlive, alive, residual, residuals
 from clvmodels.models.specification import TransactionModel
 from clvmodels.models.stages import over_stages
 from clvmodels.numerics.distinct import DistinctRows, distinct_rows
 from clvmodels.numerics.quadrature import Weighting
-from clvmodels.numerics.skeleton import Skeleton, holds, skeleton
+from clvmodels.numerics.skeleton import TOLERANCE, Skeleton, holds, skeleton
 from clvmodels.valuation.lines import DiscountedDrivers
 
 __all__ = ["ResidualExpectations", "ahead", "few_draws"]
@@ -32,7 +32,12 @@ MEMORY: Final = 5e8
 """Bytes that interpolants may take."""
 MOST_GROUPS: Final = 8
 DRAWS_OF_CLOCKS: Final = 50
-"""Of customers on a calendar's clock: nodes and weights of each draw take half a second."""
+"""Of groups on a calendar's clock: nodes and weights of each draw take a tenth of a second."""
+TIMES, NEAREST, NEGLIGIBLE = 12, 1e-3, 1e-3
+"""How many times ahead are looked at, from which share of the longest on, to where money weighs less than this."""
+TOLERANCE_AT_TIMES: Final = 1e-3
+"""Of a value at one time, relatively: integrals over time, in which such errors have either sign, are nearer by far."""
+GOLDEN: Final = 0.5 * (np.sqrt(5.0) - 1.0)
 DRAWS_OF_GROUPS: Final = 200
 """Where more groups have draws of their own: the means of so many differ from those of all by a fraction of their
 spread."""
@@ -185,11 +190,11 @@ class _Part:
 def _parts(model: TransactionModel, parameters: Parameters, distinct: DistinctRows) -> Iterator[_Part]:
     """Yield the rows of each of a few groups; many groups stay together, with some of the draws.
 
-    So do customers on their own paths, and on a calendar's clock, which is another one under each draw: each needs
-    weights of its own, which groups share.
+    So do customers on their own paths, and groups on a calendar's clock, which is another one under each draw: each
+    needs weights of its own, which groups share.
     """
     every, group, clocked = slice(None), parameters.group, model.reading is not None
-    if group is None and not clocked and not isinstance(model, PathModel):
+    if group is None and not isinstance(model, PathModel):
         yield _Part(every, parameters, distinct, every)
     elif group is None or clocked or parameters.groups > MOST_GROUPS:
         number = min(parameters.number, DRAWS_OF_CLOCKS if clocked else DRAWS_OF_GROUPS)
@@ -237,9 +242,10 @@ def few_draws(
     Where groups have draws of their own, these have no skeleton in common: it is all draws.
     """
     x, t_x, T = np.ascontiguousarray(distinct.rows[:, :3].T)
-    if parameters.group is not None or model.reading is not None:
+    if parameters.group is not None:
         return Skeleton.whole(parameters.number)
-    given = residuals(model, parameters.draws, x, T, weightings)
+    clocked = model.reading is not None and not isinstance(model, PathModel)
+    given = _at_times(model, weightings) if clocked else residuals(model, parameters.draws, x, T, weightings)
 
     def values(rows: Index) -> Array:
         theta = parameters.theta(rows)
@@ -248,9 +254,31 @@ def few_draws(
         future = over_stages(model, theta, *history, given(theta, x[rows], T[rows]))
         return np.concatenate([alive_now, alive_now * future], axis=-1)
 
-    if known is not None and holds(known, values, len(x)):
+    tolerance = TOLERANCE_AT_TIMES if clocked else TOLERANCE
+    if known is not None and holds(known, values, len(x), tolerance=tolerance):
         return known
-    return skeleton(values, len(x), parameters.number)
+    return skeleton(values, len(x), parameters.number, tolerance=tolerance)
+
+
+def _at_times(model: TransactionModel, weightings: Sequence[Weighting]) -> ConditionalOnAlive:
+    """Return the function that gives survival and intensity at some times ahead, of customers on a calendar's clock.
+
+    Where draws are combinations of a few at every time, their integrals over time are so too, whatever the weights,
+    which take much longer. The times of a customer lie elsewhere than those of the next one, so that every season is
+    met at many distances.
+    """
+    end = max(weighting.end for weighting in weightings)
+    times = end * np.geomspace(NEAREST, 1.0, TIMES + 1)
+    counts = [np.flatnonzero(weighting.factor(times) > NEGLIGIBLE) for weighting in weightings]
+    cuts = np.geomspace(times[0], times[max(int(each.max(initial=1)) for each in counts)], TIMES + 1)
+
+    def given(theta: Array, x: Array, T: Array) -> Array:
+        share = np.modf(GOLDEN * np.arange(len(x)))[0]
+        ahead = cuts[:-1] + np.diff(cuts) * share[:, None, None]
+        survival, intensity = model.future(theta[..., None, :], x[:, None, None], T[:, None, None], ahead)
+        return np.concatenate([survival, intensity], axis=-1)
+
+    return given
 
 
 def _alive_alone(model: TransactionModel, parameters: Parameters, distinct: DistinctRows) -> Array:

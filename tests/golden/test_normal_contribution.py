@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import mpmath
@@ -145,9 +146,29 @@ def test_a_table_brings_the_sums_of_squares(rfm: Histories) -> None:
 
 
 def test_what_the_model_has_no_place_for_is_told() -> None:
-    losing = clv.rfm_summary(drawn(2, 300, mean=-6.0), **FORMAT)
-    with pytest.warns(FitWarning, match="orders do not contribute anything on average over customers, or less"):
+    log = drawn(2, 300, mean=-6.0)
+    losing = clv.rfm_summary(log, **FORMAT)
+    later = log.sort_values(["customer_id", "date"])
+    later = later[later["customer_id"].duplicated()]
+    of_orders = later["contribution"].mean()
+    of_customers = later.groupby("customer_id")["contribution"].mean().mean()
+    words = f"contribute {of_orders:,.6g} each on average, and {of_customers:,.6g} on average over customers"
+    with pytest.raises(FitError, match=re.escape(words)):
         clv.NormalContribution().fit(losing)
+    with pytest.raises(FitError, match="the model takes a positive mean"):
+        clv.NormalContribution().fit(losing, method="posterior")
+
+
+def test_a_mean_that_only_a_few_customers_make_positive_is_warned_of() -> None:
+    """Ten customers lose a little in each of a hundred orders; one, of a single order, gains much."""
+    table = pd.DataFrame({"customer_id": range(11), "frequency": [100.0] * 10 + [1.0], "recency": 29.5, "T": 30.0})
+    table = table.assign(monetary_value=[-1.0, -1.1] * 5 + [30.0], known_ss=[9e4] * 10 + [0.0])
+    histories = clv.Histories.from_frame(table, unit="week", statistics={"known_ss": "known_ss"})
+    with pytest.warns(FitWarning, match="orders do not contribute anything on average over customers, or less"):
+        clv.NormalContribution().fit(histories)
+
+
+def test_covariates_and_rates_have_no_place() -> None:
     with pytest.raises(FitError, match="takes no covariates"):
         clv.NormalContribution(covariates={"spend": "channel"})
     with pytest.raises(FitError, match="takes no covariates"):
