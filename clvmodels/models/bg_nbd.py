@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import Final
 
 from clvmodels.models import beta_geometric as shared
+from clvmodels.models.departures import Departures
 from clvmodels.models.kernel import CompiledSums, Kernel
 from clvmodels.models.specification import Array, Parameter, TransactionModel
 
@@ -87,6 +88,7 @@ BG_NBD = TransactionModel(
     in_words=lambda _: (IN_WORDS,),
     story=__doc__ or "",
     effects={"purchase": (("alpha", -1),), "dropout": (("a", 1),)},
+    departures=Departures(None, shared.state_of_leaver, from_purchase=1),
     history_sums=lambda theta, weight, x, t_x, T: shared.history_sums(theta, weight, x, x, t_x, T),
     count_curvature=lambda theta, weight, x: shared.count_curvature(theta, weight, x, x),
     history_expansion=history_expansion,

@@ -10,6 +10,7 @@ analysis, International Journal of Research in Marketing 24(3), 201-209.
 from __future__ import annotations
 
 from clvmodels.models import beta_geometric as shared
+from clvmodels.models.departures import Departures
 from clvmodels.models.kernel import CompiledSums, Kernel
 from clvmodels.models.specification import Array, Parameter, TransactionModel
 
@@ -81,6 +82,7 @@ MBG_NBD = TransactionModel(
     limits=shared.LIMITS,
     story=__doc__ or "",
     effects={"purchase": (("alpha", -1),), "dropout": (("a", 1),)},
+    departures=Departures(None, shared.state_of_leaver),
     history_sums=lambda theta, weight, x, t_x, T: shared.history_sums(theta, weight, x, x + 1.0, t_x, T),
     count_curvature=lambda theta, weight, x: shared.count_curvature(theta, weight, x, x + 1.0),
     history_expansion=history_expansion,

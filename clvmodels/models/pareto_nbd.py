@@ -16,6 +16,7 @@ import numpy as np
 from scipy import special
 
 from clvmodels.models.counts import PURCHASE_LIMITS, PURCHASE_RATE, PURCHASE_RATE_CV, log_negative_binomial
+from clvmodels.models.departures import Departures
 from clvmodels.models.kernel import CompiledSums, Kernel
 from clvmodels.models.specification import Array, Limit, Parameter, Quantity, Spells, Traits, TransactionModel
 from clvmodels.numerics.power_integral import log_power_integral, power_integral
@@ -202,6 +203,17 @@ def draw_traits(theta: Array, x: Array, T: Array, generator: np.random.Generator
     return Traits(rate, lifetime, np.full(size, np.inf))
 
 
+def log_density_of_leaving(theta: Array, x: Array, t: Array) -> Array:
+    """Return log of (alpha+t)^-(r+x) (beta+t)^-(s+1), relative to that at t = 0."""
+    r, alpha, s, beta = np.moveaxis(theta, -1, 0)
+    return np.asarray(-(r + x) * np.log1p(t / alpha) - (s + 1.0) * np.log1p(t / beta))
+
+
+def state_of_leaver(theta: Array, x: Array, t: Array) -> tuple[Array, Array, Array]:
+    """Return what gives lambda ~ Gamma(r+x, alpha+t) and mu ~ Gamma(s+1, beta+t): who leaves at t has shown their mu."""
+    return theta + np.array([0.0, 0.0, 1.0, 0.0]), x, t
+
+
 def compiled_sums() -> CompiledSums:
     """Return the functions of the kernel."""
     from clvmodels.models.kernels import pareto_nbd as kernel
@@ -249,4 +261,5 @@ PARETO_NBD = TransactionModel(
     kernel=Kernel(count_terms, history_terms, compiled_sums),
     story=__doc__ or "",
     effects={"purchase": (("alpha", -1),), "dropout": (("beta", -1),)},
+    departures=Departures(log_density_of_leaving, state_of_leaver),
 )
