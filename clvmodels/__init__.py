@@ -43,6 +43,9 @@ if TYPE_CHECKING:
     )
     from clvmodels.models.consistency import check_model as check_model
     from clvmodels.reporting.report import report as report
+    from clvmodels.steering.campaigns.plan import Plan as Plan
+    from clvmodels.steering.campaigns.plan import load_plan as load_plan
+    from clvmodels.steering.campaigns.planning import plan_campaign as plan_campaign
     from clvmodels.valuation.assumptions import Assumptions as Assumptions
     from clvmodels.valuation.book import Book as Book
     from clvmodels.valuation.book import value as value
@@ -88,6 +91,7 @@ _EXPORTS: Final = {
     "Ledgers": "clvmodels.data.ledgers",
     "Line": "clvmodels.valuation.own_line",
     "LogFormat": "clvmodels.data.reading",
+    "Plan": "clvmodels.steering.campaigns.plan",
     "backtest": "clvmodels.evaluation.backtest",
     "check_model": "clvmodels.models.consistency",
     "checks": "clvmodels.evaluation.checks",
@@ -98,7 +102,9 @@ _EXPORTS: Final = {
     "from_lifetimes": "clvmodels.inference.migration.lifetimes",
     "from_pymc_marketing": "clvmodels.inference.migration.pymc_marketing",
     "last_third": "clvmodels.evaluation.last_third",
+    "load_plan": "clvmodels.steering.campaigns.plan",
     "movement": "clvmodels.valuation.movement",
+    "plan_campaign": "clvmodels.steering.campaigns.planning",
     "purchase_occasions": "clvmodels.data.events",
     "report": "clvmodels.reporting.report",
     "rfm_summary": "clvmodels.data.transactions",
