@@ -43,6 +43,8 @@ if TYPE_CHECKING:
     )
     from clvmodels.models.consistency import check_model as check_model
     from clvmodels.reporting.report import report as report
+    from clvmodels.steering.campaigns.effect import CampaignEffect as CampaignEffect
+    from clvmodels.steering.campaigns.evaluation import evaluate_campaign as evaluate_campaign
     from clvmodels.steering.campaigns.plan import Plan as Plan
     from clvmodels.steering.campaigns.plan import load_plan as load_plan
     from clvmodels.steering.campaigns.planning import plan_campaign as plan_campaign
@@ -85,6 +87,7 @@ _EXPORTS: Final = {
     "Assumptions": "clvmodels.valuation.assumptions",
     "Book": "clvmodels.valuation.book",
     "Calendar": "clvmodels.data.calendar",
+    "CampaignEffect": "clvmodels.steering.campaigns.effect",
     "Fit": "clvmodels.inference.kinds",
     "Histories": "clvmodels.data.histories",
     "Holdout": "clvmodels.data.holdout",
@@ -97,6 +100,7 @@ _EXPORTS: Final = {
     "checks": "clvmodels.evaluation.checks",
     "compare": "clvmodels.evaluation.compare",
     "contract_summary": "clvmodels.data.contracts",
+    "evaluate_campaign": "clvmodels.steering.campaigns.evaluation",
     "forecast_against_actual": "clvmodels.evaluation.forecast_check",
     "frequency_classes": "clvmodels.evaluation.dependence",
     "from_lifetimes": "clvmodels.inference.migration.lifetimes",

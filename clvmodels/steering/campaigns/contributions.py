@@ -8,22 +8,48 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
-from clvmodels.data.columns import examples
+from clvmodels.data.columns import count, examples
 from clvmodels.data.histories import Histories
 from clvmodels.errors import DataError
+from clvmodels.valuation.book import Book
 from clvmodels.valuation.discounting import discount_factor, growing
 from clvmodels.valuation.lines import DiscountedDrivers, total
 from clvmodels.valuation.residual_expectations import ahead
 from clvmodels.valuation.valued_rows import ValuedRows
 
-__all__ = ["expected_contributions", "of_orders", "present_value", "realised_orders"]
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["expected_contributions", "of_orders", "present_value", "realised_orders", "rows_of"]
 
 Array = NDArray[np.float64]
+
+
+def rows_of(book: Book, ids: pd.Index[Any]) -> ValuedRows:
+    """Return the valuation of some customers, in the order of their ids.
+
+    Raises
+    ------
+    DataError
+        If one of them is not in the valuation.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> rows_of(book, pd.Index(["C", "A"])).rlv.round(2)
+    array([158.09,  37.88])
+    """
+    each = book.each
+    place = each.histories.customer_id.get_indexer(ids)
+    if (place < 0).any():
+        missing = ids[place < 0]
+        raise DataError(f"{count(len(missing), 'customer')} are not in the valuation at the opening: {examples(missing)}")
+    return replace(each.taken(place), histories=each.histories.select(ids))
 
 
 def of_orders(rows: ValuedRows, orders: Array, sales: Array) -> Array:
@@ -109,7 +135,7 @@ def realised_orders(earlier: Histories, later: Histories) -> tuple[Array, Array]
     return orders, sales[1] - sales[0]
 
 
-def _require_none(what: str, ids: pd.Index, wrong: NDArray[np.bool_]) -> None:
+def _require_none(what: str, ids: pd.Index[Any], wrong: NDArray[np.bool_]) -> None:
     if wrong.any():
         raise DataError(f"{int(wrong.sum()):,} {what}: {examples(ids[wrong])}; make all closings of the same log")
 

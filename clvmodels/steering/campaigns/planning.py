@@ -18,6 +18,7 @@ from clvmodels.steering.campaigns.contributions import (
     of_orders,
     present_value,
     realised_orders,
+    rows_of,
 )
 from clvmodels.steering.campaigns.mechanisms import MECHANISMS, Mechanism
 from clvmodels.steering.campaigns.plan import HOLDOUT, Plan, Spread
@@ -28,7 +29,7 @@ from clvmodels.valuation.valued_rows import ValuedRows
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Eligible", "covariates_of", "plan_campaign"]
+__all__ = ["Eligible", "covariates_of", "plan_campaign", "require_book"]
 
 Array = NDArray[np.float64]
 Eligible = Selection | Callable[[Book], Selection]
@@ -113,7 +114,7 @@ def plan_campaign(
     1           B   spring   coupon
     2           C   spring  holdout
     """
-    _require_book("book", book)
+    require_book("book", book)
     require_text("name", name, 'the name of the campaign, such as "spring"', DataError)
     shares = _shares(arms)
     require_choice("mechanism", mechanism, MECHANISMS, DataError)
@@ -153,7 +154,7 @@ def covariates_of(rows: ValuedRows, until: float) -> Array:
     return np.column_stack([expected_contributions(rows, [until])[:, 0], rows.rlv, rows.alive])
 
 
-def _require_book(name: str, given: object) -> None:
+def require_book(name: str, given: object) -> None:
     if not isinstance(given, Book):
         raise DataError(f"{name} is a valuation, clv.value(transactions, spend, rfm, assumptions), got {abridged(given)}")
 
@@ -230,10 +231,10 @@ def _by_arm(what: str, given: Mapping[str, float] | None, arms: Mapping[str, flo
 
 def _spread(past: Book, book: Book, eligible: Eligible | None, until: float) -> Spread:
     """Return how much the contributions of customers of a past closing vary, who were all treated alike."""
-    _require_book("past", past)
+    require_book("past", past)
     rows = past.each
     if callable(eligible):
-        rows = rows.taken(past.histories.customer_id.get_indexer(past.histories.select(eligible(past)).customer_id))
+        rows = rows_of(past, past.histories.select(eligible(past)).customer_id)
     later = book.histories.collect()
     place = later.customer_id.get_indexer(rows.histories.customer_id)
     elapsed = later.T[place] - rows.histories.T
