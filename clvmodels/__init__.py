@@ -43,6 +43,8 @@ if TYPE_CHECKING:
     )
     from clvmodels.models.consistency import check_model as check_model
     from clvmodels.reporting.report import report as report
+    from clvmodels.steering.budget.allocation import Allocation as Allocation
+    from clvmodels.steering.budget.allocation import allocate as allocate
     from clvmodels.steering.campaigns.effect import CampaignEffect as CampaignEffect
     from clvmodels.steering.campaigns.evaluation import evaluate_campaign as evaluate_campaign
     from clvmodels.steering.campaigns.plan import Plan as Plan
@@ -84,6 +86,7 @@ if TYPE_CHECKING:
 
 
 _EXPORTS: Final = {
+    "Allocation": "clvmodels.steering.budget.allocation",
     "Assumptions": "clvmodels.valuation.assumptions",
     "Book": "clvmodels.valuation.book",
     "Calendar": "clvmodels.data.calendar",
@@ -95,6 +98,7 @@ _EXPORTS: Final = {
     "Line": "clvmodels.valuation.own_line",
     "LogFormat": "clvmodels.data.reading",
     "Plan": "clvmodels.steering.campaigns.plan",
+    "allocate": "clvmodels.steering.budget.allocation",
     "backtest": "clvmodels.evaluation.backtest",
     "check_model": "clvmodels.models.consistency",
     "checks": "clvmodels.evaluation.checks",

@@ -280,7 +280,8 @@ def test_mechanisms_that_know_no_calendar_refuse_one(company: World) -> None:
     rfm = clv.rfm_summary(
         log, customer_id="owner", time="date", value="amount", unit="week", resolution="day", observation_end="2024-06-30"
     )
-    fit = clv.BGNBD(calendar=clv.Calendar.seasons("quarter")).fit(rfm)
+    sale = pd.DataFrame({"date": pd.to_datetime(["2022-01-01", "2023-11-20", "2023-12-24", "2034-01-01"]), "sale": [0.0, 1.0, 0.0, 0.0]})
+    fit = clv.BGNBD(calendar=clv.Calendar.from_frame(sale, date="date", columns=["sale"])).fit(rfm)
     book = clv.value(fit, clv.GammaGamma().from_params(SPEND), rfm, ASSUMPTIONS)
     with pytest.raises(FitError, match="not defined for a fit with a calendar"):
         multipliers(book.each, "won back", 4.0, 26.0)

@@ -215,10 +215,7 @@ class CampaignEffect:
             )
             lines.append(f"  margin {row['margin']:,.2f}, discount {row['discount']:,.2f}, cost {row['cost']:,.2f}")
             if plan.mechanism != "one-off":
-                lines.append(
-                    f"  effect on equity {row['equity']:,.2f} if {plan.mechanism!r}; it pays if"
-                    f" {row['break_even_share']:.0%} of what comes later comes true"
-                )
+                lines.append(f"  effect on equity {row['equity']:,.2f} if {plan.mechanism!r}; {_in_words(row)}")
         return "\n".join([*lines, *self.notes])
 
 
@@ -233,6 +230,13 @@ def break_even_share(realised: float, later: float) -> float:
     if realised >= 0.0:
         return 0.0
     return -realised / later if later > 0.0 else np.inf
+
+
+def _in_words(row: pd.Series[Any]) -> str:
+    share = row["break_even_share"]
+    if share == 0.0:
+        return "it pays without what comes later"
+    return f"it pays if {share:.0%} of what comes later comes true" if np.isfinite(share) else "what comes later does not help"
 
 
 def _verdict(low: float, high: float) -> Verdict:
