@@ -210,7 +210,7 @@ def log_density_of_leaving(theta: Array, x: Array, t: Array) -> Array:
 
 
 def state_of_leaver(theta: Array, x: Array, t: Array) -> tuple[Array, Array, Array]:
-    """Return what gives lambda ~ Gamma(r+x, alpha+t) and mu ~ Gamma(s+1, beta+t): who leaves at t has shown their mu."""
+    """Return what gives lambda ~ Gamma(r+x, alpha+t) and mu ~ Gamma(s+1, beta+t), the rates of who leaves at t."""
     return theta + np.array([0.0, 0.0, 1.0, 0.0]), x, t
 
 

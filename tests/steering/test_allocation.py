@@ -85,7 +85,10 @@ def test_small_cases_against_the_exact_optimum() -> None:
         plan = clv.allocate(*tables(gain, cost), budget=4.0)
         objective, matrix, limits = program(gain, cost, 4.0, None)
         exact = milp(
-            objective, constraints=LinearConstraint(matrix, -np.inf, limits), integrality=np.ones(36), bounds=Bounds(0, 1)
+            objective,
+            constraints=LinearConstraint(matrix, -np.inf, limits),
+            integrality=np.ones(36),
+            bounds=Bounds(0, 1),
         )
         assert plan.value <= -exact.fun + 1e-9 <= plan.bound + 2e-9
         assert plan.bound - plan.value <= gain.max() + 1e-9  # one customer stands between two actions
@@ -138,7 +141,10 @@ def test_actions_may_be_missing_and_costs_common() -> None:
         ({"costs": pd.DataFrame({"action": ["mail"], "cost": [-1.0]})}, "no number from 0 up: 'a'"),
         ({"costs": pd.DataFrame({"action": ["call"], "cost": [1.0]})}, "the cost of 1 row is no number"),
         ({"gains": pd.DataFrame({"customer_id": ["a"], "action": ["mail"], "gain": [np.nan]})}, "the gain of 1 row"),
-        ({"gains": pd.DataFrame({"customer_id": ["a"] * 2, "action": ["mail"] * 2, "gain": [1, 2]})}, "1 row twice: 'a'"),
+        (
+            {"gains": pd.DataFrame({"customer_id": ["a"] * 2, "action": ["mail"] * 2, "gain": [1, 2]})},
+            "1 row twice: 'a'",
+        ),
         ({"budget": -1}, "budget is a number"),
         ({"capacity": {"male": 3}}, "did you mean 'mail'"),
         ({"capacity": {"mail": -3}}, "capacity of 'mail' is a number"),

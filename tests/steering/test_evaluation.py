@@ -37,7 +37,9 @@ def book(company: World) -> clv.Book:
 @pytest.fixture(scope="module")
 def plan(book: clv.Book, company: World) -> clv.Plan:
     terms = {"cost": {"mail": 0.05}, "discount": {"mail": 0.1}, "mechanism": "lasting"}
-    return with_arms(clv.plan_campaign(book, "spring", arms=ARMS, window="4 weeks", until="26 weeks", **terms), company)[0]
+    return with_arms(
+        clv.plan_campaign(book, "spring", arms=ARMS, window="4 weeks", until="26 weeks", **terms), company
+    )[0]
 
 
 @pytest.fixture(scope="module")
@@ -120,7 +122,9 @@ def test_ids_may_be_anything(plan: clv.Plan, book: clv.Book, company: World, eff
         table = rfm.to_frame().reset_index().sample(frac=1.0, random_state=seed)
         return clv.Histories.from_frame(table.assign(customer_id="c" + table["customer_id"].astype(str)), unit="week")
 
-    opening, during, closing = (renamed(each, seed) for seed, each in enumerate((book.histories, *company.closings[1:])))
+    opening, during, closing = (
+        renamed(each, seed) for seed, each in enumerate((book.histories, *company.closings[1:]))
+    )
     table = plan.assignments.assign(customer_id="c" + plan.assignments["customer_id"].astype(str))
     valued = clv.value(book.transactions, book.spend, opening, ASSUMPTIONS)
     again = clv.evaluate_campaign(replace(plan, assignments=table), table, valued, during, closing)
@@ -215,7 +219,9 @@ def test_a_broken_ratio_is_refused(book: clv.Book) -> None:
     table = made.assignments.copy()
     table["arm"] = ["mail"] * 1_090 + ["holdout"] * 910
     assert sample_ratio_p(np.array([910, 1_090]), np.array([0.5, 0.5])) == pytest.approx(5.7e-5, rel=0.02)
-    with pytest.raises(DataError, match=r"do not divide into the arms as planned \(p = 6e-05\): holdout 910, mail 1,090"):
+    with pytest.raises(
+        DataError, match=r"do not divide into the arms as planned \(p = 6e-05\): holdout 910, mail 1,090"
+    ):
         check_assignments(replace(made, assignments=table), table, None)
 
 
@@ -278,9 +284,17 @@ def test_mechanisms_that_know_no_calendar_refuse_one(company: World) -> None:
     ago = (company.T[log["owner"]] - log["time"].to_numpy()) * 7.0
     log["date"] = (pd.Timestamp("2024-06-30") - pd.to_timedelta(ago, unit="D")).normalize()
     rfm = clv.rfm_summary(
-        log, customer_id="owner", time="date", value="amount", unit="week", resolution="day", observation_end="2024-06-30"
+        log,
+        customer_id="owner",
+        time="date",
+        value="amount",
+        unit="week",
+        resolution="day",
+        observation_end="2024-06-30",
     )
-    sale = pd.DataFrame({"date": pd.to_datetime(["2022-01-01", "2023-11-20", "2023-12-24", "2034-01-01"]), "sale": [0.0, 1.0, 0.0, 0.0]})
+    sale = pd.DataFrame(
+        {"date": pd.to_datetime(["2022-01-01", "2023-11-20", "2023-12-24", "2034-01-01"]), "sale": [0.0, 1.0, 0.0, 0.0]}
+    )
     fit = clv.BGNBD(calendar=clv.Calendar.from_frame(sale, date="date", columns=["sale"])).fit(rfm)
     book = clv.value(fit, clv.GammaGamma().from_params(SPEND), rfm, ASSUMPTIONS)
     with pytest.raises(FitError, match="not defined for a fit with a calendar"):

@@ -31,7 +31,9 @@ def book_of(customers: int, end: str | None = "2024-06-30") -> clv.Book:
     columns = {"customer_id": np.arange(customers), "frequency": x, "recency": recency, "T": T}
     table = pd.DataFrame(columns | {"monetary_value": np.where(x > 0, rng.gamma(3.0, 10.0, customers), np.nan)})
     rfm = clv.Histories.from_frame(table, unit="week", observation_end=end)
-    return clv.value(clv.ParetoNBD().from_params(PARETO, unit="week"), clv.GammaGamma().from_params(SPEND), rfm, ASSUMPTIONS)
+    return clv.value(
+        clv.ParetoNBD().from_params(PARETO, unit="week"), clv.GammaGamma().from_params(SPEND), rfm, ASSUMPTIONS
+    )
 
 
 @pytest.fixture(scope="module")
@@ -103,7 +105,9 @@ def test_power_on_cdnow(cdnow: tuple[clv.Book, clv.Book]) -> None:
     assert customers_needed(effect, plan.spread.sd) == pytest.approx(55_599, abs=10)
     both = float(plan.customers.sum())
     assert plan.power(float(plan.smallest_effect()["coupon"])) == pytest.approx(0.8, abs=1e-6)
-    assert plan.smallest_effect()["coupon"] == pytest.approx(2.8016 * 2.0 * plan.spread.residual_sd / both**0.5, rel=1e-3)
+    assert plan.smallest_effect()["coupon"] == pytest.approx(
+        2.8016 * 2.0 * plan.spread.residual_sd / both**0.5, rel=1e-3
+    )
 
 
 def test_promised_power_is_kept_when_cdnow_is_randomised_again(cdnow: tuple[clv.Book, clv.Book]) -> None:

@@ -44,7 +44,11 @@ class World:
         T = self.T + after
         table = self.purchases[self.purchases["time"].to_numpy() <= T[self.purchases["owner"]]]
         groups = table.groupby("owner")
-        columns = {"frequency": groups.size(), "recency": groups["time"].max(), "monetary_value": groups["amount"].mean()}
+        columns = {
+            "frequency": groups.size(),
+            "recency": groups["time"].max(),
+            "monetary_value": groups["amount"].mean(),
+        }
         frame = pd.DataFrame(columns).reindex(range(len(T)))
         frame = frame.fillna({"frequency": 0.0, "recency": 0.0}).assign(T=T, customer_id=range(len(T)))
         return clv.Histories.from_frame(frame, unit="week")
@@ -61,7 +65,7 @@ def bought(rate: np.ndarray, start: np.ndarray, end: np.ndarray, rng: np.random.
 
 
 def simulate(world: str, seed: int, customers: int) -> World:
-    """Simulate a company of Pareto/NBD customers, half of whom are treated in the first four weeks after the opening."""
+    """Simulate a company of Pareto/NBD customers, half of whom are treated in four weeks after the opening."""
     rng, n = np.random.default_rng(seed), customers
     rate, mu = rng.gamma(PARETO["r"], size=n) / PARETO["alpha"], rng.gamma(PARETO["s"], size=n) / PARETO["beta"]
     life, mean = rng.exponential(size=n) / mu, SPEND["p"] / (rng.gamma(SPEND["q"], size=n) / SPEND["v"])

@@ -46,7 +46,11 @@ def prices_of_capacities(gain: Array, cost: Array, budget: float, capacity: Arra
         parts.append(sparse.csr_array(cost[customer, action][None]))
         bounds.append(np.array([budget]))
     solution = linprog(
-        -gain[customer, action], A_ub=sparse.vstack(parts), b_ub=np.concatenate(bounds), bounds=(0.0, 1.0), method="highs"
+        -gain[customer, action],
+        A_ub=sparse.vstack(parts),
+        b_ub=np.concatenate(bounds),
+        bounds=(0.0, 1.0),
+        method="highs",
     )
     duals = -solution.ineqlin.marginals[len(gain) :]
     prices = np.zeros(len(capacity))

@@ -98,7 +98,9 @@ def filled(upgrades: Upgrades, left: float, room: Array) -> Index:
     """
     taken, of_customers, room = [], set(), room.copy()
     for position in range(len(upgrades.customer)):
-        customer, action, instead = (int(part[position]) for part in (upgrades.customer, upgrades.action, upgrades.instead))
+        customer, action, instead = (
+            int(part[position]) for part in (upgrades.customer, upgrades.action, upgrades.instead)
+        )
         if upgrades.cost[position] > left or customer in of_customers or room[action] < 1.0:
             continue
         left -= float(upgrades.cost[position])

@@ -87,4 +87,3 @@ def divide_budget(most: Sequence[float], scale: Sequence[float], budget: float) 
     price = highest * float(np.exp(-fall))
     spend = spent(price)
     return ChannelBudget(spend, float(response(spend, M, s).sum()), price)
-

@@ -48,7 +48,9 @@ def rows_of(book: Book, ids: pd.Index[Any]) -> ValuedRows:
     place = each.histories.customer_id.get_indexer(ids)
     if (place < 0).any():
         missing = ids[place < 0]
-        raise DataError(f"{count(len(missing), 'customer')} are not in the valuation at the opening: {examples(missing)}")
+        raise DataError(
+            f"{count(len(missing), 'customer')} are not in the valuation at the opening: {examples(missing)}"
+        )
     return replace(each.taken(place), histories=each.histories.select(ids))
 
 
@@ -138,4 +140,3 @@ def realised_orders(earlier: Histories, later: Histories) -> tuple[Array, Array]
 def _require_none(what: str, ids: pd.Index[Any], wrong: NDArray[np.bool_]) -> None:
     if wrong.any():
         raise DataError(f"{int(wrong.sum()):,} {what}: {examples(ids[wrong])}; make all closings of the same log")
-

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-__all__ = ["critical_value", "correlation_of", "correlation_of_looks"]
+__all__ = ["correlation_of", "correlation_of_looks", "critical_value"]
 
 Array = NDArray[np.float64]
 

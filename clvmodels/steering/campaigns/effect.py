@@ -236,7 +236,11 @@ def _in_words(row: pd.Series[Any]) -> str:
     share = row["break_even_share"]
     if share == 0.0:
         return "it pays without what comes later"
-    return f"it pays if {share:.0%} of what comes later comes true" if np.isfinite(share) else "what comes later does not help"
+    return (
+        f"it pays if {share:.0%} of what comes later comes true"
+        if np.isfinite(share)
+        else "what comes later does not help"
+    )
 
 
 def _verdict(low: float, high: float) -> Verdict:

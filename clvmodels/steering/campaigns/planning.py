@@ -155,8 +155,24 @@ def covariates_of(rows: ValuedRows, until: float) -> Array:
 
 
 def require_book(name: str, given: object) -> None:
+    """Refuse what is no valuation.
+
+    Raises
+    ------
+    DataError
+        Which says how a valuation is made.
+
+    Examples
+    --------
+    >>> require_book("book", 3)
+    Traceback (most recent call last):
+        ...
+    clvmodels.errors.DataError: book is a valuation, clv.value(transactions, spend, rfm, assumptions), got 3
+    """
     if not isinstance(given, Book):
-        raise DataError(f"{name} is a valuation, clv.value(transactions, spend, rfm, assumptions), got {abridged(given)}")
+        raise DataError(
+            f"{name} is a valuation, clv.value(transactions, spend, rfm, assumptions), got {abridged(given)}"
+        )
 
 
 def _shares(arms: object) -> dict[str, float]:
@@ -200,9 +216,7 @@ def _eligible(book: Book, eligible: Eligible | None, universal: float) -> pd.Ind
     return ids
 
 
-def _assignments(
-    book: Book, name: str, ids: pd.Index[Any], shares: Mapping[str, float], salt: str
-) -> pd.DataFrame:
+def _assignments(book: Book, name: str, ids: pd.Index[Any], shares: Mapping[str, float], salt: str) -> pd.DataFrame:
     import pandas as pd
 
     numbers = arms_of(ids, list(shares.values()), salt)

@@ -83,9 +83,7 @@ def power_of(effect: float, customers: float, sd: float, share: float = 0.5, cri
     return float(stats.norm.sf(critical - shift) + stats.norm.cdf(-critical - shift))
 
 
-def _require(
-    *, sd: float, share: float, effect: float = 1.0, customers: float = 1.0, power: float = 0.5
-) -> None:
+def _require(*, sd: float, share: float, effect: float = 1.0, customers: float = 1.0, power: float = 0.5) -> None:
     for name, number in (("effect", effect), ("sd", sd), ("customers", customers)):
         if not 0.0 < as_number(number) < math.inf:
             raise DataError(f"{name} is a positive number, got {number!r}")
