@@ -35,7 +35,7 @@ def hashed_shares(ids: Iterable[object], salt: str) -> npt.NDArray[np.float64]:
 
 def upper_ends(shares: Sequence[float]) -> list[float]:
     """Return the cumulated shares of all arms but the last, whose end is 1."""
-    return np.cumsum(shares)[:-1].tolist()
+    return [float(end) for end in np.cumsum(shares)[:-1]]
 
 
 def arms_of(ids: Iterable[object], shares: Sequence[float], salt: str) -> npt.NDArray[np.int64]:
@@ -62,8 +62,9 @@ def hashed_arm_column(table: ir.Table, column: str, shares: Sequence[float], sal
     """
     import ibis
 
-    @ibis.udf.scalar.builtin
-    def sha256(text: str) -> str: ...
+    @ibis.udf.scalar.builtin  # type: ignore[untyped-decorator]
+    def sha256(text: str) -> str:  # type: ignore[empty-body]
+        ...
 
     text = ibis.literal(f"{salt}/") + table[column].cast("string")
     number = (ibis.literal("0x") + sha256(text)[:DIGITS]).cast("int64")

@@ -293,7 +293,7 @@ def test_mechanisms_that_know_no_calendar_refuse_one(company: World) -> None:
         observation_end="2024-06-30",
     )
     sale = pd.DataFrame(
-        {"date": pd.to_datetime(["2022-01-01", "2023-11-20", "2023-12-24", "2034-01-01"]), "sale": [0.0, 1.0, 0.0, 0.0]}
+        {"date": pd.to_datetime(["2022-01-01", "2023-11-20", "2023-12-24", "2060-01-01"]), "sale": [0.0, 1.0, 0.0, 0.0]}
     )
     fit = clv.BGNBD(calendar=clv.Calendar.from_frame(sale, date="date", columns=["sale"])).fit(rfm)
     book = clv.value(fit, clv.GammaGamma().from_params(SPEND), rfm, ASSUMPTIONS)

@@ -154,8 +154,8 @@ def _actions(gains: pd.DataFrame, costs: pd.DataFrame) -> MemoryActions:
         ("gains", gains, ("customer_id", "action", "gain")),
         ("costs", costs, ("action", "cost")),
     ):
-        missing = isinstance(table, pd.DataFrame) and [each for each in columns if each not in table]
-        if missing or not isinstance(table, pd.DataFrame):
+        given: object = table
+        if not isinstance(given, pd.DataFrame) or any(each not in given for each in columns):
             raise DataError(f"{what} are a pandas table with {', '.join(columns)}, got {abridged(table)}")
     keys = [key for key in ("customer_id", "action") if key in costs]
     for what, table, key in (("gains", gains, ["customer_id", "action"]), ("costs", costs, keys)):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -45,9 +47,10 @@ def prices_of_capacities(gain: Array, cost: Array, budget: float, capacity: Arra
     if np.isfinite(budget):
         parts.append(sparse.csr_array(cost[customer, action][None]))
         bounds.append(np.array([budget]))
+    matrix: Any = sparse.vstack(parts)
     solution = linprog(
         -gain[customer, action],
-        A_ub=sparse.vstack(parts),
+        A_ub=matrix,
         b_ub=np.concatenate(bounds),
         bounds=(0.0, 1.0),
         method="highs",

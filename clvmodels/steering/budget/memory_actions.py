@@ -72,5 +72,5 @@ class MemoryActions:
         customer, action = np.nonzero((gain > 0.0) & (cost <= left))
         gain, cost = gain[customer, action], cost[customer, action]
         order = np.lexsort((customer, -gain / np.maximum(cost, 1e-300) if np.isfinite(left) else -gain))
-        columns = (customer, action, chosen[customer], gain, cost)
-        return Upgrades(*(column[order] for column in columns))
+        customer, action = customer[order], action[order]
+        return Upgrades(customer, action, chosen[customer], gain[order], cost[order])

@@ -44,7 +44,7 @@ class AdjustedEffects:
     @property
     def se(self) -> Array:
         """The standard errors, shape (k,)."""
-        return np.sqrt(np.diagonal(self.covariance))
+        return np.asarray(np.sqrt(np.diagonal(self.covariance)))
 
     @property
     def correlation(self) -> Array:

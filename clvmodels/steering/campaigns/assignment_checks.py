@@ -118,11 +118,13 @@ def _of_plan(plan: Plan, arm: pd.Series[Any]) -> list[str]:
 
 
 def _of_contacts(plan: Plan, arm: pd.Series[Any], contacts: pd.DataFrame | None) -> list[str]:
+    import pandas as pd
+
     if contacts is None:
         return []
     _require_columns("the contacts", contacts, ("customer_id", "campaign"))
     contacted = contacts.loc[contacts["campaign"] == plan.name, "customer_id"].unique()
-    holdouts = arm.index[(arm == HOLDOUT).to_numpy()].intersection(contacted)
+    holdouts = arm.index[(arm == HOLDOUT).to_numpy()].intersection(pd.Index(contacted))
     if holdouts.empty:
         return []
     return [f"{count(len(holdouts), 'customer')} of the holdout contacted: {examples(holdouts)}"]

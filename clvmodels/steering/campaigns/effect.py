@@ -200,7 +200,7 @@ class CampaignEffect:
     def verdict(self) -> Verdict:
         """Of the arm with the highest effect: whether it pays, does not, or is not known yet."""
         table = self.table
-        best: Verdict = table.loc[table["effect"].idxmax(), "verdict"]
+        best: Verdict = table["verdict"].to_list()[int(table["effect"].to_numpy().argmax())]
         return best
 
     def __repr__(self) -> str:

@@ -109,7 +109,7 @@ def evaluate_campaign(
     window = _elapsed("during", rows, during, plan, (plan.window,))
     until = _elapsed("closing", rows, closing, plan, plan.looks)
     names = ["holdout", *plan.treated_arms]
-    number = arm.map({name: place for place, name in enumerate(names)}).to_numpy(np.int64)
+    number = np.asarray(arm.map({name: place for place, name in enumerate(names)}), np.int64)
     plan_of_look = replace(plan, until=until)
     outcomes = _outcomes(plan_of_look, rows, number, during, closing, window)
     notes = _imbalance(rows, number, plan)

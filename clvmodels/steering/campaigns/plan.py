@@ -124,7 +124,8 @@ class Plan:
         correlation
             Of the effects of the arms, shape (arms, arms).
         """
-        return critical_value(np.kron(correlation_of_looks(np.array(self.looks)), correlation), self.level)
+        both = np.kron(correlation_of_looks(np.array(self.looks)), correlation)
+        return critical_value(np.asarray(both, np.float64), self.level)
 
     @cached_property
     def critical_value(self) -> float:
