@@ -296,6 +296,6 @@ def test_mechanisms_that_know_no_calendar_refuse_one(company: World) -> None:
         {"date": pd.to_datetime(["2022-01-01", "2023-11-20", "2023-12-24", "2060-01-01"]), "sale": [0.0, 1.0, 0.0, 0.0]}
     )
     fit = clv.BGNBD(calendar=clv.Calendar.from_frame(sale, date="date", columns=["sale"])).fit(rfm)
-    book = clv.value(fit, clv.GammaGamma().from_params(SPEND), rfm, ASSUMPTIONS)
+    book = clv.value(fit, clv.GammaGamma().from_params(SPEND), rfm, ASSUMPTIONS.replace({"horizon": "5 years"}))
     with pytest.raises(FitError, match="not defined for a fit with a calendar"):
         multipliers(book.each, "won back", 4.0, 26.0)
