@@ -48,7 +48,7 @@ def prices_of_capacities(gain: Array, cost: Array, budget: float, capacity: Arra
         parts.append(sparse.csr_array(cost[customer, action][None]))
         bounds.append(np.array([budget]))
     matrix: Any = sparse.vstack(parts)
-    solution = linprog(
+    solution: Any = linprog(
         -gain[customer, action],
         A_ub=matrix,
         b_ub=np.concatenate(bounds),

@@ -44,7 +44,7 @@ class AdjustedEffects:
     @property
     def se(self) -> Array:
         """The standard errors, shape (k,)."""
-        return np.asarray(np.sqrt(np.diagonal(self.covariance)))
+        return np.asarray(np.sqrt(np.diagonal(self.covariance)), np.float64)
 
     @property
     def correlation(self) -> Array:
@@ -52,7 +52,7 @@ class AdjustedEffects:
         scale = np.where(self.se > 0.0, self.se, 1.0)
         matrix = self.covariance / np.outer(scale, scale)
         np.fill_diagonal(matrix, 1.0)
-        return matrix
+        return np.asarray(matrix, np.float64)
 
 
 def adjusted_effects(y: Array, arm: Index, arms: int, covariates: Array | None = None) -> AdjustedEffects:
