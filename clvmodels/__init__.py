@@ -52,6 +52,13 @@ if TYPE_CHECKING:
     from clvmodels.steering.drivers.order_growth import order_value_growth as order_value_growth
     from clvmodels.steering.drivers.referrals import referral_value as referral_value
     from clvmodels.steering.drivers.satisfaction import satisfaction as satisfaction
+    from clvmodels.steering.budget.allocation import Allocation as Allocation
+    from clvmodels.steering.budget.allocation import allocate as allocate
+    from clvmodels.steering.campaigns.effect import CampaignEffect as CampaignEffect
+    from clvmodels.steering.campaigns.evaluation import evaluate_campaign as evaluate_campaign
+    from clvmodels.steering.campaigns.plan import Plan as Plan
+    from clvmodels.steering.campaigns.plan import load_plan as load_plan
+    from clvmodels.steering.campaigns.planning import plan_campaign as plan_campaign
     from clvmodels.valuation.assumptions import Assumptions as Assumptions
     from clvmodels.valuation.book import Book as Book
     from clvmodels.valuation.book import value as value
@@ -106,9 +113,11 @@ if TYPE_CHECKING:
 
 _EXPORTS: Final = {
     "AcquisitionForecast": "clvmodels.inference.acquisition_forecast",
+    "Allocation": "clvmodels.steering.budget.allocation",
     "Assumptions": "clvmodels.valuation.assumptions",
     "Book": "clvmodels.valuation.book",
     "Calendar": "clvmodels.data.calendar",
+    "CampaignEffect": "clvmodels.steering.campaigns.effect",
     "CombinedBook": "clvmodels.valuation.combined",
     "Fit": "clvmodels.inference.kinds",
     "Histories": "clvmodels.data.histories",
@@ -116,8 +125,10 @@ _EXPORTS: Final = {
     "Ledgers": "clvmodels.data.ledgers",
     "Line": "clvmodels.valuation.own_line",
     "LogFormat": "clvmodels.data.reading",
-    "acquisition_forecast": "clvmodels.inference.acquisition_forecast",
+    "Plan": "clvmodels.steering.campaigns.plan",
     "RevenueForecast": "clvmodels.valuation.revenue_forecast",
+    "acquisition_forecast": "clvmodels.inference.acquisition_forecast",
+    "allocate": "clvmodels.steering.budget.allocation",
     "backtest": "clvmodels.evaluation.backtest",
     "category_value": "clvmodels.steering.drivers.categories",
     "check_model": "clvmodels.models.consistency",
@@ -125,20 +136,23 @@ _EXPORTS: Final = {
     "combine": "clvmodels.valuation.combined",
     "compare": "clvmodels.evaluation.compare",
     "contract_summary": "clvmodels.data.contracts",
+    "evaluate_campaign": "clvmodels.steering.campaigns.evaluation",
     "forecast_against_actual": "clvmodels.evaluation.forecast_check",
     "frequency_classes": "clvmodels.evaluation.dependence",
     "from_lifetimes": "clvmodels.inference.migration.lifetimes",
     "from_pymc_marketing": "clvmodels.inference.migration.pymc_marketing",
     "last_third": "clvmodels.evaluation.last_third",
+    "load_plan": "clvmodels.steering.campaigns.plan",
     "migration": "clvmodels.valuation.migration",
     "movement": "clvmodels.valuation.movement",
     "opportunity_summary": "clvmodels.data.opportunities",
     "order_value_growth": "clvmodels.steering.drivers.order_growth",
+    "plan_campaign": "clvmodels.steering.campaigns.planning",
     "purchase_occasions": "clvmodels.data.events",
     "referral_value": "clvmodels.steering.drivers.referrals",
     "report": "clvmodels.reporting.report",
-    "rfm_segments": "clvmodels.data.rfm_segments",
     "revenue_forecast": "clvmodels.valuation.revenue_forecast",
+    "rfm_segments": "clvmodels.data.rfm_segments",
     "rfm_summary": "clvmodels.data.transactions",
     "rfm_train_test_split": "clvmodels.data.transactions",
     "satisfaction": "clvmodels.steering.drivers.satisfaction",

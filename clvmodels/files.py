@@ -23,6 +23,7 @@ __all__ = [
     "Workplace",
     "beside",
     "folders",
+    "new_file",
     "remove_leftovers",
     "remove_workplaces",
     "resolved",
@@ -157,6 +158,28 @@ def whole_file(path: Path) -> Iterator[Path]:
         yield part
         _require_no_folder(target)
         part.replace(target)
+
+
+@contextmanager
+def new_file(path: Path) -> Iterator[Path]:
+    """Yield the path to write to; the file moves to `path` if the block ends well and there is nothing of this name.
+
+    Raises
+    ------
+    FileExistsError
+        If there is.
+    """
+    target = resolved(path)
+    _require_nothing(target)
+    with folders(target.parent), workplace(target.parent, *beside(target)) as folder:
+        part = folder / target.name
+        yield part
+        os.link(part, target)  # in one step, and not if another process was quicker
+
+
+def _require_nothing(target: Path) -> None:
+    if target.exists():
+        raise FileExistsError(EEXIST, "there is a file of this name", str(target))
 
 
 def _require_no_folder(target: Path) -> None:

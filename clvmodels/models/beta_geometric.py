@@ -46,6 +46,7 @@ __all__ = [
     "opportunities_rest",
     "p_alive",
     "pmf",
+    "state_of_leaver",
     "to_quantities",
 ]
 
@@ -255,6 +256,11 @@ def future(theta: Array, x: Array, k: Array, T: Array, t: Array, *, compiled: bo
     r, alpha, a, b = np.moveaxis(theta, -1, 0)
     survival, tilted = mean_powers(r + x, t / (alpha + T), a, b + k, compiled=compiled)
     return survival, (r + x) / (alpha + T) * tilted
+
+
+def state_of_leaver(theta: Array, x: Array, t: Array) -> tuple[Array, Array, Array]:
+    """Return what gives lambda ~ Gamma(r+x, alpha+t) and p ~ Beta(a+1, b+k-1): at the last opportunity they left."""
+    return theta + np.array([0.0, 0.0, 1.0, -1.0]), x, t
 
 
 def expected_purchases(theta: Array, x: Array, k: Array, T: Array, t: Array) -> Array:

@@ -13,6 +13,7 @@ from typing import Final
 
 from clvmodels.models import beta_geometric as shared
 from clvmodels.models.counts import GAMMA_RATES
+from clvmodels.models.departures import Departures
 from clvmodels.models.kernel import CompiledSums, Kernel
 from clvmodels.models.specification import Array, Parameter, TransactionModel
 
@@ -90,6 +91,7 @@ BG_NBD = TransactionModel(
     effects={"purchase": (("alpha", -1),), "dropout": (("a", 1),)},
     own_rates=GAMMA_RATES,
     as_new=shared.as_new,
+    departures=Departures(None, shared.state_of_leaver, from_purchase=1),
     history_sums=lambda theta, weight, x, t_x, T: shared.history_sums(theta, weight, x, x, t_x, T),
     count_curvature=lambda theta, weight, x: shared.count_curvature(theta, weight, x, x),
     history_expansion=history_expansion,

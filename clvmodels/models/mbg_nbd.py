@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from clvmodels.models import beta_geometric as shared
 from clvmodels.models.counts import GAMMA_RATES
+from clvmodels.models.departures import Departures
 from clvmodels.models.kernel import CompiledSums, Kernel
 from clvmodels.models.specification import Array, Parameter, TransactionModel
 
@@ -84,6 +85,7 @@ MBG_NBD = TransactionModel(
     effects={"purchase": (("alpha", -1),), "dropout": (("a", 1),)},
     own_rates=GAMMA_RATES,
     as_new=shared.as_new,
+    departures=Departures(None, shared.state_of_leaver),
     history_sums=lambda theta, weight, x, t_x, T: shared.history_sums(theta, weight, x, x + 1.0, t_x, T),
     count_curvature=lambda theta, weight, x: shared.count_curvature(theta, weight, x, x + 1.0),
     history_expansion=history_expansion,

@@ -23,6 +23,7 @@ from clvmodels.models.counts import (
     log_negative_binomial,
     until_leaving,
 )
+from clvmodels.models.departures import Departures
 from clvmodels.models.kernel import CompiledSums, Kernel
 from clvmodels.models.specification import Array, Limit, Parameter, Quantity, Spells, Traits, TransactionModel
 from clvmodels.numerics.power_integral import log_power_integral, power_integral
@@ -206,6 +207,17 @@ def as_new(theta: Array, x: Array, T: Array) -> Array:
     return np.stack(np.broadcast_arrays(r + x, alpha + T, s, beta + T), axis=-1)
 
 
+def log_density_of_leaving(theta: Array, x: Array, t: Array) -> Array:
+    """Return log of (alpha+t)^-(r+x) (beta+t)^-(s+1), relative to that at t = 0."""
+    r, alpha, s, beta = np.moveaxis(theta, -1, 0)
+    return np.asarray(-(r + x) * np.log1p(t / alpha) - (s + 1.0) * np.log1p(t / beta))
+
+
+def state_of_leaver(theta: Array, x: Array, t: Array) -> tuple[Array, Array, Array]:
+    """Return what gives lambda ~ Gamma(r+x, alpha+t) and mu ~ Gamma(s+1, beta+t), the rates of who leaves at t."""
+    return theta + np.array([0.0, 0.0, 1.0, 0.0]), x, t
+
+
 def compiled_sums() -> CompiledSums:
     """Return the functions of the kernel."""
     from clvmodels.models.kernels import pareto_nbd as kernel
@@ -255,4 +267,5 @@ PARETO_NBD = TransactionModel(
     effects={"purchase": (("alpha", -1),), "dropout": (("beta", -1),)},
     own_rates=GAMMA_RATES,
     as_new=as_new,
+    departures=Departures(log_density_of_leaving, state_of_leaver),
 )

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from clvmodels.arguments import abridged, as_number, require_mapping
 from clvmodels.errors import ModelError, ParameterError, one_of
+from clvmodels.models.departures import Departures
 from clvmodels.models.kernel import Array, Expansion, Kernel, Sums
 from clvmodels.models.parts import LARGEST, Dimension, Events, Limit, OwnRates, Parameter, Quantity, Stages, Traits
 
@@ -321,6 +322,8 @@ class TransactionModel(Model):
         How the future is smooth in what a clock shows; None: it is so in age.
     ago
         ``(age)``: the model of customers who started so long ago, when they did; None: the same at all times.
+    departures
+        Customers known to have left, and what they are like if they return; None: the model does not say.
     silence
         ``(theta, x, t_x, T)``: the probability of no purchase in (t_x, T], given being alive at T; None: it follows
         from the other functions, as `models.silence` has it.
@@ -367,6 +370,7 @@ class TransactionModel(Model):
     stages: Stages | None = field(default=None, kw_only=True)
     as_new: Callable[[Array, Array, Array], Array] | None = field(default=None, kw_only=True)
     own_rates: OwnRates | None = field(default=None, kw_only=True)
+    departures: Departures | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         """Require that customers can be simulated.

@@ -15,9 +15,9 @@ from clvmodels.inference.model_average import Transactions
 from clvmodels.inference.parameters import Parameters, distinct_histories
 from clvmodels.inference.path_model import PathModel
 from clvmodels.inference.transaction_fit import TransactionFit
-from clvmodels.models.derived import ConditionalOnAlive, alive, residual, residuals
+from clvmodels.models.derived import alive, residual, residuals
 from clvmodels.models.specification import TransactionModel
-from clvmodels.models.stages import over_stages
+from clvmodels.models.stages import ConditionalOnAlive, over_stages
 from clvmodels.numerics.distinct import DistinctRows, distinct_rows
 from clvmodels.numerics.quadrature import Weighting
 from clvmodels.numerics.skeleton import TOLERANCE, Skeleton, holds, skeleton

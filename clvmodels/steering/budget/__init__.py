@@ -1,0 +1,1 @@
+"""Budgets: whom to contact with what, and what one more unit of money brings."""

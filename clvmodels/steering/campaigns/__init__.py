@@ -1,0 +1,1 @@
+"""Campaigns: planned, assigned, checked, and evaluated against a holdout."""
