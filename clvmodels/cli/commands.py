@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
@@ -12,6 +13,7 @@ from clvmodels.cli.options import (
     By,
     Closings,
     Cutoffs,
+    DiscountRate,
     Draws,
     Folder,
     Horizon,
@@ -19,8 +21,11 @@ from clvmodels.cli.options import (
     LedgerOptions,
     Log,
     LogOptions,
+    Margin,
     MethodName,
     ModelKey,
+    NewTerms,
+    OptionalTerms,
     Quiet,
     ReportFolder,
     ReportLogOptions,
@@ -63,6 +68,33 @@ def _read(log: str, options: LogOptions, storage: StorageOptions, attributes: Se
     )
 
 
+def _stated(file: Path | None, margin: float | None, discount_rate: float | None) -> tuple[bytes, str]:
+    """Return assumptions as the content of a TOML file, and what errors call it.
+
+    Raises
+    ------
+    AssumptionError
+        If they are given twice, or not at all.
+    """
+    from clvmodels.errors import AssumptionError
+    from clvmodels.valuation.assumptions import toml_of
+
+    rates = {"discount_rate": discount_rate, "margin": margin}
+    given = [name for name, rate in rates.items() if rate is not None]
+    if file is not None and given:
+        raise AssumptionError(
+            f"the assumptions are in {str(file)!r}: write {' and '.join(given)} there, or leave --assumptions out"
+        )
+    if file is not None:
+        return toml_of(file), str(file)
+    if len(given) < len(rates):
+        raise AssumptionError(
+            "a valuation needs a margin and a discount rate: add --margin 0.3 --discount-rate 0.12 with your own"
+            " figures, or write a file with clvmodels init and add --assumptions assumptions.toml"
+        )
+    return "".join(f"{name} = {rate!r}\n" for name, rate in rates.items()).encode(), "the command line"
+
+
 def _version(wanted: bool) -> None:
     if wanted:
         from importlib.metadata import version
@@ -85,6 +117,15 @@ def _clvmodels(
     from clvmodels.reporting.timestamp import time_of_report
 
     time_of_report()  # NumPy reads SOURCE_DATE_EPOCH too, as it is imported, and what is no time ends in a traceback
+
+
+@app.command(epilog="Example:  clvmodels init assumptions.toml")
+def init(file: NewTerms = Path("assumptions.toml")) -> None:
+    """Write a commented file of assumptions to fill in; a file that exists is left as it is."""
+    from clvmodels.reporting.template import write_template
+
+    write_template(file)
+    print_text(f"written: {file}\n")
 
 
 @app.command(epilog="Example:  clvmodels summarize log.csv --value amount --resolution day --out histories.parquet")
@@ -165,7 +206,9 @@ def value(
     log: Log,
     options: ValuedLogOptions,
     storage: StorageOptions,
-    assumptions: Terms,
+    assumptions: OptionalTerms = None,
+    margin: Margin = None,
+    discount_rate: DiscountRate = None,
     model: ModelKey = "auto",
     spend: SpendKey = "gamma_gamma",
     method: MethodName = "posterior",
@@ -177,8 +220,9 @@ def value(
 
     It is shown by line, by horizon, under each model, and with how far the data carry it.
 
-    The assumptions are a TOML file: discount_rate and margin and, where wanted, costs such as order_cost, and year,
-    timing, horizon, currency. A rate may be a number, `{column = "..."}` or `{by = "segment", rates = {...}}`. A table
+    `--margin` and `--discount-rate` are the shortest assumptions. `clvmodels init` writes a file of more, for
+    `--assumptions`: TOML with discount_rate and margin and, where wanted, costs such as order_cost, and year, timing,
+    horizon, currency. A rate may be a number, `{column = "..."}` or `{by = "segment", rates = {...}}`. A table
     `[[lines]]` with name, driver and rate adds a cost or benefit of your own.
     """
     from clvmodels.reporting import output, terminal
@@ -187,10 +231,10 @@ def value(
     from clvmodels.reporting.progress import steps
     from clvmodels.reporting.remarks import other_notes
     from clvmodels.reporting.valuation import value_all
-    from clvmodels.valuation.assumptions import Assumptions, toml_of
+    from clvmodels.valuation.assumptions import Assumptions
 
-    stated = toml_of(assumptions)
-    terms = Assumptions.from_toml(stated, source=str(assumptions))
+    stated, name = _stated(assumptions, margin, discount_rate)
+    terms = Assumptions.from_toml(stated, source=name)
     models, spend_, how = transaction_models(model), spend_model(spend), Estimation.parse(method, draws)
     output.require_out(out, output.value_files())
     with steps(len(models) + 4, quiet=quiet) as step:

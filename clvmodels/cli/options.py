@@ -22,6 +22,7 @@ __all__ = [
     "By",
     "Closings",
     "Cutoffs",
+    "DiscountRate",
     "Draws",
     "Folder",
     "Horizon",
@@ -29,8 +30,11 @@ __all__ = [
     "LedgerOptions",
     "Log",
     "LogOptions",
+    "Margin",
     "MethodName",
     "ModelKey",
+    "NewTerms",
+    "OptionalTerms",
     "Quiet",
     "ReportFolder",
     "ReportLogOptions",
@@ -64,6 +68,17 @@ By = Annotated[str | None, _log(metavar="COLUMN", help="Column of the segments o
 ModelKey = Annotated[str, _models("--model", metavar="MODEL", help="bg_nbd, mbg_nbd, pareto_nbd; auto: all of them.")]
 SpendKey = Annotated[str, _models("--spend", metavar="MODEL", help="Model of order values; auto: the orders decide.")]
 Terms = Annotated[Path, _models("--assumptions", metavar="FILE", help="TOML: discount_rate, margin, ...")]
+NewTerms = Annotated[Path, typer.Argument(metavar="FILE", help="The file to write.")]
+OptionalTerms = Annotated[
+    Path | None,
+    _models("--assumptions", metavar="FILE", help="TOML: discount_rate, margin, ...; `clvmodels init` writes one."),
+]
+Margin = Annotated[
+    float | None, _models(metavar="SHARE", help="Contribution as a share of sales, as 0.3; in place of --assumptions.")
+]
+DiscountRate = Annotated[
+    float | None, _models(metavar="RATE", help="Effective annual rate, as 0.12; in place of --assumptions.")
+]
 MethodName = Annotated[
     str, _models("--method", metavar="METHOD", help="posterior; mle: point estimates, no intervals; laplace; nuts.")
 ]

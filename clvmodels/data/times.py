@@ -28,8 +28,8 @@ __all__ = ["Reading", "clock_of", "parsed", "read_times"]
 
 _MICROSECONDS = "timestamp(6)"
 _INSTANTS = "timestamp('UTC', 6)"
-_ISO = r"^\d{4}-\d{1,2}-\d{1,2}([T ]\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}(:?\d{2})?)?)?$"
-_OFFSET = r":\d{2}(\.\d+)?(Z|[+-]\d{2}(:?\d{2})?)$"
+_ISO = r"^\d{4}-\d{1,2}-\d{1,2}([T ]\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?(Z| UTC| ?[+-]\d{2}(:?\d{2})?)?)?$"
+_OFFSET = r":\d{2}(\.\d+)?(Z| UTC| ?[+-]\d{2}(:?\d{2})?)$"
 
 
 class Reading(NamedTuple):
@@ -143,7 +143,8 @@ def _iso(source: Source, time: str) -> Reading:
             f" {numbers['all'] - numbers['aware']:,} without; write all of them in one way"
         )
     if numbers["aware"]:
-        return Reading(_in_utc(source, text.try_cast(_INSTANTS)), "UTC", numbers["all"])
+        close = text.replace(" UTC", "Z").replace(" +", "+").replace(" -", "-")  # a blank is what engines do not read
+        return Reading(_in_utc(source, close.try_cast(_INSTANTS)), "UTC", numbers["all"])
     return Reading(text.try_cast(_MICROSECONDS), None, numbers["all"])
 
 

@@ -116,7 +116,7 @@ def test_no_value_without_a_rate_or_a_horizon(run: Run, log: Path, tmp_path: Pat
 
 def test_value_needs_values_and_assumptions(run: Run, log: Path, terms: Path) -> None:
     refuse(run, "value", log, "--assumptions", terms, words="Missing option '--value'; see clvmodels value --help")
-    refuse(run, "value", log, "--value", "amount", words="Missing option '--assumptions'")
+    refuse(run, "value", log, "--value", "amount", words="add --margin 0.3 --discount-rate 0.12")
     refuse(run, "value", words="Missing")
 
 

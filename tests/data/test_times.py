@@ -55,6 +55,13 @@ class TestText:
                 rfm = rfm_summary(log(["2024-01-01", "", None, "2024-01-03"]), unit="day", **options)
             assert list(rfm.recency) == [2]
 
+    @pytest.mark.parametrize(
+        "text", ["2024-01-02 01:30:00 +0200", "2024-01-01 18:30:00 -0500", "2024-01-01 23:30:00 UTC"]
+    )
+    def test_offsets_as_shops_export_them(self, text: str) -> None:
+        rfm = rfm_summary(log(["2024-01-01T20:30:00Z", text]), unit="hour")
+        assert rfm.to_frame()["recency"].tolist() == [3.0]
+
     def test_offsets_are_not_dropped(self) -> None:
         rfm = rfm_summary(log(["2024-01-01T23:30:00-02:00", "2024-01-02T03:30:00+02:00"]), unit="hour")
         assert list(rfm.frequency) == [0]  # one instant
