@@ -48,10 +48,6 @@ if TYPE_CHECKING:
     from clvmodels.inference.registered_regular import RegisteredRegular
     from clvmodels.models.consistency import check_model as check_model
     from clvmodels.reporting.report import report as report
-    from clvmodels.steering.drivers.categories import category_value as category_value
-    from clvmodels.steering.drivers.order_growth import order_value_growth as order_value_growth
-    from clvmodels.steering.drivers.referrals import referral_value as referral_value
-    from clvmodels.steering.drivers.satisfaction import satisfaction as satisfaction
     from clvmodels.steering.budget.allocation import Allocation as Allocation
     from clvmodels.steering.budget.allocation import allocate as allocate
     from clvmodels.steering.campaigns.effect import CampaignEffect as CampaignEffect
@@ -59,6 +55,10 @@ if TYPE_CHECKING:
     from clvmodels.steering.campaigns.plan import Plan as Plan
     from clvmodels.steering.campaigns.plan import load_plan as load_plan
     from clvmodels.steering.campaigns.planning import plan_campaign as plan_campaign
+    from clvmodels.steering.drivers.categories import category_value as category_value
+    from clvmodels.steering.drivers.order_growth import order_value_growth as order_value_growth
+    from clvmodels.steering.drivers.referrals import referral_value as referral_value
+    from clvmodels.steering.drivers.satisfaction import satisfaction as satisfaction
     from clvmodels.valuation.assumptions import Assumptions as Assumptions
     from clvmodels.valuation.book import Book as Book
     from clvmodels.valuation.book import value as value

@@ -31,6 +31,7 @@ from clvmodels.models.regular_waits import (
     log_purchases,
     log_silence,
     log_stages_passed,
+    own_rates_of_stages,
     passed,
     silence,
     stacked,
@@ -229,6 +230,7 @@ def _compiled_future(k: int, columns: Sequence[Array], ahead: Array) -> tuple[Ar
 def _model(first: int, k: int) -> TransactionModel:
     name, poisson = ("MBG", "MBG/NBD") if first else ("BG", "BG/NBD")
     functions = _BetaGeometricCNBD(first, k)
+    stages = Stages(k, functions.weights, functions.rate)
     return TransactionModel(
         key=f"{name.lower()}_cnbd_{k}",
         name=f"{name}/CNBD-{k}",
@@ -246,7 +248,8 @@ def _model(first: int, k: int) -> TransactionModel:
         expected_purchases=functions.expected_purchases,
         pmf=functions.pmf,
         simulate=functions.simulate,
-        stages=Stages(k, functions.weights, functions.rate),
+        stages=stages,
+        own_rates=own_rates_of_stages(stages),
         mean_purchase_rate=lambda theta: np.asarray(theta[..., 0] / theta[..., 1] / k),
         tail="a",
         quantities=shared.QUANTITIES,

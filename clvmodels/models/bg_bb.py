@@ -20,7 +20,7 @@ from scipy import special
 
 from clvmodels.models import beta_geometric
 from clvmodels.models.kernel import CompiledSums, Kernel
-from clvmodels.models.specification import Array, Events, Limit, Parameter, Quantity, TransactionModel
+from clvmodels.models.specification import Array, Events, Limit, OwnRates, Parameter, Quantity, TransactionModel
 from clvmodels.numerics.special import digamma_difference, log_gamma_ratio
 
 __all__ = ["BG_BB"]
@@ -261,6 +261,22 @@ def compiled_sums() -> CompiledSums:
     return CompiledSums(kernel.count_sums, kernel.history_sums, row_sums=kernel.row_sums)
 
 
+def _own_law(theta: Array, x: Array, n: Array) -> tuple[Array, Array]:
+    """Return the parameters of the beta distribution of the chances of customers who are alive: alpha+x, beta+n-x."""
+    return theta[..., 0] + x, theta[..., 1] + (n - x)
+
+
+def own_mean(theta: Array, x: Array, t_x: Array, n: Array) -> Array:  # noqa: ARG001
+    """Return the mean chance to buy of customers with a history who are alive."""
+    a, b = _own_law(theta, x, n)
+    return np.asarray(a / (a + b))
+
+
+def own_at_most(theta: Array, x: Array, t_x: Array, n: Array, rate: Array) -> Array:  # noqa: ARG001
+    """Return the probability that the own chance of such a customer is at most `rate`."""
+    return np.asarray(special.betainc(*_own_law(theta, x, n), np.clip(rate, 0.0, 1.0)))
+
+
 BG_BB = TransactionModel(
     key="bg_bb",
     name="BG/BB",
@@ -278,6 +294,7 @@ BG_BB = TransactionModel(
     future=future,
     expected_purchases=expected_purchases,
     pmf=pmf,
+    own_rates=OwnRates(own_mean, own_at_most),
     simulate=simulate,
     mean_purchase_rate=lambda theta: theta[..., 0] / (theta[..., 0] + theta[..., 1]),
     tail="gamma",

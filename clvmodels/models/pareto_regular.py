@@ -31,6 +31,7 @@ from clvmodels.models.regular_waits import (
     count_terms,
     factor_of_waits,
     log_purchases,
+    own_rates_of_stages,
     passed,
     renewal_intensity,
     silence,
@@ -243,6 +244,7 @@ def _compiled(columns: Sequence[Array], whole: bool) -> Array:
 def pareto_cnbd(k: int) -> TransactionModel:
     """Return the model of a whole k; always the same one."""
     functions = _ParetoCNBD(k)
+    stages = Stages(k, functions.weights, functions.rate)
     return TransactionModel(
         key=f"pareto_cnbd_{k}",
         name=f"Pareto/CNBD-{k}",
@@ -260,7 +262,8 @@ def pareto_cnbd(k: int) -> TransactionModel:
         expected_purchases=functions.expected_purchases,
         pmf=functions.pmf,
         simulate=functions.simulate,
-        stages=Stages(k, functions.weights, functions.rate),
+        stages=stages,
+        own_rates=own_rates_of_stages(stages),
         mean_purchase_rate=lambda theta: np.asarray(theta[..., 0] / theta[..., 1] / k),
         tail="s",
         quantities=shared.QUANTITIES,

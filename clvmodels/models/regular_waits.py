@@ -18,7 +18,7 @@ import numpy as np
 from scipy import special
 
 from clvmodels.models.simulation import events
-from clvmodels.models.specification import Array, Events, Traits
+from clvmodels.models.specification import Array, Events, OwnRates, Stages, Traits
 from clvmodels.numerics.incomplete_beta import log_incomplete_beta, log_incomplete_beta_slopes
 from clvmodels.numerics.special import digamma_difference, log_beta, log_gamma_ratio
 
@@ -31,6 +31,7 @@ __all__ = [
     "log_purchases",
     "log_silence",
     "log_stages_passed",
+    "own_rates_of_stages",
     "passed",
     "renewal_intensity",
     "silence",
@@ -129,6 +130,29 @@ def stage_weights(n: Array, k: int, rest: Array) -> Array:
     logs = _stage_logs(np.asarray(n), k, np.asarray(rest))
     log_sum = _log_sum(logs)
     return np.stack([np.exp(each - log_sum) for each in logs], axis=-1)
+
+
+def own_rates_of_stages(stages: Stages) -> OwnRates:
+    """Return how purchase rates differ given a history and being alive: in stage j, lambda ~ Gamma(r+kx+j, alpha+T).
+
+    A purchase takes k stages, so that the rate of purchases is lambda / k. In theta, r and alpha come first.
+    """
+    k = stages.number
+
+    def shape_and_scale(theta: Array, x: Array, T: Array) -> tuple[Array, Array]:
+        r, alpha = theta[..., 0, None], theta[..., 1, None]
+        return r + k * np.asarray(x)[..., None] + np.arange(k), k * (alpha + np.asarray(T)[..., None])
+
+    def mean(theta: Array, x: Array, t_x: Array, T: Array) -> Array:
+        shape, scale = shape_and_scale(theta, x, T)
+        return np.asarray((stages.weights(theta, x, t_x, T) * shape / scale).sum(axis=-1))
+
+    def at_most(theta: Array, x: Array, t_x: Array, T: Array, rate: Array) -> Array:
+        shape, scale = shape_and_scale(theta, x, T)
+        below = special.gammainc(shape, scale * np.asarray(rate)[..., None])
+        return np.asarray((stages.weights(theta, x, t_x, T) * below).sum(axis=-1))
+
+    return OwnRates(mean, at_most)
 
 
 def passed(y: Array, k: int) -> tuple[Array, Array]:

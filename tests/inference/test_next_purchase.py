@@ -16,7 +16,6 @@ from clvmodels.errors import FitError, ModelError, UnitError
 from clvmodels.inference.estimator import TransactionEstimator
 from clvmodels.models.clocked import on_clock
 from clvmodels.models.no_purchase import never, no_purchase
-from clvmodels.models.parts import OwnRates
 from clvmodels.models.registry import AGEING_MODELS, CONTRACT_MODELS, TRANSACTION_MODELS
 from clvmodels.numerics.clocks import Steps
 from clvmodels.numerics.passage import passage, whole_passage
@@ -33,7 +32,7 @@ X, T_X, T = HISTORIES
 
 
 def as_histories(columns=HISTORIES, unit="week"):
-    return in_memory(columns, unit)
+    return in_memory(columns, MODELS[0], unit)
 
 
 def in_periods(columns):
@@ -299,23 +298,32 @@ def test_the_posterior_of_the_rate_is_gamma():
 
 
 def test_in_periods_the_rate_is_a_chance():
-    """Of BG/BB, Beta(alpha + x, beta + n - x), where the model's file says so."""
-
-    def parts(theta, x, n):
-        a, b = theta[..., 0] + x, theta[..., 1] + (n - x)
-        return a, b
-
-    rates = OwnRates(
-        lambda theta, x, t_x, n: np.divide(parts(theta, x, n)[0], sum(parts(theta, x, n))),  # noqa: ARG005
-        lambda theta, x, t_x, n, rate: stats.beta.cdf(rate, *parts(theta, x, n)),  # noqa: ARG005
-    )
-    fit = TransactionEstimator(replace(BG_BB, own_rates=rates)).from_params(BG_BB.example, unit="year")
+    """Of BG/BB, Beta(alpha + x, beta + n - x)."""
+    fit = clv.BGBB().from_params(clv.BGBB().model.example, unit="year")
     counts = np.array([(0, 0, 2), (3, 5, 6), (6, 6, 6)]).T
     table = fit.purchase_rate(in_periods(counts), per="2 years")
     x, _, n = counts
-    law = stats.beta(BG_BB.example["alpha"] + x, BG_BB.example["beta"] + n - x)
+    law = stats.beta(fit.params["alpha"] + x, fit.params["beta"] + n - x)
     np.testing.assert_allclose(table["mean"], law.mean())
     np.testing.assert_allclose(table["q95"], law.ppf(0.95), rtol=1e-8)
+
+
+def test_rates_of_regular_buyers_are_those_of_customers_with_such_a_history():
+    """Two purchases of two stages until 20, none until 30: rates lambda ~ Gamma(r, alpha), weighed by the likelihood.
+
+    Of the waits, Gamma(2, lambda), the density is lambda^4 exp(-20 lambda) times a constant; after them, less than two
+    stages are passed in 10.
+    """
+    r, alpha, x, t_x, age = 1.5, 4.0, 2.0, 20.0, 30.0
+    fit = clv.BGCNBDk(k=2).from_params({"r": r, "alpha": alpha, "a": 0.8, "b": 4.0}, unit="week")
+    table = fit.purchase_rate(as_histories(np.array([[x], [t_x], [age]])))
+    rate = np.linspace(1e-4, 4.0, 400_001)
+    silent = np.exp(-rate * (age - t_x)) * (1.0 + rate * (age - t_x))
+    weight = stats.gamma.pdf(rate, r, scale=1.0 / alpha) * rate ** (2 * x) * np.exp(-rate * t_x) * silent
+    weight /= weight.sum()
+    assert table["mean"].iloc[0] == pytest.approx(weight @ rate / 2.0, rel=1e-7)
+    for column, share in (("q05", 0.05), ("q50", 0.5), ("q95", 0.95)):
+        assert table[column].iloc[0] == pytest.approx(np.interp(share, np.cumsum(weight), rate) / 2.0, rel=1e-4)
 
 
 def test_draws_are_mixed():

@@ -125,7 +125,7 @@ def test_what_cannot_be_is_refused():
         referral_value(book, ledger.drop(columns="referred_id"))
     with pytest.raises(DataError, match="ledgers have no referrals"):
         referral_value(book, clv.Ledgers())
-    with pytest.raises(AssumptionError, match="a valuation is wanted"):
+    with pytest.raises(AssumptionError, match="book is a valuation"):
         referral_value(histories, ledger)
     contract = pd.DataFrame({"customer_id": [1], "renewals": [2], "churned": [0], "periods": [2]})
     contracts = clv.Histories.from_frame(contract, unit="year", observation_end="2024-12-31")

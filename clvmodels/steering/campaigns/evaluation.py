@@ -18,7 +18,8 @@ from clvmodels.steering.campaigns.contributions import of_orders, present_value,
 from clvmodels.steering.campaigns.effect import CampaignEffect, Outcomes
 from clvmodels.steering.campaigns.mechanisms import multipliers
 from clvmodels.steering.campaigns.plan import Plan
-from clvmodels.steering.campaigns.planning import covariates_of, require_book
+from clvmodels.steering.campaigns.planning import covariates_of
+from clvmodels.steering.require_book import require_book
 from clvmodels.units import DAYS
 from clvmodels.valuation.book import Book
 from clvmodels.valuation.valued_rows import ValuedRows
@@ -103,7 +104,7 @@ def evaluate_campaign(
     """
     if not isinstance(plan, Plan):
         raise DataError(f"plan is what plan_campaign or load_plan returns, got {type(plan).__name__}")
-    require_book("opening_book", opening_book)
+    require_book(opening_book, "opening_book")
     arm = check_assignments(plan, assignments, contacts)
     rows = rows_of(opening_book, arm.index)
     window = _elapsed("during", rows, during, plan, (plan.window,))

@@ -22,6 +22,7 @@ from clvmodels.steering.campaigns.contributions import (
 )
 from clvmodels.steering.campaigns.mechanisms import MECHANISMS, Mechanism
 from clvmodels.steering.campaigns.plan import HOLDOUT, Plan, Spread
+from clvmodels.steering.require_book import require_book
 from clvmodels.units import Duration, duration
 from clvmodels.valuation.book import Book
 from clvmodels.valuation.valued_rows import ValuedRows
@@ -29,7 +30,7 @@ from clvmodels.valuation.valued_rows import ValuedRows
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Eligible", "covariates_of", "plan_campaign", "require_book"]
+__all__ = ["Eligible", "covariates_of", "plan_campaign"]
 
 Array = NDArray[np.float64]
 Eligible = Selection | Callable[[Book], Selection]
@@ -114,7 +115,7 @@ def plan_campaign(
     1           B   spring   coupon
     2           C   spring  holdout
     """
-    require_book("book", book)
+    require_book(book)
     require_text("name", name, 'the name of the campaign, such as "spring"', DataError)
     shares = _shares(arms)
     require_choice("mechanism", mechanism, MECHANISMS, DataError)
@@ -152,27 +153,6 @@ def covariates_of(rows: ValuedRows, until: float) -> Array:
            [ 27.82, 158.09,   0.88]])
     """
     return np.column_stack([expected_contributions(rows, [until])[:, 0], rows.rlv, rows.alive])
-
-
-def require_book(name: str, given: object) -> None:
-    """Refuse what is no valuation.
-
-    Raises
-    ------
-    DataError
-        Which says how a valuation is made.
-
-    Examples
-    --------
-    >>> require_book("book", 3)
-    Traceback (most recent call last):
-        ...
-    clvmodels.errors.DataError: book is a valuation, clv.value(transactions, spend, rfm, assumptions), got 3
-    """
-    if not isinstance(given, Book):
-        raise DataError(
-            f"{name} is a valuation, clv.value(transactions, spend, rfm, assumptions), got {abridged(given)}"
-        )
 
 
 def _shares(arms: object) -> dict[str, float]:
@@ -245,7 +225,7 @@ def _by_arm(what: str, given: Mapping[str, float] | None, arms: Mapping[str, flo
 
 def _spread(past: Book, book: Book, eligible: Eligible | None, until: float) -> Spread:
     """Return how much the contributions of customers of a past closing vary, who were all treated alike."""
-    require_book("past", past)
+    require_book(past, "past")
     rows = past.each
     if callable(eligible):
         rows = rows_of(past, past.histories.select(eligible(past)).customer_id)

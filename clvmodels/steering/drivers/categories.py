@@ -22,7 +22,7 @@ from clvmodels.data.required import require_customers
 from clvmodels.errors import AssumptionError, DataError, FitError, one_of
 from clvmodels.numerics.special import log_gamma_ratio
 from clvmodels.steering.drivers.dirichlet import dirichlet_of_counts
-from clvmodels.steering.drivers.require_book import require_book
+from clvmodels.steering.require_book import require_book
 from clvmodels.units import Duration
 from clvmodels.valuation.book import Book, valued
 

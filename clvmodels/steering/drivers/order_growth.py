@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from clvmodels.data.events import read_events
 from clvmodels.data.reading import Day, LogFormat
 from clvmodels.errors import DataError
-from clvmodels.steering.drivers.require_book import require_book
+from clvmodels.steering.require_book import require_book
 from clvmodels.units import duration
 from clvmodels.valuation.assumptions import require_year
 

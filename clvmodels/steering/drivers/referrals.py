@@ -18,7 +18,7 @@ from clvmodels.data.required import require_customers
 from clvmodels.errors import AssumptionError, DataError, FitError
 from clvmodels.models.new_customers import p_alive_new
 from clvmodels.numerics.distinct import distinct_rows
-from clvmodels.steering.drivers.require_book import require_book
+from clvmodels.steering.require_book import require_book
 from clvmodels.valuation.book import Book
 
 if TYPE_CHECKING:

@@ -1,14 +1,15 @@
-"""What is no valuation is refused, with how one is made."""
+"""What a function of steering takes for a valuation."""
 
 from __future__ import annotations
 
+from clvmodels.arguments import abridged
 from clvmodels.errors import AssumptionError
 from clvmodels.valuation.book import Book
 
 __all__ = ["require_book"]
 
 
-def require_book(given: object) -> None:
+def require_book(given: object, name: str = "book") -> None:
     """Refuse what is no valuation.
 
     Raises
@@ -21,9 +22,9 @@ def require_book(given: object) -> None:
     >>> require_book(1.0)
     Traceback (most recent call last):
         ...
-    clvmodels.errors.AssumptionError: a valuation is wanted, got float; write clv.value(transactions, spend, rfm, ...)
+    clvmodels.errors.AssumptionError: book is a valuation, clv.value(transactions, spend, rfm, assumptions), got 1.0
     """
     if not isinstance(given, Book):
         raise AssumptionError(
-            f"a valuation is wanted, got {type(given).__name__}; write clv.value(transactions, spend, rfm, assumptions)"
+            f"{name} is a valuation, clv.value(transactions, spend, rfm, assumptions), got {abridged(given)}"
         )
