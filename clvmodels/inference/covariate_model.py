@@ -17,6 +17,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from clvmodels.inference.processes import effects_matrix
 from clvmodels.models.differences import no_terms
 from clvmodels.models.kernel import Array, CompiledSums, Kernel, Sums
 from clvmodels.models.specification import Model, Parameter, Quantity, SpendModel, TransactionModel
@@ -52,7 +53,7 @@ def covaried(base: TransactionModel | SpendModel, terms: tuple[tuple[str, str], 
     base
         The model.
     terms
-        The process and the column of each coefficient.
+        The process (or several) and the column of each coefficient.
 
     Examples
     --------
@@ -61,7 +62,7 @@ def covaried(base: TransactionModel | SpendModel, terms: tuple[tuple[str, str], 
     ('r', 'alpha', 'a', 'b', 'exp(purchase: channel[T.web])')
     """
     names = tuple(f"{process}: {term}" for process, term in terms)
-    effects = _effects(base, terms)
+    effects = effects_matrix(base, terms)
     history_terms = partial(_history_terms, base, effects)
     own = [] if not base.quantities else [Quantity(name, "coefficient of a covariate", PRIOR) for name in names]
     return replace(
@@ -79,15 +80,6 @@ def covaried(base: TransactionModel | SpendModel, terms: tuple[tuple[str, str], 
         history_expansion=partial(_history_expansion, base, effects),
         kernel=Kernel(no_terms, history_terms, partial(_of_samplers, base, effects), for_samplers=True),
     )
-
-
-def _effects(base: Model, terms: Sequence[tuple[str, str]]) -> Array:
-    """Return by how much each coefficient moves the log of each parameter, shape (coefficients, parameters)."""
-    effects = np.zeros((len(terms), len(base.parameters)))
-    for row, (process, _) in zip(effects, terms, strict=True):
-        for name, sign in base.effects[process]:
-            row[base.names.index(name)] = sign
-    return effects
 
 
 def _from_quantities(base: Model, names: Sequence[str], quantities: Mapping[str, Any], year: float) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from clvmodels.errors import DataError, FitError, one_of
 from clvmodels.inference.formulas import Columns, Formula, columns_of_formula
+from clvmodels.inference.processes import effects_matrix, process_names, single_processes
 from clvmodels.models.specification import Array, Model
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["Covariates", "Design", "ProcessDesign", "check_covariates", "design_of"]
 
 type Covariates = Mapping[str, Formula]
-"""A formula by process."""
+"""A formula by process, or by several that share the coefficients, such as ``"purchase + dropout"``."""
 
 LEAST_VARIATION: Final = 1e-10
 """Of a column, relative to its size; and of what is left of a column once those before it are taken out."""
@@ -29,12 +30,12 @@ EXAMPLE: Final = '{"purchase": "channel + log(age)", "dropout": ["channel"]}'
 
 @dataclass(frozen=True)
 class ProcessDesign:
-    """The covariates of one process.
+    """The covariates of one process, or of several together.
 
     Attributes
     ----------
     process
-        Its name in `Model.effects`.
+        Its name in `Model.effects`, or several, such as ``purchase + dropout``, that share the coefficients.
     columns
         The columns.
     centre
@@ -113,11 +114,7 @@ class Design:
 
     def effects(self, model: Model) -> Array:
         """Return by how much each coefficient moves the log of each parameter, shape (coefficients, parameters)."""
-        matrix = np.zeros((len(self.terms), len(model.parameters)))
-        for row, (process, _) in zip(matrix, self.terms, strict=True):
-            for name, sign in model.effects[process]:
-                row[model.names.index(name)] = sign
-        return matrix
+        return effects_matrix(model, self.terms)
 
 
 def check_covariates(model: Model, covariates: Covariates | None) -> None:
@@ -130,8 +127,8 @@ def check_covariates(model: Model, covariates: Covariates | None) -> None:
     if not model.effects:
         raise FitError(f"{model.name} takes no covariates: its specification names nothing that they act on (effects)")
     for process in covariates:
-        if process not in model.effects:
-            raise FitError(f"{model.name}: {one_of('process for covariates', process, model.effects)}")
+        if process not in process_names(model):
+            raise FitError(f"{model.name}: {one_of('process for covariates', process, process_names(model))}")
 
 
 def design_of(covariates: Covariates, attributes: pd.DataFrame, weight: Array) -> Design:
@@ -140,7 +137,7 @@ def design_of(covariates: Covariates, attributes: pd.DataFrame, weight: Array) -
     Raises
     ------
     FitError
-        If a formula cannot be read.
+        If a formula cannot be read, or a column acts on processes apart and together.
     DataError
         If an attribute or a value is missing; a column is the same for all customers, or follows from others.
     """
@@ -154,7 +151,23 @@ def design_of(covariates: Covariates, attributes: pd.DataFrame, weight: Array) -
         binary = np.isin(values, (0.0, 1.0)).all(axis=0)
         scale = np.where(binary, 1.0, sd)
         parts.append(ProcessDesign(process, columns, tuple(centre.tolist()), tuple(scale.tolist())))
-    return Design(tuple(parts))
+    design = Design(tuple(parts))
+    _require_apart(design)
+    return design
+
+
+def _require_apart(design: Design) -> None:
+    """Raise FitError if a column acts on processes in more ways than there are processes."""
+    processes_of_term: dict[str, list[str]] = {}
+    for process, term in design.terms:
+        processes_of_term.setdefault(term, []).append(process)
+    for term, names in processes_of_term.items():
+        single = sorted({process for name in names for process in single_processes(name)})
+        acts = np.array([[process in single_processes(name) for process in single] for name in names])
+        if np.linalg.matrix_rank(acts) < len(names):
+            raise FitError(
+                f"{term} acts on {', '.join(names)}, so that its effects cannot be told apart; leave it out of one"
+            )
 
 
 def _require_variation(process: str, columns: Columns, size: Array, sd: Array) -> None:

@@ -46,7 +46,8 @@ class Estimator[M: Model, F: TransactionFit | SpendFit]:
         maximum likelihood and Laplace's approximation to it do without, the other methods take the defaults.
     covariates
         Formulas or lists of attributes of the histories, or of columns of their paths (`Histories.with_paths`), that
-        act on a process, such as ``{"purchase": "channel + log(age)", "dropout": ["channel"]}``. The prior of a
+        act on a process, such as ``{"purchase": "channel + log(age)", "dropout": ["channel"]}``; processes joined by
+        ``+``, ``{"purchase + dropout": "channel"}``, share the coefficients. The prior of a
         coefficient is ``Normal(0, 1)`` per unit of a column of zeros and ones, else per standard deviation; `priors`
         states others by ``"purchase: channel[T.web]"``, for all of a process by ``"purchase"``, for all by
         ``"coefficients"``.

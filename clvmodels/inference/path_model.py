@@ -13,6 +13,7 @@ from clvmodels.data.statistics import PATH
 from clvmodels.errors import DataError, FitError
 from clvmodels.inference.covariate_model import covaried
 from clvmodels.inference.formulas import variables_of
+from clvmodels.inference.processes import single_processes
 from clvmodels.models.clocked import ClockedModel
 from clvmodels.models.differences import no_terms
 from clvmodels.models.own_paths import OwnPaths, require_paths_of
@@ -214,7 +215,8 @@ def require_paths_fit(base: Model, covariates: Mapping[str, object], histories: 
     ModelError
         If it runs on no clock.
     FitError
-        If customers leave at purchases, and what changes is to act on that; or purchases follow a calendar.
+        If customers leave at purchases, and what changes is to act on that; or purchases follow a calendar; or
+        processes are to share coefficients.
     """
     if isinstance(base, ClockedModel):
         raise FitError(
@@ -224,6 +226,10 @@ def require_paths_fit(base: Model, covariates: Mapping[str, object], histories: 
     require_paths_of(base)
     for process, formula in covariates.items():
         changing = paths_of({process: formula}, histories)  # type: ignore[dict-item]
+        if len(single_processes(process)) > 1:
+            raise FitError(
+                f"{process} share no coefficients where covariates change in time; write covariates of each of them"
+            )
         if changing and process not in base.clocks:
             raise FitError(
                 f"{base.name}: customers leave at purchases, so that what changes in time cannot act on {process}:"

@@ -19,6 +19,7 @@ from clvmodels.inference.coefficients import Coefficients
 from clvmodels.inference.design import Design, ProcessDesign
 from clvmodels.inference.diagnostics import Diagnostics, Status
 from clvmodels.inference.formulas import Columns, variables_of
+from clvmodels.inference.processes import process_names
 from clvmodels.inference.protocols import Fitted, Method
 from clvmodels.inference.purchase_rates import PurchaseRates
 from clvmodels.inference.regularity import Regularity
@@ -309,7 +310,9 @@ def _covariates(model: Model, content: dict[str, Any] | None, chains: tuple[int,
 
 def _process(model: Model, content: dict[str, Any]) -> ProcessDesign:
     columns = content["columns"]
-    if content["process"] not in model.effects or variables_of(columns["formula"]) != tuple(columns["variables"]):
+    if content["process"] not in process_names(model) or variables_of(columns["formula"]) != tuple(
+        columns["variables"]
+    ):
         raise ValueError(f"covariates of {content['process']!r} by {columns['formula']!r} are none of {model.name}")
     terms = tuple(map(str, columns["terms"]))
     centre, scale = (tuple(_numbers(content[name], name, (len(terms),)).tolist()) for name in ("centre", "scale"))

@@ -9,6 +9,7 @@ import numpy as np
 
 from clvmodels.inference.fit import Fit
 from clvmodels.inference.one_or_many import OneOrMany, named_fits
+from clvmodels.inference.processes import single_processes
 from clvmodels.style import QUIET, Drawn, drawn, look, on_axes
 
 if TYPE_CHECKING:
@@ -99,7 +100,12 @@ def _multiplied(process: str, effects: Mapping[str, Sequence[tuple[str, int]]]) 
     >>> from clvmodels.models import MODELS
     >>> [_multiplied("dropout", MODELS[key].effects) for key in ("bg_nbd", "pareto_nbd")]
     ['odds of leaving', 'rate of leaving']
+    >>> _multiplied("purchase + dropout", MODELS["bg_nbd"].effects)
+    'purchase rate and odds of leaving'
     """
+    several = single_processes(process)
+    if len(several) > 1:
+        return " and ".join(_multiplied(each, effects) for each in several)
     if process == "dropout":
         moved = {parameter for parameter, _ in effects[process]}
         return "rate of leaving" if RATE_OF_LEAVING in moved else "odds of leaving"
