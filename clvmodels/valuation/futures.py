@@ -83,7 +83,7 @@ def _realised(
     for chunk in _slices(basis, customers, draws):
         rlv = np.empty((draws, chunk.stop - chunk.start))
 
-        def one(draw: slice, chunk: slice = chunk, rlv: Array = rlv) -> None:
+        def of_draw(draw: slice, chunk: slice = chunk, rlv: Array = rlv) -> None:
             sequence = np.random.SeedSequence(seed.entropy, spawn_key=(*seed.spawn_key, chunk.start, draw.start))
             future = _one_future(basis, customers, chunk, draw.start, np.random.default_rng(sequence))
             shape = (chunk.stop - chunk.start,)
@@ -97,11 +97,11 @@ def _realised(
             sums[:, draw.start] += values.sum(axis=1)
             by_group[:, draw.start] += np.bincount(customers.group[chunk], rlv[draw.start], groups)
 
-        def several(rows: slice, chunk: slice = chunk, rlv: Array = rlv) -> None:
+        def summarise_rows(rows: slice, chunk: slice = chunk, rlv: Array = rlv) -> None:
             table[chunk][rows] = summary_of(np.ascontiguousarray(rlv[:, rows].T))
 
-        map_blocks(one, draws, 1)
-        map_blocks(several, rlv.shape[1], ROWS_PER_BLOCK)
+        map_blocks(of_draw, draws, 1)
+        map_blocks(summarise_rows, rlv.shape[1], ROWS_PER_BLOCK)
     return Uncertainty(sums, table, by_group)
 
 
