@@ -239,7 +239,7 @@ class Calendar:
         return _timestamp(min((part.until for part in self.parts if part.until is not None), default=None))
 
     def table(
-        self, start: np.datetime64, end: np.datetime64, *, held: np.datetime64 | None = None
+        self, start: np.datetime64, end: np.datetime64, *, constant_from: np.datetime64 | None = None
     ) -> tuple[Days, FloatArray]:
         """Return the days from `start` on, that included, on which a value changes before `end`, and the values.
 
@@ -247,7 +247,7 @@ class Calendar:
         ----------
         start, end
             Days that the calendar knows; `end` itself is left out.
-        held
+        constant_from
             The day from which trends stay as they are; None: they go on.
 
         Returns
@@ -266,7 +266,7 @@ class Calendar:
         days = days[(days >= start) & (days < end)]
         columns = []
         for part, (own, values) in zip(self.parts, tables, strict=True):
-            at = days if held is None or not isinstance(part, TrendPart) else np.minimum(days, held)
+            at = days if constant_from is None or not isinstance(part, TrendPart) else np.minimum(days, constant_from)
             columns.append(values[np.searchsorted(own, at, side="right") - 1])
         values = np.concatenate(columns, axis=1)
         new = np.concatenate([[True], (values[1:] != values[:-1]).any(axis=1)])

@@ -95,7 +95,7 @@ class FittedCalendar:
         last = start_of_day(max(now, self.end)) + DAY
         self.calendar.require(min(first, reference), start_of_day(now - np.timedelta64(1, "us")) + DAY)
         last = np.datetime64(until.date(), "D") if until is not None else last + int(YEARS_AHEAD * YEAR) * DAY
-        days, values = self.calendar.table(min(first, reference), last, held=start_of_day(self.end))
+        days, values = self.calendar.table(min(first, reference), last, constant_from=start_of_day(self.end))
         edges = _between(now, np.append(days, last)) / DAYS[unit]
         year = YEAR / DAYS[unit] if until is None else 0.0
         bounds = _between(now, np.array([reference, self.end], "datetime64[us]")) / DAYS[unit]
@@ -290,7 +290,7 @@ def _means_at_purchases(calendar: Calendar, histories: Histories, end: Moment) -
         )
     if not total:
         raise FitError(f"the effect of {calendar.columns[0]} needs repeat purchases, and there are none")
-    days, values = calendar.table(counts.day[0], counts.day[-1] + DAY, held=start_of_day(end))
+    days, values = calendar.table(counts.day[0], counts.day[-1] + DAY, constant_from=start_of_day(end))
     row = np.searchsorted(days, counts.day, side="right") - 1
     return np.asarray(counts.purchases @ values[row] / total)
 

@@ -155,8 +155,8 @@ def survival_by_cohort(
         for k, age in enumerate(reached.tolist()):
             then = np.minimum(age, T[rows, None])
             alive = p_alive_at(model, theta, x[rows, None], t_x[rows, None], T[rows, None], then)
-            seen = weight[:, rows] * (T[rows] >= age)
-            sums[:, k] = np.einsum("ck,kd->cd", seen, np.broadcast_to(alive, (len(then), number)))
+            reaching = weight[:, rows] * (T[rows] >= age)
+            sums[:, k] = np.einsum("ck,kd->cd", reaching, np.broadcast_to(alive, (len(then), number)))
         return sums
 
     blocks = map_blocks(block, len(x), max(NUMBERS_PER_BLOCK // number, 1))

@@ -316,8 +316,8 @@ def _default_names(books: Sequence[Book]) -> list[str]:
     return kinds if len(set(kinds)) == len(kinds) else [f"book {number}" for number in range(1, len(books) + 1)]
 
 
-def _require_one_closing(first: str, one: Book, second: str, other: Book) -> None:
-    ends = one.histories.observation_end, other.histories.observation_end
+def _require_one_closing(first: str, book: Book, second: str, other: Book) -> None:
+    ends = book.histories.observation_end, other.histories.observation_end
     if ends[0] == ends[1]:
         return
     days = ["not known" if end is None else str(end) for end in ends]
@@ -327,11 +327,11 @@ def _require_one_closing(first: str, one: Book, second: str, other: Book) -> Non
     )
 
 
-def _require_one_convention(first: str, one: Book, second: str, other: Book) -> None:
+def _require_one_convention(first: str, book: Book, second: str, other: Book) -> None:
     for name in SAME:
-        values = [getattr(book.assumptions, name) for book in (one, other)]
+        values = [getattr(each.assumptions, name) for each in (book, other)]
         if name == "discount_rate":
-            values = [book.assumptions.discount_rates for book in (one, other)]
+            values = [each.assumptions.discount_rates for each in (book, other)]
         if values[0] != values[1]:
             raise AssumptionError(
                 f"books that are combined have the same {name}: {values[0]!r} of {first!r}, {values[1]!r} of "
@@ -339,8 +339,8 @@ def _require_one_convention(first: str, one: Book, second: str, other: Book) -> 
             )
 
 
-def _require_disjoint(first: str, one: Book, second: str, other: Book) -> None:
-    ids, known = one.histories.customer_id, other.histories.customer_id
+def _require_disjoint(first: str, book: Book, second: str, other: Book) -> None:
+    ids, known = book.histories.customer_id, other.histories.customer_id
     both = ids[ids.astype(str).isin(known.astype(str))]  # 7 and "7" are taken for the same customer
     if len(both):
         rest = f" and {len(both) - LISTED:,} more" if len(both) > LISTED else ""
@@ -365,6 +365,6 @@ def _groups(parts: Mapping[str, Book]) -> list[list[str]]:
     return groups
 
 
-def _share_a_fit(one: Book, other: Book) -> bool:
-    fits = [{id(fit) for fit in (*book.transactions.fits, book.spend)} for book in (one, other)]
+def _share_a_fit(book: Book, other: Book) -> bool:
+    fits = [{id(fit) for fit in (*each.transactions.fits, each.spend)} for each in (book, other)]
     return bool(fits[0] & fits[1])

@@ -90,7 +90,7 @@ def test_holidays_are_those_of_the_country():
 
 def test_a_trend_rises_by_one_a_year_and_stays_where_it_is_held():
     days, values = Calendar.trend("quarter").table(
-        np.datetime64("2020-01-01"), np.datetime64("2024-01-01"), held=np.datetime64("2022-05-10")
+        np.datetime64("2020-01-01"), np.datetime64("2024-01-01"), constant_from=np.datetime64("2022-05-10")
     )
     assert days[-1] == np.datetime64("2022-04-01")
     rise = (values[-1, 0] - values[0, 0]) / ((days[-1] - days[0]) / np.timedelta64(1, "D") / 365.25)
