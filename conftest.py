@@ -40,7 +40,32 @@ def _example() -> dict[str, Any]:
     transactions = clv.BGNBD().from_params({"r": 0.243, "alpha": 4.414, "a": 0.793, "b": 2.426}, unit="week")
     spend = clv.GammaGamma().from_params({"p": 6.25, "q": 3.74, "v": 15.44})
     book = clv.value(transactions, spend, rfm, clv.Assumptions(discount_rate=0.15, margin=0.30))
-    return {"clv": clv, "rfm": rfm, "transactions": transactions, "spend": spend, "book": book}
+    example = {"clv": clv, "rfm": rfm, "transactions": transactions, "spend": spend, "book": book}
+    return {**example, "coming": _new_customers(), "campaign": _campaign(book)}
+
+
+def _new_customers() -> object:
+    """Return a forecast of those who come to a company that has won a customer every other day."""
+    import pandas as pd
+
+    import clvmodels as clv
+
+    days = pd.date_range("2021-01-01", "2023-12-31", freq="2D")
+    log = pd.DataFrame({"customer_id": range(len(days)), "date": days})
+    rfm = clv.rfm_summary(log, unit="week", observation_end="2023-12-31")
+    return clv.acquisition_forecast(rfm, periods=4, period="quarter")
+
+
+def _campaign(book: Any) -> object:
+    """Return the plan of a campaign, with the spread of outcomes that CDNOW has within 13 weeks."""
+    from dataclasses import replace
+
+    import clvmodels as clv
+    from clvmodels.steering.campaigns.plan import Spread
+
+    arms = {"holdout": 0.5, "coupon": 0.5}
+    plan = clv.plan_campaign(book, "spring", arms=arms, window="4 weeks", until="26 weeks")
+    return replace(plan, spread=Spread(mean=3.808, sd=16.025, residual_sd=12.98))
 
 
 @pytest.fixture(autouse=True)

@@ -29,9 +29,15 @@ RESULTS = [
 MODULES = ["datasets", "models", "plots"]
 # Nobody makes one of these by hand: the call that does has an example.
 MADE_BY_CALLS = {
+    "clvmodels.AcquisitionForecast",
+    "clvmodels.Allocation",
     "clvmodels.Book",
+    "clvmodels.CampaignEffect",
+    "clvmodels.CombinedBook",
     "clvmodels.Fit",
     "clvmodels.Holdout",
+    "clvmodels.Plan",
+    "clvmodels.RevenueForecast",
     "clvmodels.datasets.Company",
     "clvmodels.datasets.Truth",
     "clvmodels.evaluation.backtest.Backtest",

@@ -32,6 +32,7 @@ GIVEN = {
 # What else a function needs, and the options that it does not take, with what it reads the log with instead.
 READERS = [
     (clv.rfm_summary, {}, {}),
+    (clv.opportunity_summary, {}, {"unit": "year", "resolution": "year"}),
     (clv.rfm_train_test_split, {"train_end": "2024-06-30"}, {}),
     (clv.purchase_occasions, {}, {}),
     (clv.backtest, {"models": BGNBD, "cutoffs": "2024-06-30", "horizon": "9 weeks"}, {}),

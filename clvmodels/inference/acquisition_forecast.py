@@ -85,6 +85,11 @@ class AcquisitionForecast:
         ------
         DataError
             If there is no such group.
+
+        Examples
+        --------
+        >>> coming.of("total").shape
+        (1000, 4)
         """
         if group not in self.groups:
             raise DataError(one_of("group of new customers", group, self.groups))
@@ -99,6 +104,11 @@ class AcquisitionForecast:
         ------
         FitError
             If `probability` is not between 0 and 1.
+
+        Examples
+        --------
+        >>> coming.to_frame().columns.to_list()
+        ['end', 'mean', 'low', 'high']
         """
         import pandas as pd
 
@@ -116,6 +126,14 @@ class AcquisitionForecast:
         ------
         FitError
             If `probability` is not between 0 and 1.
+
+        Examples
+        --------
+        Of a company that wins a customer every other day, in a year:
+
+        >>> low, high = coming.summed().loc["total", ["low", "high"]]
+        >>> bool(low < 182 < high)
+        True
         """
         import pandas as pd
 
@@ -125,7 +143,14 @@ class AcquisitionForecast:
         return pd.DataFrame({"mean": together.mean(axis=1), "low": low, "high": high}, index=index)
 
     def plot(self, *, ax: Axes | None = None, return_data: bool = False) -> Drawn:
-        """Draw new customers, past and to come, with a band: ``clv.plots.acquisitions``."""
+        """Draw new customers, past and to come, with a band: ``clv.plots.acquisitions``.
+
+        Examples
+        --------
+        >>> _, data = coming.plot(return_data=True)
+        >>> len(data), int(data["observed"].isna().sum())
+        (16, 4)
+        """
         return picture("acquisitions")(self, ax=ax, return_data=return_data)
 
     def __str__(self) -> str:

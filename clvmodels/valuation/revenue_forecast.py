@@ -69,6 +69,15 @@ class RevenueForecast:
 
         Beside each of ``existing``, ``new``, ``total`` and ``new_customers`` stand ``_low`` and ``_high``: between them
         it lies with probability 0.9. The last row, ``total``, is of all periods together.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> edges, draws = pd.date_range("2024-01-01", periods=3, freq="QS"), np.array([[100.0, 90.0], [120.0, 110.0]])
+        >>> new, mean = 0.1 * draws, draws.mean(axis=0)
+        >>> plan = RevenueForecast(edges, draws, new, mean, 0.1 * mean, new, "EUR")
+        >>> plan.to_frame()[["existing", "new", "total"]].loc["total"].round(6).to_list()
+        [210.0, 21.0, 231.0]
         """
         import pandas as pd
 
@@ -84,7 +93,18 @@ class RevenueForecast:
         return pd.DataFrame(columns, index=index)
 
     def plot(self, *, ax: Axes | None = None, return_data: bool = False) -> Drawn:
-        """Draw revenue by period, existing and new customers apart: ``clv.plots.revenue_plan``."""
+        """Draw revenue by period, existing and new customers apart: ``clv.plots.revenue_plan``.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> edges, draws = pd.date_range("2024-01-01", periods=3, freq="QS"), np.array([[100.0, 90.0], [120.0, 110.0]])
+        >>> new, mean = 0.1 * draws, draws.mean(axis=0)
+        >>> plan = RevenueForecast(edges, draws, new, mean, 0.1 * mean, new, "EUR")
+        >>> _, data = plan.plot(return_data=True)
+        >>> len(data) > 0
+        True
+        """
         return picture("revenue_plan")(self, ax=ax, return_data=return_data)
 
     def __str__(self) -> str:

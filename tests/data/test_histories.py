@@ -379,8 +379,9 @@ class TestWeights:
         np.testing.assert_array_equal(by_count.weight, expected)
         np.testing.assert_array_equal(by_count.rows[by_count.index, 0], rfm.frequency)
         assert rfm.expanded().distinct(("x", "t_x", "n")).fingerprint == distinct.fingerprint
+        np.testing.assert_array_equal(rfm.T, donations["periods"])  # time is counted in opportunities
         with pytest.raises(DataError, match="these histories have no T; they have frequency, recency, periods"):
-            _ = rfm.T
+            rfm.statistic("T")
 
     def test_weighted_histories_are_fitted_and_valued_as_their_customers(self) -> None:
         """Each history twice is each with a weight of two."""

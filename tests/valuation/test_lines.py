@@ -193,7 +193,8 @@ def test_a_rate_that_changes_by_year(book, timing):
         time = years
         if timing != "continuous":
             period = 1 / 12 if timing == "mid-month" else 1.0
-            time = period * (np.floor(years / period + 1e-12) + (0.5 if timing == "mid-month" else 1.0))
+            before = np.ceil(years / period - 1e-9) - 1.0  # the end of a period belongs to it
+            time = period * (before + (0.5 if timing == "mid-month" else 1.0))
         spans = np.diff(np.minimum([0.0, 1.0, 2.0, np.inf], time))
         assert factor == pytest.approx(np.prod(1.0 / np.array([1.05, 1.08, 1.12]) ** spans), rel=1e-12)
     cuts = np.arange(0.0, 6.3 * 52, 52 / 12)

@@ -173,6 +173,20 @@ class CampaignEffect:
         ------
         DataError
             If there is no such attribute, or no segment is large enough.
+
+        Examples
+        --------
+        >>> log = clv.datasets.load_cdnow(sample=True).assign(channel="web")
+        >>> how = {"value": "amount", "unit": "week", "resolution": "day"}
+        >>> ends = ("1997-09-30", "1997-10-28", "1998-03-31")
+        >>> opening, *later = (clv.rfm_summary(log, observation_end=end, attributes=["channel"], **how) for end in ends)
+        >>> fits = clv.BGNBD().fit(opening), clv.GammaGamma().fit(opening)
+        >>> before = clv.value(*fits, opening, clv.Assumptions(discount_rate=0.15, margin=0.30))
+        >>> arms = {"holdout": 0.5, "coupon": 0.5}
+        >>> plan = clv.plan_campaign(before, "spring", arms=arms, window="4 weeks", until="26 weeks")
+        >>> effect = clv.evaluate_campaign(plan, plan.assignments, before, *later)
+        >>> effect.by("channel")["verdict"].to_list()
+        ['not known yet']
         """
         import pandas as pd
 

@@ -123,6 +123,13 @@ class Plan:
         ----------
         correlation
             Of the effects of the arms, shape (arms, arms).
+
+        Examples
+        --------
+        Of one arm and one look, that of the normal distribution:
+
+        >>> round(campaign.critical_value_of(np.eye(1)), 4)
+        1.96
         """
         both = np.kron(correlation_of_looks(np.array(self.looks)), correlation)
         return critical_value(np.asarray(both, np.float64), self.level)
@@ -143,6 +150,13 @@ class Plan:
         ------
         DataError
             If the spread of outcomes is not known.
+
+        Examples
+        --------
+        Three customers show large effects only:
+
+        >>> campaign.smallest_effect().round(1).to_dict()
+        {'coupon': 44.5}
         """
         import pandas as pd
 
@@ -160,6 +174,11 @@ class Plan:
         ------
         DataError
             If the spread of outcomes is not known, or there is no such arm.
+
+        Examples
+        --------
+        >>> round(campaign.power(44.5), 2)
+        0.8
         """
         customers, share = self._compared(self._arm(arm))
         return power_of(effect, customers, self._residual_sd(), share, self.critical_value)
@@ -171,6 +190,11 @@ class Plan:
         ------
         DataError
             If the spread of outcomes is not known, or there is no such arm.
+
+        Examples
+        --------
+        >>> campaign.customers_needed(0.3808)
+        36478
         """
         share = self.arms[self._arm(arm)] / (self.arms[self._arm(arm)] + self.arms[HOLDOUT])
         return customers_needed(effect, self._residual_sd(), share, power, self.critical_value)
@@ -231,6 +255,13 @@ class Plan:
         ------
         DataError
             If there is a file of this name: a written plan is never overwritten.
+
+        Examples
+        --------
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     campaign.save(Path(folder) / "spring.parquet").name
+        'spring.parquet'
         """
         return write_plan(self.assignments, {"settings": self.settings, "digest": self.digest}, path)
 
