@@ -8,9 +8,12 @@ import zlib
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+if TYPE_CHECKING:
+    from clvmodels import Book
 
 _HERE = Path(__file__).parent
 _FILES = ("numerics/elementary", "numerics/power_integral", "numerics/special", "models/kernels/random_means")
@@ -56,7 +59,7 @@ def _new_customers() -> object:
     return clv.acquisition_forecast(rfm, periods=4, period="quarter")
 
 
-def _campaign(book: Any) -> object:
+def _campaign(book: Book) -> object:
     """Return the plan of a campaign, with the spread of outcomes that CDNOW has within 13 weeks."""
     from dataclasses import replace
 
