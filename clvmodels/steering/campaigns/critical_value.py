@@ -18,7 +18,7 @@ SEED: Final = 1
 
 
 def critical_value(correlation: Array, level: float = 0.95) -> float:
-    """Return what the largest of several |z| stays below with a probability, if there is no effect.
+    """Return what the largest of several ``|z|`` stays below with a probability, if there is no effect.
 
     Parameters
     ----------
@@ -29,7 +29,7 @@ def critical_value(correlation: Array, level: float = 0.95) -> float:
 
     Notes
     -----
-    The max-|t| of Hothorn, Bretz & Westfall (2008), Biometrical Journal 50(3), with normal z, on scrambled Sobol
+    The largest absolute t of Hothorn, Bretz & Westfall (2008), Biometrical Journal 50(3), with normal z, on scrambled Sobol
     points.
 
     Examples

@@ -103,7 +103,7 @@ class CampaignEffect:
 
     @cached_property
     def critical_value(self) -> float:
-        """What |z| must exceed, for all arms and planned looks together."""
+        """What ``|z|`` must exceed, for all arms and planned looks together."""
         return self.plan.critical_value_of(self.realised.correlation)
 
     @cached_property

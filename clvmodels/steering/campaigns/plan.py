@@ -117,7 +117,7 @@ class Plan:
         return self.assignments["arm"].value_counts().reindex(list(self.arms), fill_value=0)
 
     def critical_value_of(self, correlation: NDArray[np.float64]) -> float:
-        """Return what |z| must exceed so that all arms and all planned looks together err with 1 - level.
+        """Return what ``|z|`` must exceed so that all arms and all planned looks together err with 1 - level.
 
         Parameters
         ----------

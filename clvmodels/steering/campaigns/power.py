@@ -29,7 +29,7 @@ def customers_needed(effect: float, sd: float, share: float = 0.5, power: float 
     power
         The probability.
     critical
-        What |z| must exceed.
+        What ``|z|`` must exceed.
 
     Raises
     ------
