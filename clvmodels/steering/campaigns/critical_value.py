@@ -29,8 +29,8 @@ def critical_value(correlation: Array, level: float = 0.95) -> float:
 
     Notes
     -----
-    The largest absolute t of Hothorn, Bretz & Westfall (2008), Biometrical Journal 50(3), with normal z, on scrambled Sobol
-    points.
+    The largest absolute t of Hothorn, Bretz & Westfall (2008), Biometrical Journal 50(3), with normal z, on scrambled
+    Sobol points.
 
     Examples
     --------
