@@ -8,10 +8,9 @@ import pytest
 from scipy.optimize import minimize, minimize_scalar
 
 import clvmodels as clv
-from clvmodels.errors import AssumptionError, DataError
+from clvmodels.errors import DataError
 from clvmodels.steering.budget.acquisition_or_retention import best_spend_per_prospect
 from clvmodels.steering.budget.break_even import break_even_uplift, silence_to_stop
-from clvmodels.steering.budget.falling_costs import cost_of_orders
 from clvmodels.steering.budget.response_curves import divide_budget, response
 from tests.steering.worlds import ASSUMPTIONS, PARETO, SPEND
 
@@ -62,31 +61,6 @@ def test_acquisition_against_retention() -> None:
     assert best_spend_per_prospect(10.0, 0.5, 0.1).spend == 0.0
     with pytest.raises(DataError, match="ceiling is a number above 0 and at most 1"):
         best_spend_per_prospect(10.0, 1.5, 0.1)
-
-
-def test_costs_that_fall() -> None:
-    book = book_of([2, 5], [30.43, 52], [38.86, 52])
-    cost = cost_of_orders(book, first=4.0, last=1.5, half_life="52 weeks")
-    assert cost == pytest.approx([12.6114, 26.0655], abs=6e-5)
-    level = cost_of_orders(book, first=1.5, last=1.5, half_life="1 week")
-    assert level == pytest.approx(1.5 * book.future.D, rel=1e-9)
-    assert level == pytest.approx(-book_of([2, 5], [30.43, 52], [38.86, 52], order_cost=1.5).rlv + book.rlv, rel=1e-9)
-
-
-def test_costs_that_fall_against_simulation() -> None:
-    rng, n, k, delta = np.random.default_rng(1), 1_000_000, np.log(2) / 52, np.log(1.15) / 52
-    rate, mu = rng.gamma(5.553, size=n) / 62.578, rng.gamma(0.606, size=n) / 63.669
-    cost = rate * (1.5 / (mu + delta) + 2.5 * np.exp(-k * 52) / (mu + delta + k))
-    result = cost_of_orders(book_of([5], [52], [52]), first=4.0, last=1.5, half_life="52 weeks")[0]
-    assert result == pytest.approx(cost.mean(), abs=4.0 * cost.std() / np.sqrt(n))
-
-
-def test_costs_that_fall_refuse() -> None:
-    book = book_of([2], [30.43], [38.86])
-    with pytest.raises(AssumptionError, match="first is money per order"):
-        cost_of_orders(book, first=-1.0, last=1.5, half_life="52 weeks")
-    with pytest.raises(AssumptionError, match="longer than zero"):
-        cost_of_orders(book, first=4.0, last=1.5, half_life="0 weeks")
 
 
 def test_when_to_stop_contacting() -> None:
