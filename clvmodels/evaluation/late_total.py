@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 __all__ = ["LateTotal", "late_total"]
 
-DRAWS: Final = 400
 DAYS_A_MONTH: Final = 28
 """At least: so many months reach beyond the end of the holdout."""
 
@@ -111,7 +110,7 @@ def late_total(
         cohorts = Cohorts(numbers[:, reached], ends, middles[reached])
         attributes = holdout.histories.attributes.reindex(columns=["first_value"])
         first = first_values(attributes.to_numpy(dtype=float, na_value=np.nan)[:, 0])
-        totals = new_totals(fits, spend, cohorts, first, ends[-1:], seed=seed, draws=DRAWS)
+        totals = new_totals(fits, spend, cohorts, first, ends[-1:], seed=seed)
         (revenue_low,), (revenue_high,) = totals.revenue_between()
         revenue = (float(totals.expected_revenue[0]), float(revenue_low), float(revenue_high))
     return LateTotal(

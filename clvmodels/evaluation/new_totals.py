@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from clvmodels.errors import FitError
-from clvmodels.evaluation.totals import DRAWS, Story, Totals, shares_of_draws
+from clvmodels.evaluation.totals import DRAWS, DRAWS_AT_A_TIME, Story, Totals, shares_of_draws
 from clvmodels.models.new_customers import purchases_new
 from clvmodels.models.simulation import new_customers
 from clvmodels.numerics.threads import map_blocks
@@ -34,7 +34,6 @@ AGES: Final = 65
 """At which expected purchases of new customers are computed; between them they are interpolated."""
 MOMENTS: Final = 16
 """Of a period, at which its customers come."""
-DRAWS_AT_A_TIME: Final = 8
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-__all__ = ["correlation_of", "correlation_of_looks", "critical_value"]
+__all__ = ["correlation_of_looks", "critical_value"]
 
 Array = NDArray[np.float64]
 
@@ -46,18 +46,6 @@ def critical_value(correlation: Array, level: float = 0.95) -> float:
     points = stats.qmc.Sobol(len(correlation), rng=SEED).random_base2(POINTS)
     z = stats.norm.ppf(np.clip(points, 1e-12, 1.0 - 1e-12)) @ root.T
     return float(np.quantile(np.abs(z).max(axis=1), level))
-
-
-def correlation_of(influence: Array) -> Array:
-    """Return the correlation of estimates from customers' influence values, shape (customers, estimates).
-
-    Examples
-    --------
-    >>> correlation_of(np.array([[1.0, 1.0], [-1.0, -1.0], [1.0, 0.0], [-1.0, 0.0]])).round(4)
-    array([[1.    , 0.7071],
-           [0.7071, 1.    ]])
-    """
-    return np.atleast_2d(np.corrcoef(influence, rowvar=False))
 
 
 def correlation_of_looks(times: Array) -> Array:
