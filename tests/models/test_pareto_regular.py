@@ -70,7 +70,7 @@ def test_likelihood_of_a_real_k_at_extremes(k):
     assert_right(k, POINTS[:2], HISTORIES[:2])
 
 
-@pytest.mark.slow  # 300 seconds, nearly all of mpmath
+@pytest.mark.slow  # 60 seconds, nearly all of mpmath
 @pytest.mark.parametrize("k", [0.3, 0.9, 2.5, 20.0, 33.3])
 def test_likelihood_of_a_real_k_on_an_extreme_grid(k):
     assert_right(k, POINTS, HISTORIES)

@@ -66,12 +66,11 @@ def test_the_coverage_of_next_year() -> None:
     assert (shares >= 0.9 - 3.0 * np.sqrt(0.09 / 6.0)).all()
 
 
-@pytest.mark.slow  # 400 seconds
+@pytest.mark.slow  # 190 seconds
 def test_the_coverage_of_next_year_of_many_companies() -> None:
-    total, existing, new = np.mean([inside(seed) for seed in range(100)], axis=0)
-    assert 0.85 <= total <= 0.96
-    assert 0.84 <= existing <= 0.96
-    assert 0.85 <= new <= 0.98
+    """Of 100 companies, .88 in all, .90 of existing and .88 of new customers."""
+    shares = np.mean([inside(seed) for seed in range(100)], axis=0)
+    assert ((shares >= 0.85) & (shares <= 0.95)).all()
 
 
 def test_parts_add_up_and_quarters_are_those_of_the_calendar() -> None:
